@@ -1,0 +1,48 @@
+"""Time as a value that is passed in, so that tests run on virtual time."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where a component asks for the time."""
+
+    def now(self) -> float:
+        """Monotonic seconds; only differences mean anything."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since the epoch, UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wall(self) -> float:
+        return time.time()
+
+
+class VirtualClock:
+    """A clock that only moves when told to."""
+
+    def __init__(self, start: float = 0.0, *, wall: float = 1_700_000_000.0) -> None:
+        self._now = start
+        self._offset = wall - start
+
+    def now(self) -> float:
+        return self._now
+
+    def wall(self) -> float:
+        return self._now + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Move forward; time never goes back."""
+        if seconds < 0:
+            raise ValueError("a clock does not go back")
+        self._now += seconds

@@ -1,0 +1,38 @@
+"""What an engine says of itself, so that nobody asks which class it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """Facts that the callers of an engine choose by."""
+
+    name: str
+    """The name used in settings, e.g. ``whisper``."""
+    models: tuple[str, ...] = ()
+    """Model names that ``/v1/models`` lists."""
+    voices: tuple[Voice, ...] = ()
+    """Voices that ``/v1/voices`` lists; the first is the default."""
+    languages: tuple[str, ...] = ()
+    """ISO 639-1 codes; empty means any."""
+    streams: bool = False
+    """True when first results come before the whole input was worked on."""
+    images: bool = False
+    """True when the model looks at images."""
+    tools: bool = False
+    """True when the model may call functions on its own (``tool_choice: auto``)."""
+    context_tokens: int = 8192
+    """Prompt and answer together, in the model's tokens."""
+    notes: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One voice of one engine."""
+
+    id: str
+    language: str
+    """ISO 639-1, optionally with a region: ``en``, ``pt-br``."""
+    description: str = ""

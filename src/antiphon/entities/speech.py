@@ -1,0 +1,62 @@
+"""Audio and words as they pass between the core and the engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pcm:
+    """Mono audio, signed 16-bit little-endian."""
+
+    data: bytes
+    rate_hz: int
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.data) / 2 / self.rate_hz
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One recognised word, seconds from the start of the audio."""
+
+    text: str
+    start_s: float
+    end_s: float
+    probability: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of recognised speech, seconds from the start of the audio."""
+
+    text: str
+    start_s: float
+    end_s: float
+    words: tuple[Word, ...] = ()
+    average_logprob: float = 0.0
+    no_speech_probability: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """All that was heard in one piece of audio. ``text`` is empty for silence and noise."""
+
+    text: str
+    language: str
+    """ISO 639-1."""
+    duration_s: float
+    segments: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechChunk:
+    """A piece of synthesised speech and the text it speaks.
+
+    ``text`` is set on the first chunk of a sentence and empty on the ones that go on with it.
+    """
+
+    pcm: Pcm
+    text: str = ""

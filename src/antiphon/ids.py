@@ -1,0 +1,17 @@
+"""Identifiers: the field's prefixes, unguessable where they are secrets, ordered where order is asked."""
+
+from __future__ import annotations
+
+import secrets
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def token(length: int = 21) -> str:
+    """Return ``length`` random characters of base 62 (5.95 bits each)."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def new_id(prefix: str) -> str:
+    """Return ``prefix_`` and 125 random bits, e.g. ``sess_4hT…``."""
+    return f"{prefix}_{token()}"

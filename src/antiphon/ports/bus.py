@@ -1,0 +1,80 @@
+"""The bus: queues of jobs, pipes of results, cancel flags."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from antiphon.wire.jobs import Job, PipeEntry, Queue
+
+
+class Lease(Protocol):
+    """A job in the hands of one worker, until it is acknowledged or the lease runs out."""
+
+    @property
+    def job(self) -> Job:
+        """The job; ``job.attempt`` counts its deliveries from 1."""
+        ...
+
+    async def renew(self) -> None:
+        """Heartbeat: keep the lease. Raises `LeaseLost` when another worker has the job by now."""
+        ...
+
+    async def acknowledge(self) -> None:
+        """The work is done and its results are written; the job is never delivered again. Idempotent."""
+        ...
+
+    async def release(self, reason: str, *, delay_s: float = 0.0) -> None:
+        """Give the job back for another attempt after ``delay_s``."""
+        ...
+
+    async def bury(self, reason: str) -> None:
+        """Move the job to the dead letters, with its reason."""
+        ...
+
+
+class Bus(Protocol):
+    """Work and results between gateways and workers.
+
+    Delivery of jobs is at least once: a job whose lease runs out (the worker died or hangs) is delivered again, so
+    workers tolerate duplicates. Among waiting jobs a higher priority goes first, then the older one.
+    A pipe keeps the order of its entries and loses none until it is dropped; each reader starts at ``after``.
+    A pipe is bounded: `write` waits while it is full. Entries are frozen and may arrive as copies.
+    A pipe that was fenced refuses writers of an older epoch with `Fenced`.
+    """
+
+    async def submit(self, job: Job) -> None:
+        """Put a job into its queue. Submitting the same ``job.id`` again while it is known changes nothing."""
+        ...
+
+    def claim(self, queue: Queue, consumer: str) -> AsyncIterator[Lease]:
+        """Take jobs one after the other, each under a lease; endless. Cancelled jobs are skipped."""
+        ...
+
+    async def cancel(self, job_id: str) -> None:
+        """Raise the cancel flag of a job, known or not; it stays raised until the job has ended. Idempotent."""
+        ...
+
+    async def cancelled(self, job_id: str) -> None:
+        """Return as soon as the cancel flag of this job is up (< 50 ms after `cancel`)."""
+        ...
+
+    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0) -> None:
+        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch."""
+        ...
+
+    def read(self, pipe: str, *, after: int = 0) -> AsyncIterator[tuple[int, PipeEntry]]:
+        """Yield ``(position, entry)`` from behind position ``after``; endless, ends when the pipe is dropped."""
+        ...
+
+    async def fence(self, pipe: str, epoch: int) -> None:
+        """Refuse writers below ``epoch`` from now on."""
+        ...
+
+    async def drop(self, pipe: str) -> None:
+        """Forget the pipe and wake its readers, whose iteration ends. Later writes to it are discarded."""
+        ...
+
+    async def close(self) -> None:
+        """Stop; claims and reads end."""
+        ...

@@ -1,0 +1,30 @@
+"""Rate limits: who may start how much, and how much is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of one limit."""
+
+    name: str
+    """``requests`` or ``tokens``."""
+    limit: int
+    remaining: int
+    reset_s: float
+    """Seconds until the limit is whole again."""
+
+
+class Limiter(Protocol):
+    """Counts in a sliding window per tenant. An empty answer means that no limit applies."""
+
+    def allowances(self, tenant: str) -> tuple[Allowance, ...]:
+        """Say what is left, without charging."""
+        ...
+
+    def charge(self, tenant: str, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
+        """Count what was used and say what is left; may go below zero, which blocks until it has recovered."""
+        ...

@@ -1,0 +1,35 @@
+"""Language models, as the workers need them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.chat import ChatEvent, ChatRequest
+
+
+class LanguageModel(Protocol):
+    """Answers a conversation, token by token.
+
+    `respond` yields `TextDelta` and `ToolCallDelta` in order and ends with exactly one `ChatDone`. A conversation
+    longer than the model's context is fitted: the system message and the newest messages stay.
+    ``tool_choice`` "required" or "function:<name>" yields a call whose arguments satisfy the tool's schema.
+    Closing the iterator cancels the generation within 50 ms.
+    Raises `ProviderBusy`, `ProviderTimeout`, `ProviderUnavailable`, `ProviderRejected`, `Unsupported`.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def start(self) -> None:
+        """Load and warm up. Raises `WeightsMissing`."""
+        ...
+
+    async def close(self) -> None:
+        """Free everything; idempotent."""
+        ...
+
+    def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Stream the answer to ``request``."""
+        ...

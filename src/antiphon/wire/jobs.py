@@ -1,0 +1,194 @@
+"""What travels between a gateway and its workers: jobs, and the entries of their pipes.
+
+A job has an input pipe (optional), an output pipe, a deadline and a cancel flag; nothing else. Entries are frozen,
+so a pipe may hand over the object itself (one process) or its msgpack bytes (a stream between processes).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from antiphon.entities.chat import ChatRequest
+from antiphon.entities.speech import Segment
+
+Queue = Literal["transcribe", "respond", "speak", "translate", "score"]
+
+
+class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
+    """Write down what is said in ``audio``."""
+
+    audio: bytes
+    """s16le, mono."""
+    rate_hz: int
+    language: str | None = None
+    prompt: str = ""
+    model: str = ""
+    translate: bool = False
+    word_timestamps: bool = False
+    temperature: float = 0.0
+
+
+class Respond(msgspec.Struct, frozen=True, tag="respond"):
+    """Answer a conversation. Text goes to the job's output and, by sentences, to ``speech_pipe`` where one is set."""
+
+    request: ChatRequest
+    speech_pipe: str = ""
+
+
+class Speak(msgspec.Struct, frozen=True, tag="speak"):
+    """Speak ``text``, or, where it is empty, the sentences that come through the job's input pipe."""
+
+    text: str = ""
+    voice: str = ""
+    speed: float = 1.0
+    language: str | None = None
+    instructions: str = ""
+    model: str = ""
+    rate_hz: int = 24_000
+    """Sample rate of the audio that is asked for."""
+
+
+class Translate(msgspec.Struct, frozen=True, tag="translate"):
+    """Translate ``text``; ``source`` None detects the language."""
+
+    text: str
+    target: str
+    source: str | None = None
+
+
+class Score(msgspec.Struct, frozen=True, tag="score"):
+    """Say how likely the turn is over at the end of ``audio``."""
+
+    audio: bytes
+    rate_hz: int
+
+
+Work = Transcribe | Respond | Speak | Translate | Score
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One piece of work, as it lies in a queue."""
+
+    id: str
+    queue: Queue
+    work: Work
+    output: str
+    """Name of the pipe that takes the results."""
+    input: str = ""
+    """Name of the pipe that feeds the job, or empty."""
+    tenant: str = "default"
+    session_id: str = ""
+    epoch: int = 0
+    """Fencing number of the session's owner; results under an older epoch are refused."""
+    correlation_id: str = ""
+    deadline_s: float = 0.0
+    """Wall clock after which the result is worthless; 0 is never."""
+    priority: int = 0
+    """Higher goes first; 0 is a live turn, negative is background."""
+    attempt: int = 1
+
+
+class Entry(msgspec.Struct, frozen=True, tag_field="type"):
+    """What lies in a pipe."""
+
+    job_id: str
+
+
+class SegmentReady(Entry, frozen=True, tag="segment"):
+    """A part of the transcript is known."""
+
+    segment: Segment
+
+
+class TranscriptReady(Entry, frozen=True, tag="transcript"):
+    """Transcription is done. Last entry of a transcribe job."""
+
+    text: str
+    language: str
+    duration_s: float
+    segments: tuple[Segment, ...] = ()
+
+
+class TextReady(Entry, frozen=True, tag="text"):
+    """More of an answer's text."""
+
+    text: str
+
+
+class CallReady(Entry, frozen=True, tag="call"):
+    """More of a function call; ``call_id`` and ``name`` are complete in the first entry of an ``index``."""
+
+    index: int
+    call_id: str
+    name: str
+    arguments: str
+
+
+class AnswerDone(Entry, frozen=True, tag="answer_done"):
+    """The model has finished. Last entry of a respond job."""
+
+    finish_reason: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+class SentenceReady(Entry, frozen=True, tag="sentence"):
+    """A sentence to speak, in a speech pipe."""
+
+    text: str
+
+
+class SentencesDone(Entry, frozen=True, tag="sentences_done"):
+    """No further sentence comes. Last entry of a speech pipe."""
+
+
+class AudioReady(Entry, frozen=True, tag="audio"):
+    """A piece of speech, s16le mono at the rate that the job asked for."""
+
+    audio: bytes
+    text: str = ""
+    """The sentence that begins with this piece; empty where one goes on."""
+
+
+class SpeechDone(Entry, frozen=True, tag="speech_done"):
+    """All was spoken. Last entry of a speak job."""
+
+
+class TranslationReady(Entry, frozen=True, tag="translation"):
+    """The translated text. Last entry of a translate job."""
+
+    text: str
+
+
+class ScoreReady(Entry, frozen=True, tag="score"):
+    """The probability that the turn is over. Last entry of a score job."""
+
+    probability: float
+
+
+class JobFailed(Entry, frozen=True, tag="failed"):
+    """The job is given up. Last entry of any job that fails."""
+
+    error_type: str
+    code: str | None
+    message: str
+    transient: bool = False
+
+
+PipeEntry = (
+    SegmentReady
+    | TranscriptReady
+    | TextReady
+    | CallReady
+    | AnswerDone
+    | SentenceReady
+    | SentencesDone
+    | AudioReady
+    | SpeechDone
+    | TranslationReady
+    | ScoreReady
+    | JobFailed
+)
