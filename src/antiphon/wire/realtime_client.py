@@ -1,0 +1,138 @@
+"""Client events of the Realtime protocol: the class name is the event, the tag its name on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from antiphon.wire.realtime_items import AnyItem, InputItem
+from antiphon.wire.realtime_session import (
+    AnySessionUpdate,
+    AnyTool,
+    AudioFormat,
+    MaxTokens,
+    Modality,
+    Partial,
+    Prompt,
+    Reasoning,
+    ToolChoice,
+    VoiceId,
+)
+
+EventId = Annotated[str, msgspec.Meta(max_length=512)]
+
+
+class ClientEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
+    """What all client events share. Errors echo ``event_id``."""
+
+    event_id: EventId | None = None
+
+
+class SessionUpdate(ClientEvent, frozen=True, tag="session.update"):
+    """Change the configuration; absent fields stay."""
+
+    session: AnySessionUpdate
+
+
+class InputAudioBufferAppend(ClientEvent, frozen=True, tag="input_audio_buffer.append"):
+    """More audio, base64 in the session's input format."""
+
+    audio: str
+
+
+class InputAudioBufferCommit(ClientEvent, frozen=True, tag="input_audio_buffer.commit"):
+    """The turn is over; make an item of what was heard."""
+
+
+class InputAudioBufferClear(ClientEvent, frozen=True, tag="input_audio_buffer.clear"):
+    """Forget what was heard since the last commit."""
+
+
+class OutputAudioBufferClear(ClientEvent, frozen=True, tag="output_audio_buffer.clear"):
+    """Stop playing; only for WebRTC and SIP, where the server holds the playout buffer."""
+
+
+class ConversationItemCreate(ClientEvent, frozen=True, tag="conversation.item.create"):
+    """Add an item; ``previous_item_id`` "root" puts it first, absent appends it."""
+
+    item: AnyItem
+    previous_item_id: str | None = None
+
+
+class ConversationItemRetrieve(ClientEvent, frozen=True, tag="conversation.item.retrieve"):
+    """Ask for an item with its audio."""
+
+    item_id: str
+
+
+class ConversationItemDelete(ClientEvent, frozen=True, tag="conversation.item.delete"):
+    """Remove an item."""
+
+    item_id: str
+
+
+class ConversationItemTruncate(ClientEvent, frozen=True, tag="conversation.item.truncate"):
+    """Only this much of an answer was heard."""
+
+    item_id: str
+    content_index: int
+    audio_end_ms: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class ResponseOutput(Partial, frozen=True):
+    """Overrides of the spoken answer."""
+
+    format: AudioFormat | None | UnsetType = UNSET
+    voice: str | VoiceId | None | UnsetType = UNSET
+
+
+class ResponseAudio(Partial, frozen=True):
+    """Overrides of the audio."""
+
+    output: ResponseOutput | None | UnsetType = UNSET
+
+
+class ResponseParams(Partial, frozen=True):
+    """Overrides that last for one response."""
+
+    output_modalities: list[Modality] | None | UnsetType = UNSET
+    instructions: str | None | UnsetType = UNSET
+    audio: ResponseAudio | None | UnsetType = UNSET
+    tools: list[AnyTool] | None | UnsetType = UNSET
+    tool_choice: ToolChoice | None | UnsetType = UNSET
+    max_output_tokens: MaxTokens | None | UnsetType = UNSET
+    metadata: dict[str, str] | None | UnsetType = UNSET
+    conversation: Literal["auto", "none"] | None | UnsetType = UNSET
+    input: list[InputItem] | None | UnsetType = UNSET
+    prompt: Prompt | None | UnsetType = UNSET
+    reasoning: Reasoning | None | UnsetType = UNSET
+    parallel_tool_calls: bool | None | UnsetType = UNSET
+
+
+class ResponseCreate(ClientEvent, frozen=True, tag="response.create"):
+    """Answer now."""
+
+    response: ResponseParams | None = None
+
+
+class ResponseCancel(ClientEvent, frozen=True, tag="response.cancel"):
+    """Stop the answer; without an id the one of the default conversation."""
+
+    response_id: str | None = None
+
+
+ClientMessage = (
+    SessionUpdate
+    | InputAudioBufferAppend
+    | InputAudioBufferCommit
+    | InputAudioBufferClear
+    | OutputAudioBufferClear
+    | ConversationItemCreate
+    | ConversationItemRetrieve
+    | ConversationItemDelete
+    | ConversationItemTruncate
+    | ResponseCreate
+    | ResponseCancel
+)

@@ -1,0 +1,331 @@
+"""Server events of the Realtime protocol: the class name is the event, the tag its name on the wire."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from antiphon.wire.realtime_items import OwnItem
+from antiphon.wire.realtime_response import Response
+from antiphon.wire.realtime_session import AnySession
+
+
+class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What all server events share. ``event_id`` grows within a session."""
+
+    event_id: str
+
+
+# -- session and errors ----------------------------------------------------------------------------------------------
+class SessionCreated(ServerEvent, frozen=True, tag="session.created"):
+    """The first event."""
+
+    session: AnySession
+
+
+class SessionUpdated(ServerEvent, frozen=True, tag="session.updated"):
+    """The whole effective configuration after a ``session.update``."""
+
+    session: AnySession
+
+
+class ErrorDetail(msgspec.Struct, frozen=True):
+    """All five keys are always there."""
+
+    type: str
+    code: str | None
+    message: str
+    param: str | None = None
+    event_id: str | None = None
+
+
+class Error(ServerEvent, frozen=True, tag="error"):
+    """A client event was refused; nothing has changed and the session lives on."""
+
+    error: ErrorDetail
+
+
+class RateLimit(msgspec.Struct, frozen=True):
+    """What is left of one limit."""
+
+    name: str
+    limit: int
+    remaining: int
+    reset_seconds: float
+
+
+class RateLimitsUpdated(ServerEvent, frozen=True, tag="rate_limits.updated"):
+    """After ``response.created`` where a limit applies."""
+
+    rate_limits: tuple[RateLimit, ...]
+
+
+# -- conversation ----------------------------------------------------------------------------------------------------
+class ConversationItemAdded(ServerEvent, frozen=True, tag="conversation.item.added"):
+    """An item has entered the conversation; one of the model is still empty."""
+
+    previous_item_id: str | None
+    item: OwnItem
+
+
+class ConversationItemDone(ServerEvent, frozen=True, tag="conversation.item.done"):
+    """An item is final."""
+
+    previous_item_id: str | None
+    item: OwnItem
+
+
+class ConversationItemRetrieved(ServerEvent, frozen=True, tag="conversation.item.retrieved"):
+    """The item asked for, with its audio."""
+
+    item: OwnItem
+
+
+class ConversationItemDeleted(ServerEvent, frozen=True, tag="conversation.item.deleted"):
+    """The item is gone."""
+
+    item_id: str
+
+
+class ConversationItemTruncated(ServerEvent, frozen=True, tag="conversation.item.truncated"):
+    """The item holds what was heard, no more."""
+
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+class DurationUsage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
+    """Transcription is charged by time."""
+
+    seconds: float
+
+
+class LogProb(msgspec.Struct, frozen=True):
+    """How sure the transcription is of a token."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class InputAudioTranscriptionDelta(ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.delta"):
+    """More of what the user said."""
+
+    item_id: str
+    content_index: int
+    delta: str
+    logprobs: list[LogProb] | UnsetType = UNSET
+
+
+class InputAudioTranscriptionCompleted(
+    ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.completed"
+):
+    """All that the user said."""
+
+    item_id: str
+    content_index: int
+    transcript: str
+    usage: DurationUsage
+    logprobs: list[LogProb] | UnsetType = UNSET
+
+
+class TranscriptionError(msgspec.Struct, frozen=True):
+    """Why a transcription failed."""
+
+    type: str
+    message: str
+    code: str | UnsetType = UNSET
+
+
+class InputAudioTranscriptionFailed(ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.failed"):
+    """What the user said is not known; the item stays."""
+
+    item_id: str
+    content_index: int
+    error: TranscriptionError
+
+
+# -- input buffer ----------------------------------------------------------------------------------------------------
+class InputAudioBufferSpeechStarted(ServerEvent, frozen=True, tag="input_audio_buffer.speech_started"):
+    """Somebody speaks; ``audio_start_ms`` counts all audio written and includes the padding."""
+
+    audio_start_ms: int
+    item_id: str
+
+
+class InputAudioBufferSpeechStopped(ServerEvent, frozen=True, tag="input_audio_buffer.speech_stopped"):
+    """The turn is over."""
+
+    audio_end_ms: int
+    item_id: str
+
+
+class InputAudioBufferCommitted(ServerEvent, frozen=True, tag="input_audio_buffer.committed"):
+    """The buffer became the item ``item_id``."""
+
+    previous_item_id: str | None
+    item_id: str
+
+
+class InputAudioBufferCleared(ServerEvent, frozen=True, tag="input_audio_buffer.cleared"):
+    """The buffer is empty."""
+
+
+class InputAudioBufferTimeoutTriggered(ServerEvent, frozen=True, tag="input_audio_buffer.timeout_triggered"):
+    """Nobody spoke for ``idle_timeout_ms``; a response follows."""
+
+    audio_start_ms: int
+    audio_end_ms: int
+    item_id: str
+
+
+# -- responses -------------------------------------------------------------------------------------------------------
+class ResponseCreated(ServerEvent, frozen=True, tag="response.created"):
+    """An answer begins."""
+
+    response: Response
+
+
+class ResponseDone(ServerEvent, frozen=True, tag="response.done"):
+    """An answer is over; nothing of it follows."""
+
+    response: Response
+
+
+class ResponsePartEvent(ServerEvent, frozen=True):
+    """Where in a response something happens."""
+
+    response_id: str
+    item_id: str
+    output_index: int
+
+
+class ResponseContentEvent(ResponsePartEvent, frozen=True):
+    """Where in a response's message something happens."""
+
+    content_index: int
+
+
+class ResponseOutputItemAdded(ServerEvent, frozen=True, tag="response.output_item.added"):
+    """A new item of the answer."""
+
+    response_id: str
+    output_index: int
+    item: OwnItem
+
+
+class ResponseOutputItemDone(ServerEvent, frozen=True, tag="response.output_item.done"):
+    """An item of the answer is final."""
+
+    response_id: str
+    output_index: int
+    item: OwnItem
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A content part; here the types are ``text`` and ``audio``."""
+
+    type: Literal["text", "audio"]
+    text: str | UnsetType = UNSET
+    transcript: str | UnsetType = UNSET
+
+
+class ResponseContentPartAdded(ResponseContentEvent, frozen=True, tag="response.content_part.added"):
+    """A new content part."""
+
+    part: Part
+
+
+class ResponseContentPartDone(ResponseContentEvent, frozen=True, tag="response.content_part.done"):
+    """A content part is final."""
+
+    part: Part
+
+
+class ResponseOutputTextDelta(ResponseContentEvent, frozen=True, tag="response.output_text.delta"):
+    """More text."""
+
+    delta: str
+
+
+class ResponseOutputTextDone(ResponseContentEvent, frozen=True, tag="response.output_text.done"):
+    """All text."""
+
+    text: str
+
+
+class ResponseOutputAudioTranscriptDelta(
+    ResponseContentEvent, frozen=True, tag="response.output_audio_transcript.delta"
+):
+    """More of the words that are spoken."""
+
+    delta: str
+
+
+class ResponseOutputAudioTranscriptDone(ResponseContentEvent, frozen=True, tag="response.output_audio_transcript.done"):
+    """All words that were to be spoken."""
+
+    transcript: str
+
+
+class ResponseOutputAudioDelta(ResponseContentEvent, frozen=True, tag="response.output_audio.delta"):
+    """More audio, base64 in the response's format."""
+
+    delta: str
+
+
+class ResponseOutputAudioDone(ResponseContentEvent, frozen=True, tag="response.output_audio.done"):
+    """No more audio."""
+
+
+class ResponseFunctionCallArgumentsDelta(ResponsePartEvent, frozen=True, tag="response.function_call_arguments.delta"):
+    """More of a call's arguments."""
+
+    call_id: str
+    delta: str
+
+
+class ResponseFunctionCallArgumentsDone(ResponsePartEvent, frozen=True, tag="response.function_call_arguments.done"):
+    """All arguments of a call."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
+ServerMessage = (
+    SessionCreated
+    | SessionUpdated
+    | Error
+    | RateLimitsUpdated
+    | ConversationItemAdded
+    | ConversationItemDone
+    | ConversationItemRetrieved
+    | ConversationItemDeleted
+    | ConversationItemTruncated
+    | InputAudioTranscriptionDelta
+    | InputAudioTranscriptionCompleted
+    | InputAudioTranscriptionFailed
+    | InputAudioBufferSpeechStarted
+    | InputAudioBufferSpeechStopped
+    | InputAudioBufferCommitted
+    | InputAudioBufferCleared
+    | InputAudioBufferTimeoutTriggered
+    | ResponseCreated
+    | ResponseDone
+    | ResponseOutputItemAdded
+    | ResponseOutputItemDone
+    | ResponseContentPartAdded
+    | ResponseContentPartDone
+    | ResponseOutputTextDelta
+    | ResponseOutputTextDone
+    | ResponseOutputAudioTranscriptDelta
+    | ResponseOutputAudioTranscriptDone
+    | ResponseOutputAudioDelta
+    | ResponseOutputAudioDone
+    | ResponseFunctionCallArgumentsDelta
+    | ResponseFunctionCallArgumentsDone
+)

@@ -1,0 +1,308 @@
+"""Session configuration: what a client may send (everything optional) and what the server echoes (all effective).
+
+``UNSET`` is a field that is absent, ``None`` one that is null; they differ: absent keeps, null clears.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Modality = Literal["text", "audio"]
+MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=4096)] | Literal["inf"]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+
+
+class Partial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A client's wish: an unknown field is an error that names it."""
+
+
+# -- audio ---------------------------------------------------------------------------------------------------------
+class AudioPcm(Partial, frozen=True, tag_field="type", tag="audio/pcm"):
+    """Signed 16-bit little-endian mono at 24 kHz."""
+
+    rate: Literal[24000] | None | UnsetType = 24000
+
+    def __post_init__(self) -> None:
+        """Let the effective rate be echoed, whatever was left out."""
+        msgspec.structs.force_setattr(self, "rate", 24000)
+
+
+class AudioPcmu(Partial, frozen=True, tag_field="type", tag="audio/pcmu"):
+    """G.711 mu-law at 8 kHz."""
+
+
+class AudioPcma(Partial, frozen=True, tag_field="type", tag="audio/pcma"):
+    """G.711 A-law at 8 kHz."""
+
+
+AudioFormat = AudioPcm | AudioPcmu | AudioPcma
+
+
+class NoiseReduction(Partial, frozen=True):
+    """Accepted and echoed; the packaged engines work on the audio as it comes."""
+
+    type: Literal["near_field", "far_field"] | None | UnsetType = UNSET
+    strength: float | None | UnsetType = UNSET
+
+
+class Transcription(Partial, frozen=True):
+    """How the user's speech is transcribed. Only what was set is echoed."""
+
+    model: str | None | UnsetType = UNSET
+    language: str | None | UnsetType = UNSET
+    languages: list[str] | None | UnsetType = UNSET
+    prompt: str | None | UnsetType = UNSET
+    keywords: list[str] | None | UnsetType = UNSET
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None | UnsetType = UNSET
+
+
+class ServerVad(Partial, frozen=True, tag_field="type", tag="server_vad"):
+    """The turn ends after a silence."""
+
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None | UnsetType = UNSET
+    prefix_padding_ms: Milliseconds | None | UnsetType = UNSET
+    silence_duration_ms: Milliseconds | None | UnsetType = UNSET
+    create_response: bool | None | UnsetType = UNSET
+    interrupt_response: bool | None | UnsetType = UNSET
+    idle_timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] | None | UnsetType = UNSET
+
+
+class SemanticVad(Partial, frozen=True, tag_field="type", tag="semantic_vad"):
+    """The turn ends when the words sound finished, at the latest after a time-out."""
+
+    eagerness: Literal["low", "medium", "high", "auto"] | None | UnsetType = UNSET
+    create_response: bool | None | UnsetType = UNSET
+    interrupt_response: bool | None | UnsetType = UNSET
+
+
+TurnDetection = ServerVad | SemanticVad
+
+
+class VoiceId(Partial, frozen=True):
+    """A custom voice."""
+
+    id: str
+
+
+class AudioInputUpdate(Partial, frozen=True):
+    """Wishes for what the client sends."""
+
+    format: AudioFormat | None | UnsetType = UNSET
+    noise_reduction: NoiseReduction | None | UnsetType = UNSET
+    transcription: Transcription | None | UnsetType = UNSET
+    turn_detection: TurnDetection | None | UnsetType = UNSET
+
+
+class AudioOutputUpdate(Partial, frozen=True):
+    """Wishes for what the client hears."""
+
+    format: AudioFormat | None | UnsetType = UNSET
+    voice: str | VoiceId | None | UnsetType = UNSET
+    speed: Annotated[float, msgspec.Meta(ge=0.25, le=1.5)] | None | UnsetType = UNSET
+
+
+class AudioUpdate(Partial, frozen=True):
+    """Both directions."""
+
+    input: AudioInputUpdate | None | UnsetType = UNSET
+    output: AudioOutputUpdate | None | UnsetType = UNSET
+
+
+class TranscriptionAudioUpdate(Partial, frozen=True):
+    """A transcription session only listens."""
+
+    input: AudioInputUpdate | None | UnsetType = UNSET
+
+
+# -- tools and the rest --------------------------------------------------------------------------------------------
+class FunctionTool(Partial, frozen=True, tag_field="type", tag="function"):
+    """A function of the application. ``parameters`` is a JSON schema."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    description: str | None | UnsetType = UNSET
+    parameters: dict[str, Any] | None | UnsetType = UNSET
+
+
+class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
+    """Tools of an MCP server; refused for now with an error that names the field."""
+
+    server_label: str
+
+
+AnyTool = FunctionTool | McpTool
+
+
+class ToolChoiceFunction(Partial, frozen=True, tag_field="type", tag="function"):
+    """Force one function."""
+
+    name: str
+
+
+class ToolChoiceMcp(Partial, frozen=True, tag_field="type", tag="mcp"):
+    """Force a tool of an MCP server."""
+
+    server_label: str
+    name: str | None | UnsetType = UNSET
+
+
+ToolChoice = Literal["auto", "none", "required"] | ToolChoiceFunction | ToolChoiceMcp
+
+
+class Reasoning(Partial, frozen=True):
+    """How much a reasoning model thinks."""
+
+    effort: Literal["minimal", "low", "medium", "high", "xhigh"] | None | UnsetType = UNSET
+
+
+class Tracing(Partial, frozen=True):
+    """Accepted and echoed."""
+
+    workflow_name: str | None | UnsetType = UNSET
+    group_id: str | None | UnsetType = UNSET
+    metadata: Any = UNSET
+
+
+class Prompt(Partial, frozen=True):
+    """A stored prompt of OpenAI's; accepted and echoed."""
+
+    id: str
+    version: str | None | UnsetType = UNSET
+    variables: dict[str, Any] | None | UnsetType = UNSET
+
+
+class TokenLimits(Partial, frozen=True):
+    """Bounds of a truncated conversation."""
+
+    post_instructions: int | None | UnsetType = UNSET
+
+
+class RetentionRatio(Partial, frozen=True, tag_field="type", tag="retention_ratio"):
+    """Cut the conversation further than needed, so that a prompt cache stays warm."""
+
+    retention_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    token_limits: TokenLimits | None | UnsetType = UNSET
+
+
+Truncation = Literal["auto", "disabled"] | RetentionRatio
+Include = list[Literal["item.input_audio_transcription.logprobs", "antiphon.degraded"]]
+
+
+class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):
+    """``session.update`` of a conversation."""
+
+    id: str | None | UnsetType = UNSET
+    object: str | None | UnsetType = UNSET
+    expires_at: int | None | UnsetType = UNSET
+    model: str | None | UnsetType = UNSET
+    output_modalities: list[Modality] | None | UnsetType = UNSET
+    instructions: str | None | UnsetType = UNSET
+    audio: AudioUpdate | None | UnsetType = UNSET
+    tools: list[AnyTool] | None | UnsetType = UNSET
+    tool_choice: ToolChoice | None | UnsetType = UNSET
+    max_output_tokens: MaxTokens | None | UnsetType = UNSET
+    parallel_tool_calls: bool | None | UnsetType = UNSET
+    reasoning: Reasoning | None | UnsetType = UNSET
+    truncation: Truncation | None | UnsetType = UNSET
+    tracing: Literal["auto"] | Tracing | None | UnsetType = UNSET
+    prompt: Prompt | None | UnsetType = UNSET
+    include: Include | None | UnsetType = UNSET
+
+
+class TranscriptionUpdate(Partial, frozen=True, tag_field="type", tag="transcription"):
+    """``session.update`` of a session that only transcribes."""
+
+    id: str | None | UnsetType = UNSET
+    object: str | None | UnsetType = UNSET
+    expires_at: int | None | UnsetType = UNSET
+    audio: TranscriptionAudioUpdate | None | UnsetType = UNSET
+    include: Include | None | UnsetType = UNSET
+
+
+AnySessionUpdate = RealtimeUpdate | TranscriptionUpdate
+
+
+# -- effective -----------------------------------------------------------------------------------------------------
+class ServerVadConfig(msgspec.Struct, frozen=True, tag_field="type", tag="server_vad"):
+    """Effective ``server_vad``."""
+
+    threshold: float = 0.5
+    prefix_padding_ms: int = 300
+    silence_duration_ms: int = 500
+    create_response: bool = True
+    interrupt_response: bool = True
+    idle_timeout_ms: int | None = None
+
+
+class SemanticVadConfig(msgspec.Struct, frozen=True, tag_field="type", tag="semantic_vad"):
+    """Effective ``semantic_vad``."""
+
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    create_response: bool = True
+    interrupt_response: bool = True
+
+
+class AudioInput(msgspec.Struct, frozen=True):
+    """Effective input."""
+
+    format: AudioFormat = AudioPcm()
+    transcription: Transcription | None = None
+    noise_reduction: NoiseReduction | None = None
+    turn_detection: ServerVadConfig | SemanticVadConfig | None = ServerVadConfig()
+
+
+class AudioOutput(msgspec.Struct, frozen=True):
+    """Effective output."""
+
+    format: AudioFormat = AudioPcm()
+    voice: str = "alloy"
+    speed: float = 1.0
+
+
+class Audio(msgspec.Struct, frozen=True):
+    """Effective audio of a conversation."""
+
+    input: AudioInput = AudioInput()
+    output: AudioOutput = AudioOutput()
+
+
+class TranscriptionAudio(msgspec.Struct, frozen=True):
+    """Effective audio of a transcription session."""
+
+    input: AudioInput = AudioInput()
+
+
+class RealtimeSession(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="realtime"):
+    """A conversation's whole effective configuration."""
+
+    object: Literal["realtime.session"] = "realtime.session"
+    id: str
+    model: str
+    output_modalities: list[Modality] = msgspec.field(default_factory=lambda: ["audio"])
+    instructions: str = ""
+    tools: list[FunctionTool] = msgspec.field(default_factory=list[FunctionTool])
+    tool_choice: ToolChoice = "auto"
+    max_output_tokens: MaxTokens = "inf"
+    truncation: Truncation = "auto"
+    tracing: Literal["auto"] | Tracing | None = None
+    prompt: Prompt | None = None
+    include: Include | None = None
+    expires_at: int
+    audio: Audio = Audio()
+    parallel_tool_calls: bool | UnsetType = UNSET
+    reasoning: Reasoning | UnsetType = UNSET
+
+
+class TranscriptionSession(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="transcription"):
+    """A transcription session's whole effective configuration."""
+
+    object: Literal["realtime.transcription_session"] = "realtime.transcription_session"
+    id: str
+    include: Include | None = None
+    expires_at: int
+    audio: TranscriptionAudio = TranscriptionAudio()
+
+
+AnySession = RealtimeSession | TranscriptionSession

@@ -1,0 +1,49 @@
+"""From msgspec's words to the protocol's: one table maps a failed decode to (code, param, message)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PATH = re.compile(r"(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_ELLIPSIS = re.compile(r"\[\.\.\.\]")
+_ROLE_RULE = re.compile(r"^(content\[\d+\]\.type): (.*)$", re.DOTALL)
+_RULES: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (re.compile(r"^Object missing required field `(?P<field>\w+)`"), "missing_required_parameter", "Missing required parameter: '{param}'."),
+    (re.compile(r"^Object contains unknown field `(?P<field>[^`]*)`"), "unknown_parameter", "Unknown parameter: '{param}'."),
+    (re.compile(r"^Expected `(?:str|array)` of length <="), "string_above_max_length", "Invalid '{param}': {what}."),
+    (re.compile(r"^Invalid (?:enum )?value"), "invalid_value", "{what} for '{param}'."),
+    (re.compile(r"^Expected "), "invalid_value", "Invalid '{param}': {what}."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a frame was refused. ``param`` is the dotted path of the field, e.g. ``session.tools[0].name``."""
+
+    code: str
+    param: str | None
+    message: str
+
+
+def explain(error: str) -> Refusal:
+    """Translate one message of msgspec's, e.g. ``Expected `int`, got `str` - at `$.item.id```."""
+    match = _PATH.match(error)
+    assert match is not None  # the pattern matches any text
+    what = match["what"]
+    path = _ELLIPSIS.sub("", (match["path"] or "").lstrip("."))
+    role_rule = _ROLE_RULE.match(what)
+    if role_rule:
+        return Refusal("invalid_value", join(path, role_rule[1]), role_rule[2])
+    for pattern, code, template in _RULES:
+        found = pattern.match(what)
+        if found:
+            field = found.groupdict().get("field")
+            param = join(path, field) if field else path
+            return Refusal(code, param or None, template.format(param=param or "event", what=what))
+    return Refusal("invalid_value", path or None, what)
+
+
+def join(path: str, field: str) -> str:
+    """Return ``path.field``, or ``field`` at the top."""
+    return f"{path}.{field}" if path else field
