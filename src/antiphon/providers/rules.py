@@ -1,0 +1,131 @@
+"""Replies by rule, for when no model is there: greets, tells time and date, computes, else repeats what it heard.
+
+Says at most two sentences, in the language of the greeting where it knows it. No weights, no network, under a
+millisecond; the same conversation at the same time gives the same answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.llm import LanguageModel
+from antiphon.providers.tool_choice import example_call, forced_tool, last_user_text
+from antiphon.text.arithmetic import answer
+
+Clock = Callable[[], datetime]
+
+_GREETINGS = {
+    "hello": "Hello! How can I help you?",
+    "hi": "Hello! How can I help you?",
+    "hey": "Hello! How can I help you?",
+    "good morning": "Good morning! How can I help you?",
+    "good evening": "Good evening! How can I help you?",
+    "hola": "¡Hola! ¿En qué puedo ayudarle?",
+    "buenos días": "¡Buenos días! ¿En qué puedo ayudarle?",
+    "hallo": "Hallo! Wie kann ich helfen?",
+    "guten tag": "Guten Tag! Wie kann ich helfen?",
+    "guten morgen": "Guten Morgen! Wie kann ich helfen?",
+    "bonjour": "Bonjour ! Comment puis-je vous aider ?",
+    "salut": "Bonjour ! Comment puis-je vous aider ?",
+    "olá": "Olá! Como posso ajudar?",
+    "bom dia": "Bom dia! Como posso ajudar?",
+    "ciao": "Ciao! Come posso aiutarla?",
+    "buongiorno": "Buongiorno! Come posso aiutarla?",
+    "你好": "你好！我能帮你什么？",
+    "こんにちは": "こんにちは。何かお手伝いできますか。",
+}
+_TIME = re.compile(r"\bwhat(?:'s| is|) (?:the )?time\b|\bwhat time is it\b|\bhow late is it\b")
+_DATE = re.compile(r"\bwhat(?:'s| is) (?:the |today's )?date\b|\bwhat day is (?:it|today)\b|\btoday's date\b")
+_THANKS = re.compile(r"\b(?:thanks|thank you)\b")
+_BYE = re.compile(r"\b(?:bye|goodbye|good night|see you)\b")
+_HEARD_CHARS = 200
+"""What is repeated is cut here: nobody wants to hear a long text again."""
+
+
+def create(context: EngineContext) -> LanguageModel:
+    """Make the engine; it has no settings."""
+    del context
+    return Rules()
+
+
+class Rules:
+    """A `LanguageModel` without a model. A word counts as a token."""
+
+    capabilities = Capabilities(name="rules", models=("rules",), streams=True, tools=True)
+
+    def __init__(self, now: Clock | None = None) -> None:
+        self._now = now or _local_time
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Answer the last message, or call the tool that is forced."""
+        tool = forced_tool(request)
+        heard = sum(len(message.text.split()) for message in request.messages)
+        if tool is not None:
+            for delta in example_call(tool, last_user_text(request)):
+                yield delta
+            yield ChatDone("tool_calls", input_tokens=heard, output_tokens=1)
+            return
+        words = self._reply(request).split(" ")
+        said = words if request.max_tokens is None else words[: request.max_tokens]
+        for index, word in enumerate(said):
+            yield TextDelta(word if index == 0 else f" {word}")
+        yield ChatDone("stop" if said == words else "length", input_tokens=heard, output_tokens=len(said))
+
+    def _reply(self, request: ChatRequest) -> str:
+        last = request.messages[-1] if request.messages else None
+        if last is not None and last.role == "tool":
+            return f"The answer is: {_shorten(last.text)}" if last.text.strip() else "That is done."
+        text = " ".join(last_user_text(request).split())
+        plain = text.lower().strip(" .,!?¡¿。！？、")
+        if not plain:
+            return "I did not hear anything. Could you say it again?"
+        return self._known(plain) or _greeting(plain) or _repeat(text)
+
+    def _known(self, plain: str) -> str | None:
+        now = self._now()
+        if _TIME.search(plain):
+            return f"It is {now:%H:%M}."
+        if _DATE.search(plain):
+            return f"Today is {now:%A}, {now.day} {now:%B %Y}."
+        if (result := answer(plain)) is not None:
+            return f"That is {result}."
+        if _THANKS.search(plain):
+            return "You are welcome."
+        return "Goodbye!" if _BYE.search(plain) else None
+
+
+def _greeting(plain: str) -> str | None:
+    """Return the reply to a text that is a greeting, or begins with one and says little more."""
+    for greeting, reply in _GREETINGS.items():
+        rest = plain.removeprefix(greeting)
+        if (
+            rest != plain
+            and len(rest.split()) <= 1
+            and (not rest or not rest[0].isalpha() or not rest.isascii())
+        ):
+            return reply
+    return None
+
+
+def _repeat(text: str) -> str:
+    return f"I heard: {_shorten(text)}"
+
+
+def _shorten(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= _HEARD_CHARS else f"{plain[:_HEARD_CHARS].rsplit(' ', 1)[0]} …"
+
+
+def _local_time() -> datetime:
+    return datetime.now().astimezone()

@@ -1,0 +1,80 @@
+"""The stub language model: a known answer at a known pace, for integration tests and honest benchmarks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta
+from antiphon.errors import ProviderTimeout
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.llm import LanguageModel
+from antiphon.providers.tool_choice import example_call, forced_tool, last_user_text, named_tool
+
+_WORDS = ("This", "is", "the", "stub", "and", "it", "has", "no", "more", "to", "say.")
+"""One sentence, said again and again, so that sentences can be told apart."""
+
+
+def create(context: EngineContext) -> LanguageModel:
+    """Make the engine from ``stub_llm_ms``, ``stub_llm_words`` and ``stub_llm_wps``."""
+    return StubLlm(
+        first_ms=float(context.settings.get("stub_llm_ms", 0)),
+        words=int(context.settings.get("stub_llm_words", 20)),
+        words_per_s=float(context.settings.get("stub_llm_wps", 0)),
+        timeout_s=context.timeout_s,
+    )
+
+
+class StubLlm:
+    """Says ``words`` words, a delta each: the first after ``first_ms``, then ``words_per_s`` (0 is at once).
+
+    A word counts as a token. A forced tool is called with arguments that satisfy its schema. Under
+    ``tool_choice`` "auto" the answer is text, except when the user, speaking last, says a tool's name: then
+    that tool is called.
+    """
+
+    capabilities = Capabilities(name="stub", models=("stub",), streams=True, tools=True, images=True)
+
+    def __init__(
+        self, *, first_ms: float = 0, words: int = 20, words_per_s: float = 0, timeout_s: float = 30.0
+    ) -> None:
+        self._first_s = first_ms / 1000
+        self._words = words
+        self._pause_s = 1 / words_per_s if words_per_s else 0.0
+        self._timeout_s = timeout_s
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Stream the known answer, or the call that ``request`` asks for."""
+        tool = forced_tool(request)
+        if tool is None and request.tool_choice == "auto":
+            tool = named_tool(request)
+        started = asyncio.get_running_loop().time()
+        await self._wait_until(started + self._first_s)
+        heard = sum(len(message.text.split()) for message in request.messages)
+        if tool is not None:
+            for delta in example_call(tool, last_user_text(request)):
+                yield delta
+            yield ChatDone("tool_calls", input_tokens=heard, output_tokens=1)
+            return
+        said = self._words if request.max_tokens is None else min(self._words, request.max_tokens)
+        for index in range(said):
+            await self._wait_until(started + self._first_s + index * self._pause_s)
+            word = _WORDS[index % len(_WORDS)]
+            yield TextDelta(word if index == 0 else f" {word}")
+        yield ChatDone("stop" if said == self._words else "length", input_tokens=heard, output_tokens=said)
+
+    async def _wait_until(self, due: float) -> None:
+        """Sleep to a point in time, so that pauses do not add up. Raises `ProviderTimeout`."""
+        delay_s = due - asyncio.get_running_loop().time()
+        if delay_s > self._timeout_s:
+            await asyncio.sleep(self._timeout_s)
+            raise ProviderTimeout(f"the stub model gave nothing within {self._timeout_s} s")
+        if delay_s > 0:
+            await asyncio.sleep(delay_s)

@@ -1,0 +1,66 @@
+"""Which function an engine without judgement of its own has to call, and the call as a stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from antiphon import ids
+from antiphon.entities.chat import ChatRequest, Tool, ToolCallDelta
+from antiphon.errors import InvalidRequest
+from antiphon.text.schema_example import example
+
+_PIECE = 16
+"""Characters of one delta, so that a reader has to join them as with a real model."""
+
+
+def forced_tool(request: ChatRequest) -> Tool | None:
+    """Return the tool that ``tool_choice`` demands, or None where the model is free.
+
+    Raises `InvalidRequest` when it names a tool that the request does not have.
+    """
+    if request.tool_choice == "required":
+        if not request.tools:
+            raise InvalidRequest("tool_choice is required, but there are no tools", param="tool_choice")
+        return named_tool(request) or request.tools[0]
+    kind, _, name = request.tool_choice.partition(":")
+    if kind != "function":
+        return None
+    for tool in request.tools:
+        if tool.name == name:
+            return tool
+    raise InvalidRequest(f"tool_choice names {name!r}, which is not among the tools", param="tool_choice")
+
+
+def named_tool(request: ChatRequest) -> Tool | None:
+    """Return the tool whose name stands in the user's text, if the user spoke last.
+
+    An underscore in a name may be a space in the text, as in speech.
+    """
+    if not request.messages or request.messages[-1].role != "user":
+        return None
+    heard = _plain(request.messages[-1].text)
+    return next((tool for tool in request.tools if _plain(tool.name) and _plain(tool.name) in heard), None)
+
+
+def last_user_text(request: ChatRequest) -> str:
+    """Return what the user said last, or an empty text."""
+    return next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+
+
+def example_call(tool: Tool, text: str = "") -> Iterator[ToolCallDelta]:
+    """Stream a call of ``tool`` whose arguments satisfy its schema, filled from ``text`` where it fits."""
+    value: Any = example(tool.parameters, text)
+    return call_deltas(tool.name, json.dumps(value, ensure_ascii=False))
+
+
+def call_deltas(name: str, arguments: str) -> Iterator[ToolCallDelta]:
+    """Cut a finished call into deltas."""
+    call_id = ids.new_id("call")
+    for start in range(0, len(arguments), _PIECE):
+        yield ToolCallDelta(index=0, call_id=call_id, name=name, arguments=arguments[start : start + _PIECE])
+
+
+def _plain(text: str) -> str:
+    return text.lower().replace("_", " ").replace("-", " ")

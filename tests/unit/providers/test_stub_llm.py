@@ -1,0 +1,100 @@
+"""The stub model keeps its settings to the letter."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import jsonschema
+import pytest
+
+from antiphon.entities.chat import (
+    ChatDone,
+    ChatEvent,
+    ChatMessage,
+    ChatRequest,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+)
+from antiphon.errors import InvalidRequest, ProviderTimeout
+from antiphon.providers.stub_llm import StubLlm
+
+SCHEMA: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+WEATHER = Tool("get_weather", "Weather of a city", SCHEMA)
+
+
+def ask(text: str, **kwargs: Any) -> ChatRequest:
+    return ChatRequest((ChatMessage("user", text),), **kwargs)
+
+
+async def collect(engine: StubLlm, request: ChatRequest) -> list[ChatEvent]:
+    return [event async for event in engine.respond(request)]
+
+
+def text_of(events: list[ChatEvent]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+async def test_the_answer_has_the_words_that_were_set() -> None:
+    events = await collect(StubLlm(words=20), ask("hello there"))
+    assert len(text_of(events).split()) == 20
+    assert events[-1] == ChatDone("stop", input_tokens=2, output_tokens=20)
+
+
+async def test_max_tokens_cuts_the_answer_and_says_so() -> None:
+    events = await collect(StubLlm(words=20), ask("hello", max_tokens=3))
+    assert text_of(events) == "This is the"
+    assert events[-1] == ChatDone("length", input_tokens=1, output_tokens=3)
+
+
+async def test_the_first_word_and_the_pace_come_on_time() -> None:
+    started = time.monotonic()
+    times = [
+        time.monotonic() - started
+        async for _ in StubLlm(first_ms=50, words=6, words_per_s=50).respond(ask("hello"))
+    ]
+    assert 0.05 <= times[0] < 0.3
+    assert times[5] >= 0.15
+
+
+@pytest.mark.parametrize("choice", ["required", "function:get_weather"])
+async def test_a_forced_tool_is_called_with_arguments_that_satisfy_its_schema(choice: str) -> None:
+    events = await collect(StubLlm(), ask("in Porto", tools=(WEATHER,), tool_choice=choice))
+    calls = [event for event in events if isinstance(event, ToolCallDelta)]
+    jsonschema.validate(json.loads("".join(call.arguments for call in calls)), SCHEMA)
+    assert {(call.index, call.name) for call in calls} == {(0, "get_weather")}
+    assert len({call.call_id for call in calls}) == 1
+    assert isinstance(events[-1], ChatDone)
+    assert events[-1].finish_reason == "tool_calls"
+
+
+async def test_a_tool_that_the_user_names_is_called_once() -> None:
+    request = ask("please get weather for Porto", tools=(WEATHER,))
+    first = await collect(StubLlm(), request)
+    assert isinstance(first[0], ToolCallDelta)
+    answered = (
+        *request.messages,
+        ChatMessage("assistant", tool_calls=(ToolCall("c", "get_weather", "{}"),)),
+        ChatMessage("tool", "sunny", call_id="c"),
+    )
+    assert isinstance((await collect(StubLlm(), ChatRequest(answered, tools=(WEATHER,))))[0], TextDelta)
+
+
+async def test_tools_that_nobody_names_or_wants_are_not_called() -> None:
+    assert text_of(await collect(StubLlm(), ask("hello", tools=(WEATHER,))))
+    assert text_of(await collect(StubLlm(), ask("get_weather", tools=(WEATHER,), tool_choice="none")))
+
+
+async def test_an_unknown_forced_tool_is_an_error() -> None:
+    with pytest.raises(InvalidRequest, match="nope"):
+        await collect(StubLlm(), ask("hello", tools=(WEATHER,), tool_choice="function:nope"))
+    with pytest.raises(InvalidRequest):
+        await collect(StubLlm(), ask("hello", tool_choice="required"))
+
+
+async def test_a_first_word_behind_the_deadline_is_a_time_out() -> None:
+    with pytest.raises(ProviderTimeout):
+        await collect(StubLlm(first_ms=500, timeout_s=0.02), ask("hello"))

@@ -1,0 +1,13 @@
+"""The stub translation marks the text and changes nothing else."""
+
+from __future__ import annotations
+
+from antiphon.providers.stub_translation import StubTranslation
+
+
+async def test_the_target_language_stands_before_the_text() -> None:
+    assert await StubTranslation().translate("hello", source=None, target="es") == "[es] hello"
+
+
+async def test_empty_text_stays_empty() -> None:
+    assert await StubTranslation().translate("", source="en", target="es") == ""
