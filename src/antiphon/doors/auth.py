@@ -1,0 +1,232 @@
+"""Who calls, and may they: one decision for REST, WebSocket and Socket.IO, without I/O.
+
+Without any key the server is *open*: it serves whoever reaches it on a loopback address, but no web page of
+a stranger. As soon as a key is configured every request needs one, and the page it comes from no longer
+counts. An ephemeral secret opens a realtime session in both cases.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from antiphon.clock import Clock
+from antiphon.doors.ephemeral import PREFIX as EPHEMERAL_PREFIX
+from antiphon.doors.ephemeral import EphemeralSecrets
+from antiphon.errors import Forbidden, InvalidRequest, Unauthenticated
+
+TENANT = "default"
+"""The tenant of a single owner."""
+
+KEY_SUBPROTOCOL = "openai-insecure-api-key."
+_QUERY_NAMES = ("api_key", "access_token")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request says about its sender, whatever the transport."""
+
+    key: str = ""
+    """The first key found, or empty."""
+    host: str = ""
+    """The ``Host`` header; empty when it is missing or there is more than one."""
+    origin: str | None = None
+    """The ``Origin`` header; None when there is none."""
+    secure: bool = False
+    """True when the request came over TLS."""
+
+    @classmethod
+    def of_scope(cls, scope: Mapping[str, Any]) -> Credentials:
+        """Read an ASGI ``http`` or ``websocket`` scope."""
+        headers = _Headers(scope["headers"])
+        hosts = headers.all(b"host")
+        origins = headers.all(b"origin")
+        return cls(
+            key=_find_key(headers, scope.get("subprotocols", ()), scope.get("query_string", b"")),
+            host=hosts[0] if len(hosts) == 1 else "",
+            origin=", ".join(origins) if origins else None,
+            secure=scope.get("scheme") in ("https", "wss"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who was let in."""
+
+    tenant: str
+    key_id: str
+    """Public name of the key for logs and limits: ``open``, ``key_…`` or ``ek_…``; never the key itself."""
+    session: bytes | None = None
+    """The session configuration (JSON) an ephemeral secret is bound to; None for every other key."""
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """True for the bearer of an ephemeral secret, who may open realtime sessions and nothing else."""
+        return self.session is not None
+
+
+class Access:
+    """Decides who is let in."""
+
+    def __init__(
+        self,
+        keys: Iterable[str],
+        ephemeral: EphemeralSecrets,
+        clock: Clock,
+        *,
+        allowed_origins: Iterable[str] = (),
+    ) -> None:
+        self._digests = tuple((_digest(key), key_id(key)) for key in keys)
+        self._ephemeral = ephemeral
+        self._clock = clock
+        self._allowed_origins = frozenset(_same_origin(origin) for origin in allowed_origins)
+
+    @property
+    def is_open(self) -> bool:
+        """True when no key is configured."""
+        return not self._digests
+
+    def admit(self, request: Credentials) -> Identity:
+        """Return who ``request`` comes from. Raises `Unauthenticated` or `Forbidden`."""
+        if request.key.startswith(EPHEMERAL_PREFIX):
+            grant = self._ephemeral.verify(request.key, self._clock.wall())
+            return Identity(grant.tenant, grant.id, grant.session)
+        if self.is_open:
+            self._check_local(request)
+            return Identity(TENANT, "open")
+        return Identity(TENANT, self._match(request.key))
+
+    def _match(self, key: str) -> str:
+        """Compare with every key, in a time that does not tell which one is close."""
+        if not key:
+            raise Unauthenticated(
+                "No API key was given. Send it as 'Authorization: Bearer KEY'.", code="missing_api_key"
+            )
+        digest = _digest(key)
+        found = ""
+        for known, name in self._digests:
+            if hmac.compare_digest(digest, known):
+                found = name
+        if not found:
+            raise Unauthenticated("This API key is not known here.")
+        return found
+
+    def _check_local(self, request: Credentials) -> None:
+        """A stranger's page must not spend the owner's engines: not by its Origin, not by a rebound name."""
+        if not is_loopback(_split_host(request.host)[0]):
+            raise Forbidden(
+                "This server is open to its own machine only: call it as 127.0.0.1 or localhost, "
+                "or set ANTIPHON_API_KEYS.",
+                code="host_not_allowed",
+            )
+        if request.origin is None:
+            return
+        own_scheme = "https" if request.secure else "http"
+        accepted = {*self._allowed_origins, _same_origin(f"{own_scheme}://{request.host}")}
+        if "*" not in accepted and _same_origin(request.origin) not in accepted:
+            raise Forbidden(
+                "Pages of this origin may not call an open server: add it to ANTIPHON_ALLOWED_ORIGINS, "
+                "or set ANTIPHON_API_KEYS.",
+                code="origin_not_allowed",
+            )
+
+
+def subprotocol(offered: Sequence[str]) -> str | None:
+    """Return the WebSocket subprotocol to select: ``realtime`` where offered, never one that holds a key."""
+    return "realtime" if "realtime" in offered else None
+
+
+def key_id(key: str) -> str:
+    """Return the public name of a static key, the same on every start."""
+    return (
+        "key_"
+        + hashlib.sha256(b"antiphon key id\0" + key.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether ``host`` (a name or an address, no port, no brackets) means this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_open_exposure(host: str, access: Access) -> None:
+    """Raise `InvalidRequest` when an open server is about to listen beyond this machine."""
+    if access.is_open and not is_loopback(host):
+        raise InvalidRequest(
+            f"Refusing to listen on {host} without a key: set ANTIPHON_API_KEYS, or listen on 127.0.0.1.",
+            code="key_required",
+            param="host",
+        )
+
+
+class _Headers:
+    """The headers of an ASGI scope, by lower-case name."""
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._raw = tuple(raw)
+
+    def all(self, name: bytes) -> list[str]:
+        return [_text(value) for key, value in self._raw if key == name]
+
+    def first(self, name: bytes) -> str:
+        return next(iter(self.all(name)), "")
+
+
+def _find_key(headers: _Headers, subprotocols: Sequence[str], query: bytes) -> str:
+    """Return the key of the most explicit place that has one: header, subprotocol, query."""
+    scheme, _, bearer = headers.first(b"authorization").partition(" ")
+    if scheme.lower() == "bearer" and bearer.strip():
+        return bearer.strip()
+    for name in (b"x-api-key", b"api-key"):
+        if value := headers.first(name).strip():
+            return value
+    for offered in subprotocols:
+        if offered.startswith(KEY_SUBPROTOCOL):
+            return offered.removeprefix(KEY_SUBPROTOCOL)
+    return _key_in_query(query)
+
+
+def _key_in_query(query: bytes) -> str:
+    try:
+        fields = dict(reversed(parse_qsl(_text(query), max_num_fields=100, errors="surrogateescape")))
+    except ValueError:
+        return ""  # more fields than any client sends: no key in there
+    return next((fields[name] for name in _QUERY_NAMES if fields.get(name)), "")
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _split_host(host: str) -> tuple[str, int | None]:
+    """Split ``name:port`` or ``[v6]:port``; an impossible one gives an empty name."""
+    if any(sign in host for sign in "/@\\ \t,?#"):
+        return "", None
+    try:
+        parts = urlsplit(f"//{host}")
+        port = parts.port
+    except ValueError:
+        return "", None
+    return parts.hostname or "", port
+
+
+def _same_origin(origin: str) -> str:
+    """Return one spelling for all spellings of an origin: lower case, without the scheme's own port."""
+    text = origin.strip().rstrip("/").lower()
+    scheme, _, authority = text.partition("://")
+    return text.removesuffix(f":{port}") if authority and (port := _DEFAULT_PORTS.get(scheme)) else text
