@@ -1,4 +1,4 @@
-"""Replies by rule, for when no model is there: greets, tells time and date, computes, else repeats what it heard.
+"""Replies by rule, for when no model is there: greets, tells the time, computes, else repeats what it heard.
 
 Says at most two sentences, in the language of the greeting where it knows it. No weights, no network, under a
 millisecond; the same conversation at the same time gives the same answer.
@@ -109,11 +109,8 @@ def _greeting(plain: str) -> str | None:
     """Return the reply to a text that is a greeting, or begins with one and says little more."""
     for greeting, reply in _GREETINGS.items():
         rest = plain.removeprefix(greeting)
-        if (
-            rest != plain
-            and len(rest.split()) <= 1
-            and (not rest or not rest[0].isalpha() or not rest.isascii())
-        ):
+        ends_a_word = not rest or not rest[0].isalpha() or not greeting[0].isascii()
+        if rest != plain and ends_a_word and len(rest.split()) <= 1:
             return reply
     return None
 
