@@ -1,0 +1,102 @@
+"""What a worker holds: its claim on a queue, and the lease of one job."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import msgspec
+
+from antiphon.bus.codec import decode_job, encode_job
+from antiphon.wire.jobs import Job, Queue
+
+
+class Record:
+    """A job that has not ended. ``ticket`` changes with every delivery and return, which voids older ones."""
+
+    __slots__ = ("age", "consumer", "deliveries", "due", "id", "leased", "ticket", "work")
+
+    def __init__(self, job: Job, age: int, *, strict: bool) -> None:
+        self.id = job.id
+        self.work = encode_job(job) if strict else job
+        self.age = age
+        self.ticket = 0
+        self.deliveries = 0
+        self.consumer = ""
+        self.leased = False
+        self.due = 0.0
+        """When the lease runs out."""
+
+    def job(self) -> Job:
+        """Return the job as it was delivered last."""
+        job = decode_job(self.work) if isinstance(self.work, bytes) else self.work
+        attempt = max(1, self.deliveries)
+        return job if job.attempt == attempt else msgspec.structs.replace(job, attempt=attempt)
+
+
+class LeaseKeeper(Protocol):
+    """What leases and claims ask of the queues."""
+
+    closed: bool
+
+    def take(self, queue: Queue, consumer: str) -> EmbeddedLease | None: ...
+    async def available(self, queue: Queue) -> None: ...
+    def renew(self, lease: EmbeddedLease) -> None: ...
+    def release(self, lease: EmbeddedLease, reason: str, delay_s: float) -> None: ...
+    def bury(self, lease: EmbeddedLease, reason: str) -> None: ...
+    def finish(self, record: Record) -> None: ...
+
+
+class EmbeddedLease:
+    """A job in the hands of one worker.
+
+    Once the job went to another worker, `release` and `bury` change nothing; `acknowledge` still ends the
+    job, for its results are written.
+    """
+
+    __slots__ = ("_keeper", "job", "record", "ticket")
+
+    def __init__(self, keeper: LeaseKeeper, record: Record) -> None:
+        self._keeper = keeper
+        self.record = record
+        self.ticket = record.ticket
+        self.job = record.job()
+
+    async def renew(self) -> None:
+        """Heartbeat. Raises `LeaseLost` when another worker has the job by now, or when it has ended."""
+        self._keeper.renew(self)
+
+    async def acknowledge(self) -> None:
+        """The job has ended well."""
+        self._keeper.finish(self.record)
+
+    async def release(self, reason: str, *, delay_s: float = 0.0) -> None:
+        """Give the job back; after its last attempt it is buried instead."""
+        self._keeper.release(self, reason, delay_s)
+
+    async def bury(self, reason: str) -> None:
+        """Move the job to the dead letters."""
+        self._keeper.bury(self, reason)
+
+
+class Claims(AsyncIterator[EmbeddedLease]):
+    """The jobs of one queue, one after the other."""
+
+    __slots__ = ("_consumer", "_keeper", "_queue")
+
+    def __init__(self, keeper: LeaseKeeper, queue: Queue, consumer: str) -> None:
+        self._keeper = keeper
+        self._queue: Queue = queue
+        self._consumer = consumer
+
+    def __aiter__(self) -> Claims:
+        return self
+
+    async def __anext__(self) -> EmbeddedLease:
+        keeper = self._keeper
+        while not keeper.closed:
+            lease = keeper.take(self._queue, self._consumer)
+            if lease is not None:
+                return lease
+            await keeper.available(self._queue)
+        raise StopAsyncIteration

@@ -1,0 +1,122 @@
+"""The bus of one process: queues and pipes in memory, with the promises of a bus between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antiphon.bus.claims import Claims
+from antiphon.bus.fading import Fading
+from antiphon.bus.pipes import Pipe, PipeLimit, PipeReader
+from antiphon.bus.queues import DeadLetter, JobQueues, QueueLimit
+from antiphon.clock import Clock, SystemClock
+from antiphon.errors import ProviderUnavailable
+from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
+
+
+class EmbeddedBus:
+    """A `Bus` in memory, for one event loop.
+
+    Read entries of a pipe are kept for readers from an older position until their room is needed; a reader
+    who comes too late for that gets `NotFound`. A job that comes back after its last attempt is a dead
+    letter, and its output gets a `JobFailed`. ``strict`` sends every job and entry through msgpack.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        lease_s: float = 10.0,
+        attempts: int = 3,
+        pipe_entries: int = 1024,
+        pipe_bytes: int = 4 * 2**20,
+        queue_limit: int = 10_000,
+        strict: bool = False,
+    ) -> None:
+        clock = clock or SystemClock()
+        limit = QueueLimit(lease_s=lease_s, attempts=attempts, waiting=queue_limit, strict=strict)
+        self._queues = JobQueues(clock, limit, self._give_up)
+        self._pipe_limit = PipeLimit(pipe_entries, pipe_bytes, strict)
+        self._pipes: dict[str, Pipe] = {}
+        self._dropped = Fading(clock)
+
+    # -- jobs ----------------------------------------------------------------------------------------------
+    async def submit(self, job: Job) -> None:
+        """Put a job into its queue. Raises `Overloaded` when the queue is full or the bus closed."""
+        self._queues.submit(job)
+
+    def claim(self, queue: Queue, consumer: str) -> Claims:
+        """Take jobs one after the other, each under a lease."""
+        return Claims(self._queues, queue, consumer)
+
+    async def cancel(self, job_id: str) -> None:
+        """Raise the cancel flag of a job."""
+        self._queues.cancel(job_id)
+
+    async def cancelled(self, job_id: str) -> None:
+        """Return as soon as the cancel flag of this job is up."""
+        await self._queues.flags.wait(job_id)
+
+    def sweep(self) -> None:
+        """Deliver overdue jobs again. The bus does so by itself in real time; virtual time needs this."""
+        self._queues.sweep()
+
+    def depth(self, queue: Queue) -> int:
+        """Return how many jobs wait in ``queue``."""
+        return self._queues.depth(queue)
+
+    def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """Return the jobs that were given up, oldest first."""
+        return tuple(self._queues.dead)
+
+    # -- pipes ---------------------------------------------------------------------------------------------
+    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0) -> None:
+        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch."""
+        target = self._pipes.get(pipe) or self._open(pipe)
+        if target is not None:
+            await target.write(entries, epoch)
+
+    def read(self, pipe: str, *, after: int = 0) -> PipeReader:
+        """Yield ``(position, entry)`` from behind ``after``."""
+        source = self._pipes.get(pipe) or self._open(pipe)
+        if source is None:
+            source = Pipe(pipe, self._pipe_limit, self._forget)
+            source.end()
+        return PipeReader(source, after)
+
+    async def fence(self, pipe: str, epoch: int) -> None:
+        """Refuse writers below ``epoch`` from now on."""
+        target = self._pipes.get(pipe) or self._open(pipe)
+        if target is not None:
+            target.fence(epoch)
+
+    async def drop(self, pipe: str) -> None:
+        """Forget the pipe and wake its readers, whose iteration ends."""
+        self._dropped.add(pipe)
+        gone = self._pipes.pop(pipe, None)
+        if gone is not None:
+            gone.end()
+
+    async def close(self) -> None:
+        """Stop; claims and reads end, what is written afterwards is discarded."""
+        self._queues.close()
+        for pipe in self._pipes.values():
+            pipe.end()
+        self._pipes.clear()
+
+    def _open(self, name: str) -> Pipe | None:
+        if self._queues.closed or name in self._dropped:
+            return None
+        pipe = self._pipes[name] = Pipe(name, self._pipe_limit, self._forget)
+        return pipe
+
+    def _forget(self, pipe: Pipe) -> None:
+        """Nobody wrote and nobody reads any more."""
+        if self._pipes.get(pipe.name) is pipe:
+            del self._pipes[pipe.name]
+
+    def _give_up(self, job: Job, reason: str) -> None:
+        pipe = self._pipes.get(job.output) or self._open(job.output)
+        if pipe is not None:
+            message = f"given up after {job.attempt} attempts: {reason}"
+            code = "attempts_exhausted"
+            pipe.force(JobFailed(job.id, ProviderUnavailable.type, code, message, transient=True), job.epoch)

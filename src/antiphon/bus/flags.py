@@ -1,0 +1,62 @@
+"""Cancel flags: raised before, while or without a job being known, and watched by workers."""
+
+from __future__ import annotations
+
+import asyncio
+
+from antiphon.bus.fading import Fading
+from antiphon.clock import Clock
+
+
+class CancelFlags:
+    """Flags by job id. The flag of a known job stays up until `lower`, that of an unknown one fades."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._up: set[str] = set()
+        self._early = Fading(clock)
+        self._watchers: dict[str, list[asyncio.Future[None]]] = {}
+
+    def raise_flag(self, job_id: str, *, known: bool) -> None:
+        """Raise the flag and wake its watchers."""
+        if known:
+            self._up.add(job_id)
+        else:
+            self._early.add(job_id)
+        self.wake(job_id)
+
+    def is_up(self, job_id: str) -> bool:
+        """Say whether the flag is raised."""
+        return job_id in self._up or job_id in self._early
+
+    def adopt(self, job_id: str) -> None:
+        """The job is known from now on: a flag that was raised early no longer fades."""
+        if self._early.discard(job_id):
+            self._up.add(job_id)
+
+    def lower(self, job_id: str) -> None:
+        """The job has ended; its flag is forgotten."""
+        self._up.discard(job_id)
+
+    def wake(self, job_id: str) -> None:
+        """Let all watchers of the job return."""
+        for future in self._watchers.pop(job_id, ()):
+            if not future.done():
+                future.set_result(None)
+
+    async def wait(self, job_id: str) -> None:
+        """Return as soon as the flag is up."""
+        if self.is_up(job_id):
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._watchers.setdefault(job_id, []).append(future)
+        try:
+            await future
+        finally:
+            self._forget(job_id, future)
+
+    def _forget(self, job_id: str, future: asyncio.Future[None]) -> None:
+        watchers = self._watchers.get(job_id, [])
+        if future in watchers:
+            watchers.remove(future)
+            if not watchers:
+                del self._watchers[job_id]

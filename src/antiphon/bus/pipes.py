@@ -1,0 +1,219 @@
+"""Pipes in memory: bounded, ordered, readable from any position that is still kept."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+from antiphon.bus.codec import decode_entry, encode_entry, weigh
+from antiphon.errors import Fenced, NotFound
+from antiphon.wire.jobs import PipeEntry
+
+
+@dataclass(frozen=True, slots=True)
+class PipeLimit:
+    """How much one pipe holds, read and unread together."""
+
+    entries: int = 1024
+    bytes: int = 4 * 2**20
+    strict: bool = False
+    """True keeps entries as msgpack, so that every reader gets a copy."""
+
+
+class PipeReader(AsyncIterator[tuple[int, PipeEntry]]):
+    """One reader's place in a pipe, given up when nobody refers to the reader any more."""
+
+    __slots__ = ("__weakref__", "_pipe", "position")
+
+    def __init__(self, pipe: Pipe, after: int) -> None:
+        self._pipe = pipe
+        self.position = after
+        """Position of the last entry that was read."""
+        pipe.join(self)
+
+    def __aiter__(self) -> PipeReader:
+        return self
+
+    async def __anext__(self) -> tuple[int, PipeEntry]:
+        pipe = self._pipe
+        while pipe.tail <= self.position:
+            if pipe.over:
+                raise StopAsyncIteration
+            await pipe.more()
+        stored = pipe.take(self)
+        return self.position, decode_entry(stored) if isinstance(stored, bytes) else stored
+
+
+class Pipe:
+    """Entries in order, numbered from 1.
+
+    What every present reader has read stays for later readers until its room is needed. Nothing unread is
+    lost: a writer waits while the pipe is full of it. A single entry above the byte limit passes alone.
+    """
+
+    # Slots, and nothing allocated before it is used: an idle session has a few of these.
+    __slots__ = (
+        "_bytes",
+        "_entries",
+        "_fence",
+        "_head",
+        "_limit",
+        "_line",
+        "_on_left",
+        "_read",
+        "_readers",
+        "_space",
+        "_waiting",
+        "name",
+        "over",
+        "tail",
+    )
+
+    def __init__(self, name: str, limit: PipeLimit, on_left: Callable[[Pipe], None]) -> None:
+        self.name = name
+        self.tail = 0
+        """Position of the newest entry."""
+        self.over = False
+        """True once the pipe was dropped."""
+        self._limit = limit
+        self._on_left = on_left
+        self._entries: list[PipeEntry | bytes] = []
+        self._head = 0
+        self._bytes = 0
+        self._read = 0
+        self._fence = 0
+        self._readers: list[weakref.ref[PipeReader]] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        self._line: asyncio.Lock | None = None
+        self._space: asyncio.Future[None] | None = None
+
+    # -- writing -------------------------------------------------------------------------------------------
+    async def write(self, entries: Sequence[PipeEntry], epoch: int) -> None:
+        """Append in order; waits, first come first served, while the pipe is full."""
+        line = self._line
+        done = 0 if line is not None and line.locked() else self._append(entries, 0, epoch)
+        if done == len(entries):
+            return
+        if line is None:
+            line = self._line = asyncio.Lock()
+        async with line:
+            while (done := self._append(entries, done, epoch)) < len(entries):
+                self._space = asyncio.get_running_loop().create_future()
+                try:
+                    await self._space
+                finally:
+                    self._space = None
+
+    def force(self, entry: PipeEntry, epoch: int) -> None:
+        """Append ``entry`` even to a full pipe; nothing happens under an old epoch."""
+        if not self.over and epoch >= self._fence:
+            self._push(entry, weigh(entry))
+            self._wake_readers()
+
+    def fence(self, epoch: int) -> None:
+        """Refuse writers below ``epoch``, also those who wait."""
+        self._fence = max(self._fence, epoch)
+        self._wake_writer()
+
+    def end(self) -> None:
+        """Forget everything and wake everybody."""
+        self.over = True
+        self._entries.clear()
+        self._head = self.tail = self._bytes = 0
+        self._wake_readers()
+        self._wake_writer()
+
+    def _append(self, entries: Sequence[PipeEntry], done: int, epoch: int) -> int:
+        """Append what fits of ``entries[done:]`` and return how many are done."""
+        if self.over:
+            return len(entries)
+        if epoch < self._fence:
+            raise Fenced(f"pipe {self.name} belongs to epoch {self._fence}")
+        start = done
+        for index in range(start, len(entries)):
+            entry = entries[index]
+            size = weigh(entry)
+            if not self._fits(size):
+                break
+            self._push(entry, size)
+            done = index + 1
+        if done > start:
+            self._wake_readers()
+        return done
+
+    def _push(self, entry: PipeEntry, size: int) -> None:
+        self._entries.append(encode_entry(entry) if self._limit.strict else entry)
+        self._bytes += size
+        self.tail += 1
+
+    def _fits(self, size: int) -> bool:
+        """Make room by letting go what was read; say whether ``size`` bytes have a place now."""
+        limit = self._limit
+        if len(self._entries) < limit.entries and self._bytes + size <= limit.bytes:
+            return True
+        removable = self._floor() - self._head
+        gone = 0
+        while gone < removable and (
+            len(self._entries) - gone >= limit.entries or self._bytes + size > limit.bytes
+        ):
+            stored = self._entries[gone]
+            self._bytes -= weigh(decode_entry(stored) if isinstance(stored, bytes) else stored)
+            gone += 1
+        del self._entries[:gone]
+        self._head += gone
+        if not self._entries:
+            return True
+        return len(self._entries) < limit.entries and self._bytes + size <= limit.bytes
+
+    def _floor(self) -> int:
+        """Return the position up to which everybody has read."""
+        positions = [reader.position for ref in self._readers if (reader := ref()) is not None]
+        return min(positions, default=self._read)
+
+    def _wake_writer(self) -> None:
+        if self._space is not None and not self._space.done():
+            self._space.set_result(None)
+
+    # -- reading -------------------------------------------------------------------------------------------
+    def join(self, reader: PipeReader) -> None:
+        """Keep for ``reader`` what it has not read."""
+        self._readers.append(weakref.ref(reader, self._left))
+
+    def take(self, reader: PipeReader) -> PipeEntry | bytes:
+        """Move ``reader`` on by one entry and return it. Raises `NotFound` when it was let go already."""
+        index = reader.position - self._head
+        if index < 0:
+            raise NotFound(
+                f"pipe {self.name} no longer holds what follows {reader.position}", code="pipe_trimmed"
+            )
+        reader.position += 1
+        self._read = max(self._read, reader.position)
+        if self._space is not None:
+            self._wake_writer()
+        return self._entries[index]
+
+    async def more(self) -> None:
+        """Wait for the next entry, or the end."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future in self._waiting:
+                self._waiting.remove(future)
+            raise
+
+    def _wake_readers(self) -> None:
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
+    def _left(self, ref: weakref.ref[PipeReader]) -> None:
+        self._readers.remove(ref)
+        self._wake_writer()
+        if not self._readers and not self.tail and not self._fence:
+            self._on_left(self)

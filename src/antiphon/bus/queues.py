@@ -1,0 +1,256 @@
+"""Queues in memory: priority then age, leases, delayed release, dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from antiphon.bus.claims import EmbeddedLease, Record
+from antiphon.bus.fading import Fading
+from antiphon.bus.flags import CancelFlags
+from antiphon.clock import Clock
+from antiphon.errors import LeaseLost, Overloaded
+from antiphon.wire.jobs import Job, Queue
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimit:
+    """How jobs are handed out."""
+
+    lease_s: float = 10.0
+    """A job without a heartbeat for so long is delivered again."""
+    attempts: int = 3
+    """Deliveries of a job before it is a dead letter."""
+    waiting: int = 10_000
+    """Most jobs that wait in one queue."""
+    dead_letters: int = 1000
+    """Most dead letters that are kept; the oldest go first."""
+    strict: bool = False
+    """True keeps jobs as msgpack, so that every worker gets a copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job that was given up."""
+
+    job: Job
+    reason: str
+    at: float
+    """Wall clock, seconds since the epoch, UTC."""
+
+
+class JobQueues:
+    """All queues of one bus.
+
+    No task and no timer belongs to a single job: one timer watches the earliest due time of all.
+    """
+
+    def __init__(self, clock: Clock, limit: QueueLimit, on_given_up: Callable[[Job, str], None]) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._on_given_up = on_given_up
+        self._known: dict[str, Record] = {}
+        self._ended = Fading(clock)
+        self._waiting: dict[Queue, list[tuple[int, int, int, Record]]] = {}
+        self._delayed: list[tuple[float, int, int, Record]] = []
+        self._leased: dict[str, Record] = {}  # sorted by due time, for all leases last equally long
+        self._claimers: dict[Queue, deque[asyncio.Future[None]]] = {}
+        self._age = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.flags = CancelFlags(clock)
+        self.dead: deque[DeadLetter] = deque(maxlen=limit.dead_letters)
+        self.closed = False
+
+    # -- in and out ------------------------------------------------------------------------------------------
+    def submit(self, job: Job) -> None:
+        """Queue ``job`` unless it is known. Raises `Overloaded` when the queue is full or the bus closed."""
+        if job.id in self._known or job.id in self._ended:
+            return
+        if self.closed:
+            raise Overloaded("the bus is closed")
+        if len(self._waiting.get(job.queue, ())) >= self._limit.waiting:
+            raise Overloaded(f"{self._limit.waiting} jobs wait in the queue {job.queue}", code="queue_full")
+        self._age += 1
+        record = self._known[job.id] = Record(job, self._age, strict=self._limit.strict)
+        self.flags.adopt(job.id)
+        self._wait(record, job)
+
+    def take(self, queue: Queue, consumer: str) -> EmbeddedLease | None:
+        """Lease the next job, or return None when none waits."""
+        self.sweep()
+        waiting = self._waiting.get(queue)
+        while waiting:
+            _, _, ticket, record = heapq.heappop(waiting)
+            if ticket != record.ticket:
+                continue
+            if self.flags.is_up(record.id):
+                self.finish(record)
+                continue
+            return self._lease(record, consumer)
+        return None
+
+    async def available(self, queue: Queue) -> None:
+        """Wait until a job may have come, or the bus closes."""
+        future = asyncio.get_running_loop().create_future()
+        claimers = self._claimers.setdefault(queue, deque())
+        claimers.append(future)
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future in claimers:
+                claimers.remove(future)
+            elif self._waiting.get(queue):
+                self._wake_claimer(queue)  # this claimer was woken for a job that it will not take
+            raise
+
+    def depth(self, queue: Queue) -> int:
+        """Return how many jobs wait in ``queue``, without those that wait for their delay."""
+        return len(self._waiting.get(queue, ()))
+
+    def cancel(self, job_id: str) -> None:
+        """Raise the cancel flag of a job, unless it has ended."""
+        if job_id in self._ended:
+            self.flags.wake(job_id)
+        else:
+            self.flags.raise_flag(job_id, known=job_id in self._known)
+
+    def close(self) -> None:
+        """End all claims."""
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        for queue in list(self._claimers):
+            while self._wake_claimer(queue):
+                pass
+
+    def _wait(self, record: Record, job: Job) -> None:
+        waiting = self._waiting.setdefault(job.queue, [])
+        heapq.heappush(waiting, (-job.priority, record.age, record.ticket, record))
+        self._wake_claimer(job.queue)
+
+    def _wake_claimer(self, queue: Queue) -> bool:
+        claimers = self._claimers.get(queue)
+        while claimers:
+            future = claimers.popleft()
+            if not future.done():
+                future.set_result(None)
+                return True
+        return False
+
+    # -- leases ----------------------------------------------------------------------------------------------
+    def renew(self, lease: EmbeddedLease) -> None:
+        """Keep a lease, or take it back when it ran out and nobody else has the job yet."""
+        record = lease.record
+        if self._known.get(record.id) is not record:
+            raise LeaseLost(f"job {record.id} has ended")
+        if not self._holds(lease):
+            if record.leased or record.deliveries != lease.job.attempt:
+                raise LeaseLost(f"job {record.id} went to {record.consumer}")
+            record.ticket += 1
+            record.leased = True
+            lease.ticket = record.ticket
+        record.due = self._clock.now() + self._limit.lease_s
+        self._leased.pop(record.id, None)
+        self._leased[record.id] = record
+        self._arm(record.due)
+
+    def release(self, lease: EmbeddedLease, reason: str, delay_s: float) -> None:
+        """Queue the job again after ``delay_s``; bury it when this was its last attempt."""
+        if not self._holds(lease) or self._ends(lease.record, lease.job, reason):
+            return
+        record = lease.record
+        self._unlease(record)
+        if delay_s > 0:
+            due = self._clock.now() + delay_s
+            heapq.heappush(self._delayed, (due, record.age, record.ticket, record))
+            self._arm(due)
+        else:
+            self._wait(record, lease.job)
+
+    def bury(self, lease: EmbeddedLease, reason: str) -> None:
+        """Keep the job among the dead letters."""
+        if self._holds(lease):
+            self.dead.append(DeadLetter(lease.job, reason, self._clock.wall()))
+            self.finish(lease.record)
+
+    def finish(self, record: Record) -> None:
+        """Forget a job and its cancel flag, and remember for a while that it has ended."""
+        if self._known.get(record.id) is record:
+            del self._known[record.id]
+            self._unlease(record)
+            self.flags.lower(record.id)
+            self._ended.add(record.id)
+
+    def sweep(self) -> None:
+        """Deliver again what is overdue, and what has waited for its delay. Virtual time needs this call."""
+        now = self._clock.now()
+        while self._delayed and self._delayed[0][0] <= now:
+            _, _, ticket, record = heapq.heappop(self._delayed)
+            if ticket == record.ticket:
+                self._wait(record, record.job())
+        while self._leased:
+            record = next(iter(self._leased.values()))
+            if record.due > now:
+                break
+            job = record.job()
+            if not self._ends(record, job, f"the lease of {record.consumer} ran out"):
+                self._unlease(record)
+                self._wait(record, job)
+
+    def _lease(self, record: Record, consumer: str) -> EmbeddedLease:
+        record.ticket += 1
+        record.deliveries += 1
+        record.leased = True
+        record.consumer = consumer
+        record.due = self._clock.now() + self._limit.lease_s
+        self._leased[record.id] = record
+        self._arm(record.due)
+        return EmbeddedLease(self, record)
+
+    def _holds(self, lease: EmbeddedLease) -> bool:
+        return lease.record.leased and lease.record.ticket == lease.ticket
+
+    def _unlease(self, record: Record) -> None:
+        record.ticket += 1
+        record.leased = False
+        self._leased.pop(record.id, None)
+
+    def _ends(self, record: Record, job: Job, reason: str) -> bool:
+        """End a job that comes back although it is cancelled or has no attempt left."""
+        if self.flags.is_up(record.id):
+            self.finish(record)
+            return True
+        if record.deliveries < self._limit.attempts:
+            return False
+        self.dead.append(DeadLetter(job, reason, self._clock.wall()))
+        self.finish(record)
+        self._on_given_up(job, reason)
+        return True
+
+    # -- one timer -------------------------------------------------------------------------------------------
+    def _arm(self, due: float) -> None:
+        """Sweep at ``due``, unless a sweep comes before."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(0.0, due - self._clock.now())
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        # One turn later: after a stall of the loop, heartbeats that are as late as this timer go first.
+        asyncio.get_running_loop().call_soon(self._sweep_and_arm)
+
+    def _sweep_and_arm(self) -> None:
+        self._timer = None
+        if self.closed:
+            return
+        self.sweep()
+        if self._leased:
+            self._arm(next(iter(self._leased.values())).due)
+        if self._delayed:
+            self._arm(self._delayed[0][0])
