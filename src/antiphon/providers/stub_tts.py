@@ -1,0 +1,67 @@
+"""A voice for tests and benchmarks: a tone, as long as the words would take, made in no time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import lru_cache
+
+import numpy as np
+
+from antiphon.entities.capabilities import Capabilities, Voice
+from antiphon.entities.speech import Pcm, SpeechChunk
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.tts import SpeakOptions
+from antiphon.text.sentences import split, spoken_words
+
+RATE_HZ = 24_000
+_TONE_HZ = 440
+_AMPLITUDE = 6_000
+
+
+def create(context: EngineContext) -> StubTts:
+    """Entry point of the ``stub`` engine."""
+    return StubTts(
+        first_audio_s=float(context.settings.get("stub_tts_ms", 0)) / 1000,
+        word_s=float(context.settings.get("stub_tts_ms_per_word", 300)) / 1000,
+    )
+
+
+class StubTts:
+    """Speaks every word as ``word_s`` seconds of tone; the first audio comes after ``first_audio_s``."""
+
+    def __init__(self, first_audio_s: float = 0.0, word_s: float = 0.3) -> None:
+        self._first_audio_s = first_audio_s
+        self._word_s = word_s
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A single voice that speaks every language."""
+        return Capabilities("stub", models=("stub-tts",), voices=(Voice("tone", "en"),), streams=True)
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+        """Yield one chunk a sentence."""
+        await asyncio.sleep(self._first_audio_s)
+        for sentence in split(text):
+            words = spoken_words(sentence)
+            if words:
+                samples = round(words * self._word_s / options.speed * RATE_HZ)
+                yield SpeechChunk(Pcm(_tone(samples), RATE_HZ), sentence)
+
+
+@lru_cache(maxsize=64)
+def _tone(samples: int) -> bytes:
+    second = _one_second()
+    return (second * (samples * 2 // len(second) + 1))[: samples * 2]
+
+
+@lru_cache(maxsize=1)
+def _one_second() -> bytes:
+    wave = np.sin(np.arange(RATE_HZ) * (2 * np.pi * _TONE_HZ / RATE_HZ))
+    return (wave * _AMPLITUDE).astype("<i2").tobytes()
