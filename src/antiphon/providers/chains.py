@@ -1,0 +1,207 @@
+"""Failover chains: several engines of one kind behind the port of one (``ANTIPHON_LLM=smollm2,rules``).
+
+At the start an engine whose weights or library are missing is left out, with a warning that says what
+brings them. At a call the next engine is asked when one fails before its first result; after it the error
+rises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from antiphon.clock import Clock, SystemClock
+from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.chat import ChatEvent, ChatRequest
+from antiphon.entities.speech import Pcm, Segment, SpeechChunk, Transcript
+from antiphon.errors import AntiphonError, ProviderUnavailable, WeightsMissing
+from antiphon.ports.end_of_turn import EndOfTurn
+from antiphon.ports.llm import LanguageModel
+from antiphon.ports.stt import SpeechToText, TranscribeOptions
+from antiphon.ports.translation import Translation
+from antiphon.ports.tts import SpeakOptions, TextToSpeech
+from antiphon.ports.vad import VoiceActivity, VoiceStream
+from antiphon.providers.extras import install_hint
+from antiphon.resilience.failover import Failover, moves_on
+
+_log = structlog.get_logger(__name__)
+
+
+class Engine(Protocol):
+    """What engines of every kind have in common."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+E = TypeVar("E", bound=Engine)
+T = TypeVar("T")
+V = TypeVar("V")
+
+
+class Chain(Generic[E]):
+    """Engines in the order in which they are asked; the ones that did not start are left out."""
+
+    def __init__(self, engines: Sequence[E], *, clock: Clock | None = None) -> None:
+        if not engines:
+            raise ValueError("a chain needs an engine")
+        self._engines = list(engines)
+        self._clock = clock or SystemClock()
+        self._failover = Failover(len(engines))
+
+    @property
+    def engines(self) -> tuple[E, ...]:
+        """The engines that are asked, in order."""
+        return tuple(self._engines)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The first engine's, with the models, voices and languages of all."""
+        every = [engine.capabilities for engine in self._engines]
+        any_language = not all(one.languages for one in every)
+        return replace(
+            every[0],
+            models=_union(one.models for one in every),
+            voices=_union(one.voices for one in every),
+            languages=() if any_language else _union(one.languages for one in every),
+        )
+
+    async def start(self) -> None:
+        """Start all engines and leave out those that cannot. Raises when none can."""
+        started = [engine for engine in self._engines if await self._starts(engine)]
+        if not started:
+            raise self._none_started()
+        self._engines = started
+        self._failover = Failover(len(started))
+
+    async def close(self) -> None:
+        """Close all engines; idempotent."""
+        for engine in self._engines:
+            await engine.close()
+
+    def _none_started(self) -> AntiphonError:
+        names = ", ".join(engine.capabilities.name for engine in self._engines)
+        return WeightsMissing(f"no engine of the chain could start ({names}); the warnings before say why")
+
+    async def _starts(self, engine: E) -> bool:
+        name = engine.capabilities.name
+        try:
+            await engine.start()
+        except (WeightsMissing, ProviderUnavailable) as exc:
+            _log.warning("engine left out", engine=name, reason=exc.message)
+            return False
+        except ImportError as exc:
+            _log.warning("engine left out", engine=name, reason=install_hint(name, exc))
+            return False
+        return True
+
+    async def _stream(self, call: Callable[[E], AsyncIterator[T]]) -> AsyncIterator[T]:
+        """Relay one engine's results; the next engine is asked when one fails before its first."""
+        order = self._failover.order(self._clock.now())
+        for index in order:
+            delivered = False
+            try:
+                async with _closing(call(self._engines[index])) as results:
+                    async for result in results:
+                        delivered = True
+                        yield result
+            except AntiphonError as exc:
+                self._note(index, exc)
+                if index == order[-1] or not moves_on(exc, delivered=delivered):
+                    raise
+            else:
+                self._failover.succeeded(index)
+                return
+
+    async def _answer(self, call: Callable[[E], Awaitable[T]]) -> T:
+        """Return one engine's answer; the next engine is asked when one fails."""
+
+        async def once(engine: E) -> AsyncIterator[T]:
+            yield await call(engine)
+
+        async with _closing(self._stream(once)) as answers:
+            return await anext(answers)
+
+    def _note(self, index: int, error: AntiphonError) -> None:
+        if moves_on(error, delivered=False):
+            self._failover.failed(index, error, self._clock.now())
+            name = self._engines[index].capabilities.name
+            _log.warning("engine failed", engine=name, error=type(error).__name__, reason=error.message)
+
+
+class SttChain(Chain[SpeechToText]):
+    """A `SpeechToText` of several."""
+
+    def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
+        """Transcribe with the first engine that can."""
+        return self._stream(lambda engine: engine.transcribe(audio, options))
+
+
+class LlmChain(Chain[LanguageModel]):
+    """A `LanguageModel` of several."""
+
+    def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Answer with the first engine that can."""
+        return self._stream(lambda engine: engine.respond(request))
+
+
+class TtsChain(Chain[TextToSpeech]):
+    """A `TextToSpeech` of several; a voice that an engine has not is mapped by that engine."""
+
+    def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+        """Speak with the first engine that can."""
+        return self._stream(lambda engine: engine.synthesize(text, options))
+
+
+class TranslationChain(Chain[Translation]):
+    """A `Translation` of several; a pair of languages that one engine has not is the next one's chance."""
+
+    async def translate(self, text: str, *, source: str | None, target: str) -> str:
+        """Translate with the first engine that can."""
+        return await self._answer(lambda engine: engine.translate(text, source=source, target=target))
+
+
+class EndOfTurnChain(Chain[EndOfTurn]):
+    """An `EndOfTurn` of several."""
+
+    async def score(self, audio: Pcm) -> float:
+        """Score with the first engine that can."""
+        return await self._answer(lambda engine: engine.score(audio))
+
+
+class VadChain(Chain[VoiceActivity]):
+    """A `VoiceActivity`: the first engine that starts, alone, because a stream cannot change its detector."""
+
+    async def start(self) -> None:
+        """Start engines until one can. Raises when none can."""
+        for engine in self._engines:
+            if await self._starts(engine):
+                self._engines = [engine]
+                return
+        raise self._none_started()
+
+    def open(self, on_scores: Callable[[Sequence[float]], None]) -> VoiceStream:
+        """Open a stream of the engine that started."""
+        return self._engines[0].open(on_scores)
+
+
+@asynccontextmanager
+async def _closing(results: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T]]:
+    """Close an iterator that can be closed (a generator), so that cancelling reaches the engine at once."""
+    try:
+        yield results
+    finally:
+        if isinstance(results, AsyncGenerator):
+            await results.aclose()
+
+
+def _union(parts: Iterable[tuple[V, ...]]) -> tuple[V, ...]:
+    return tuple(dict.fromkeys(item for part in parts for item in part))

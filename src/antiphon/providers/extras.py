@@ -1,0 +1,21 @@
+"""What to install when an engine's library is not there."""
+
+from __future__ import annotations
+
+from importlib.metadata import metadata
+
+_PACKAGE = "antiphon"
+_LOCAL = "local"
+"""The extra with the embedded engines."""
+
+
+def install_hint(engine: str, error: ImportError) -> str:
+    """Return a sentence that names the missing library and the command that brings it."""
+    extra = engine if engine in _extras() else _LOCAL
+    missing = error.name or str(error)
+    command = f"pip install '{_PACKAGE}[{extra}]'"
+    return f"the engine {engine!r} needs {missing!r}, which is not installed: {command}"
+
+
+def _extras() -> list[str]:
+    return metadata(_PACKAGE).get_all("Provides-Extra") or []

@@ -1,0 +1,105 @@
+"""Engines by name: entry points ``antiphon.<kind>``, ours and strangers' through the same door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, overload
+
+import structlog
+
+from antiphon.errors import InvalidRequest, NotFound, WeightsMissing
+from antiphon.ports.end_of_turn import EndOfTurn
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.llm import LanguageModel
+from antiphon.ports.stt import SpeechToText
+from antiphon.ports.translation import Translation
+from antiphon.ports.tts import TextToSpeech
+from antiphon.ports.vad import VoiceActivity
+from antiphon.providers.chains import (
+    EndOfTurnChain,
+    LlmChain,
+    SttChain,
+    TranslationChain,
+    TtsChain,
+    VadChain,
+)
+from antiphon.providers.extras import install_hint
+
+_log = structlog.get_logger(__name__)
+
+Kind = Literal["stt", "llm", "tts", "translation", "vad", "end_of_turn"]
+
+_CHAINS: dict[str, Callable[[Sequence[Any]], Any]] = {
+    "stt": SttChain,
+    "llm": LlmChain,
+    "tts": TtsChain,
+    "translation": TranslationChain,
+    "vad": VadChain,
+    "end_of_turn": EndOfTurnChain,
+}
+
+
+@overload
+def load(kind: Literal["stt"], names: Sequence[str], context: EngineContext) -> SpeechToText: ...
+@overload
+def load(kind: Literal["llm"], names: Sequence[str], context: EngineContext) -> LanguageModel: ...
+@overload
+def load(kind: Literal["tts"], names: Sequence[str], context: EngineContext) -> TextToSpeech: ...
+@overload
+def load(kind: Literal["translation"], names: Sequence[str], context: EngineContext) -> Translation: ...
+@overload
+def load(kind: Literal["vad"], names: Sequence[str], context: EngineContext) -> VoiceActivity: ...
+@overload
+def load(kind: Literal["end_of_turn"], names: Sequence[str], context: EngineContext) -> EndOfTurn: ...
+def load(kind: Kind, names: Sequence[str], context: EngineContext) -> Any:
+    """Make the engine that ``names`` says, or a failover chain of several; it is not started yet.
+
+    One name gives that engine itself. In a chain, an engine whose library or weights are missing is left out
+    with a warning. Raises `NotFound` for an unknown name, `InvalidRequest` for no name, `WeightsMissing` when
+    no engine could be made; each says what to do.
+    """
+    if not names:
+        raise InvalidRequest(f"no engine is named for {kind}: choose of {_known(kind)}", param=kind)
+    points = [_entry_point(kind, name) for name in names]
+    engines: list[Any] = []
+    reasons: list[str] = []
+    for point in points:
+        try:
+            engines.append(_create(point, context))
+        except WeightsMissing as exc:
+            reasons.append(exc.message)
+            if len(points) > 1:
+                _log.warning("engine left out", kind=kind, engine=point.name, reason=exc.message)
+    if not engines:
+        raise WeightsMissing("; ".join(reasons))
+    return engines[0] if len(engines) == 1 else _CHAINS[kind](engines)
+
+
+def names_of(kind: Kind) -> list[str]:
+    """Return the names of all installed engines of a kind, sorted."""
+    return sorted({point.name for point in entry_points(group=f"antiphon.{kind}")})
+
+
+def _entry_point(kind: Kind, name: str) -> EntryPoint:
+    found = [point for point in entry_points(group=f"antiphon.{kind}") if point.name == name]
+    if not found:
+        raise NotFound(
+            f"no {kind} engine is called {name!r}; installed are {_known(kind)} "
+            f"(ANTIPHON_{kind.upper()}, a comma-separated chain)",
+            param=kind,
+        )
+    return found[0]
+
+
+def _create(point: EntryPoint, context: EngineContext) -> Any:
+    try:
+        return point.load()(context)
+    except ImportError as exc:
+        if (exc.name or "").partition(".")[0] == "antiphon":
+            raise  # our own module is broken; no package would mend that
+        raise WeightsMissing(install_hint(point.name, exc), code="engine_not_installed") from exc
+
+
+def _known(kind: Kind) -> str:
+    return ", ".join(names_of(kind)) or "none"

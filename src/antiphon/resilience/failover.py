@@ -1,0 +1,49 @@
+"""Which of several engines to ask, and when a failure is the next one's chance. Decisions without I/O."""
+
+from __future__ import annotations
+
+from antiphon.errors import ProviderRejected, RateLimited, Transient, Unsupported
+
+_MOVES_ON = (Transient, ProviderRejected, Unsupported)
+"""Failures that lie with the engine. What lies with the request (`InvalidRequest`) fails everywhere."""
+
+
+def moves_on(error: Exception, *, delivered: bool) -> bool:
+    """Say whether another engine may be asked after ``error``.
+
+    Never after a first result was delivered: two engines' answers do not join.
+    """
+    return not delivered and isinstance(error, _MOVES_ON)
+
+
+class Failover:
+    """The order in which the engines of a chain are asked.
+
+    An engine that failed rests: 1 s, doubled with each failure in a row up to ``longest_rest_s``, or as long
+    as it asked for. While it rests it is asked after all others, so that a dead service costs one time-out,
+    not one per call; a success ends its rest.
+    """
+
+    def __init__(self, size: int, *, longest_rest_s: float = 60.0) -> None:
+        self._longest_rest_s = longest_rest_s
+        self._failures = [0] * size
+        self._rests_until = [float("-inf")] * size
+
+    def order(self, now: float) -> list[int]:
+        """Return all positions: the rested ones as configured, then the resting ones as configured."""
+        return sorted(range(len(self._failures)), key=lambda index: (self._rests_until[index] > now, index))
+
+    def failed(self, index: int, error: Exception, now: float) -> None:
+        """Take note of a failure. An engine that cannot do this one thing (`Unsupported`) does not rest."""
+        if isinstance(error, Unsupported):
+            return
+        self._failures[index] += 1
+        rest_s = min(2.0 ** (self._failures[index] - 1), self._longest_rest_s)
+        if isinstance(error, RateLimited):
+            rest_s = min(max(rest_s, error.retry_after_s), self._longest_rest_s)
+        self._rests_until[index] = now + rest_s
+
+    def succeeded(self, index: int) -> None:
+        """Take note of a success."""
+        self._failures[index] = 0
+        self._rests_until[index] = float("-inf")
