@@ -1,0 +1,170 @@
+"""The HTTP server: uvicorn in our own event loop, told when it is ready and when to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+import websockets.http11
+
+from antiphon.doors.ephemeral import MAX_LENGTH
+from antiphon.doors.handshakes import GuardedConfig, GuardedHttp, Handshakes
+from antiphon.doors.tls import TlsFiles
+from antiphon.errors import InvalidRequest
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+MAX_HEAD_BYTES = 64 * 1024
+"""Longest request head."""
+WS_MAX_BYTES = 50 * 2**20
+"""Longest WebSocket message the server takes; each door has its own, lower limit."""
+
+# An ephemeral secret travels in one header line; the library's own 8 KiB are too few for a long prompt.
+websockets.http11.MAX_LINE_LENGTH = MAX_LENGTH + 1024  # pyright: ignore[reportPrivateImportUsage]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Where to listen and how patient to be."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0 takes any free port."""
+    tls: TlsFiles | None = None
+    handshake_timeout_s: float = 10.0
+    """Longest wait for a request head, and for a TLS handshake."""
+    max_handshakes: int = 200
+    """Most unfinished request heads; beyond, the oldest is closed."""
+    shutdown_s: float = 5.0
+    """How long requests under way may go on after the drain."""
+
+
+class HttpServer:
+    """Serves one ASGI app until it is told to stop."""
+
+    def __init__(self, app: AsgiApp, options: ServerOptions) -> None:
+        self._options = options
+        config = GuardedConfig(
+            app,
+            http=GuardedHttp,
+            ws="websockets-sansio",
+            ws_max_size=WS_MAX_BYTES,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            log_level="warning",  # below it, request lines are logged: they may hold keys
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            timeout_graceful_shutdown=max(1, round(options.shutdown_s)),
+            ssl_certfile=options.tls.cert if options.tls else None,
+            ssl_keyfile=options.tls.key if options.tls else None,
+        )
+        config.handshakes = Handshakes(options.max_handshakes)
+        config.handshake_timeout_s = options.handshake_timeout_s
+        self._server = _Uvicorn(config, options)
+
+    @property
+    def handshakes(self) -> int:
+        """Request heads that are not complete at this moment."""
+        return len(self._server.handshakes)
+
+    async def serve(
+        self,
+        *,
+        stop: asyncio.Event,
+        ready: Callable[[str], None] = lambda url: None,
+        drain: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Listen, call ``ready`` with the base URL (real port), and serve until ``stop`` is set.
+
+        Then ``drain`` is awaited while requests are still answered, so that ``/ready`` can say so; afterwards
+        no new connection is taken, requests under way have ``shutdown_s`` to end, and the call returns.
+        Raises `InvalidRequest` when the address cannot be listened on.
+        """
+        ready(await self._server.listen())
+        try:
+            await self._server.run_until(stop)
+            if drain is not None:
+                await drain()
+        finally:
+            await self._server.shutdown()
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn's server without its hold on signals, `sys.exit` and the application's lifespan."""
+
+    def __init__(self, config: GuardedConfig, options: ServerOptions) -> None:
+        super().__init__(config)
+        self.handshakes = config.handshakes
+        self._options = options
+
+    async def listen(self) -> str:
+        """Bind, and return the base URL."""
+        self._load()
+        self.lifespan = self.config.lifespan_class(self.config)
+        await self.on_tick(0)
+        options = self._options
+        try:
+            server = await asyncio.get_running_loop().create_server(
+                lambda: GuardedHttp(self.config, self.server_state, {}),
+                host=options.host,
+                port=options.port,
+                backlog=self.config.backlog,
+                ssl=self.config.ssl,
+                ssl_handshake_timeout=options.handshake_timeout_s if self.config.ssl else None,
+            )
+        except OSError as exc:
+            raise InvalidRequest(
+                f"Cannot listen on {options.host}:{options.port} ({exc.strerror or exc}): "
+                "is it in use? Choose another with --port.",
+                code="address_in_use",
+                param="port",
+            ) from exc
+        self.servers = [server]
+        self.started = True
+        return _base_url(options, server.sockets[0].getsockname()[1])
+
+    def _load(self) -> None:
+        if self.config.loaded:
+            return
+        try:
+            self.config.load()
+        except OSError as exc:  # ssl.SSLError is one
+            raise InvalidRequest(
+                f"The TLS certificate or key cannot be used: {exc}.",
+                code="invalid_certificate",
+                param="tls_cert",
+            ) from exc
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Return when ``stop`` is set; until then keep the date header fresh."""
+        while not stop.is_set():
+            await self.on_tick(0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+
+
+def _base_url(options: ServerOptions, port: int) -> str:
+    scheme = "https" if options.tls else "http"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    return f"{scheme}://{host}:{port}"
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set ``stop`` on SIGINT and SIGTERM. A second signal ends the process at once, as without this."""
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal, number)

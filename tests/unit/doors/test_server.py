@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets
+
+from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.tls import self_signed
+from antiphon.errors import InvalidRequest
+
+GET = b"GET /%s HTTP/1.1\r\nhost: localhost\r\n\r\n"
+UPGRADE_HEAD = b"GET /ws HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Answer HTTP with the path (``/slow`` after 0.5 s), and a WebSocket with the length of its headers."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": None})
+        length = sum(len(value) for _, value in scope["headers"])
+        await send({"type": "websocket.send", "text": str(length)})
+        await receive()
+        return
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.5)
+    body = scope["path"].encode()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@dataclass
+class Running:
+    server: HttpServer
+    url: str
+    stop: asyncio.Event
+    done: asyncio.Task[None]
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    async def connect(
+        self, tls: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=tls)
+
+
+@asynccontextmanager
+async def running(drain: Any = None, **options: Any) -> AsyncIterator[Running]:
+    server = HttpServer(app, ServerOptions(port=0, shutdown_s=1, **options))
+    stop = asyncio.Event()
+    bound: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    done = asyncio.create_task(server.serve(stop=stop, ready=bound.set_result, drain=drain))
+    try:
+        yield Running(server, await bound, stop, done)
+    finally:
+        stop.set()
+        await done
+
+
+async def closed_within(reader: asyncio.StreamReader, seconds: float) -> bytes:
+    """Return everything up to the end of the connection, however it ends."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        async with asyncio.timeout(seconds):
+            while chunk := await reader.read(65536):
+                received += chunk
+    return received
+
+
+async def get(run: Running, path: bytes = b"") -> bytes:
+    reader, writer = await run.connect()
+    writer.write(GET % path)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return answer
+
+
+async def test_ready_tells_the_real_port_and_stop_ends_the_server() -> None:
+    async with running() as run:
+        assert run.url.startswith("http://127.0.0.1:")
+        assert run.port > 0
+        assert b"200 OK" in await get(run)
+    assert run.done.done()
+    with pytest.raises(ConnectionRefusedError):
+        await run.connect()
+
+
+async def test_requests_are_answered_during_the_drain_and_not_after_it() -> None:
+    seen: list[bytes] = []
+
+    async def drain() -> None:
+        seen.append(await get(run))
+
+    async with running(drain=drain) as run:
+        run.stop.set()
+        await run.done
+    assert b"200 OK" in seen[0]
+
+
+async def test_a_request_under_way_is_finished_after_stop() -> None:
+    async with running() as run:
+        reader, writer = await run.connect()
+        writer.write(GET % b"slow")
+        await asyncio.sleep(0.1)
+        run.stop.set()
+        answer = await closed_within(reader, 3)
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"/slow")
+
+
+@pytest.mark.parametrize("head", [b"GET / HT", b"GET / HTTP/1.1\r\nhost: localhost\r\n", UPGRADE_HEAD])
+async def test_a_half_sent_head_is_answered_with_408_and_closed(head: bytes) -> None:
+    async with running(handshake_timeout_s=0.2) as run:
+        reader, writer = await run.connect()
+        writer.write(head)
+        answer = await closed_within(reader, 2)
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert run.server.handshakes == 0
+
+
+async def test_a_silent_connection_is_closed_without_a_word() -> None:
+    async with running(handshake_timeout_s=0.2) as run:
+        reader, writer = await run.connect()
+        assert await closed_within(reader, 2) == b""
+        writer.close()
+
+
+async def test_bytes_that_trickle_in_do_not_extend_the_time_out() -> None:
+    async with running(handshake_timeout_s=0.3) as run:
+        reader, writer = await run.connect()
+        reading = asyncio.create_task(closed_within(reader, 3))
+        sent = 0
+        for byte in UPGRADE_HEAD * 20:
+            if reading.done():
+                break
+            writer.write(bytes([byte]))
+            sent += 1
+            await asyncio.sleep(0.02)
+        assert (await reading).startswith(b"HTTP/1.1 408")
+        assert sent < 60
+        writer.close()
+
+
+async def test_a_half_sent_second_request_on_a_kept_connection_is_closed_too() -> None:
+    async with running(handshake_timeout_s=0.2) as run:
+        reader, writer = await run.connect()
+        writer.write(GET % b"one" + b"GET /two")
+        answer = await closed_within(reader, 2)
+        writer.close()
+        assert b"/one" in answer
+        assert b"408" in answer
+
+
+async def test_a_kept_connection_serves_request_after_request_and_is_no_handshake() -> None:
+    async with running(handshake_timeout_s=0.2) as run:
+        reader, writer = await run.connect()
+        for _ in range(3):
+            writer.write(GET % b"x")
+            await reader.readuntil(b"/x")
+            assert run.server.handshakes == 0
+            await asyncio.sleep(0.3)
+        writer.close()
+
+
+async def test_a_long_answer_is_not_cut_by_the_handshake_time_out() -> None:
+    async with running(handshake_timeout_s=0.1) as run:
+        assert b"200 OK" in await get(run, b"slow")
+
+
+async def test_beyond_the_limit_the_oldest_handshake_goes() -> None:
+    async with running(max_handshakes=3) as run:
+        connections = []
+        for _ in range(5):
+            connections.append(await run.connect())
+            connections[-1][1].write(b"GET / HTTP/1.1\r\n")
+            await asyncio.sleep(0.02)
+        assert run.server.handshakes == 3
+        assert [await closed_within(reader, 2) for reader, _ in connections[:2]] == [b"", b""]
+        for reader, writer in connections[2:]:
+            writer.write(b"host: localhost\r\n\r\n")
+            assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        assert run.server.handshakes == 0
+        for _, writer in connections:
+            writer.close()
+
+
+async def test_new_sessions_open_beside_five_hundred_half_open_handshakes() -> None:
+    async with running(max_handshakes=200) as run:
+        writers = []
+        for _ in range(500):
+            _, writer = await run.connect()
+            writer.write(UPGRADE_HEAD)
+            writers.append(writer)
+        assert run.server.handshakes <= 200
+        async with asyncio.timeout(2), websockets.connect(f"ws://127.0.0.1:{run.port}/ws") as socket:
+            assert int(await socket.recv()) > 0
+        for writer in writers:
+            writer.close()
+
+
+async def test_a_websocket_opens_without_deflate_and_with_a_secret_of_20_kib() -> None:
+    async with running() as run:
+        protocols = [
+            websockets.Subprotocol("realtime"),
+            websockets.Subprotocol("openai-insecure-api-key.ek_" + "A" * 20_000),
+        ]
+        uri = f"ws://127.0.0.1:{run.port}/ws"
+        async with websockets.connect(uri, subprotocols=protocols, compression="deflate") as socket:
+            assert int(await socket.recv()) > 20_000
+            assert not socket.response.headers.get_all("Sec-WebSocket-Extensions")
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\xff", b"G\x00T / HTTP/1.1\r\n\r\n", b"A" * 70_000]
+)
+async def test_what_is_not_http_is_refused_at_once(head: bytes) -> None:
+    async with running() as run:
+        reader, writer = await run.connect()
+        writer.write(head)
+        assert (await closed_within(reader, 2)).startswith(b"HTTP/1.1 400")
+        writer.close()
+        assert b"200 OK" in await get(run)
+
+
+async def test_an_address_in_use_is_a_clear_error() -> None:
+    async with running() as run:
+        second = HttpServer(app, ServerOptions(port=run.port))
+        with pytest.raises(InvalidRequest, match="Choose another"):
+            await second.serve(stop=asyncio.Event())
+
+
+async def test_tls_serves_http_and_websockets_for_localhost(tmp_path: Path) -> None:
+    tls = self_signed(tmp_path, _now())
+    async with running(tls=tls) as run:
+        trust = ssl.create_default_context(cafile=tls.cert)
+        assert run.url.startswith("https://127.0.0.1:")
+        reader, writer = await run.connect(trust)
+        writer.write(GET % b"x")
+        assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        async with websockets.connect(f"wss://localhost:{run.port}/ws", ssl=trust) as socket:
+            assert int(await socket.recv()) > 0
+
+
+async def test_a_half_open_tls_handshake_is_closed(tmp_path: Path) -> None:
+    async with running(tls=self_signed(tmp_path, _now()), handshake_timeout_s=0.2) as run:
+        reader, writer = await run.connect()
+        writer.write(b"\x16\x03\x01\x02\x00\x01")
+        await closed_within(reader, 2)
+        assert reader.at_eof()
+        writer.close()
+
+
+async def test_a_broken_certificate_is_a_clear_error(tmp_path: Path) -> None:
+    tls = self_signed(tmp_path, _now())
+    tls.cert.write_text("nonsense")
+    with pytest.raises(InvalidRequest, match="certificate"):
+        await HttpServer(app, ServerOptions(port=0, tls=tls)).serve(stop=asyncio.Event())
+
+
+def _now() -> float:
+    import time
+
+    return time.time()
