@@ -11,7 +11,7 @@ import numpy as np
 
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Pcm, SpeechChunk
-from antiphon.errors import WeightsMissing
+from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.deadline import deadline
@@ -24,7 +24,7 @@ RATE_HZ = 24_000
 
 _DURATIONS = (3.99, 1.993, 1.411, 1.232, 1.039, 1.0, 0.961, 0.905, 0.847, 0.636, 0.608, 0.552, 0.491)
 _SPEEDS = (0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0, 2.5)
-"""How long speech really lasts at a speed, as a share of speed 1.0: the model rounds the length of a sound."""
+"""How long speech really lasts at a speed, as a share of speed 1.0: the model rounds lengths."""
 
 
 def create(context: EngineContext) -> HibariTts:
@@ -42,6 +42,7 @@ class HibariTts:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="hibari")
         self._loading = asyncio.Lock()
         self._engine: Hibari | None = None
+        self._is_closed = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -55,6 +56,7 @@ class HibariTts:
 
     async def close(self) -> None:
         """Let go of the model; a sentence in progress is dropped."""
+        self._is_closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._engine = None
 
@@ -70,10 +72,14 @@ class HibariTts:
 
     async def _ready(self) -> Hibari:
         async with self._loading:
-            if self._engine is None:
+            if self._is_closed:
+                raise ProviderUnavailable("the hibari voice is closed")
+            engine = self._engine
+            if engine is None:
                 loop = asyncio.get_running_loop()
-                self._engine = await loop.run_in_executor(self._pool, _load, self._threads)
-            return self._engine
+                engine = await loop.run_in_executor(self._pool, _load, self._threads)
+                self._engine = engine
+            return engine
 
 
 def _load(threads: int) -> Hibari:

@@ -1,7 +1,7 @@
 """Cuts running text into pieces to speak, while it is still being written.
 
 The cuts depend on the text alone, never on how it was divided into deltas; a delta only decides when a piece
-is known. A cut is made as soon as nothing that may follow could undo it: one sign beyond the full stop and its
+is known. A cut is made as soon as nothing that may follow could undo it: one sign beyond a full stop and its
 space, one word beyond an abbreviation.
 """
 
@@ -61,10 +61,10 @@ class _Verdict(Enum):
 class Splitter:
     """Collects deltas of one answer and hands out what can be spoken.
 
-    With ``first_clause`` the first piece is a clause (`FIRST_CLAUSE_WORDS` or more, up to a comma or dash) where
-    one comes before the first sentence is over; all others are sentences. A sentence above `MAX_CHARACTERS` is
-    cut at a clause, else between words. Pieces have no space around them, are never empty, and lose no other
-    character.
+    With ``first_clause`` the first piece is a clause (`FIRST_CLAUSE_WORDS` or more, up to a comma or dash)
+    where one comes before the first sentence is over; all others are sentences. A sentence above
+    `MAX_CHARACTERS` is cut at a clause, else between words. Pieces have no space around them, are never empty,
+    and lose no other character.
     """
 
     def __init__(self, *, first_clause: bool = True) -> None:

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import io
+import struct
+import time
+import wave
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.audio.g711 import encode_alaw, encode_ulaw
+from antiphon.audio.wav import is_wav, read_wav, wav_header, write_wav
+from antiphon.errors import InvalidRequest
+
+RAMP = np.arange(-30_000, 30_000, 7).astype("<i2")
+
+
+def riff(
+    tag: int, bits: int, body: bytes, *, channels: int = 1, rate_hz: int = 16_000, extra: bytes = b""
+) -> bytes:
+    width = channels * bits // 8
+    form = struct.pack("<HHIIHH", tag, channels, rate_hz, rate_hz * width, width, bits) + extra
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"LIST" + struct.pack("<I", 3) + b"abc\0"
+    chunks += b"data" + struct.pack("<I", len(body)) + body
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+def test_what_is_written_can_be_read_here_and_elsewhere() -> None:
+    file = write_wav(RAMP.tobytes(), 24_000)
+    assert read_wav(file).data == RAMP.tobytes()
+    assert read_wav(file).rate_hz == 24_000
+    with wave.open(io.BytesIO(file)) as reader:
+        assert (reader.getframerate(), reader.getnchannels(), reader.getnframes()) == (24_000, 1, len(RAMP))
+        assert reader.readframes(len(RAMP)) == RAMP.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("tag", "bits", "body", "step"),
+    [
+        (1, 8, ((RAMP.astype(int) >> 8) + 128).astype(np.uint8).tobytes(), 256),
+        (1, 24, (RAMP.astype("<i4") << 8).view(np.uint8).reshape(-1, 4)[:, :3].tobytes(), 0),
+        (1, 32, (RAMP.astype("<i4") << 16).tobytes(), 0),
+        (3, 32, (RAMP / 32768).astype("<f4").tobytes(), 0),
+        (3, 64, (RAMP / 32768).astype("<f8").tobytes(), 0),
+        (6, 8, encode_alaw(RAMP.tobytes()), 512),
+        (7, 8, encode_ulaw(RAMP.tobytes()), 512),
+    ],
+)
+def test_every_sample_format_is_read(tag: int, bits: int, body: bytes, step: int) -> None:
+    got = np.frombuffer(read_wav(riff(tag, bits, body)).data, "<i2").astype(int)
+    assert np.abs(got - RAMP).max() <= step
+
+
+def test_the_extensible_format_names_its_samples() -> None:
+    extra = struct.pack("<HHIH14x", 22, 16, 4, 1)
+    assert read_wav(riff(0xFFFE, 16, RAMP.tobytes(), extra=extra)).data == RAMP.tobytes()
+
+
+def test_channels_are_mixed_to_mono() -> None:
+    body = np.stack([RAMP, -RAMP + 100], axis=1).astype("<i2").tobytes()
+    assert set(np.frombuffer(read_wav(riff(1, 16, body, channels=2)).data, "<i2")) == {50}
+
+
+@pytest.mark.parametrize("claimed", [0xFFFFFFFF, 0x7FFFFFFF, len(RAMP) * 2 + 1])
+def test_a_data_chunk_that_claims_too_much_gives_what_is_there(claimed: int) -> None:
+    file = bytearray(write_wav(RAMP.tobytes(), 16_000))
+    file[40:44] = struct.pack("<I", claimed)
+    assert read_wav(bytes(file)).data == RAMP.tobytes()
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_live_streams_header_is_read(size: int) -> None:
+    file = bytearray(wav_header(16_000) + RAMP.tobytes())
+    file[4:8] = file[40:44] = struct.pack("<I", size)
+    assert read_wav(bytes(file)).data == RAMP.tobytes()
+
+
+def test_a_file_without_a_sound_is_a_sound_of_no_length() -> None:
+    assert read_wav(write_wav(b"", 16_000)).data == b""
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"",
+        b"RIFF",
+        b"ID3\x04" + bytes(100),
+        b"RIFF\0\0\0\0WAVE",
+        b"RIFF\0\0\0\0WAVEdata\x02\0\0\0\1\2",
+        b"RIFF\0\0\0\0WAVEfmt \x04\0\0\0\1\0\1\0data\2\0\0\0\1\2",
+        riff(1, 16, b"\1\2", channels=0),
+        riff(1, 16, b"\1\2", rate_hz=0),
+        riff(1, 16, b"\1\2", rate_hz=1_000_000_000),
+        riff(85, 16, b"\1\2"),
+        riff(1, 12, b"\1\2"),
+    ],
+)
+def test_what_is_no_wav_file_is_the_callers_mistake(file: bytes) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_wav(file)
+    assert caught.value.param == "file"
+
+
+def test_chunks_without_end_do_not_hold_up() -> None:
+    file = b"RIFF\xff\xff\xff\xffWAVE" + (b"junk" + bytes(4)) * 200_000
+    began = time.perf_counter()
+    with pytest.raises(InvalidRequest):
+        read_wav(file)
+    assert time.perf_counter() - began < 1
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(junk: bytes) -> None:
+    file = write_wav(RAMP.tobytes()[:100], 16_000)
+    for damaged in (junk, file[:12] + junk, file[:20] + junk + file[20 + len(junk) :]):
+        try:
+            wav = read_wav(damaged)
+        except InvalidRequest:
+            continue
+        assert is_wav(damaged)
+        assert len(wav.data) <= 2 * len(damaged) + 2
