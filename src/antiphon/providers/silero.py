@@ -1,0 +1,217 @@
+"""Voice activity by Silero: windows of all streams in one call, in one thread beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.errors import ProviderUnavailable
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.vad import WINDOW_SAMPLES
+from antiphon.providers.silero_model import Feed, Memory, SileroModel
+from antiphon.providers.vad_windows import Cutter, mean_squares
+from antiphon.providers.weights import Weights
+
+_SILENCE_POWER = 10 ** (-55 / 10)
+"""-55 dBFS: quieter windows are silence, unless somebody was speaking just before."""
+_AWAKE_PROBABILITY = 0.1
+_AWAKE_WINDOWS = 10
+"""So long after the last sign of speech (320 ms) quiet windows are scored all the same."""
+_MOST_WINDOWS = 8
+"""Windows of one stream in one flight, so that one that sends seconds at once does not hold up the others."""
+_LINGER_S_PER_STREAM = 50e-6
+_LINGER_MOST_S = 0.004
+"""Flights start this far apart: costs a few streams nothing, and makes many streams share their calls."""
+
+_log = structlog.get_logger("antiphon.silero")
+
+
+class Silero:
+    """Scores windows in flights: at most one is in the thread, and what arrives meanwhile shares the next."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._weights = Weights(context.data_dir, offline=context.offline)
+        self._threads = context.threads
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="silero")
+        self._model: SileroModel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._streams = 0
+        self._waiting: list[SileroStream] = []
+        self._tick_is_due = False
+        self._is_flying = False
+        self._last_flight_s = 0.0
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("silero", models=("silero-vad",), streams=True)
+
+    async def start(self) -> None:
+        """Load the network and score a window, so that the first real one is fast."""
+        path = self._weights.folder("silero-vad") / "silero_vad.onnx"
+        self._loop = asyncio.get_running_loop()
+        model = await self._loop.run_in_executor(self._thread, SileroModel, path, self._threads)
+        warm_up = [Feed(np.zeros((1, WINDOW_SAMPLES), np.int16), Memory())]
+        await self._loop.run_in_executor(self._thread, model.score, warm_up)
+        self._model = model
+
+    async def close(self) -> None:
+        """Stop; windows that are not scored yet stay untold."""
+        self._model = None
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+
+    def open(self, on_scores: Callable[[Sequence[float]], None]) -> SileroStream:
+        """Open a stream. Raises `ProviderUnavailable` before `start` and after `close`."""
+        if self._model is None:
+            raise ProviderUnavailable("silero is not started")
+        self._streams += 1
+        return SileroStream(self, on_scores)
+
+    def wake(self, stream: SileroStream) -> None:
+        """Look at this stream's windows in the loop's next turn."""
+        self._waiting.append(stream)
+        self._tick_after(0.0)
+
+    def forget(self) -> None:
+        """A stream was closed."""
+        self._streams -= 1
+
+    def _tick_after(self, delay_s: float) -> None:
+        if self._tick_is_due or self._loop is None:
+            return
+        self._tick_is_due = True
+        if delay_s > 0:
+            self._loop.call_later(delay_s, self._tick)
+        else:
+            self._loop.call_soon(self._tick)
+
+    def _tick(self) -> None:
+        self._tick_is_due = False
+        waiting, self._waiting = self._waiting, []  # callbacks may wake streams meanwhile
+        for stream in waiting:
+            if stream.pass_silence():
+                self._waiting.append(stream)
+        if not self._waiting or self._is_flying or self._model is None or self._loop is None:
+            return
+        linger_s = min(_LINGER_MOST_S, _LINGER_S_PER_STREAM * self._streams)
+        early_s = self._last_flight_s + linger_s - self._loop.time()
+        if early_s > 0:
+            self._tick_after(early_s)
+        else:
+            self._launch(self._model, self._loop)
+
+    def _launch(self, model: SileroModel, loop: asyncio.AbstractEventLoop) -> None:
+        flight = [(stream, feed) for stream in self._waiting if (feed := stream.take())]
+        self._waiting = []
+        if not flight:
+            return
+        self._is_flying = True
+        self._last_flight_s = loop.time()
+        done = self._thread.submit(model.score, [feed for _, feed in flight])
+
+        def tell_loop(done: Future[list[list[float]]]) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody listens
+                loop.call_soon_threadsafe(self._land, flight, done)
+
+        done.add_done_callback(tell_loop)
+
+    def _land(self, flight: list[tuple[SileroStream, Feed]], done: Future[list[list[float]]]) -> None:
+        self._is_flying = False
+        if done.cancelled():
+            return
+        if failure := done.exception():
+            _log.error("silero failed, windows count as silence", error=repr(failure))
+            results = [[0.0] * len(feed.windows) for _, feed in flight]
+        else:
+            results = done.result()
+        for (stream, feed), scores in zip(flight, results, strict=True):
+            stream.land(feed, scores)
+        if self._waiting:
+            self._tick_after(0.0)
+
+
+class SileroStream:
+    """One stream: its windows that wait, and what the network remembers of it."""
+
+    def __init__(self, engine: Silero, on_scores: Callable[[Sequence[float]], None]) -> None:
+        self._engine = engine
+        self._on_scores = on_scores
+        self._cutter = Cutter()
+        self._windows: deque[tuple[NDArray[np.int16], bool]] = deque()
+        """Windows that wait, and whether each is quiet."""
+        self._memory = Memory()
+        self._awake = 0
+        self._is_waiting = False
+        self._is_flying = False
+        self._closed = False
+
+    def feed(self, samples: bytes) -> None:
+        """Take any number of samples."""
+        windows = self._cutter.push(samples)
+        if self._closed or not len(windows):
+            return
+        for window, power in zip(windows, mean_squares(windows), strict=True):
+            self._windows.append((window, power < _SILENCE_POWER))
+        self._wake()
+
+    def reset(self) -> None:
+        """Forget the past; windows in flight are dropped when they land."""
+        self._cutter.clear()
+        self._windows.clear()
+        self._memory = Memory()
+        self._awake = 0
+
+    def close(self) -> None:
+        """Tell nothing any more."""
+        if not self._closed:
+            self._closed = True
+            self._engine.forget()
+            self.reset()
+
+    def pass_silence(self) -> bool:
+        """Tell the quiet windows at the front; return True when windows are left that need the network."""
+        passed: list[float] = []
+        while self._windows and self._windows[0][1] and not self._awake:
+            window, _ = self._windows.popleft()
+            self._memory.skip(window)
+            passed.append(0.0)
+        goes_on = self._is_waiting = bool(self._windows)
+        if passed:
+            self._on_scores(passed)
+        return goes_on
+
+    def take(self) -> Feed | None:
+        """Give the next windows to a flight; None where a reset left nothing."""
+        count = min(len(self._windows), _MOST_WINDOWS)
+        self._is_waiting = False
+        if not count:
+            return None
+        self._is_flying = True
+        return Feed(np.stack([self._windows.popleft()[0] for _ in range(count)]), self._memory)
+
+    def land(self, feed: Feed, scores: list[float]) -> None:
+        """Tell the scores of a flight, unless the stream was reset or closed meanwhile."""
+        self._is_flying = False
+        if feed.memory is self._memory and not self._closed:
+            for score in scores:
+                self._awake = _AWAKE_WINDOWS if score >= _AWAKE_PROBABILITY else max(0, self._awake - 1)
+            self._on_scores(scores)
+        if self._windows:
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._is_waiting and not self._is_flying:
+            self._is_waiting = True
+            self._engine.wake(self)
+
+
+def create(context: EngineContext) -> Silero:
+    """Make the engine; its weights are ``silero-vad``."""
+    return Silero(context)

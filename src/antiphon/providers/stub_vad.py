@@ -1,0 +1,24 @@
+"""The stub detector: loud is speech. Deterministic and nearly free, for tests and load."""
+
+from __future__ import annotations
+
+from antiphon.ports.engine import EngineContext
+from antiphon.providers.vad_instant import InstantVoiceActivity
+from antiphon.providers.vad_windows import Windows, mean_squares
+
+THRESHOLD_RMS = 0.01
+"""Full scale is 1.0: -40 dBFS."""
+
+
+class Threshold:
+    """1.0 above the threshold, else 0.0."""
+
+    def score(self, windows: Windows) -> list[float]:
+        """Judge each window by itself."""
+        return [1.0 if power > THRESHOLD_RMS**2 else 0.0 for power in mean_squares(windows)]
+
+
+def create(context: EngineContext) -> InstantVoiceActivity:
+    """Make the engine; it has no settings."""
+    del context
+    return InstantVoiceActivity("stub", Threshold)

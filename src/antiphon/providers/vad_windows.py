@@ -1,0 +1,39 @@
+"""Cutting a stream of samples into the windows that detectors score."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.ports.vad import WINDOW_SAMPLES
+
+WINDOW_BYTES = WINDOW_SAMPLES * 2
+FULL_SCALE = 32_768.0
+
+Windows = NDArray[np.int16]
+"""Consecutive windows of one stream, shape [n, 512]."""
+
+
+class Cutter:
+    """Keeps what is left over after the last whole window."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def push(self, samples: bytes) -> Windows:
+        """Take s16le bytes, cut anywhere, and return the windows that are complete now, possibly none."""
+        data = self._rest + samples if self._rest else samples
+        count = len(data) // WINDOW_BYTES
+        self._rest = data[count * WINDOW_BYTES :]
+        return np.frombuffer(data, "<i2", count * WINDOW_SAMPLES).reshape(count, WINDOW_SAMPLES)
+
+    def clear(self) -> None:
+        """Forget the rest."""
+        self._rest = b""
+
+
+def mean_squares(windows: Windows) -> list[float]:
+    """Return the mean power of each window, full scale 1.0."""
+    scaled = windows.astype(np.float32)
+    sums: list[float] = np.einsum("ij,ij->i", scaled, scaled).tolist()
+    return [total / (WINDOW_SAMPLES * FULL_SCALE**2) for total in sums]
