@@ -63,8 +63,8 @@ class Splitter:
 
     With ``first_clause`` the first piece is a clause (`FIRST_CLAUSE_WORDS` or more, up to a comma or dash)
     where one comes before the first sentence is over; all others are sentences. A sentence above
-    `MAX_CHARACTERS` is cut at a clause, else between words. Pieces have no space around them, are never empty,
-    and lose no other character.
+    `MAX_CHARACTERS` is cut at a clause, else between words. Pieces have no space around them, are never
+    empty, and lose no other character.
     """
 
     def __init__(self, *, first_clause: bool = True) -> None:

@@ -10,11 +10,9 @@ from antiphon.audio.resample import Resampler, resample
 RATES = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000]
 
 
-def tone(rate_hz: int, seconds: float = 0.5, hz: float = 440.0) -> bytes:
+def tone(rate_hz: int, seconds: float = 0.5) -> bytes:
     return (
-        (np.sin(np.arange(int(rate_hz * seconds)) * (2 * np.pi * hz / rate_hz)) * 10_000)
-        .astype("<i2")
-        .tobytes()
+        (np.sin(np.arange(int(rate_hz * seconds)) * (880 * np.pi / rate_hz)) * 10_000).astype("<i2").tobytes()
     )
 
 
