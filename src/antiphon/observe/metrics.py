@@ -1,0 +1,107 @@
+"""What is counted: one set of metrics per process, with labels from closed lists only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+"""Media type of `Metrics.render`."""
+
+DOORS = frozenset({"realtime", "speech", "dubbing", "dialog", "captions", "admin", "health", "site"})
+QUEUES = frozenset({"transcribe", "respond", "speak", "translate", "score"})
+OUTCOMES = frozenset({"done", "failed", "cancelled", "retried", "lost", "refused"})
+LIMITS = frozenset({"requests", "tokens", "connections", "handshakes", "events", "bytes"})
+AREAS = DOORS | {"worker", "bus", "state", "store", "policy", "provider", "conversation"}
+ERROR_TYPES = frozenset(
+    {
+        "invalid_request_error",
+        "authentication_error",
+        "permission_error",
+        "not_found_error",
+        "rate_limit_error",
+        "api_error",
+        "overloaded_error",
+        "timeout_error",
+    }
+)
+OTHER = "other"
+"""The label of everything that is on no list: a client cannot make new time series."""
+
+MESSAGE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
+
+
+def _listed(value: str, known: frozenset[str]) -> str:
+    return value if value in known else OTHER
+
+
+class Metrics:
+    """All metrics of one process, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._messages = Histogram(
+            "websocket_message_processing",
+            "Seconds from a client's message to the end of its processing.",
+            ["door"],
+            registry=registry,
+            buckets=MESSAGE_BUCKETS,
+        )
+        self._work = {
+            "transcribe": self._worked("stt_transcription", "Seconds of one transcription job.", registry),
+            "speak": self._worked("tts_synthesis", "Seconds of one speech job.", registry),
+            "respond": self._worked("llm_generation", "Seconds of one answer of a language model.", registry),
+        }
+        self._connections = Gauge("active_connections", "Open connections.", ["door"], registry=registry)
+        self._depth = Gauge("queue_depth", "Jobs that wait.", ["queue"], registry=registry)
+        self._utilization = Gauge(
+            "worker_utilization", "Share of the worker's slots at work, 0 to 1.", ["queue"], registry=registry
+        )
+        self._requests = Counter("requests", "Requests answered.", ["door", "outcome"], registry=registry)
+        self._errors = Counter("errors", "Errors by where and which.", ["area", "type"], registry=registry)
+        self._rate_limits = Counter("rate_limits", "Refusals by a limit.", ["limit"], registry=registry)
+
+    @staticmethod
+    def _worked(name: str, text: str, registry: CollectorRegistry) -> Histogram:
+        return Histogram(name, text, ["outcome"], registry=registry, buckets=WORK_BUCKETS)
+
+    def message_observer(self, door: str) -> Callable[[float], None]:
+        """Return the function that takes the seconds of one message; the label is looked up only here."""
+        return self._messages.labels(_listed(door, DOORS)).observe
+
+    def work_done(self, queue: str, outcome: str, seconds: float) -> None:
+        """One job ended after so long; queues without a histogram of their own are not measured."""
+        histogram = self._work.get(queue)
+        if histogram is not None:
+            histogram.labels(_listed(outcome, OUTCOMES)).observe(seconds)
+
+    def connections(self, door: str, change: int) -> None:
+        """Connections were opened (positive) or closed (negative)."""
+        self._connections.labels(_listed(door, DOORS)).inc(change)
+
+    def queue_depth(self, queue: str, jobs: int) -> None:
+        """So many jobs wait."""
+        self._depth.labels(_listed(queue, QUEUES)).set(jobs)
+
+    def worker_utilization(self, queue: str, share: float) -> None:
+        """This share of the worker's slots is at work."""
+        self._utilization.labels(_listed(queue, QUEUES)).set(share)
+
+    def request(self, door: str, outcome: str) -> None:
+        """A request was answered."""
+        self._requests.labels(_listed(door, DOORS), _listed(outcome, OUTCOMES)).inc()
+
+    def error(self, area: str, error_type: str) -> None:
+        """Something went wrong; ``error_type`` is the word of the taxonomy."""
+        self._errors.labels(_listed(area, AREAS), _listed(error_type, ERROR_TYPES)).inc()
+
+    def rate_limited(self, limit: str) -> None:
+        """A limit refused something."""
+        self._rate_limits.labels(_listed(limit, LIMITS)).inc()
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,206 @@
+"""The worker loop: takes jobs, keeps their leases, watches their flags and deadlines."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import structlog
+
+from antiphon.clock import Clock, SystemClock
+from antiphon.errors import AntiphonError, LeaseLost, ProviderTimeout, ProviderUnavailable
+from antiphon.observe.metrics import Metrics
+from antiphon.ports.bus import Bus, Lease
+from antiphon.wire.jobs import Job, PipeEntry, Queue
+from antiphon.workers.settle import Settler, WorkerOptions
+from antiphon.workers.verdict import JobCancelled
+
+Emit = Callable[[Sequence[PipeEntry]], Awaitable[None]]
+"""Writes results to the job's output, in order, under the job's epoch."""
+
+Handler = Callable[[Job, Emit, Bus], Awaitable[None]]
+"""Does one job. Returning is success; every result was emitted by then."""
+
+_log = structlog.get_logger("antiphon.worker")
+
+
+async def run(
+    bus: Bus,
+    queue: Queue,
+    handler: Handler,
+    consumer: str,
+    *,
+    concurrency: int = 1,
+    options: WorkerOptions | None = None,
+    clock: Clock | None = None,
+    uniform: Callable[[], float] = random.random,
+    metrics: Metrics | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Work on ``concurrency`` jobs of ``queue`` at a time, until the bus closes, ``stop`` is set, or cancelled.
+
+    A job ends in exactly one way: acknowledged (done, cancelled or fenced), released for another attempt, or
+    buried with a `JobFailed` as its last entry. Once an attempt has emitted something its failure is final, so
+    that no listener hears a beginning twice. ``stop`` lets the jobs at hand finish; a cancelled loop gives
+    untouched ones back at once.
+    """
+    settler = Settler(bus, options or WorkerOptions(), clock or SystemClock(), uniform, metrics or Metrics())
+    async with asyncio.TaskGroup() as group:
+        worker = _Worker(settler, queue, handler, concurrency, group)
+        names = [f"{consumer}-{number}" for number in range(concurrency)]
+        slots = [group.create_task(worker.serve(name), name=f"worker {queue} {name}") for name in names]
+        if stop is not None:
+            watch = group.create_task(worker.drain(stop), name=f"drain {queue} {consumer}")
+            await asyncio.wait(slots)
+            watch.cancel()
+
+
+class _Output:
+    """The job's output: knows whether something was emitted, and can be shut."""
+
+    def __init__(self, bus: Bus, job: Job) -> None:
+        self._bus = bus
+        self._job = job
+        self.touched = False
+        self.shut = False
+
+    async def emit(self, entries: Sequence[PipeEntry]) -> None:
+        if self.shut:
+            raise asyncio.CancelledError  # the handler was cancelled and tries to go on
+        self.touched = self.touched or bool(entries)
+        await self._bus.write(self._job.output, entries, epoch=self._job.epoch)
+
+
+class _Worker:
+    """The slots of one worker on one queue."""
+
+    def __init__(
+        self, settler: Settler, queue: Queue, handler: Handler, concurrency: int, group: asyncio.TaskGroup
+    ) -> None:
+        self._settler = settler
+        self._bus = settler.bus
+        self._clock = settler.clock
+        self._options = settler.options
+        self._metrics = settler.metrics
+        self._queue: Queue = queue
+        self._handler = handler
+        self._concurrency = concurrency
+        self._group = group
+        self._busy = 0
+        self._idle: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    async def serve(self, consumer: str) -> None:
+        """One slot: one job after the other."""
+        claims = self._bus.claim(self._queue, consumer)
+        while (lease := await self._next(claims)) is not None:
+            started = self._clock.now()
+            self._count_busy(1)
+            try:
+                outcome = await self._work(lease)
+            finally:
+                self._count_busy(-1)
+            self._metrics.work_done(self._queue, outcome, self._clock.now() - started)
+
+    async def drain(self, stop: asyncio.Event) -> None:
+        """Once ``stop`` is set, take no further job."""
+        await stop.wait()
+        self._draining = True
+        for slot in self._idle:
+            slot.cancel()
+
+    async def _next(self, claims: AsyncIterator[Lease]) -> Lease | None:
+        if self._draining:
+            return None
+        slot = asyncio.current_task()
+        assert slot is not None  # noqa: S101 - narrows the type: a coroutine of a task
+        self._idle.add(slot)
+        try:
+            return await anext(claims, None)
+        finally:
+            self._idle.discard(slot)
+
+    def _count_busy(self, change: int) -> None:
+        self._busy += change
+        self._metrics.worker_utilization(self._queue, self._busy / self._concurrency)
+
+    async def _work(self, lease: Lease) -> str:
+        """Do one job and return its outcome."""
+        job = lease.job
+        output = _Output(self._bus, job)
+        attempt = self._group.create_task(self._attempt(job, output), name=f"{job.queue} {job.id}")
+        flag = self._group.create_task(self._bus.cancelled(job.id), name=f"cancel flag {job.id}")
+        try:
+            error = await self._supervise(lease, attempt, flag)
+            if error is not None:
+                await self._break_off(job, attempt, output)
+        except asyncio.CancelledError:
+            await self._leave(lease, attempt, output)
+            raise
+        finally:
+            flag.cancel()
+        if error is None:
+            error = _result(attempt)
+        return await self._settler.settle(lease, error, touched=output.touched)
+
+    async def _attempt(self, job: Job, output: _Output) -> BaseException | None:
+        """Run the handler; what goes wrong is returned, so that it does not end the worker."""
+        try:
+            await self._handler(job, output.emit, self._bus)
+        except AntiphonError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - the outermost loop: a handler's bug must not end the worker
+            _log.exception(
+                "handler failed unexpectedly", job_id=job.id, queue=job.queue, tenant_id=job.tenant
+            )
+            return error
+        return None
+
+    async def _supervise(
+        self, lease: Lease, attempt: asyncio.Task[BaseException | None], flag: asyncio.Task[None]
+    ) -> AntiphonError | None:
+        """Wait for the attempt, or return why it must end before it is done."""
+        deadline_s = lease.job.deadline_s or math.inf
+        while True:
+            left_s = deadline_s - self._clock.wall()
+            if left_s <= 0:
+                return ProviderTimeout("the job's deadline has passed", code="deadline_exceeded")
+            timeout_s = min(self._options.heartbeat_s, left_s)
+            await asyncio.wait((attempt, flag), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            if attempt.done():
+                return None
+            if flag.done():
+                return JobCancelled("cancelled")
+            try:
+                await lease.renew()
+            except LeaseLost as error:
+                return error
+
+    async def _break_off(
+        self, job: Job, attempt: asyncio.Task[BaseException | None], output: _Output
+    ) -> None:
+        """Cancel the handler; from now on it can emit nothing, even if it goes on."""
+        output.shut = True
+        attempt.cancel()
+        done, _ = await asyncio.wait((attempt,), timeout=self._options.farewell_s)
+        if not done:
+            _log.warning("handler ignores its cancellation", job_id=job.id, queue=job.queue)
+
+    async def _leave(
+        self, lease: Lease, attempt: asyncio.Task[BaseException | None], output: _Output
+    ) -> None:
+        """The worker itself was cancelled: settle what is done, give back what is not."""
+        if attempt.done():
+            await self._settler.settle(lease, _result(attempt), touched=output.touched)
+        else:
+            output.shut = True
+            attempt.cancel()
+            await self._settler.give_back(lease, touched=output.touched)
+
+
+def _result(attempt: asyncio.Task[BaseException | None]) -> BaseException | None:
+    if attempt.cancelled():
+        return ProviderUnavailable("the handler cancelled itself", code="handler_cancelled")
+    return attempt.result()

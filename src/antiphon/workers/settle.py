@@ -1,0 +1,93 @@
+"""Acting on a verdict: acknowledge, release or bury, and tell the listeners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from antiphon.clock import Clock
+from antiphon.errors import AntiphonError, Fenced, ProviderUnavailable
+from antiphon.observe.metrics import Metrics
+from antiphon.ports.bus import Bus, Lease
+from antiphon.wire.jobs import Job, JobFailed
+from antiphon.workers.verdict import Ended, Failed, Lost, Retry, RetryRule, failure, judge
+
+_log = structlog.get_logger("antiphon.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """How a worker works."""
+
+    retry: RetryRule = field(default_factory=RetryRule)
+    heartbeat_s: float = 3.0
+    """Between two renewals of a lease; a third of the bus's lease is right."""
+    farewell_s: float = 5.0
+    """Longest wait for a cancelled handler to end, and for a failure to be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settler:
+    """Ends jobs, each in exactly one way."""
+
+    bus: Bus
+    options: WorkerOptions
+    clock: Clock
+    uniform: Callable[[], float]
+    metrics: Metrics
+
+    async def settle(self, lease: Lease, error: BaseException | None, *, touched: bool) -> str:
+        """Act on the verdict about an attempt and return its outcome."""
+        job = lease.job
+        wall = self.clock.wall()
+        verdict = judge(job, error, self.options.retry, touched=touched, wall=wall, uniform=self.uniform)
+        match verdict:
+            case Ended():
+                await lease.acknowledge()
+            case Lost():
+                _log.warning("lease lost", **_who(job))
+            case Retry(reason=reason, delay_s=delay_s):
+                self._count(error)
+                _log.warning("job is tried again", error=type(error).__name__, delay_s=delay_s, **_who(job))
+                await lease.release(reason, delay_s=delay_s)
+            case Failed(reason=reason, entry=entry):
+                self._count(error)
+                _log.warning("job failed", error=type(error).__name__, code=entry.code, **_who(job))
+                await self._tell(job, entry)
+                await lease.bury(reason)
+        return verdict.outcome
+
+    async def give_back(self, lease: Lease, *, touched: bool) -> None:
+        """The worker stops: another may have the job, unless it has emitted something already."""
+        if touched:
+            error = ProviderUnavailable("the worker was stopped", code="worker_stopped")
+            await self._tell(lease.job, failure(lease.job, error))
+            await lease.bury(error.message)
+        else:
+            await lease.release("the worker was stopped")
+
+    def _count(self, error: BaseException | None) -> None:
+        self.metrics.error("worker", error.type if isinstance(error, AntiphonError) else AntiphonError.type)
+
+    async def _tell(self, job: Job, entry: JobFailed) -> None:
+        try:
+            async with asyncio.timeout(self.options.farewell_s):
+                await self.bus.write(job.output, (entry,), epoch=job.epoch)
+        except TimeoutError:
+            _log.warning("nobody reads a failure", **_who(job))
+        except Fenced:
+            pass  # a newer owner has taken over and knows nothing of this job
+
+
+def _who(job: Job) -> dict[str, object]:
+    return {
+        "job_id": job.id,
+        "queue": job.queue,
+        "attempt": job.attempt,
+        "tenant_id": job.tenant,
+        "session_id": job.session_id,
+        "correlation_id": job.correlation_id,
+    }

@@ -1,0 +1,100 @@
+"""What becomes of a job after an attempt: a decision, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from antiphon.errors import AntiphonError, Fenced, LeaseLost, Permanent, RateLimited, Transient
+from antiphon.resilience.backoff import Backoff
+from antiphon.wire.jobs import Job, JobFailed
+
+
+class JobCancelled(Permanent):
+    """The job's cancel flag went up; nobody waits for it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Acknowledge: done, or no longer wanted."""
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Leave the job alone: another worker has it."""
+
+    outcome: str = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Give the job back for another attempt."""
+
+    reason: str
+    delay_s: float
+    outcome: str = "retried"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Write ``entry`` as the job's last result, and bury the job."""
+
+    reason: str
+    entry: JobFailed
+    outcome: str = "failed"
+
+
+Verdict = Ended | Lost | Retry | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """When a failed attempt is followed by another."""
+
+    attempts: int = 3
+    """Deliveries of a job before a transient failure is final."""
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+def judge(
+    job: Job,
+    error: BaseException | None,
+    rule: RetryRule,
+    *,
+    touched: bool,
+    wall: float,
+    uniform: Callable[[], float],
+) -> Verdict:
+    """Decide by the error's type; ``touched`` says that this attempt has emitted results already."""
+    match error:
+        case None:
+            return Ended("done")
+        case JobCancelled():
+            return Ended("cancelled")
+        case Fenced():
+            return Ended("lost")
+        case LeaseLost():
+            return Lost()
+        case Transient() if not touched and job.attempt < rule.attempts:
+            delay_s = rule.backoff.delay_s(job.attempt, uniform)
+            if isinstance(error, RateLimited):
+                delay_s = max(delay_s, error.retry_after_s)
+            if job.deadline_s and wall + delay_s >= job.deadline_s:
+                return Failed(_reason(error), failure(job, error))
+            return Retry(_reason(error), delay_s)
+        case _:
+            return Failed(_reason(error), failure(job, error))
+
+
+def failure(job: Job, error: BaseException) -> JobFailed:
+    """Return the entry that tells a failure; of an unexpected one it tells no details."""
+    if isinstance(error, AntiphonError):
+        transient = isinstance(error, Transient)
+        return JobFailed(job.id, error.type, error.code, error.message, transient=transient)
+    return JobFailed(job.id, AntiphonError.type, "internal_error", "the worker failed unexpectedly")
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
