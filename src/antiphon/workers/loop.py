@@ -39,11 +39,11 @@ async def run(
     metrics: Metrics | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Work on ``concurrency`` jobs of ``queue`` at a time, until the bus closes, ``stop`` is set, or cancelled.
+    """Work on ``concurrency`` jobs of ``queue`` at a time, until the bus closes or ``stop`` is set.
 
     A job ends in exactly one way: acknowledged (done, cancelled or fenced), released for another attempt, or
-    buried with a `JobFailed` as its last entry. Once an attempt has emitted something its failure is final, so
-    that no listener hears a beginning twice. ``stop`` lets the jobs at hand finish; a cancelled loop gives
+    buried with a `JobFailed` as its last entry. Once an attempt has emitted something its failure is final,
+    so that no listener hears a beginning twice. ``stop`` lets the jobs at hand finish; a cancelled loop gives
     untouched ones back at once.
     """
     settler = Settler(bus, options or WorkerOptions(), clock or SystemClock(), uniform, metrics or Metrics())
