@@ -84,31 +84,31 @@ class ConversationItemTruncate(ClientEvent, frozen=True, tag="conversation.item.
 class ResponseOutput(Partial, frozen=True):
     """Overrides of the spoken answer."""
 
-    format: AudioFormat | None | UnsetType = UNSET
-    voice: str | VoiceId | None | UnsetType = UNSET
+    format: AudioFormat | UnsetType | None = UNSET
+    voice: str | VoiceId | UnsetType | None = UNSET
 
 
 class ResponseAudio(Partial, frozen=True):
     """Overrides of the audio."""
 
-    output: ResponseOutput | None | UnsetType = UNSET
+    output: ResponseOutput | UnsetType | None = UNSET
 
 
 class ResponseParams(Partial, frozen=True):
     """Overrides that last for one response."""
 
-    output_modalities: list[Modality] | None | UnsetType = UNSET
-    instructions: str | None | UnsetType = UNSET
-    audio: ResponseAudio | None | UnsetType = UNSET
-    tools: list[AnyTool] | None | UnsetType = UNSET
-    tool_choice: ToolChoice | None | UnsetType = UNSET
-    max_output_tokens: MaxTokens | None | UnsetType = UNSET
-    metadata: dict[str, str] | None | UnsetType = UNSET
-    conversation: Literal["auto", "none"] | None | UnsetType = UNSET
-    input: list[InputItem] | None | UnsetType = UNSET
-    prompt: Prompt | None | UnsetType = UNSET
-    reasoning: Reasoning | None | UnsetType = UNSET
-    parallel_tool_calls: bool | None | UnsetType = UNSET
+    output_modalities: list[Modality] | UnsetType | None = UNSET
+    instructions: str | UnsetType | None = UNSET
+    audio: ResponseAudio | UnsetType | None = UNSET
+    tools: list[AnyTool] | UnsetType | None = UNSET
+    tool_choice: ToolChoice | UnsetType | None = UNSET
+    max_output_tokens: MaxTokens | UnsetType | None = UNSET
+    metadata: dict[str, str] | UnsetType | None = UNSET
+    conversation: Literal["auto", "none"] | UnsetType | None = UNSET
+    input: list[InputItem] | UnsetType | None = UNSET
+    prompt: Prompt | UnsetType | None = UNSET
+    reasoning: Reasoning | UnsetType | None = UNSET
+    parallel_tool_calls: bool | UnsetType | None = UNSET
 
 
 class ResponseCreate(ClientEvent, frozen=True, tag="response.create"):

@@ -87,10 +87,14 @@ def encode_audio_delta(event: ResponseOutputAudioDelta, audio: bytes) -> bytes:
     Ids are made by the server and plain ASCII without quotes, so a template is enough.
     """
     return (
-        f'{{"type":"response.output_audio.delta","event_id":"{event.event_id}","response_id":"{event.response_id}",'
-        f'"item_id":"{event.item_id}","output_index":{event.output_index},"content_index":{event.content_index},'
-        '"delta":"'
-    ).encode() + pybase64.b64encode(audio) + b'"}'
+        (
+            f'{{"type":"response.output_audio.delta","event_id":"{event.event_id}","response_id":"{event.response_id}",'
+            f'"item_id":"{event.item_id}","output_index":{event.output_index},"content_index":{event.content_index},'
+            '"delta":"'
+        ).encode()
+        + pybase64.b64encode(audio)
+        + b'"}'
+    )
 
 
 def decode_audio(text: str, *, param: str, event_id: str | None) -> bytes:

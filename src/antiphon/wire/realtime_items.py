@@ -22,19 +22,19 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One part of a message. Audio is base64 and only travels towards the server and in ``…item.retrieved``."""
 
     type: Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
-    text: str | None | UnsetType = UNSET
-    audio: str | None | UnsetType = UNSET
-    transcript: str | None | UnsetType = UNSET
-    image_url: str | None | UnsetType = UNSET
-    detail: Literal["auto", "low", "high"] | None | UnsetType = UNSET
+    text: str | UnsetType | None = UNSET
+    audio: str | UnsetType | None = UNSET
+    transcript: str | UnsetType | None = UNSET
+    image_url: str | UnsetType | None = UNSET
+    detail: Literal["auto", "low", "high"] | UnsetType | None = UNSET
 
 
 class Item(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
     """What all items share. Empty fields are omitted, never null: strict clients drop an item over a null."""
 
-    id: ItemId | None | UnsetType = UNSET
-    object: Literal["realtime.item"] | None | UnsetType = UNSET
-    status: Status | None | UnsetType = UNSET
+    id: ItemId | UnsetType | None = UNSET
+    object: Literal["realtime.item"] | UnsetType | None = UNSET
+    status: Status | UnsetType | None = UNSET
 
 
 class Message(Item, frozen=True, kw_only=True, tag="message"):
@@ -59,7 +59,7 @@ class FunctionCall(Item, frozen=True, kw_only=True, tag="function_call"):
 
     name: str
     arguments: str
-    call_id: str | None | UnsetType = UNSET
+    call_id: str | UnsetType | None = UNSET
 
 
 class FunctionCallOutput(Item, frozen=True, kw_only=True, tag="function_call_output"):
@@ -76,11 +76,11 @@ class McpItem(Item, frozen=True, kw_only=True, tag_field="type"):
     name: str | UnsetType = UNSET
     server_label: str | UnsetType = UNSET
     tools: list[Any] | UnsetType = UNSET
-    approval_request_id: str | None | UnsetType = UNSET
+    approval_request_id: str | UnsetType | None = UNSET
     approve: bool | UnsetType = UNSET
-    reason: str | None | UnsetType = UNSET
+    reason: str | UnsetType | None = UNSET
     error: Any = UNSET
-    output: str | None | UnsetType = UNSET
+    output: str | UnsetType | None = UNSET
 
 
 class McpListTools(McpItem, frozen=True, tag="mcp_list_tools"):

@@ -23,7 +23,7 @@ class Partial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AudioPcm(Partial, frozen=True, tag_field="type", tag="audio/pcm"):
     """Signed 16-bit little-endian mono at 24 kHz."""
 
-    rate: Literal[24000] | None | UnsetType = 24000
+    rate: Literal[24000] | UnsetType | None = 24000
 
     def __post_init__(self) -> None:
         """Let the effective rate be echoed, whatever was left out."""
@@ -44,38 +44,38 @@ AudioFormat = AudioPcm | AudioPcmu | AudioPcma
 class NoiseReduction(Partial, frozen=True):
     """Accepted and echoed; the packaged engines work on the audio as it comes."""
 
-    type: Literal["near_field", "far_field"] | None | UnsetType = UNSET
-    strength: float | None | UnsetType = UNSET
+    type: Literal["near_field", "far_field"] | UnsetType | None = UNSET
+    strength: float | UnsetType | None = UNSET
 
 
 class Transcription(Partial, frozen=True):
     """How the user's speech is transcribed. Only what was set is echoed."""
 
-    model: str | None | UnsetType = UNSET
-    language: str | None | UnsetType = UNSET
-    languages: list[str] | None | UnsetType = UNSET
-    prompt: str | None | UnsetType = UNSET
-    keywords: list[str] | None | UnsetType = UNSET
-    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None | UnsetType = UNSET
+    model: str | UnsetType | None = UNSET
+    language: str | UnsetType | None = UNSET
+    languages: list[str] | UnsetType | None = UNSET
+    prompt: str | UnsetType | None = UNSET
+    keywords: list[str] | UnsetType | None = UNSET
+    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType | None = UNSET
 
 
 class ServerVad(Partial, frozen=True, tag_field="type", tag="server_vad"):
     """The turn ends after a silence."""
 
-    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None | UnsetType = UNSET
-    prefix_padding_ms: Milliseconds | None | UnsetType = UNSET
-    silence_duration_ms: Milliseconds | None | UnsetType = UNSET
-    create_response: bool | None | UnsetType = UNSET
-    interrupt_response: bool | None | UnsetType = UNSET
-    idle_timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000)] | None | UnsetType = UNSET
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | UnsetType | None = UNSET
+    prefix_padding_ms: Milliseconds | UnsetType | None = UNSET
+    silence_duration_ms: Milliseconds | UnsetType | None = UNSET
+    create_response: bool | UnsetType | None = UNSET
+    interrupt_response: bool | UnsetType | None = UNSET
+    idle_timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=600000)] | UnsetType | None = UNSET
 
 
 class SemanticVad(Partial, frozen=True, tag_field="type", tag="semantic_vad"):
     """The turn ends when the words sound finished, at the latest after a time-out."""
 
-    eagerness: Literal["low", "medium", "high", "auto"] | None | UnsetType = UNSET
-    create_response: bool | None | UnsetType = UNSET
-    interrupt_response: bool | None | UnsetType = UNSET
+    eagerness: Literal["low", "medium", "high", "auto"] | UnsetType | None = UNSET
+    create_response: bool | UnsetType | None = UNSET
+    interrupt_response: bool | UnsetType | None = UNSET
 
 
 TurnDetection = ServerVad | SemanticVad
@@ -90,31 +90,31 @@ class VoiceId(Partial, frozen=True):
 class AudioInputUpdate(Partial, frozen=True):
     """Wishes for what the client sends."""
 
-    format: AudioFormat | None | UnsetType = UNSET
-    noise_reduction: NoiseReduction | None | UnsetType = UNSET
-    transcription: Transcription | None | UnsetType = UNSET
-    turn_detection: TurnDetection | None | UnsetType = UNSET
+    format: AudioFormat | UnsetType | None = UNSET
+    noise_reduction: NoiseReduction | UnsetType | None = UNSET
+    transcription: Transcription | UnsetType | None = UNSET
+    turn_detection: TurnDetection | UnsetType | None = UNSET
 
 
 class AudioOutputUpdate(Partial, frozen=True):
     """Wishes for what the client hears."""
 
-    format: AudioFormat | None | UnsetType = UNSET
-    voice: str | VoiceId | None | UnsetType = UNSET
-    speed: Annotated[float, msgspec.Meta(ge=0.25, le=1.5)] | None | UnsetType = UNSET
+    format: AudioFormat | UnsetType | None = UNSET
+    voice: str | VoiceId | UnsetType | None = UNSET
+    speed: Annotated[float, msgspec.Meta(ge=0.25, le=1.5)] | UnsetType | None = UNSET
 
 
 class AudioUpdate(Partial, frozen=True):
     """Both directions."""
 
-    input: AudioInputUpdate | None | UnsetType = UNSET
-    output: AudioOutputUpdate | None | UnsetType = UNSET
+    input: AudioInputUpdate | UnsetType | None = UNSET
+    output: AudioOutputUpdate | UnsetType | None = UNSET
 
 
 class TranscriptionAudioUpdate(Partial, frozen=True):
     """A transcription session only listens."""
 
-    input: AudioInputUpdate | None | UnsetType = UNSET
+    input: AudioInputUpdate | UnsetType | None = UNSET
 
 
 # -- tools and the rest --------------------------------------------------------------------------------------------
@@ -122,8 +122,8 @@ class FunctionTool(Partial, frozen=True, tag_field="type", tag="function"):
     """A function of the application. ``parameters`` is a JSON schema."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-    description: str | None | UnsetType = UNSET
-    parameters: dict[str, Any] | None | UnsetType = UNSET
+    description: str | UnsetType | None = UNSET
+    parameters: dict[str, Any] | UnsetType | None = UNSET
 
 
 class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
@@ -145,7 +145,7 @@ class ToolChoiceMcp(Partial, frozen=True, tag_field="type", tag="mcp"):
     """Force a tool of an MCP server."""
 
     server_label: str
-    name: str | None | UnsetType = UNSET
+    name: str | UnsetType | None = UNSET
 
 
 ToolChoice = Literal["auto", "none", "required"] | ToolChoiceFunction | ToolChoiceMcp
@@ -154,14 +154,14 @@ ToolChoice = Literal["auto", "none", "required"] | ToolChoiceFunction | ToolChoi
 class Reasoning(Partial, frozen=True):
     """How much a reasoning model thinks."""
 
-    effort: Literal["minimal", "low", "medium", "high", "xhigh"] | None | UnsetType = UNSET
+    effort: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType | None = UNSET
 
 
 class Tracing(Partial, frozen=True):
     """Accepted and echoed."""
 
-    workflow_name: str | None | UnsetType = UNSET
-    group_id: str | None | UnsetType = UNSET
+    workflow_name: str | UnsetType | None = UNSET
+    group_id: str | UnsetType | None = UNSET
     metadata: Any = UNSET
 
 
@@ -169,21 +169,21 @@ class Prompt(Partial, frozen=True):
     """A stored prompt of OpenAI's; accepted and echoed."""
 
     id: str
-    version: str | None | UnsetType = UNSET
-    variables: dict[str, Any] | None | UnsetType = UNSET
+    version: str | UnsetType | None = UNSET
+    variables: dict[str, Any] | UnsetType | None = UNSET
 
 
 class TokenLimits(Partial, frozen=True):
     """Bounds of a truncated conversation."""
 
-    post_instructions: int | None | UnsetType = UNSET
+    post_instructions: int | UnsetType | None = UNSET
 
 
 class RetentionRatio(Partial, frozen=True, tag_field="type", tag="retention_ratio"):
     """Cut the conversation further than needed, so that a prompt cache stays warm."""
 
     retention_ratio: Annotated[float, msgspec.Meta(ge=0, le=1)]
-    token_limits: TokenLimits | None | UnsetType = UNSET
+    token_limits: TokenLimits | UnsetType | None = UNSET
 
 
 Truncation = Literal["auto", "disabled"] | RetentionRatio
@@ -193,32 +193,32 @@ Include = list[Literal["item.input_audio_transcription.logprobs", "antiphon.degr
 class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):
     """``session.update`` of a conversation."""
 
-    id: str | None | UnsetType = UNSET
-    object: str | None | UnsetType = UNSET
-    expires_at: int | None | UnsetType = UNSET
-    model: str | None | UnsetType = UNSET
-    output_modalities: list[Modality] | None | UnsetType = UNSET
-    instructions: str | None | UnsetType = UNSET
-    audio: AudioUpdate | None | UnsetType = UNSET
-    tools: list[AnyTool] | None | UnsetType = UNSET
-    tool_choice: ToolChoice | None | UnsetType = UNSET
-    max_output_tokens: MaxTokens | None | UnsetType = UNSET
-    parallel_tool_calls: bool | None | UnsetType = UNSET
-    reasoning: Reasoning | None | UnsetType = UNSET
-    truncation: Truncation | None | UnsetType = UNSET
-    tracing: Literal["auto"] | Tracing | None | UnsetType = UNSET
-    prompt: Prompt | None | UnsetType = UNSET
-    include: Include | None | UnsetType = UNSET
+    id: str | UnsetType | None = UNSET
+    object: str | UnsetType | None = UNSET
+    expires_at: int | UnsetType | None = UNSET
+    model: str | UnsetType | None = UNSET
+    output_modalities: list[Modality] | UnsetType | None = UNSET
+    instructions: str | UnsetType | None = UNSET
+    audio: AudioUpdate | UnsetType | None = UNSET
+    tools: list[AnyTool] | UnsetType | None = UNSET
+    tool_choice: ToolChoice | UnsetType | None = UNSET
+    max_output_tokens: MaxTokens | UnsetType | None = UNSET
+    parallel_tool_calls: bool | UnsetType | None = UNSET
+    reasoning: Reasoning | UnsetType | None = UNSET
+    truncation: Truncation | UnsetType | None = UNSET
+    tracing: Literal["auto"] | Tracing | UnsetType | None = UNSET
+    prompt: Prompt | UnsetType | None = UNSET
+    include: Include | UnsetType | None = UNSET
 
 
 class TranscriptionUpdate(Partial, frozen=True, tag_field="type", tag="transcription"):
     """``session.update`` of a session that only transcribes."""
 
-    id: str | None | UnsetType = UNSET
-    object: str | None | UnsetType = UNSET
-    expires_at: int | None | UnsetType = UNSET
-    audio: TranscriptionAudioUpdate | None | UnsetType = UNSET
-    include: Include | None | UnsetType = UNSET
+    id: str | UnsetType | None = UNSET
+    object: str | UnsetType | None = UNSET
+    expires_at: int | UnsetType | None = UNSET
+    audio: TranscriptionAudioUpdate | UnsetType | None = UNSET
+    include: Include | UnsetType | None = UNSET
 
 
 AnySessionUpdate = RealtimeUpdate | TranscriptionUpdate

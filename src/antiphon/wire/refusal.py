@@ -5,13 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_PATH = re.compile(r"(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _ELLIPSIS = re.compile(r"\[\.\.\.\]")
 _ROLE_RULE = re.compile(r"^(content\[\d+\]\.type): (.*)$", re.DOTALL)
 _RULES: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (re.compile(r"^Object missing required field `(?P<field>\w+)`"), "missing_required_parameter", "Missing required parameter: '{param}'."),
-    (re.compile(r"^Object contains unknown field `(?P<field>[^`]*)`"), "unknown_parameter", "Unknown parameter: '{param}'."),
-    (re.compile(r"^Expected `(?:str|array)` of length <="), "string_above_max_length", "Invalid '{param}': {what}."),
+    (
+        re.compile(r"^Object missing required field `(?P<field>\w+)`"),
+        "missing_required_parameter",
+        "Missing required parameter: '{param}'.",
+    ),
+    (
+        re.compile(r"^Object contains unknown field `(?P<field>[^`]*)`"),
+        "unknown_parameter",
+        "Unknown parameter: '{param}'.",
+    ),
+    (
+        re.compile(r"^Expected `(?:str|array)` of length <="),
+        "string_above_max_length",
+        "Invalid '{param}': {what}.",
+    ),
     (re.compile(r"^Invalid (?:enum )?value"), "invalid_value", "{what} for '{param}'."),
     (re.compile(r"^Expected "), "invalid_value", "Invalid '{param}': {what}."),
 )
@@ -28,10 +39,8 @@ class Refusal:
 
 def explain(error: str) -> Refusal:
     """Translate one message of msgspec's, e.g. ``Expected `int`, got `str` - at `$.item.id```."""
-    match = _PATH.match(error)
-    assert match is not None  # the pattern matches any text
-    what = match["what"]
-    path = _ELLIPSIS.sub("", (match["path"] or "").lstrip("."))
+    what, _, rest = error.partition(" - at `")
+    path = _ELLIPSIS.sub("", rest.removeprefix("key in ").removeprefix("$").rstrip("`").lstrip("."))
     role_rule = _ROLE_RULE.match(what)
     if role_rule:
         return Refusal("invalid_value", join(path, role_rule[1]), role_rule[2])

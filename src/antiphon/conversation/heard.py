@@ -1,0 +1,135 @@
+"""Only what was heard was said: the playout estimate, and cutting an answer to it."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from antiphon.conversation.effects import CutAudio
+from antiphon.conversation.state import Playout, Record
+from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.ticks import TICKS_PER_S, from_ms, ms
+from antiphon.wire.realtime_client import ConversationItemTruncate
+from antiphon.wire.realtime_items import Content, Message
+from antiphon.wire.realtime_server import ConversationItemTruncated
+
+_RECENT = 8
+"""How many of the last items a barge-in can still cut off."""
+
+
+def position(playout: Playout, now: float) -> int:
+    """Return how many ticks were heard by now: all that was sent, or as much as time has passed for.
+
+    Where the speech ran dry, the listener waited; the estimate goes on from there.
+    """
+    elapsed = int((now - playout.since) * TICKS_PER_S)
+    return min(playout.sent, playout.base + max(0, elapsed))
+
+
+def sent(playout: Playout, ticks: int, now: float) -> None:
+    """Note that so much more speech was sent."""
+    playout.base = position(playout, now)
+    playout.since = now
+    playout.sent += ticks
+
+
+def words(playout: Playout, ticks: int) -> str:
+    """Return the words that were heard after ``ticks``: whole sentences, then words by their share of characters."""
+    text, cursor = playout.text, 0
+    for index, span in enumerate(playout.spans):
+        found = text.find(span.text, cursor)
+        begin = found if found >= 0 else cursor
+        end = begin + len(span.text)
+        following = playout.spans[index + 1].start if index + 1 < len(playout.spans) else playout.sent
+        if ticks >= following:
+            cursor = end
+            continue
+        share = max(0, ticks - span.start) / max(1, following - span.start)
+        return text[: _word_border(text, begin, begin + round(share * len(span.text)))].rstrip()
+    return text[:cursor].rstrip()
+
+
+def _word_border(text: str, begin: int, offset: int) -> int:
+    """Return the end of the last word that ends at or before ``offset``."""
+    if offset >= len(text) or text[offset].isspace():
+        return offset
+    while offset > begin and not text[offset - 1].isspace() and text[offset - 1].isascii():
+        offset -= 1
+    return offset
+
+
+def interrupt(step: Step) -> None:
+    """The listener has begun to speak: note how far each recent answer was heard, and wait for the client's word."""
+    for record in step.state.records[-_RECENT:]:
+        playout = record.playout
+        if playout is None or playout.cut is not None:
+            continue
+        heard = position(playout, step.now)
+        unfinished = isinstance(record.item, Message) and record.item.status != "completed"
+        if heard < playout.sent or unfinished:
+            playout.cut = heard
+            playout.cut_due = step.now + step.state.rules.truncate_wait_s
+            step.state.cuts.append(str(record.item.id))
+
+
+def truncate(step: Step, message: ConversationItemTruncate) -> None:
+    """Handle ``conversation.item.truncate``: the client knows best; beyond the end it is clamped."""
+    record = step.find(message.item_id)
+    if record is None:
+        raise Refused(
+            f"Error truncating item: the item with id '{message.item_id}' does not exist.",
+            code="item_truncate_invalid_item_id",
+            param="item_id",
+        )
+    if record.playout is None:
+        raise Refused(
+            "Error truncating item: only assistant audio can be truncated.",
+            code="item_truncate_invalid_item",
+            param="item_id",
+        )
+    if message.content_index != 0:
+        raise Refused(
+            f"Error truncating item: there is no audio at content_index {message.content_index}.",
+            code="item_truncate_invalid_content_index",
+            param="content_index",
+        )
+    cut(step, record, record.playout, min(from_ms(message.audio_end_ms), record.playout.sent))
+
+
+def settle(step: Step) -> None:
+    """Make the estimates final whose time has come."""
+    for item_id in list(step.state.cuts):
+        record = step.find(item_id)
+        playout = record.playout if record else None
+        if record is None or playout is None or playout.cut_due is None or playout.cut is None:
+            step.state.cuts.remove(item_id)
+        elif playout.cut_due <= step.now:
+            cut(step, record, playout, playout.cut)
+
+
+def cut(step: Step, record: Record, playout: Playout, ticks: int) -> None:
+    """Cut an answer to what was heard, and say so."""
+    item_id = str(record.item.id)
+    playout.cut = ticks
+    playout.cut_due = None
+    if item_id in step.state.cuts:
+        step.state.cuts.remove(item_id)
+    if isinstance(record.item, Message):
+        spoken = Content(type="output_audio", transcript=words(playout, ticks))
+        record.item = replace(record.item, content=(spoken,))
+    step.do(CutAudio(item_id, ticks))
+    step.send(ConversationItemTruncated, item_id=item_id, content_index=0, audio_end_ms=ms(ticks))
+    step.keep(record)
+
+
+def transcript(record: Record) -> str:
+    """Return what the assistant said as far as it was heard, also while an estimate is not final yet."""
+    playout = record.playout
+    if playout is not None and playout.cut is not None:
+        return words(playout, playout.cut)
+    if isinstance(record.item, Message):
+        return "".join(_spoken(part) for part in record.item.content)
+    return ""
+
+
+def _spoken(part: Content) -> str:
+    return (part.transcript or part.text) or ""

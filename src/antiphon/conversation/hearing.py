@@ -1,0 +1,128 @@
+"""From a user's speech to words: transcription jobs and what comes of them."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from antiphon.conversation.effects import CancelJob, StartTranscription
+from antiphon.conversation.inputs import Failed, Transcribed, Transcribing
+from antiphon.conversation.state import Record
+from antiphon.conversation.step import Step
+from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.wire.realtime_items import Content, Message
+from antiphon.wire.realtime_server import (
+    DurationUsage,
+    InputAudioTranscriptionCompleted,
+    InputAudioTranscriptionDelta,
+    InputAudioTranscriptionFailed,
+    TranscriptionError,
+)
+from antiphon.wire.realtime_session import Transcription
+
+
+def listen(step: Step, record: Record, start: int = 0, end: int = 0) -> None:
+    """Have an item's audio transcribed; ``start`` and ``end`` bound the stretch of it that matters, 0 is all."""
+    record.hearing = "pending"
+    job_id = step.new_id("job")
+    step.state.jobs[job_id] = str(record.item.id)
+    step.do(transcription_job(step, job_id, str(record.item.id), start, end))
+
+
+def transcription_job(step: Step, job_id: str, item_id: str, start: int, end: int) -> StartTranscription:
+    """Return the effect that starts a transcription under the session's hints."""
+    wish = step.state.session.audio.input.transcription or Transcription()
+    languages = wish.languages or []
+    language = wish.language or (languages[0] if len(languages) == 1 else None)
+    prompt = " ".join([wish.prompt or "", *(wish.keywords or [])]).strip()
+    return StartTranscription(job_id, item_id, start, end, language or None, prompt, wish.model or "")
+
+
+def forget(step: Step, record: Record) -> None:
+    """Stop listening to an item that is gone."""
+    item_id = str(record.item.id)
+    for job_id, owner in list(step.state.jobs.items()):
+        if owner == item_id:
+            del step.state.jobs[job_id]
+            step.do(CancelJob(job_id))
+
+
+def partial(step: Step, event: Transcribing) -> None:
+    """A part of a transcript is known."""
+    record = step.find(step.state.jobs.get(event.job_id, ""))
+    if record is None or not is_shown(step):
+        return
+    said = record.heard or ""
+    text = event.segment.text.strip()
+    delta = f" {text}" if said else text
+    record.heard = said + delta
+    step.send(
+        InputAudioTranscriptionDelta,
+        item_id=str(record.item.id),
+        content_index=_audio_index(record),
+        delta=delta,
+    )
+
+
+def completed(step: Step, event: Transcribed) -> None:
+    """A transcript is whole."""
+    record = step.find(step.state.jobs.pop(event.job_id, ""))
+    if record is not None:
+        finish(step, record, event.text, event.duration_s)
+
+
+def finish(step: Step, record: Record, text: str, duration_s: float) -> None:
+    """Store what was said with its item first: clients retrieve the item as soon as they hear of it."""
+    had_deltas = bool(record.heard)
+    record.heard = text
+    record.hearing = "done"
+    if not is_shown(step):
+        return
+    _show_transcript(record, text)
+    item_id, index = str(record.item.id), _audio_index(record)
+    if text and not had_deltas:
+        step.send(InputAudioTranscriptionDelta, item_id=item_id, content_index=index, delta=text)
+    seconds = duration_s or record.input_ticks / TICKS_PER_S
+    step.send(
+        InputAudioTranscriptionCompleted,
+        item_id=item_id,
+        content_index=index,
+        transcript=text,
+        usage=DurationUsage(seconds=round(seconds, 3)),
+    )
+    step.keep(record)
+
+
+def failed(step: Step, record: Record, event: Failed) -> None:
+    """Speech could not be transcribed; its item stays."""
+    record.heard = None
+    record.hearing = "failed"
+    if is_shown(step):
+        step.send(
+            InputAudioTranscriptionFailed,
+            item_id=str(record.item.id),
+            content_index=_audio_index(record),
+            error=TranscriptionError(
+                type=event.error_type, code=event.code or "transcription_failed", message=event.message
+            ),
+        )
+
+
+def is_shown(step: Step) -> bool:
+    """Say whether the client asked for transcripts."""
+    return step.state.session.audio.input.transcription is not None
+
+
+def _audio_index(record: Record) -> int:
+    if isinstance(record.item, Message):
+        for index, part in enumerate(record.item.content):
+            if part.type == "input_audio":
+                return index
+    return 0
+
+
+def _show_transcript(record: Record, text: str) -> None:
+    item, index = record.item, _audio_index(record)
+    if isinstance(item, Message):
+        content = list(item.content)
+        content[index] = Content(type="input_audio", transcript=text)
+        record.item = replace(item, content=tuple(content))

@@ -1,0 +1,71 @@
+"""The conversation as the language model is shown it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antiphon.conversation.heard import transcript
+from antiphon.conversation.state import Record, ResponseState
+from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
+from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput, Message
+from antiphon.wire.realtime_session import ToolChoice, ToolChoiceFunction
+
+
+def request(response: ResponseState, records: Sequence[Record], model: str) -> ChatRequest:
+    """Return everything that one answer depends on."""
+    limit = response.max_output_tokens
+    return ChatRequest(
+        messages=messages(records, response.instructions),
+        tools=tuple(Tool(tool.name, tool.description or "", tool.parameters or None) for tool in response.tools),
+        tool_choice=choice(response.tool_choice),
+        max_tokens=None if limit == "inf" else limit,
+        model=model,
+        parallel_tool_calls=response.parallel_tool_calls,
+        reasoning_effort=response.reasoning_effort,
+    )
+
+
+def choice(tool_choice: ToolChoice) -> str:
+    """Return the tool choice in the form of `ChatRequest`."""
+    return f"function:{tool_choice.name}" if isinstance(tool_choice, ToolChoiceFunction) else str(tool_choice)
+
+
+def messages(records: Sequence[Record], instructions: str) -> tuple[ChatMessage, ...]:
+    """Return the items as chat messages; neighbouring function calls share one message."""
+    found: list[ChatMessage] = []
+    if instructions:
+        found.append(ChatMessage("system", instructions))
+    calls: list[ToolCall] = []
+    for record in records:
+        if isinstance(record.item, FunctionCall):
+            item = record.item
+            calls.append(ToolCall(str(item.call_id or ""), item.name, item.arguments))
+            continue
+        if calls:
+            found.append(ChatMessage("assistant", tool_calls=tuple(calls)))
+            calls = []
+        message = _message(record)
+        if message is not None:
+            found.append(message)
+    if calls:
+        found.append(ChatMessage("assistant", tool_calls=tuple(calls)))
+    return tuple(found)
+
+
+def _message(record: Record) -> ChatMessage | None:
+    """Return one item as a message, or None where it says nothing."""
+    item = record.item
+    if isinstance(item, FunctionCallOutput):
+        return ChatMessage("tool", item.output, call_id=item.call_id)
+    if not isinstance(item, Message):
+        return None
+    if item.role == "assistant":
+        text = transcript(record)
+        return ChatMessage("assistant", text) if text else None
+    parts = [part.text for part in item.content if part.text]
+    if record.heard:
+        parts.append(record.heard)
+    images = tuple(str(part.image_url) for part in item.content if part.image_url)
+    if not parts and not images:
+        return None
+    return ChatMessage(item.role, "\n".join(parts), images)

@@ -1,0 +1,203 @@
+"""Items that a client creates, asks for and deletes."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from antiphon.conversation import hearing
+from antiphon.conversation.effects import AdoptAudio, ForgetAudio, Keep, SendItem
+from antiphon.conversation.state import Record
+from antiphon.conversation.step import Refused, Step
+from antiphon.wire.realtime_client import (
+    ConversationItemCreate,
+    ConversationItemDelete,
+    ConversationItemRetrieve,
+)
+from antiphon.wire.realtime_items import AnyItem, Content, FunctionCall, FunctionCallOutput, Message, OwnItem
+from antiphon.wire.realtime_server import (
+    ConversationItemAdded,
+    ConversationItemDeleted,
+    ConversationItemDone,
+    ConversationItemRetrieved,
+)
+
+
+def create(step: Step, message: ConversationItemCreate, audio_ticks: tuple[int, ...]) -> None:
+    """Handle ``conversation.item.create``."""
+    place = _place(step, message.previous_item_id)
+    item = checked(step, message.item, "item")
+    ticks = sum(audio_ticks)
+    record = Record(item=_named(step, item), position=0, input_ticks=ticks)
+    said = _given_transcript(item)
+    if said is not None and not ticks:
+        record.heard = said
+    insert(step, record, place)
+    announce(step, record)
+    if ticks:
+        step.do(AdoptAudio(str(record.item.id)))
+        hearing.listen(step, record)
+
+
+def _place(step: Step, previous_item_id: str | None) -> int:
+    """Return the index at which the new item goes."""
+    records = step.state.records
+    if previous_item_id is None:
+        return len(records)
+    if previous_item_id == "root":
+        return 0
+    for index, record in enumerate(records):
+        if record.item.id == previous_item_id:
+            return index + 1
+    raise Refused(
+        f"Error adding item: the previous item with id '{previous_item_id}' does not exist.",
+        code="item_create_invalid_previous_item_id",
+        param="previous_item_id",
+    )
+
+
+def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
+    """Check an item from a client against what this conversation can hold."""
+    if not isinstance(item, OwnItem):
+        raise Refused("MCP items are not supported by this server yet.", code="invalid_value", param=f"{param}.type")
+    if item.id and step.find(item.id):
+        raise Refused(
+            f"Error adding item: an item with id '{item.id}' already exists.",
+            code="item_create_duplicate_item_id",
+            param=f"{param}.id",
+        )
+    if len(step.state.records) >= step.state.rules.max_items:
+        raise Refused(
+            f"The conversation holds {step.state.rules.max_items} items, which is the most; delete some first.",
+            code="conversation_items_limit_exceeded",
+            param=param,
+        )
+    if isinstance(item, Message):
+        for index, part in enumerate(item.content):
+            _check_part(step, part, f"{param}.content[{index}]")
+    if isinstance(item, FunctionCallOutput) and not _is_called(step, item.call_id):
+        raise Refused(
+            f"Tool call ID '{item.call_id}' not found in conversation.",
+            code="item_create_invalid_call_id",
+            param=f"{param}.call_id",
+        )
+    return item
+
+
+def _check_part(step: Step, part: Content, param: str) -> None:
+    if part.type == "output_audio":
+        raise Refused(
+            "Assistant audio cannot be created by a client; use 'output_text'.",
+            code="invalid_value",
+            param=f"{param}.type",
+        )
+    if part.type == "input_image":
+        if not step.state.rules.accepts_images:
+            raise Refused(
+                "The configured language model does not take images.",
+                code="invalid_value",
+                param=f"{param}.type",
+            )
+        if not part.image_url:
+            raise Refused(
+                f"Missing required parameter: '{param}.image_url'.",
+                code="missing_required_parameter",
+                param=f"{param}.image_url",
+            )
+    if part.type in ("input_text", "output_text") and not isinstance(part.text, str):
+        raise Refused(
+            f"Missing required parameter: '{param}.text'.",
+            code="missing_required_parameter",
+            param=f"{param}.text",
+        )
+
+
+def _is_called(step: Step, call_id: str) -> bool:
+    return any(
+        isinstance(record.item, FunctionCall) and record.item.call_id == call_id for record in step.state.records
+    )
+
+
+def _given_transcript(item: OwnItem) -> str | None:
+    """Return what a client says was spoken in an audio part that carries no audio."""
+    if not isinstance(item, Message):
+        return None
+    said = [part.transcript for part in item.content if part.type == "input_audio" and part.transcript]
+    return " ".join(said) if said else None
+
+
+def _named(step: Step, item: OwnItem) -> OwnItem:
+    """Return the item as the server shows it: with an id, a status, and without audio or nulls."""
+    named = replace(item, id=item.id or step.new_id("item"), object="realtime.item", status="completed")
+    if isinstance(named, Message):
+        return replace(named, content=tuple(_shown(part) for part in named.content))
+    if isinstance(named, FunctionCall) and not named.call_id:
+        return replace(named, call_id=step.new_id("call"))
+    return named
+
+
+def _shown(part: Content) -> Content:
+    if part.type == "input_audio":
+        return Content(type="input_audio", transcript=part.transcript or None)
+    shown = replace(part, audio=UNSET, transcript=UNSET)
+    return shown if part.detail else replace(shown, detail=UNSET)
+
+
+def insert(step: Step, record: Record, place: int | None = None) -> None:
+    """Put an item into the conversation; ``place`` None appends it, and the oldest gives way in a full one."""
+    state = step.state
+    if place is None and len(state.records) >= state.rules.max_items:
+        oldest = next((old for old in state.records if old.item.status != "in_progress"), None)
+        if oldest is not None:
+            _remove(step, oldest)
+    state.positions += 1
+    record.position = state.positions
+    state.records.insert(len(state.records) if place is None else place, record)
+
+
+def announce(step: Step, record: Record) -> None:
+    """Say that a finished item has entered the conversation."""
+    previous = step.before(str(record.item.id))
+    step.send(ConversationItemAdded, previous_item_id=previous, item=record.item)
+    step.send(ConversationItemDone, previous_item_id=previous, item=record.item)
+    step.keep(record)
+
+
+def retrieve(step: Step, message: ConversationItemRetrieve) -> None:
+    """Handle ``conversation.item.retrieve``."""
+    record = step.find(message.item_id)
+    if record is None:
+        raise Refused(
+            f"Error retrieving item: the item with id '{message.item_id}' does not exist.",
+            code="item_retrieve_invalid_item_id",
+            param="item_id",
+        )
+    event = ConversationItemRetrieved(event_id=step.new_id("event"), item=record.item)
+    step.do(SendItem(event))
+
+
+def delete(step: Step, message: ConversationItemDelete) -> None:
+    """Handle ``conversation.item.delete``. An item of an answer under way goes when the answer is done."""
+    record = step.find(message.item_id)
+    if record is None:
+        raise Refused(
+            f"Error deleting item: the item with id '{message.item_id}' does not exist.",
+            code="item_delete_invalid_item_id",
+            param="item_id",
+        )
+    if record.item.status == "in_progress":
+        raise Refused(
+            "Error deleting item: the item is being generated; cancel its response first.",
+            code="item_delete_in_progress",
+            param="item_id",
+        )
+    _remove(step, record)
+
+
+def _remove(step: Step, record: Record) -> None:
+    item_id = str(record.item.id)
+    step.state.records.remove(record)
+    hearing.forget(step, record)
+    step.do(ForgetAudio(item_id))
+    step.send(ConversationItemDeleted, item_id=item_id)
+    step.do(Keep(item_id, record.position, record.revision + 1, None))

@@ -1,0 +1,310 @@
+"""The conversation machine: one value, told of events, answering with effects. No socket, no clock, no ``await``.
+
+The same inputs give the same effects, byte for byte; `state` may be dumped and loaded between any two inputs.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from antiphon.conversation import heard, hearing, items, output, response, session, speculation, turn
+from antiphon.conversation.effects import Close, DropSpeech, Effect
+from antiphon.conversation.inputs import (
+    AllowanceChanged,
+    AnswerMade,
+    AnyInput,
+    AudioAppended,
+    AudioMade,
+    CallMade,
+    Failed,
+    Opened,
+    Received,
+    SpeechMade,
+    TextMade,
+    Tick,
+    Transcribed,
+    Transcribing,
+    TurnScored,
+    VoiceScored,
+    WorkerInput,
+)
+from antiphon.conversation.state import ResponseState, Rules, State
+from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.wire.realtime_client import (
+    ConversationItemCreate,
+    ConversationItemDelete,
+    ConversationItemRetrieve,
+    ConversationItemTruncate,
+    InputAudioBufferAppend,
+    InputAudioBufferClear,
+    InputAudioBufferCommit,
+    OutputAudioBufferClear,
+    ResponseCancel,
+    ResponseCreate,
+    SessionUpdate,
+)
+from antiphon.wire.realtime_server import SessionCreated
+from antiphon.wire.realtime_session import AnySession
+
+EXPIRED = "Your session hit the maximum duration of {minutes:g} minutes."
+
+
+class Conversation:
+    """One session of the Realtime protocol."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    @classmethod
+    def begin(cls, current: AnySession, rules: Rules, *, seed: str, now: float, lasts_s: float) -> Conversation:
+        """Return a fresh conversation; ``seed`` is the random part of its ids."""
+        return cls(
+            State(
+                seed=seed,
+                session=current,
+                rules=rules,
+                conversation_id=f"conv_{seed}",
+                opened_at=now,
+                expires_at=now + lasts_s,
+            )
+        )
+
+    def receive(self, event: AnyInput, now: float) -> list[Effect]:
+        """Work one input in and return what is to be done, in order.
+
+        A refused client event gives exactly one ``error`` and changes nothing.
+        """
+        step = Step(self.state, now)
+        if self.state.closed:
+            return _discard(step, event)
+        try:
+            _dispatch(step, event)
+        except Refused as refusal:
+            step.refuse(refusal, event.message.event_id if isinstance(event, Received) else None)
+            return step.effects
+        _settle(step)
+        return step.effects
+
+    def wake_at(self, now: float) -> float:
+        """Return when a `Tick` is due, on the clock of ``now``."""
+        state = self.state
+        times = [state.expires_at]
+        if state.idle_due is not None:
+            times.append(state.idle_due)
+        if state.cuts:
+            step = Step(state, now)
+            records = filter(None, map(step.find, state.cuts))
+            times += [
+                record.playout.cut_due
+                for record in records
+                if record.playout is not None and record.playout.cut_due is not None
+            ]
+        if state.rules.pace:
+            step = Step(state, now)
+            times += [output.release_at(step, found) for found in state.responses.values() if found.held]
+        return min(times)
+
+
+def _discard(step: Step, event: AnyInput) -> list[Effect]:
+    """A closed conversation only lets go of what still arrives."""
+    if isinstance(event, AudioMade):
+        step.do(DropSpeech(event.ref))
+    return step.effects
+
+
+def _settle(step: Step) -> None:
+    """Go on with what this input has made possible."""
+    for _ in range(3):  # an answer that ends lets the next one begin, whose words may already be there
+        response.begin_ready(step)
+        response.settle(step)
+        if not _answer(step):
+            return
+
+
+def _answer(step: Step) -> bool:
+    """Begin the answer that is due, as soon as all speech is understood and nobody else is answering."""
+    state = step.state
+    if not state.answer_due or state.active:
+        speculation_is_over = state.speculation is not None and not state.buffer.speech_item
+        if speculation_is_over:
+            speculation.drop(step)
+        return False
+    if any(record.hearing == "pending" for record in state.records):
+        return False
+    state.answer_due = False
+    if not state.answer_anyway and not _anything_said(step):
+        speculation.drop(step)
+        return False
+    state.answer_anyway = False
+    try:
+        response.check_limits(step)
+    except Refused as refusal:
+        speculation.drop(step)
+        response.refuse_answer(step, refusal)
+        return False
+    for event in _begin_answer(step):
+        _work_in(step, state.responses[state.active], event)
+    return True
+
+
+def _begin_answer(step: Step) -> list[WorkerInput]:
+    """Take the held answer up where there is one, else begin a fresh one."""
+    guess = step.state.speculation
+    if guess is not None and guess.job_id:
+        return speculation.take(step)
+    speculation.drop(step)
+    response.create(step, None)
+    return []
+
+
+def _anything_said(step: Step) -> bool:
+    """Say whether anything was understood since the assistant last spoke."""
+    for record in reversed(step.state.records):
+        if record.hearing != "none":
+            if record.heard:
+                return True
+        elif record.playout is not None or record.item.status == "completed":
+            return False
+    return False
+
+
+def _dispatch(step: Step, event: AnyInput) -> None:
+    match event:
+        case Received():
+            _client(step, event)
+        case AudioAppended():
+            _appended(step, event)
+        case VoiceScored():
+            turn.on_voice(step, event)
+        case TurnScored():
+            turn.on_score(step, event)
+        case Transcribing():
+            hearing.partial(step, event)
+        case Transcribed():
+            if step.state.jobs.get(event.job_id) == speculation.OWNER:
+                speculation.transcribed(step, event)
+            else:
+                hearing.completed(step, event)
+        case TextMade() | CallMade() | AnswerMade() | AudioMade() | SpeechMade() | Failed():
+            _worker(step, event)
+        case AllowanceChanged():
+            step.state.allowances = event.allowances
+        case Tick():
+            _tick(step)
+        case Opened():
+            step.send(SessionCreated, session=step.state.session)
+        case _:
+            assert_never(event)
+
+
+def _client(step: Step, event: Received) -> None:
+    message = event.message
+    if not isinstance(message, InputAudioBufferAppend | ConversationItemRetrieve):
+        speculation.drop(step)  # whatever the client changes, the premature answer did not know of it
+    match message:
+        case SessionUpdate():
+            session.update(step, message.session)
+        case InputAudioBufferAppend():
+            raise AssertionError("appends reach the machine as AudioAppended")
+        case InputAudioBufferCommit():
+            turn.commit(step)
+        case InputAudioBufferClear():
+            turn.clear(step)
+        case OutputAudioBufferClear():
+            raise Refused(
+                "output_audio_buffer.clear is only for WebRTC and SIP: over a WebSocket the client holds the playout.",
+                code="invalid_value",
+                param="type",
+            )
+        case ConversationItemCreate():
+            items.create(step, message, event.audio_ticks)
+        case ConversationItemRetrieve():
+            items.retrieve(step, message)
+        case ConversationItemDelete():
+            items.delete(step, message)
+        case ConversationItemTruncate():
+            heard.truncate(step, message)
+        case ResponseCreate():
+            response.create(step, message.response)
+        case ResponseCancel():
+            response.cancel(step, message)
+        case _:
+            assert_never(message)
+
+
+def _appended(step: Step, event: AudioAppended) -> None:
+    buffer = step.state.buffer
+    most = step.state.rules.max_buffer_s
+    if (buffer.written + event.ticks - buffer.start) / TICKS_PER_S > most:
+        raise Refused(
+            f"The input audio buffer holds {most:g} s, which is the most; commit or clear it.",
+            code="input_audio_buffer_full",
+            param="audio",
+        )
+    buffer.written += event.ticks
+
+
+def _worker(step: Step, event: WorkerInput) -> None:
+    """Hand a worker's result to whom it belongs; nobody waits for the results of a cancelled job."""
+    owner = step.state.jobs.get(event.job_id, "")
+    found = step.state.responses.get(owner)
+    if found is not None:
+        _work_in(step, found, event)
+    elif owner == speculation.OWNER:
+        if isinstance(event, Failed):
+            speculation.drop(step)
+        else:
+            speculation.hold(step, event)
+    elif isinstance(event, AudioMade):
+        step.do(DropSpeech(event.ref))
+    elif isinstance(event, Failed):
+        _job_failed(step, event, owner)
+
+
+def _job_failed(step: Step, event: Failed, owner: str) -> None:
+    step.state.jobs.pop(event.job_id, None)
+    record = step.find(owner)
+    if record is not None:
+        hearing.failed(step, record, event)
+
+
+def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
+    match event:
+        case TextMade():
+            output.more_text(step, found, event)
+        case CallMade():
+            output.more_call(step, found, event)
+        case AudioMade():
+            output.more_audio(step, found, event)
+        case SpeechMade():
+            output.speech_done(step, found, event)
+        case AnswerMade():
+            output.answer_done(found, event)
+            output.close_calls(step, found)
+        case Failed():
+            response.failed(step, found, event)
+        case _:
+            assert_never(event)
+
+
+def _tick(step: Step) -> None:
+    state = step.state
+    if step.now >= state.expires_at:
+        _expire(step)
+        return
+    heard.settle(step)
+    output.release(step)
+    if state.idle_due is not None and step.now >= state.idle_due:
+        turn.idle(step)
+
+
+def _expire(step: Step) -> None:
+    """The longest a session may last is over."""
+    state = step.state
+    for found in list(state.responses.values()):
+        response.end(step, found, "cancelled", "client_cancelled")
+    reason = EXPIRED.format(minutes=round((state.expires_at - state.opened_at) / 60, 2))
+    step.refuse(Refused(reason, code="session_expired"), None)
+    state.closed = True
+    step.do(Close(1001, reason))

@@ -1,0 +1,285 @@
+"""What a response says: its items, their deltas and how each is closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antiphon.conversation import heard, items
+from antiphon.conversation.effects import SendAudio
+from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade
+from antiphon.conversation.state import Output, Playout, Record, ResponseState, Span
+from antiphon.conversation.step import Step
+from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.wire.realtime_items import Content, FunctionCall, Message, OwnItem, Status
+from antiphon.wire.realtime_response import InputTokens, OutputTokens, Usage
+from antiphon.wire.realtime_server import (
+    ConversationItemAdded,
+    ConversationItemDone,
+    Part,
+    ResponseContentPartAdded,
+    ResponseContentPartDone,
+    ResponseFunctionCallArgumentsDelta,
+    ResponseFunctionCallArgumentsDone,
+    ResponseOutputAudioDelta,
+    ResponseOutputAudioDone,
+    ResponseOutputAudioTranscriptDelta,
+    ResponseOutputAudioTranscriptDone,
+    ResponseOutputItemAdded,
+    ResponseOutputItemDone,
+    ResponseOutputTextDelta,
+    ResponseOutputTextDone,
+)
+from antiphon.wire.realtime_session import ServerVadConfig
+
+INPUT_TOKENS_PER_S = 10
+OUTPUT_TOKENS_PER_S = 20
+"""Audio tokens as OpenAI counts them: one per 100 ms heard, one per 50 ms spoken."""
+
+
+# -- more ------------------------------------------------------------------------------------------------------------
+def more_text(step: Step, response: ResponseState, event: TextMade) -> None:
+    """The model has said more."""
+    message = _message(step, response)
+    message.text += event.text
+    kind = ResponseOutputAudioTranscriptDelta if response.speak_job_id else ResponseOutputTextDelta
+    step.send(kind, **_where(response, message), content_index=0, delta=event.text)
+
+
+def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
+    """The model calls a function, piece by piece."""
+    call = next((part for part in response.outputs if part.call_index == event.index), None)
+    if call is None:
+        call = Output(
+            item_id=step.new_id("item"),
+            kind="function_call",
+            index=len(response.outputs),
+            name=event.name,
+            call_id=event.call_id,
+            call_index=event.index,
+        )
+        _open(step, response, call)
+    if event.arguments:
+        call.text += event.arguments
+        step.send(
+            ResponseFunctionCallArgumentsDelta,
+            **_where(response, call),
+            call_id=call.call_id,
+            delta=event.arguments,
+        )
+
+
+def more_audio(step: Step, response: ResponseState, event: AudioMade) -> None:
+    """The speaker has spoken more; with pacing on it may have to wait for the listener."""
+    if response.held or (step.state.rules.pace and _lead(step, response) > _most(step)):
+        response.held.append(event)
+        return
+    _speak(step, response, event)
+
+
+def speech_done(step: Step, response: ResponseState, event: SpeechMade) -> None:
+    """All was spoken."""
+    if response.held:
+        response.held.append(event)
+    else:
+        response.spoken = True
+
+
+def answer_done(response: ResponseState, event: AnswerMade) -> None:
+    """The model has finished."""
+    response.answered = True
+    if event.finish_reason == "length":
+        response.status, response.reason = "incomplete", "max_output_tokens"
+    elif event.finish_reason == "content_filter":
+        response.status, response.reason = "incomplete", "content_filter"
+    response.usage = Usage(
+        0,
+        0,
+        0,
+        InputTokens(text_tokens=event.input_tokens, cached_tokens=event.cached_tokens),
+        OutputTokens(text_tokens=event.output_tokens),
+    )
+
+
+def speech_lost(step: Step, response: ResponseState) -> None:
+    """The speaker has failed: the answer goes on in words alone."""
+    step.state.jobs.pop(response.speak_job_id, None)
+    response.spoken = True
+
+
+def release(step: Step) -> None:
+    """Send held speech whose playout is due."""
+    for response in list(step.state.responses.values()):
+        while response.held and _lead(step, response) <= _most(step):
+            event = response.held.pop(0)
+            if isinstance(event, AudioMade):
+                _speak(step, response, event)
+            else:
+                response.spoken = True
+
+
+def release_at(step: Step, response: ResponseState) -> float:
+    """Return when the next held speech is due, seconds."""
+    return step.now + max(0, _lead(step, response) - _most(step)) / TICKS_PER_S
+
+
+def _most(step: Step) -> int:
+    return step.state.rules.lead_ms * 24
+
+
+def _lead(step: Step, response: ResponseState) -> int:
+    """Return how far the speech sent is ahead of the listener, in ticks."""
+    for part in response.outputs:
+        if part.kind == "message":
+            playout = playout_of(step, response, part.item_id)
+            return playout.sent - heard.position(playout, step.now)
+    return 0
+
+
+def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
+    message = _message(step, response)
+    playout = playout_of(step, response, message.item_id)
+    if event.text:
+        playout.spans.append(Span(event.text, playout.sent))
+    heard.sent(playout, event.ticks, step.now)
+    response.audio_ticks += event.ticks
+    step.state.voice_locked = True
+    delta = ResponseOutputAudioDelta(
+        event_id=step.new_id("event"), **_where(response, message), content_index=0, delta=""
+    )
+    step.do(SendAudio(delta, event.ref))
+
+
+def playout_of(step: Step, response: ResponseState, item_id: str) -> Playout:
+    """Return the playout of an item, wherever it is kept."""
+    record = step.find(item_id) if response.conversation_id is not None else None
+    if record is not None:
+        if record.playout is None:
+            record.playout = Playout(since=step.now)
+        return record.playout
+    return response.playouts.setdefault(item_id, Playout(since=step.now))
+
+
+# -- items -----------------------------------------------------------------------------------------------------------
+def _message(step: Step, response: ResponseState) -> Output:
+    """Return the response's message; the first words open it."""
+    for part in response.outputs:
+        if part.kind == "message":
+            return part
+    message = Output(item_id=step.new_id("item"), kind="message", index=len(response.outputs))
+    _open(step, response, message)
+    spoken = bool(response.speak_job_id)
+    part = Part("audio", transcript="") if spoken else Part("text", text="")
+    step.send(ResponseContentPartAdded, **_where(response, message), content_index=0, part=part)
+    if spoken:
+        playout_of(step, response, message.item_id)
+    return message
+
+
+def _open(step: Step, response: ResponseState, part: Output) -> None:
+    response.outputs.append(part)
+    shown = item(step, response, part)
+    step.send(ResponseOutputItemAdded, response_id=response.id, output_index=part.index, item=shown)
+    if response.conversation_id is not None:
+        previous = step.last_id()
+        items.insert(step, Record(item=shown, position=0))
+        step.send(ConversationItemAdded, previous_item_id=previous, item=shown)
+
+
+def item(step: Step, response: ResponseState, part: Output, status: Status | None = None) -> OwnItem:
+    """Return an item of the response as the client sees it: empty while it is in progress."""
+    record = step.find(part.item_id) if not part.open and response.conversation_id is not None else None
+    if record is not None:
+        return record.item
+    status = status or ("in_progress" if part.open else "completed")
+    done = status != "in_progress"
+    if part.kind == "function_call":
+        return FunctionCall(
+            id=part.item_id,
+            object="realtime.item",
+            status=status,
+            name=part.name,
+            call_id=part.call_id,
+            arguments=part.text if done else "",
+        )
+    spoken = Content(type="output_audio", transcript=part.text)
+    content = spoken if response.speak_job_id else Content(type="output_text", text=part.text)
+    return Message(
+        id=part.item_id,
+        object="realtime.item",
+        status=status,
+        role="assistant",
+        content=(content,) if done else (),
+    )
+
+
+def close_calls(step: Step, response: ResponseState) -> None:
+    """The model has finished: its calls are whole."""
+    for part in response.outputs:
+        if part.kind == "function_call" and part.open:
+            _close(step, response, part, "completed")
+
+
+def close_all(step: Step, response: ResponseState, status: Status) -> None:
+    """Close every open item in order."""
+    for part in response.outputs:
+        if part.open:
+            _close(step, response, part, status)
+
+
+def _close(step: Step, response: ResponseState, part: Output, status: Status) -> None:
+    where = _where(response, part)
+    if part.kind == "function_call":
+        arguments = ResponseFunctionCallArgumentsDone
+        step.send(arguments, **where, call_id=part.call_id, name=part.name, arguments=part.text)
+    elif response.speak_job_id:
+        playout_of(step, response, part.item_id).text = part.text
+        step.send(ResponseOutputAudioDone, **where, content_index=0)
+        step.send(ResponseOutputAudioTranscriptDone, **where, content_index=0, transcript=part.text)
+        done = Part("audio", transcript=part.text)
+        step.send(ResponseContentPartDone, **where, content_index=0, part=done)
+    else:
+        step.send(ResponseOutputTextDone, **where, content_index=0, text=part.text)
+        step.send(ResponseContentPartDone, **where, content_index=0, part=Part("text", text=part.text))
+    shown = item(step, response, part, status)
+    part.open = False
+    record = step.find(part.item_id) if response.conversation_id is not None else None
+    if record is not None:
+        record.item = shown
+    step.send(ResponseOutputItemDone, response_id=response.id, output_index=part.index, item=shown)
+    if record is not None:
+        step.send(ConversationItemDone, previous_item_id=step.before(part.item_id), item=shown)
+        step.keep(record)
+
+
+def _where(response: ResponseState, part: Output) -> dict[str, Any]:
+    return {"response_id": response.id, "item_id": part.item_id, "output_index": part.index}
+
+
+# -- afterwards ------------------------------------------------------------------------------------------------------
+def account(response: ResponseState) -> None:
+    """Work out what the response has cost."""
+    counted = response.usage or Usage(0, 0, 0)
+    heard_tokens = response.input_audio_ticks * INPUT_TOKENS_PER_S // TICKS_PER_S
+    spoken_tokens = response.audio_ticks * OUTPUT_TOKENS_PER_S // TICKS_PER_S
+    text_in, text_out = counted.input_token_details.text_tokens, counted.output_token_details.text_tokens
+    cached = counted.input_token_details.cached_tokens
+    response.usage = Usage(
+        total_tokens=text_in + heard_tokens + text_out + spoken_tokens,
+        input_tokens=text_in + heard_tokens,
+        output_tokens=text_out + spoken_tokens,
+        input_token_details=InputTokens(text_in, heard_tokens, cached_tokens=cached),
+        output_token_details=OutputTokens(text_out, spoken_tokens),
+    )
+
+
+def await_idle(step: Step) -> None:
+    """After an answer was heard, start to wait for somebody to speak."""
+    detection = step.state.session.audio.input.turn_detection
+    if not isinstance(detection, ServerVadConfig) or detection.idle_timeout_ms is None:
+        return
+    remaining = 0
+    for record in step.state.records[-2:]:
+        if record.playout is not None and record.playout.cut is None:
+            remaining = record.playout.sent - heard.position(record.playout, step.now)
+    step.state.idle_due = step.now + remaining / TICKS_PER_S + detection.idle_timeout_ms / 1000
+    step.state.idle_from = step.state.buffer.written

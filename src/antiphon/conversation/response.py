@@ -1,0 +1,297 @@
+"""The life of a response: asked for, begun when all speech it answers is understood, ended exactly once."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from antiphon.conversation import history, output, session
+from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer
+from antiphon.conversation.inputs import AudioMade, Failed
+from antiphon.conversation.state import Record, ResponseState
+from antiphon.conversation.step import Refused, Step
+from antiphon.wire.realtime_client import ResponseCancel, ResponseOutput, ResponseParams
+from antiphon.wire.realtime_items import ItemReference, Message, OwnItem
+from antiphon.wire.realtime_response import (
+    Reason,
+    Response,
+    ResponseAudioFormat,
+    ResponseAudioOutput,
+    ResponseError,
+    ResponseStatus,
+    StatusDetails,
+)
+from antiphon.wire.realtime_server import RateLimit, RateLimitsUpdated, ResponseCreated, ResponseDone
+from antiphon.wire.realtime_session import RealtimeSession
+
+
+def create(step: Step, params: ResponseParams | None) -> ResponseState:
+    """Begin a response: for the client, or for a turn that has ended. Raises `Refused`."""
+    present = step.state.session
+    if not isinstance(present, RealtimeSession):
+        raise Refused("A transcription session has no responses.", code="invalid_value", param="type")
+    response = configure(step, present, params or ResponseParams())
+    _admit(step, response)
+    return open_response(step, response)
+
+
+def open_response(step: Step, response: ResponseState) -> ResponseState:
+    """Announce a response that was checked."""
+    state = step.state
+    state.responses[response.id] = response
+    if response.conversation_id is not None:
+        state.active = response.id
+        state.answer_due = state.answer_anyway = False
+        state.idle_due = None
+    step.send(ResponseCreated, response=show(step, response, "in_progress"))
+    if state.allowances:
+        limits = tuple(
+            RateLimit(a.name, a.limit, max(0, a.remaining - (a.name == "requests")), round(a.reset_s, 3))
+            for a in state.allowances
+        )
+        step.send(RateLimitsUpdated, rate_limits=limits)
+    step.do(Charge(requests=1))
+    return response
+
+
+def _admit(step: Step, response: ResponseState) -> None:
+    """Refuse what there is no room for."""
+    state = step.state
+    if response.conversation_id is not None and state.active:
+        raise Refused(
+            f"Conversation already has an active response in progress: {state.active}. "
+            "Wait until the response is finished before creating a new one.",
+            code="conversation_already_has_active_response",
+        )
+    if len(state.responses) - bool(state.active) >= state.rules.max_out_of_band:
+        raise Refused(
+            f"{state.rules.max_out_of_band} responses beside the conversation are in progress, which is the most.",
+            code="too_many_responses",
+            param="response.conversation",
+        )
+    check_limits(step)
+
+
+def refuse_answer(step: Step, refusal: Refused) -> None:
+    """Say in a failed response, not in an error, that a turn is not answered: the client has done nothing wrong."""
+    present = step.state.session
+    if isinstance(present, RealtimeSession):
+        answer = open_response(step, configure(step, present, ResponseParams()))
+        why = ResponseError(refusal.kind, "inference_rate_limit_exceeded", refusal.message)
+        end(step, answer, "failed", error=why)
+
+
+def check_limits(step: Step) -> None:
+    """Refuse when a rate limit is used up."""
+    for allowance in step.state.allowances:
+        if allowance.remaining <= 0:
+            raise Refused(
+                f"Rate limit reached for {allowance.name}: {allowance.limit} per minute. "
+                f"Try again in {allowance.reset_s:.1f} s.",
+                code="rate_limit_exceeded",
+                kind="rate_limit_error",
+            )
+
+
+def configure(step: Step, present: RealtimeSession, params: ResponseParams) -> ResponseState:
+    """Return a response under the session's configuration with the overrides of one ``response.create``."""
+    out_of_band = params.conversation == "none"
+    audio = present.audio.output
+    wish = params.audio.output if params.audio else None
+    if not isinstance(wish, ResponseOutput):
+        wish = ResponseOutput()
+    limit = params.max_output_tokens
+    reasoning = params.reasoning or present.reasoning
+    parallel = params.parallel_tool_calls
+    modes, tools = present.output_modalities, present.tools
+    if params.output_modalities:
+        modes = session.modalities(params.output_modalities, "response.output_modalities")
+    if params.tools is not UNSET:
+        tools = session.function_tools(params.tools, "response.tools")
+    chosen = present.tool_choice
+    if params.tool_choice:
+        chosen = session.tool_choice(params.tool_choice, "response.tool_choice")
+    response = ResponseState(
+        id="",
+        conversation_id=None if out_of_band else step.state.conversation_id,
+        modalities=modes,
+        instructions=params.instructions if isinstance(params.instructions, str) else present.instructions,
+        tools=tools,
+        tool_choice=chosen,
+        max_output_tokens=limit or present.max_output_tokens,
+        format=wish.format or audio.format,
+        voice=session.voice_name(wish.voice) if wish.voice else audio.voice,
+        speed=audio.speed,
+        metadata=params.metadata if isinstance(params.metadata, dict) else None,
+        parallel_tool_calls=parallel if isinstance(parallel, bool) else present.parallel_tool_calls is not False,
+        reasoning_effort=(reasoning.effort or "") if reasoning else "",
+        input=_own_input(step, params),
+    )
+    _check_choice(response)
+    response.id = step.new_id("resp")
+    return response
+
+
+def _check_choice(response: ResponseState) -> None:
+    """A forced function must be among the tools."""
+    chosen = history.choice(response.tool_choice)
+    names = {tool.name for tool in response.tools}
+    if chosen.startswith("function:") and chosen.removeprefix("function:") not in names:
+        raise Refused(
+            f"Tool choice '{chosen.removeprefix('function:')}' is not among the tools.",
+            code="invalid_value",
+            param="response.tool_choice.name",
+        )
+
+
+def _own_input(step: Step, params: ResponseParams) -> list[OwnItem] | None:
+    """Resolve the items that replace the conversation for one response."""
+    if params.input is UNSET or params.input is None:
+        return None
+    resolved: list[OwnItem] = []
+    for index, item in enumerate(params.input):
+        param = f"response.input[{index}]"
+        if isinstance(item, ItemReference):
+            record = step.find(item.id)
+            if record is None:
+                raise Refused(
+                    f"The item with id '{item.id}' does not exist.", code="invalid_value", param=f"{param}.id"
+                )
+            resolved.append(record.item)
+            continue
+        if isinstance(item, Message) and any(part.audio for part in item.content):
+            raise Refused(
+                "Audio in a response's own input is not supported; create an item and refer to it.",
+                code="invalid_value",
+                param=f"{param}.content",
+            )
+        if not isinstance(item, OwnItem):
+            raise Refused(
+                "MCP items are not supported by this server yet.", code="invalid_value", param=f"{param}.type"
+            )
+        resolved.append(item)
+    return resolved
+
+
+# -- begin -----------------------------------------------------------------------------------------------------------
+def scope(step: Step, response: ResponseState) -> list[Record]:
+    """Return the records a response answers: the conversation's, or its own input's."""
+    if response.input is None:
+        return [record for record in step.state.records if record.item.status != "in_progress"]
+    return [step.find(str(item.id)) or Record(item=item, position=0) for item in response.input]
+
+
+def begin_ready(step: Step) -> None:
+    """Begin every response whose speech is understood by now."""
+    for response in list(step.state.responses.values()):
+        if response.waits and not response.job_id:
+            records = scope(step, response)
+            if not any(record.hearing == "pending" for record in records):
+                begin(step, response, records)
+
+
+def begin(step: Step, response: ResponseState, records: list[Record]) -> None:
+    """Start the jobs of a response."""
+    last = records[-1] if records else None
+    if last is not None and last.hearing == "failed" and not response.instructions and len(records) == 1:
+        details = ResponseError("server_error", "transcription_failed", "What was said could not be transcribed.")
+        end(step, response, "failed", error=details)
+        return
+    response.waits = False
+    response.input_audio_ticks = sum(record.input_ticks for record in records)
+    effect = start_effect(step, response, records)
+    response.job_id, response.speak_job_id = effect.job_id, effect.speak_job_id
+    for job_id in filter(None, (effect.job_id, effect.speak_job_id)):
+        step.state.jobs[job_id] = response.id
+    step.do(effect)
+
+
+def start_effect(step: Step, response: ResponseState, records: list[Record]) -> StartAnswer:
+    """Return the effect that answers ``records``."""
+    present = step.state.session
+    model = present.model if isinstance(present, RealtimeSession) else ""
+    return StartAnswer(
+        job_id=step.new_id("job"),
+        speak_job_id=step.new_id("job") if "audio" in response.modalities else "",
+        request=history.request(response, records, model),
+        voice=response.voice,
+        speed=response.speed,
+    )
+
+
+# -- end -------------------------------------------------------------------------------------------------------------
+def cancel(step: Step, message: ResponseCancel) -> None:
+    """Handle ``response.cancel``."""
+    response = step.state.responses.get(message.response_id or step.state.active)
+    if response is None:
+        raise Refused("Cancellation failed: no active response found", code="response_cancel_not_active")
+    end(step, response, "cancelled", "client_cancelled")
+
+
+def failed(step: Step, response: ResponseState, event: Failed) -> None:
+    """A job of the response was given up: without its speaker it is still an answer, without its words it is none."""
+    if event.job_id == response.speak_job_id:
+        output.speech_lost(step, response)
+        return
+    kind = "server_error" if event.error_type == "api_error" else event.error_type
+    end(step, response, "failed", error=ResponseError(kind, event.code, event.message))
+
+
+def end(
+    step: Step,
+    response: ResponseState,
+    status: ResponseStatus,
+    reason: Reason | None = None,
+    error: ResponseError | None = None,
+) -> None:
+    """Close what is open and say ``response.done``; nothing of this response follows."""
+    state = step.state
+    if status in ("cancelled", "failed"):
+        _stop_jobs(step, response)
+        step.do(Fence(response.id))
+    output.close_all(step, response, "completed" if status == "completed" else "incomplete")
+    response.status, response.reason = status, reason
+    output.account(response)
+    step.send(ResponseDone, response=show(step, response, status, error))
+    if response.usage is not None and response.usage.total_tokens:
+        step.do(Charge(tokens=response.usage.total_tokens))
+    del state.responses[response.id]
+    for job_id in (response.job_id, response.speak_job_id):
+        state.jobs.pop(job_id, None)
+    if state.active == response.id:
+        state.active = ""
+        output.await_idle(step)
+
+
+def _stop_jobs(step: Step, response: ResponseState) -> None:
+    for job_id in filter(None, (response.job_id, response.speak_job_id)):
+        step.do(CancelJob(job_id))
+    for event in response.held:
+        if isinstance(event, AudioMade):
+            step.do(DropSpeech(event.ref))
+    response.held.clear()
+
+
+def show(step: Step, response: ResponseState, status: ResponseStatus, error: ResponseError | None = None) -> Response:
+    """Return the response as the client sees it."""
+    details: StatusDetails | None = None
+    if status in ("cancelled", "incomplete", "failed"):
+        details = StatusDetails(type=status, reason=response.reason or UNSET, error=error or UNSET)
+    return Response(
+        id=response.id,
+        status=status,
+        status_details=details,
+        output=tuple(output.item(step, response, part) for part in response.outputs),
+        conversation_id=response.conversation_id,
+        output_modalities=response.modalities,
+        max_output_tokens=response.max_output_tokens,
+        audio=ResponseAudioFormat(ResponseAudioOutput(response.format, response.voice)),
+        usage=response.usage,
+        metadata=response.metadata,
+    )
+
+
+def settle(step: Step) -> None:
+    """End responses whose words and speech are all there."""
+    for response in list(step.state.responses.values()):
+        if response.answered and (response.spoken or not response.speak_job_id) and not response.held:
+            end(step, response, response.status, response.reason)

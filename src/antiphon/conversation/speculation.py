@@ -1,0 +1,102 @@
+"""An answer begun in the first silence of a turn, and held until the turn is sure.
+
+Nothing of it is sent and no tool of it is called before that; if speech goes on, it is dropped.
+"""
+
+from __future__ import annotations
+
+from antiphon.conversation import hearing, response
+from antiphon.conversation.effects import CancelJob, DropSpeech
+from antiphon.conversation.inputs import AudioMade, Transcribed, WorkerInput
+from antiphon.conversation.state import Record, Speculation
+from antiphon.conversation.step import Step
+from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.wire.realtime_client import ResponseParams
+from antiphon.wire.realtime_items import Content, Message
+from antiphon.wire.realtime_session import RealtimeSession
+
+OWNER = "speculation"
+"""Who a speculative job belongs to, in `State.jobs`."""
+
+
+def begin(step: Step) -> None:
+    """Transcribe what was said so far, once in each silence."""
+    state, buffer = step.state, step.state.buffer
+    detection = state.session.audio.input.turn_detection
+    if state.speculation is not None or detection is None or not detection.create_response:
+        return
+    job_id = step.new_id("job")
+    state.jobs[job_id] = OWNER
+    state.speculation = Speculation(end=buffer.scored, transcribe_job=job_id)
+    step.do(hearing.transcription_job(step, job_id, "", buffer.speech_start, buffer.scored))
+
+
+def transcribed(step: Step, event: Transcribed) -> None:
+    """The first words are known: begin the answer, if there is something to answer and nobody else speaks."""
+    state, guess = step.state, step.state.speculation
+    state.jobs.pop(event.job_id, None)
+    present = state.session
+    if guess is None or guess.transcribe_job != event.job_id:
+        return
+    guess.text, guess.duration_s = event.text, event.duration_s
+    pending = any(record.hearing == "pending" for record in state.records)
+    if not event.text or state.active or pending or not isinstance(present, RealtimeSession):
+        return
+    likely = response.configure(step, present, ResponseParams())
+    turn = Message(role="user", content=(Content(type="input_audio"),))
+    records = [*response.scope(step, likely), Record(item=turn, position=0, heard=event.text)]
+    effect = response.start_effect(step, likely, records)
+    guess.job_id, guess.speak_job_id = effect.job_id, effect.speak_job_id
+    for job_id in filter(None, (effect.job_id, effect.speak_job_id)):
+        state.jobs[job_id] = OWNER
+    step.do(effect)
+
+
+def hold(step: Step, event: WorkerInput) -> None:
+    """Keep a result until the turn is sure."""
+    if step.state.speculation is not None:
+        step.state.speculation.held.append(event)
+
+
+def drop(step: Step) -> None:
+    """Speech goes on: the answer was premature."""
+    guess = step.state.speculation
+    if guess is None:
+        return
+    step.state.speculation = None
+    for job_id in (guess.transcribe_job, guess.job_id, guess.speak_job_id):
+        if step.state.jobs.pop(job_id, None):
+            step.do(CancelJob(job_id))
+    for event in guess.held:
+        if isinstance(event, AudioMade):
+            step.do(DropSpeech(event.ref))
+
+
+def adopt(step: Step, record: Record) -> bool:
+    """The turn is over: its transcript, known or under way, becomes the item's. False if there was no guess."""
+    guess = step.state.speculation
+    if guess is None:
+        return False
+    if guess.text is None:
+        step.state.speculation = None
+        step.state.jobs[guess.transcribe_job] = str(record.item.id)
+        record.hearing = "pending"
+        return True
+    hearing.finish(step, record, guess.text, guess.duration_s or record.input_ticks / TICKS_PER_S)
+    return True
+
+
+def take(step: Step) -> list[WorkerInput]:
+    """Make the held answer the one that is due; returns the results to work in now."""
+    state, guess = step.state, step.state.speculation
+    present = state.session
+    state.speculation = None
+    if guess is None or not guess.job_id or not isinstance(present, RealtimeSession):
+        return []
+    answer = response.open_response(step, response.configure(step, present, ResponseParams()))
+    answer.waits = False
+    answer.job_id, answer.speak_job_id = guess.job_id, guess.speak_job_id
+    answer.input_audio_ticks = sum(record.input_ticks for record in response.scope(step, answer))
+    for job_id in filter(None, (guess.job_id, guess.speak_job_id)):
+        state.jobs[job_id] = answer.id
+    return guess.held

@@ -1,0 +1,198 @@
+"""The value that a conversation is. Everything here survives `snapshot.dump` and `snapshot.load` unchanged."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from antiphon.conversation.inputs import WorkerInput
+from antiphon.ports.limiter import Allowance
+from antiphon.wire.realtime_items import OwnItem
+from antiphon.wire.realtime_response import Reason, ResponseStatus, Usage
+from antiphon.wire.realtime_session import (
+    AnySession,
+    AudioFormat,
+    FunctionTool,
+    MaxTokens,
+    Modality,
+    ToolChoice,
+)
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What the server was configured to do; the same for all its sessions."""
+
+    accepts_images: bool = False
+    pace: bool = False
+    """True holds speech back so that it is at most `lead_ms` ahead of the listener."""
+    lead_ms: int = 200
+    truncate_wait_s: float = 2.0
+    speculate_ms: int = 0
+    max_items: int = 2000
+    max_buffer_s: float = 600.0
+    max_out_of_band: int = 8
+    min_commit_ms: int = 100
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A sentence and where its speech begins, in ticks from the start of the item's audio."""
+
+    text: str
+    start: int
+
+
+class Playout(msgspec.Struct):
+    """What is known of an answer's speech: how much was sent, since when, and which words it speaks."""
+
+    text: str = ""
+    """All words that were to be spoken."""
+    sent: int = 0
+    """Ticks sent."""
+    base: int = 0
+    """Ticks that had been heard at `since`."""
+    since: float = 0.0
+    """When the last delta was sent, seconds."""
+    spans: list[Span] = msgspec.field(default_factory=list[Span])
+    cut: int | None = None
+    """Ticks that were heard, once that is known or estimated."""
+    cut_due: float | None = None
+    """When the estimate becomes final, because the client's truncate did not come."""
+
+
+class Record(msgspec.Struct):
+    """An item and what the client does not see of it."""
+
+    item: OwnItem
+    position: int
+    revision: int = 0
+    heard: str | None = None
+    """What the user said, for the language model; None until it is known."""
+    hearing: Literal["none", "pending", "done", "failed"] = "none"
+    input_ticks: int = 0
+    """Length of the user's audio."""
+    playout: Playout | None = None
+
+
+class Output(msgspec.Struct):
+    """One item of a response that is under way."""
+
+    item_id: str
+    kind: Literal["message", "function_call"]
+    index: int
+    text: str = ""
+    """Text, transcript or arguments so far."""
+    name: str = ""
+    call_id: str = ""
+    call_index: int = -1
+    open: bool = True
+
+
+class ResponseState(msgspec.Struct):
+    """A response that is not done."""
+
+    id: str
+    conversation_id: str | None
+    modalities: list[Modality]
+    instructions: str
+    tools: list[FunctionTool]
+    tool_choice: ToolChoice
+    max_output_tokens: MaxTokens
+    format: AudioFormat
+    voice: str
+    speed: float
+    metadata: dict[str, str] | None
+    parallel_tool_calls: bool = True
+    reasoning_effort: str = ""
+    input: list[OwnItem] | None = None
+    """Items that replace the conversation."""
+    waits: bool = True
+    """True until all speech it answers is transcribed and its jobs have started."""
+    job_id: str = ""
+    speak_job_id: str = ""
+    outputs: list[Output] = msgspec.field(default_factory=list[Output])
+    playouts: dict[str, Playout] = msgspec.field(default_factory=dict[str, Playout])
+    """Out of band only: items that are in no conversation."""
+    answered: bool = False
+    """The language model has finished."""
+    spoken: bool = False
+    """The speaker has finished."""
+    status: ResponseStatus = "completed"
+    """How it will end if nothing else happens."""
+    reason: Reason | None = None
+    usage: Usage | None = None
+    audio_ticks: int = 0
+    input_audio_ticks: int = 0
+    held: list[WorkerInput] = msgspec.field(default_factory=list[WorkerInput])
+    """Results that wait for their playout to be due."""
+
+
+class Speculation(msgspec.Struct):
+    """An answer that was begun in a first silence and is held until the turn is sure."""
+
+    end: int
+    """Ticks up to which the turn was transcribed."""
+    transcribe_job: str
+    text: str | None = None
+    duration_s: float = 0.0
+    job_id: str = ""
+    speak_job_id: str = ""
+    held: list[WorkerInput] = msgspec.field(default_factory=list[WorkerInput])
+
+
+class BufferState(msgspec.Struct):
+    """The input buffer and the turn that is being spoken into it. Positions are ticks since the session's start."""
+
+    written: int = 0
+    start: int = 0
+    """Where the audio begins that no item has yet."""
+    stream: int = 0
+    """Number of the stream of voice scores; older ones no longer count."""
+    scored: int = 0
+    """How far the voice was scored."""
+    run: int = 0
+    """Windows with voice in a row, before a turn has begun."""
+    speech_item: str = ""
+    """Id of the turn being spoken; empty while nobody speaks."""
+    speech_start: int = 0
+    silence_start: int | None = None
+    """Where the present silence inside a turn began."""
+    score_job: str = ""
+    """The end-of-turn job asked in this silence."""
+    score_sure: bool = False
+    """The end-of-turn model holds the turn for finished."""
+
+
+class State(msgspec.Struct):
+    """A whole conversation."""
+
+    seed: str
+    """Random part of all ids."""
+    session: AnySession
+    rules: Rules
+    conversation_id: str
+    counter: int = 0
+    opened_at: float = 0.0
+    expires_at: float = 0.0
+    """On the machine's clock."""
+    closed: bool = False
+    records: list[Record] = msgspec.field(default_factory=list[Record])
+    positions: int = 0
+    buffer: BufferState = msgspec.field(default_factory=BufferState)
+    responses: dict[str, ResponseState] = msgspec.field(default_factory=dict[str, ResponseState])
+    active: str = ""
+    """Id of the default conversation's response, or empty."""
+    answer_due: bool = False
+    """A turn has ended that asks for an answer, which waits for the transcript or for another answer to end."""
+    answer_anyway: bool = False
+    """The answer due comes even if nothing was understood (idle time-out)."""
+    jobs: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    """Which item or response a running job belongs to."""
+    cuts: list[str] = msgspec.field(default_factory=list[str])
+    """Items whose `Playout.cut_due` runs."""
+    idle_due: float | None = None
+    idle_from: int = 0
+    voice_locked: bool = False
+    """Speech was sent: the voice cannot change any more."""
+    speculation: Speculation | None = None
+    allowances: tuple[Allowance, ...] = ()

@@ -1,0 +1,83 @@
+"""One step of a conversation: the state, the time, and the effects that come of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from antiphon.conversation.effects import Effect, Keep, Send
+from antiphon.conversation.state import Record, State
+from antiphon.wire.realtime_server import Error, ErrorDetail, ServerEvent
+
+
+class Refused(Exception):  # noqa: N818 -- a refusal is an answer to the client, not a fault of ours
+    """The client asked for something it cannot have. Raised before anything has changed."""
+
+    def __init__(
+        self, message: str, *, code: str, param: str | None = None, kind: str = "invalid_request_error"
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.param = param
+        self.kind = kind
+
+
+class Step:
+    """Carries one input through the rooms of the conversation."""
+
+    __slots__ = ("effects", "now", "state")
+
+    def __init__(self, state: State, now: float) -> None:
+        self.state = state
+        self.now = now
+        self.effects: list[Effect] = []
+
+    def new_id(self, prefix: str) -> str:
+        """Return the next id; the same inputs give the same ids."""
+        self.state.counter += 1
+        return f"{prefix}_{self.state.seed}{self.state.counter:07d}"
+
+    def do(self, effect: Effect) -> None:
+        """Ask for an effect."""
+        self.effects.append(effect)
+
+    def send(self, event: type[ServerEvent], **fields: Any) -> None:
+        """Send an event under the next event id."""
+        self.effects.append(Send(event(event_id=self.new_id("event"), **fields)))  # pyright: ignore[reportArgumentType] -- every ServerEvent class is in the ServerMessage union, which a golden test holds true
+
+    def refuse(self, refusal: Refused, event_id: str | None) -> None:
+        """Answer a bad event with one error that echoes its id."""
+        detail = ErrorDetail(
+            type=refusal.kind,
+            code=refusal.code,
+            message=refusal.message,
+            param=refusal.param,
+            event_id=event_id,
+        )
+        self.send(Error, error=detail)
+
+    # -- the conversation's items -----------------------------------------------------------------------------------
+    def find(self, item_id: str) -> Record | None:
+        """Return an item by its id; recent ones are found first."""
+        for record in reversed(self.state.records):
+            if record.item.id == item_id:
+                return record
+        return None
+
+    def before(self, item_id: str) -> str | None:
+        """Return the id of the item in front of this one."""
+        previous: str | None = None
+        for record in self.state.records:
+            if record.item.id == item_id:
+                return previous
+            previous = str(record.item.id)
+        return previous
+
+    def last_id(self) -> str | None:
+        """Return the id of the last item."""
+        return str(self.state.records[-1].item.id) if self.state.records else None
+
+    def keep(self, record: Record) -> None:
+        """Have this version of an item stored."""
+        record.revision += 1
+        self.do(Keep(str(record.item.id), record.position, record.revision, record.item))
