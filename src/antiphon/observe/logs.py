@@ -1,0 +1,166 @@
+"""Logs: JSON or console lines with the same fields everywhere, without secrets and without what people said."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+AREAS: Mapping[str, tuple[str, ...]] = {
+    "gateway": ("antiphon.doors", "antiphon.conversation", "antiphon.wire", "antiphon.gateway"),
+    "worker": ("antiphon.workers", "antiphon.worker"),
+    "provider": ("antiphon.providers", "antiphon.weights"),
+    "bus": ("antiphon.bus",),
+    "state": ("antiphon.state",),
+    "store": ("antiphon.store",),
+    "policy": ("antiphon.policy",),
+    "http": ("uvicorn", "litestar", "httpx", "httpcore"),
+}
+"""Loggers behind the areas that ``ANTIPHON_LOG_LEVELS`` names; any other name is a logger itself."""
+
+REDACTED = "[redacted]"
+PII = "pii."
+"""Prefix of fields that hold what people said or who they are."""
+
+_SECRET_KEY = re.compile(r"(?:^|_)(?:api_?key|secret|password|authorization|access_token|cookie)", re.IGNORECASE)
+_SECRET_TEXT = re.compile(r"\b(?:sk|ek|gsk)[-_][A-Za-z0-9_-]{8,}|(?<=Bearer )[^\s\"']+|(?<=access_token=)[^\s&\"']+")
+
+_QUIET = ("uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
+"""Loggers that tell of every request or statement: from warnings on, unless they are asked for."""
+
+Event = MutableMapping[str, Any]
+
+
+def configure(
+    *,
+    service: str,
+    level: str = "info",
+    levels: str = "",
+    style: str = "auto",
+    reveal: bool = False,
+    stream: TextIO | None = None,
+) -> None:
+    """Set up all logging of this process, that of foreign libraries included. Lines go to stderr.
+
+    ``levels`` is ``area=level,…`` as in ``ANTIPHON_LOG_LEVELS``; ``style`` is console, json or auto (console on a
+    terminal). ``reveal`` shows the fields that start with ``pii.``; secrets stay hidden. Raises `ValueError`.
+    """
+    stream = stream or sys.stderr
+    terminal = stream is not None and stream.isatty()  # pyright: ignore[reportUnnecessaryComparison] - None under pythonw
+    json = style == "json" or (style == "auto" and not terminal)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _Stamp(service),
+        structlog.processors.format_exc_info,  # plain: the locals of a rich traceback hold what people said
+        Redact(reveal=reveal),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *(_json() if json else _console(colors=terminal)),
+        ],
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=_level(level), force=True)
+    _set_levels(level, levels)
+
+
+def _json() -> list[Any]:
+    return [structlog.processors.EventRenamer("message"), structlog.processors.JSONRenderer(default=str)]
+
+
+def _console(*, colors: bool) -> list[Any]:
+    return [
+        _without_blanks,
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback),
+    ]
+
+
+def _without_blanks(_logger: Any, _method: str, event: Event) -> Event:
+    """Drop on a console what only a search needs."""
+    return {key: value for key, value in event.items() if value != "" and key != "service"}
+
+
+def _set_levels(level: str, levels: str) -> None:
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(_level(level), logging.WARNING))
+    for area, wish in parse_levels(levels).items():
+        for name in AREAS.get(area, (area,)):
+            logging.getLogger(name).setLevel(_level(wish))
+
+
+def parse_levels(levels: str) -> dict[str, str]:
+    """Return the level by area of ``gateway=info,worker=debug``. Raises `ValueError`."""
+    parts = [part.strip() for part in levels.split(",") if part.strip()]
+    pairs = [part.partition("=") for part in parts]
+    for area, equals, level in pairs:
+        if not (area and equals):
+            raise ValueError(f"write levels as area=level, not {area!r}")
+        _level(level.strip())
+    return {area.strip(): level.strip() for area, _, level in pairs}
+
+
+def _level(name: str) -> int:
+    known = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+    if name.lower() not in known:
+        raise ValueError(f"{name!r} is no log level; choose from {', '.join(known)}")
+    return known[name.lower()]
+
+
+class _Stamp:
+    """Puts the fields on every line that readers of logs search by."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
+        event.setdefault("service", self._service)
+        for field in ("tenant_id", "session_id", "correlation_id"):
+            event.setdefault(field, "")
+        return event
+
+
+class Redact:
+    """Hides fields that start with ``pii.``, fields whose name says secret, and keys inside of texts."""
+
+    def __init__(self, *, reveal: bool = False) -> None:
+        self._reveal = reveal
+
+    def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
+        for key, value in event.items():
+            event[key] = self._clean(str(key), value)
+        return event
+
+    def _clean(self, key: str, value: Any) -> Any:
+        if (key.startswith(PII) and not self._reveal) or (_SECRET_KEY.search(key) and value):
+            return REDACTED
+        match value:
+            case str():
+                return _SECRET_TEXT.sub(REDACTED, value)
+            case bytes() | bytearray() | memoryview():
+                return f"[{len(value)} bytes]"
+            case Mapping():
+                return {inner: self._clean(str(inner), item) for inner, item in value.items()}
+            case list() | tuple():
+                return [self._clean(key, item) for item in value]
+            case _:
+                return value

@@ -1,0 +1,135 @@
+"""The history in one SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from antiphon.errors import InvalidRequest, ProviderBusy, ProviderUnavailable
+from antiphon.ports.store import StoredItem, StoredSession
+from antiphon.store.rows import item_columns, select_items, select_sessions, session_columns, to_item, to_session
+from antiphon.store.tables import VERSION, conversation_items, metadata, sessions
+
+_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000")
+
+
+class SqliteStore:
+    """A `Store` in one file, readable by its owner only.
+
+    The journal is a write-ahead log, so that readers never wait for the writer. It is synced to the disk at every
+    commit (``synchronous = FULL``): with NORMAL a killed process would lose nothing either, but a power cut could
+    take rows that were acknowledged. As writes come in batches, a few a second and outside any turn, the sync
+    costs nobody anything.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine: AsyncEngine | None = None
+
+    async def start(self) -> None:
+        """Open the file, and create the schema where it is missing. Raises `ProviderUnavailable`."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)  # SQLite gives its log the same mode
+        except OSError as exc:
+            raise ProviderUnavailable(f"cannot write {self._path}: {exc}", code="store_unavailable") from exc
+        engine = create_async_engine(f"sqlite+aiosqlite:///{self._path}", pool_size=4, max_overflow=0)
+        event.listen(engine.sync_engine, "connect", _prepare)
+        self._engine = engine
+        async with self._transaction() as connection:
+            found: int = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
+            if found > VERSION:
+                message = f"{self._path} was written by a newer release (schema {found}, this one knows {VERSION})"
+                raise ProviderUnavailable(message, code="store_too_new")
+            await connection.run_sync(metadata.create_all)
+            await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+
+    async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
+        """Write rows in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""
+        items = [item_columns(row) for row in rows if isinstance(row, StoredItem)]
+        begun = [session_columns(row) for row in rows if isinstance(row, StoredSession)]
+        async with self._transaction() as connection:
+            if begun:
+                await connection.execute(_UPSERT_SESSION, begun)
+            if items:
+                await connection.execute(_UPSERT_ITEM, items)
+
+    async def items(
+        self, tenant: str, session_id: str, *, limit: int = 100, before: int | None = None
+    ) -> list[StoredItem]:
+        """Return the newest items that are not deleted, oldest first."""
+        rows = await self._fetch(select_items(tenant, session_id, limit, before))
+        return [to_item(row) for row in reversed(rows)]
+
+    async def sessions(self, tenant: str, *, limit: int = 100) -> list[StoredSession]:
+        """Return the newest sessions, newest first."""
+        return [to_session(row) for row in await self._fetch(select_sessions(tenant, limit))]
+
+    async def close(self) -> None:
+        """Close; idempotent."""
+        if self._engine is not None:
+            engine, self._engine = self._engine, None
+            await engine.dispose()
+
+    async def _fetch(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        async with self._transaction() as connection:
+            return (await connection.execute(query)).all()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
+        """Open a transaction, and translate what the driver raises."""
+        if self._engine is None:
+            raise ProviderUnavailable("the store is closed", code="store_unavailable")
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (IntegrityError, DataError, InterfaceError, OverflowError, UnicodeError) as exc:
+            raise InvalidRequest(f"row refused by the store: {exc}", code="row_refused") from exc
+        except OperationalError as exc:
+            if "locked" in str(exc.orig):
+                raise ProviderBusy("the database is locked", code="store_busy") from exc
+            raise ProviderUnavailable(f"the database fails: {exc.orig}", code="store_unavailable") from exc
+        except (DatabaseError, PoolTimeout) as exc:
+            raise ProviderUnavailable(f"the database fails: {exc}", code="store_unavailable") from exc
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _upsert_item() -> sa.Executable:
+    statement = insert(conversation_items)
+    new = statement.excluded
+    fields = ("position", "revision", "content", "created_at", "deleted")
+    return statement.on_conflict_do_update(
+        index_elements=list(conversation_items.primary_key.columns),
+        set_={name: new[name] for name in fields},
+        where=new.revision > conversation_items.c.revision,
+    )
+
+
+def _upsert_session() -> sa.Executable:
+    statement = insert(sessions)
+    new = statement.excluded
+    known_end = sa.func.coalesce(sessions.c.ended_at, 0.0)
+    return statement.on_conflict_do_update(
+        index_elements=list(sessions.primary_key.columns),
+        set_={"ended_at": new.ended_at, "model": new.model},
+        where=new.ended_at > known_end,
+    )
+
+
+_UPSERT_ITEM = _upsert_item()
+_UPSERT_SESSION = _upsert_session()

@@ -1,0 +1,129 @@
+"""Writing behind: rows are taken at once and stored in batches, so that no turn ever waits for a disk."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from antiphon.errors import AntiphonError, Permanent, Transient
+from antiphon.observe.metrics import Metrics
+from antiphon.ports.store import Store, StoredItem, StoredSession
+from antiphon.resilience.backoff import Backoff
+
+Row = StoredSession | StoredItem
+
+_log = structlog.get_logger("antiphon.store")
+
+
+class StoreWriter:
+    """A bounded buffer before a `Store`, emptied by one task (`run`).
+
+    A row is on disk about ``flush_s`` after `put` while the store works. While it fails, rows wait and the oldest
+    are dropped only when ``capacity`` is reached. A row that the store refuses for good is dropped alone.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        capacity: int = 20_000,
+        batch: int = 500,
+        flush_s: float = 0.1,
+        backoff: Backoff | None = None,
+        uniform: Callable[[], float] = random.random,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._store = store
+        self._capacity = capacity
+        self._batch = batch
+        self._flush_s = flush_s
+        self._backoff = backoff or Backoff(base_s=0.1, cap_s=2.0)
+        self._uniform = uniform
+        self._metrics = metrics or Metrics()
+        self._rows: deque[Row] = deque()
+        self._writing: list[Row] = []
+        self._filled = asyncio.Event()
+        self._one_writer = asyncio.Lock()
+        self._failures = 0
+        self.dropped = 0
+        """Rows that were given up so far."""
+
+    @property
+    def backlog(self) -> int:
+        """Rows that are not on disk yet."""
+        return len(self._rows) + len(self._writing)
+
+    def put(self, row: Row) -> None:
+        """Take ``row``; returns at once."""
+        if self.backlog >= self._capacity and self._rows:
+            self._rows.popleft()
+            self._drop(1, "store buffer is full, oldest row dropped")
+        self._rows.append(row)
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Store rows as they come, until cancelled; call `drain` afterwards."""
+        while True:
+            await self._filled.wait()
+            await asyncio.sleep(self._flush_s)
+            await self._flush()
+
+    async def drain(self, timeout_s: float = 10.0) -> int:
+        """Store everything that waits; return how many rows are left when ``timeout_s`` is over."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._flush()
+        except TimeoutError:
+            _log.error("rows are lost, the store did not take them in time", rows=self.backlog)
+        return self.backlog
+
+    async def _flush(self) -> None:
+        async with self._one_writer:
+            self._filled.clear()
+            while self.backlog:
+                while self._rows and len(self._writing) < self._batch:
+                    self._writing.append(self._rows.popleft())
+                await self._write()
+
+    async def _write(self) -> None:
+        """Store the batch at hand; it stays at hand when that fails, or is cancelled."""
+        try:
+            await self._store.record(self._writing)
+        except Transient as error:
+            await self._wait(error)
+        except Permanent as error:
+            await self._single_out(error)
+        else:
+            if self._failures:
+                _log.info("store works again", failures=self._failures)
+            self._failures = 0
+            self._writing = []
+
+    async def _wait(self, error: AntiphonError) -> None:
+        self._failures += 1
+        self._metrics.error("store", error.type)
+        if self._failures == 1:
+            _log.warning("store fails, rows wait", error=error.message, code=error.code, rows=self.backlog)
+        await asyncio.sleep(self._backoff.delay_s(self._failures, self._uniform))
+
+    async def _single_out(self, error: AntiphonError) -> None:
+        """The store refuses the batch for good: halve it until the row that it refuses stands alone."""
+        self._metrics.error("store", error.type)
+        if len(self._writing) > 1:
+            rest = self._writing[len(self._writing) // 2 :]
+            del self._writing[len(self._writing) // 2 :]
+            self._rows.extendleft(reversed(rest))
+            await self._write()
+        else:
+            self._writing = []
+            self._drop(1, "row dropped, the store refuses it")
+
+    def _drop(self, rows: int, event: str) -> None:
+        self.dropped += rows
+        self._metrics.error("store", "overloaded_error")
+        if self.dropped & (self.dropped - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a broken store fills no log
+            _log.error(event, dropped=self.dropped)
