@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from antiphon.audio.stretch import stretch
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.deadline import deadline
+from antiphon.providers.extras import install_hint
 from antiphon.text.sentences import split
+from antiphon.text.speakable import speakable
 
 if TYPE_CHECKING:
     from hibari import Hibari
@@ -25,6 +28,9 @@ RATE_HZ = 24_000
 _DURATIONS = (3.99, 1.993, 1.411, 1.232, 1.039, 1.0, 0.961, 0.905, 0.847, 0.636, 0.608, 0.552, 0.491)
 _SPEEDS = (0.25, 0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0, 2.5)
 """How long speech really lasts at a speed, as a share of speed 1.0: the model rounds lengths."""
+
+_FASTEST = 2.0
+"""Beyond it the model hardly gets faster."""
 
 
 def create(context: EngineContext) -> HibariTts:
@@ -65,9 +71,12 @@ class HibariTts:
         engine = await self._ready()
         loop = asyncio.get_running_loop()
         for sentence in split(text):
+            words = speakable(sentence)
+            if not words:
+                continue
             async with deadline("hibari", self._timeout_s):
-                data = await loop.run_in_executor(self._pool, _speak, engine, sentence, options.speed)
-            if data:
+                data = await loop.run_in_executor(self._pool, _speak, engine, words, options.speed)
+            if data:  # none for letters that are not Latin
                 yield SpeechChunk(Pcm(data, RATE_HZ), sentence)
 
     async def _ready(self) -> Hibari:
@@ -86,18 +95,14 @@ def _load(threads: int) -> Hibari:
     try:
         from hibari import Hibari
     except ImportError as exc:
-        message = "the hibari voice is not installed; install it with: pip install 'antiphon[local]'"
-        raise WeightsMissing(message) from exc
+        raise WeightsMissing(install_hint("hibari", exc), code="engine_not_installed") from exc
     engine = Hibari(threads=threads)
     engine("Ready to speak.")
     return engine
 
 
 def _speak(engine: Hibari, sentence: str, speed: float) -> bytes:
-    audio = engine(sentence, speed=engine_speed(speed))
-    return (np.clip(audio, -1.0, 1.0) * 32767).astype("<i2").tobytes()
-
-
-def engine_speed(speed: float) -> float:
-    """Return the model's own number for a wanted speed: 2.0 is to take half the time."""
-    return float(np.interp(1 / speed, _DURATIONS[::-1], _SPEEDS[::-1]))
+    own_speed = min(speed, _FASTEST)
+    audio = engine(sentence, speed=np.interp(1 / own_speed, _DURATIONS[::-1], _SPEEDS[::-1]))
+    data = (np.clip(audio, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+    return stretch(data, RATE_HZ, speed / own_speed)

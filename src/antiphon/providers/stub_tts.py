@@ -13,6 +13,7 @@ from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.text.sentences import split, spoken_words
+from antiphon.text.speakable import speakable
 
 RATE_HZ = 24_000
 _TONE_HZ = 440
@@ -49,7 +50,7 @@ class StubTts:
         """Yield one chunk a sentence."""
         await asyncio.sleep(self._first_audio_s)
         for sentence in split(text):
-            words = spoken_words(sentence)
+            words = spoken_words(speakable(sentence))
             if words:
                 samples = round(words * self._word_s / options.speed * RATE_HZ)
                 yield SpeechChunk(Pcm(_tone(samples), RATE_HZ), sentence)

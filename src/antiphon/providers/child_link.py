@@ -1,0 +1,158 @@
+"""One run of an engine's own process, as the server sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+import structlog
+
+from antiphon.errors import ProviderUnavailable
+from antiphon.providers.child_frames import (
+    AnyReply,
+    AnyRequest,
+    Cancel,
+    Done,
+    Failed,
+    Frames,
+    Ready,
+    decode_reply,
+    frame,
+)
+
+Replies = asyncio.Queue[AnyReply | None]
+"""The replies to one request, not more than those of a sentence; None says that the process is gone."""
+
+_GOODBYE_S = 1.0
+"""How long a process may take to end by itself."""
+
+_log = structlog.get_logger(__name__)
+
+
+class ChildLink(asyncio.SubprocessProtocol):
+    """Sends requests to the process and sorts its replies by request.
+
+    A process that writes what is no frame is killed: nothing after a broken frame can be trusted.
+    """
+
+    def __init__(self, engine: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._engine = engine
+        self._loop = loop
+        self._ready: asyncio.Future[Ready] = loop.create_future()
+        self._ready.add_done_callback(_retrieve)
+        self._gone: asyncio.Future[None] = loop.create_future()
+        self._frames = Frames()
+        self._open: dict[int, Replies] = {}
+        self._heard_s = loop.time()
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    @classmethod
+    async def launch(cls, engine: str, command: Sequence[str]) -> ChildLink:
+        """Start the process; its engine is loaded when `ready` returns."""
+        loop = asyncio.get_running_loop()
+        # a session of its own: Ctrl-C is for the server, which then closes the process's input
+        _, link = await loop.subprocess_exec(lambda: cls(engine), *command, stderr=None, start_new_session=True)
+        return link
+
+    @property
+    def is_gone(self) -> bool:
+        """True when the process has ended."""
+        return self._gone.done()
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, 0 before it runs."""
+        return self._transport.get_pid() or 0 if self._transport else 0
+
+    async def ready(self) -> Ready:
+        """Return what the engine said of itself, as soon as it is loaded. Raises `ProviderUnavailable`."""
+        return await asyncio.shield(self._ready)
+
+    def open(self, request: AnyRequest) -> Replies:
+        """Send a request; its replies arrive in the queue."""
+        replies: Replies = asyncio.Queue()
+        if self.is_gone:
+            replies.put_nowait(None)
+        self._open[request.id] = replies
+        self._send(request)
+        return replies
+
+    def forget(self, request_id: int) -> None:
+        """Take no further replies, and cancel the request unless it is over."""
+        if self._open.pop(request_id, None) is not None:
+            self._send(Cancel(request_id))
+
+    def kill_if_silent(self, silent_s: float) -> None:
+        """Kill a process that has sent nothing at all for ``silent_s``; a busy one stays."""
+        if self._loop.time() - self._heard_s >= silent_s:
+            self._kill("silent")
+
+    async def close(self) -> None:
+        """End the process: its input ends, and by force if that does not help within a second."""
+        if self._transport is None or self.is_gone:
+            return
+        if stdin := self._transport.get_pipe_transport(0):
+            stdin.close()
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await asyncio.shield(self._gone)
+        except TimeoutError:
+            self._kill("does not end")
+            await asyncio.shield(self._gone)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop when the process runs."""
+        self._transport = cast("asyncio.SubprocessTransport", transport)  # uvloop's only looks like one
+
+    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
+        """Called by the event loop when the process has written something."""
+        self._heard_s = self._loop.time()
+        try:
+            for body in self._frames.feed(cast("bytes", data)):
+                self._sort(decode_reply(body))
+        except ValueError as exc:
+            self._kill(f"broken frame: {exc}")
+
+    def process_exited(self) -> None:
+        """Called by the event loop when the process has ended."""
+        if not self._ready.done():
+            self._ready.set_exception(ProviderUnavailable(f"the process of {self._engine} did not start"))
+        for replies in self._open.values():
+            replies.put_nowait(None)
+        self._open.clear()
+        if not self._gone.done():
+            self._gone.set_result(None)
+        if self._transport is not None:
+            self._transport.close()
+
+    def _sort(self, reply: AnyReply) -> None:
+        if isinstance(reply, Ready):
+            if not self._ready.done():
+                self._ready.set_result(reply)
+        elif isinstance(reply, Failed) and reply.id == 0:
+            if not self._ready.done():
+                message = f"{self._engine} could not be loaded: {reply.message}"
+                self._ready.set_exception(ProviderUnavailable(message))
+        elif replies := self._open.get(reply.id):
+            replies.put_nowait(reply)
+            if isinstance(reply, Done | Failed):
+                del self._open[reply.id]
+
+    def _send(self, request: AnyRequest) -> None:
+        if self._transport is None or self.is_gone:
+            return
+        stdin = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        if not stdin.is_closing():
+            stdin.write(frame(request))
+
+    def _kill(self, reason: str) -> None:
+        if self._transport is not None and not self.is_gone:
+            _log.warning("engine process killed", engine=self._engine, reason=reason)
+            self._transport.kill()
+
+
+def _retrieve(future: asyncio.Future[Ready]) -> None:
+    if not future.cancelled():
+        future.exception()  # somebody may have stopped waiting; the loop need not complain about that

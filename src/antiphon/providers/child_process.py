@@ -1,0 +1,112 @@
+"""An engine in a process of its own: its licence does not mix with ours, and a kill always works."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import itertools
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+from antiphon.errors import ProviderTimeout, ProviderUnavailable, WeightsMissing
+from antiphon.providers.child_frames import AnyReply, AnyRequest, Done, Failed, Ready
+from antiphon.providers.child_link import ChildLink, Replies
+from antiphon.providers.deadline import deadline
+from antiphon.providers.extras import install_hint
+
+
+class ChildProcess:
+    """Runs a module as a child process, sends it requests and relays its replies.
+
+    Requests are answered one after the other, in order. A process that dies fails its open requests with
+    `ProviderUnavailable`; one that says nothing at all for ``timeout_s`` is killed. The next request starts a
+    new one.
+    """
+
+    def __init__(
+        self, engine: str, module: str, *, needs: str, arguments: Sequence[str] = (), timeout_s: float
+    ) -> None:
+        self._engine = engine
+        self._command = [sys.executable, "-P", "-m", module, *arguments]
+        self._needs = needs
+        self._timeout_s = timeout_s
+        self._ids = itertools.count(1)
+        self._starting = asyncio.Lock()
+        self._link: ChildLink | None = None
+        self._is_closed = False
+
+    @property
+    def pid(self) -> int:
+        """The number of the process, 0 when none runs."""
+        return self._link.pid if self._link else 0
+
+    async def start(self) -> Ready:
+        """Start the process unless it runs; returns when its engine is loaded.
+
+        Raises `WeightsMissing` when the engine's library is not installed, `ProviderUnavailable` when it does not
+        load, `ProviderTimeout`.
+        """
+        link = await self._running()
+        return await link.ready()
+
+    async def close(self) -> None:
+        """End the process, by force after a second; idempotent."""
+        self._is_closed = True
+        async with self._starting:
+            if self._link is not None:
+                await self._link.close()
+
+    async def ask(self, make: Callable[[int], AnyRequest]) -> AsyncGenerator[AnyReply]:
+        """Send the request that ``make`` gives for a new id, and yield its replies up to `Done`.
+
+        Closing the iterator cancels: nothing further is yielded, and the process is told to stop.
+        """
+        link = await self._running()
+        request = make(next(self._ids))
+        replies = link.open(request)
+        try:
+            reply = await self._next(link, replies)
+            if reply is None:  # it had died before; nothing was said yet, so a new one may
+                link = await self._running()
+                replies = link.open(request)
+                reply = await self._next(link, replies)
+            while not isinstance(reply, Done):
+                if reply is None:
+                    raise ProviderUnavailable(f"the process of {self._engine} has died")
+                if isinstance(reply, Failed):
+                    raise ProviderUnavailable(f"{self._engine} failed: {reply.message}")
+                yield reply
+                reply = await self._next(link, replies)
+        finally:
+            link.forget(request.id)
+
+    async def _next(self, link: ChildLink, replies: Replies) -> AnyReply | None:
+        try:
+            async with deadline(self._engine, self._timeout_s):
+                return await replies.get()
+        except ProviderTimeout:
+            link.kill_if_silent(self._timeout_s)
+            raise
+
+    async def _running(self) -> ChildLink:
+        async with self._starting:
+            if self._is_closed:
+                raise ProviderUnavailable(f"{self._engine} is closed")
+            if self._link is None or self._link.is_gone:
+                self._link = await self._launch()
+            return self._link
+
+    async def _launch(self) -> ChildLink:
+        if importlib.util.find_spec(self._needs) is None:
+            missing = ImportError(f"no module named {self._needs}", name=self._needs)
+            raise WeightsMissing(install_hint(self._engine, missing), code="engine_not_installed")
+        link = await ChildLink.launch(self._engine, self._command)
+        is_loaded = False
+        try:
+            async with deadline(self._engine, self._timeout_s):
+                await link.ready()
+            is_loaded = True
+        finally:
+            if not is_loaded:
+                await link.close()
+        return link

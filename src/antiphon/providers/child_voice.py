@@ -1,0 +1,49 @@
+"""A voice whose engine lives in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from antiphon.entities.speech import Pcm, SpeechChunk
+from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.child_frames import Audio, Ready, Say
+from antiphon.providers.child_process import ChildProcess
+from antiphon.text.sentences import split
+from antiphon.text.speakable import speakable
+
+
+class ChildVoice:
+    """The calls of `TextToSpeech` by way of a `ChildProcess`, one request a sentence."""
+
+    def __init__(self, process: ChildProcess) -> None:
+        self._process = process
+        self._about: Ready | None = None
+
+    async def start(self) -> None:
+        """Start the process and load the engine."""
+        self._about = await self._process.start()
+
+    async def close(self) -> None:
+        """End the process; idempotent."""
+        await self._process.close()
+
+    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+        """Yield the pieces of one sentence after the other, as the engine makes them."""
+        for sentence in split(text):
+            words = speakable(sentence)
+            if words:
+                async with aclosing(self._say(words, options)) as pieces:
+                    label = sentence
+                    async for pcm in pieces:
+                        yield SpeechChunk(pcm, label)
+                        label = ""
+
+    async def _say(self, words: str, options: SpeakOptions) -> AsyncGenerator[Pcm]:
+        rate_hz = (await self._process.start()).rate_hz
+        language = options.language or ""
+        request = self._process.ask(lambda id_: Say(id_, words, options.voice, language, options.speed))
+        async with aclosing(request) as replies:
+            async for reply in replies:
+                if isinstance(reply, Audio) and reply.pcm:
+                    yield Pcm(reply.pcm, rate_hz)

@@ -1,0 +1,39 @@
+"""espeak-ng: a small, clear, robotic voice in a hundred languages; the fallback that always speaks.
+
+It is GPL-3 and keeps global state: it runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+from antiphon.entities.capabilities import Capabilities, Voice
+from antiphon.ports.engine import EngineContext
+from antiphon.providers.child_process import ChildProcess
+from antiphon.providers.child_voice import ChildVoice
+
+DEFAULT_VOICE = "en-us"
+
+
+def create(context: EngineContext) -> EspeakTts:
+    """Entry point of the ``espeak`` engine."""
+    return EspeakTts(context)
+
+
+def espeak_process(timeout_s: float, *, engine: str = "espeak") -> ChildProcess:
+    """Return the process of espeak-ng, which other engines ask for phonemes."""
+    module = "antiphon.providers.espeak_process"
+    return ChildProcess(engine, module, needs="espeakng_loader", timeout_s=timeout_s)
+
+
+class EspeakTts(ChildVoice):
+    """Speaks the language asked for, else the one that the text's script points to, else English."""
+
+    def __init__(self, context: EngineContext) -> None:
+        super().__init__(espeak_process(context.timeout_s))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """All voices once it is started."""
+        found = self._about.voices if self._about else ()
+        voices = [Voice(*voice) for voice in found if voice[0] != DEFAULT_VOICE]
+        first = Voice(DEFAULT_VOICE, "en-us", "English (America)")
+        return Capabilities("espeak", models=("espeak-ng",), voices=(first, *voices), streams=True)

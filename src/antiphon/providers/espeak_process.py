@@ -1,0 +1,134 @@
+"""The process of espeak-ng: ``python -m antiphon.providers.espeak_process`` (see `child_loop`)."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from antiphon.audio.stretch import stretch
+from antiphon.providers.child_frames import AnyRequest, Audio, Phonemes, Phonemize, Ready, Say
+from antiphon.providers.child_loop import Send, serve
+from antiphon.text.script import language_of_script
+
+_SYNCHRONOUS = 2
+_UTF8 = 1
+_IPA = 0x02
+_POSITION_CHARACTER = 1
+_RATE = 1
+"""The parameter that holds words per minute."""
+
+_PIECE_MS = 200
+_NORMAL_WPM, _SLOWEST_WPM, _FASTEST_WPM = 175, 80, 700
+_DEFAULT_VOICE = "en-us"
+_VOICE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}(?:\+[a-z0-9]{1,10})?")
+_PUNCTUATION = re.compile(r"([,;:.!?…—]+(?=\s|$)|[。！？、，।؟]+)")
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+
+class _VoiceInfo(ctypes.Structure):
+    """``espeak_VOICE`` of speak_lib.h, as far as it is needed."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_char_p),
+        ("identifier", ctypes.c_char_p),
+    )
+
+
+class EspeakEngine:
+    """The library, called from one thread: it keeps global state."""
+
+    def __init__(self) -> None:
+        import espeakng_loader
+
+        self._lib = ctypes.CDLL(espeakng_loader.get_library_path())
+        data_path = espeakng_loader.get_data_path().encode()
+        self._rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, _PIECE_MS, data_path, 0)
+        if self._rate_hz <= 0:
+            raise OSError(f"espeak-ng finds no data in {data_path!r}")
+        self._lib.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceInfo))
+        self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        self._lib.espeak_TextToPhonemes.argtypes = [
+            ctypes.POINTER(ctypes.c_char_p),
+            ctypes.c_int,
+            ctypes.c_int,
+        ]
+        self._take: Callable[[bytes], bool] = lambda _: False
+        self._callback = _Callback(self._on_samples)  # kept: the library holds a bare pointer to it
+        self._lib.espeak_SetSynthCallback(self._callback)
+
+    def ready(self) -> Ready:
+        """Name the voices: one for each language and region."""
+        return Ready(0, self._rate_hz, tuple(self._voices()))
+
+    def answer(self, request: AnyRequest, send: Send) -> None:
+        """Speak or phonemize one sentence."""
+        match request:
+            case Say():
+                self._choose_voice(request.voice, request.language, request.text)
+                self._say(request, send)
+            case Phonemize():
+                self._choose_voice("", request.language, request.text)
+                send(Phonemes(request.id, "".join(self._phonemes(request.text))))
+            case _:
+                raise ValueError(f"espeak-ng cannot answer {type(request).__name__}")
+
+    def _say(self, request: Say, send: Send) -> None:
+        wanted_wpm = _NORMAL_WPM * request.speed
+        wpm = min(max(wanted_wpm, _SLOWEST_WPM), _FASTEST_WPM)
+        self._lib.espeak_SetParameter(_RATE, round(wpm), 0)
+        if wanted_wpm >= _SLOWEST_WPM:
+            self._take = lambda pcm: send(Audio(request.id, pcm))
+            self._synthesize(request.text)
+            return
+        whole = bytearray()
+        self._take = lambda pcm: whole.extend(pcm) is None
+        self._synthesize(request.text)
+        send(Audio(request.id, stretch(bytes(whole), self._rate_hz, wanted_wpm / wpm)))
+
+    def _synthesize(self, text: str) -> None:
+        data = text.encode("utf-8", "replace") + b"\0"
+        self._lib.espeak_Synth(data, len(data), 0, _POSITION_CHARACTER, 0, _UTF8, None, None)
+
+    def _on_samples(self, samples: Any, count: int, _events: int) -> int:
+        """Take the library's samples; 1 stops it."""
+        if not samples or count <= 0:
+            return 0
+        return 0 if self._take(ctypes.string_at(samples, count * 2)) else 1
+
+    def _choose_voice(self, voice: str, language: str, text: str) -> None:
+        for name in (voice, language, language.partition("-")[0], language_of_script(text), _DEFAULT_VOICE):
+            if name and _VOICE_NAME.fullmatch(name):
+                known = {"zh": "cmn"}.get(name, name).lower()
+                if self._lib.espeak_SetVoiceByName(known.encode()) == 0:
+                    return
+
+    def _phonemes(self, text: str) -> Iterator[str]:
+        """Yield IPA, clause by clause, with the punctuation between that the library leaves out."""
+        for part in _PUNCTUATION.split(text):
+            if _PUNCTUATION.fullmatch(part):
+                yield part[0] + " "
+            elif part.strip():
+                yield " ".join(self._clauses(part))
+
+    def _clauses(self, text: str) -> Iterator[str]:
+        pointer = ctypes.c_char_p(text.encode("utf-8", "replace"))
+        while pointer.value is not None:
+            ipa = self._lib.espeak_TextToPhonemes(ctypes.byref(pointer), _UTF8, _IPA)
+            yield (ipa or b"").decode("utf-8", "replace")
+
+    def _voices(self) -> Iterator[tuple[str, str, str]]:
+        listed = self._lib.espeak_ListVoices(None)
+        for index in range(1_000):
+            if not listed[index]:
+                return
+            info = listed[index].contents
+            language = info.languages[1:].decode("ascii", "replace")  # a priority byte stands before it
+            yield language, language, info.name.decode("utf-8", "replace").strip()
+
+
+if __name__ == "__main__":
+    serve(EspeakEngine)
