@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -14,6 +14,8 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from antiphon.errors import InvalidRequest
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list in the environment, an array in TOML."""
@@ -31,14 +33,26 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ANTIPHON_", extra="ignore", frozen=True)
 
     # -- where and who -------------------------------------------------------------------------------------------
-    data_dir: Path = Field(default_factory=default_data_dir, description="Folder of weights, database and certificates.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder of weights, database and certificates."
+    )
     offline: bool = Field(default=False, description="True forbids every download.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Lowest level that is logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lowest level that is logged."
+    )
     log_levels: str = Field(default="", description="Levels by area: `gateway=info,worker=debug`.")
-    log_format: Literal["auto", "console", "json"] = Field(default="auto", description="`auto` is console on a terminal, else JSON.")
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), description="Static API keys, comma-separated. Unset: open, on loopback only.")
-    secret_key: SecretStr | None = Field(default=None, description="Key that signs ephemeral secrets; unset: made once and kept in the data directory.")
-    allowed_origins: Names = Field(default=(), description="Origins of web pages that may call an open server, besides its own.")
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="`auto` is console on a terminal, else JSON."
+    )
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Static API keys, comma-separated. Unset: open, on loopback only."
+    )
+    secret_key: SecretStr | None = Field(
+        default=None, description="Key that signs ephemeral secrets; unset: made once and kept in the data directory."
+    )
+    allowed_origins: Names = Field(
+        default=(), description="Origins of web pages that may call an open server, besides its own."
+    )
 
     # -- engines -------------------------------------------------------------------------------------------------
     stt: Names = Field(default=("whisper",), description="Speech to text: an engine or a failover chain.")
@@ -46,23 +60,35 @@ class Settings(BaseSettings):
     tts: Names = Field(default=("hibari",), description="Text to speech: an engine or a failover chain.")
     translation: Names = Field(default=("stub",), description="Translation: an engine or a failover chain.")
     vad: Names = Field(default=("silero", "energy"), description="Voice activity: an engine or a failover chain.")
-    end_of_turn: Names = Field(default=("smart-turn", "silence"), description="End-of-turn model of semantic_vad, or a failover chain.")
+    end_of_turn: Names = Field(
+        default=("smart-turn", "silence"), description="End-of-turn model of semantic_vad, or a failover chain."
+    )
     engine_threads: int = Field(default=1, ge=1, description="Threads inside one engine call.")
     stt_workers: int = Field(default=1, ge=1, description="Utterances transcribed at a time.")
     llm_workers: int = Field(default=4, ge=1, description="Answers generated at a time.")
     tts_workers: int = Field(default=4, ge=1, description="Answers spoken at a time.")
-    whisper_path: Path | None = Field(default=None, description="Folder of a CTranslate2 Whisper model to use instead of the default.")
-    whisper_padding_s: float = Field(default=3.0, ge=2.0, le=30.0, description="Zeros behind a clip on the short-window path, seconds.")
+    whisper_path: Path | None = Field(
+        default=None, description="Folder of a CTranslate2 Whisper model to use instead of the default."
+    )
+    whisper_padding_s: float = Field(
+        default=3.0, ge=2.0, le=30.0, description="Zeros behind a clip on the short-window path, seconds."
+    )
     smollm2_path: Path | None = Field(default=None, description="A GGUF file to use instead of the default model.")
-    openai_api_key: SecretStr | None = Field(default=None, description="Key of the OpenAI-compatible services; `OPENAI_API_KEY` is read too.")
+    openai_api_key: SecretStr | None = Field(
+        default=None, description="Key of the OpenAI-compatible services; `OPENAI_API_KEY` is read too."
+    )
     openai_base_url: str = Field(default="https://api.openai.com/v1", description="Base URL of the `openai` engines.")
     openai_llm_model: str = Field(default="gpt-4o-mini", description="Chat model of the `openai` engine.")
     openai_stt_model: str = Field(default="whisper-1", description="Transcription model of the `openai` engine.")
     openai_tts_model: str = Field(default="tts-1", description="Speech model of the `openai` engine.")
-    openai_llm_images: bool = Field(default=True, description="True when the chat model of the `openai` engine takes images.")
+    openai_llm_images: bool = Field(
+        default=True, description="True when the chat model of the `openai` engine takes images."
+    )
     groq_api_key: SecretStr | None = Field(default=None, description="Key of Groq; `GROQ_API_KEY` is read too.")
     groq_llm_model: str = Field(default="llama-3.3-70b-versatile", description="Chat model of the `groq` engine.")
-    ollama_base_url: str = Field(default="http://127.0.0.1:11434/v1", description="Base URL of Ollama's OpenAI-compatible API.")
+    ollama_base_url: str = Field(
+        default="http://127.0.0.1:11434/v1", description="Base URL of Ollama's OpenAI-compatible API."
+    )
     ollama_llm_model: str = Field(default="llama3.2", description="Chat model of the `ollama` engine.")
     piper_path: Path | None = Field(default=None, description="A Piper voice (.onnx with its .json beside it).")
     kokoro_path: Path | None = Field(default=None, description="Folder with Kokoro's model and voices.")
@@ -78,34 +104,60 @@ class Settings(BaseSettings):
     stub_tts_ms_per_word: float = Field(default=300, ge=0, description="Stub: length of a spoken word, a tone.")
 
     # -- the realtime door -------------------------------------------------------------------------------------------
-    realtime_pace: bool = Field(default=False, description="True sends speech at the pace of listening (lead 200 ms), not as fast as made.")
+    realtime_instructions: str = Field(
+        default="You are a helpful voice assistant. Answer in one or two short, plain sentences.",
+        description="Instructions of a session whose client sets none.",
+    )
+    realtime_model: str = Field(default="gpt-realtime", description="Model name of a session whose client names none.")
+    realtime_voice: str = Field(default="alloy", description="Voice of a session whose client names none.")
+    realtime_pace: bool = Field(
+        default=False, description="True sends speech at the pace of listening (lead 200 ms), not as fast as made."
+    )
     realtime_session_s: float = Field(default=3600, gt=0, description="Longest session, seconds.")
     realtime_max_frame_bytes: int = Field(default=21 * 2**20, description="Largest WebSocket message, bytes.")
     realtime_max_append_bytes: int = Field(default=15 * 2**20, description="Most audio in one append, decoded bytes.")
     realtime_max_buffer_s: float = Field(default=600, gt=0, description="Most audio that waits uncommitted, seconds.")
     realtime_max_items: int = Field(default=2000, ge=1, description="Most items in one conversation.")
-    realtime_max_queue_bytes: int = Field(default=4 * 2**20, description="Most output that waits for a client that does not read.")
-    realtime_stall_s: float = Field(default=5.0, gt=0, description="How long a client may not read before it is cut off, seconds.")
-    realtime_truncate_wait_s: float = Field(default=2.0, ge=0, description="After a barge-in: how long the client's truncate is waited for.")
-    realtime_speculate_ms: int = Field(default=0, ge=0, description="Silence after which an answer is prepared and held until the turn is sure; 0 is off.")
+    realtime_max_queue_bytes: int = Field(
+        default=512 * 2**10, description="Most output that waits for a client that does not read."
+    )
+    realtime_stall_s: float = Field(
+        default=5.0, gt=0, description="How long a client may not read before it is cut off, seconds."
+    )
+    realtime_truncate_wait_s: float = Field(
+        default=2.0, ge=0, description="After a barge-in: how long the client's truncate is waited for."
+    )
+    realtime_speculate_ms: int = Field(
+        default=0,
+        ge=0,
+        description="Silence after which an answer is prepared and held until the turn is sure; 0 is off.",
+    )
     realtime_delta_ms: int = Field(default=200, ge=20, le=2000, description="Audio in one delta, milliseconds.")
     max_connections: int = Field(default=10_000, ge=1, description="Most WebSocket connections at a time.")
     max_handshakes: int = Field(default=200, ge=1, description="Most unfinished handshakes at a time.")
     handshake_timeout_s: float = Field(default=10.0, gt=0, description="Longest handshake, seconds.")
-    max_undecoded_bytes: int = Field(default=64 * 2**20, description="Most bytes received and not yet decoded, over all connections.")
+    max_undecoded_bytes: int = Field(
+        default=64 * 2**20, description="Most bytes received and not yet decoded, over all connections."
+    )
     limit_requests_per_min: int = Field(default=0, ge=0, description="Responses per minute and key; 0 is no limit.")
     limit_tokens_per_min: int = Field(default=0, ge=0, description="Tokens per minute and key; 0 is no limit.")
-    limit_events_per_s: int = Field(default=1000, ge=1, description="Flood guard: client events per second and connection.")
+    limit_events_per_s: int = Field(
+        default=1000, ge=1, description="Flood guard: client events per second and connection."
+    )
 
     # -- bus, state, store -------------------------------------------------------------------------------------------
-    bus_strict: bool = Field(default=False, description="True sends every bus message through msgpack, as between processes.")
+    bus_strict: bool = Field(
+        default=False, description="True sends every bus message through msgpack, as between processes."
+    )
     bus_lease_s: float = Field(default=10.0, gt=0, description="Lease of a job without a heartbeat, seconds.")
     bus_attempts: int = Field(default=3, ge=1, description="Deliveries of a job before it is a dead letter.")
     database_url: str = Field(default="", description="Unset: SQLite in the data directory.")
     resume_window_s: float = Field(default=60.0, ge=0, description="How long a lost session can be taken up again.")
     drain_s: float = Field(default=30.0, ge=0, description="Longest drain at shutdown, seconds.")
 
-    @field_validator("api_keys", "allowed_origins", "stt", "llm", "tts", "translation", "vad", "end_of_turn", mode="before")
+    @field_validator(
+        "api_keys", "allowed_origins", "stt", "llm", "tts", "translation", "vad", "end_of_turn", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         """Accept the comma-separated form."""
@@ -123,3 +175,14 @@ class Settings(BaseSettings):
         """Arguments win over the environment, the environment over the TOML file."""
         toml = os.environ.get("ANTIPHON_CONFIG", "")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml or None)
+
+
+def load_settings(**given: Any) -> Settings:
+    """Return the settings of this process. Raises `InvalidRequest`, which names the variable that is wrong."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        variable = f"ANTIPHON_{name.upper()}"
+        raise InvalidRequest(f"{variable}: {first['msg']}", param=variable) from error

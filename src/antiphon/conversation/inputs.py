@@ -25,9 +25,10 @@ class Received(Input, frozen=True, tag="received"):
 
 
 class AudioAppended(Input, frozen=True, tag="audio_appended"):
-    """The client sent this much audio, which lies in the input buffer now."""
+    """The client sent this much audio, which goes into the input buffer unless it is refused."""
 
     ticks: int
+    event_id: str | None = None
 
 
 class VoiceScored(Input, frozen=True, tag="voice_scored"):

@@ -81,10 +81,14 @@ class Conversation:
         try:
             _dispatch(step, event)
         except Refused as refusal:
-            step.refuse(refusal, event.message.event_id if isinstance(event, Received) else None)
+            step.refuse(refusal, _event_id(event))
             return step.effects
         _settle(step)
         return step.effects
+
+    def new_event_id(self) -> str:
+        """Return the next event id, for what is sent without the machine: a frame that was no event."""
+        return Step(self.state, 0.0).new_id("event")
 
     def wake_at(self, now: float) -> float:
         """Return when a `Tick` is due, on the clock of ``now``."""
@@ -104,6 +108,17 @@ class Conversation:
             step = Step(state, now)
             times += [output.release_at(step, found) for found in state.responses.values() if found.held]
         return min(times)
+
+
+def _event_id(event: AnyInput) -> str | None:
+    """Return the id that a client gave its event."""
+    match event:
+        case Received():
+            return event.message.event_id
+        case AudioAppended():
+            return event.event_id
+        case _:
+            return None
 
 
 def _discard(step: Step, event: AnyInput) -> list[Effect]:

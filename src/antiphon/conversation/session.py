@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from antiphon import ids
 from antiphon.conversation.effects import RestartVad
 from antiphon.conversation.step import Refused, Step
+from antiphon.errors import InvalidRequest
 from antiphon.wire.realtime_server import SessionUpdated
 from antiphon.wire.realtime_session import (
     AnySession,
@@ -45,10 +48,39 @@ T = TypeVar("T")
 SUPPORTED_MODALITIES: tuple[list[Modality], ...] = (["text"], ["audio"])
 
 
-def default_session(
-    kind: str, *, session_id: str, model: str, voice: str, expires_at: int, instructions: str = ""
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a session begins with where its client says nothing."""
+
+    model: str = "gpt-realtime"
+    voice: str = "alloy"
+    instructions: str = ""
+    lasts_s: float = 3600.0
+
+
+def describe(
+    wish: AnySessionUpdate | None, defaults: Defaults, *, now: float, model: str = "", transcribes: bool = False
 ) -> AnySession:
-    """Return the configuration a session begins with; ``kind`` is ``realtime`` or ``transcription``."""
+    """Return a new session's whole configuration; ``now`` is the wall clock. Raises `InvalidRequest`.
+
+    ``model`` is the one in the URL; what a client secret was bound to wins over it.
+    """
+    kind = "transcription" if transcribes else "realtime"
+    wished_model = None
+    if wish is not None:
+        kind = str(wish.__struct_config__.tag)
+        wished_model = wish.model if isinstance(wish, RealtimeUpdate) else None
+    session = _default_session(kind, str(wished_model or model or defaults.model), defaults, now)
+    if wish is None:
+        return session
+    try:
+        return merge(session, wish)
+    except Refused as refusal:
+        raise InvalidRequest(refusal.message, code=refusal.code, param=refusal.param) from refusal
+
+
+def _default_session(kind: str, model: str, defaults: Defaults, now: float) -> AnySession:
+    session_id, expires_at = ids.new_id("sess"), int(now + defaults.lasts_s)
     if kind == "transcription":
         listening = AudioInput(transcription=Transcription(model="whisper-1"))
         return TranscriptionSession(id=session_id, expires_at=expires_at, audio=TranscriptionAudio(input=listening))
@@ -56,8 +88,8 @@ def default_session(
         id=session_id,
         model=model,
         expires_at=expires_at,
-        instructions=instructions,
-        audio=Audio(output=AudioOutput(voice=voice)),
+        instructions=defaults.instructions,
+        audio=Audio(output=AudioOutput(voice=defaults.voice)),
     )
 
 

@@ -1,0 +1,30 @@
+"""One port, several doors: every request goes to the door of its path."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from antiphon.doors.errors_http import RouteNotFound
+from antiphon.doors.realtime import refuse
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Doors:
+    """WebSockets by their exact path, everything else to REST."""
+
+    def __init__(self, rest: AsgiApp, sockets: Mapping[str, AsgiApp]) -> None:
+        self._rest = rest
+        self._sockets = sockets
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass a connection on, or say that there is nothing here."""
+        if scope["type"] != "websocket":
+            await self._rest(scope, receive, send)
+            return
+        door = self._sockets.get(scope["path"].rstrip("/"))
+        if door is None:
+            await refuse(send, RouteNotFound(f"There is no WebSocket at {scope['path']}."))
+            return
+        await door(scope, receive, send)

@@ -1,0 +1,104 @@
+"""``antiphon serve``: everything in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from antiphon.app.settings import Settings, load_settings
+from antiphon.app.wiring import platform
+from antiphon.doors.auth import refuse_open_exposure
+from antiphon.doors.server import HttpServer, ServerOptions, stop_on_signals
+from antiphon.doors.tls import TlsFiles, self_signed
+from antiphon.errors import InvalidRequest
+from antiphon.observe import logs
+from antiphon.providers.first_run import pull_missing
+
+READY = "antiphon ready {url}"
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    data_dir: Path | None = None,
+    roles: str = "all",
+    offline: Annotated[bool | None, Parameter(negative="")] = None,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    tls_self_signed: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Serve the realtime protocol, the speech API and everything else on one port.
+
+    Example: antiphon serve --port 8000
+
+    Parameters
+    ----------
+    host
+        Address to listen on; one beyond this machine needs ANTIPHON_API_KEYS.
+    port
+        Port to listen on; 0 takes a free one.
+    data_dir
+        Folder of weights, database and certificates.
+    roles
+        Which parts to run; "all" is the only choice until there is a fleet.
+    offline
+        Download nothing: missing weights are an error.
+    tls_cert
+        Certificate in PEM; serves https and wss.
+    tls_key
+        Key of the certificate.
+    tls_self_signed
+        Make a certificate for this machine in the data directory and use it.
+    """
+    if roles != "all":
+        raise InvalidRequest(f"Unknown role '{roles}': this version runs all roles in one process.", param="roles")
+    given: dict[str, Any] = {"data_dir": data_dir, "offline": offline}
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    logs.configure(service="antiphon", level=settings.log_level, levels=settings.log_levels, style=settings.log_format)
+    tls = _tls(settings, tls_cert, tls_key, make=tls_self_signed)
+    pull_missing(settings)
+    _runner()(_serve(settings, host, port, tls))
+
+
+def _tls(settings: Settings, cert: Path | None, key: Path | None, *, make: bool) -> TlsFiles | None:
+    if make:
+        return self_signed(settings.data_dir)
+    if (cert is None) != (key is None):
+        raise InvalidRequest("--tls-cert and --tls-key go together.", param="tls_key" if cert else "tls_cert")
+    return TlsFiles(cert, key) if cert and key else None
+
+
+def _runner() -> Any:
+    """Return ``run`` of the fastest event loop there is."""
+    if sys.platform == "win32":
+        return asyncio.run
+    import uvloop
+
+    return uvloop.run
+
+
+async def _serve(settings: Settings, host: str, port: int, tls: TlsFiles | None) -> None:
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    async with platform(settings) as running:
+        refuse_open_exposure(host, running.access)
+        options = ServerOptions(
+            host=host,
+            port=port,
+            tls=tls,
+            handshake_timeout_s=settings.handshake_timeout_s,
+            max_handshakes=settings.max_handshakes,
+        )
+        server = HttpServer(running.app, options)
+        await server.serve(stop=stop, ready=lambda url: _announce(url, running.access.is_open), drain=running.drain)
+
+
+def _announce(url: str, is_open: bool) -> None:
+    if is_open:
+        print("open to this machine: no ANTIPHON_API_KEYS are set, so no key is asked for", file=sys.stderr)
+    print(READY.format(url=url), flush=True)

@@ -1,0 +1,37 @@
+"""Things done one after the other by a task that exists only while there is something to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Pump(Generic[T]):
+    """Hands items to ``work`` in order. An idle pump costs no task; a failing ``work`` ends the task group."""
+
+    def __init__(self, group: asyncio.TaskGroup, name: str, work: Callable[[T], Awaitable[None]]) -> None:
+        self._group = group
+        self._name = name
+        self._work = work
+        self._items: deque[T] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, item: T) -> None:
+        """Take an item; returns at once."""
+        self._items.append(item)
+        if self._task is None or self._task.done():
+            self._task = self._group.create_task(self._run(), name=self._name)
+
+    async def _run(self) -> None:
+        while self._items:
+            await self._work(self._items.popleft())
+        self._task = None
+
+    async def drained(self) -> None:
+        """Return when everything put so far is done."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait((self._task,))

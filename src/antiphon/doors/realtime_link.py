@@ -1,0 +1,398 @@
+"""One realtime connection: brings frames to the machine, and carries out what the machine asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pybase64
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from antiphon.audio.resample import Resampler
+from antiphon.clock import Clock
+from antiphon.conversation import inputs
+from antiphon.conversation.effects import (
+    AdoptAudio,
+    CancelJob,
+    Charge,
+    Close,
+    CommitAudio,
+    CutAudio,
+    DropSpeech,
+    Effect,
+    Fence,
+    ForgetAudio,
+    ForgetInput,
+    Keep,
+    RestartVad,
+    Send,
+    SendAudio,
+    SendItem,
+    StartAnswer,
+    StartScore,
+    StartTranscription,
+)
+from antiphon.conversation.machine import Conversation
+from antiphon.doors.pump import Pump
+from antiphon.doors.realtime_audio import InputBuffer, ItemAudio, SpeechEncoder, audio_ticks
+from antiphon.doors.realtime_jobs import JobDesk
+from antiphon.doors.realtime_outbox import Outbox
+from antiphon.ports.bus import Bus
+from antiphon.ports.limiter import Limiter
+from antiphon.ports.store import StoredItem
+from antiphon.ports.vad import RATE_HZ as VAD_HZ
+from antiphon.ports.vad import VoiceActivity, VoiceStream
+from antiphon.wire import realtime_codec
+from antiphon.wire.jobs import AudioReady, PipeEntry
+from antiphon.wire.realtime_client import ConversationItemCreate, InputAudioBufferAppend, SessionUpdate
+from antiphon.wire.realtime_items import Content, Message
+from antiphon.wire.realtime_server import Error, ErrorDetail
+from antiphon.wire.realtime_session import AudioFormat
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLimits:
+    """Bounds of one connection."""
+
+    max_frame_bytes: int = 21 * 2**20
+    max_append_bytes: int = 15 * 2**20
+    max_queue_bytes: int = 512 * 2**10
+    stall_s: float = 5.0
+    events_per_s: int = 1000
+    item_audio_bytes: int = 64 * 2**20
+    spill_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkServices:
+    """What a connection works with."""
+
+    bus: Bus
+    vad: VoiceActivity
+    clock: Clock
+    limiter: Limiter
+    keep: Callable[[StoredItem], None]
+    job_timeout_s: float = 30.0
+
+
+class Link:
+    """Drives one `Conversation`. Everything but jobs and writing happens at once, in the order of the inputs."""
+
+    def __init__(
+        self,
+        machine: Conversation,
+        services: LinkServices,
+        limits: LinkLimits,
+        group: asyncio.TaskGroup,
+        send_text: Callable[[str], Awaitable[None]],
+        hang_up: Callable[[int, str], None],
+        *,
+        tenant: str,
+        session_id: str,
+        epoch: int,
+    ) -> None:
+        self._machine = machine
+        self._services = services
+        self._limits = limits
+        self._group = group
+        self._hang_up = hang_up
+        self._tenant = tenant
+        self._session_id = session_id
+        self._clock = services.clock
+        self._outbox = Outbox(
+            group,
+            send_text,
+            limit_bytes=limits.max_queue_bytes,
+            stall_s=limits.stall_s,
+            on_stall=lambda: hang_up(1008, "the client does not read"),
+        )
+        self._jobs = JobDesk(services.bus, services.clock, tenant, session_id, epoch, timeout_s=services.job_timeout_s)
+        self._commands: Pump[Effect] = Pump(group, f"jobs {session_id}", self._command)
+        self._input = InputBuffer(machine.state.session.audio.input.format)
+        self._items = ItemAudio(limits.item_audio_bytes, limits.spill_dir)
+        self._speech: dict[int, bytes] = {}
+        self._refs = 0
+        self._encoders: dict[str, SpeechEncoder] = {}
+        self._given_audio: list[tuple[AudioFormat, bytes]] = []
+        self._voice: VoiceStream | None = None
+        self._vad_resampler: Resampler | None = None
+        self._vad_stream = 0
+        self._reader: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._second = 0
+        self._events = 0
+
+    # -- inputs ------------------------------------------------------------------------------------------------------
+    def open(self) -> None:
+        """Greet the client."""
+        allowances = self._services.limiter.allowances(self._tenant)
+        if allowances:
+            self.tell(inputs.AllowanceChanged(allowances))
+        self.tell(inputs.Opened())
+
+    def tell(self, event: inputs.AnyInput) -> None:
+        """Work one input in and carry out what follows."""
+        now = self._clock.wall()
+        for effect in self._machine.receive(event, now):
+            self._carry_out(effect)
+        self._arm(now)
+
+    async def frame(self, frame: str | bytes | None) -> None:
+        """Take one frame of the client."""
+        await self._guard()
+        if not isinstance(frame, str):
+            self._refuse("Binary frames are not part of this protocol; send JSON text.", "invalid_event", None, None)
+        elif len(frame) > self._limits.max_frame_bytes:
+            self._refuse(
+                f"The event has {len(frame)} bytes; the most is {self._limits.max_frame_bytes}.",
+                "event_too_large",
+                None,
+                None,
+            )
+        else:
+            self._event(frame)
+
+    def _event(self, frame: str) -> None:
+        try:
+            message = realtime_codec.decode(frame)
+            if isinstance(message, InputAudioBufferAppend):
+                self._append(message)
+                return
+            if isinstance(message, ConversationItemCreate):
+                message = self._take_audio(message)
+        except realtime_codec.BadEvent as bad:
+            self._refuse(bad.message, bad.code, bad.param, bad.event_id)
+            return
+        ticks = tuple(audio_ticks(form, data) for form, data in self._given_audio)
+        self.tell(inputs.Received(message, ticks))
+        self._given_audio.clear()
+        if isinstance(message, SessionUpdate):
+            self._input.reformat(self._machine.state.session.audio.input.format)
+
+    async def _guard(self) -> None:
+        """Hold a flooding client back to ``events_per_s``; nothing is lost."""
+        second = int(self._clock.now())
+        if second != self._second:
+            self._second, self._events = second, 0
+        self._events += 1
+        if self._events > self._limits.events_per_s:
+            await asyncio.sleep(1 - self._clock.now() % 1)
+
+    def _append(self, message: InputAudioBufferAppend) -> None:
+        data = realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id)
+        if len(data) > self._limits.max_append_bytes:
+            raise realtime_codec.BadEvent(
+                f"The append holds {len(data)} bytes of audio; the most is {self._limits.max_append_bytes}.",
+                code="audio_too_large",
+                param="audio",
+                event_id=message.event_id,
+            )
+        pcm = self._input.decode(data)
+        before = self._machine.state.buffer.written
+        self.tell(inputs.AudioAppended(self._input.ticks(pcm), message.event_id))
+        if self._machine.state.buffer.written == before:
+            return
+        self._input.append(pcm)
+        if self._machine.state.session.audio.input.turn_detection is not None:
+            self._listen(pcm)
+
+    def _listen(self, pcm: bytes) -> None:
+        """Let the voice detector hear it."""
+        if self._voice is None:
+            self._voice = self._services.vad.open(self._heard)
+        if self._vad_resampler is None:
+            self._vad_resampler = Resampler(self._input.rate_hz, VAD_HZ, quick=True)
+        self._voice.feed(self._vad_resampler.feed(pcm))
+
+    def _heard(self, scores: Sequence[float]) -> None:
+        self.tell(inputs.VoiceScored(self._vad_stream, tuple(scores)))
+
+    def _take_audio(self, message: ConversationItemCreate) -> ConversationItemCreate:
+        """Keep the audio of a new item here; the machine only hears how long it is."""
+        item = message.item
+        self._given_audio.clear()
+        if not isinstance(item, Message):
+            return message
+        form = self._machine.state.session.audio.input.format
+        content: list[Content] = []
+        for index, part in enumerate(item.content):
+            if part.type == "input_audio" and part.audio:
+                param = f"item.content[{index}].audio"
+                data = realtime_codec.decode_audio(part.audio, param=param, event_id=message.event_id)
+                self._given_audio.append((form, data))
+            content.append(replace(part, audio=UNSET))
+        return replace(message, item=replace(item, content=tuple(content)))
+
+    def _refuse(self, text: str, code: str | None, param: str | None, event_id: str | None) -> None:
+        """Answer what never reached the machine."""
+        detail = ErrorDetail("invalid_request_error", code, text, param, event_id)
+        self._outbox.put(realtime_codec.encode(Error(event_id=self._machine.new_event_id(), error=detail)))
+
+    async def _read_results(self) -> None:
+        """Bring the workers' results to the machine, no faster than the client reads."""
+        async for _, entry in self._jobs.results():
+            await self._outbox.room()
+            self._result(entry)
+
+    def _result(self, entry: PipeEntry) -> None:
+        if isinstance(entry, AudioReady):
+            self._refs += 1
+            self._speech[self._refs] = entry.audio
+            self.tell(inputs.AudioMade(self._jobs.name(entry), self._refs, len(entry.audio) // 2, entry.text))
+        else:
+            event = self._jobs.as_input(entry)
+            if event is not None:
+                self.tell(event)
+
+    # -- time --------------------------------------------------------------------------------------------------------
+    def _arm(self, now: float) -> None:
+        at = self._machine.wake_at(now)
+        if at != self._timer_at or self._timer is None:
+            self._timer_at = at
+            if self._timer is not None:
+                self._timer.cancel()
+            delay_s = max(0.0, at - now)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.tell(inputs.Tick())
+
+    # -- effects -----------------------------------------------------------------------------------------------------
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Send():
+                self._outbox.put(realtime_codec.encode(effect.event))
+            case SendAudio():
+                self._send_audio(effect)
+            case DropSpeech():
+                self._speech.pop(effect.ref, None)
+            case SendItem():
+                self._send_item(effect)
+            case Fence():
+                self._outbox.fence(effect.response_id)
+                self._encoders.pop(effect.response_id, None)
+            case StartTranscription() | StartScore() | StartAnswer() | CancelJob():
+                self._start(effect)
+            case Keep():
+                self._keep(effect)
+            case Charge():
+                self._charge(effect)
+            case Close():
+                self._hang_up(effect.code, effect.reason)
+            case _:
+                self._keep_audio(effect)
+
+    def _send_audio(self, effect: SendAudio) -> None:
+        event = effect.event
+        encoder = self._encoders.get(event.response_id)
+        form = self._machine.state.responses[event.response_id].format
+        if encoder is None:
+            encoder = self._encoders[event.response_id] = SpeechEncoder(form)
+        data = encoder.encode(self._speech.pop(effect.ref))
+        if data:
+            self._items.add(event.item_id, form, data)
+            self._outbox.put(realtime_codec.encode_audio_delta(event, data), event.response_id)
+
+    def _send_item(self, effect: SendItem) -> None:
+        event = effect.event
+        audio = self._items.get(str(event.item.id))
+        if audio and isinstance(event.item, Message):
+            kinds = ("input_audio", "output_audio")
+            encoded = pybase64.b64encode(audio).decode()
+            content = tuple(replace(part, audio=encoded) if part.type in kinds else part for part in event.item.content)
+            event = replace(event, item=replace(event.item, content=content))
+        self._outbox.put(realtime_codec.encode(event))
+
+    def _keep_audio(self, effect: CommitAudio | ForgetInput | RestartVad | AdoptAudio | CutAudio | ForgetAudio) -> None:
+        match effect:
+            case CommitAudio():
+                form = self._machine.state.session.audio.input.format
+                clip = self._input.clip(effect.start, effect.end)
+                self._items.add(effect.item_id, form, self._input.encode(clip.data))
+            case ForgetInput():
+                self._input.forget(effect.end)
+            case RestartVad():
+                self._vad_stream = effect.stream
+                self._vad_resampler = None
+                if self._voice is not None:
+                    self._voice.reset()
+            case AdoptAudio():
+                for form, data in self._given_audio:
+                    self._items.add(effect.item_id, form, data)
+            case CutAudio():
+                self._items.cut(effect.item_id, effect.ticks)
+            case ForgetAudio():
+                self._items.forget(effect.item_id)
+
+    def _start(self, effect: StartTranscription | StartScore | StartAnswer | CancelJob) -> None:
+        """Note the audio a job needs now, and hand the job out in order."""
+        match effect:
+            case StartTranscription() if effect.item_id and not effect.end:
+                self._jobs.attach(effect.job_id, self._items.clip(effect.item_id))
+            case StartTranscription() | StartScore():
+                self._jobs.attach(effect.job_id, self._input.clip(effect.start, effect.end))
+            case _:
+                pass
+        if self._reader is None:
+            self._reader = self._group.create_task(self._read_results(), name=f"results {self._session_id}")
+        self._commands.put(effect)
+
+    async def _command(self, effect: Effect) -> None:
+        match effect:
+            case StartTranscription():
+                await self._jobs.transcribe(effect)
+            case StartScore():
+                await self._jobs.score(effect)
+            case StartAnswer():
+                await self._jobs.answer(effect)
+            case CancelJob():
+                await self._jobs.cancel(effect.job_id)
+            case _:
+                raise AssertionError(f"{type(effect).__name__} is no job")
+
+    def _keep(self, effect: Keep) -> None:
+        content = b"" if effect.item is None else msgspec.json.encode(effect.item)
+        self._services.keep(
+            StoredItem(
+                tenant=self._tenant,
+                session_id=self._session_id,
+                item_id=effect.item_id,
+                position=effect.position,
+                revision=effect.revision,
+                content=content,
+                created_at=self._clock.wall(),
+                deleted=effect.item is None,
+            )
+        )
+
+    def _charge(self, effect: Charge) -> None:
+        left = self._services.limiter.charge(self._tenant, requests=effect.requests, tokens=effect.tokens)
+        if left:
+            self.tell(inputs.AllowanceChanged(left))
+
+    # -- end ---------------------------------------------------------------------------------------------------------
+    @property
+    def is_answering(self) -> bool:
+        """True while a response is under way; a drain waits for it."""
+        return bool(self._machine.state.responses)
+
+    async def flushed(self) -> None:
+        """Return when all that was to be said is written."""
+        await self._outbox.flushed()
+
+    async def close(self) -> None:
+        """Let go of everything: jobs, timers, audio."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._voice is not None:
+            self._voice.close()
+        if self._reader is not None:
+            self._reader.cancel()
+        await self._jobs.close(self._machine.state.jobs)
+        self._items.close()

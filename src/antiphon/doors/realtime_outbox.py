@@ -1,0 +1,97 @@
+"""What waits to be written to one client, and the fence that stands where bytes are written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+SendText = Callable[[str], Awaitable[None]]
+
+
+class StalledClient(Exception):  # noqa: N818 -- the client's doing, not an error of ours
+    """The client does not read."""
+
+
+class Outbox:
+    """Frames in order, written by a task that exists only while there are any.
+
+    ``full`` asks producers to wait. A client that takes nothing for ``stall_s``, or that lets twice the limit pile
+    up, is given up: ``on_stall`` is called once and nothing is written any more.
+    """
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        send: SendText,
+        *,
+        limit_bytes: int,
+        stall_s: float,
+        on_stall: Callable[[], None],
+    ) -> None:
+        self._group = group
+        self._send = send
+        self._limit = limit_bytes
+        self._stall_s = stall_s
+        self._on_stall = on_stall
+        self._frames: deque[tuple[bytes, str]] = deque()
+        self._bytes = 0
+        self._task: asyncio.Task[None] | None = None
+        self._room: asyncio.Event | None = None
+        self._given_up = False
+
+    def put(self, frame: bytes, fence: str = "") -> None:
+        """Queue a frame; ``fence`` names the response whose audio it carries."""
+        if self._given_up:
+            return
+        self._frames.append((frame, fence))
+        self._bytes += len(frame)
+        if self._bytes > 2 * self._limit:
+            self._give_up()
+        elif self._task is None:
+            self._task = self._group.create_task(self._write(), name="realtime writer")
+
+    def fence(self, response_id: str) -> None:
+        """Drop the audio of a response that is queued and not yet written."""
+        kept = [entry for entry in self._frames if entry[1] != response_id]
+        self._frames = deque(kept)
+        self._bytes = sum(len(frame) for frame, _ in kept)
+        self._wake()
+
+    async def room(self) -> None:
+        """Return when the queue is below its limit."""
+        while self._bytes > self._limit and not self._given_up:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
+
+    async def flushed(self) -> None:
+        """Return when everything queued so far is written, or the client was given up."""
+        task = self._task
+        if task is not None and task is not asyncio.current_task():
+            await asyncio.wait((task,), timeout=self._stall_s)
+
+    async def _write(self) -> None:
+        try:
+            while self._frames:
+                frame, _ = self._frames.popleft()
+                self._bytes -= len(frame)
+                async with asyncio.timeout(self._stall_s):
+                    await self._send(frame.decode())
+                self._wake()
+        except TimeoutError:
+            self._give_up()
+        finally:
+            self._task = None
+
+    def _give_up(self) -> None:
+        if not self._given_up:
+            self._given_up = True
+            self._frames.clear()
+            self._bytes = 0
+            self._wake()
+            self._on_stall()
+
+    def _wake(self) -> None:
+        if self._room is not None and self._bytes <= self._limit:
+            self._room.set()
+            self._room = None

@@ -1,0 +1,81 @@
+"""The speak worker: sentences in, audio out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from antiphon.audio.resample import Resampler
+from antiphon.ports.bus import Bus
+from antiphon.ports.tts import SpeakOptions, TextToSpeech
+from antiphon.wire.jobs import AudioReady, Job, PipeEntry, SentenceReady, SentencesDone, Speak, SpeechDone
+from antiphon.workers.loop import Emit
+from antiphon.workers.work import work_of
+
+
+class Speaker:
+    """Handles ``speak`` jobs with one engine; audio leaves in pieces of ``piece_ms``."""
+
+    def __init__(self, engine: TextToSpeech, piece_ms: int = 200) -> None:
+        self._engine = engine
+        self._piece_ms = piece_ms
+
+    async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
+        """Speak the job's text, or each sentence of its input pipe as it comes; then `SpeechDone`."""
+        work = work_of(job, Speak)
+        options = SpeakOptions(work.voice, work.speed, work.language, work.instructions, work.model)
+        voice = _Voice(job, work, self._piece_ms, emit)
+        async for text in _texts(job, work, bus):
+            async with aclosing(self._engine.synthesize(text, options)) as chunks:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
+                async for chunk in chunks:
+                    await voice.add(chunk.pcm.data, chunk.pcm.rate_hz, chunk.text)
+        await voice.finish()
+
+
+async def _texts(job: Job, work: Speak, bus: Bus) -> AsyncIterator[str]:
+    """Yield what is to be spoken."""
+    if work.text or not job.input:
+        yield work.text
+        return
+    async for _, entry in bus.read(job.input):
+        if isinstance(entry, SentenceReady):
+            yield entry.text
+        elif isinstance(entry, SentencesDone):
+            return
+
+
+class _Voice:
+    """Brings an engine's audio to the rate and the size that were asked for."""
+
+    def __init__(self, job: Job, work: Speak, piece_ms: int, emit: Emit) -> None:
+        self._job = job
+        self._rate_hz = work.rate_hz
+        self._piece = work.rate_hz * piece_ms // 1000 * 2
+        self._emit = emit
+        self._resampler: Resampler | None = None
+        self._source_hz = 0
+
+    async def add(self, data: bytes, rate_hz: int, text: str) -> None:
+        if rate_hz != self._source_hz:
+            await self._drain()
+            self._resampler = Resampler(rate_hz, self._rate_hz)
+            self._source_hz = rate_hz
+        assert self._resampler is not None  # noqa: S101 -- set with the source rate
+        await self._send(self._resampler.feed(data), text)
+
+    async def finish(self) -> None:
+        await self._drain()
+        await self._emit([SpeechDone(self._job.id)])
+
+    async def _drain(self) -> None:
+        if self._resampler is not None:
+            await self._send(self._resampler.flush(), "")
+
+    async def _send(self, data: bytes, text: str) -> None:
+        if not data and not text:
+            return
+        pieces = [data[at : at + self._piece] for at in range(0, len(data), self._piece)] or [b""]
+        entries: list[PipeEntry] = [AudioReady(self._job.id, piece) for piece in pieces]
+        entries[0] = AudioReady(self._job.id, pieces[0], text)
+        for entry in entries:  # one by one: the first must not wait for the room the last one needs
+            await self._emit([entry])
