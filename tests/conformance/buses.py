@@ -1,0 +1,74 @@
+"""The buses under test, and what the tests of all of them need. An adapter joins by a line in `ADAPTERS`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Any, Protocol
+
+import pytest
+
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.ports.bus import Bus, Lease
+from antiphon.wire.jobs import Job, PipeEntry, Speak, TextReady
+
+LEASE_S = 0.25
+ATTEMPTS = 3
+PIPE_ENTRIES = 8
+PIPE_BYTES = 64 * 1024
+QUIET_S = 0.1
+"""So long nothing may happen where nothing is to happen."""
+
+
+class InspectableBus(Bus, Protocol):
+    """A bus with a view of its dead letters."""
+
+    def dead_letters(self) -> Iterable[Any]: ...
+
+
+async def make_embedded(*, strict: bool) -> EmbeddedBus:
+    return EmbeddedBus(
+        lease_s=LEASE_S, attempts=ATTEMPTS, pipe_entries=PIPE_ENTRIES, pipe_bytes=PIPE_BYTES, strict=strict
+    )
+
+
+ADAPTERS: dict[str, Callable[[], Awaitable[InspectableBus]]] = {
+    "embedded": partial(make_embedded, strict=False),
+    "embedded-strict": partial(make_embedded, strict=True),
+}
+
+
+def job(job_id: str, *, priority: int = 0, text: str = "hello") -> Job:
+    return Job(job_id, "speak", Speak(text), f"out:{job_id}", priority=priority, session_id="s", epoch=1)
+
+
+def words(*texts: object) -> list[TextReady]:
+    return [TextReady("j", str(text)) for text in texts]
+
+
+async def soon(awaitable: Awaitable[Any], within_s: float = 2.0) -> Any:
+    return await asyncio.wait_for(awaitable, within_s)
+
+
+async def never(awaitable: Awaitable[Any], for_s: float = QUIET_S) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(awaitable, for_s)
+
+
+async def claim(bus: Bus, consumer: str = "worker") -> Lease:
+    return await soon(anext(bus.claim("speak", consumer)))
+
+
+async def take(bus: Bus, pipe: str, count: int, *, after: int = 0) -> list[PipeEntry]:
+    taken: list[PipeEntry] = []
+    async for position, entry in bus.read(pipe, after=after):
+        assert position == after + len(taken) + 1
+        taken.append(entry)
+        if len(taken) == count:
+            break
+    return taken
+
+
+def texts(entries: Iterable[PipeEntry]) -> list[str]:
+    return [entry.text for entry in entries if isinstance(entry, TextReady)]

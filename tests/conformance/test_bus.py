@@ -1,0 +1,301 @@
+"""What every `Bus` promises of jobs, leases and cancel flags."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from buses import ATTEMPTS, LEASE_S, InspectableBus, claim, job, never, soon, take
+
+from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
+from antiphon.errors import LeaseLost
+from antiphon.wire.jobs import Job, JobFailed, Respond, Score, Speak, Transcribe, Translate
+
+# -- jobs ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_submitted_job_is_claimed_as_it_was_with_attempt_one(bus: InspectableBus) -> None:
+    sent = job("a")
+    await bus.submit(sent)
+    lease = await claim(bus)
+    assert lease.job == sent
+    assert lease.job.attempt == 1
+
+
+WORKS = [
+    Transcribe(b"\x01\x02" * 100, 24_000, language="de", word_timestamps=True),
+    Respond(
+        ChatRequest(
+            (
+                ChatMessage("user", "hi", images=("data:,x",)),
+                ChatMessage("assistant", tool_calls=(ToolCall("c", "f", "{}"),)),
+                ChatMessage("tool", "42", call_id="c"),
+            ),
+            tools=(Tool("f", "does", {"type": "object", "properties": {"a": {"enum": [1, None, 2.5, "ü"]}}}),),
+            tool_choice="function:f",
+        ),
+        speech_pipe="s",
+    ),
+    Speak("Grüße 🎉", voice="alloy", speed=1.5),
+    Translate("hello", "de"),
+    Score(b"\x00\x00", 16_000),
+]
+
+
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: type(work).__name__)
+async def test_every_kind_of_work_arrives_unchanged(bus: InspectableBus, work: Any) -> None:
+    sent = Job("w", "speak", work, "o", input="i", tenant="t", correlation_id="c", deadline_s=1.5, priority=-1)
+    await bus.submit(sent)
+    assert (await claim(bus)).job == sent
+
+
+async def test_a_waiting_worker_gets_a_job_at_once(bus: InspectableBus) -> None:
+    claimed = asyncio.ensure_future(claim(bus))
+    await asyncio.sleep(0.02)
+    started = time.monotonic()
+    await bus.submit(job("a"))
+    assert (await claimed).job.id == "a"
+    assert time.monotonic() - started < 0.05
+
+
+async def test_higher_priority_goes_first_then_the_older_job(bus: InspectableBus) -> None:
+    for name, priority in (("a", 0), ("b", -1), ("c", 5), ("d", 0), ("e", 5)):
+        await bus.submit(job(name, priority=priority))
+    claims = bus.claim("speak", "worker")
+    assert [(await soon(anext(claims))).job.id for _ in range(5)] == ["c", "e", "a", "d", "b"]
+
+
+async def test_a_job_goes_to_its_own_queue_only(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    await never(anext(bus.claim("respond", "worker")))
+    assert (await claim(bus)).job.id == "a"
+
+
+async def test_the_same_job_submitted_again_is_delivered_once(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    await bus.submit(job("a", text="another"))
+    claims = bus.claim("speak", "worker")
+    lease = await soon(anext(claims))
+    assert lease.job.work == Speak("hello")
+    await bus.submit(job("a"))
+    await never(anext(claims))
+
+
+async def test_many_consumers_share_the_jobs_each_exactly_once(bus: InspectableBus) -> None:
+    done: list[str] = []
+
+    async def work(consumer: str) -> None:
+        async for lease in bus.claim("speak", consumer):
+            await asyncio.sleep(0)
+            done.append(lease.job.id)
+            await lease.acknowledge()
+
+    workers = [asyncio.ensure_future(work(f"w{number}")) for number in range(8)]
+    await asyncio.gather(*(bus.submit(job(f"j{number}")) for number in range(200)))
+    async with asyncio.timeout(5):
+        while len(done) < 200:
+            await asyncio.sleep(0.005)
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+    assert sorted(done) == sorted(f"j{number}" for number in range(200))
+
+
+async def test_jobs_of_one_producer_keep_their_order_among_those_of_others(bus: InspectableBus) -> None:
+    async def produce(name: str) -> None:
+        for number in range(20):
+            await bus.submit(job(f"{name}:{number:02}"))
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(produce(name) for name in "abc"))
+    claims = bus.claim("speak", "worker")
+    order = [(await soon(anext(claims))).job.id for _ in range(60)]
+    for name in "abc":
+        own = [job_id for job_id in order if job_id.startswith(name)]
+        assert own == sorted(own)
+
+
+async def test_a_worker_that_stops_waiting_takes_no_job_with_it(bus: InspectableBus) -> None:
+    impatient = asyncio.ensure_future(claim(bus, "impatient"))
+    await asyncio.sleep(0.02)
+    await bus.submit(job("a"))
+    impatient.cancel()
+    with suppress(asyncio.CancelledError):
+        await (await impatient).release("too late to stop")
+    assert (await claim(bus, "patient")).job.id == "a"
+
+
+# -- leases --------------------------------------------------------------------------------------------------
+
+
+async def test_a_job_whose_lease_runs_out_is_delivered_again(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    first = await claim(bus, "first")
+    started = time.monotonic()
+    second = await claim(bus, "second")
+    assert time.monotonic() - started >= LEASE_S * 0.8
+    assert (second.job.id, second.job.attempt) == ("a", 2)
+    with pytest.raises(LeaseLost):
+        await first.renew()
+    await second.renew()
+
+
+async def test_a_renewed_lease_is_kept(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    lease = await claim(bus)
+    other = asyncio.ensure_future(anext(bus.claim("speak", "other")))
+    for _ in range(6):
+        await asyncio.sleep(LEASE_S / 3)
+        await lease.renew()
+    assert not other.done()
+    other.cancel()
+
+
+async def test_an_acknowledged_job_is_never_delivered_again(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    lease = await claim(bus)
+    await lease.acknowledge()
+    await lease.acknowledge()
+    await never(anext(bus.claim("speak", "other")), LEASE_S * 1.5)
+    with pytest.raises(LeaseLost):
+        await lease.renew()
+
+
+async def test_results_that_were_written_under_a_lost_lease_end_the_job_too(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    slow = await claim(bus, "slow")
+    second = await claim(bus, "second")
+    await slow.acknowledge()
+    with pytest.raises(LeaseLost):
+        await second.renew()
+    await never(anext(bus.claim("speak", "third")), LEASE_S * 1.5)
+
+
+async def test_a_lost_lease_can_neither_release_nor_bury(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    slow = await claim(bus, "slow")
+    second = await claim(bus, "second")
+    await slow.release("late")
+    await slow.bury("late")
+    await second.renew()
+    assert list(bus.dead_letters()) == []
+    await second.acknowledge()
+    await never(anext(bus.claim("speak", "third")))
+
+
+async def test_a_released_job_comes_back_at_once_with_the_next_attempt(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    await (await claim(bus)).release("busy")
+    assert (await claim(bus)).job.attempt == 2
+
+
+async def test_a_released_job_keeps_its_age(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    lease = await claim(bus)
+    await bus.submit(job("b"))
+    await lease.release("busy")
+    assert (await claim(bus)).job.id == "a"
+
+
+async def test_a_job_released_with_a_delay_comes_back_after_it(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    lease = await claim(bus)
+    started = time.monotonic()
+    await lease.release("busy", delay_s=0.15)
+    assert (await claim(bus)).job.attempt == 2
+    assert 0.14 <= time.monotonic() - started < 0.6
+
+
+async def test_a_buried_job_lies_with_the_dead_letters_and_its_reason(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    await (await claim(bus)).bury("cannot be spoken")
+    (letter,) = bus.dead_letters()
+    assert (letter.job.id, letter.reason) == ("a", "cannot be spoken")
+    await never(anext(bus.claim("speak", "other")), LEASE_S * 1.5)
+
+
+async def test_a_job_released_after_its_last_attempt_is_dead_and_its_listeners_hear_of_it(
+    bus: InspectableBus,
+) -> None:
+    await bus.submit(job("a"))
+    for _ in range(ATTEMPTS):
+        await (await claim(bus)).release("busy")
+    (letter,) = bus.dead_letters()
+    assert letter.reason == "busy"
+    (entry,) = await soon(take(bus, "out:a", 1))
+    assert isinstance(entry, JobFailed)
+    await never(anext(bus.claim("speak", "other")))
+
+
+async def test_a_job_that_kills_its_workers_is_dead_after_its_last_lease(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    for attempt in range(1, ATTEMPTS + 1):
+        assert (await claim(bus, f"victim-{attempt}")).job.attempt == attempt
+    (entry,) = await soon(take(bus, "out:a", 1))
+    assert isinstance(entry, JobFailed)
+    assert [letter.job.id for letter in bus.dead_letters()] == ["a"]
+
+
+# -- cancelling ----------------------------------------------------------------------------------------------
+
+
+async def test_a_job_cancelled_before_it_is_claimed_is_skipped(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    await bus.submit(job("b"))
+    await bus.cancel("a")
+    assert (await claim(bus)).job.id == "b"
+
+
+async def test_cancelling_a_claimed_job_wakes_every_watcher_within_50_ms(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    await claim(bus)
+    watchers = [asyncio.ensure_future(bus.cancelled("a")) for _ in range(3)]
+    await asyncio.sleep(0.02)
+    assert not any(watcher.done() for watcher in watchers)
+    started = time.monotonic()
+    await bus.cancel("a")
+    await bus.cancel("a")
+    await soon(asyncio.gather(*watchers))
+    assert time.monotonic() - started < 0.05
+
+
+async def test_the_flag_stays_up_for_those_who_ask_later(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    await claim(bus)
+    await bus.cancel("a")
+    await soon(bus.cancelled("a"))
+    await soon(bus.cancelled("a"))
+
+
+async def test_a_job_cancelled_before_it_is_submitted_is_never_delivered(bus: InspectableBus) -> None:
+    await bus.cancel("a")
+    await soon(bus.cancelled("a"))
+    await bus.submit(job("a"))
+    await soon(bus.cancelled("a"))
+    await never(anext(bus.claim("speak", "worker")))
+
+
+async def test_other_jobs_do_not_notice_a_cancel(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    await bus.cancel("b")
+    await never(bus.cancelled("a"))
+
+
+async def test_the_flag_of_an_ended_job_is_forgotten(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    lease = await claim(bus)
+    await bus.cancel("a")
+    await lease.acknowledge()
+    await never(bus.cancelled("a"))
+
+
+async def test_a_cancelled_job_that_is_given_back_is_not_delivered_again(bus: InspectableBus) -> None:
+    await bus.submit(job("a"))
+    lease = await claim(bus)
+    await bus.cancel("a")
+    await lease.release("cancelled")
+    await never(anext(bus.claim("speak", "other")))
+    assert list(bus.dead_letters()) == []
