@@ -8,7 +8,42 @@ from typing import Any
 
 import msgspec
 
-from antiphon.errors import AntiphonError, RateLimited, Transient, Unauthenticated
+from antiphon.errors import AntiphonError, InvalidRequest, NotFound, RateLimited, Transient, Unauthenticated
+from antiphon.wire.refusal import explain
+
+
+class RouteNotFound(NotFound):
+    """There is nothing under this path."""
+
+    type = "invalid_request_error"
+    default_code = "unknown_url"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """There is something under this path, but not for this method."""
+
+    status = 405
+    default_code = "method_not_allowed"
+
+
+class RequestTimedOut(InvalidRequest):
+    """The body did not come in time."""
+
+    status = 408
+    default_code = "request_timeout"
+
+
+class ContentTooLarge(InvalidRequest):
+    """The body, or a file in it, is too large."""
+
+    status = 413
+    default_code = "content_too_large"
+
+
+class InternalError(AntiphonError):
+    """A fault of ours; the log has the details, the client must not."""
+
+    default_code = "internal_error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +71,13 @@ def error_answer(error: AntiphonError) -> HttpAnswer:
     elif isinstance(error, Transient):
         headers.append((b"retry-after", b"1"))
     return HttpAnswer(error.status, tuple(headers), body)
+
+
+def invalid_of(error: str, *, within: str = "") -> InvalidRequest:
+    """Return the error that msgspec's words stand for; ``within`` leads the name of the field."""
+    refusal = explain(error)
+    param = ".".join(part for part in (within, refusal.param) if part) or None
+    message = refusal.message
+    if within and refusal.param:
+        message = message.replace(f"'{refusal.param}'", f"'{param}'")
+    return InvalidRequest(message, code=refusal.code, param=param)

@@ -1,0 +1,137 @@
+"""The desk: hands a job to the workers, passes on what comes of it, and calls it off when nobody waits any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import assert_never
+
+from antiphon import errors
+from antiphon.clock import Clock
+from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
+from antiphon.ids import new_id
+from antiphon.ports.bus import Bus
+from antiphon.wire.jobs import (
+    AnswerDone,
+    Job,
+    JobFailed,
+    PipeEntry,
+    Queue,
+    Respond,
+    Score,
+    ScoreReady,
+    Speak,
+    SpeechDone,
+    Transcribe,
+    TranscriptReady,
+    Translate,
+    TranslationReady,
+    Work,
+)
+
+_LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady)
+
+_BY_CODE: dict[str, type[AntiphonError]] = {
+    str(kind.default_code): kind
+    for kind in (
+        errors.ProviderBusy,
+        errors.ProviderTimeout,
+        errors.ProviderUnavailable,
+        errors.ProviderRejected,
+        errors.Overloaded,
+        errors.RateLimited,
+        errors.Unsupported,
+        errors.WeightsMissing,
+        errors.Fenced,
+        errors.LeaseLost,
+        errors.NotFound,
+    )
+}
+_BY_TYPE: dict[str, type[AntiphonError]] = {
+    "overloaded_error": errors.ProviderBusy,
+    "timeout_error": errors.ProviderTimeout,
+    "rate_limit_error": errors.RateLimited,
+    "invalid_request_error": errors.InvalidRequest,
+    "authentication_error": errors.ProviderRejected,  # an engine's key, not the caller's
+    "permission_error": errors.ProviderRejected,
+    "not_found_error": errors.NotFound,
+}
+
+
+class Desk:
+    """Where a door asks the workers for something."""
+
+    def __init__(self, bus: Bus, clock: Clock, *, timeout_s: float = 300.0) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._timeout_s = timeout_s
+
+    async def run(
+        self, work: Work, *, tenant: str = "default", correlation_id: str = "", timeout_s: float | None = None
+    ) -> AsyncGenerator[PipeEntry]:
+        """Yield the results of ``work`` in order, the last one included.
+
+        A job that fails raises the error it failed with; one that takes longer than ``timeout_s`` raises
+        `ProviderTimeout`. Closing the iterator before its end cancels the job. In every case the job's pipe is
+        dropped. Raises `Overloaded` when its queue is full.
+        """
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        job_id = new_id("job")
+        job = Job(
+            id=job_id,
+            queue=queue_of(work),
+            work=work,
+            output=f"t:{tenant}:job:{{{job_id}}}",
+            tenant=tenant,
+            correlation_id=correlation_id or job_id,
+            deadline_s=self._clock.wall() + timeout_s,
+        )
+        ended = False
+        entries = self._bus.read(job.output)
+        try:
+            await self._bus.submit(job)
+            deadline = self._clock.now() + timeout_s
+            while not ended:
+                entry = await self._next(entries, deadline - self._clock.now())
+                ended = isinstance(entry, (*_LAST, JobFailed))
+                if isinstance(entry, JobFailed):
+                    raise error_of(entry)
+                yield entry
+        finally:
+            if not ended:
+                await self._bus.cancel(job.id)
+            await self._bus.drop(job.output)
+
+    async def _next(self, entries: AsyncIterator[tuple[int, PipeEntry]], left_s: float) -> PipeEntry:
+        try:
+            async with asyncio.timeout(max(0.0, left_s)):
+                _, entry = await anext(entries)
+        except TimeoutError as exc:
+            raise ProviderTimeout("The work was not done in time.") from exc
+        except StopAsyncIteration as exc:
+            raise ProviderUnavailable("The server is stopping.", code="server_stopping") from exc
+        return entry
+
+
+def queue_of(work: Work) -> Queue:
+    """Return the queue that a kind of work waits in."""
+    match work:
+        case Transcribe():
+            return "transcribe"
+        case Respond():
+            return "respond"
+        case Speak():
+            return "speak"
+        case Translate():
+            return "translate"
+        case Score():
+            return "score"
+        case _:
+            assert_never(work)
+
+
+def error_of(failure: JobFailed) -> AntiphonError:
+    """Return the error that a job failed with, as the class its words stand for."""
+    fallback = ProviderUnavailable if failure.transient else errors.Permanent
+    kind = _BY_CODE.get(failure.code or "") or _BY_TYPE.get(failure.error_type, fallback)
+    return kind(failure.message, code=failure.code)

@@ -1,0 +1,46 @@
+"""``/v1/models`` and ``/v1/voices``: what is really configured here."""
+
+from __future__ import annotations
+
+from litestar import get
+
+from antiphon.doors.services import RestRequest, RestServices, services_of
+from antiphon.errors import NotFound
+from antiphon.wire.catalogue import Model, ModelList, VoiceEntry, VoiceList
+
+
+@get("/v1/models", summary="List models", tags=["models"])
+async def list_models(request: RestRequest) -> ModelList:
+    """List the models of all configured engines. Other names, such as OpenAI's, are accepted and mapped to these."""
+    return ModelList(data=list(_models(services_of(request)).values()))
+
+
+@get("/v1/models/{model_id:path}", summary="Get a model", tags=["models"])
+async def get_model(model_id: str, request: RestRequest) -> Model:
+    """Return one model."""
+    name = model_id.removeprefix("/")  # a path parameter keeps its slash, and a model's name may hold some
+    found = _models(services_of(request)).get(name)
+    if found is None:
+        raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
+    return found
+
+
+@get(["/v1/voices", "/v1/tts/voices"], summary="List voices", tags=["models"])
+async def list_voices(request: RestRequest) -> VoiceList:
+    """List the voices of the configured engine; the default one speaks for every name that is not listed."""
+    speech = services_of(request).engines.get("tts")
+    voices = speech.voices if speech else ()
+    return VoiceList(
+        data=[
+            VoiceEntry(id=voice.id, language=voice.language, description=voice.description, default=index == 0)
+            for index, voice in enumerate(voices)
+        ]
+    )
+
+
+def _models(services: RestServices) -> dict[str, Model]:
+    return {
+        name: Model(id=name, owned_by=engine.name)
+        for engine in services.engines.values()
+        for name in engine.models or (engine.name,)
+    }

@@ -1,0 +1,57 @@
+"""How long a client may keep a request open without doing anything."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from antiphon.doors.errors_http import RequestTimedOut
+from antiphon.doors.guard import AsgiApp
+
+_log = structlog.get_logger("antiphon.rest")
+
+
+class _StalledError(Exception):
+    """The client does not read its answer."""
+
+
+class Patience:
+    """Ends a request whose client sends no more of its body, or reads no more of its answer, for a while."""
+
+    def __init__(self, app: AsgiApp, *, body_s: float = 30.0, answer_s: float = 30.0) -> None:
+        self._app = app
+        self._body_s = body_s
+        self._answer_s = answer_s
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on, with a time-out on every step."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body_complete = False
+
+        async def receive_in_time() -> Any:
+            nonlocal body_complete
+            if body_complete:
+                return await receive()  # the wait for a disconnect has no limit
+            try:
+                async with asyncio.timeout(self._body_s):
+                    message = await receive()
+            except TimeoutError as exc:
+                raise RequestTimedOut("The request body did not come in time.") from exc
+            body_complete = not message.get("more_body", False)
+            return message
+
+        async def send_in_time(message: Any) -> None:
+            try:
+                async with asyncio.timeout(self._answer_s):
+                    await send(message)
+            except TimeoutError as exc:
+                raise _StalledError from exc
+
+        try:
+            await self._app(scope, receive_in_time, send_in_time)
+        except _StalledError:
+            _log.warning("client does not read its answer", path=scope["path"])

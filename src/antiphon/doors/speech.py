@@ -1,0 +1,151 @@
+"""``POST /v1/audio/speech``: text in, audio out while it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Protocol
+
+from litestar import post
+from litestar.types import ASGIApp
+
+from antiphon.audio.wav import wav_header
+from antiphon.doors.attendance import attended, begun
+from antiphon.doors.charges import charge_request
+from antiphon.doors.services import RestRequest, correlation_of, identity_of, services_of
+from antiphon.doors.streaming import EVENT_STREAM, Streaming, error_event, event
+from antiphon.wire.jobs import AudioReady, PipeEntry, Speak
+from antiphon.wire.speech import (
+    SpeechAudioDelta,
+    SpeechAudioDone,
+    SpeechFormat,
+    SpeechRequest,
+    SpeechUsage,
+    VoiceReference,
+)
+
+RATE_HZ = 24_000
+MEDIA_TYPES: dict[str, str] = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+}
+_CHARS_PER_TOKEN = 4
+_MS_PER_TOKEN = 50
+
+
+class Encoder(Protocol):
+    """Makes a stream of s16le samples into a stream of another format."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take samples and return what is ready."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the rest."""
+        ...
+
+
+@post(
+    "/v1/audio/speech",
+    status_code=200,
+    summary="Text to speech",
+    tags=["audio"],
+    opt={
+        "answers": {
+            **dict.fromkeys(MEDIA_TYPES.values(), (bytes,)),
+            EVENT_STREAM: (SpeechAudioDelta, SpeechAudioDone),
+        }
+    },
+)
+async def create_speech(data: SpeechRequest, request: RestRequest) -> ASGIApp:
+    """Speak a text.
+
+    The answer is sent while it is made: audio bytes, or with `stream_format: sse` the events `speech.audio.delta`
+    and `speech.audio.done`. `pcm` is signed 16-bit little-endian mono at 24 kHz.
+    """
+    services, identity = services_of(request), identity_of(request)
+    charge_request(services.limiter, identity.tenant)
+    wanted = data.response_format or "mp3"
+    encoder = await _open_encoder(wanted)
+    entries = services.desk.run(_work(data), tenant=identity.tenant, correlation_id=correlation_of(request))
+    spoken = await attended(request.receive, begun(entries))
+    if data.stream_format == "sse":
+        return Streaming(_events(spoken, encoder, data.input), EVENT_STREAM, last_words=error_event)
+    return Streaming(_audio(spoken, encoder), MEDIA_TYPES[wanted])
+
+
+def _work(data: SpeechRequest) -> Speak:
+    return Speak(
+        text=data.input,
+        voice=data.voice.id if isinstance(data.voice, VoiceReference) else data.voice,
+        speed=data.speed or 1.0,
+        instructions=data.instructions or "",
+        model=data.model,
+        rate_hz=RATE_HZ,
+    )
+
+
+async def _audio(entries: AsyncGenerator[PipeEntry], encoder: Encoder) -> AsyncGenerator[bytes]:
+    async with aclosing(entries):
+        async for entry in entries:
+            if isinstance(entry, AudioReady):
+                yield await asyncio.to_thread(encoder.feed, entry.audio)
+    yield await asyncio.to_thread(encoder.finish)
+
+
+async def _events(entries: AsyncGenerator[PipeEntry], encoder: Encoder, text: str) -> AsyncGenerator[bytes]:
+    count = _Count()
+    async with aclosing(_audio(count.passing(entries), encoder)) as chunks:
+        async for chunk in chunks:
+            if chunk:
+                yield event(SpeechAudioDelta(base64.b64encode(chunk).decode("ascii")))
+    yield event(SpeechAudioDone(_usage(text, count.audio_bytes)))
+
+
+class _Count:
+    """Counts the audio that passes."""
+
+    def __init__(self) -> None:
+        self.audio_bytes = 0
+
+    async def passing(self, entries: AsyncGenerator[PipeEntry]) -> AsyncGenerator[PipeEntry]:
+        async with aclosing(entries):
+            async for entry in entries:
+                if isinstance(entry, AudioReady):
+                    self.audio_bytes += len(entry.audio)
+                yield entry
+
+
+def _usage(text: str, spoken_bytes: int) -> SpeechUsage:
+    spoken_ms = spoken_bytes * 1000 // (2 * RATE_HZ)
+    read, made = math.ceil(len(text) / _CHARS_PER_TOKEN), math.ceil(spoken_ms / _MS_PER_TOKEN)
+    return SpeechUsage(read, made, read + made)
+
+
+class _Plain:
+    """``pcm``, or ``wav`` of a length that nobody knows yet: the samples as they are, behind a header."""
+
+    def __init__(self, header: bytes = b"") -> None:
+        self._header = header
+
+    def feed(self, data: bytes) -> bytes:
+        header, self._header = self._header, b""
+        return header + data
+
+    def finish(self) -> bytes:
+        return self.feed(b"")
+
+
+async def _open_encoder(wanted: SpeechFormat) -> Encoder:
+    if wanted == "pcm":
+        return _Plain()
+    if wanted == "wav":
+        return _Plain(wav_header(RATE_HZ))
+    raise NotImplementedError

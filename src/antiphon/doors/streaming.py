@@ -1,0 +1,80 @@
+"""Answers that are sent while they are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+import structlog
+
+from antiphon.doors.attendance import disconnected
+from antiphon.doors.errors_http import error_object
+from antiphon.errors import AntiphonError
+
+_log = structlog.get_logger("antiphon.rest")
+_encode = msgspec.json.Encoder().encode
+
+EVENT_STREAM = "text/event-stream"
+
+
+class Streaming:
+    """An ASGI answer of status 200 whose chunks are sent as they come.
+
+    When the client goes away the chunks are closed at once. An error after the start cannot change the status:
+    ``last_words`` may turn it into a last chunk, otherwise the connection is cut, so that nobody takes the part
+    for the whole.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes],
+        media_type: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        last_words: Callable[[AntiphonError], bytes] | None = None,
+    ) -> None:
+        self._chunks = chunks
+        self._last_words = last_words
+        named = {"content-type": media_type, "cache-control": "no-cache", **(headers or {})}
+        self._headers = [(name.encode(), value.encode()) for name, value in named.items()]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send everything, or stop when the client is gone."""
+        async with aclosing(self._chunks):
+            sending = asyncio.create_task(self._send_all(scope["path"], send), name="rest answer")
+            gone = asyncio.create_task(disconnected(receive), name="rest disconnect")
+            try:
+                await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+                if not sending.done():
+                    sending.cancel()
+                await asyncio.wait((sending, gone))
+            if not sending.cancelled():
+                sending.result()
+
+    async def _send_all(self, path: str, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        try:
+            async for chunk in self._chunks:
+                if chunk:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except AntiphonError as error:
+            _log.warning("answer failed after its start", path=path, error=error.type, code=error.code)
+            if self._last_words is None:
+                return
+            await send({"type": "http.response.body", "body": self._last_words(error), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def event(data: Any) -> bytes:
+    """Return one server-sent event with ``data`` as JSON."""
+    return b"data: " + _encode(data) + b"\n\n"
+
+
+def error_event(error: AntiphonError) -> bytes:
+    """Return the event that ends a stream which failed."""
+    return event(error_object(error))

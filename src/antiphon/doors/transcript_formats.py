@@ -1,0 +1,117 @@
+"""A transcript as the formats of the REST door: JSON, text, subtitles."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from antiphon.entities.speech import Segment
+from antiphon.wire.jobs import TranscriptReady
+from antiphon.wire.transcriptions import (
+    DurationUsage,
+    LanguageCode,
+    TranscribedSegment,
+    TranscribedWord,
+    TranscriptionJson,
+    TranscriptionVerbose,
+)
+
+JSON = "application/json"
+PLAIN = "text/plain; charset=utf-8"
+
+_encode = msgspec.json.Encoder().encode
+
+
+def languages_of(transcript: TranscriptReady) -> list[LanguageCode]:
+    """Return the language as the protocol's list; empty when nobody spoke."""
+    return [LanguageCode(transcript.language)] if transcript.language and transcript.text else []
+
+
+def as_json(transcript: TranscriptReady) -> bytes:
+    """Return ``{text, usage, languages}``."""
+    usage = DurationUsage(_seconds(transcript.duration_s))
+    return _encode(TranscriptionJson(transcript.text, usage, languages_of(transcript)))
+
+
+def as_verbose(
+    transcript: TranscriptReady, *, granularities: Iterable[str], translated: bool, temperature: float
+) -> bytes:
+    """Return segments, words, or both; without a wish the segments."""
+    wanted = set(granularities) or {"segment"}
+    segments = [_segment(index, one, temperature) for index, one in enumerate(transcript.segments)]
+    words = [
+        TranscribedWord(word.text.strip(), _seconds(word.start_s), _seconds(word.end_s))
+        for segment in transcript.segments
+        for word in segment.words
+    ]
+    return _encode(
+        TranscriptionVerbose(
+            task="translate" if translated else "transcribe",
+            language=transcript.language,
+            duration=_seconds(transcript.duration_s),
+            text=transcript.text,
+            usage=DurationUsage(_seconds(transcript.duration_s)),
+            segments=segments if "segment" in wanted else None,
+            words=words if "word" in wanted else None,
+        )
+    )
+
+
+def as_text(transcript: TranscriptReady) -> bytes:
+    """Return the text and a line end."""
+    return f"{transcript.text}\n".encode()
+
+
+def as_srt(transcript: TranscriptReady) -> bytes:
+    """Return SubRip subtitles, one a segment."""
+    cues = (
+        f"{number}\n{_timestamp(one.start_s, ',')} --> {_timestamp(one.end_s, ',')}\n{_line(one)}\n"
+        for number, one in enumerate(transcript.segments, 1)
+    )
+    return "\n".join(cues).encode()
+
+
+def as_vtt(transcript: TranscriptReady) -> bytes:
+    """Return WebVTT subtitles, one a segment."""
+    cues = (
+        f"{_timestamp(one.start_s, '.')} --> {_timestamp(one.end_s, '.')}\n{_line(one)}\n"
+        for one in transcript.segments
+    )
+    return "\n".join(("WEBVTT\n", *cues)).encode()
+
+
+PLAIN_FORMATS: dict[str, Callable[[TranscriptReady], bytes]] = {"text": as_text, "srt": as_srt, "vtt": as_vtt}
+
+
+def _segment(index: int, segment: Segment, temperature: float) -> TranscribedSegment:
+    raw = segment.text.encode()
+    return TranscribedSegment(
+        id=index,
+        seek=0,
+        start=_seconds(segment.start_s),
+        end=_seconds(segment.end_s),
+        text=segment.text,
+        tokens=[],
+        temperature=temperature,
+        avg_logprob=segment.average_logprob,
+        compression_ratio=round(len(raw) / len(zlib.compress(raw)), 3) if raw else 0.0,
+        no_speech_prob=segment.no_speech_probability,
+    )
+
+
+def _seconds(value: float) -> float:
+    return round(value, 3)
+
+
+def _timestamp(seconds: float, comma: str) -> str:
+    milliseconds = max(0, round(seconds * 1000))
+    minutes, milliseconds = divmod(milliseconds, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}{comma}{milliseconds % 1000:03}"
+
+
+def _line(segment: Segment) -> str:
+    """Return the words on one line; an arrow among them would end the cue."""
+    return " ".join(segment.text.split()).replace("-->", "->")

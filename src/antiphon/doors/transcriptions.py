@@ -1,0 +1,181 @@
+"""``POST /v1/audio/transcriptions`` and ``/v1/audio/translations``: audio in, text out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+from litestar import Response, post
+from litestar.types import ASGIApp
+
+from antiphon.doors.attendance import attended, begun
+from antiphon.doors.charges import charge_request
+from antiphon.doors.forms import AudioForm, read_audio_form
+from antiphon.doors.services import RestRequest, correlation_of, identity_of, services_of
+from antiphon.doors.streaming import EVENT_STREAM, Streaming, error_event, event
+from antiphon.doors.transcript_formats import (
+    JSON,
+    PLAIN,
+    PLAIN_FORMATS,
+    as_json,
+    as_verbose,
+    languages_of,
+)
+from antiphon.doors.uploads import decode_upload
+from antiphon.errors import InvalidRequest, ProviderUnavailable
+from antiphon.wire.jobs import PipeEntry, SegmentReady, Transcribe, TranscriptReady
+from antiphon.wire.transcriptions import (
+    MAX_FILE_BYTES,
+    TranscriptionJson,
+    TranscriptionOptions,
+    TranscriptionVerbose,
+    TranscriptTextDelta,
+    TranscriptTextDone,
+    TranslationOptions,
+)
+
+MAX_BODY_BYTES = MAX_FILE_BYTES + 2**20
+"""The file, and the form around it."""
+
+
+@post(
+    "/v1/audio/transcriptions",
+    status_code=200,
+    summary="Speech to text",
+    tags=["audio"],
+    request_max_body_size=MAX_BODY_BYTES,
+    opt={
+        "form": TranscriptionOptions,
+        "answers": {
+            JSON: (TranscriptionJson, TranscriptionVerbose),
+            PLAIN: (str,),
+            EVENT_STREAM: (TranscriptTextDelta, TranscriptTextDone),
+        },
+    },
+)
+async def create_transcription(request: RestRequest) -> ASGIApp | Response[bytes]:
+    """Write down what is said in an audio file.
+
+    With `stream=true` the answer is a stream of the events `transcript.text.delta` and `transcript.text.done`.
+    """
+    form = await read_audio_form(request, TranscriptionOptions)
+    options = form.options
+    _check(options)
+    entries = await _transcribe(request, form, _work_of(options))
+    if options.stream:
+        return Streaming(_events(entries), EVENT_STREAM, last_words=error_event)
+    transcript = await attended(request.receive, _last(entries))
+    return _answer(transcript, options, translated=False)
+
+
+@post(
+    "/v1/audio/translations",
+    status_code=200,
+    summary="Speech to English text",
+    tags=["audio"],
+    request_max_body_size=MAX_BODY_BYTES,
+    opt={"form": TranslationOptions, "answers": {JSON: (TranscriptionJson, TranscriptionVerbose), PLAIN: (str,)}},
+)
+async def create_translation(request: RestRequest) -> Response[bytes]:
+    """Write down in English what is said in an audio file of any language."""
+    form = await read_audio_form(request, TranslationOptions)
+    wish = form.options
+    work = Transcribe(
+        b"", 0, prompt=wish.prompt or "", model=wish.model, translate=True, temperature=wish.temperature or 0.0
+    )
+    entries = await _transcribe(request, form, work)
+    transcript = await attended(request.receive, _last(entries))
+    return _answer(transcript, wish, translated=True)
+
+
+def _check(options: TranscriptionOptions) -> None:
+    """Refuse what no engine here can do, by the name of the field."""
+    if options.response_format == "diarized_json":
+        raise InvalidRequest(
+            "Speakers are not told apart here yet: 'diarized_json' is not available.",
+            code="unsupported_value",
+            param="response_format",
+        )
+    if options.timestamp_granularities and options.response_format != "verbose_json":
+        raise InvalidRequest(
+            "'timestamp_granularities' needs response_format 'verbose_json'.",
+            code="invalid_value",
+            param="timestamp_granularities",
+        )
+
+
+def _work_of(options: TranscriptionOptions) -> Transcribe:
+    one_language = options.languages[0] if len(options.languages) == 1 else None
+    prompt = " ".join(part for part in (", ".join(options.keywords), options.prompt or "") if part)
+    return Transcribe(
+        b"",
+        0,
+        language=options.language or one_language,
+        prompt=prompt,
+        model=options.model,
+        word_timestamps="word" in options.timestamp_granularities,
+        temperature=options.temperature or 0.0,
+    )
+
+
+async def _transcribe(request: RestRequest, form: AudioForm[Any], work: Transcribe) -> AsyncGenerator[PipeEntry]:
+    """Decode the file, hand it to a worker, and return its results once the first is there."""
+    services, identity = services_of(request), identity_of(request)
+    charge_request(services.limiter, identity.tenant)
+    pcm = await asyncio.to_thread(decode_upload, form.file, form.name)
+    work = msgspec.structs.replace(work, audio=pcm.data, rate_hz=pcm.rate_hz)
+    entries = services.desk.run(work, tenant=identity.tenant, correlation_id=correlation_of(request))
+    return await attended(request.receive, begun(entries))
+
+
+async def _last(entries: AsyncGenerator[PipeEntry]) -> TranscriptReady:
+    async with aclosing(entries):
+        async for entry in entries:
+            if isinstance(entry, TranscriptReady):
+                return entry
+    raise ProviderUnavailable("The transcript did not arrive.")
+
+
+async def _events(entries: AsyncGenerator[PipeEntry]) -> AsyncGenerator[bytes]:
+    """Send every segment as it is known; the deltas join to the text of the last event."""
+    sent = ""
+    async with aclosing(entries):
+        async for entry in entries:
+            match entry:
+                case SegmentReady(segment=segment):
+                    delta = _joined(sent, segment.text)
+                case TranscriptReady(text=text):
+                    delta = text.removeprefix(sent) if text.startswith(sent) else ""
+                case _:
+                    continue
+            if delta:
+                sent += delta
+                yield event(TranscriptTextDelta(delta))
+            if isinstance(entry, TranscriptReady):
+                yield event(TranscriptTextDone(entry.text, languages_of(entry)))
+
+
+def _joined(before: str, text: str) -> str:
+    """Return ``text`` as it goes on behind ``before``."""
+    return text if before and text[:1].isspace() else f" {text.strip()}" if before else text.strip()
+
+
+def _answer(
+    transcript: TranscriptReady, options: TranscriptionOptions | TranslationOptions, *, translated: bool
+) -> Response[bytes]:
+    wanted = options.response_format or "json"
+    if wanted in PLAIN_FORMATS:
+        return Response(PLAIN_FORMATS[wanted](transcript), media_type=PLAIN)
+    if wanted == "verbose_json":
+        granularities = options.timestamp_granularities if isinstance(options, TranscriptionOptions) else ()
+        body = as_verbose(
+            transcript,
+            granularities=granularities,
+            translated=translated,
+            temperature=options.temperature or 0.0,
+        )
+        return Response(body, media_type=JSON)
+    return Response(as_json(transcript), media_type=JSON)

@@ -1,0 +1,44 @@
+"""Lists over REST: models and voices."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that is configured here."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    """Unknown: engines do not say."""
+    owned_by: str
+    """The engine, as it is called in the settings."""
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: list[Model]
+
+
+class VoiceEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A voice that is configured here."""
+
+    id: str
+    object: Literal["voice"] = "voice"
+    language: str
+    """ISO 639-1, optionally with a region."""
+    description: str
+    default: bool
+    """True for the voice of names that are not on this list."""
+
+
+class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them."""
+
+    object: Literal["list"] = "list"
+    data: list[VoiceEntry]
