@@ -1,0 +1,60 @@
+"""The stub recogniser: hears the same words in everything that is loud enough. For tests and load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import numpy as np
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.speech import Pcm, Segment, Transcript, Word
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.stt import TranscribeOptions
+
+THRESHOLD_RMS = 0.001
+"""Full scale is 1.0; quieter clips have no text."""
+
+
+class StubStt:
+    """Answers after a fixed time with a fixed text."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._delay_s = float(context.settings.get("stub_stt_ms", 0)) / 1000
+        self._text = str(context.settings.get("stub_text", "hello from the stub"))
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities("stub", models=("stub-stt",))
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
+        """Yield one segment and the transcript; for silence the transcript alone."""
+        if self._delay_s:
+            await asyncio.sleep(self._delay_s)
+        text = self._text if _is_loud(audio) else ""
+        segments = (Segment(text, 0.0, audio.duration_s, self._words(audio, options)),) if text else ()
+        for segment in segments:
+            yield segment
+        yield Transcript(text, options.language or "en", audio.duration_s, segments)
+
+    def _words(self, audio: Pcm, options: TranscribeOptions) -> tuple[Word, ...]:
+        """Spread the words evenly over the clip."""
+        words = self._text.split() if options.word_timestamps else []
+        step_s = audio.duration_s / max(1, len(words))
+        return tuple(Word(word, place * step_s, (place + 1) * step_s) for place, word in enumerate(words))
+
+
+def _is_loud(audio: Pcm) -> bool:
+    samples = np.frombuffer(audio.data, "<i2", len(audio.data) // 2)
+    return bool(len(samples)) and float(np.mean((samples / 32_768.0) ** 2)) > THRESHOLD_RMS**2
+
+
+def create(context: EngineContext) -> StubStt:
+    """Make the engine from ``stub_stt_ms`` and ``stub_text``."""
+    return StubStt(context)

@@ -1,0 +1,163 @@
+"""From sound to passages of text: finds the speech, decodes it by short windows, and tries again where it looped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import structlog
+
+from antiphon.entities.speech import Segment, Word
+from antiphon.ports.stt import TranscribeOptions
+from antiphon.ports.vad import RATE_HZ
+from antiphon.providers.whisper_model import (
+    PADDED_S,
+    TIME_CODE_S,
+    Attempt,
+    Decoded,
+    Samples,
+    WhisperNetwork,
+)
+from antiphon.providers.whisper_window import (
+    Stretch,
+    find_speech,
+    is_certain_speech,
+    is_looped,
+    is_noise,
+    next_window,
+    what_is_left,
+)
+
+_TIME_CODES_FROM_S = 8.0
+"""Shorter clips are one segment: time codes would only cost tokens."""
+_PADDED = Attempt(PADDED_S, beam_size=5)
+
+_log = structlog.get_logger("antiphon.whisper")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One decoded stretch of a clip."""
+
+    language: str
+    segments: tuple[Segment, ...]
+
+
+class Transcriber:
+    """Writes down clips of any length. Blocks; threads may share it."""
+
+    def __init__(self, network: WhisperNetwork, *, padding_s: float) -> None:
+        self._network = network
+        self._attempts = (
+            Attempt(padding_s, time_codes=False, tokens_per_s=10.0),
+            Attempt(padding_s + 2.0),  # time codes and more zeros end most loops, and cost little
+            _PADDED,
+            replace(_PADDED, no_repeat=3),
+        )
+
+    def passages(
+        self, samples: Samples, options: TranscribeOptions, is_cancelled: Callable[[], bool]
+    ) -> Iterator[Passage]:
+        """Yield the passages of a clip in order; none for silence and noise.
+
+        Raises `Cancelled` at the next step after ``is_cancelled`` turns true.
+        """
+        probabilities = self._network.detect(samples) if len(samples) else []
+        certain = is_certain_speech(probabilities)
+        for stretch in find_speech(probabilities, len(samples) / RATE_HZ):
+            left: Stretch | None = stretch
+            while left:
+                window = next_window(left, probabilities)
+                decoded = self._decode(samples, window, options, is_cancelled, certain=certain)
+                reached_s = window.end_s
+                if decoded:
+                    passage, reached_s = self._passage(decoded, window, options)
+                    yield passage
+                left = what_is_left(left, window, reached_s, probabilities)
+
+    def warm_up(self, samples: Samples) -> None:
+        """Decode once whatever ``samples`` hold, so that memory is there and the code is warm."""
+        self._network.decode(samples, TranscribeOptions("en"), self._attempts[0], lambda: False)
+
+    def padded(self, samples: Samples, language: str) -> str:
+        """Decode a clip of at most 30 s as usual, in a window of 30 s: the yardstick for the short windows."""
+        return self._network.decode(samples, TranscribeOptions(language), _PADDED, lambda: False).text
+
+    def _decode(
+        self,
+        samples: Samples,
+        window: Stretch,
+        options: TranscribeOptions,
+        is_cancelled: Callable[[], bool],
+        *,
+        certain: bool,
+    ) -> Decoded | None:
+        """Decode a window; None where it holds no speech."""
+        part = samples[int(window.start_s * RATE_HZ) : int(window.end_s * RATE_HZ)]
+        decoded: Decoded | None = None
+        for number, attempt in enumerate(self._attempts, 1):
+            coded = attempt.time_codes or window.duration_s >= _TIME_CODES_FROM_S
+            decoded = self._network.decode(part, options, replace(attempt, time_codes=coded), is_cancelled)
+            if not decoded.text or is_noise(decoded.belief, certain_speech=certain):
+                return None
+            if not decoded.is_cut and not is_looped(decoded.text, window.duration_s):
+                break
+            _log.info("whisper looped", duration_s=round(window.duration_s, 2), attempt=number)
+        return decoded
+
+    def _passage(self, decoded: Decoded, window: Stretch, options: TranscribeOptions) -> tuple[Passage, float]:
+        """Return the text of a window by segments, and the time that it reaches."""
+        segments, reached_s = _segments(decoded, window)
+        if options.word_timestamps:
+            words = self._network.align(decoded, window.duration_s, window.start_s)
+            segments = _share(words, segments)
+        return Passage(decoded.language, tuple(segments)), reached_s
+
+
+def _segments(decoded: Decoded, window: Stretch) -> tuple[list[Segment], float]:
+    """Cut the tokens at their time codes; what follows the last code reaches to the end."""
+    first_code = decoded.tokenizer.timestamp_begin
+    segments: list[Segment] = []
+    start_s, end_s, tokens = window.start_s, window.start_s, list[int]()
+    for token in decoded.tokens:
+        if token < first_code:
+            tokens.append(token)
+            continue
+        end_s = min(window.start_s + (token - first_code) * TIME_CODE_S, window.end_s)
+        segments += _segment(decoded, tokens, start_s, end_s)
+        start_s, tokens = end_s, []
+    if tokens or not segments:
+        end_s = window.end_s
+        segments += _segment(decoded, tokens, start_s, end_s)
+    return segments, end_s
+
+
+def _segment(decoded: Decoded, tokens: list[int], start_s: float, end_s: float) -> list[Segment]:
+    text = decoded.tokenizer.decode(tokens).strip()
+    if not text:
+        return []
+    belief = decoded.belief
+    times = (round(start_s, 2), round(max(start_s, end_s), 2))
+    return [Segment(text, *times, (), belief.average_logprob, belief.no_speech_probability)]
+
+
+def _share(words: list[Word], segments: list[Segment]) -> list[Segment]:
+    """Give each segment as many letters of words as its text has, and the times of its words."""
+    shared: list[Segment] = []
+    rest = list(words)
+    for place, segment in enumerate(segments, 1):
+        own: list[Word] = []
+        letters = _letters(segment.text)
+        while rest and (letters > 0 or place == len(segments)):
+            letters -= _letters(rest[0].text)
+            own.append(rest.pop(0))
+        shared.append(_with_words(segment, own) if own else segment)
+    return shared
+
+
+def _with_words(segment: Segment, words: list[Word]) -> Segment:
+    return replace(segment, words=tuple(words), start_s=words[0].start_s, end_s=words[-1].end_s)
+
+
+def _letters(text: str) -> int:
+    return sum(not character.isspace() for character in text)

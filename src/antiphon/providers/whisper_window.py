@@ -1,0 +1,137 @@
+"""Decisions around Whisper, on numbers and text: which stretches to decode, and whether to believe the result."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
+
+WINDOW_S = WINDOW_SAMPLES / RATE_HZ
+LONGEST_S = 27.0
+"""Longest stretch decoded at once: Whisper's 30 s less the zeros behind."""
+
+_MAYBE_SPEECH = 0.15
+_PERHAPS_SPEECH = 0.3
+_SPEECH = 0.5
+_SPEECH_WINDOWS = 3
+_REST_WINDOWS = 8
+_MARGIN_S = 0.4
+"""Audio kept around speech: the detector hears the first and last sounds late."""
+_JOIN_S = 2.0
+"""Stretches that are closer than this are decoded together."""
+_REST_S = 1.0
+
+_FEWEST_TOKENS = 16
+_FEWEST_CHARACTERS = 24
+_CHARACTERS_PER_S = 32.0
+"""Nobody speaks faster; text that is longer was not in the audio."""
+_COMPRESSION = 2.4
+_REPEATS = 4
+_LONGEST_PHRASE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a clip, seconds from its start."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """How sure Whisper is of a text."""
+
+    average_logprob: float
+    no_speech_probability: float
+
+
+def find_speech(probabilities: Sequence[float], duration_s: float) -> list[Stretch]:
+    """Return the stretches of a clip where somebody may speak, in order; pauses up to 2 s lie inside one.
+
+    ``probabilities`` are those of the clip's windows.
+    """
+    if max(probabilities, default=0.0) < _PERHAPS_SPEECH:
+        return []
+    joined: list[Stretch] = []
+    for place, probability in enumerate(probabilities):
+        if probability < _MAYBE_SPEECH:
+            continue
+        start_s = max(0.0, place * WINDOW_S - _MARGIN_S)
+        end_s = min(duration_s, (place + 1) * WINDOW_S + _MARGIN_S)
+        if joined and start_s - joined[-1].end_s < _JOIN_S:
+            joined[-1] = Stretch(joined[-1].start_s, end_s)
+        else:
+            joined.append(Stretch(start_s, end_s))
+    return joined
+
+
+def next_window(stretch: Stretch, probabilities: Sequence[float]) -> Stretch:
+    """Return what to decode first: all of ``stretch``, or where it is too long, up to its quietest place."""
+    if stretch.duration_s <= LONGEST_S:
+        return stretch
+    first = int((stretch.start_s + LONGEST_S / 2) / WINDOW_S)
+    last = min(int((stretch.start_s + LONGEST_S) / WINDOW_S), len(probabilities))
+    quietest = min(range(first, last), key=lambda place: sum(probabilities[max(0, place - 2) : place + 3]))
+    return Stretch(stretch.start_s, (quietest + 0.5) * WINDOW_S)
+
+
+def what_is_left(stretch: Stretch, window: Stretch, reached_s: float, probabilities: Sequence[float]) -> Stretch | None:
+    """Return what is still to be decoded of ``stretch`` when the text of ``window`` goes up to ``reached_s``.
+
+    The decoder may stop early, e.g. where the language changes; what it left is decoded again if there is speech.
+    """
+    reached_s = min(max(reached_s, window.start_s + _REST_S), window.end_s)
+    if window.end_s < stretch.end_s:
+        went_far = reached_s > window.start_s + window.duration_s / 2
+        return Stretch(reached_s if went_far else window.end_s, stretch.end_s)
+    rest = probabilities[int(reached_s / WINDOW_S) + 1 : int(window.end_s / WINDOW_S)]
+    has_speech = sum(probability >= _SPEECH for probability in rest) >= _REST_WINDOWS
+    return Stretch(reached_s, stretch.end_s) if has_speech and stretch.end_s - reached_s > _REST_S else None
+
+
+def is_certain_speech(probabilities: Sequence[float]) -> bool:
+    """Say whether the detector alone is sure that somebody speaks."""
+    return sum(probability >= _SPEECH for probability in probabilities) >= _SPEECH_WINDOWS
+
+
+def is_noise(belief: Belief, *, certain_speech: bool) -> bool:
+    """Say whether the text was read into noise."""
+    if belief.no_speech_probability > 0.6 and belief.average_logprob < -0.6:
+        return True
+    return belief.average_logprob < (-1.5 if certain_speech else -0.8)
+
+
+def token_limit(duration_s: float, tokens_per_s: float) -> int:
+    """Return how many tokens are generated at the most; a text that needs more is taken for a loop."""
+    return int(_FEWEST_TOKENS + tokens_per_s * duration_s)
+
+
+def is_looped(text: str, duration_s: float) -> bool:
+    """Say whether the decoder went round in circles: too long for the time, or the same words again and again."""
+    if len(text) > _FEWEST_CHARACTERS + _CHARACTERS_PER_S * duration_s:
+        return True
+    return _compression(text) > _COMPRESSION or _repeats(text.lower().split())
+
+
+def _compression(text: str) -> float:
+    data = text.encode()
+    return len(data) / len(zlib.compress(data)) if data else 0.0
+
+
+def _repeats(words: Sequence[str]) -> bool:
+    """Say whether some phrase stands four times in a row."""
+    for size in range(1, min(_LONGEST_PHRASE, len(words) // _REPEATS) + 1):
+        run = 0
+        for place in range(size, len(words)):
+            run = run + 1 if words[place] == words[place - size] else 0
+            if run >= size * (_REPEATS - 1):
+                return True
+    return False
