@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +12,12 @@ from cyclopts import Parameter
 
 from antiphon.app.settings import Settings, load_settings
 from antiphon.app.wiring import platform
+from antiphon.cli.first_run import pull_missing
 from antiphon.doors.auth import refuse_open_exposure
 from antiphon.doors.server import HttpServer, ServerOptions, stop_on_signals
 from antiphon.doors.tls import TlsFiles, self_signed
 from antiphon.errors import InvalidRequest
 from antiphon.observe import logs
-from antiphon.providers.first_run import pull_missing
 
 READY = "antiphon ready {url}"
 
@@ -67,7 +68,7 @@ def serve(
 
 def _tls(settings: Settings, cert: Path | None, key: Path | None, *, make: bool) -> TlsFiles | None:
     if make:
-        return self_signed(settings.data_dir)
+        return self_signed(settings.data_dir, time.time())
     if (cert is None) != (key is None):
         raise InvalidRequest("--tls-cert and --tls-key go together.", param="tls_key" if cert else "tls_cert")
     return TlsFiles(cert, key) if cert and key else None

@@ -58,6 +58,8 @@ class Model(msgspec.Struct, frozen=True):
     description: str
     licence: str
     sources: tuple[Source, ...]
+    engine: str = ""
+    """Name of the engine that loads it, as in the settings."""
     default: bool = False
     """True when the engines of an unconfigured server need it."""
     fallback: str = ""

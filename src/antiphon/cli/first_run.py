@@ -1,0 +1,32 @@
+"""The first start: bring the weights that the chosen engines need."""
+
+from __future__ import annotations
+
+from antiphon.app.settings import Settings
+from antiphon.cli.screen import ERR, download_progress
+from antiphon.errors import AntiphonError
+from antiphon.providers.weights import Weights
+
+
+def needed(settings: Settings) -> list[str]:
+    """Return the names of the weights that the configured engines load by default."""
+    chosen = {*settings.stt, *settings.llm, *settings.tts, *settings.vad, *settings.end_of_turn}
+    own = {"whisper": settings.whisper_path, "smollm2": settings.smollm2_path}
+    given = {engine for engine, path in own.items() if path is not None}
+    table = Weights(settings.data_dir).list()
+    return [held.model.name for held in table if held.model.engine in chosen - given]
+
+
+def pull_missing(settings: Settings) -> None:
+    """Fetch what is missing, with progress. What cannot be had is said; whether that matters its engine decides."""
+    weights = Weights(settings.data_dir, offline=settings.offline)
+    missing = [held.model.name for held in weights.list() if not held.complete]
+    wanted = [name for name in needed(settings) if name in missing]
+    if not wanted or settings.offline:
+        return
+    with download_progress() as report:
+        for name in wanted:
+            try:
+                weights.pull(name, report)
+            except AntiphonError as error:
+                ERR.print(f"[yellow]{error.message}[/yellow]")
