@@ -10,6 +10,7 @@ from typing import Any
 from antiphon.audio.stretch import stretch
 from antiphon.providers.child_frames import AnyRequest, Audio, Phonemes, Phonemize, Ready, Say
 from antiphon.providers.child_loop import Send, serve
+from antiphon.providers.pace import Pace
 from antiphon.text.script import language_of_script
 
 _SYNCHRONOUS = 2
@@ -20,7 +21,24 @@ _RATE = 1
 """The parameter that holds words per minute."""
 
 _PIECE_MS = 200
-_NORMAL_WPM, _SLOWEST_WPM, _FASTEST_WPM = 175, 80, 700
+_PACE = Pace(
+    {
+        80: 2.074,
+        90: 1.946,
+        120: 1.466,
+        150: 1.171,
+        175: 1.0,
+        200: 0.883,
+        250: 0.718,
+        300: 0.599,
+        350: 0.521,
+        400: 0.448,
+        500: 0.375,
+        600: 0.312,
+        700: 0.268,
+        750: 0.25,
+    }
+)
 _DEFAULT_VOICE = "en-us"
 _VOICE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}(?:\+[a-z0-9]{1,10})?")
 _PUNCTUATION = re.compile(r"([,;:.!?…—]+(?=\s|$)|[。！？、，।؟]+)")
@@ -77,17 +95,16 @@ class EspeakEngine:
                 raise ValueError(f"espeak-ng cannot answer {type(request).__name__}")
 
     def _say(self, request: Say, send: Send) -> None:
-        wanted_wpm = _NORMAL_WPM * request.speed
-        wpm = min(max(wanted_wpm, _SLOWEST_WPM), _FASTEST_WPM)
-        self._lib.espeak_SetParameter(_RATE, round(wpm), 0)
-        if wanted_wpm >= _SLOWEST_WPM:
+        words_per_minute, rest = _PACE.plan(request.speed)
+        self._lib.espeak_SetParameter(_RATE, round(words_per_minute), 0)
+        if rest == 1.0:
             self._take = lambda pcm: send(Audio(request.id, pcm))
             self._synthesize(request.text)
             return
         whole = bytearray()
         self._take = lambda pcm: whole.extend(pcm) is None
         self._synthesize(request.text)
-        send(Audio(request.id, stretch(bytes(whole), self._rate_hz, wanted_wpm / wpm)))
+        send(Audio(request.id, stretch(bytes(whole), self._rate_hz, rest)))
 
     def _synthesize(self, text: str) -> None:
         data = text.encode("utf-8", "replace") + b"\0"

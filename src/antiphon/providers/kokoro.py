@@ -1,0 +1,137 @@
+"""Kokoro: a neural voice of 82 million parameters in eight languages; slow without many cores.
+
+Phonemes come from espeak-ng in its own process.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from antiphon.audio.stretch import stretch
+from antiphon.entities.capabilities import Capabilities, Voice
+from antiphon.errors import WeightsMissing
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.child_frames import Phonemes, Phonemize
+from antiphon.providers.espeak import espeak_process
+from antiphon.providers.kokoro_text import tokens
+from antiphon.providers.pace import Pace
+from antiphon.providers.thread_voice import ThreadVoice
+from antiphon.providers.weights import Weights
+from antiphon.text.script import language_of_script
+
+_FAVOURITES = ("af_heart", "af_bella", "jf_alpha")
+"""The first of these that is there is the default voice."""
+
+_LANGUAGES = {
+    "a": "en-us",
+    "b": "en-gb",
+    "e": "es",
+    "f": "fr",
+    "h": "hi",
+    "i": "it",
+    "j": "ja",
+    "p": "pt-br",
+    "z": "zh",
+}
+"""By the first letter of a voice's name."""
+
+_PACE = Pace({0.5: 2.03, 0.75: 1.17, 1.0: 1.0, 1.3: 0.653, 2.0: 0.552})
+
+
+def create(context: EngineContext) -> KokoroTts:
+    """Entry point of the ``kokoro`` engine. Raises `WeightsMissing`."""
+    path = context.settings.get("kokoro_path")
+    folder = Path(path) if path else Weights(context.data_dir, offline=context.offline).folder("kokoro")
+    return KokoroTts(folder, context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    session: ort.InferenceSession
+    styles: dict[str, NDArray[np.float32]]
+
+
+class KokoroTts(ThreadVoice[_Model]):
+    """Speaks with the voices in the folder: ``*.onnx`` and ``voices*.npz`` or ``voices*.bin``."""
+
+    engine = "kokoro"
+
+    def __init__(self, folder: Path, context: EngineContext) -> None:
+        super().__init__(context)
+        self._network = _only(folder, "*.onnx")
+        self._styles = _only(folder, "voices*")
+        with np.load(self._styles) as styles:
+            names = sorted(styles.files)
+        favourite = next((name for name in _FAVOURITES if name in names), names[0])
+        self._voices = [favourite, *(name for name in names if name != favourite)]
+        self._phonemizer = espeak_process(context.timeout_s, engine="kokoro")
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The voices of the file, each with its language."""
+        voices = tuple(Voice(name, _LANGUAGES.get(name[0], "en-us"), "Kokoro") for name in self._voices)
+        return Capabilities("kokoro", models=("kokoro",), voices=voices, streams=True)
+
+    async def start(self) -> None:
+        """Load the network, and the process that knows the phonemes."""
+        await self._phonemizer.start()
+        await super().start()
+
+    async def close(self) -> None:
+        """Free both; idempotent."""
+        await super().close()
+        await self._phonemizer.close()
+
+    def _load(self) -> _Model:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = self._threads
+        options.log_severity_level = 3
+        session = ort.InferenceSession(self._network, options, providers=["CPUExecutionProvider"])
+        with np.load(self._styles) as styles:
+            model = _Model(session, {name: styles[name] for name in styles.files})
+        self._render(model, tokens("həlˈoʊ.", "en-us"), self._voices[0], 1.0)
+        return model
+
+    async def _say(self, model: _Model, words: str, options: SpeakOptions) -> bytes:
+        language = options.language or language_of_script(words) or "en-us"
+        numbers = tokens(await self._phonemes(words, language), language)
+        voice = self._voice_for(options.voice, language)
+        return await self._in_thread(self._render, model, numbers, voice, options.speed) if numbers else b""
+
+    async def _phonemes(self, words: str, language: str) -> str:
+        request = self._phonemizer.ask(lambda id_: Phonemize(id_, words, language))
+        async with aclosing(request) as replies:
+            return "".join([reply.text async for reply in replies if isinstance(reply, Phonemes)])
+
+    def _voice_for(self, wanted: str, language: str) -> str:
+        if wanted in self._voices:
+            return wanted
+        speakers = (name for name in self._voices if _LANGUAGES.get(name[0], "").startswith(language[:2]))
+        return next(speakers, self._voices[0])
+
+    def _render(self, model: _Model, numbers: list[int], voice: str, speed: float) -> bytes:
+        own, rest = _PACE.plan(speed)
+        styles = model.styles[voice]
+        inputs = {
+            "tokens": np.array([[0, *numbers, 0]], np.int64),
+            "style": styles[min(len(numbers), len(styles) - 1)].reshape(1, -1).astype(np.float32),
+            "speed": np.array([own], np.float32),
+        }
+        audio = cast("NDArray[np.float32]", model.session.run(None, inputs)[0]).reshape(-1)
+        data = (np.clip(audio, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+        return stretch(data, self.rate_hz, rest)
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise WeightsMissing(f"{folder} holds no {pattern}; run `antiphon models pull kokoro`")
+    return found[0]

@@ -1,0 +1,88 @@
+"""A voice whose engine runs in threads of this process: it lets go of the interpreter while it computes."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, ParamSpec, TypeVar
+
+from antiphon.entities.speech import Pcm, SpeechChunk
+from antiphon.errors import ProviderUnavailable, WeightsMissing
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.deadline import deadline
+from antiphon.providers.extras import install_hint
+from antiphon.providers.onnx_errors import onnx_errors
+from antiphon.text.sentences import split
+from antiphon.text.speakable import speakable
+
+M = TypeVar("M")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ThreadVoice(ABC, Generic[M]):
+    """The calls of `TextToSpeech` over a model that is loaded once, one call of it a sentence."""
+
+    engine: str
+    rate_hz = 24_000
+
+    def __init__(self, context: EngineContext) -> None:
+        self._threads = context.threads
+        self._timeout_s = context.timeout_s
+        workers = int(context.settings.get("tts_workers", 4))
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix=self.engine)
+        self._loading = asyncio.Lock()
+        self._model: M | None = None
+        self._is_closed = False
+
+    async def start(self) -> None:
+        """Load the model, and speak once so that the first answer is not the slow one."""
+        await self._ready()
+
+    async def close(self) -> None:
+        """Let go of the model; a sentence in progress is dropped. Idempotent."""
+        self._is_closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._model = None
+
+    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+        """Yield one chunk a sentence."""
+        model = await self._ready()
+        for sentence in split(text):
+            words = speakable(sentence)
+            if words:
+                async with deadline(self.engine, self._timeout_s):
+                    data = await self._say(model, words, options)
+                if data:
+                    yield SpeechChunk(Pcm(data, self.rate_hz), sentence)
+
+    @abstractmethod
+    def _load(self) -> M:
+        """Load the model and warm it up; called once, in a thread."""
+
+    @abstractmethod
+    async def _say(self, model: M, words: str, options: SpeakOptions) -> bytes:
+        """Return one sentence as s16le, empty when the voice has no sound for it."""
+
+    async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def guarded() -> T:
+            with onnx_errors(self.engine):
+                return call(*args, **kwargs)
+
+        if self._is_closed:
+            raise ProviderUnavailable(f"{self.engine} is closed")
+        return await asyncio.get_running_loop().run_in_executor(self._pool, guarded)
+
+    async def _ready(self) -> M:
+        async with self._loading:
+            model = self._model
+            if model is None:
+                try:
+                    model = await self._in_thread(self._load)
+                except ImportError as exc:
+                    raise WeightsMissing(install_hint(self.engine, exc), code="engine_not_installed") from exc
+                self._model = model
+            return model
