@@ -55,9 +55,9 @@ class SqliteStore:
 
     async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
         """Write rows in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""
-        items = [item_columns(row) for row in rows if isinstance(row, StoredItem)]
-        begun = [session_columns(row) for row in rows if isinstance(row, StoredSession)]
         async with self._transaction() as connection:
+            items = [item_columns(row) for row in rows if isinstance(row, StoredItem)]
+            begun = [session_columns(row) for row in rows if isinstance(row, StoredSession)]
             if begun:
                 await connection.execute(_UPSERT_SESSION, begun)
             if items:

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from antiphon.errors import ProviderUnavailable
+from antiphon.ports.store import StoredItem, StoredSession
+from antiphon.store.sqlite import SqliteStore
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from antiphon.ports.store import StoredItem
+from antiphon.store.sqlite import SqliteStore
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+    await store.start()
+    number = 0
+    while True:
+        batch = range(number, number + 7)
+        await store.record([StoredItem("t", "s", f"i{n}", n, 1, b'{"n": 1}', 1.0) for n in batch])
+        number = batch.stop
+        print(number, flush=True)  # the acknowledgement
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("patience_s", [0.0, 0.15, 0.4])
+async def test_killing_the_process_loses_nothing_that_was_acknowledged(tmp_path: Path, patience_s: float) -> None:
+    path = tmp_path / "history.db"
+    child = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    acknowledged = [child.stdout.readline()]
+    time.sleep(patience_s)
+    os.kill(child.pid, signal.SIGKILL)
+    acknowledged += child.stdout.readlines()
+    child.wait()
+    child.stdout.close()
+    rows = int(acknowledged[-1])
+    assert rows >= 7
+    with sqlite3.connect(path) as check:
+        assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    check.close()
+    store = SqliteStore(path)
+    await store.start()
+    found = [item.position for item in await store.items("t", "s", limit=10**6)]
+    await store.close()
+    assert found[:rows] == list(range(rows))
+    assert len(found) % 7 == 0, "half a batch was written"
+
+
+async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "history.db"
+    store = SqliteStore(path)
+    await store.start()
+    await store.record([StoredSession("s", "t", 1.0, "m")])
+    assert {file.name: oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {
+        "history.db": "0o600",
+        "history.db-wal": "0o600",
+        "history.db-shm": "0o600",
+    }
+    await store.close()
+
+
+async def test_a_file_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with sqlite3.connect(path) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    store = SqliteStore(path)
+    with pytest.raises(ProviderUnavailable, match="newer release"):
+        await store.start()
+    await store.close()
+
+
+async def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProviderUnavailable, match=r"history\.db"):
+        await SqliteStore(tmp_path / "file" / "history.db").start()
+
+
+async def test_a_file_that_is_no_database_is_an_error_and_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    path.write_text("my precious notes" * 100)
+    store = SqliteStore(path)
+    with pytest.raises(ProviderUnavailable):
+        await store.start()
+    await store.close()
+    assert path.read_text() == "my precious notes" * 100
+
+
+async def test_the_newest_hundred_of_many_items_come_by_an_index(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    store = SqliteStore(path)
+    await store.start()
+    for session in range(20):
+        rows = [StoredItem("t", f"s{session}", f"i{n}", n, 1, b"{}", 1.0) for n in range(1000)]
+        await store.record(rows)
+    started = time.perf_counter()
+    assert len(await store.items("t", "s7", before=900)) == 100
+    assert time.perf_counter() - started < 0.1
+    await store.close()
+    with sqlite3.connect(path) as look:
+        plan = look.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM conversation_items WHERE tenant_id = 't' AND session_id = 's7'"
+            " AND deleted IS 0 AND position < 900 ORDER BY position DESC, item_id DESC LIMIT 100"
+        ).fetchall()
+    look.close()
+    assert "conversation_items_by_position" in plan[0][-1]

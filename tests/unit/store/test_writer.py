@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from antiphon.errors import ProviderBusy
+from antiphon.ports.store import StoredItem, StoredSession
+from antiphon.resilience.backoff import Backoff
+from antiphon.store.sqlite import SqliteStore
+from antiphon.store.writer import StoreWriter
+
+FAST = Backoff(base_s=0.01, cap_s=0.02)
+
+
+def item(position: int) -> StoredItem:
+    return StoredItem("t", "s", f"i{position}", position, 1, b"{}", 1.0)
+
+
+class FaultyStore(SqliteStore):
+    """The real store, which can be told to fail and counts its batches."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.failing = False
+        self.batches: list[int] = []
+
+    async def limit_pages(self, pages: int) -> None:
+        """Let the file grow to so many pages: beyond, SQLite says that the disk is full."""
+        assert self._engine is not None
+        async with self._engine.begin() as connection:
+            await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
+        if self.failing:
+            raise ProviderBusy("the database is locked")
+        self.batches.append(len(rows))
+        await super().record(rows)
+
+
+@pytest.fixture
+async def store(tmp_path: Path):
+    made = FaultyStore(tmp_path / "history.db")
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def stored(store: FaultyStore) -> list[int]:
+    return [found.position for found in await store.items("t", "s", limit=100_000)]
+
+
+async def emptied(writer: StoreWriter) -> None:
+    async with asyncio.timeout(5):
+        while writer.backlog:
+            await asyncio.sleep(0.005)
+
+
+async def test_rows_are_on_disk_within_a_fraction_of_a_second_in_one_batch(store: FaultyStore) -> None:
+    writer = StoreWriter(store)
+    running = asyncio.ensure_future(writer.run())
+    for number in range(100):
+        writer.put(item(number))
+    assert store.batches == []
+    started = asyncio.get_running_loop().time()
+    await emptied(writer)
+    assert asyncio.get_running_loop().time() - started < 0.5
+    assert store.batches == [100]
+    assert await stored(store) == list(range(100))
+    running.cancel()
+
+
+async def test_put_returns_at_once_whatever_the_store_does(store: FaultyStore) -> None:
+    store.failing = True
+    writer = StoreWriter(store, capacity=50_000, backoff=FAST)
+    running = asyncio.ensure_future(writer.run())
+    started = asyncio.get_running_loop().time()
+    for number in range(20_000):
+        writer.put(item(number))
+    assert asyncio.get_running_loop().time() - started < 0.5
+    assert writer.backlog == 20_000
+    running.cancel()
+
+
+async def test_a_failing_store_gets_everything_once_it_works_again(store: FaultyStore) -> None:
+    store.failing = True
+    writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
+    running = asyncio.ensure_future(writer.run())
+    for number in range(50):
+        writer.put(item(number))
+        await asyncio.sleep(0.001)
+    assert writer.backlog == 50
+    store.failing = False
+    await emptied(writer)
+    assert await stored(store) == list(range(50))
+    assert writer.dropped == 0
+    running.cancel()
+
+
+async def test_only_a_full_buffer_drops_and_only_the_oldest(store: FaultyStore) -> None:
+    store.failing = True
+    writer = StoreWriter(store, capacity=10, flush_s=0.01, backoff=FAST)
+    for number in range(25):
+        writer.put(item(number))
+    assert (writer.backlog, writer.dropped) == (10, 15)
+    store.failing = False
+    assert await writer.drain() == 0
+    assert await stored(store) == list(range(15, 25))
+
+
+async def test_drain_stores_what_waits_also_after_the_task_was_cancelled(store: FaultyStore) -> None:
+    writer = StoreWriter(store, flush_s=60)
+    running = asyncio.ensure_future(writer.run())
+    writer.put(item(1))
+    await asyncio.sleep(0)
+    running.cancel()
+    assert await writer.drain() == 0
+    assert await stored(store) == [1]
+
+
+async def test_drain_gives_up_in_time_and_says_what_is_left(store: FaultyStore) -> None:
+    store.failing = True
+    writer = StoreWriter(store, backoff=FAST)
+    writer.put(item(1))
+    writer.put(item(2))
+    assert await writer.drain(timeout_s=0.05) == 2
+
+
+async def test_a_row_that_is_refused_for_good_is_dropped_alone(store: FaultyStore) -> None:
+    writer = StoreWriter(store, batch=16)
+    for number in range(50):
+        content = b"\xff" if number in {7, 31} else b"{}"
+        writer.put(replace(item(number), content=content))
+    assert await writer.drain() == 0
+    assert writer.dropped == 2
+    assert await stored(store) == [number for number in range(50) if number not in {7, 31}]
+
+
+async def test_a_database_locked_by_another_process_is_waited_for(store: FaultyStore, tmp_path: Path) -> None:
+    writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
+    running = asyncio.ensure_future(writer.run())
+    other = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writer.put(item(1))
+    await asyncio.sleep(0.1)
+    assert writer.backlog == 1
+    other.execute("COMMIT")
+    other.close()
+    await emptied(writer)
+    assert await stored(store) == [1]
+    running.cancel()
+
+
+async def test_a_full_disk_is_waited_out(store: FaultyStore) -> None:
+    writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
+    await store.limit_pages(1)  # less than there is: not one page more
+    running = asyncio.ensure_future(writer.run())
+    rows = [replace(item(number), content=b'"' + b"x" * 4000 + b'"') for number in range(50)]
+    for row in rows:
+        writer.put(row)
+    await asyncio.sleep(0.1)
+    assert writer.backlog == 50
+    await store.limit_pages(10_000)
+    await emptied(writer)
+    assert await stored(store) == list(range(50))
+    running.cancel()
