@@ -144,10 +144,7 @@ def subprotocol(offered: Sequence[str]) -> str | None:
 
 def key_id(key: str) -> str:
     """Return the public name of a static key, the same on every start."""
-    return (
-        "key_"
-        + hashlib.sha256(b"antiphon key id\0" + key.encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    )
+    return "key_" + hashlib.sha256(b"antiphon key id\0" + key.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def is_loopback(host: str) -> bool:

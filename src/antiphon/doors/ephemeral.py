@@ -117,9 +117,7 @@ class EphemeralSecrets:
         try:
             # validate=True: characters outside the alphabet are refused, so one secret has one spelling
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            plain = zlib.decompress(
-                self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], PREFIX.encode())
-            )
+            plain = zlib.decompress(self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], PREFIX.encode()))
             return msgspec.msgpack.decode(plain, type=_Payload)
         except (binascii.Error, ValueError, InvalidTag, zlib.error, msgspec.MsgspecError) as exc:
             raise invalid from exc

@@ -57,9 +57,7 @@ def _serves(cert: Path, names: Sequence[str], today: dt.datetime) -> bool:
     return lasts and list(extension.value) == [_general_name(name) for name in names]
 
 
-def _certificate(
-    key: ec.EllipticCurvePrivateKey, names: Sequence[str], today: dt.datetime
-) -> x509.Certificate:
+def _certificate(key: ec.EllipticCurvePrivateKey, names: Sequence[str], today: dt.datetime) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Antiphon (self-signed)")])
     public = key.public_key()
     return (
