@@ -50,8 +50,14 @@ def last_user_text(request: ChatRequest) -> str:
 
 
 def example_call(tool: Tool, text: str = "") -> Iterator[ToolCallDelta]:
-    """Stream a call of ``tool`` whose arguments satisfy its schema, filled from ``text`` where it fits."""
-    value: Any = example(tool.parameters, text)
+    """Stream a call of ``tool`` whose arguments satisfy its schema, filled from ``text`` where it fits.
+
+    Raises `InvalidRequest` when the tool's parameters are no JSON schema.
+    """
+    try:
+        value: Any = example(tool.parameters, text)
+    except (TypeError, ValueError, AttributeError, OverflowError) as exc:
+        raise InvalidRequest(f"the parameters of {tool.name!r} are no JSON schema: {exc}", param="tools") from exc
     return call_deltas(tool.name, json.dumps(value, ensure_ascii=False))
 
 

@@ -37,6 +37,9 @@ _NEGATIONS = re.compile(r"\b(no|not|off|false|don't|never|without|nein|nicht|kei
 _NUMBERS = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 _QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]+)[\"”“»]")
 
+_MAX_STEPS = 5_000
+"""Most parts of a schema that are looked at: references make a short one branch without end."""
+
 Schema = Mapping[str, Any]
 
 
@@ -44,6 +47,7 @@ def example(schema: Schema | bool | None, text: str = "") -> Any:
     """Return a value that satisfies ``schema``; None, ``True`` and ``{}`` are satisfied by ``{}``.
 
     Equal arguments give equal values. Enumerated words, numbers and quotations found in ``text`` are used.
+    Raises `ValueError`, `TypeError` or `AttributeError` for what is no schema, or one that branches without end.
     """
     if not isinstance(schema, Mapping) or not schema:
         return {}
@@ -56,6 +60,7 @@ class _Filler:
     def __init__(self, root: Schema, text: str) -> None:
         self._root = root
         self._text = " ".join(text.split())
+        self._steps = 0
         self._numbers: Iterator[str] = iter(_NUMBERS.findall(text))
 
     def value(self, schema: Schema | bool, depth: int, salt: int = 0) -> Any:
@@ -86,16 +91,15 @@ class _Filler:
 
     def _flatten(self, schema: Schema | bool, depth: int) -> dict[str, Any]:
         """Resolve references and combinations into one plain schema."""
+        self._steps += 1
+        if self._steps > _MAX_STEPS:
+            raise ValueError("the schema is too large")
         flat: dict[str, Any] = dict(schema) if isinstance(schema, Mapping) else {}
         for _ in range(_MAX_DEPTH):
             if isinstance(flat.get("$ref"), str):
                 flat = _merge(self._resolve(flat.pop("$ref")), flat)
             elif flat.get("allOf"):
-                parts = (
-                    [self._flatten(part, depth + 1) for part in flat.pop("allOf")]
-                    if depth <= _MAX_DEPTH
-                    else []
-                )
+                parts = [self._flatten(part, depth + 1) for part in flat.pop("allOf")] if depth <= _MAX_DEPTH else []
                 for part in parts:
                     flat = _merge(flat, part)
             elif branches := flat.pop("anyOf", None) or flat.pop("oneOf", None):
@@ -106,9 +110,7 @@ class _Filler:
 
     def _branch(self, branches: list[Any]) -> Schema:
         """Choose the first branch that is not null and does not lead back into itself."""
-        plain = [
-            branch for branch in branches if isinstance(branch, Mapping) and branch.get("type") != "null"
-        ]
+        plain = [branch for branch in branches if isinstance(branch, Mapping) and branch.get("type") != "null"]
         closed = [branch for branch in plain if "$ref" not in branch]
         return cast("Schema", next(iter(closed or plain or [{"type": "null"}])))
 
@@ -208,9 +210,7 @@ def _type(schema: Schema) -> str:
         return "object"
     if "items" in schema or "prefixItems" in schema:
         return "array"
-    if any(
-        key in schema for key in ("minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum")
-    ):
+    if any(key in schema for key in ("minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum")):
         return "number"
     return "string"
 

@@ -53,8 +53,7 @@ async def test_max_tokens_cuts_the_answer_and_says_so() -> None:
 async def test_the_first_word_and_the_pace_come_on_time() -> None:
     started = time.monotonic()
     times = [
-        time.monotonic() - started
-        async for _ in StubLlm(first_ms=50, words=6, words_per_s=50).respond(ask("hello"))
+        time.monotonic() - started async for _ in StubLlm(first_ms=50, words=6, words_per_s=50).respond(ask("hello"))
     ]
     assert 0.05 <= times[0] < 0.3
     assert times[5] >= 0.15
@@ -93,6 +92,13 @@ async def test_an_unknown_forced_tool_is_an_error() -> None:
         await collect(StubLlm(), ask("hello", tools=(WEATHER,), tool_choice="function:nope"))
     with pytest.raises(InvalidRequest):
         await collect(StubLlm(), ask("hello", tool_choice="required"))
+
+
+@pytest.mark.parametrize("broken", [{"type": "string", "maxLength": "x"}, {"properties": [1]}, {"required": 1}])
+async def test_parameters_that_are_no_schema_are_an_error_of_the_request(broken: dict[str, Any]) -> None:
+    tool = Tool("odd", "", {"type": "object", "properties": {"a": broken}})
+    with pytest.raises(InvalidRequest, match="odd"):
+        await collect(StubLlm(), ask("hello", tools=(tool,), tool_choice="required"))
 
 
 async def test_a_first_word_behind_the_deadline_is_a_time_out() -> None:

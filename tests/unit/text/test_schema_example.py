@@ -37,9 +37,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "tuple": {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False},
     "nested": {
         "type": "object",
-        "properties": {
-            "place": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-        },
+        "properties": {"place": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}},
         "required": ["place"],
         "additionalProperties": False,
     },
@@ -125,6 +123,11 @@ def test_a_schema_that_requires_itself_for_ever_still_returns() -> None:
     }
     assert "a" in example(schema)
     assert example({"$ref": "#"}) is not ...
+
+
+def test_a_schema_that_branches_without_end_is_refused_in_time() -> None:
+    with pytest.raises(ValueError, match="too large"):
+        example({"allOf": [{"$ref": "#"}, {"$ref": "#"}]})
 
 
 leaves = st.one_of(

@@ -1,0 +1,68 @@
+"""A llama.cpp server inside this process, which nobody outside can reach."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import secrets
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from antiphon.errors import ProviderUnavailable
+
+xllamacpp: Any = importlib.import_module("xllamacpp")  # it ships no types
+
+_BATCH_TOKENS = 16
+"""Prompt tokens worked on at a time: a cancel or another slot's token waits for one such batch (0.2 s on one
+core). Larger ones were not faster."""
+
+Chunk = dict[str, Any]
+
+
+class LlamaServer:
+    """A loaded model with ``slots`` conversations side by side, each with its own context and prefix cache.
+
+    The library insists on serving HTTP. It is given a socket file in a private folder, deleted at once, and a
+    random key, so that no port listens; where there are no socket files, a keyed port on loopback is left.
+    """
+
+    def __init__(self, path: Path, *, slots: int, slot_tokens: int, threads: int) -> None:
+        """Load the model (0.5 s and more; holds the interpreter lock). Raises `ProviderUnavailable`."""
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.n_parallel = slots
+        params.n_ctx = slots * slot_tokens
+        params.n_batch = params.n_ubatch = _BATCH_TOKENS
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+        params.n_threads_http = 1
+        params.cache_ram_mib = 0  # the default keeps up to 8 GiB of old prompts
+        params.verbosity = -1
+        params.ui = params.endpoint_slots = False
+        params.api_keys = [secrets.token_urlsafe(32)]
+        try:
+            with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
+                if hasattr(socket, "AF_UNIX"):
+                    params.hostnames = [f"{folder}/llama.sock"]
+                self._server: Any = xllamacpp.Server(params)
+        except RuntimeError as exc:
+            raise ProviderUnavailable(f"{path.name} could not be loaded: {exc}") from exc
+
+    def chat(self, body: Chunk, on_chunk: Callable[[Chunk], bool]) -> None:
+        """Stream a chat completion, blocking; ``on_chunk`` returns True to stop it.
+
+        Raises `ValueError` for a JSON schema that the library refuses.
+        """
+        self._server.handle_chat_completions(body, on_chunk)
+
+    @property
+    def address(self) -> str:
+        """Where the library says that it listens."""
+        return str(self._server.listening_address)
+
+    def close(self) -> None:
+        """Free the model; no call may be running."""
+        with contextlib.suppress(AttributeError):
+            del self._server

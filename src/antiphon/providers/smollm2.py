@@ -1,0 +1,274 @@
+"""SmolLM2-135M-Instruct through llama.cpp: answers on one core without a network, and knows little."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, Tool
+from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.llm import LanguageModel
+from antiphon.providers.deadline import deadline
+from antiphon.providers.llama_server import Chunk, LlamaServer
+from antiphon.providers.smollm2_prompt import call_prompt, grammar_schema, prompt
+from antiphon.providers.tool_choice import call_deltas, example_call, forced_tool, last_user_text
+from antiphon.providers.weights import Weights
+from antiphon.text.schema_check import satisfies
+
+NAME = "smollm2"
+
+_SLOT_TOKENS = 1024
+"""Context of one conversation; the model was trained with 8,192, but a prompt costs 10 ms a token."""
+
+_PROMPT_TOKENS = 512
+_ANSWER_TOKENS = 160
+"""Longest answer where the request sets none; small models do not stop by themselves."""
+
+_ENOUGH_TOKENS = 48
+"""Behind this many tokens such an answer ends with its sentence."""
+
+_CALL_TOKENS = 256
+_WAITING_PER_SLOT = 8
+_SENTENCE_END = re.compile(r"[.!?。！？][\"'”’)]*$")
+_SAMPLING = {"temperature": 0, "repeat_penalty": 1.03, "repeat_last_n": 64}
+"""Any warmth makes a model of this size stray; the small penalty keeps it out of loops."""
+
+
+def create(context: EngineContext) -> LanguageModel:
+    """Make the engine from ``smollm2_path`` and ``llm_workers``. Raises `ImportError` without its library."""
+    path = context.settings.get("smollm2_path")
+    return SmolLm2(
+        Path(path) if path else None,
+        Weights(context.data_dir, offline=context.offline),
+        slots=int(context.settings.get("llm_workers", 4)),
+        threads=context.threads,
+        timeout_s=context.timeout_s,
+    )
+
+
+class SmolLm2:
+    """Answers up to ``slots`` conversations at a time, each in a thread; further ones wait in order.
+
+    Without ``max_tokens`` an answer ends with the first sentence behind 48 tokens, at 160 at the latest. The
+    prompt is held to 512 tokens. Functions are called only when forced.
+    """
+
+    capabilities = Capabilities(
+        name=NAME, models=("smollm2-135m-instruct",), languages=("en",), streams=True, context_tokens=_SLOT_TOKENS
+    )
+
+    def __init__(self, path: Path | None, weights: Weights, *, slots: int, threads: int, timeout_s: float) -> None:
+        self._path = path
+        self._weights = weights
+        self._slots = slots
+        self._threads = threads
+        self._timeout_s = timeout_s
+        self._server: LlamaServer | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._stops: set[threading.Event] = set()
+
+    async def start(self) -> None:
+        """Load the model and answer once, so that the instructions are cached."""
+        if self._server is not None:
+            return
+        path = self._model_file()
+        self._pool = ThreadPoolExecutor(self._slots, thread_name_prefix=NAME)
+        self._server = await asyncio.get_running_loop().run_in_executor(
+            self._pool,
+            lambda: LlamaServer(path, slots=self._slots, slot_tokens=_SLOT_TOKENS, threads=self._threads),
+        )
+        async for _ in self.respond(ChatRequest((), max_tokens=1)):
+            pass
+
+    async def close(self) -> None:
+        """Stop every answer and free the model."""
+        server, self._server = self._server, None
+        if server is None or self._pool is None:
+            return
+        for stop in self._stops:
+            stop.set()
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+        server.close()
+
+    async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Stream the answer to ``request``."""
+        tool = forced_tool(request)
+        events = self._say(request) if tool is None else self._call(request, tool)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def _say(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        most = _ANSWER_TOKENS if request.max_tokens is None else max(1, request.max_tokens)
+        body = {"max_tokens": min(most, _SLOT_TOKENS - _PROMPT_TOKENS), **_SAMPLING}
+        tally = _Tally()
+        said = ""
+        async with aclosing(self._fitted(request, body)) as chunks:
+            async for chunk in chunks:
+                text = tally.take(chunk)
+                if request.max_tokens is None and tally.output_tokens > _ENOUGH_TOKENS and _ends(said, text):
+                    tally.finish_reason = "stop"
+                    break
+                if text:
+                    said += text
+                    yield TextDelta(text)
+        yield tally.done()
+
+    async def _call(self, request: ChatRequest, tool: Tool) -> AsyncGenerator[ChatEvent]:
+        """Let the model fill in the schema; where it fails, fill in an example from the user's words."""
+        tally = _Tally()
+        arguments = ""
+        schema = grammar_schema(tool)
+        if schema is not None:
+            form = {"type": "json_schema", "json_schema": {"name": "arguments", "schema": schema}}
+            body = {"max_tokens": _CALL_TOKENS, "temperature": 0, "response_format": form}
+            with suppress(ValueError):  # the library has no grammar for this schema
+                async with aclosing(self._fitted(request, body, tool)) as chunks:
+                    async for chunk in chunks:
+                        arguments += tally.take(chunk)
+        for delta in (
+            call_deltas(tool.name, arguments)
+            if _is_call(arguments, tool)
+            else example_call(tool, last_user_text(request))
+        ):
+            yield delta
+        tally.finish_reason = "tool_calls"
+        yield tally.done()
+
+    async def _fitted(self, request: ChatRequest, body: Chunk, tool: Tool | None = None) -> AsyncGenerator[Chunk]:
+        """Stream chunks; a prompt that was longer than estimated is cut once more."""
+        for limit in (_PROMPT_TOKENS, _PROMPT_TOKENS // 2, 128):
+            messages = call_prompt(request, tool, limit) if tool else prompt(request, limit)
+            async with aclosing(self._chunks({**body, "messages": messages})) as chunks:
+                first = await anext(chunks, None)
+                if first is None or "error" not in first:
+                    if first is not None:
+                        yield first
+                    async for chunk in chunks:
+                        yield chunk
+                    return
+                if first["error"].get("type") != "exceed_context_size_error":
+                    raise ProviderUnavailable(f"the model failed: {first['error'].get('message')}")
+        raise ProviderUnavailable("the conversation does not fit the model")
+
+    async def _chunks(self, body: Chunk) -> AsyncGenerator[Chunk]:
+        """Run one completion in a thread and bring its chunks here; closing tells the thread to stop."""
+        if self._server is None or self._pool is None:
+            raise ProviderUnavailable("the model is not loaded")
+        if len(self._stops) >= self._slots * _WAITING_PER_SLOT:
+            raise ProviderBusy(f"{len(self._stops)} answers are being generated or waiting")
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Chunk | None] = asyncio.Queue()  # bounded by max_tokens
+        stop = threading.Event()
+        self._stops.add(stop)
+        call = loop.run_in_executor(self._pool, _complete, self._server, body, stop, _Bridge(loop, queue))
+        call.add_done_callback(_note_error)
+        try:
+            while True:
+                async with deadline(NAME, self._timeout_s):
+                    chunk = await queue.get()
+                if chunk is None:
+                    break
+                yield chunk
+            await call
+        except RuntimeError as exc:
+            raise ProviderUnavailable(f"the model failed: {exc}") from exc
+        finally:
+            stop.set()
+            call.cancel()
+            self._stops.discard(stop)
+
+    def _model_file(self) -> Path:
+        if self._path is not None:
+            if not self._path.is_file():
+                raise WeightsMissing(f"ANTIPHON_SMOLLM2_PATH names {self._path}, which is not a file")
+            return self._path
+        return next(iter(sorted(self._weights.folder(NAME).glob("*.gguf"))))
+
+
+class _Bridge:
+    """Hands chunks from an engine's thread to the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Chunk | None]) -> None:
+        self._loop = loop
+        self._queue = queue
+
+    def put(self, chunk: Chunk | None) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, chunk)
+
+
+class _Tally:
+    """Counts what an answer used."""
+
+    def __init__(self) -> None:
+        self.finish_reason = ""
+        self.output_tokens = 0
+        self._input_tokens = 0
+        self._cached_tokens = 0
+
+    def take(self, chunk: Chunk) -> str:
+        """Note one chunk and return its text."""
+        if progress := chunk.get("prompt_progress"):
+            self._input_tokens, self._cached_tokens = progress["total"], progress["cache"]
+        if usage := chunk.get("usage"):
+            self._input_tokens, self.output_tokens = usage["prompt_tokens"], usage["completion_tokens"]
+        text = ""
+        for choice in chunk.get("choices", ()):
+            text += choice["delta"].get("content") or ""
+            self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        self.output_tokens += 1 if text else 0
+        return text
+
+    def done(self) -> ChatDone:
+        """Return the last event."""
+        match self.finish_reason:
+            case "length" | "tool_calls" as reason:
+                finish = reason
+            case _:
+                finish = "stop"
+        return ChatDone(finish, self._input_tokens, self.output_tokens, self._cached_tokens)
+
+
+def _complete(server: LlamaServer, body: Chunk, stop: threading.Event, bridge: _Bridge) -> None:
+    """Run one completion; the bridge hears of its end whatever happens."""
+
+    def on_chunk(chunk: Chunk) -> bool:
+        if not stop.is_set():
+            bridge.put(chunk)
+        return stop.is_set()
+
+    extra: Chunk = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
+    try:
+        if not stop.is_set():
+            server.chat({**body, **extra}, on_chunk)
+    finally:
+        bridge.put(None)
+
+
+def _ends(said: str, more: str) -> bool:
+    """Say whether ``said`` ended a sentence, now that ``more`` shows that no digit or dot follows."""
+    return bool(_SENTENCE_END.search(said)) and (not more or more[0].isspace())
+
+
+def _is_call(arguments: str, tool: Tool) -> bool:
+    try:
+        value: Any = json.loads(arguments)
+        return satisfies(value, tool.parameters)
+    except (TypeError, ValueError, AttributeError):  # cut JSON, or a schema that is none
+        return False
+
+
+def _note_error(call: asyncio.Future[None]) -> None:
+    """Take the error of a call that nobody awaits any more, so that it is not reported as forgotten."""
+    if not call.cancelled():
+        call.exception()
