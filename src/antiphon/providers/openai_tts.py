@@ -1,0 +1,114 @@
+"""Voices of OpenAI, and of services with the same ``/audio/speech``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from openai import AsyncOpenAI, omit
+
+from antiphon.entities.capabilities import Capabilities, Voice
+from antiphon.entities.speech import Pcm, SpeechChunk
+from antiphon.errors import ProviderUnavailable
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.openai_client import OFFICIAL_BASE_URL, openai_client
+from antiphon.providers.openai_errors import openai_errors
+from antiphon.text.sentences import split
+from antiphon.text.speakable import speakable
+
+RATE_HZ = 24_000
+"""Of the ``pcm`` response format."""
+
+_VOICES = (
+    "alloy",
+    "ash",
+    "ballad",
+    "cedar",
+    "coral",
+    "echo",
+    "fable",
+    "marin",
+    "nova",
+    "onyx",
+    "sage",
+    "shimmer",
+    "verse",
+)
+_LANGUAGE = "en"
+"""Their accent; they speak other languages too."""
+
+
+def create(context: EngineContext) -> OpenAiTts:
+    """Entry point of the ``openai`` engine."""
+    return OpenAiTts(context)
+
+
+class OpenAiTts:
+    """Asks for one sentence after the other, so that every piece of audio has its text."""
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._model = str(context.settings.get("openai_tts_model") or "tts-1")
+        base_url = str(context.settings.get("openai_base_url") or OFFICIAL_BASE_URL)
+        self._is_official = base_url.rstrip("/") == OFFICIAL_BASE_URL
+        self._client: AsyncOpenAI | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """OpenAI's voices; another service may have others, which pass through."""
+        voices = tuple(Voice(name, _LANGUAGE) for name in _VOICES)
+        return Capabilities("openai", models=(self._model,), voices=voices, streams=True)
+
+    async def start(self) -> None:
+        """Open the client; the service is first asked when there is something to say."""
+        self._open()
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+        """Yield audio as it arrives."""
+        client = self._open()
+        for sentence in split(text):
+            words = speakable(sentence)
+            if words:
+                label = sentence
+                async with aclosing(self._say(client, words, options)) as pieces:
+                    async for piece in pieces:
+                        yield SpeechChunk(Pcm(piece, RATE_HZ), label)
+                        label = ""
+
+    async def _say(self, client: AsyncOpenAI, words: str, options: SpeakOptions) -> AsyncGenerator[bytes]:
+        speech = client.audio.speech.with_streaming_response
+        odd = b""
+        with openai_errors("openai"):
+            async with speech.create(
+                input=words,
+                model=self._model,
+                voice=self._voice_for(options.voice),
+                response_format="pcm",
+                speed=omit if options.speed == 1.0 else options.speed,
+                instructions=options.instructions or omit,
+            ) as response:
+                kind = response.headers.get("content-type", "")
+                if kind.startswith(("application/json", "text/")):
+                    raise ProviderUnavailable(f"openai answered with {kind} instead of sound")
+                async for data in response.iter_bytes():
+                    data = odd + data
+                    whole = len(data) & ~1
+                    odd = data[whole:]
+                    if whole:
+                        yield data[:whole]
+
+    def _voice_for(self, wanted: str) -> str:
+        is_known = wanted in _VOICES or (wanted and not self._is_official)
+        return wanted if is_known else _VOICES[0]
+
+    def _open(self) -> AsyncOpenAI:
+        if self._client is None:
+            self._client = openai_client(self._context)
+        return self._client
