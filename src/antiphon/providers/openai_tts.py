@@ -21,19 +21,8 @@ RATE_HZ = 24_000
 """Of the ``pcm`` response format."""
 
 _VOICES = (
-    "alloy",
-    "ash",
-    "ballad",
-    "cedar",
-    "coral",
-    "echo",
-    "fable",
-    "marin",
-    "nova",
-    "onyx",
-    "sage",
-    "shimmer",
-    "verse",
+    *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
+    *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
 )
 _LANGUAGE = "en"
 """Their accent; they speak other languages too."""
@@ -84,7 +73,7 @@ class OpenAiTts:
 
     async def _say(self, client: AsyncOpenAI, words: str, options: SpeakOptions) -> AsyncGenerator[bytes]:
         speech = client.audio.speech.with_streaming_response
-        odd = b""
+        rest = b""
         with openai_errors("openai"):
             async with speech.create(
                 input=words,
@@ -98,11 +87,11 @@ class OpenAiTts:
                 if kind.startswith(("application/json", "text/")):
                     raise ProviderUnavailable(f"openai answered with {kind} instead of sound")
                 async for data in response.iter_bytes():
-                    data = odd + data
-                    whole = len(data) & ~1
-                    odd = data[whole:]
+                    rest += data
+                    whole = len(rest) & ~1
                     if whole:
-                        yield data[:whole]
+                        yield rest[:whole]
+                    rest = rest[whole:]
 
     def _voice_for(self, wanted: str) -> str:
         is_known = wanted in _VOICES or (wanted and not self._is_official)
