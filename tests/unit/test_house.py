@@ -1,0 +1,78 @@
+"""The house keeps its own rules: a wrong import or a folder without a place makes ``lint-imports`` fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+Lint = Callable[[], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the package that may be broken."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    ignored = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(ROOT / "src" / "antiphon", tmp_path / "src" / "antiphon", ignore=ignored))
+
+
+@pytest.fixture
+def lint(package: Path) -> Lint:
+    """``lint-imports`` on the copy."""
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
+            cwd=package.parents[1],
+            env={**os.environ, "PYTHONPATH": str(package.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def append(path: Path, line: str) -> None:
+    path.write_text(f"{path.read_text()}\n{line}\n")
+
+
+def test_the_house_as_it_stands_keeps_every_contract(lint: Lint) -> None:
+    done = lint()
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("wire/jobs.py", "import antiphon.bus.embedded", "Imports go downwards only"),
+        ("bus/embedded.py", "import antiphon.store.sqlite", "Imports go downwards only"),
+        ("doors/auth.py", "import antiphon.workers.loop", "Imports go downwards only"),
+        ("doors/auth.py", "import antiphon.bus.embedded", "name adapters"),
+        ("app/asgi.py", "import antiphon.policy.window", "name adapters"),
+        ("conversation/machine.py", "import asyncio", "The conversation is a value"),
+        ("workers/loop.py", "import sqlalchemy", "know no database and no web server"),
+    ],
+)
+def test_a_wrong_import_breaks_its_contract(package: Path, lint: Lint, module: str, line: str, contract: str) -> None:
+    append(package / module, line)
+    done = lint()
+    assert done.returncode == 1, done.stdout
+    assert any(contract in kept and "BROKEN" in kept for kept in done.stdout.splitlines()), done.stdout
+
+
+def test_a_folder_without_a_place_in_the_layers_is_refused(package: Path, lint: Lint) -> None:
+    (package / "attic").mkdir()
+    (package / "attic" / "__init__.py").touch()
+    done = lint()
+    assert done.returncode == 1
+    assert "attic" in done.stdout
