@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+import tracemalloc
+
+import pytest
+
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import VirtualClock
+from antiphon.errors import NotFound, Overloaded
+from antiphon.wire.jobs import AudioReady, Job, JobFailed, Speak, TextReady
+
+
+def job(job_id: str, *, epoch: int = 0) -> Job:
+    return Job(job_id, "speak", Speak("hi"), f"out:{job_id}", epoch=epoch)
+
+
+def text(value: object) -> TextReady:
+    return TextReady("j", str(value))
+
+
+# -- virtual time --------------------------------------------------------------------------------------------
+
+
+async def test_leases_run_out_by_the_clock_that_was_passed_in() -> None:
+    clock = VirtualClock()
+    bus = EmbeddedBus(clock, lease_s=10)
+    await bus.submit(job("a"))
+    first = await anext(bus.claim("speak", "first"))
+    clock.advance(9.9)
+    await first.renew()
+    clock.advance(9.9)
+    bus.sweep()
+    assert bus.depth("speak") == 0
+    clock.advance(0.1)
+    bus.sweep()
+    assert bus.depth("speak") == 1
+    second = await anext(bus.claim("speak", "second"))
+    assert second.job.attempt == 2
+    await bus.close()
+
+
+async def test_a_heartbeat_after_a_stall_takes_the_job_back_while_nobody_else_has_it() -> None:
+    clock = VirtualClock()
+    bus = EmbeddedBus(clock, lease_s=10)
+    await bus.submit(job("a"))
+    lease = await anext(bus.claim("speak", "first"))
+    clock.advance(60)
+    bus.sweep()
+    await lease.renew()
+    waiting = asyncio.ensure_future(anext(bus.claim("speak", "second")))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+    await lease.acknowledge()
+    await bus.close()
+
+
+async def test_after_a_stall_of_the_loop_heartbeats_go_before_redelivery() -> None:
+    bus = EmbeddedBus(lease_s=0.1)
+    await bus.submit(job("a"))
+    lease = await anext(bus.claim("speak", "first"))
+    other = asyncio.ensure_future(anext(bus.claim("speak", "second")))
+
+    async def beat() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0.03)
+            await lease.renew()
+
+    beating = asyncio.ensure_future(beat())
+    await asyncio.sleep(0.01)
+    time.sleep(0.2)
+    await beating
+    assert not other.done()
+    other.cancel()
+    await bus.close()
+
+
+async def test_a_delayed_job_waits_by_the_clock() -> None:
+    clock = VirtualClock()
+    bus = EmbeddedBus(clock)
+    await bus.submit(job("a"))
+    await (await anext(bus.claim("speak", "w"))).release("busy", delay_s=30)
+    clock.advance(29.9)
+    bus.sweep()
+    assert bus.depth("speak") == 0
+    clock.advance(0.2)
+    bus.sweep()
+    assert (await anext(bus.claim("speak", "w"))).job.attempt == 2
+    await bus.close()
+
+
+# -- limits --------------------------------------------------------------------------------------------------
+
+
+async def test_a_full_queue_refuses_further_jobs() -> None:
+    bus = EmbeddedBus(queue_limit=2)
+    await bus.submit(job("a"))
+    await bus.submit(job("b"))
+    with pytest.raises(Overloaded):
+        await bus.submit(job("c"))
+    await anext(bus.claim("speak", "w"))
+    await bus.submit(job("c"))
+    assert bus.depth("speak") == 2
+    await bus.close()
+
+
+async def test_a_closed_bus_takes_no_job() -> None:
+    bus = EmbeddedBus()
+    await bus.close()
+    with pytest.raises(Overloaded):
+        await bus.submit(job("a"))
+
+
+async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping() -> None:
+    bus = EmbeddedBus(pipe_entries=4)
+    await bus.write("p", [text(number) for number in range(4)])
+    reader = bus.read("p")
+    for _ in range(4):
+        await anext(reader)
+    await bus.write("p", [text(4)])
+    with pytest.raises(NotFound):
+        await anext(bus.read("p"))
+    assert await anext(bus.read("p", after=1)) == (2, text(1))
+    await bus.close()
+
+
+async def test_the_failure_of_a_given_up_job_comes_even_into_a_full_pipe() -> None:
+    bus = EmbeddedBus(pipe_entries=1, attempts=1)
+    await bus.write("out:a", [text("partial")])
+    await bus.submit(job("a"))
+    await (await anext(bus.claim("speak", "w"))).release("busy")
+    reader = bus.read("out:a")
+    assert await anext(reader) == (1, text("partial"))
+    _, failure = await anext(reader)
+    assert isinstance(failure, JobFailed)
+    assert (failure.code, failure.transient) == ("attempts_exhausted", True)
+    await bus.close()
+
+
+async def test_the_failure_of_a_fenced_job_is_not_written() -> None:
+    bus = EmbeddedBus(attempts=1)
+    await bus.submit(job("a", epoch=1))
+    await bus.fence("out:a", 2)
+    await (await anext(bus.claim("speak", "w"))).release("busy")
+    await bus.write("out:a", [text("new")], epoch=2)
+    assert await anext(bus.read("out:a")) == (1, text("new"))
+    await bus.close()
+
+
+async def test_strict_hands_out_copies_and_otherwise_the_thing_itself() -> None:
+    entry = AudioReady("j", b"1234")
+    for strict in (False, True):
+        bus = EmbeddedBus(strict=strict)
+        sent = job("a")
+        await bus.submit(sent)
+        await bus.write("p", [entry])
+        claimed = (await anext(bus.claim("speak", "w"))).job
+        _, read = await anext(bus.read("p"))
+        assert (claimed, read) == (sent, entry)
+        assert (claimed is sent, read is entry) == (not strict, not strict)
+        await bus.close()
+
+
+# -- nothing leaks -------------------------------------------------------------------------------------------
+
+
+async def turn(bus: EmbeddedBus, name: str) -> None:
+    """One job from submit to the drop of its pipe; every third one is cancelled."""
+    await bus.submit(job(name))
+    lease = await anext(bus.claim("speak", "w"))
+    watching = asyncio.ensure_future(bus.cancelled(name))
+    await bus.write(lease.job.output, [text("hi")])
+    assert await anext(bus.read(lease.job.output)) == (1, text("hi"))
+    if name.endswith(("3", "6", "9")):
+        await bus.cancel(name)
+        await watching
+    watching.cancel()
+    await lease.acknowledge()
+    await bus.cancel(name)
+    await bus.drop(lease.job.output)
+
+
+async def test_jobs_flags_and_pipes_of_the_past_do_not_pile_up() -> None:
+    clock = VirtualClock()
+    bus = EmbeddedBus(clock)
+    for number in range(3000):
+        await turn(bus, str(number))
+        clock.advance(1)
+    queues = bus._queues
+    assert (queues._known, queues._leased, queues._delayed, queues._waiting["speak"]) == ({}, {}, [], [])
+    assert (queues.flags._up, queues.flags._watchers, len(queues.flags._early)) == (set(), {}, 0)
+    assert bus._pipes == {}
+    assert len(queues._ended) <= 301
+    assert len(bus._dropped) <= 301
+    await bus.close()
+
+
+async def test_a_pipe_that_was_only_looked_at_leaves_nothing() -> None:
+    bus = EmbeddedBus()
+    reader = bus.read("p")
+    waiting = asyncio.ensure_future(anext(reader))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    del reader, waiting
+    await asyncio.sleep(0)  # the loop lets go of the cancelled task
+    gc.collect()
+    assert bus._pipes == {}
+    await bus.close()
+
+
+async def test_an_idle_reader_costs_little_memory() -> None:
+    bus = EmbeddedBus()
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    readers = [bus.read(f"p{number}") for number in range(1000)]
+    per_reader = (tracemalloc.get_traced_memory()[0] - before) / 1000
+    tracemalloc.stop()
+    assert per_reader < 1024
+    assert len(readers) == len(bus._pipes)
+    await bus.close()
+
+
+async def test_no_task_and_at_most_one_timer_is_made_for_many_jobs() -> None:
+    bus = EmbeddedBus()
+    tasks = len(asyncio.all_tasks())
+    claims = bus.claim("speak", "w")
+    for number in range(100):
+        await bus.submit(job(str(number)))
+        await anext(claims)
+        await bus.write("p", [text(number)])
+    assert len(asyncio.all_tasks()) == tasks
+    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    assert sum(not handle.cancelled() and "JobQueues" in repr(handle) for handle in scheduled) <= 1
+    await bus.close()
