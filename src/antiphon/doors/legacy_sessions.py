@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import post
+from litestar.params import Body
 from msgspec import UNSET
 
 from antiphon.doors.ephemeral import IssuedSecret
@@ -33,7 +34,9 @@ _TYPES = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/p
 
 
 @post("/v1/realtime/sessions", status_code=200, summary="Make a client secret (beta)", tags=["realtime"])
-async def create_legacy_session(request: RestRequest, data: LegacySession | None = None) -> LegacySessionAnswer:
+async def create_legacy_session(
+    request: RestRequest, data: Annotated[LegacySession | None, Body()] = None
+) -> LegacySessionAnswer:
     """Make a key that opens realtime sessions, asked for in the flat shape of the beta interface.
 
     Only this call keeps that shape; the session itself speaks the present protocol.
@@ -73,7 +76,7 @@ async def create_legacy_session(request: RestRequest, data: LegacySession | None
     tags=["realtime"],
 )
 async def create_legacy_transcription_session(
-    request: RestRequest, data: LegacyTranscriptionSession | None = None
+    request: RestRequest, data: Annotated[LegacyTranscriptionSession | None, Body()] = None
 ) -> LegacyTranscriptionAnswer:
     """Make a key that opens transcription sessions, asked for in the flat shape of the beta interface."""
     asked = data or LegacyTranscriptionSession()

@@ -16,9 +16,11 @@ async def list_models(request: RestRequest) -> ModelList:
 
 
 @get("/v1/models/{model_id:path}", summary="Get a model", tags=["models"])
-async def get_model(model_id: str, request: RestRequest) -> Model:
+async def get_model(request: RestRequest) -> Model:
     """Return one model."""
-    name = model_id.removeprefix("/")  # a path parameter keeps its slash, and a model's name may hold some
+    name = str(request.path_params["model_id"]).removeprefix(
+        "/"
+    )  # a path parameter keeps its slash, and a model's name may hold some
     found = _models(services_of(request)).get(name)
     if found is None:
         raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")

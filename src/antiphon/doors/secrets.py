@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import post
+from litestar.params import Body
 
 from antiphon.doors.ephemeral import DEFAULT_TTL_S, IssuedSecret
 from antiphon.doors.services import RestRequest, identity_of, services_of
@@ -24,7 +25,9 @@ TRANSLATION_SESSION_S = 3600
 
 
 @post("/v1/realtime/client_secrets", status_code=200, summary="Make a client secret", tags=["realtime"])
-async def create_client_secret(request: RestRequest, data: ClientSecretRequest | None = None) -> ClientSecret:
+async def create_client_secret(
+    request: RestRequest, data: Annotated[ClientSecretRequest | None, Body()] = None
+) -> ClientSecret:
     """Make a short-lived key that opens realtime sessions with this configuration.
 
     A web page may hold it. It can be used until it expires (10 minutes unless asked otherwise); sessions go on.
@@ -42,7 +45,9 @@ async def create_client_secret(request: RestRequest, data: ClientSecretRequest |
     summary="Make a client secret for translation",
     tags=["realtime"],
 )
-async def create_translation_secret(request: RestRequest, data: TranslationSecretRequest) -> TranslationSecret:
+async def create_translation_secret(
+    request: RestRequest, data: Annotated[TranslationSecretRequest, Body()]
+) -> TranslationSecret:
     """Make a short-lived key that opens sessions which translate speech into speech."""
     issued = issue(request, data.session, data.expires_after)
     session = TranslationSession(

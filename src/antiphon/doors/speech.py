@@ -7,9 +7,10 @@ import base64
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from litestar import post
+from litestar.params import Body
 from litestar.types import ASGIApp
 
 from antiphon.audio.wav import wav_header
@@ -64,7 +65,7 @@ class Encoder(Protocol):
         }
     },
 )
-async def create_speech(data: SpeechRequest, request: RestRequest) -> ASGIApp:
+async def create_speech(data: Annotated[SpeechRequest, Body()], request: RestRequest) -> ASGIApp:
     """Speak a text.
 
     The answer is sent while it is made: audio bytes, or with `stream_format: sse` the events `speech.audio.delta`

@@ -200,9 +200,7 @@ def test_allowed_origins_are_served_in_any_spelling() -> None:
 def test_an_allowed_origin_does_not_lift_the_host_rule() -> None:
     with pytest.raises(Forbidden):
         access(origins=("*",)).admit(Credentials(host="evil.example", origin="https://evil.example"))
-    assert (
-        access(origins=("*",)).admit(Credentials(host=LOCAL, origin="https://any.example")).key_id == "open"
-    )
+    assert access(origins=("*",)).admit(Credentials(host=LOCAL, origin="https://any.example")).key_id == "open"
 
 
 def test_two_origin_headers_never_match() -> None:

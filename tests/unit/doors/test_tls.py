@@ -24,9 +24,7 @@ def test_the_certificate_names_this_machine_and_its_key_is_private(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("days", "renewed"), [(1, False), (380, False), (384, True), (500, True)])
-def test_the_certificate_is_kept_until_shortly_before_its_end(
-    tmp_path: Path, days: int, renewed: bool
-) -> None:
+def test_the_certificate_is_kept_until_shortly_before_its_end(tmp_path: Path, days: int, renewed: bool) -> None:
     first = self_signed(tmp_path, NOW).cert.read_bytes()
     again = self_signed(tmp_path, NOW + days * DAY).cert.read_bytes()
     assert (again != first) is renewed

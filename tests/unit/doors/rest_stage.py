@@ -1,0 +1,148 @@
+"""A stage for the REST doors: a real server, a real bus and real worker loops, with scripted handlers at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import SystemClock
+from antiphon.conversation.session import Defaults, describe
+from antiphon.doors.auth import Access
+from antiphon.doors.desk import Desk
+from antiphon.doors.ephemeral import EphemeralSecrets
+from antiphon.doors.rest import build_rest
+from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.services import Readiness, RestServices
+from antiphon.entities.capabilities import Capabilities, Voice
+from antiphon.entities.speech import Segment, Word
+from antiphon.errors import AntiphonError
+from antiphon.observe.metrics import Metrics
+from antiphon.ports.bus import Bus
+from antiphon.wire.jobs import (
+    AudioReady,
+    Job,
+    PipeEntry,
+    Queue,
+    SegmentReady,
+    Speak,
+    SpeechDone,
+    Transcribe,
+    TranscriptReady,
+)
+from antiphon.workers import loop
+
+ENGINES = {
+    "stt": Capabilities("ears", models=("ears-1", "org/ears-2")),
+    "tts": Capabilities("mouth", models=("mouth-1",), voices=(Voice("ann", "en", "Clear."), Voice("ben", "en-gb"))),
+    "llm": Capabilities("brain"),
+}
+SEGMENTS = (
+    Segment("Hello there.", 0.0, 1.25, (Word("Hello", 0.0, 0.5), Word("there.", 0.6, 1.25)), -0.25, 0.01),
+    Segment("How are you?", 1.5, 3661.0415, (Word("How", 1.5, 1.7),), -0.5, 0.02),
+)
+
+
+@dataclass
+class Script:
+    """What the workers do, and what they were asked."""
+
+    pieces: Sequence[bytes] = (b"\x01\x00" * 4800, b"\x02\x00" * 4800)
+    fails_with: AntiphonError | None = None
+    fails_after: int = 0
+    """Pieces or segments before the failure."""
+    hold: asyncio.Event | None = None
+    """Waited for behind the first piece or segment."""
+    hold_first: bool = False
+    """True waits before the first one instead."""
+    segments: Sequence[Segment] = SEGMENTS
+    jobs: list[Job] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+    async def speak(self, job: Job, emit: loop.Emit, bus: Bus) -> None:
+        assert isinstance(job.work, Speak)
+        await self._play(job, emit, [AudioReady(job.id, piece) for piece in self.pieces], SpeechDone(job.id))
+
+    async def transcribe(self, job: Job, emit: loop.Emit, bus: Bus) -> None:
+        assert isinstance(job.work, Transcribe)
+        text = " ".join(segment.text for segment in self.segments)
+        seconds = len(job.work.audio) / 2 / job.work.rate_hz
+        last = TranscriptReady(job.id, text, "en", seconds, tuple(self.segments))
+        await self._play(job, emit, [SegmentReady(job.id, segment) for segment in self.segments], last)
+
+    async def _play(self, job: Job, emit: loop.Emit, parts: Sequence[PipeEntry], last: PipeEntry) -> None:
+        self.jobs.append(job)
+        try:
+            for index, part in enumerate(parts):
+                if self.fails_with and index == self.fails_after:
+                    raise self.fails_with
+                if self.hold and (self.hold_first or index):
+                    await self.hold.wait()
+                await emit([part])
+            await emit([last])
+        except asyncio.CancelledError:
+            self.cancelled.append(job.id)
+            raise
+
+
+@dataclass
+class Stage:
+    """The running server."""
+
+    url: str
+    client: httpx.AsyncClient
+    services: RestServices
+    script: Script
+    bus: EmbeddedBus
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+
+@asynccontextmanager
+async def stage(
+    script: Script | None = None, *, keys: tuple[str, ...] = (), timeout_s: float = 20.0, **fields: Any
+) -> AsyncIterator[Stage]:
+    """Run a server whose client already sends the first key."""
+    script = script or Script()
+    clock = SystemClock()
+    bus = EmbeddedBus(clock, strict=True)
+    ephemeral = EphemeralSecrets(b"a secret key of the tests")
+    origins = fields.get("allowed_origins", ())
+    services = RestServices(
+        **{
+            "desk": Desk(bus, clock, timeout_s=timeout_s),
+            "access": Access(keys, ephemeral, clock, allowed_origins=origins),
+            "ephemeral": ephemeral,
+            "clock": clock,
+            "metrics": Metrics(),
+            "engines": ENGINES,
+            "readiness": lambda: Readiness(ready=True, checks={"engines": True}),
+            "describe_session": lambda wish: describe(wish, Defaults(), now=clock.wall()),
+            "version": "1.2.3",
+            **fields,
+        }
+    )
+    handlers: dict[Queue, loop.Handler] = {"speak": script.speak, "transcribe": script.transcribe}
+    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
+    server = HttpServer(build_rest(services), ServerOptions(port=0, shutdown_s=1))
+    async with asyncio.TaskGroup() as group:
+        workers = [group.create_task(loop.run(bus, queue, handler, queue)) for queue, handler in handlers.items()]
+        serving = group.create_task(server.serve(stop=stop, ready=bound.set_result))
+        url = await bound
+        headers = {"authorization": f"Bearer {keys[0]}"} if keys else {}
+        try:
+            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
+                yield Stage(url, client, services, script, bus)
+        finally:
+            stop.set()
+            await serving
+            await bus.close()
+            for worker in workers:
+                worker.cancel()

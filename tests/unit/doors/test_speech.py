@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import wave
+
+import httpx
+import pytest
+from rest_stage import Script, stage
+
+from antiphon.errors import ProviderBusy, ProviderRejected, ProviderUnavailable
+from antiphon.wire.jobs import Speak
+
+TEXT = {"input": "Hello there.", "model": "tts-1", "voice": "alloy"}
+
+
+async def test_pcm_is_the_samples_as_they_were_made() -> None:
+    async with stage() as run:
+        answer = await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": "pcm"})
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "audio/pcm"
+        assert answer.content == b"".join(run.script.pieces)
+        assert "content-length" not in answer.headers
+
+
+async def test_wav_can_be_read_although_its_length_was_unknown() -> None:
+    async with stage() as run:
+        answer = await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": "wav"})
+        with wave.open(io.BytesIO(answer.content)) as sound:
+            assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (24_000, 1, 2)
+            assert sound.readframes(10**9) == b"".join(run.script.pieces)
+
+
+async def test_the_job_says_what_the_client_asked_for() -> None:
+    wish = {**TEXT, "voice": {"id": "ann"}, "speed": 1.5, "instructions": "Cheerful.", "response_format": "pcm"}
+    async with stage() as run:
+        await run.client.post("/v1/audio/speech", json=wish)
+        (job,) = run.script.jobs
+    assert job.work == Speak(
+        "Hello there.", voice="ann", speed=1.5, instructions="Cheerful.", model="tts-1", rate_hz=24_000
+    )
+    assert job.queue == "speak"
+    assert job.correlation_id.startswith("req_")
+
+
+async def test_nulls_are_defaults() -> None:
+    wish = {**TEXT, "speed": None, "instructions": None, "stream_format": None, "response_format": "pcm"}
+    async with stage() as run:
+        assert (await run.client.post("/v1/audio/speech", json=wish)).status_code == 200
+        assert isinstance(run.script.jobs[0].work, Speak)
+        assert run.script.jobs[0].work.speed == 1.0
+
+
+@pytest.mark.parametrize("wanted", ["pcm", "wav"])
+async def test_the_first_bytes_come_before_the_speech_is_done(wanted: str) -> None:
+    hold = asyncio.Event()
+    wish = {**TEXT, "response_format": wanted}
+    async with (
+        stage(Script(hold=hold)) as run,
+        run.client.stream("POST", "/v1/audio/speech", json=wish) as answer,
+    ):
+        chunks = answer.aiter_bytes()
+        first = await anext(chunks)
+        assert first
+        hold.set()
+        rest = b"".join([chunk async for chunk in chunks])
+    assert (first + rest).endswith(b"".join(run.script.pieces))
+
+
+async def test_sse_carries_deltas_and_ends_with_usage() -> None:
+    async with stage() as run:
+        wish = {**TEXT, "response_format": "pcm", "stream_format": "sse"}
+        answer = await run.client.post("/v1/audio/speech", json=wish)
+    assert answer.headers["content-type"] == "text/event-stream"
+    events = [json.loads(line.removeprefix("data: ")) for line in answer.text.split("\n\n") if line]
+    assert [event["type"] for event in events] == ["speech.audio.delta", "speech.audio.delta", "speech.audio.done"]
+    assert b"".join(base64.b64decode(event["audio"]) for event in events[:-1]) == b"".join(run.script.pieces)
+    assert events[-1]["usage"] == {"input_tokens": 3, "output_tokens": 8, "total_tokens": 11}
+
+
+async def test_text_that_gives_no_sound_is_an_empty_answer() -> None:
+    async with stage(Script(pieces=())) as run:
+        answer = await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": "pcm"})
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_a_client_that_hangs_up_cancels_the_job() -> None:
+    async with stage(Script(hold=asyncio.Event())) as run:
+        async with run.client.stream("POST", "/v1/audio/speech", json={**TEXT, "response_format": "pcm"}) as answer:
+            await anext(answer.aiter_bytes())
+        async with asyncio.timeout(2):
+            while not run.script.cancelled:
+                await asyncio.sleep(0.01)
+        assert run.script.cancelled == [run.script.jobs[0].id]
+
+
+async def test_a_client_that_hangs_up_before_the_first_sound_cancels_the_job() -> None:
+    async with stage(Script(hold=asyncio.Event(), hold_first=True)) as run:
+        with pytest.raises(httpx.ReadTimeout):
+            await run.client.post("/v1/audio/speech", json=TEXT | {"response_format": "pcm"}, timeout=0.3)
+        async with asyncio.timeout(2):
+            while not run.script.cancelled:
+                await asyncio.sleep(0.01)
+        assert len(run.script.cancelled) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind", "code"),
+    [
+        (ProviderRejected("no quota"), 502, "api_error", "provider_rejected"),
+        (ProviderBusy("full"), 503, "overloaded_error", "provider_busy"),
+        (ProviderUnavailable("gone"), 503, "api_error", "provider_unavailable"),
+    ],
+)
+async def test_an_engine_that_fails_at_once_is_an_error_with_its_status(
+    error: ProviderRejected, status: int, kind: str, code: str
+) -> None:
+    async with stage(Script(fails_with=error)) as run:
+        answer = await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": "pcm"})
+    assert answer.status_code == status
+    assert answer.json() == {"error": {"message": error.message, "type": kind, "param": None, "code": code}}
+
+
+async def test_an_engine_that_fails_midway_cuts_the_connection() -> None:
+    async with stage(Script(fails_with=ProviderUnavailable("gone"), fails_after=1)) as run:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": "pcm"})
+
+
+async def test_an_engine_that_fails_midway_ends_a_stream_of_events_with_the_error() -> None:
+    async with stage(Script(fails_with=ProviderUnavailable("gone"), fails_after=1)) as run:
+        wish = {**TEXT, "response_format": "pcm", "stream_format": "sse"}
+        answer = await run.client.post("/v1/audio/speech", json=wish)
+    last = json.loads(answer.text.strip().split("\n\n")[-1].removeprefix("data: "))
+    assert last["error"]["code"] == "provider_unavailable"
+
+
+async def test_work_that_takes_too_long_is_a_timeout_and_is_cancelled() -> None:
+    async with stage(Script(hold=asyncio.Event(), hold_first=True), timeout_s=0.2) as run:
+        answer = await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": "pcm"})
+        assert answer.status_code == 504
+        assert answer.json()["error"]["type"] == "timeout_error"
+        await asyncio.sleep(0.05)
+        assert len(run.script.cancelled) == 1
