@@ -58,26 +58,23 @@ class Weights:
         """Return True when all files of ``name`` are there with the right sha256."""
         folder = self._root / name
         return any(
-            all(
-                (folder / file.name).is_file() and checksum(folder / file.name) == file.sha256
-                for file in source.files
-            )
+            all((folder / file.name).is_file() and checksum(folder / file.name) == file.sha256 for file in source.files)
             for source in self._find(name).sources
         )
 
     def pull(self, name: str, progress: Progress | None = None) -> Path:
-        """Bring ``name`` here unless it is complete already, from the first source that gives it; blocks.
+        """Bring ``name`` here unless it is whole already (by sha256), from the first source that gives it; blocks.
 
         Raises `WeightsMissing` when offline, and `ProviderUnavailable` when no source gives the files.
         """
         model = self._find(name)
-        if self._complete(model):
+        if self.verify(name):
             return self._root / name
         if self._offline:
             raise WeightsMissing(f"downloads are forbidden (offline). {self._advice(model)}", param=name)
         self._root.mkdir(parents=True, exist_ok=True)
         with self._lock(name):
-            if not self._complete(model):  # another process may have brought it meanwhile
+            if not self.verify(name):  # another process may have brought it meanwhile
                 self._fetch(model, progress)
         return self._root / name
 
@@ -106,8 +103,7 @@ class Weights:
     def _advice(self, model: Model) -> str:
         fallback = f" Without it: {model.fallback}." if model.fallback else ""
         return (
-            f"the weights of {model.name} are not in {self._root}: "
-            f"run `antiphon models pull {model.name}`.{fallback}"
+            f"the weights of {model.name} are not in {self._root}: run `antiphon models pull {model.name}`.{fallback}"
         )
 
     def _fetch(self, model: Model, progress: Progress | None) -> None:
@@ -123,13 +119,14 @@ class Weights:
         raise ProviderUnavailable(f"no source gave {model.name}: {'; '.join(reasons)}. {self._advice(model)}")
 
     def _fetch_from(self, model: Model, source: Source, progress: Progress | None) -> None:
-        done = 0
+        done, shown = 0, -1
 
         def report(more: int) -> None:
-            nonlocal done
+            nonlocal done, shown
             done += more
-            if progress:
-                progress(model.name, min(done, source.bytes), source.bytes)
+            before, shown = shown, min(done, source.bytes)
+            if progress and shown != before:
+                progress(model.name, shown, source.bytes)
 
         report(0)
         with tempfile.TemporaryDirectory(prefix=f".{model.name}-", dir=self._root) as scratch:

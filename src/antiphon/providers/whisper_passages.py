@@ -94,16 +94,18 @@ class Transcriber:
     ) -> Decoded | None:
         """Decode a window; None where it holds no speech."""
         part = samples[int(window.start_s * RATE_HZ) : int(window.end_s * RATE_HZ)]
-        decoded: Decoded | None = None
-        for number, attempt in enumerate(self._attempts, 1):
+        for attempt in self._attempts:
             coded = attempt.time_codes or window.duration_s >= _TIME_CODES_FROM_S
             decoded = self._network.decode(part, options, replace(attempt, time_codes=coded), is_cancelled)
             if not decoded.text or is_noise(decoded.belief, certain_speech=certain):
                 return None
-            if not decoded.is_cut and not is_looped(decoded.text, window.duration_s):
-                break
-            _log.info("whisper looped", duration_s=round(window.duration_s, 2), attempt=number)
-        return decoded
+            is_short = attempt.padding_s < PADDED_S  # what the full window repeats may have been said
+            if not decoded.is_cut and not is_looped(decoded.text, window.duration_s, count_repeats=is_short):
+                return decoded
+            _log.info("whisper looped", duration_s=round(window.duration_s, 2), padding_s=attempt.padding_s)
+            if is_noise(decoded.belief, certain_speech=certain, looped=True):
+                return None
+        return None
 
     def _passage(self, decoded: Decoded, window: Stretch, options: TranscribeOptions) -> tuple[Passage, float]:
         """Return the text of a window by segments, and the time that it reaches."""

@@ -102,9 +102,9 @@ def is_certain_speech(probabilities: Sequence[float]) -> bool:
     return sum(probability >= _SPEECH for probability in probabilities) >= _SPEECH_WINDOWS
 
 
-def is_noise(belief: Belief, *, certain_speech: bool) -> bool:
+def is_noise(belief: Belief, *, certain_speech: bool, looped: bool = False) -> bool:
     """Say whether the text was read into noise."""
-    if belief.no_speech_probability > 0.6 and belief.average_logprob < -0.6:
+    if belief.no_speech_probability > 0.6 and (looped or belief.average_logprob < -0.6):
         return True
     return belief.average_logprob < (-1.5 if certain_speech else -0.8)
 
@@ -114,11 +114,14 @@ def token_limit(duration_s: float, tokens_per_s: float) -> int:
     return int(_FEWEST_TOKENS + tokens_per_s * duration_s)
 
 
-def is_looped(text: str, duration_s: float) -> bool:
-    """Say whether the decoder went round in circles: too long for the time, or the same words again and again."""
+def is_looped(text: str, duration_s: float, *, count_repeats: bool = True) -> bool:
+    """Say whether the decoder went round in circles: too long for the time, or the same words again and again.
+
+    People do say "no, no, no, no": without ``count_repeats`` only what is beyond that counts.
+    """
     if len(text) > _FEWEST_CHARACTERS + _CHARACTERS_PER_S * duration_s:
         return True
-    return _compression(text) > _COMPRESSION or _repeats(text.lower().split())
+    return _compression(text) > _COMPRESSION or (count_repeats and _repeats(text.lower().split()))
 
 
 def _compression(text: str) -> float:
