@@ -1,0 +1,70 @@
+# One word per task. A fresh machine needs Python 3.11, pip and make; `make env` brings the rest.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs gen clients fuzz fmt lint env audit
+
+EXTRAS := local kokoro piper espeak microphone
+BIN := .venv/bin
+READY := .venv/.ready
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+
+# uv uses the machine's Python and its certificates, and downloads neither.
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS ?= 1
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
+unexport VIRTUAL_ENV
+
+help: # list the words
+	@awk -F ':[^#]*# ' '/^[a-z]+:.*# / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: $(READY) # ask a server of its own a question by voice, and keep the spoken answer as a WAV
+	$(BIN)/python examples/demo.py
+
+test: $(READY) # run every layer of tests, servers included, and hold the coverage against its bars
+	$(BIN)/python tests/layers.py
+
+check: lint # format, lint, types, layers, generated files, examples: what is wrong before it runs
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python examples/run_all.py
+
+bench: $(READY) # measure latency, throughput and memory on this machine
+	$(BIN)/antiphon bench
+
+docs: gen # build the documentation into site/
+	$(BIN)/mkdocs build --strict
+
+gen: $(READY) # rewrite the generated files: schemas, OpenAPI, AsyncAPI, reference pages
+	$(BIN)/python docs/generate.py
+
+clients: $(READY) # run five published clients of the Realtime API against a server of ours
+	$(BIN)/python tests/clients/run.py
+
+fuzz: $(READY) # search for crashes with random input, longer than `make test` does
+	$(BIN)/pytest tests/fuzz --hypothesis-profile=long --timeout=3600
+
+fmt: $(READY) # format the code and mend what can be mended by rule
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+lint: $(READY) # the part of `check` that only reads: format, lint, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+env: $(READY) # make the environment in .venv from the lock
+
+audit: $(READY) # print the licences of all packages, and known vulnerabilities where the service can be reached
+	$(BIN)/python tests/audit_packages.py
+
+$(READY): uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "no Python 3.11 or newer was found: make env PYTHON=/path/to/python3.11"; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null && test -x $(BIN)/uv || \
+		{ $(PYTHON) -m venv --clear .venv && $(BIN)/python -m pip install --quiet "$$(grep -o 'uv==[0-9.]*' pyproject.toml)"; }
+	@# pip follows mirrors and proxies that only its own configuration names
+	$(BIN)/uv sync --frozen $(EXTRAS:%=--extra %) || \
+		{ $(BIN)/uv export --frozen --quiet --no-emit-project $(EXTRAS:%=--extra %) --output-file .venv/lock.txt && \
+		$(BIN)/python -m pip install --quiet --requirement .venv/lock.txt && \
+		$(BIN)/python -m pip install --quiet --no-deps --editable .; }
+	@touch $@

@@ -1,0 +1,34 @@
+"""What holds for all tests: strict bus messages, the amount of random input, weights that are here or must be."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from antiphon.app.settings import load_settings
+from antiphon.errors import AntiphonError
+from antiphon.providers.weights import Weights
+
+os.environ["ANTIPHON_BUS_STRICT"] = "1"  # servers that tests start inherit it
+
+# a loaded machine makes single examples slow: the time-out of the test is the deadline
+settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)
+settings.load_profile("short")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked ``engines("whisper-base", …)`` without these weights; fail it where they must be here."""
+    marker = item.get_closest_marker("engines")
+    if marker is None:
+        return
+    weights = Weights(load_settings().data_dir, offline=True)
+    for name in marker.args:
+        try:
+            weights.folder(name)
+        except AntiphonError as missing:
+            if os.environ.get("ANTIPHON_TEST_REQUIRE_ENGINES") == "1":
+                pytest.fail(missing.message, pytrace=False)
+            pytest.skip(missing.message)

@@ -1,0 +1,109 @@
+"""Runs every layer of tests in order, each with its seconds, and holds the coverage of all against its bars.
+
+python tests/layers.py                 all layers, then the coverage
+python tests/layers.py unit journey    these layers, without the bars
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = ("unit", "conformance", "contract", "journey", "fuzz", "clients")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A part of the package, and the least share of its branches that tests must take."""
+
+    name: str
+    prefixes: tuple[str, ...]
+    percent: float
+
+
+BARS = (
+    Bar("everything", ("src/antiphon/",), 90),
+    Bar("the conversation", ("src/antiphon/conversation/",), 95),
+    Bar("the wire", ("src/antiphon/wire/",), 95),
+    Bar("errors", ("src/antiphon/errors.py",), 95),
+)
+
+
+def main(names: list[str]) -> int:
+    """Run the layers that are named, by default all; returns the exit code."""
+    unknown = set(names) - set(LAYERS)
+    if unknown:
+        print(f"no such layer: {', '.join(sorted(unknown))}; there are {', '.join(LAYERS)}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="antiphon-coverage-") as scratch:
+        environment = _environment(Path(scratch))
+        rows = [_timed("weights", [sys.executable, "-m", "antiphon", "models", "pull"], environment)]
+        rows += [_layer(name, environment) for name in names or LAYERS]
+        if not names:
+            rows.append(_timed("coverage", [sys.executable, __file__, "--bars"], environment))
+    print("\n" + "\n".join(f"{name:<12} {seconds:7.1f} s  {result}" for name, seconds, result in rows))
+    print(f"{'in all':<12} {sum(seconds for _, seconds, _ in rows):7.1f} s", flush=True)
+    return 0 if all(result == "ok" for _, _, result in rows) else 1
+
+
+Row = tuple[str, float, str]
+
+
+def _environment(scratch: Path) -> dict[str, str]:
+    """Return this environment without settings of ours, but for the folder where the weights lie."""
+    kept = ("ANTIPHON_DATA_DIR",)
+    own = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_") or name in kept}
+    return own | {"COVERAGE_FILE": str(scratch / "coverage"), "ANTIPHON_TEST_REQUIRE_ENGINES": "1"}
+
+
+def _layer(name: str, environment: dict[str, str]) -> Row:
+    pytest = ["pytest", str(ROOT / "tests" / name), "--durations=5", "--durations-min=5"]
+    measured = ["coverage", "run", "-m"] if name != "clients" else []  # their servers answer at the pace of users
+    return _timed(name, [sys.executable, "-m", *measured, *pytest], environment)
+
+
+def _timed(name: str, command: list[str], environment: dict[str, str]) -> Row:
+    print(f"\n== {name}", flush=True)
+    start = time.monotonic()
+    code = subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode
+    return name, time.monotonic() - start, "ok" if code == 0 else f"FAILED (exit {code})"
+
+
+def bars() -> int:
+    """Combine what the layers measured and compare; 1 when a part lies below its bar."""
+    coverage = [sys.executable, "-m", "coverage"]
+    subprocess.run([*coverage, "combine", "--quiet"], check=True)
+    subprocess.run([*coverage, "report"], check=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "coverage.json"
+        subprocess.run([*coverage, "json", "--quiet", "-o", str(report)], check=True)
+        files = {name: file["summary"] for name, file in json.loads(report.read_bytes())["files"].items()}
+    print()
+    return 0 if all([_reaches(bar, files) for bar in BARS]) else 1
+
+
+def _reaches(bar: Bar, files: dict[str, dict[str, int]]) -> bool:
+    """Print and return whether lines and branches of ``bar`` both reach it."""
+    summaries = [summary for name, summary in files.items() if name.startswith(bar.prefixes)]
+    lines = _percent(summaries, "covered_lines", "num_statements")
+    branches = _percent(summaries, "covered_branches", "num_branches")
+    is_reached = min(lines, branches) >= bar.percent
+    verdict = "ok" if is_reached else "BELOW"
+    print(f"{bar.name:<18} lines {lines:5.1f} %  branches {branches:5.1f} %  at least {bar.percent:g} %  {verdict}")
+    return is_reached
+
+
+def _percent(summaries: list[dict[str, int]], part: str, whole: str) -> float:
+    total = sum(summary[whole] for summary in summaries)
+    return 100 * sum(summary[part] for summary in summaries) / total if total else 100.0
+
+
+if __name__ == "__main__":
+    sys.exit(bars() if sys.argv[1:] == ["--bars"] else main(sys.argv[1:]))
