@@ -63,7 +63,7 @@ $(READY): uv.lock pyproject.toml
 	@$(BIN)/python -c '' 2>/dev/null && test -x $(BIN)/uv || \
 		{ $(PYTHON) -m venv --clear .venv && $(BIN)/python -m pip install --quiet "$$(grep -o 'uv==[0-9.]*' pyproject.toml)"; }
 	@# pip follows mirrors and proxies that only its own configuration names
-	$(BIN)/uv sync --frozen $(EXTRAS:%=--extra %) || \
+	@$(BIN)/uv sync --frozen $(EXTRAS:%=--extra %) || \
 		{ $(BIN)/uv export --frozen --quiet --no-emit-project $(EXTRAS:%=--extra %) --output-file .venv/lock.txt && \
 		$(BIN)/python -m pip install --quiet --requirement .venv/lock.txt && \
 		$(BIN)/python -m pip install --quiet --no-deps --editable .; }

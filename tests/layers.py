@@ -86,7 +86,8 @@ def bars() -> int:
         subprocess.run([*coverage, "json", "--quiet", "-o", str(report)], check=True)
         files = {name: file["summary"] for name, file in json.loads(report.read_bytes())["files"].items()}
     print()
-    return 0 if all([_reaches(bar, files) for bar in BARS]) else 1
+    verdicts = [_reaches(bar, files) for bar in BARS]
+    return 0 if all(verdicts) else 1
 
 
 def _reaches(bar: Bar, files: dict[str, dict[str, int]]) -> bool:
