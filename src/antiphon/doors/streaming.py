@@ -20,6 +20,19 @@ _encode = msgspec.json.Encoder().encode
 EVENT_STREAM = "text/event-stream"
 
 
+class Whole:
+    """An ASGI answer of status 200 that is known from the start."""
+
+    def __init__(self, body: bytes, media_type: str) -> None:
+        self._body = body
+        self._headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+
 class Streaming:
     """An ASGI answer of status 200 whose chunks are sent as they come.
 

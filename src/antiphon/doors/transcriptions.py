@@ -8,14 +8,14 @@ from contextlib import aclosing
 from typing import Any
 
 import msgspec
-from litestar import Response, post
+from litestar import post
 from litestar.types import ASGIApp
 
 from antiphon.doors.attendance import attended, begun
 from antiphon.doors.charges import charge_request
-from antiphon.doors.forms import AudioForm, read_audio_form
+from antiphon.doors.forms import AudioForm, audio_form
 from antiphon.doors.services import RestRequest, correlation_of, identity_of, services_of
-from antiphon.doors.streaming import EVENT_STREAM, Streaming, error_event, event
+from antiphon.doors.streaming import EVENT_STREAM, Streaming, Whole, error_event, event
 from antiphon.doors.transcript_formats import (
     JSON,
     PLAIN,
@@ -56,15 +56,17 @@ MAX_BODY_BYTES = MAX_FILE_BYTES + 2**20
         },
     },
 )
-async def create_transcription(request: RestRequest) -> ASGIApp | Response[bytes]:
+async def create_transcription(request: RestRequest) -> ASGIApp:
     """Write down what is said in an audio file.
 
     With `stream=true` the answer is a stream of the events `transcript.text.delta` and `transcript.text.done`.
     """
-    form = await read_audio_form(request, TranscriptionOptions)
-    options = form.options
-    _check(options)
-    entries = await _transcribe(request, form, _work_of(options))
+    charge_request(services_of(request).limiter, identity_of(request).tenant)
+    async with audio_form(request, TranscriptionOptions) as form:
+        options = form.options
+        _check(options)
+        work = await _decoded(form, _work_of(options))
+    entries = await _transcribe(request, work)
     if options.stream:
         return Streaming(_events(entries), EVENT_STREAM, last_words=error_event)
     transcript = await attended(request.receive, _last(entries))
@@ -79,14 +81,16 @@ async def create_transcription(request: RestRequest) -> ASGIApp | Response[bytes
     request_max_body_size=MAX_BODY_BYTES,
     opt={"form": TranslationOptions, "answers": {JSON: (TranscriptionJson, TranscriptionVerbose), PLAIN: (str,)}},
 )
-async def create_translation(request: RestRequest) -> Response[bytes]:
+async def create_translation(request: RestRequest) -> ASGIApp:
     """Write down in English what is said in an audio file of any language."""
-    form = await read_audio_form(request, TranslationOptions)
-    wish = form.options
-    work = Transcribe(
-        b"", 0, prompt=wish.prompt or "", model=wish.model, translate=True, temperature=wish.temperature or 0.0
-    )
-    entries = await _transcribe(request, form, work)
+    charge_request(services_of(request).limiter, identity_of(request).tenant)
+    async with audio_form(request, TranslationOptions) as form:
+        wish = form.options
+        work = Transcribe(
+            b"", 0, prompt=wish.prompt or "", model=wish.model, translate=True, temperature=wish.temperature or 0.0
+        )
+        work = await _decoded(form, work)
+    entries = await _transcribe(request, work)
     transcript = await attended(request.receive, _last(entries))
     return _answer(transcript, wish, translated=True)
 
@@ -121,12 +125,15 @@ def _work_of(options: TranscriptionOptions) -> Transcribe:
     )
 
 
-async def _transcribe(request: RestRequest, form: AudioForm[Any], work: Transcribe) -> AsyncGenerator[PipeEntry]:
-    """Decode the file, hand it to a worker, and return its results once the first is there."""
-    services, identity = services_of(request), identity_of(request)
-    charge_request(services.limiter, identity.tenant)
+async def _decoded(form: AudioForm[Any], work: Transcribe) -> Transcribe:
+    """Put the file's sound into the work."""
     pcm = await asyncio.to_thread(decode_upload, form.file, form.name)
-    work = msgspec.structs.replace(work, audio=pcm.data, rate_hz=pcm.rate_hz)
+    return msgspec.structs.replace(work, audio=pcm.data, rate_hz=pcm.rate_hz)
+
+
+async def _transcribe(request: RestRequest, work: Transcribe) -> AsyncGenerator[PipeEntry]:
+    """Hand the work to a worker, and return its results once the first is there."""
+    services, identity = services_of(request), identity_of(request)
     entries = services.desk.run(work, tenant=identity.tenant, correlation_id=correlation_of(request))
     return await attended(request.receive, begun(entries))
 
@@ -165,10 +172,10 @@ def _joined(before: str, text: str) -> str:
 
 def _answer(
     transcript: TranscriptReady, options: TranscriptionOptions | TranslationOptions, *, translated: bool
-) -> Response[bytes]:
+) -> ASGIApp:
     wanted = options.response_format or "json"
     if wanted in PLAIN_FORMATS:
-        return Response(PLAIN_FORMATS[wanted](transcript), media_type=PLAIN)
+        return Whole(PLAIN_FORMATS[wanted](transcript), PLAIN)
     if wanted == "verbose_json":
         granularities = options.timestamp_granularities if isinstance(options, TranscriptionOptions) else ()
         body = as_verbose(
@@ -177,5 +184,5 @@ def _answer(
             translated=translated,
             temperature=options.temperature or 0.0,
         )
-        return Response(body, media_type=JSON)
-    return Response(as_json(transcript), media_type=JSON)
+        return Whole(body, JSON)
+    return Whole(as_json(transcript), JSON)
