@@ -1,0 +1,168 @@
+"""``antiphon bench wer``: what short windows cost in words and save in time, beside Whisper's window of 30 s."""
+
+from __future__ import annotations
+
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import numpy as np
+from rich.table import Table
+
+from antiphon.app.settings import Settings, load_settings
+from antiphon.audio.resample import resample
+from antiphon.audio.wav import read_wav
+from antiphon.cli.screen import ERR, OUT
+from antiphon.errors import NotFound
+from antiphon.ports.stt import TranscribeOptions
+from antiphon.providers.vad_windows import FULL_SCALE
+from antiphon.providers.weights import Weights
+from antiphon.providers.whisper_model import Samples, WhisperNetwork
+from antiphon.providers.whisper_passages import Transcriber
+from antiphon.text.wer import WordErrors, total, word_errors
+
+MANIFEST = "recordings.toml"
+_RATE_HZ = 16_000
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """One line of the manifest."""
+
+    file: str
+    text: str
+    """Empty where nobody speaks."""
+    language: str = "en"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The file that tells what is said."""
+
+    recordings: tuple[Recording, ...]
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What one path made of one recording."""
+
+    text: str
+    errors: int
+    words: int
+    duration_s: float
+    """Time that it took."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One recording by both paths."""
+
+    file: str
+    short: Heard
+    padded: Heard
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The whole comparison. Times are medians over the recordings with speech."""
+
+    rows: tuple[Row, ...]
+    short_wer: float
+    padded_wer: float
+    short_s: float
+    padded_s: float
+    times_faster: float
+    noise_is_empty: bool
+    """True when the short path heard nothing wherever nobody speaks."""
+
+
+def run(folder: Path, json_out: bool) -> Result:
+    """Transcribe the recordings of ``folder``, described in its ``recordings.toml``, by both paths, and print.
+
+    Raises `NotFound` without a manifest and `WeightsMissing` without Whisper.
+    """
+    result = measure(folder, load_settings())
+    if json_out:
+        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+    else:
+        _print(result)
+    return result
+
+
+def measure(folder: Path, settings: Settings) -> Result:
+    """Compare both paths, with one thread, greedily on the short path and with a beam of 5 on the padded one."""
+    recordings = _manifest(folder).recordings
+    weights = settings.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
+    network = WhisperNetwork(weights, threads=settings.engine_threads, workers=1)
+    transcriber = Transcriber(network, padding_s=settings.whisper_padding_s)
+    first = _samples(folder / recordings[0].file)
+    _short(transcriber, first, recordings[0].language)  # the first call is slow
+    rows: list[Row] = []
+    for number, recording in enumerate(recordings, 1):
+        ERR.print(f"{number}/{len(recordings)} {recording.file}")
+        rows.append(_compare(transcriber, recording, _samples(folder / recording.file)))
+    return _sum_up(rows)
+
+
+def _manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise NotFound(f"there is no {MANIFEST} in {folder}: name a folder of WAV files with their transcripts")
+    return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Manifest)
+
+
+def _samples(path: Path) -> Samples:
+    wav = read_wav(path.read_bytes())
+    data = resample(wav.data, wav.rate_hz, _RATE_HZ)
+    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def _compare(transcriber: Transcriber, recording: Recording, samples: Samples) -> Row:
+    short = _timed(recording, lambda: _short(transcriber, samples, recording.language))
+    padded = _timed(recording, lambda: transcriber.padded(samples, recording.language))
+    return Row(recording.file, short, padded)
+
+
+def _short(transcriber: Transcriber, samples: Samples, language: str) -> str:
+    passages = transcriber.passages(samples, TranscribeOptions(language), lambda: False)
+    return " ".join(segment.text for passage in passages for segment in passage.segments)
+
+
+def _timed(recording: Recording, transcribe: Callable[[], str]) -> Heard:
+    started = time.perf_counter()
+    text = transcribe()
+    duration_s = time.perf_counter() - started
+    counted = word_errors(recording.text, text)
+    return Heard(text, counted.errors, counted.words, round(duration_s, 3))
+
+
+def _sum_up(rows: list[Row]) -> Result:
+    speech = [row for row in rows if row.short.words]
+    short_s = median(row.short.duration_s for row in speech)
+    padded_s = median(row.padded.duration_s for row in speech)
+    return Result(
+        rows=tuple(rows),
+        short_wer=_rate([row.short for row in speech]),
+        padded_wer=_rate([row.padded for row in speech]),
+        short_s=short_s,
+        padded_s=padded_s,
+        times_faster=round(padded_s / short_s, 2),
+        noise_is_empty=all(not row.short.text for row in rows if not row.short.words),
+    )
+
+
+def _rate(heard: list[Heard]) -> float:
+    return round(total(WordErrors(one.errors, one.words) for one in heard).rate, 4)
+
+
+def _print(result: Result) -> None:
+    table = Table("recording", "errors", "words", "short s", "padded s", "faster")
+    table.add_column("heard by the short path", no_wrap=True, overflow="ellipsis")
+    for row in result.rows:
+        faster = f"{row.padded.duration_s / row.short.duration_s:.1f}x"
+        errors = f"{row.short.errors} / {row.padded.errors}"
+        times = (f"{row.short.duration_s:.2f}", f"{row.padded.duration_s:.2f}")
+        table.add_row(row.file, errors, str(row.short.words), *times, faster, row.short.text or "nothing")
+    OUT.print(table)
+    OUT.print(f"word error rate: {result.short_wer:.1%} by short windows, {result.padded_wer:.1%} padded to 30 s")
+    OUT.print(f"median: {result.short_s:.2f} s and {result.padded_s:.2f} s, {result.times_faster:.1f} times faster")
+    OUT.print(f"noise is {'silent, as it should be' if result.noise_is_empty else 'heard as text'}")
