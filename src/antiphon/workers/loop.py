@@ -152,9 +152,7 @@ class _Worker:
         except AntiphonError as error:
             return error
         except Exception as error:  # noqa: BLE001 - the outermost loop: a handler's bug must not end the worker
-            _log.exception(
-                "handler failed unexpectedly", job_id=job.id, queue=job.queue, tenant_id=job.tenant
-            )
+            _log.exception("handler failed unexpectedly", job_id=job.id, queue=job.queue, tenant_id=job.tenant)
             return error
         return None
 
@@ -178,9 +176,7 @@ class _Worker:
             except LeaseLost as error:
                 return error
 
-    async def _break_off(
-        self, job: Job, attempt: asyncio.Task[BaseException | None], output: _Output
-    ) -> None:
+    async def _break_off(self, job: Job, attempt: asyncio.Task[BaseException | None], output: _Output) -> None:
         """Cancel the handler; from now on it can emit nothing, even if it goes on."""
         output.shut = True
         attempt.cancel()
@@ -188,12 +184,10 @@ class _Worker:
         if not done:
             _log.warning("handler ignores its cancellation", job_id=job.id, queue=job.queue)
 
-    async def _leave(
-        self, lease: Lease, attempt: asyncio.Task[BaseException | None], output: _Output
-    ) -> None:
+    async def _leave(self, lease: Lease, attempt: asyncio.Task[BaseException | None], output: _Output) -> None:
         """The worker itself was cancelled: settle what is done, give back what is not."""
-        if attempt.done():
-            await self._settler.settle(lease, _result(attempt), touched=output.touched)
+        if attempt.done() and not attempt.cancelled():
+            await self._settler.settle(lease, attempt.result(), touched=output.touched)
         else:
             output.shut = True
             attempt.cancel()

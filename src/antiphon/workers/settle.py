@@ -56,8 +56,10 @@ class Settler:
             case Failed(reason=reason, entry=entry):
                 self._count(error)
                 _log.warning("job failed", error=type(error).__name__, code=entry.code, **_who(job))
-                await self._tell(job, entry)
-                await lease.bury(reason)
+                try:
+                    await self._tell(job, entry)
+                finally:
+                    await lease.bury(reason)  # also when cancelled: a beginning must not be heard twice
         return verdict.outcome
 
     async def give_back(self, lease: Lease, *, touched: bool) -> None:

@@ -1,0 +1,478 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
+
+import structlog
+from virtual_time import on_virtual_time
+
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import VirtualClock
+from antiphon.errors import ProviderBusy, ProviderRejected
+from antiphon.observe.metrics import Metrics
+from antiphon.ports.bus import Bus
+from antiphon.resilience.backoff import Backoff
+from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Speak, SpeechDone, TextReady
+from antiphon.workers.loop import Emit, Handler, run
+from antiphon.workers.settle import WorkerOptions
+from antiphon.workers.verdict import RetryRule
+
+LEASE_S = 9.0
+OPTIONS = WorkerOptions(retry=RetryRule(attempts=3, backoff=Backoff(base_s=1.0, cap_s=8.0)), heartbeat_s=3.0)
+
+
+def job(job_id: str = "a", *, deadline_s: float = 0.0, epoch: int = 0) -> Job:
+    return Job(job_id, "speak", Speak("hi"), f"out:{job_id}", deadline_s=deadline_s, epoch=epoch)
+
+
+class Stage:
+    """A bus on virtual time and one worker on it."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.clock = clock
+        self.bus = EmbeddedBus(clock, lease_s=LEASE_S, strict=True)
+        self.metrics = Metrics()
+        self.stop = asyncio.Event()
+        self.worker: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def working(self, handler: Handler, *, concurrency: int = 1) -> AsyncIterator[None]:
+        self.worker = asyncio.ensure_future(
+            run(
+                self.bus,
+                "speak",
+                handler,
+                "w",
+                concurrency=concurrency,
+                options=OPTIONS,
+                clock=self.clock,
+                uniform=lambda: 1.0,
+                metrics=self.metrics,
+                stop=self.stop,
+            )
+        )
+        try:
+            yield
+        finally:
+            await self.bus.close()
+            self.worker.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.worker
+
+    async def results(self, job_id: str = "a", *, within_s: float = 300.0) -> list[PipeEntry]:
+        """Return the entries up to the last one of a job."""
+        entries: list[PipeEntry] = []
+        async with asyncio.timeout(within_s):
+            async for _, entry in self.bus.read(f"out:{job_id}"):
+                entries.append(entry)
+                if isinstance(entry, SpeechDone | JobFailed):
+                    break
+        return entries
+
+    def dead(self) -> list[str]:
+        return [letter.job.id for letter in self.bus.dead_letters()]
+
+    def known(self) -> list[str]:
+        return list(self.bus._queues._known)
+
+    def sample(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+async def speak(job: Job, emit: Emit, _bus: Bus) -> None:
+    await emit([TextReady(job.id, "hi")])
+    await emit([SpeechDone(job.id)])
+
+
+def failing(error: Exception, *, times: int = 1000, after_result: bool = False) -> tuple[Handler, list[float]]:
+    """Return a handler that fails so many times, and the list of its starts."""
+    starts: list[float] = []
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        starts.append(asyncio.get_running_loop().time())
+        if after_result:
+            await emit([TextReady(job.id, "beginning")])
+        if len(starts) <= times:
+            raise error
+        await speak(job, emit, bus)
+
+    return handle, starts
+
+
+async def turns(count: int = 20) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@on_virtual_time
+async def test_a_job_is_done_acknowledged_and_measured(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    async with stage.working(speak):
+        await stage.bus.submit(job())
+        assert await stage.results() == [TextReady("a", "hi"), SpeechDone("a")]
+        await turns()
+        assert (stage.known(), stage.dead()) == ([], [])
+    assert stage.sample("tts_synthesis_count", outcome="done") == 1.0
+    assert stage.sample("worker_utilization", queue="speak") == 0.0
+
+
+@on_virtual_time
+async def test_results_carry_the_epoch_of_their_job(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    await stage.bus.fence("out:new", 5)
+    await stage.bus.fence("out:old", 5)
+    async with stage.working(speak):
+        await stage.bus.submit(job("old", epoch=4))
+        await stage.bus.submit(job("new", epoch=5))
+        assert len(await stage.results("new")) == 2
+        await turns()
+        assert (stage.known(), stage.dead()) == ([], [])
+        await stage.bus.write("out:old", [SpeechDone("x")], epoch=5)
+        assert await stage.results("old") == [SpeechDone("x")]
+
+
+@on_virtual_time
+async def test_a_transient_failure_is_tried_again_after_a_growing_wait(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handler, starts = failing(ProviderBusy("no slot"), times=2)
+    async with stage.working(handler):
+        await stage.bus.submit(job())
+        assert await stage.results() == [TextReady("a", "hi"), SpeechDone("a")]
+    waits = [round(later - earlier, 2) for earlier, later in pairwise(starts)]
+    assert waits == [1.0, 2.0]
+    assert stage.sample("errors_total", area="worker", type="overloaded_error") == 2.0
+
+
+@on_virtual_time
+async def test_after_the_last_attempt_the_job_is_buried_and_its_listeners_are_told(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handler, starts = failing(ProviderBusy("no slot"))
+    async with stage.working(handler):
+        await stage.bus.submit(job())
+        (entry,) = await stage.results()
+        assert entry == JobFailed("a", "overloaded_error", "provider_busy", "no slot", transient=True)
+        await turns()
+        assert stage.dead() == ["a"]
+    assert len(starts) == 3
+
+
+@on_virtual_time
+async def test_a_failure_after_a_result_is_final_so_that_nothing_is_heard_twice(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handler, starts = failing(ProviderBusy("broke off"), times=1, after_result=True)
+    async with stage.working(handler):
+        await stage.bus.submit(job())
+        beginning, failure = await stage.results()
+        assert beginning == TextReady("a", "beginning")
+        assert isinstance(failure, JobFailed)
+        await turns()
+        assert stage.dead() == ["a"]
+    assert len(starts) == 1
+
+
+@on_virtual_time
+async def test_a_permanent_failure_is_buried_at_once(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handler, starts = failing(ProviderRejected("bad key"))
+    async with stage.working(handler):
+        await stage.bus.submit(job())
+        (entry,) = await stage.results()
+        assert entry == JobFailed("a", "api_error", "provider_rejected", "bad key", transient=False)
+    assert len(starts) == 1
+
+
+@on_virtual_time
+async def test_a_bug_in_a_handler_ends_its_job_and_not_the_worker(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        if job.id == "a":
+            raise KeyError("inside")
+        await speak(job, emit, bus)
+
+    with structlog.testing.capture_logs() as logs:
+        async with stage.working(handle):
+            await stage.bus.submit(job("a"))
+            await stage.bus.submit(job("b"))
+            (entry,) = await stage.results("a")
+            assert isinstance(entry, JobFailed)
+            assert (entry.code, entry.message) == ("internal_error", "the worker failed unexpectedly")
+            assert len(await stage.results("b")) == 2
+    assert [line["job_id"] for line in logs if line["event"] == "handler failed unexpectedly"] == ["a"]
+    assert stage.sample("errors_total", area="worker", type="api_error") == 1.0
+
+
+@on_virtual_time
+async def test_a_handler_that_cancels_itself_is_a_failed_attempt(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+
+    async def handle(_job: Job, _emit: Emit, _bus: Bus) -> None:
+        raise asyncio.CancelledError
+
+    async with stage.working(handle):
+        await stage.bus.submit(job())
+        (entry,) = await stage.results()
+        assert isinstance(entry, JobFailed)
+        assert entry.code == "handler_cancelled"
+
+
+@on_virtual_time
+async def test_heartbeats_keep_a_long_job_with_its_worker(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    starts: list[str] = []
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        starts.append(job.id)
+        await asyncio.sleep(LEASE_S * 10)
+        await speak(job, emit, bus)
+
+    async with stage.working(handle, concurrency=2):
+        await stage.bus.submit(job())
+        assert len(await stage.results()) == 2
+    assert starts == ["a"]
+
+
+@on_virtual_time
+async def test_a_cancelled_job_stops_at_once_and_emits_nothing_more(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    stopped: list[float] = []
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        await emit([TextReady(job.id, "beginning")])
+        try:
+            await asyncio.sleep(100)
+        finally:
+            stopped.append(clock.now())
+            with suppress(asyncio.CancelledError):
+                await emit([TextReady(job.id, "too late")])
+
+    async with stage.working(handle):
+        await stage.bus.submit(job())
+        await asyncio.sleep(1)
+        await stage.bus.cancel("a")
+        await asyncio.sleep(0.05)
+        assert (stage.known(), stage.dead()) == ([], [])
+        await stage.bus.write("out:a", [SpeechDone("end")])
+        assert await stage.results() == [TextReady("a", "beginning"), SpeechDone("end")]
+    assert stopped == [1.0]
+    assert stage.sample("tts_synthesis_count", outcome="cancelled") == 1.0
+
+
+@on_virtual_time
+async def test_a_handler_that_ignores_its_cancellation_holds_its_slot_for_seconds_only(
+    clock: VirtualClock,
+) -> None:
+    stage = Stage(clock)
+    release = asyncio.Event()
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        if job.id == "b":
+            return await speak(job, emit, bus)
+        while not release.is_set():
+            with suppress(asyncio.CancelledError):
+                await release.wait()
+        return None
+
+    async with stage.working(handle):
+        await stage.bus.submit(job("a"))
+        await asyncio.sleep(1)
+        await stage.bus.submit(job("b"))
+        await stage.bus.cancel("a")
+        assert len(await stage.results("b", within_s=OPTIONS.farewell_s + 1)) == 2
+        release.set()
+
+
+@on_virtual_time
+async def test_a_job_that_misses_its_deadline_is_stopped_then(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    stopped: list[float] = []
+
+    async def handle(_job: Job, _emit: Emit, _bus: Bus) -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            stopped.append(round(clock.now(), 3))
+
+    async with stage.working(handle):
+        await stage.bus.submit(job(deadline_s=clock.wall() + 4.5))
+        (entry,) = await stage.results()
+        assert isinstance(entry, JobFailed)
+        assert (entry.error_type, entry.code) == ("timeout_error", "deadline_exceeded")
+    assert stopped == [4.5]
+
+
+@on_virtual_time
+async def test_a_job_past_its_deadline_is_not_begun(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handler, starts = failing(ProviderBusy("never"))
+    async with stage.working(handler):
+        await stage.bus.submit(job(deadline_s=clock.wall() - 1))
+        (entry,) = await stage.results()
+        assert isinstance(entry, JobFailed)
+    assert starts == []
+
+
+@on_virtual_time
+async def test_who_lost_the_lease_stops_and_leaves_the_job_to_the_other(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    stopped: list[float] = []
+
+    async def handle(_job: Job, _emit: Emit, _bus: Bus) -> None:
+        try:
+            await asyncio.sleep(100)
+        finally:
+            stopped.append(clock.now())
+
+    async with stage.working(handle):
+        await stage.bus.submit(job())
+        await asyncio.sleep(0.1)
+        clock.advance(LEASE_S + 1)  # the machine slept
+        other = await anext(stage.bus.claim("speak", "other"))
+        assert other.job.attempt == 2
+        await asyncio.sleep(4)
+        assert len(stopped) == 1
+        await other.renew()
+        assert (stage.known(), stage.dead()) == (["a"], [])
+
+
+@on_virtual_time
+async def test_slots_work_side_by_side_and_no_more_than_told(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    busy: list[int] = [0]
+    most: list[int] = [0]
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        busy[0] += 1
+        most[0] = max(most[0], busy[0])
+        await asyncio.sleep(1)
+        busy[0] -= 1
+        await speak(job, emit, bus)
+
+    async with stage.working(handle, concurrency=3):
+        for number in range(9):
+            await stage.bus.submit(job(str(number)))
+        for number in range(9):
+            await stage.results(str(number))
+        assert round(clock.now(), 3) == 3.0
+    assert most == [3]
+
+
+@on_virtual_time
+async def test_utilization_is_the_share_of_busy_slots(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    release = asyncio.Event()
+
+    async def handle(_job: Job, _emit: Emit, _bus: Bus) -> None:
+        await release.wait()
+
+    async with stage.working(handle, concurrency=4):
+        await stage.bus.submit(job())
+        await turns()
+        assert stage.sample("worker_utilization", queue="speak") == 0.25
+        release.set()
+
+
+@on_virtual_time
+async def test_every_task_of_a_worker_has_a_name(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    release = asyncio.Event()
+
+    async def handle(_job: Job, _emit: Emit, _bus: Bus) -> None:
+        await release.wait()
+
+    before = asyncio.all_tasks()
+    async with stage.working(handle):
+        await stage.bus.submit(job())
+        await turns()
+        names = {task.get_name() for task in asyncio.all_tasks() - before if task is not stage.worker}
+        assert names == {"worker speak w-0", "drain speak w", "speak a", "cancel flag a"}
+        release.set()
+
+
+# -- the end of a worker -------------------------------------------------------------------------------------
+
+
+@on_virtual_time
+async def test_a_worker_told_to_stop_finishes_the_job_at_hand_and_takes_no_other(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        await asyncio.sleep(5)
+        await speak(job, emit, bus)
+
+    async with stage.working(handle, concurrency=2):
+        await stage.bus.submit(job("a"))
+        await turns()
+        stage.stop.set()
+        await turns()
+        await stage.bus.submit(job("b"))
+        assert len(await stage.results("a")) == 2
+        assert stage.worker is not None
+        await asyncio.wait_for(asyncio.shield(stage.worker), 1)
+        assert stage.known() == ["b"]
+
+
+@on_virtual_time
+async def test_a_cancelled_worker_gives_an_untouched_job_back_at_once(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+
+    async def handle(_job: Job, _emit: Emit, _bus: Bus) -> None:
+        await asyncio.sleep(100)
+
+    async with stage.working(handle):
+        await stage.bus.submit(job())
+        await asyncio.sleep(1)
+        assert stage.worker is not None
+        stage.worker.cancel()
+        again = await asyncio.wait_for(anext(stage.bus.claim("speak", "other")), 0.1)
+        assert (again.job.id, again.job.attempt) == ("a", 2)
+
+
+@on_virtual_time
+async def test_a_cancelled_worker_ends_a_job_that_has_emitted_something(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+
+    async def handle(job: Job, emit: Emit, _bus: Bus) -> None:
+        await emit([TextReady(job.id, "beginning")])
+        await asyncio.sleep(100)
+
+    async with stage.working(handle):
+        await stage.bus.submit(job())
+        await asyncio.sleep(1)
+        assert stage.worker is not None
+        stage.worker.cancel()
+        _, failure = await stage.results()
+        assert isinstance(failure, JobFailed)
+        assert (failure.code, failure.transient) == ("worker_stopped", True)
+        await turns()
+        assert stage.known() == []
+
+
+@on_virtual_time
+async def test_the_loop_ends_when_the_bus_closes(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    async with stage.working(speak, concurrency=3):
+        await turns()
+        await stage.bus.close()
+        assert stage.worker is not None
+        await asyncio.wait_for(asyncio.shield(stage.worker), 1)
+        assert stage.worker.done()
+
+
+@on_virtual_time
+async def test_a_failure_that_nobody_reads_does_not_hold_the_slot_for_ever(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        if job.id == "b":
+            return await speak(job, emit, bus)
+        await emit([TextReady(job.id, "x")] * 1024)
+        raise ProviderRejected("after filling its pipe")
+
+    async with stage.working(handle):
+        await stage.bus.submit(job("a"))
+        await stage.bus.submit(job("b"))
+        assert len(await stage.results("b", within_s=OPTIONS.farewell_s + 1)) == 2
+        assert stage.dead() == ["a"]

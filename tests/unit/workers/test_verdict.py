@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from antiphon.errors import Fenced, LeaseLost, ProviderBusy, ProviderRejected, ProviderTimeout, RateLimited
+from antiphon.resilience.backoff import Backoff
+from antiphon.wire.jobs import Job, JobFailed, Speak
+from antiphon.workers.verdict import Ended, Failed, JobCancelled, Lost, Retry, RetryRule, Verdict, judge
+
+RULE = RetryRule(attempts=3, backoff=Backoff(base_s=1.0, cap_s=10.0))
+
+
+def verdict(
+    error: BaseException | None, *, attempt: int = 1, touched: bool = False, deadline_s: float = 0.0
+) -> Verdict:
+    job = Job("a", "speak", Speak("hi"), "out", attempt=attempt, deadline_s=deadline_s)
+    return judge(job, error, RULE, touched=touched, wall=100.0, uniform=lambda: 0.5)
+
+
+def test_no_error_ends_the_job() -> None:
+    assert verdict(None) == Ended("done")
+
+
+def test_a_cancelled_job_ends_without_a_failure() -> None:
+    assert verdict(JobCancelled("cancelled"), touched=True) == Ended("cancelled")
+
+
+def test_a_fenced_job_ends_for_nobody_wants_its_results() -> None:
+    assert verdict(Fenced("epoch 2"), touched=True) == Ended("lost")
+
+
+def test_a_lost_lease_is_left_to_its_new_holder() -> None:
+    assert verdict(LeaseLost("gone")) == Lost()
+
+
+@pytest.mark.parametrize(("attempt", "delay_s"), [(1, 0.5), (2, 1.0)])
+def test_a_transient_failure_is_tried_again_with_growing_delay(attempt: int, delay_s: float) -> None:
+    assert verdict(ProviderBusy("no slot"), attempt=attempt) == Retry("ProviderBusy: no slot", delay_s)
+
+
+def test_the_last_attempt_is_final() -> None:
+    ended = verdict(ProviderBusy("no slot"), attempt=3)
+    assert isinstance(ended, Failed)
+    assert ended.entry == JobFailed("a", "overloaded_error", "provider_busy", "no slot", transient=True)
+
+
+def test_a_failure_after_the_first_result_is_final() -> None:
+    ended = verdict(ProviderTimeout("slow"), touched=True)
+    assert isinstance(ended, Failed)
+    assert ended.entry == JobFailed("a", "timeout_error", "provider_timeout", "slow", transient=True)
+
+
+def test_a_permanent_failure_is_final_at_once() -> None:
+    ended = verdict(ProviderRejected("bad key"))
+    assert isinstance(ended, Failed)
+    assert ended.entry == JobFailed("a", "api_error", "provider_rejected", "bad key", transient=False)
+
+
+def test_an_unexpected_error_tells_its_details_to_the_operator_only() -> None:
+    ended = verdict(ZeroDivisionError("secret detail"))
+    assert isinstance(ended, Failed)
+    assert ended.reason == "ZeroDivisionError: secret detail"
+    assert ended.entry == JobFailed("a", "api_error", "internal_error", "the worker failed unexpectedly")
+
+
+def test_who_is_told_to_wait_waits_that_long() -> None:
+    assert verdict(RateLimited("later", retry_after_s=7.0)) == Retry("RateLimited: later", 7.0)
+
+
+def test_no_retry_is_planned_beyond_the_deadline() -> None:
+    assert isinstance(verdict(ProviderBusy("no slot"), deadline_s=100.4), Failed)
+    assert isinstance(verdict(ProviderBusy("no slot"), deadline_s=100.6), Retry)
