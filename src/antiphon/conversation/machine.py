@@ -140,18 +140,18 @@ def _settle(step: Step) -> None:
 def _answer(step: Step) -> bool:
     """Begin the answer that is due, as soon as all speech is understood and nobody else is answering."""
     state = step.state
-    if not state.answer_due or state.active:
-        speculation_is_over = state.speculation is not None and not state.buffer.speech_item
-        if speculation_is_over:
+    if not state.due or state.active:
+        if not state.buffer.speech_item:
             speculation.drop(step)
         return False
     if any(record.hearing == "pending" for record in state.records):
         return False
-    state.answer_due = False
-    if not state.answer_anyway and not _anything_said(step):
+    is_wanted = state.answer_anyway or any(_is_understood(step, item_id) for item_id in state.due)
+    state.due.clear()
+    state.answer_anyway = False
+    if not is_wanted:
         speculation.drop(step)
         return False
-    state.answer_anyway = False
     try:
         response.check_limits(step)
     except Refused as refusal:
@@ -163,6 +163,12 @@ def _answer(step: Step) -> bool:
     return True
 
 
+def _is_understood(step: Step, item_id: str) -> bool:
+    """Noise and failed transcripts are not answered, nor is an item that was deleted meanwhile."""
+    record = step.find(item_id)
+    return record is not None and bool(record.heard)
+
+
 def _begin_answer(step: Step) -> list[WorkerInput]:
     """Take the held answer up where there is one, else begin a fresh one."""
     guess = step.state.speculation
@@ -171,17 +177,6 @@ def _begin_answer(step: Step) -> list[WorkerInput]:
     speculation.drop(step)
     response.create(step, None)
     return []
-
-
-def _anything_said(step: Step) -> bool:
-    """Say whether anything was understood since the assistant last spoke."""
-    for record in reversed(step.state.records):
-        if record.hearing != "none":
-            if record.heard:
-                return True
-        elif record.playout is not None or record.item.status == "completed":
-            return False
-    return False
 
 
 def _dispatch(step: Step, event: AnyInput) -> None:

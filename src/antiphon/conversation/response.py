@@ -40,7 +40,8 @@ def open_response(step: Step, response: ResponseState) -> ResponseState:
     state.responses[response.id] = response
     if response.conversation_id is not None:
         state.active = response.id
-        state.answer_due = state.answer_anyway = False
+        state.due.clear()
+        state.answer_anyway = False
         state.idle_due = None
     step.send(ResponseCreated, response=show(step, response, "in_progress"))
     if state.allowances:
@@ -62,7 +63,8 @@ def _admit(step: Step, response: ResponseState) -> None:
             "Wait until the response is finished before creating a new one.",
             code="conversation_already_has_active_response",
         )
-    if len(state.responses) - bool(state.active) >= state.rules.max_out_of_band:
+    beside = sum(other.conversation_id is None for other in state.responses.values())
+    if response.conversation_id is None and beside >= state.rules.max_out_of_band:
         raise Refused(
             f"{state.rules.max_out_of_band} responses beside the conversation are in progress, which is the most.",
             code="too_many_responses",

@@ -182,8 +182,8 @@ class State(msgspec.Struct):
     responses: dict[str, ResponseState] = msgspec.field(default_factory=dict[str, ResponseState])
     active: str = ""
     """Id of the default conversation's response, or empty."""
-    answer_due: bool = False
-    """A turn has ended that asks for an answer, which waits for the transcript or for another answer to end."""
+    due: list[str] = msgspec.field(default_factory=list[str])
+    """Turns that ask for an answer, which waits for their transcripts or for another answer to end."""
     answer_anyway: bool = False
     """The answer due comes even if nothing was understood (idle time-out)."""
     jobs: dict[str, str] = msgspec.field(default_factory=dict[str, str])

@@ -16,7 +16,7 @@ from antiphon.wire.realtime_server import (
     InputAudioBufferSpeechStopped,
     InputAudioBufferTimeoutTriggered,
 )
-from antiphon.wire.realtime_session import SemanticVadConfig, ServerVadConfig
+from antiphon.wire.realtime_session import RealtimeSession, SemanticVadConfig, ServerVadConfig
 
 START_WINDOWS = 2
 """Windows with voice in a row that begin a turn: 64 ms, so that a click does not."""
@@ -76,7 +76,8 @@ def _padding(detection: Detection) -> int:
 def _barge_in(step: Step) -> None:
     """The listener speaks: the answer under way, begun or not, gives way."""
     heard.interrupt(step)
-    step.state.answer_due = step.state.answer_anyway = False
+    step.state.due.clear()
+    step.state.answer_anyway = False
     active = step.state.responses.get(step.state.active)
     if active is not None:
         response.end(step, active, "cancelled", "turn_detected")
@@ -150,8 +151,8 @@ def end_turn(step: Step, detection: Detection) -> None:
     record = _make_item(step, item_id, start, end)
     if not speculation.adopt(step, record):
         hearing.listen(step, record, start, min(end, silence + TAIL_TICKS))
-    if detection.create_response:
-        step.state.answer_due = True
+    if detection.create_response and isinstance(step.state.session, RealtimeSession):
+        step.state.due.append(item_id)
 
 
 def _make_item(step: Step, item_id: str, start: int, end: int) -> Record:
@@ -235,4 +236,5 @@ def idle(step: Step) -> None:
     step.send(InputAudioBufferTimeoutTriggered, audio_start_ms=ms(start), audio_end_ms=ms(end), item_id=item_id)
     record = _make_item(step, item_id, start, end)
     hearing.finish(step, record, "", 0.0)
-    state.answer_due = state.answer_anyway = True
+    state.due.append(item_id)
+    state.answer_anyway = True

@@ -1,0 +1,274 @@
+"""A conversation machine with a scripted world around it: workers that answer when told to, a clock that moves when told to.
+
+Every input is also given to a shadow that is dumped to bytes and loaded again before each one; both must do the
+same. What the client is sent is checked against the rules of the protocol as it comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from antiphon.conversation import effects, inputs, snapshot
+from antiphon.conversation.machine import Conversation
+from antiphon.conversation.session import Defaults, describe
+from antiphon.conversation.state import Rules
+from antiphon.entities.speech import Segment
+from antiphon.wire import realtime_codec
+from antiphon.wire import realtime_server as server
+from antiphon.wire.realtime_session import AnySessionUpdate
+
+MS = 24
+SAY = "It is noon. The sun is high."
+
+
+class World:
+    """Drives one conversation; `events` are what the client got, as dictionaries."""
+
+    def __init__(
+        self, rules: Rules | None = None, *, transcribes: bool = False, lasts_s: float = 3600.0, seed: str = "seed"
+    ) -> None:
+        self.now = 1000.0
+        wish = msgspec.json.decode(b'{"type":"transcription"}', type=AnySessionUpdate) if transcribes else None
+        session = describe(wish, Defaults(lasts_s=lasts_s), now=self.now)
+        self._begin = (session, rules or Rules(), seed, lasts_s)
+        self.machine = self._fresh()
+        self.shadow = self._fresh()
+        self.log: list[tuple[inputs.AnyInput, float]] = []
+        self.events: list[dict[str, Any]] = []
+        self.raw: list[bytes] = []
+        self.jobs: dict[str, deque[inputs.AnyInput]] = {}
+        self.effects: list[effects.Effect] = []
+        self.speech: set[int] = set()
+        self.client = ClientView()
+        self.said = SAY
+        self.heard = "what time is it"
+        self._refs = 0
+        self.tell(inputs.Opened())
+
+    def _fresh(self) -> Conversation:
+        session, rules, seed, lasts_s = self._begin
+        return Conversation.begin(session, rules, seed=seed, now=1000.0, lasts_s=lasts_s)
+
+    # -- inputs ------------------------------------------------------------------------------------------------------
+    def tell(self, event: inputs.AnyInput) -> list[dict[str, Any]]:
+        """Give one input to the machine and its shadow; returns the new events."""
+        before = len(self.events)
+        self.log.append((event, self.now))
+        found = self.machine.receive(event, self.now)
+        self.shadow = Conversation(snapshot.load(snapshot.dump(self.shadow.state)))
+        assert self.shadow.receive(event, self.now) == found, "a loaded conversation goes on as if nothing had happened"
+        for effect in found:
+            self._note(effect)
+        return self.events[before:]
+
+    def send(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
+        """Send one client event, through the real decoder."""
+        frame = msgspec.json.encode({"type": kind, **fields})
+        return self.tell(inputs.Received(realtime_codec.decode(frame)))
+
+    def say_text(self, text: str = "hello") -> str:
+        """Add a user message; returns its id."""
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+        return self.send("conversation.item.create", item=item)[-1]["item"]["id"]
+
+    def append(self, ms: int, scores: float | None = None) -> None:
+        """Append audio; with ``scores`` all its windows sound like that."""
+        self.tell(inputs.AudioAppended(ms * MS))
+        if scores is not None:
+            windows = -(-(self.machine.state.buffer.written - self.machine.state.buffer.scored) // 768)
+            self.tell(inputs.VoiceScored(self.machine.state.buffer.stream, (scores,) * windows))
+
+    def speak(self, ms: int = 1000, silence_ms: int = 600) -> None:
+        """A turn of speech."""
+        self.append(ms, 0.9)
+        self.append(silence_ms, 0.01)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, with a tick whenever the machine wanted one."""
+        until = self.now + seconds
+        while (at := self.machine.wake_at(self.now)) <= until and not self.machine.state.closed:
+            self.now = max(self.now, at)
+            self.tell(inputs.Tick())
+        self.now = until
+
+    def work(self, job_id: str | None = None, steps: int = 1000) -> None:
+        """Let workers go on: one job or all, so many results each."""
+        for name in [job_id] if job_id else list(self.jobs):
+            for _ in range(steps):
+                queue = self.jobs.get(name)
+                if not queue:
+                    break
+                self.tell(self._made(queue.popleft()))
+            if not self.jobs.get(name):
+                self.jobs.pop(name, None)
+
+    def finish(self) -> None:
+        """Let all workers finish, and what they start."""
+        for _ in range(100):
+            if not self.jobs:
+                return
+            self.work()
+
+    def fail(self, job_id: str) -> None:
+        """A job is given up."""
+        self.jobs.pop(job_id, None)
+        self.tell(inputs.Failed(job_id, "api_error", "provider_unavailable", "it broke"))
+
+    def _made(self, event: inputs.AnyInput) -> inputs.AnyInput:
+        if not isinstance(event, inputs.AudioMade):
+            return event
+        self._refs += 1
+        self.speech.add(self._refs)
+        return msgspec.structs.replace(event, ref=self._refs)
+
+    # -- effects -----------------------------------------------------------------------------------------------------
+    def _note(self, effect: effects.Effect) -> None:
+        self.effects.append(effect)
+        match effect:
+            case effects.Send():
+                self._sent(realtime_codec.encode(effect.event))
+            case effects.SendAudio():
+                self.speech.remove(effect.ref)
+                self._sent(realtime_codec.encode_audio_delta(effect.event, b"\0\0"))
+            case effects.SendItem():
+                self._sent(realtime_codec.encode(effect.event))
+            case effects.DropSpeech():
+                self.speech.remove(effect.ref)
+            case effects.StartTranscription():
+                self.jobs[effect.job_id] = self._transcription(effect)
+            case effects.StartScore():
+                self.jobs[effect.job_id] = deque([inputs.TurnScored(effect.job_id, 0.9)])
+            case effects.StartAnswer():
+                self._answer(effect)
+            case effects.CancelJob():
+                pass  # a late result may still come: the queue stays
+            case _:
+                pass
+
+    def _sent(self, frame: bytes) -> None:
+        event = msgspec.json.decode(frame)
+        self.raw.append(frame)
+        self.events.append(event)
+        self.client.receive(event)
+
+    def _transcription(self, effect: effects.StartTranscription) -> deque[inputs.AnyInput]:
+        segment = Segment(self.heard, 0.0, 1.0)
+        partial: list[inputs.AnyInput] = [inputs.Transcribing(effect.job_id, segment)] if self.heard else []
+        return deque([*partial, inputs.Transcribed(effect.job_id, self.heard, 1.0)])
+
+    def _answer(self, effect: effects.StartAnswer) -> None:
+        job, speaker, choice = effect.job_id, effect.speak_job_id, effect.request.tool_choice
+        if effect.request.tools and (choice == "required" or choice.startswith("function:")):
+            name = effect.request.tools[0].name
+            calls = [inputs.CallMade(job, 0, f"call_{job}", name, piece) for piece in ('{"a":', "1}")]
+            self.jobs[job] = deque([*calls, inputs.AnswerMade(job, "tool_calls", 5, 3)])
+            if speaker:
+                self.jobs[speaker] = deque([inputs.SpeechMade(speaker)])
+            return
+        words = [f"{word} " for word in self.said.split()]
+        self.jobs[job] = deque([*(inputs.TextMade(job, word) for word in words), inputs.AnswerMade(job, "stop", 7, 9)])
+        if speaker:
+            sentences = [f"{part}." for part in self.said.rstrip(".").split(". ")]
+            spoken = [
+                inputs.AudioMade(speaker, 0, 500 * MS, sentence if number == 0 else "")
+                for sentence in sentences
+                for number in range(2)
+            ]
+            self.jobs[speaker] = deque([*spoken, inputs.SpeechMade(speaker)])
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+    def types(self) -> list[str]:
+        """Types of all events so far."""
+        return [event["type"] for event in self.events]
+
+    def last(self, kind: str) -> dict[str, Any]:
+        """The newest event of a type."""
+        return next(event for event in reversed(self.events) if event["type"] == kind)
+
+    def started(self, kind: type[Any]) -> list[Any]:
+        """All effects of a kind."""
+        return [effect for effect in self.effects if isinstance(effect, kind)]
+
+    def request(self) -> Any:
+        """What the language model was asked last."""
+        return self.started(effects.StartAnswer)[-1].request
+
+    def replay(self) -> list[bytes]:
+        """Run the log once more on a fresh machine; returns its frames."""
+        again, frames = self._fresh(), []
+        for event, now in self.log:
+            for effect in again.receive(event, now):
+                if isinstance(effect, effects.Send | effects.SendItem):
+                    frames.append(realtime_codec.encode(effect.event))
+                elif isinstance(effect, effects.SendAudio):
+                    frames.append(realtime_codec.encode_audio_delta(effect.event, b"\0\0"))
+        return frames
+
+
+class ClientView:
+    """What a strict client makes of the events; every assertion is a rule that real clients depend on."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+        self.done: set[str] = set()
+        self.open: dict[str, str | None] = {}
+        self.parts: dict[tuple[str, str], str] = {}
+        self.last_event_id = ""
+
+    def receive(self, event: dict[str, Any]) -> None:
+        """Check one event."""
+        assert event["event_id"] > self.last_event_id, "event ids grow"
+        self.last_event_id = event["event_id"]
+        kind = event["type"]
+        if kind in ("conversation.item.added", "conversation.item.done"):
+            self._item(kind, event)
+        elif kind == "conversation.item.deleted":
+            self.order.remove(event["item_id"])
+        elif kind == "response.created":
+            self._created(event["response"])
+        elif kind.startswith("response."):
+            self._response(kind, event)
+
+    def _item(self, kind: str, event: dict[str, Any]) -> None:
+        item_id, previous = event["item"]["id"], event["previous_item_id"]
+        if kind == "conversation.item.added":
+            assert item_id not in self.order, "an item is added once"
+            assert previous is None or previous in self.order, "the item before is known"
+            self.order.insert(0 if previous is None else self.order.index(previous) + 1, item_id)
+        else:
+            at = self.order.index(item_id)
+            assert previous == (self.order[at - 1] if at else None), "previous_item_id is the item before"
+
+    def _created(self, response: dict[str, Any]) -> None:
+        assert response["id"] not in self.open
+        assert response["id"] not in self.done
+        if response["conversation_id"] is not None:
+            assert all(owner is None for owner in self.open.values()), "one answer of the conversation at a time"
+        self.open[response["id"]] = response["conversation_id"]
+
+    def _response(self, kind: str, event: dict[str, Any]) -> None:
+        if kind == "response.done":
+            response = event["response"]
+            assert response["id"] in self.open, "done follows created, once"
+            assert not [key for key in self.parts if key[0] == response["id"] and self.parts[key] != "done"]
+            del self.open[response["id"]]
+            self.done.add(response["id"])
+            return
+        response_id = event["response_id"]
+        assert response_id in self.open, f"{kind} of a response that is not under way"
+        item_id = event.get("item_id") or event["item"]["id"]
+        state = self.parts.get((response_id, item_id))
+        if kind == "response.output_item.added":
+            assert state is None
+            self.parts[response_id, item_id] = "open"
+        elif kind == "response.output_item.done":
+            assert state == "open"
+            self.parts[response_id, item_id] = "done"
+        else:
+            assert state == "open", f"{kind} of an item that is not open"
+
+
+EVERY_EVENT = {kind.__struct_config__.tag for kind in server.ServerMessage.__args__}

@@ -1,0 +1,153 @@
+"""Random schedules: whatever crosses whatever, the conversation stays sound and a fresh turn is answered."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from tests.simulation import World
+
+from antiphon.conversation import effects, inputs
+from antiphon.conversation.state import Rules
+
+EXAMPLES = int(os.environ.get("ANTIPHON_TEST_SCHEDULES", "1000"))
+"""Schedules in one run; `make fuzz` asks for more."""
+STEPS = 25
+
+DETECTIONS: list[Any] = [
+    None,
+    {"type": "server_vad"},
+    {"type": "server_vad", "interrupt_response": False},
+    {"type": "server_vad", "create_response": False},
+    {"type": "server_vad", "idle_timeout_ms": 1500},
+    {"type": "semantic_vad", "eagerness": "high"},
+]
+TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+
+
+class Schedules(RuleBasedStateMachine):
+    """One conversation; the checks sit in `World` and in its client."""
+
+    world: World
+
+    @initialize(pace=st.booleans(), speculate=st.sampled_from([0, 96]), heard=st.sampled_from(["yes", ""]))
+    def begin(self, pace: bool, speculate: int, heard: str) -> None:
+        rules = Rules(pace=pace, speculate_ms=speculate, max_items=12, max_out_of_band=2, max_buffer_s=20.0)
+        self.world = World(rules)
+        self.world.heard = heard
+
+    def _item(self, number: int) -> str:
+        items = self.world.client.order
+        return items[number % len(items)] if items else "nobody"
+
+    @rule(detection=st.sampled_from(DETECTIONS), text=st.booleans(), transcribed=st.booleans())
+    def configure(self, detection: Any, text: bool, transcribed: bool) -> None:
+        audio = {"input": {"turn_detection": detection, "transcription": {"model": "m"} if transcribed else None}}
+        modalities = ["text"] if text else ["audio"]
+        self.world.send("session.update", session={"type": "realtime", "output_modalities": modalities, "audio": audio})
+
+    @rule(ms=st.integers(20, 900), loud=st.booleans())
+    def hear(self, ms: int, loud: bool) -> None:
+        has_vad = self.world.machine.state.session.audio.input.turn_detection is not None
+        self.world.append(ms, (0.95 if loud else 0.02) if has_vad else None)
+
+    @rule()
+    def commit(self) -> None:
+        self.world.send("input_audio_buffer.commit")
+
+    @rule()
+    def clear(self) -> None:
+        self.world.send("input_audio_buffer.clear")
+
+    @rule(place=st.one_of(st.none(), st.just("root"), st.integers(0, 9)))
+    def write(self, place: Any) -> None:
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+        fields = {} if place is None else {"previous_item_id": place if place == "root" else self._item(place)}
+        self.world.send("conversation.item.create", item=item, **fields)
+
+    @rule(number=st.integers(0, 9))
+    def delete(self, number: int) -> None:
+        self.world.send("conversation.item.delete", item_id=self._item(number))
+
+    @rule(number=st.integers(0, 9))
+    def retrieve(self, number: int) -> None:
+        self.world.send("conversation.item.retrieve", item_id=self._item(number))
+
+    @rule(number=st.integers(0, 9), ms=st.integers(0, 4000))
+    def truncate(self, number: int, ms: int) -> None:
+        self.world.send("conversation.item.truncate", item_id=self._item(number), content_index=0, audio_end_ms=ms)
+
+    @rule(aside=st.booleans(), tool=st.booleans())
+    def respond(self, aside: bool, tool: bool) -> None:
+        wish: dict[str, Any] = {"conversation": "none"} if aside else {}
+        if tool:
+            wish |= {"tools": [TOOL], "tool_choice": "required"}
+        self.world.send("response.create", response=wish)
+
+    @rule()
+    def cancel(self) -> None:
+        self.world.send("response.cancel")
+
+    @precondition(lambda self: self.world.jobs)
+    @rule(number=st.integers(0, 9), steps=st.integers(1, 6))
+    def work(self, number: int, steps: int) -> None:
+        self.world.work(list(self.world.jobs)[number % len(self.world.jobs)], steps)
+
+    @precondition(lambda self: self.world.jobs)
+    @rule(number=st.integers(0, 9))
+    def fail(self, number: int) -> None:
+        self.world.fail(list(self.world.jobs)[number % len(self.world.jobs)])
+
+    @rule(ms=st.integers(1, 3000))
+    def wait(self, ms: int) -> None:
+        self.world.advance(ms / 1000)
+
+    def teardown(self) -> None:
+        """Let everything come to rest, then ask something new."""
+        world = getattr(self, "world", None)
+        if world is None:
+            return
+        for _ in range(5):
+            world.finish()
+            world.advance(30)
+        if world.machine.state.active:
+            world.send("response.cancel")
+        manual = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+        world.send("session.update", session=manual)
+        world.finish()
+        world.advance(60)
+        if len(world.client.order) >= world.machine.state.rules.max_items:
+            world.send("conversation.item.delete", item_id=world.client.order[0])
+        world.say_text("something new")
+        world.send("response.create")
+        world.finish()
+        world.advance(60)
+        done = world.last("response.done")["response"]
+        assert done["status"] == "completed", "a fresh turn is answered"
+        assert not world.client.open
+        assert world.speech == set(), "no speech is left behind"
+        state = world.machine.state
+        assert not state.jobs
+        assert [str(record.item.id) for record in state.records] == world.client.order
+        assert len({record.position for record in state.records}) == len(state.records)
+        self._every_error_stands_alone(world)
+        assert world.replay() == world.raw
+
+    def _every_error_stands_alone(self, world: World) -> None:
+        """A refused event had no other effect."""
+        refused = [effect for effect in world.effects if isinstance(effect, effects.Send)]
+        assert refused
+        sent = sum(isinstance(event, inputs.Received) for event, _ in world.log)
+        assert world.types().count("error") <= sent
+
+
+TestSchedules = Schedules.TestCase
+TestSchedules.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=STEPS,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
