@@ -20,7 +20,7 @@ from environments import CLIENTS, STAGE, Client, InstallError, cache_dir, comman
 from server import KEY, Server, ServerError, serve
 
 SCENARIOS = ("connect", "text_turn", "audio_turn", "tool_call", "barge_in", "truncate")
-QUESTION = Path(__file__).resolve().parents[1] / "audio" / "en" / "spk2_snt2.wav"
+QUESTION = Path(__file__).resolve().parents[1] / "audio" / "spk2_snt2.wav"
 CLIENT_S = 300.0
 REAL_PATIENCE = 6.0
 

@@ -16,7 +16,7 @@ KEY = "sk-clients-under-test"
 STUBS = {
     **{f"ANTIPHON_{kind}": "stub" for kind in ("STT", "LLM", "TTS", "VAD", "END_OF_TURN")},
     "ANTIPHON_STUB_TEXT": "what joy there is in living",
-    "ANTIPHON_STUB_LLM_WPS": "8",  # an answer takes 2.4 s: long enough to be interrupted while it is made
+    "ANTIPHON_STUB_LLM_WPS": "6",  # an answer takes 3.2 s: long enough to be interrupted while it is made
 }
 READY_S = 60.0
 REAL_READY_S = 600.0
@@ -43,7 +43,8 @@ async def serve(scratch: Path, *, tls: bool, real: bool) -> AsyncGenerator[Serve
     arguments = ["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data_dir)]
     if tls:
         arguments.append("--tls-self-signed")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
+    kept = ("ANTIPHON_BUS_STRICT",)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ANTIPHON_") or k in kept}
     environment |= {"ANTIPHON_API_KEYS": KEY} | ({} if real else STUBS)
     log = scratch / "server.log"
     with log.open("wb") as errors:

@@ -1,7 +1,7 @@
 // The OpenAI Agents SDK (`@openai/agents-realtime`, RealtimeSession over WebSocket) through the six scenarios.
 import { fileURLToPath } from 'node:url';
 import { OpenAIRealtimeWebSocket, RealtimeAgent, RealtimeSession, tool } from '@openai/agents-realtime';
-import { complaints, expect, Inbox, Microphone, options, play, question, sleep } from '../stage/stage.mjs';
+import { complaints, expect, HEARD_MS, Inbox, Microphone, options, play, question, sleep } from '../stage/stage.mjs';
 
 // The SDK drops an event that fails its own schema without a word; the same schema tells which and why.
 const { realtimeServerEventSchema } = await import(
@@ -144,6 +144,7 @@ const toolCall = during(TEXT, async (call) => {
 const bargeIn = during({}, async (call) => {
   call.microphone.say(QUESTION);
   const { responseId } = await call.next('audio');
+  await sleep(HEARD_MS);
   const again = call.inbox.all.length;
   call.microphone.say(QUESTION);
   const interrupted = await call.until('audio_interrupted', { after: again });

@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
 import { OpenAIRealtimeWS } from 'openai/realtime/ws';
-import { complaints, expect, Inbox, Microphone, options, play, question, sleep } from '../stage/stage.mjs';
+import { complaints, expect, HEARD_MS, Inbox, Microphone, options, play, question, sleep } from '../stage/stage.mjs';
 
 const QUESTION = question();
 const PCM = { type: 'audio/pcm', rate: 24000 };
@@ -155,6 +155,7 @@ const bargeIn = during(async (call) => {
   call.microphone.say(QUESTION);
   const { id } = (await call.next('response.created')).response;
   await call.until('response.output_audio.delta', { response_id: id });
+  await sleep(HEARD_MS);
   const again = call.inbox.all.length;
   call.microphone.say(QUESTION);
   const started = await call.until('input_audio_buffer.speech_started', { after: again });

@@ -15,7 +15,7 @@ import pydantic
 import websockets
 from openai import AsyncOpenAI
 from openai.types.realtime import RealtimeServerEvent
-from stage import Complaints, Inbox, Microphone, MismatchError, Stage, arguments, expect, question
+from stage import HEARD_S, Complaints, Inbox, Microphone, MismatchError, Stage, arguments, expect, question
 
 OPTIONS = arguments()
 QUESTION = question(OPTIONS.audio)
@@ -222,8 +222,10 @@ async def barge_in() -> str:
         one.microphone.say(QUESTION)
         first = one.inbox.all[await one.until("response.created")].response
         await one.until("response.output_audio.delta", response_id=first.id)
+        await asyncio.sleep(HEARD_S)
+        after = len(one.inbox.all)
         one.microphone.say(QUESTION)
-        again = await one.until("input_audio_buffer.speech_started", after=len(one.inbox.all))
+        again = await one.until("input_audio_buffer.speech_started", after=after)
         ended = await one.done(first.id)
         index = next(i for i, e in enumerate(one.inbox.all) if e.type == "response.done" and e.response.id == first.id)
         if index > again:

@@ -47,7 +47,7 @@ from pipecat.transports.base_input import BaseInputTransport
 from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
-from stage import RATE_HZ, Complaints, Inbox, Microphone, Stage, arguments, expect, question
+from stage import HEARD_S, RATE_HZ, Complaints, Inbox, Microphone, Stage, arguments, expect, question
 
 OPTIONS = arguments()
 QUESTION = question(OPTIONS.audio)
@@ -284,6 +284,7 @@ async def barge_in() -> str:
         one.microphone.say(QUESTION)
         playing, _ = await one.frame(BotStartedSpeakingFrame)
         _, first = await one.event("response.created")
+        await asyncio.sleep(HEARD_S)
         one.microphone.say(QUESTION)
         cut, _ = await one.frame(InterruptionFrame, after=playing)
         started, _ = await one.event("input_audio_buffer.speech_started", after=playing)

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 const RATE_HZ = 24_000;
 const FRAME_MS = 20;
 const FRAME_BYTES = (RATE_HZ * 2 * FRAME_MS) / 1000;
+export const HEARD_MS = 600; // how much of an answer is heard before the next question interrupts it
 const SCENARIO_S = 40; // longest scenario on stub engines; --patience multiplies it
 
 export const { values: options } = parseArgs({

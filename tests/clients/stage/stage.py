@@ -17,6 +17,8 @@ from typing import Any
 RATE_HZ = 24_000
 FRAME_MS = 20
 FRAME_BYTES = RATE_HZ * 2 * FRAME_MS // 1000
+HEARD_S = 0.6
+"""How much of an answer is heard before the next question interrupts it."""
 SCENARIO_S = 40.0
 """Longest scenario, seconds, on stub engines; `--patience` multiplies it."""
 
@@ -39,7 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--url", required=True, help="the server, as http://127.0.0.1:8000")
     parser.add_argument("--key", required=True, help="an API key of the server")
     parser.add_argument("--audio", required=True, help="a question: mono WAV, 16 bits, any rate")
-    parser.add_argument("--only", nargs="*", default=[], help="names of scenarios")
+    parser.add_argument("--only", action="append", default=[], help="a scenario; may be given again")
     parser.add_argument("--patience", type=float, default=1.0, help="factor on every deadline")
     return parser.parse_args()
 
