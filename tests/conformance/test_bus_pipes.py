@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antiphon.entities.speech import Segment, Word
-from antiphon.errors import Fenced
+from antiphon.errors import Fenced, NotFound
 from antiphon.wire.jobs import (
     AnswerDone,
     AudioReady,
@@ -152,6 +152,15 @@ async def test_a_reader_that_left_holds_nobody_up(bus: InspectableBus) -> None:
     reading = asyncio.ensure_future(take(bus, "p", 40, after=1))
     await soon(bus.write("p", words(*range(1, 41))))
     assert texts(await soon(reading)) == [str(number) for number in range(1, 41)]
+
+
+async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping(bus: InspectableBus) -> None:
+    reading = asyncio.ensure_future(take(bus, "p", PIPE_ENTRIES * 3))
+    await soon(bus.write("p", words(*range(PIPE_ENTRIES * 3))))
+    await soon(reading)
+    with pytest.raises(NotFound):
+        await soon(take(bus, "p", 1))
+    assert texts(await soon(take(bus, "p", 1, after=PIPE_ENTRIES * 3 - 1))) == [str(PIPE_ENTRIES * 3 - 1)]
 
 
 async def test_many_writers_lose_nothing_and_each_keeps_its_order(bus: InspectableBus) -> None:

@@ -64,6 +64,7 @@ class Pipe:
         "_on_left",
         "_read",
         "_readers",
+        "_sizes",
         "_space",
         "_waiting",
         "name",
@@ -80,6 +81,7 @@ class Pipe:
         self._limit = limit
         self._on_left = on_left
         self._entries: list[PipeEntry | bytes] = []
+        self._sizes: list[int] = []
         self._head = 0
         self._bytes = 0
         self._read = 0
@@ -121,6 +123,7 @@ class Pipe:
         """Forget everything and wake everybody."""
         self.over = True
         self._entries.clear()
+        self._sizes.clear()
         self._head = self.tail = self._bytes = 0
         self._wake_readers()
         self._wake_writer()
@@ -145,27 +148,29 @@ class Pipe:
 
     def _push(self, entry: PipeEntry, size: int) -> None:
         self._entries.append(encode_entry(entry) if self._limit.strict else entry)
+        self._sizes.append(size)
         self._bytes += size
         self.tail += 1
 
     def _fits(self, size: int) -> bool:
-        """Make room by letting go what was read; say whether ``size`` bytes have a place now."""
-        limit = self._limit
-        if len(self._entries) < limit.entries and self._bytes + size <= limit.bytes:
+        """Say whether ``size`` bytes have a place, letting go of what was read if that makes one."""
+        if self._has_room(size):
             return True
         removable = self._floor() - self._head
-        gone = 0
-        while gone < removable and (
-            len(self._entries) - gone >= limit.entries or self._bytes + size > limit.bytes
-        ):
-            stored = self._entries[gone]
-            self._bytes -= weigh(decode_entry(stored) if isinstance(stored, bytes) else stored)
+        gone = min(removable, self._limit.entries // 8)  # several at once: a full pipe stays cheap
+        freed = sum(self._sizes[: max(0, gone)])
+        while gone < removable and not self._has_room(size, gone, freed):
+            freed += self._sizes[gone]
             gone += 1
-        del self._entries[:gone]
-        self._head += gone
-        if not self._entries:
-            return True
-        return len(self._entries) < limit.entries and self._bytes + size <= limit.bytes
+        if gone > 0:
+            del self._entries[:gone], self._sizes[:gone]
+            self._head += gone
+            self._bytes -= freed
+        return not self._entries or self._has_room(size)
+
+    def _has_room(self, size: int, gone: int = 0, freed: int = 0) -> bool:
+        limit = self._limit
+        return len(self._entries) - gone < limit.entries and self._bytes - freed + size <= limit.bytes
 
     def _floor(self) -> int:
         """Return the position up to which everybody has read."""
@@ -185,9 +190,7 @@ class Pipe:
         """Move ``reader`` on by one entry and return it. Raises `NotFound` when it was let go already."""
         index = reader.position - self._head
         if index < 0:
-            raise NotFound(
-                f"pipe {self.name} no longer holds what follows {reader.position}", code="pipe_trimmed"
-            )
+            raise NotFound(f"pipe {self.name} no longer holds what follows {reader.position}", code="pipe_trimmed")
         reader.position += 1
         self._read = max(self._read, reader.position)
         if self._space is not None:

@@ -25,7 +25,7 @@ class Lease(Protocol):
         ...
 
     async def release(self, reason: str, *, delay_s: float = 0.0) -> None:
-        """Give the job back for another attempt after ``delay_s``."""
+        """Give the job back for another attempt after ``delay_s``; a lost lease changes nothing."""
         ...
 
     async def bury(self, reason: str) -> None:
@@ -38,13 +38,19 @@ class Bus(Protocol):
 
     Delivery of jobs is at least once: a job whose lease runs out (the worker died or hangs) is delivered again, so
     workers tolerate duplicates. Among waiting jobs a higher priority goes first, then the older one.
-    A pipe keeps the order of its entries and loses none until it is dropped; each reader starts at ``after``.
-    A pipe is bounded: `write` waits while it is full. Entries are frozen and may arrive as copies.
+    A job that comes back after its last attempt (its lease ran out, or it was released) is a dead letter, and a
+    `JobFailed` is written to its output: nobody waits for ever for a worker that died.
+    A pipe keeps the order of its entries and loses none that a present reader has not read; each reader starts at
+    ``after``. A pipe is bounded: what was read makes room, and `write` waits while the rest is full. Entries are
+    frozen and may arrive as copies.
     A pipe that was fenced refuses writers of an older epoch with `Fenced`.
     """
 
     async def submit(self, job: Job) -> None:
-        """Put a job into its queue. Submitting the same ``job.id`` again while it is known changes nothing."""
+        """Put a job into its queue. Submitting the same ``job.id`` again while it is known changes nothing.
+
+        Raises `Overloaded` when the queue is full.
+        """
         ...
 
     def claim(self, queue: Queue, consumer: str) -> AsyncIterator[Lease]:
@@ -64,7 +70,10 @@ class Bus(Protocol):
         ...
 
     def read(self, pipe: str, *, after: int = 0) -> AsyncIterator[tuple[int, PipeEntry]]:
-        """Yield ``(position, entry)`` from behind position ``after``; endless, ends when the pipe is dropped."""
+        """Yield ``(position, entry)`` from behind position ``after``; endless, ends when the pipe is dropped.
+
+        Raises `NotFound` when the entries behind ``after`` have made room already.
+        """
         ...
 
     async def fence(self, pipe: str, epoch: int) -> None:
