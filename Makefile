@@ -55,7 +55,7 @@ lint: $(READY) # the part of `check` that only reads: format, lint, types, layer
 env: $(READY) # make the environment in .venv from the lock
 
 audit: $(READY) # print the licences of all packages, and known vulnerabilities where the service can be reached
-	$(BIN)/python tests/audit_packages.py
+	$(BIN)/python tools/audit.py
 
 $(READY): uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
