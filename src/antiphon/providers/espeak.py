@@ -34,6 +34,7 @@ class EspeakTts(ChildVoice):
     def capabilities(self) -> Capabilities:
         """All voices once it is started."""
         found = self._about.voices if self._about else ()
-        voices = [Voice(*voice) for voice in found if voice[0] != DEFAULT_VOICE]
-        first = Voice(DEFAULT_VOICE, "en-us", "English (America)")
-        return Capabilities("espeak", models=("espeak-ng",), voices=(first, *voices), streams=True)
+        voices = {DEFAULT_VOICE: Voice(DEFAULT_VOICE, "en-us", "English (America)")}
+        for voice in found:
+            voices.setdefault(voice[0], Voice(*voice))
+        return Capabilities("espeak", models=("espeak-ng",), voices=tuple(voices.values()), streams=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from antiphon.audio.stretch import stretch
 from antiphon.entities.capabilities import Capabilities, Voice
+from antiphon.errors import ProviderRejected
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.pace import Pace
@@ -33,6 +36,10 @@ _PACE = Pace(
     }
 )
 """Uneven because the model rounds the length of every sound; beyond 2.0 it hardly gets faster."""
+
+
+_LONG_NUMBER = re.compile(r"\d[\d,.]{14,}")
+"""Hibari has no names for numbers of that size."""
 
 
 def create(context: EngineContext) -> HibariTts:
@@ -63,6 +70,16 @@ class HibariTts(ThreadVoice["Hibari"]):
 
     def _render(self, model: Hibari, words: str, speed: float) -> bytes:
         own, rest = _PACE.plan(speed)
-        audio = model(words, speed=own)
+        try:
+            audio = model(readable(words), speed=own)
+        except (ValueError, LookupError) as exc:
+            raise ProviderRejected(f"hibari cannot read {words!r}") from exc
         data = (np.clip(audio, -1.0, 1.0) * 32767).astype("<i2").tobytes()
         return stretch(data, self.rate_hz, rest)
+
+
+def readable(words: str) -> str:
+    """Return ``words`` without what hibari stumbles over: digits that are not 0 to 9, and numbers too long to name."""
+    normal = unicodedata.normalize("NFKC", words)
+    plain = "".join(str(unicodedata.digit(sign, sign)) if sign.isdigit() else sign for sign in normal)
+    return _LONG_NUMBER.sub(lambda number: " ".join(number[0]), plain)
