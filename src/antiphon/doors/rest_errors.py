@@ -43,10 +43,10 @@ def answer_http(request: RestRequest, exc: HTTPException) -> Response[bytes]:
     return answer(request, _translated(request, exc))
 
 
-def answer_too_deep(request: RestRequest, exc: RecursionError) -> Response[bytes]:
-    """Answer JSON that is nested deeper than the decoder goes."""
-    del exc
-    return answer(request, InvalidRequest("The JSON is nested too deep.", code="invalid_json"))
+def answer_undecodable(request: RestRequest, exc: Exception) -> Response[bytes]:
+    """Answer JSON that is nested deeper than the decoder goes, or whose text is not UTF-8."""
+    what = "is nested too deep" if isinstance(exc, RecursionError) else "is not UTF-8"
+    return answer(request, InvalidRequest(f"The body is not valid JSON: it {what}.", code="invalid_json"))
 
 
 def answer_fault(request: RestRequest, exc: Exception) -> Response[bytes]:
@@ -58,7 +58,8 @@ def answer_fault(request: RestRequest, exc: Exception) -> Response[bytes]:
 HANDLERS: ExceptionHandlersMap = {
     AntiphonError: answer,
     HTTPException: answer_http,
-    RecursionError: answer_too_deep,
+    RecursionError: answer_undecodable,
+    UnicodeDecodeError: answer_undecodable,
     Exception: answer_fault,
 }
 

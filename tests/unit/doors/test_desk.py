@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from antiphon import errors
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import SystemClock
+from antiphon.doors.desk import Desk, error_of, queue_of
+from antiphon.entities.chat import ChatRequest
+from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
+from antiphon.ports.bus import Bus
+from antiphon.wire.jobs import (
+    AudioReady,
+    Job,
+    JobFailed,
+    Respond,
+    Score,
+    Speak,
+    SpeechDone,
+    Transcribe,
+    Translate,
+    TranslationReady,
+)
+from antiphon.workers import loop
+from antiphon.workers.verdict import failure
+
+JOB = Job("job_1", "speak", Speak("x"), "out")
+
+
+def test_each_kind_of_work_has_its_queue() -> None:
+    works = (Transcribe(b"", 1), Respond(ChatRequest(())), Speak("x"), Translate("x", "de"), Score(b"", 1))
+    assert [queue_of(work) for work in works] == ["transcribe", "respond", "speak", "translate", "score"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ProviderBusy("m"),
+        errors.ProviderTimeout("m"),
+        errors.ProviderUnavailable("m"),
+        errors.ProviderRejected("m"),
+        errors.Overloaded("m"),
+        errors.RateLimited("m"),
+        errors.Unsupported("m"),
+        errors.WeightsMissing("m"),
+        errors.InvalidRequest("m", code="special"),
+    ],
+)
+def test_a_failed_job_gives_back_the_error_it_failed_with(error: AntiphonError) -> None:
+    back = error_of(failure(JOB, error))
+    assert (type(back), back.message, back.code, back.status) == (type(error), "m", error.code, error.status)
+
+
+def test_a_bug_of_a_worker_is_a_fault_of_the_server() -> None:
+    back = error_of(failure(JOB, ZeroDivisionError("details")))
+    assert (back.status, back.type, back.code) == (500, "api_error", "internal_error")
+    assert "details" not in back.message
+
+
+def test_an_engines_own_key_problem_is_not_the_callers() -> None:
+    assert error_of(JobFailed("j", "authentication_error", "other", "m")).status == 502
+
+
+async def run_with(desk_bus: Bus, handler: loop.Handler, desk: Desk, *, take: int = 100) -> list[object]:
+    worker = asyncio.create_task(loop.run(desk_bus, "speak", handler, "w"))
+    try:
+        seen: list[object] = []
+        async with aclosing(desk.run(Speak("x"), tenant="acme")) as entries:
+            async for entry in entries:
+                seen.append(entry)
+                if len(seen) == take:
+                    break
+        return seen
+    finally:
+        await asyncio.sleep(0.05)
+        worker.cancel()
+
+
+async def test_results_come_in_order_and_the_last_one_ends_them() -> None:
+    bus = EmbeddedBus(strict=True)
+    jobs: list[Job] = []
+
+    async def handler(job: Job, emit: loop.Emit, bus: Bus) -> None:
+        jobs.append(job)
+        for number in range(5):
+            await emit([AudioReady(job.id, bytes([number]))])
+        await emit([SpeechDone(job.id)])
+
+    seen = await run_with(bus, handler, Desk(bus, SystemClock(), timeout_s=5))
+    assert [type(entry).__name__ for entry in seen] == ["AudioReady"] * 5 + ["SpeechDone"]
+    (job,) = jobs
+    assert job.tenant == "acme"
+    assert job.output.startswith("t:acme:job:{job_")
+    assert job.deadline_s == pytest.approx(SystemClock().wall() + 5, abs=2)
+
+
+async def test_leaving_early_cancels_the_job_and_drops_its_pipe() -> None:
+    bus = EmbeddedBus(strict=True)
+    cancelled: list[str] = []
+    jobs: list[Job] = []
+
+    async def handler(job: Job, emit: loop.Emit, bus: Bus) -> None:
+        jobs.append(job)
+        try:
+            while True:
+                await emit([AudioReady(job.id, b"\0\0")])
+                await asyncio.sleep(0.001)
+        except asyncio.CancelledError:
+            cancelled.append(job.id)
+            raise
+
+    seen = await run_with(bus, handler, Desk(bus, SystemClock(), timeout_s=5), take=3)
+    assert len(seen) == 3
+    assert cancelled == [jobs[0].id]
+    assert [entry async for entry in bus.read(jobs[0].output)] == []
+
+
+async def test_a_job_that_nobody_takes_times_out_and_is_not_done_later() -> None:
+    bus = EmbeddedBus()
+    with pytest.raises(ProviderTimeout):
+        async for _ in Desk(bus, SystemClock(), timeout_s=0.05).run(Translate("x", "de")):
+            pass
+    late: list[str] = []
+
+    async def handler(job: Job, emit: loop.Emit, bus: Bus) -> None:
+        late.append(job.id)
+
+    worker = asyncio.create_task(loop.run(bus, "translate", handler, "w"))
+    await asyncio.sleep(0.05)
+    worker.cancel()
+    assert late == []
+
+
+async def test_a_bus_that_closes_ends_the_wait() -> None:
+    bus = EmbeddedBus()
+
+    async def ask() -> None:
+        async for _ in Desk(bus, SystemClock(), timeout_s=5).run(Translate("x", "de")):
+            pass
+
+    asking = asyncio.create_task(ask())
+    await asyncio.sleep(0.02)
+    await bus.close()
+    with pytest.raises(ProviderUnavailable):
+        await asking
+
+
+async def test_the_result_of_another_kind_of_work_ends_it_too() -> None:
+    bus = EmbeddedBus(strict=True)
+
+    async def handler(job: Job, emit: loop.Emit, bus: Bus) -> None:
+        await emit([TranslationReady(job.id, "hallo")])
+
+    worker = asyncio.create_task(loop.run(bus, "translate", handler, "w"))
+    desk = Desk(bus, SystemClock(), timeout_s=5)
+    seen = [entry async for entry in desk.run(Translate("hello", "de"))]
+    worker.cancel()
+    assert isinstance(seen[-1], TranslationReady)
+    assert seen[-1].text == "hallo"

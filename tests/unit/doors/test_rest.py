@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from rest_stage import Script, Stage, stage
+
+from antiphon.doors.services import Readiness
+from antiphon.ports.limiter import Allowance
+
+SPEECH = {"input": "Hello.", "model": "tts-1", "voice": "alloy", "response_format": "pcm"}
+
+
+def assert_error(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, Any]:
+    """Every error has one shape."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"].startswith("req_")
+    body = answer.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert isinstance(body["error"]["message"], str)
+    assert body["error"]["message"]
+    if code:
+        assert body["error"]["code"] == code
+    return body["error"]
+
+
+# -- routes
+
+
+async def test_what_does_not_exist_is_404_in_the_shape_of_every_error() -> None:
+    async with stage() as run:
+        for path in ("/", "/v1", "/v1/nothing", "/v1/chat/completions", "/schema", "/v1/%2e%2e/health", "/%00"):
+            error = assert_error(await run.client.get(path), 404, "unknown_url")
+            assert error["type"] == "invalid_request_error"
+
+
+async def test_the_wrong_method_is_405() -> None:
+    async with stage() as run:
+        for method, path in (
+            ("GET", "/v1/audio/speech"),
+            ("DELETE", "/v1/models"),
+            ("PUT", "/health"),
+            ("TRACE", "/ready"),
+        ):
+            assert_error(await run.client.request(method, path), 405, "method_not_allowed")
+
+
+# -- hostile bodies
+
+HOSTILE_JSON: list[tuple[bytes, str | None]] = [
+    (b"", None),
+    (b"{", None),
+    (b"null", None),
+    (b"[]", None),
+    (b'"text"', None),
+    (b"\xff\xfe", None),
+    (b"[" * 100_000, None),
+    (b'{"input":' * 50_000, None),
+    (b'{"input": NaN}', None),
+    (b'{"input": "\xff"}', None),
+    (b'{"input": "\\ud800"}', None),
+    (b"{}", "input"),
+    (b'{"input": null}', "input"),
+    (b'{"input": ""}', "input"),
+    (b'{"input": 7}', "input"),
+    (b'{"input": ["a"]}', "input"),
+    (json.dumps({"input": "x" * 4097}).encode(), "input"),
+    (b'{"input": "x", "speed": 5}', "speed"),
+    (b'{"input": "x", "speed": -1}', "speed"),
+    (b'{"input": "x", "speed": "fast"}', "speed"),
+    (b'{"input": "x", "speed": "nan"}', "speed"),
+    (b'{"input": "x", "speed": "inf"}', "speed"),
+    (b'{"input": "x", "speed": 1e999}', None),
+    (b'{"input": "x", "speed": NaN}', None),
+    (b'{"input": "x", "speed": Infinity}', None),
+    (b'{"input": "x", "speed": 99999999999999999999999999999999999999999999999999999999}', "speed"),
+    (b'{"input": "x", "speed": ' + b"9" * 5000 + b"}", None),
+    (b'{"input": "x", "voice": 7}', "voice"),
+    (b'{"input": "x", "voice": {}}', "voice.id"),
+    (b'{"input": "x", "voice": {"id": 7}}', "voice.id"),
+    (b'{"input": "x", "response_format": "ogg"}', "response_format"),
+    (b'{"input": "x", "response_format": 7}', "response_format"),
+    (b'{"input": "x", "stream_format": "ws"}', "stream_format"),
+    (b'{"input": "x", "model": {}}', "model"),
+    (b'{"input": "x", "instructions": []}', "instructions"),
+]
+
+
+@pytest.mark.parametrize(("body", "param"), HOSTILE_JSON)
+async def test_a_hostile_body_is_one_well_formed_400_that_names_the_field(body: bytes, param: str | None) -> None:
+    async with stage() as run:
+        headers = {"content-type": "application/json"}
+        answer = await run.client.post("/v1/audio/speech", content=body, headers=headers)
+        error = assert_error(answer, 400)
+        assert error["type"] == "invalid_request_error"
+        assert error["param"] == param
+        assert run.script.jobs == []
+        assert (await run.client.get("/health")).status_code == 200
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "x", ""])
+async def test_a_lying_content_type_is_no_fault_of_ours(content_type: str) -> None:
+    async with stage() as run:
+        headers = {"content-type": content_type}
+        good = await run.client.post("/v1/audio/speech", content=json.dumps(SPEECH), headers=headers)
+        bad = await run.client.post("/v1/audio/speech", content=b"<xml/>", headers=headers)
+        assert good.status_code in (200, 400)
+        assert_error(bad, 400)
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/speech", "/v1/realtime/client_secrets", "/v1/realtime/sessions"])
+async def test_a_body_larger_than_a_mebibyte_is_413(path: str) -> None:
+    async with stage() as run:
+        huge = json.dumps({"input": "x" * 2**20}).encode()
+        assert_error(await run.client.post(path, content=huge), 413, "content_too_large")
+
+        async def chunked() -> Any:
+            for _ in range(20):
+                yield b" " * 2**16
+
+        assert_error(await run.client.post(path, content=chunked()), 413, "content_too_large")
+
+
+async def test_unknown_fields_are_ignored() -> None:
+    async with stage() as run:
+        answer = await run.client.post("/v1/audio/speech", json={**SPEECH, "seed": 1, "lang_code": "en"})
+        assert answer.status_code == 200
+
+
+# -- who may
+
+
+async def test_without_the_right_key_every_door_but_the_probes_is_shut() -> None:
+    async with stage(keys=("sk-1",)) as run:
+        doors = [
+            ("GET", path) for path in ("/v1/models", "/v1/voices", "/metrics", "/docs", "/openapi.json", "/nothing")
+        ]
+        doors += [
+            ("POST", f"/v1/{path}") for path in ("audio/speech", "audio/transcriptions", "realtime/client_secrets")
+        ]
+        for method, path in doors:
+            for headers in ({}, {"authorization": "Bearer sk-2"}, {"x-api-key": ""}):
+                request = httpx.Request(method, run.url + path, headers=headers)
+                answer = await run.client.send(request)
+                assert_error(answer, 401)
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+        for path in ("/health", "/ready"):
+            assert (await run.client.send(httpx.Request("GET", run.url + path))).status_code == 200
+
+
+async def test_a_key_is_taken_from_every_place() -> None:
+    async with stage(keys=("sk-0", "sk-1")) as run:
+        for headers, query in (
+            ({"authorization": "Bearer sk-1"}, ""),
+            ({"x-api-key": "sk-1"}, ""),
+            ({"api-key": "sk-1"}, ""),
+            ({}, "?api_key=sk-1"),
+            ({}, "?access_token=sk-1"),
+        ):
+            request = httpx.Request("GET", f"{run.url}/v1/models{query}", headers=headers)
+            assert (await run.client.send(request)).status_code == 200
+
+
+async def test_an_open_server_refuses_pages_and_names_of_strangers() -> None:
+    async with stage() as run:
+        for headers in ({"origin": "https://evil.example"}, {"host": "evil.example"}, {"origin": "null"}):
+            assert_error(await run.client.post("/v1/audio/speech", json=SPEECH, headers=headers), 403)
+        for path in ("/health", "/ready"):
+            assert (await run.client.get(path, headers={"host": "10.0.0.3:8000"})).status_code == 200
+        assert (await run.client.get("/v1/models", headers={"origin": run.url})).status_code == 200
+
+
+async def test_a_page_of_an_allowed_origin_may_read_and_no_other() -> None:
+    async with stage(allowed_origins=("https://app.example",)) as run:
+        good, evil = {"origin": "https://app.example"}, {"origin": "https://evil.example"}
+        asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+        allowed = await run.client.options("/v1/audio/speech", headers=good | asks)
+        assert allowed.status_code == 204
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+        assert "authorization" in allowed.headers["access-control-allow-headers"]
+        refused = await run.client.options("/v1/audio/speech", headers=evil | asks)
+        assert "access-control-allow-origin" not in refused.headers
+        answer = await run.client.get("/v1/models", headers=good)
+        assert answer.headers["access-control-allow-origin"] == "https://app.example"
+        assert answer.headers["vary"] == "origin"
+        stranger = await run.client.get("/v1/models", headers=evil)
+        assert "access-control-allow-origin" not in stranger.headers
+
+
+async def test_a_client_secret_opens_no_rest_door() -> None:
+    async with stage(keys=("sk-1",)) as run:
+        secret = (await run.client.post("/v1/realtime/client_secrets", json={})).json()["value"]
+        headers = {"authorization": f"Bearer {secret}"}
+        for method, path in (("GET", "/v1/models"), ("POST", "/v1/realtime/client_secrets"), ("GET", "/metrics")):
+            assert_error(await run.client.request(method, path, headers=headers), 403, "key_scope")
+
+
+# -- limits
+
+
+class _Used:
+    """A limit of one request, used up by the first."""
+
+    def __init__(self) -> None:
+        self.left = 1
+
+    def allowances(self, tenant: str) -> tuple[Allowance, ...]:
+        return (Allowance("requests", 1, self.left, 12.3),)
+
+    def charge(self, tenant: str, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
+        self.left -= requests
+        return self.allowances(tenant)
+
+
+async def test_a_used_up_limit_is_429_with_the_time_to_wait() -> None:
+    async with stage(limiter=_Used()) as run:
+        assert (await run.client.post("/v1/audio/speech", json=SPEECH)).status_code == 200
+        answer = await run.client.post("/v1/audio/speech", json=SPEECH)
+        assert assert_error(answer, 429)["type"] == "rate_limit_error"
+        assert answer.headers["retry-after"] == "13"
+        assert (await run.client.get("/v1/models")).status_code == 200
+
+
+# -- lists, health, documents
+
+
+async def test_models_are_the_configured_ones() -> None:
+    async with stage() as run:
+        models = (await run.client.get("/v1/models")).json()
+        assert models["object"] == "list"
+        assert [model["id"] for model in models["data"]] == ["ears-1", "org/ears-2", "mouth-1", "brain"]
+        for model in models["data"]:
+            assert (await run.client.get(f"/v1/models/{model['id']}")).json() == model
+        assert models["data"][0] == {"id": "ears-1", "object": "model", "created": 0, "owned_by": "ears"}
+        assert_error(await run.client.get("/v1/models/gpt-9"), 404, "model_not_found")
+        assert_error(await run.client.get("/v1/models/a/b%2Fc"), 404, "model_not_found")
+
+
+async def test_voices_are_the_configured_ones_under_both_paths() -> None:
+    async with stage() as run:
+        voices = (await run.client.get("/v1/voices")).json()
+        assert voices == (await run.client.get("/v1/tts/voices")).json()
+        assert voices["data"] == [
+            {"id": "ann", "object": "voice", "language": "en", "description": "Clear.", "default": True},
+            {"id": "ben", "object": "voice", "language": "en-gb", "description": "", "default": False},
+        ]
+
+
+async def test_health_names_the_engines() -> None:
+    async with stage() as run:
+        body = (await run.client.get("/health")).json()
+    assert body["status"] == "ok"
+    assert body["version"] == "1.2.3"
+    assert (body["asr_enabled"], body["asr_provider"], body["tts_provider"]) == (True, "ears", "mouth")
+    assert body["translation_provider"] is None
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "status"),
+    [
+        (Readiness(ready=True), 200, "ready"),
+        (Readiness(ready=False, checks={"engines": False}), 503, "starting"),
+        (Readiness(ready=True, draining=True), 503, "draining"),
+    ],
+)
+async def test_ready_tells_starting_and_draining(state: Readiness, code: int, status: str) -> None:
+    async with stage(readiness=lambda: state) as run:
+        answer = await run.client.get("/ready")
+    assert (answer.status_code, answer.json()["status"]) == (code, status)
+    assert answer.json()["checks"] == state.checks
+
+
+async def test_metrics_count_requests_by_door_and_outcome() -> None:
+    async with stage() as run:
+        await run.client.post("/v1/audio/speech", json=SPEECH)
+        await run.client.post("/v1/audio/speech", json={})
+        answer = await run.client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert 'requests_total{door="speech",outcome="done"} 1.0' in answer.text
+    assert 'requests_total{door="speech",outcome="refused"} 1.0' in answer.text
+
+
+async def test_the_openapi_document_describes_every_route_and_can_be_resolved() -> None:
+    async with stage() as run:
+        document = (await run.client.get("/openapi.json")).json()
+    assert document["openapi"] == "3.1.0"
+    assert {"/v1/audio/speech", "/v1/models/{model_id}", "/v1/realtime/client_secrets", "/ready"} <= set(
+        document["paths"]
+    )
+    schemas = document["components"]["schemas"]
+    references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
+    assert references <= set(schemas)
+    form = document["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert {"file", "language", "timestamp_granularities", "stream"} <= set(form["schema"]["properties"])
+
+
+async def test_the_docs_page_needs_nothing_from_elsewhere() -> None:
+    async with stage() as run:
+        page = await run.client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+
+
+# -- faults of ours
+
+
+async def test_a_fault_of_ours_is_500_without_details() -> None:
+    def broken() -> Readiness:
+        raise ZeroDivisionError("secret details")
+
+    async with stage(readiness=broken) as run:
+        answer = await run.client.get("/ready")
+        assert_error(answer, 500, "internal_error")
+        assert "secret" not in answer.text
+        assert answer.headers["x-request-id"] in answer.json()["error"]["message"]
+
+
+async def test_many_callers_at_once_all_get_their_own_answer() -> None:
+    async def speak(run: Stage, text: str) -> bytes:
+        return (await run.client.post("/v1/audio/speech", json={**SPEECH, "input": text})).content
+
+    async with stage(Script(pieces=(b"\1\0" * 100,))) as run:
+        answers = await asyncio.gather(*(speak(run, str(number)) for number in range(40)))
+    assert answers == [b"\1\0" * 100] * 40

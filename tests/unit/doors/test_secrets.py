@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from openai.types.beta.realtime import SessionCreateResponse, TranscriptionSession
+from openai.types.realtime import ClientSecretCreateResponse
+from openai.types.realtime.realtime_translation_client_secret_create_response import (
+    RealtimeTranslationClientSecretCreateResponse,
+)
+from rest_stage import Stage, stage
+
+SECRETS = "/v1/realtime/client_secrets"
+
+
+async def bound_session(run: Stage, secret: str) -> dict[str, Any]:
+    return json.loads(run.services.ephemeral.verify(secret, run.services.clock.wall()).session)
+
+
+async def test_a_secret_without_wishes_opens_a_default_conversation_for_ten_minutes() -> None:
+    async with stage() as run:
+        for body in ({"json": {}}, {"json": None}, {}):
+            answer = await run.client.post(SECRETS, **body)
+            assert answer.status_code == 200, answer.text
+            told = ClientSecretCreateResponse.model_validate(answer.json(), strict=True)
+            assert told.value.startswith("ek_")
+            assert told.expires_at - run.services.clock.wall() == pytest.approx(600, abs=2)
+            session = answer.json()["session"]
+            assert (session["type"], session["object"]) == ("realtime", "realtime.session")
+            assert session["audio"]["input"]["turn_detection"]["type"] == "server_vad"
+            assert await bound_session(run, told.value) == {"type": "realtime"}
+
+
+async def test_a_secret_carries_what_the_client_asked_for_and_shows_all_of_it() -> None:
+    wish = {
+        "type": "realtime",
+        "model": "gpt-realtime-2",
+        "instructions": "Be brief.",
+        "output_modalities": ["text"],
+        "audio": {"output": {"voice": "marin"}, "input": {"turn_detection": None}},
+        "tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}],
+    }
+    async with stage() as run:
+        expires = {"anchor": "created_at", "seconds": 60}
+        answer = await run.client.post(SECRETS, json={"session": wish, "expires_after": expires})
+        told = answer.json()
+        assert await bound_session(run, told["value"]) == wish
+    assert told["expires_at"] - run.services.clock.wall() == pytest.approx(60, abs=2)
+    assert told["session"]["model"] == "gpt-realtime-2"
+    assert told["session"]["audio"]["input"]["turn_detection"] is None
+    assert told["session"]["audio"]["output"]["voice"] == "marin"
+
+
+async def test_a_secret_may_open_a_transcription_session() -> None:
+    wish = {"type": "transcription", "audio": {"input": {"transcription": {"model": "whisper-1"}}}}
+    async with stage() as run:
+        answer = await run.client.post(SECRETS, json={"session": wish})
+        assert answer.json()["session"]["type"] == "transcription"
+        assert await bound_session(run, answer.json()["value"]) == wish
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"expires_after": {"seconds": 9}}, "expires_after.seconds"),
+        ({"expires_after": {"seconds": 7201}}, "expires_after.seconds"),
+        ({"expires_after": {"seconds": "soon"}}, "expires_after.seconds"),
+        ({"expires_after": {"seconds": 10**30}}, "expires_after.seconds"),
+        ({"expires_after": {"anchor": "never", "seconds": 60}}, "expires_after.anchor"),
+        ({"session": {}}, "session.type"),
+        ({"session": {"type": "video"}}, "session.type"),
+        ({"session": {"type": "realtime", "voice": "marin"}}, "session.voice"),
+        ({"session": {"type": "realtime", "audio": {"output": {"speed": 9}}}}, "session.audio.output.speed"),
+        ({"session": {"type": "realtime", "output_modalities": ["text", "audio"]}}, "session.output_modalities"),
+        ({"session": {"type": "realtime", "tools": [{"type": "mcp", "server_label": "x"}]}}, "session.tools[0].type"),
+        ({"session": []}, "session"),
+        ({"session": 7}, "session"),
+    ],
+)
+async def test_a_bad_wish_is_refused_by_the_name_of_the_field(body: dict[str, Any], param: str) -> None:
+    async with stage() as run:
+        answer = await run.client.post(SECRETS, json=body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]["param"] == param
+
+
+async def test_a_session_too_large_for_a_secret_is_a_clear_error() -> None:
+    words = [str(number * 7919) for number in range(20_000)]
+    async with stage() as run:
+        wish = {"type": "realtime", "instructions": " ".join(words)}
+        answer = await run.client.post(SECRETS, json={"session": wish})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "session_too_large"
+
+
+# -- translation
+
+
+async def test_a_translation_secret_is_bound_to_its_session() -> None:
+    wish = {"model": "gpt-realtime-translate", "audio": {"output": {"language": "es"}}}
+    async with stage() as run:
+        answer = await run.client.post("/v1/realtime/translations/client_secrets", json={"session": wish})
+        told = RealtimeTranslationClientSecretCreateResponse.model_validate(answer.json(), strict=True)
+        bound = await bound_session(run, told.value)
+    assert (told.session.type, told.session.model) == ("translation", "gpt-realtime-translate")
+    assert told.session.audio.output is not None
+    assert told.session.audio.output.language == "es"
+    assert bound["type"] == "translation"
+    assert bound["audio"]["output"] == {"language": "es"}
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [({}, "session"), ({"session": {}}, "session.model"), ({"session": {"model": 1}}, "session.model")],
+)
+async def test_a_bad_translation_wish_is_refused_by_name(body: dict[str, Any], param: str) -> None:
+    async with stage() as run:
+        answer = await run.client.post("/v1/realtime/translations/client_secrets", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
+
+
+# -- the retired way
+
+
+async def test_a_flat_session_is_understood_and_answered_flat() -> None:
+    wish = {
+        "model": "gpt-4o-realtime-preview",
+        "modalities": ["text", "audio"],
+        "instructions": "Be brief.",
+        "voice": "verse",
+        "input_audio_format": "g711_ulaw",
+        "output_audio_format": "g711_alaw",
+        "input_audio_transcription": {"model": "whisper-1"},
+        "turn_detection": {"type": "server_vad", "threshold": 0.7},
+        "tools": [{"type": "function", "name": "weather", "parameters": {"type": "object"}}],
+        "tool_choice": "auto",
+        "temperature": 0.6,
+        "max_response_output_tokens": 100,
+    }
+    async with stage() as run:
+        answer = await run.client.post("/v1/realtime/sessions", json=wish)
+        told = SessionCreateResponse.model_validate(answer.json(), strict=True)
+        bound = await bound_session(run, told.client_secret.value)
+    body = answer.json()
+    echoed = ("model", "instructions", "voice", "input_audio_format", "output_audio_format", "temperature")
+    assert {name: body[name] for name in echoed} == {name: wish[name] for name in echoed}
+    assert body["turn_detection"]["threshold"] == 0.7
+    assert body["turn_detection"]["silence_duration_ms"] == 500
+    assert body["max_response_output_tokens"] == 100
+    assert set(body["modalities"]) == {"text", "audio"}
+    assert told.client_secret.expires_at - run.services.clock.wall() == pytest.approx(60, abs=2)
+    assert bound["type"] == "realtime"
+    assert bound["audio"]["input"]["format"]["type"] == "audio/pcmu"
+    assert bound["audio"]["output"]["format"]["type"] == "audio/pcma"
+    assert bound["output_modalities"] == ["audio"]
+
+
+async def test_a_flat_session_without_wishes_has_defaults_and_null_turns_detection_off() -> None:
+    async with stage() as run:
+        plain = (await run.client.post("/v1/realtime/sessions", json={})).json()
+        off = (
+            await run.client.post("/v1/realtime/sessions", json={"turn_detection": None, "modalities": ["text"]})
+        ).json()
+    assert plain["input_audio_format"] == "pcm16"
+    assert plain["turn_detection"]["type"] == "server_vad"
+    assert off["turn_detection"] is None
+    assert off["modalities"] == ["text"]
+
+
+async def test_a_flat_transcription_session_is_understood() -> None:
+    wish = {
+        "input_audio_transcription": {"model": "gpt-4o-transcribe", "language": "en"},
+        "client_secret": {"expires_at": {"anchor": "created_at", "seconds": 120}},
+    }
+    async with stage() as run:
+        answer = await run.client.post("/v1/realtime/transcription_sessions", json=wish)
+        told = TranscriptionSession.model_validate(answer.json(), strict=True)
+        bound = await bound_session(run, told.client_secret.value)
+    assert bound["type"] == "transcription"
+    assert bound["audio"]["input"]["transcription"] == {"model": "gpt-4o-transcribe", "language": "en"}
+    assert told.client_secret.expires_at - run.services.clock.wall() == pytest.approx(120, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"input_audio_format": "opus"}, "input_audio_format"),
+        ({"tool_choice": "sometimes"}, "tool_choice"),
+        ({"speed": 3}, "speed"),
+        ({"tools": [{"type": "mcp"}]}, "tools[0].server_label"),
+    ],
+)
+async def test_a_bad_flat_session_is_refused_by_name(body: dict[str, Any], param: str) -> None:
+    async with stage() as run:
+        answer = await run.client.post("/v1/realtime/sessions", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == param
