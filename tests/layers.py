@@ -92,13 +92,18 @@ def bars() -> int:
 
 def _reaches(bar: Bar, files: dict[str, dict[str, int]]) -> bool:
     """Print and return whether lines and branches of ``bar`` both reach it."""
-    summaries = [summary for name, summary in files.items() if name.startswith(bar.prefixes)]
-    lines = _percent(summaries, "covered_lines", "num_statements")
-    branches = _percent(summaries, "covered_branches", "num_branches")
+    lines, branches = shares(bar, files)
     is_reached = min(lines, branches) >= bar.percent
     verdict = "ok" if is_reached else "BELOW"
     print(f"{bar.name:<18} lines {lines:5.1f} %  branches {branches:5.1f} %  at least {bar.percent:g} %  {verdict}")
     return is_reached
+
+
+def shares(bar: Bar, files: dict[str, dict[str, int]]) -> tuple[float, float]:
+    """Return the percentages of lines and of branches in the files of ``bar`` that tests took."""
+    summaries = [summary for name, summary in files.items() if name.startswith(bar.prefixes)]
+    lines = _percent(summaries, "covered_lines", "num_statements")
+    return lines, _percent(summaries, "covered_branches", "num_branches")
 
 
 def _percent(summaries: list[dict[str, int]], part: str, whole: str) -> float:

@@ -93,12 +93,16 @@ def vulnerabilities() -> int:
         last = done.stderr.strip().splitlines()[-1:] or ["no answer"]
         print(f"known vulnerabilities: not checked, the advisory service was not reached ({last[0]})")
         return 0
-    found = [package for package in json.loads(done.stdout)["dependencies"] if package.get("vulns")]
+    packages = json.loads(done.stdout)["dependencies"]
+    unanswered = [package for package in packages if "skip_reason" in package]
+    found = [package for package in packages if package.get("vulns")]
     for package in found:
         for known in package["vulns"]:
             fixed = ", ".join(known["fix_versions"]) or "no version"
             print(f"VULNERABLE: {package['name']} {package['version']}: {known['id']}, fixed in {fixed}")
-    print(f"known vulnerabilities: {len(found)} packages")
+    print(f"known vulnerabilities: {len(found)} of {len(packages) - len(unanswered)} packages that were checked")
+    if unanswered:
+        print(f"not checked: {len(unanswered)} packages; the first: {unanswered[0]['skip_reason']}")
     return len(found)
 
 
