@@ -108,8 +108,8 @@ class Silero:
             self._launch(self._model, self._loop)
 
     def _launch(self, model: SileroModel, loop: asyncio.AbstractEventLoop) -> None:
-        flight = [(stream, feed) for stream in self._waiting if (feed := stream.take())]
-        self._waiting = []
+        waiting, self._waiting = self._waiting, []
+        flight = [(stream, feed) for stream in waiting if (feed := stream.take())]
         if not flight:
             return
         self._is_flying = True
@@ -188,13 +188,18 @@ class SileroStream:
         return goes_on
 
     def take(self) -> Feed | None:
-        """Give the next windows to a flight; None where a reset left nothing."""
-        count = min(len(self._windows), _MOST_WINDOWS)
+        """Give the next windows to a flight; None where a reset has left nothing to score."""
         self._is_waiting = False
-        if not count:
+        taken: list[NDArray[np.int16]] = []
+        # a quiet window behind the first ones may turn out to be silence that is passed over
+        while self._windows and len(taken) < _MOST_WINDOWS and not (self._windows[0][1] and len(taken) >= self._awake):
+            taken.append(self._windows.popleft()[0])
+        if not taken:
+            if self._windows:  # fed anew by a callback: silence again
+                self._wake()
             return None
         self._is_flying = True
-        return Feed(np.stack([self._windows.popleft()[0] for _ in range(count)]), self._memory)
+        return Feed(np.stack(taken), self._memory)
 
     def land(self, feed: Feed, scores: list[float]) -> None:
         """Tell the scores of a flight, unless the stream was reset or closed meanwhile."""

@@ -11,6 +11,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.speech import Pcm, Segment, Transcript, Word
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
+from antiphon.providers.deadline import deadline
 
 THRESHOLD_RMS = 0.001
 """Full scale is 1.0; quieter clips have no text."""
@@ -21,6 +22,7 @@ class StubStt:
 
     def __init__(self, context: EngineContext) -> None:
         self._delay_s = float(context.settings.get("stub_stt_ms", 0)) / 1000
+        self._timeout_s = context.timeout_s
         self._text = str(context.settings.get("stub_text", "hello from the stub"))
 
     @property
@@ -36,7 +38,8 @@ class StubStt:
     async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
         """Yield one segment and the transcript; for silence the transcript alone."""
         if self._delay_s:
-            await asyncio.sleep(self._delay_s)
+            async with deadline("stub", self._timeout_s):
+                await asyncio.sleep(self._delay_s)
         text = self._text if _is_loud(audio) else ""
         segments = (Segment(text, 0.0, audio.duration_s, self._words(audio, options)),) if text else ()
         for segment in segments:
