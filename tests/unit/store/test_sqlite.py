@@ -105,9 +105,12 @@ async def test_the_newest_hundred_of_many_items_come_by_an_index(tmp_path: Path)
     for session in range(20):
         rows = [StoredItem("t", f"s{session}", f"i{n}", n, 1, b"{}", 1.0) for n in range(1000)]
         await store.record(rows)
-    started = time.perf_counter()
-    assert len(await store.items("t", "s7", before=900)) == 100
-    assert time.perf_counter() - started < 0.1
+    quickest_s = 1.0
+    for _ in range(5):
+        started = time.perf_counter()
+        assert len(await store.items("t", "s7", before=900)) == 100
+        quickest_s = min(quickest_s, time.perf_counter() - started)
+    assert quickest_s < 0.1
     await store.close()
     with sqlite3.connect(path) as look:
         plan = look.execute(
