@@ -132,7 +132,9 @@ const audioTurn = during({}, async (call) => {
 });
 
 const toolCall = during(TEXT, async (call) => {
-  call.session.sendMessage('Use get_weather to tell me about Paris.');
+  const { transport } = call.session;
+  transport.sendMessage('Use get_weather to tell me about Paris.', {}, { triggerResponse: false });
+  transport.requestResponse({ tool_choice: 'required' }); // for this one response: the next may speak
   const ended = await call.until('agent_tool_end');
   expect(call.toolCalls.length === 1 && 'city' in call.toolCalls[0], `tool calls: ${JSON.stringify(call.toolCalls)}`);
   const said = await call.next('agent_end', { after: ended, where: (output) => output });

@@ -225,7 +225,9 @@ async def audio_turn() -> str:
 async def tool_call() -> str:
     """The agent's tool runs, its result goes back, the answer comes."""
     async with call(spoken=False) as one:
-        handle = one.session.generate_reply(user_input="Use get_weather to tell me about Paris.")
+        handle = one.session.generate_reply(
+            user_input="Use get_weather to tell me about Paris.", tool_choice="required"
+        )
         await asyncio.wait_for(handle, 20 * OPTIONS.patience)
         expect(handle.exception() is None, f"the reply failed: {handle.exception()!r}")
         expect(len(one.agent.cities) == 1, f"calls: {one.agent.cities}")

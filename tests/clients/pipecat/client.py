@@ -25,6 +25,7 @@ from pipecat.frames.frames import (
     LLMFullResponseEndFrame,
     LLMRunFrame,
     LLMTextFrame,
+    LLMUpdateSettingsFrame,
     OutputAudioRawFrame,
     StartFrame,
     TranscriptionFrame,
@@ -131,25 +132,27 @@ class Wire(logging.Handler):
 class Call:
     """A running pipeline; its inbox holds frames, and the server's events as dictionaries."""
 
-    def __init__(self, *, spoken: bool, says: str | None) -> None:
+    def __init__(self, *, spoken: bool, says: str | None, forced: bool) -> None:
         self.inbox = Inbox()
         self.ear, self.speaker = Ear(TRANSPORT), Speaker(TRANSPORT)
         self.microphone = Microphone(self.ear.send)
         self.cities: list[str] = []
+        self.properties = SessionProperties(
+            output_modalities=["audio" if spoken else "text"],
+            tool_choice="required" if forced else None,
+            audio=AudioConfiguration(
+                input=AudioInput(
+                    transcription=InputAudioTranscription(),
+                    turn_detection=TurnDetection(silence_duration_ms=400),
+                )
+            ),
+        )
         self.llm = OpenAIRealtimeLLMService(
             api_key=OPTIONS.key,
             base_url=f"{OPTIONS.url.replace('http', 'ws', 1)}/v1/realtime",
             settings=OpenAIRealtimeLLMService.Settings(
                 system_instruction="Be brief.",
-                session_properties=SessionProperties(
-                    output_modalities=["audio" if spoken else "text"],
-                    audio=AudioConfiguration(
-                        input=AudioInput(
-                            transcription=InputAudioTranscription(),
-                            turn_detection=TurnDetection(silence_duration_ms=400),
-                        )
-                    ),
-                ),
+                session_properties=self.properties,
             ),
         )
         weather = FunctionSchema(
@@ -172,6 +175,12 @@ class Call:
 
     async def _get_weather(self, call: FunctionCallParams) -> None:
         self.cities.append(str(call.arguments["city"]))
+        # the service has no tool choice of one response: the session's goes back, so that the next may speak
+        properties = self.properties.model_copy(update={"tool_choice": "auto"})
+        delta = OpenAIRealtimeLLMService.Settings(session_properties=properties)
+        after = len(self.inbox.all)
+        await self.worker.queue_frames([LLMUpdateSettingsFrame(delta=delta)])
+        await self.event("session.updated", after=after)
         await call.result_callback({"celsius": 21})
 
     async def run(self) -> None:
@@ -200,9 +209,9 @@ class Call:
 
 
 @contextlib.asynccontextmanager
-async def call(*, spoken: bool = True, says: str | None = None) -> AsyncGenerator[Call]:
+async def call(*, spoken: bool = True, says: str | None = None, forced: bool = False) -> AsyncGenerator[Call]:
     """Run the pipeline until the block ends."""
-    one = Call(spoken=spoken, says=says)
+    one = Call(spoken=spoken, says=says, forced=forced)
     wire, library = Wire(one.inbox), logging.getLogger("websockets.client")
     library.setLevel(logging.DEBUG)
     library.propagate = False
@@ -267,7 +276,7 @@ async def audio_turn() -> str:
 
 async def tool_call() -> str:
     """The registered function runs, its result goes back, the answer comes."""
-    async with call(spoken=False, says="Use get_weather to tell me about Paris.") as one:
+    async with call(spoken=False, says="Use get_weather to tell me about Paris.", forced=True) as one:
         await one.run()
         called, _ = await one.frame(FunctionCallResultFrame)
         expect(len(one.cities) == 1, f"calls: {one.cities}")
