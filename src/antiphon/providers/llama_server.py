@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.errors import ProviderUnavailable
+from antiphon.providers.llama_slots import Slots
 
 xllamacpp: Any = importlib.import_module("xllamacpp")  # it ships no types
 
@@ -31,6 +32,7 @@ class LlamaServer:
 
     def __init__(self, path: Path, *, slots: int, slot_tokens: int, threads: int) -> None:
         """Load the model (0.5 s and more; holds the interpreter lock). Raises `ProviderUnavailable`."""
+        self._slots = Slots(slots)
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
         params.n_parallel = slots
@@ -39,6 +41,7 @@ class LlamaServer:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         params.n_threads_http = 1
         params.cache_ram_mib = 0  # the default keeps up to 8 GiB of old prompts
+        params.n_cache_reuse = _BATCH_TOKENS  # what moved, because older turns were cut, is not computed again
         params.verbosity = -1
         params.ui = params.endpoint_slots = False
         params.api_keys = [secrets.token_urlsafe(32)]
@@ -53,9 +56,14 @@ class LlamaServer:
     def chat(self, body: Chunk, on_chunk: Callable[[Chunk], bool]) -> None:
         """Stream a chat completion, blocking; ``on_chunk`` returns True to stop it.
 
+        At most as many calls as there are slots may run at a time.
         Raises `ValueError` for a JSON schema that the library refuses.
         """
-        self._server.handle_chat_completions(body, on_chunk)
+        slot = self._slots.take(body["messages"])
+        try:
+            self._server.handle_chat_completions({**body, "id_slot": slot}, on_chunk)
+        finally:
+            self._slots.give_back(slot)
 
     @property
     def address(self) -> str:

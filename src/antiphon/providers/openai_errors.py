@@ -14,6 +14,7 @@ from antiphon.errors import (
     ProviderRejected,
     ProviderTimeout,
     ProviderUnavailable,
+    RateLimited,
 )
 
 
@@ -34,6 +35,9 @@ def _by_status(engine: str, error: openai.APIStatusError) -> AntiphonError:
     message = f"{engine} answered {error.status_code}: {error.message}"
     if error.code == "insufficient_quota":  # a 429 that no waiting mends
         return ProviderRejected(message, code="insufficient_quota")
+    wait_s = _retry_after_s(error)
+    if error.status_code == 429 and wait_s is not None:
+        return RateLimited(message, retry_after_s=wait_s)
     if error.status_code in {408, 504}:
         return ProviderTimeout(message)
     if error.status_code in {409, 429, 503, 529}:
@@ -41,6 +45,15 @@ def _by_status(engine: str, error: openai.APIStatusError) -> AntiphonError:
     if error.status_code >= 500:
         return ProviderUnavailable(message)
     return ProviderRejected(message, code=error.code)
+
+
+def _retry_after_s(error: openai.APIStatusError) -> float | None:
+    """Return the seconds that the service asks to wait; None where it says none, or a date."""
+    try:
+        wait_s = float(error.response.headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+    return wait_s if 0 <= wait_s < float("inf") else None
 
 
 def _reason(error: Exception) -> str:

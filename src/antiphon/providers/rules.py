@@ -16,6 +16,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.tool_choice import example_call, forced_tool, last_user_text
 from antiphon.text.arithmetic import answer
+from antiphon.text.whole import whole
 
 Clock = Callable[[], datetime]
 
@@ -85,7 +86,7 @@ class Rules:
     def _reply(self, request: ChatRequest) -> str:
         last = request.messages[-1] if request.messages else None
         if last is not None and last.role == "tool":
-            return f"The answer is: {_shorten(last.text)}" if last.text.strip() else "That is done."
+            return f"The answer is: {_shorten(whole(last.text))}" if last.text.strip() else "That is done."
         text = " ".join(last_user_text(request).split())
         plain = text.lower().strip(" .,!?¡¿。！？、")
         if not plain:

@@ -29,7 +29,7 @@ NAME = "smollm2"
 _SLOT_TOKENS = 1024
 """Context of one conversation; the model was trained with 8,192, but a prompt costs 10 ms a token."""
 
-_PROMPT_TOKENS = 512
+_PROMPT_TOKENS = 384
 _ANSWER_TOKENS = 160
 """Longest answer where the request sets none; small models do not stop by themselves."""
 
@@ -59,7 +59,7 @@ class SmolLm2:
     """Answers up to ``slots`` conversations at a time, each in a thread; further ones wait in order.
 
     Without ``max_tokens`` an answer ends with the first sentence behind 48 tokens, at 160 at the latest. The
-    prompt is held to 512 tokens. Functions are called only when forced.
+    prompt is held to 384 tokens. Functions are called only when forced.
     """
 
     capabilities = Capabilities(
@@ -82,12 +82,7 @@ class SmolLm2:
             return
         path = self._model_file()
         self._pool = ThreadPoolExecutor(self._slots, thread_name_prefix=NAME)
-        self._server = await asyncio.get_running_loop().run_in_executor(
-            self._pool,
-            lambda: LlamaServer(path, slots=self._slots, slot_tokens=_SLOT_TOKENS, threads=self._threads),
-        )
-        async for _ in self.respond(ChatRequest((), max_tokens=1)):
-            pass
+        self._server = await asyncio.get_running_loop().run_in_executor(self._pool, self._load, path)
 
     async def close(self) -> None:
         """Stop every answer and free the model."""
@@ -186,6 +181,12 @@ class SmolLm2:
             stop.set()
             call.cancel()
             self._stops.discard(stop)
+
+    def _load(self, path: Path) -> LlamaServer:
+        server = LlamaServer(path, slots=self._slots, slot_tokens=_SLOT_TOKENS, threads=self._threads)
+        body = {"messages": prompt(ChatRequest(()), _PROMPT_TOKENS), "max_tokens": 1}
+        server.chat(body, lambda _: False)
+        return server
 
     def _model_file(self) -> Path:
         if self._path is not None:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool
 from antiphon.providers.context import estimate_tokens, fit
+from antiphon.text.whole import whole
 
 INSTRUCTIONS = "You are a helpful AI assistant. Give short, correct answers."
 """Used where the conversation brings no instructions of its own; gave the most right answers of those tried."""
@@ -66,7 +67,7 @@ def _plain(message: ChatMessage, names: Mapping[str, str]) -> ChatMessage:
 
 def _harmless(text: str) -> str:
     """Take away what is not text to the model: its control tokens, half characters, zeros."""
-    return text.replace("<|", "< |").replace("\x00", "").encode(errors="replace").decode()
+    return whole(text.replace("<|", "< |").replace("\x00", ""))
 
 
 def _count(text: str) -> int:

@@ -10,6 +10,7 @@ from antiphon import ids
 from antiphon.entities.chat import ChatRequest, Tool, ToolCallDelta
 from antiphon.errors import InvalidRequest
 from antiphon.text.schema_example import example
+from antiphon.text.whole import whole
 
 _PIECE = 16
 """Characters of one delta, so that a reader has to join them as with a real model."""
@@ -46,7 +47,7 @@ def named_tool(request: ChatRequest) -> Tool | None:
 
 def last_user_text(request: ChatRequest) -> str:
     """Return what the user said last, or an empty text."""
-    return next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+    return whole(next((message.text for message in reversed(request.messages) if message.role == "user"), ""))
 
 
 def example_call(tool: Tool, text: str = "") -> Iterator[ToolCallDelta]:

@@ -1,0 +1,8 @@
+"""Half characters (lone surrogates), which JSON lets in and UTF-8 does not let out."""
+
+from __future__ import annotations
+
+
+def whole(text: str) -> str:
+    """Return ``text`` with every half character replaced by a question mark."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
