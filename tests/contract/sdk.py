@@ -1,0 +1,53 @@
+"""The official SDK's own types, as a check: its client builds events without validating them."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pydantic
+from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
+
+KNOWN_EXTRAS = frozenset({"session.id", "session.object", "session.expires_at"})
+"""What every server sends and the SDK's types do not name."""
+
+
+def models(union: Any) -> dict[str, type[pydantic.BaseModel]]:
+    """Return the SDK's model of every event in a union of its, by name."""
+    members = typing.get_args(typing.get_args(union)[0])
+    return {typing.get_args(member.model_fields["type"].annotation)[0]: member for member in members}
+
+
+SERVER = models(RealtimeServerEvent)
+CLIENT = models(RealtimeClientEvent)
+_UNION = pydantic.TypeAdapter[Any](RealtimeServerEvent)
+
+
+def complaints(event: dict[str, Any]) -> list[str]:
+    """Return what the SDK's types have against a server event."""
+    model = SERVER.get(event["type"])
+    if model is None:
+        return [f"{event['type']} is no server event of the SDK"]
+    try:
+        parsed = model.model_validate(event, strict=True)
+        _UNION.validate_python(event)
+    except pydantic.ValidationError as error:
+        return [f"{event['type']} does not fit the SDK's type: {error}"]
+    unknown = set(_extras(parsed, "")) - KNOWN_EXTRAS
+    return [f"{event['type']}.{path} is unknown to the SDK" for path in sorted(unknown)]
+
+
+def _extras(value: Any, path: str) -> Iterator[str]:
+    """Yield the paths of fields that the SDK's types do not have."""
+    if isinstance(value, pydantic.BaseModel):
+        yield from (_join(path, name) for name in value.model_extra or {})
+        for name in type(value).model_fields:
+            yield from _extras(getattr(value, name), _join(path, name))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _extras(part, f"{path}[]")
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
