@@ -17,7 +17,7 @@ import openai
 from antiphon.text.wer import word_errors
 
 ROOT = Path(__file__).resolve().parent.parent
-QUESTION = ROOT / "tests" / "audio" / "en" / "jfk.wav"
+QUESTION = ROOT / "tests" / "audio" / "jfk.wav"
 MOST_WER = 0.15
 
 

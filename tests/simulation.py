@@ -1,4 +1,4 @@
-"""A conversation machine with a scripted world around it: workers that answer when told to, a clock that moves when told to.
+"""A conversation machine with a scripted world around it: workers and a clock that move when told to.
 
 Every input is also given to a shadow that is dumped to bytes and loaded again before each one; both must do the
 same. What the client is sent is checked against the rules of the protocol as it comes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,7 @@ from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.speak import Speaker
 from antiphon.workers.transcribe import Transcriber
 from antiphon.workers.translate import Translator
+from antiphon.workers.verdict import RetryRule
 
 PIPE_BYTES = 256 * 2**10
 """Results that may wait for one session; a client that does not read holds its workers back."""
@@ -65,7 +66,7 @@ class Platform:
 
 
 @asynccontextmanager
-async def platform(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Platform]:
+async def platform(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[Platform]:
     """Start everything one process needs, and end it in the reverse order. Raises `AntiphonError`."""
     clock = clock or SystemClock()
     made = _make(settings, clock, make_engines(settings))
@@ -107,7 +108,9 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
     access = Access(keys, ephemeral, clock, allowed_origins=settings.allowed_origins)
     options = _realtime_options(settings, engines)
     services = LinkServices(bus, engines.vad, clock, limiter, writer.put, settings.provider_timeout_s)
-    realtime = RealtimeDoor(access, services, EmbeddedSessions(clock), metrics, options)
+    realtime = RealtimeDoor(
+        access, services, EmbeddedSessions(clock, resume_window_s=settings.resume_window_s), metrics, options
+    )
 
     def readiness() -> Readiness:
         return Readiness(ready=not made.is_draining, draining=made.is_draining, checks={"engines": True})
@@ -173,7 +176,7 @@ def _workers(settings: Settings, made: Platform, clock: Clock) -> list[Any]:
         ("translate", Translator(engines.translation).handle, 1),
         ("score", Scorer(engines.end_of_turn).handle, 1),
     ]
-    options = WorkerOptions(heartbeat_s=settings.bus_lease_s / 3)
+    options = WorkerOptions(retry=RetryRule(attempts=settings.bus_attempts), heartbeat_s=settings.bus_lease_s / 3)
     return [
         loop.run(
             made.bus,

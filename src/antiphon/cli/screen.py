@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -18,7 +18,7 @@ ERR = Console(stderr=True, highlight=False)
 
 
 @contextmanager
-def download_progress() -> Iterator[Report]:
+def download_progress() -> Generator[Report]:
     """Show bytes on a terminal; a line at the beginning and the end of each file elsewhere."""
     if not sys.stderr.isatty():
         yield _lines

@@ -29,6 +29,13 @@ class SendAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class EndSpeech:
+    """Send what the way to the wire format still keeps back of an answer's speech, if anything."""
+
+    event: ResponseOutputAudioDelta
+
+
+@dataclass(frozen=True, slots=True)
 class DropSpeech:
     """Forget the speech under ``ref``: it will never be sent."""
 
@@ -163,6 +170,7 @@ class Close:
 Effect = (
     Send
     | SendAudio
+    | EndSpeech
     | DropSpeech
     | SendItem
     | Fence

@@ -215,32 +215,43 @@ def _client(step: Step, event: Received) -> None:
     match message:
         case SessionUpdate():
             session.update(step, message.session)
-        case InputAudioBufferAppend():
-            raise AssertionError("appends reach the machine as AudioAppended")
         case InputAudioBufferCommit():
             turn.commit(step)
         case InputAudioBufferClear():
             turn.clear(step)
-        case OutputAudioBufferClear():
-            raise Refused(
-                "output_audio_buffer.clear is only for WebRTC and SIP: over a WebSocket the client holds the playout.",
-                code="invalid_value",
-                param="type",
-            )
+        case ResponseCreate():
+            response.create(step, message.response)
+        case ResponseCancel():
+            response.cancel(step, message)
         case ConversationItemCreate():
             items.create(step, message, event.audio_ticks)
+        case InputAudioBufferAppend() | OutputAudioBufferClear():
+            _misplaced(message)
+        case _:
+            _item(step, message)
+
+
+def _item(step: Step, message: ConversationItemRetrieve | ConversationItemDelete | ConversationItemTruncate) -> None:
+    match message:
         case ConversationItemRetrieve():
             items.retrieve(step, message)
         case ConversationItemDelete():
             items.delete(step, message)
         case ConversationItemTruncate():
             heard.truncate(step, message)
-        case ResponseCreate():
-            response.create(step, message.response)
-        case ResponseCancel():
-            response.cancel(step, message)
         case _:
             assert_never(message)
+
+
+def _misplaced(message: InputAudioBufferAppend | OutputAudioBufferClear) -> None:
+    """Refuse what has no meaning here: appends come as `AudioAppended`, and a WebSocket has no output buffer."""
+    if isinstance(message, InputAudioBufferAppend):
+        raise TypeError("an append reaches the machine as AudioAppended, without its samples")
+    raise Refused(
+        "output_audio_buffer.clear is only for WebRTC and SIP: over a WebSocket the client holds the playout.",
+        code="invalid_value",
+        param="type",
+    )
 
 
 def _appended(step: Step, event: AudioAppended) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antiphon.conversation import heard, items
-from antiphon.conversation.effects import SendAudio
+from antiphon.conversation.effects import EndSpeech, SendAudio
 from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade
 from antiphon.conversation.state import Output, Playout, Record, ResponseState, Span
 from antiphon.conversation.step import Step
@@ -143,10 +143,11 @@ def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
     heard.sent(playout, event.ticks, step.now)
     response.audio_ticks += event.ticks
     step.state.voice_locked = True
-    delta = ResponseOutputAudioDelta(
-        event_id=step.new_id("event"), **_where(response, message), content_index=0, delta=""
-    )
-    step.do(SendAudio(delta, event.ref))
+    step.do(SendAudio(_audio_delta(step, _where(response, message)), event.ref))
+
+
+def _audio_delta(step: Step, where: dict[str, Any]) -> ResponseOutputAudioDelta:
+    return ResponseOutputAudioDelta(event_id=step.new_id("event"), **where, content_index=0, delta="")
 
 
 def playout_of(step: Step, response: ResponseState, item_id: str) -> Playout:
@@ -232,7 +233,10 @@ def _close(step: Step, response: ResponseState, part: Output, status: Status) ->
         arguments = ResponseFunctionCallArgumentsDone
         step.send(arguments, **where, call_id=part.call_id, name=part.name, arguments=part.text)
     elif response.speak_job_id:
-        playout_of(step, response, part.item_id).text = part.text
+        playout = playout_of(step, response, part.item_id)
+        playout.text = part.text
+        if playout.sent and status == "completed":
+            step.do(EndSpeech(_audio_delta(step, where)))
         step.send(ResponseOutputAudioDone, **where, content_index=0)
         step.send(ResponseOutputAudioTranscriptDone, **where, content_index=0, transcript=part.text)
         done = Part("audio", transcript=part.text)

@@ -118,12 +118,16 @@ class SpeechEncoder:
     """Brings one answer's speech from 24 kHz PCM to a wire format."""
 
     def __init__(self, form: AudioFormat) -> None:
-        self._form = form
+        self.form = form
         self._resampler = Resampler(PCM_HZ, rate_hz(form))
 
     def encode(self, pcm: bytes) -> bytes:
-        """Return the next piece; a resampler keeps a few milliseconds back."""
-        return from_pcm(self._form, self._resampler.feed(pcm))
+        """Return the next piece; a resampler keeps up to a tenth of a second back."""
+        return from_pcm(self.form, self._resampler.feed(pcm))
+
+    def finish(self) -> bytes:
+        """Return what was kept back."""
+        return from_pcm(self.form, self._resampler.flush())
 
 
 class ItemAudio:

@@ -24,6 +24,7 @@ from antiphon.conversation.effects import (
     CutAudio,
     DropSpeech,
     Effect,
+    EndSpeech,
     Fence,
     ForgetAudio,
     ForgetInput,
@@ -50,7 +51,7 @@ from antiphon.wire import realtime_codec
 from antiphon.wire.jobs import AudioReady, PipeEntry
 from antiphon.wire.realtime_client import ConversationItemCreate, InputAudioBufferAppend, SessionUpdate
 from antiphon.wire.realtime_items import Content, Message
-from antiphon.wire.realtime_server import Error, ErrorDetail
+from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta
 from antiphon.wire.realtime_session import AudioFormat
 
 
@@ -95,7 +96,7 @@ class Link:
         session_id: str,
         epoch: int,
     ) -> None:
-        self._machine = machine
+        self.machine = machine
         self._services = services
         self._limits = limits
         self._group = group
@@ -138,7 +139,7 @@ class Link:
     def tell(self, event: inputs.AnyInput) -> None:
         """Work one input in and carry out what follows."""
         now = self._clock.wall()
-        for effect in self._machine.receive(event, now):
+        for effect in self.machine.receive(event, now):
             self._carry_out(effect)
         self._arm(now)
 
@@ -172,7 +173,7 @@ class Link:
         self.tell(inputs.Received(message, ticks))
         self._given_audio.clear()
         if isinstance(message, SessionUpdate):
-            self._input.reformat(self._machine.state.session.audio.input.format)
+            self._input.reformat(self.machine.state.session.audio.input.format)
 
     async def _guard(self) -> None:
         """Hold a flooding client back to ``events_per_s``; nothing is lost."""
@@ -193,12 +194,12 @@ class Link:
                 event_id=message.event_id,
             )
         pcm = self._input.decode(data)
-        before = self._machine.state.buffer.written
+        before = self.machine.state.buffer.written
         self.tell(inputs.AudioAppended(self._input.ticks(pcm), message.event_id))
-        if self._machine.state.buffer.written == before:
+        if self.machine.state.buffer.written == before:
             return
         self._input.append(pcm)
-        if self._machine.state.session.audio.input.turn_detection is not None:
+        if self.machine.state.session.audio.input.turn_detection is not None:
             self._listen(pcm)
 
     def _listen(self, pcm: bytes) -> None:
@@ -218,7 +219,7 @@ class Link:
         self._given_audio.clear()
         if not isinstance(item, Message):
             return message
-        form = self._machine.state.session.audio.input.format
+        form = self.machine.state.session.audio.input.format
         content: list[Content] = []
         for index, part in enumerate(item.content):
             if part.type == "input_audio" and part.audio:
@@ -231,7 +232,7 @@ class Link:
     def _refuse(self, text: str, code: str | None, param: str | None, event_id: str | None) -> None:
         """Answer what never reached the machine."""
         detail = ErrorDetail("invalid_request_error", code, text, param, event_id)
-        self._outbox.put(realtime_codec.encode(Error(event_id=self._machine.new_event_id(), error=detail)))
+        self._outbox.put(realtime_codec.encode(Error(event_id=self.machine.new_event_id(), error=detail)))
 
     async def _read_results(self) -> None:
         """Bring the workers' results to the machine, no faster than the client reads."""
@@ -251,7 +252,7 @@ class Link:
 
     # -- time --------------------------------------------------------------------------------------------------------
     def _arm(self, now: float) -> None:
-        at = self._machine.wake_at(now)
+        at = self.machine.wake_at(now)
         if at != self._timer_at or self._timer is None:
             self._timer_at = at
             if self._timer is not None:
@@ -270,6 +271,8 @@ class Link:
                 self._outbox.put(realtime_codec.encode(effect.event))
             case SendAudio():
                 self._send_audio(effect)
+            case EndSpeech():
+                self._end_speech(effect)
             case DropSpeech():
                 self._speech.pop(effect.ref, None)
             case SendItem():
@@ -291,12 +294,19 @@ class Link:
     def _send_audio(self, effect: SendAudio) -> None:
         event = effect.event
         encoder = self._encoders.get(event.response_id)
-        form = self._machine.state.responses[event.response_id].format
         if encoder is None:
+            form = self.machine.state.responses[event.response_id].format
             encoder = self._encoders[event.response_id] = SpeechEncoder(form)
-        data = encoder.encode(self._speech.pop(effect.ref))
+        self._put_audio(event, encoder, encoder.encode(self._speech.pop(effect.ref)))
+
+    def _end_speech(self, effect: EndSpeech) -> None:
+        encoder = self._encoders.pop(effect.event.response_id, None)
+        if encoder is not None:
+            self._put_audio(effect.event, encoder, encoder.finish())
+
+    def _put_audio(self, event: ResponseOutputAudioDelta, encoder: SpeechEncoder, data: bytes) -> None:
         if data:
-            self._items.add(event.item_id, form, data)
+            self._items.add(event.item_id, encoder.form, data)
             self._outbox.put(realtime_codec.encode_audio_delta(event, data), event.response_id)
 
     def _send_item(self, effect: SendItem) -> None:
@@ -312,7 +322,7 @@ class Link:
     def _keep_audio(self, effect: CommitAudio | ForgetInput | RestartVad | AdoptAudio | CutAudio | ForgetAudio) -> None:
         match effect:
             case CommitAudio():
-                form = self._machine.state.session.audio.input.format
+                form = self.machine.state.session.audio.input.format
                 clip = self._input.clip(effect.start, effect.end)
                 self._items.add(effect.item_id, form, self._input.encode(clip.data))
             case ForgetInput():
@@ -380,7 +390,7 @@ class Link:
     @property
     def is_answering(self) -> bool:
         """True while a response is under way; a drain waits for it."""
-        return bool(self._machine.state.responses)
+        return bool(self.machine.state.responses)
 
     async def flushed(self) -> None:
         """Return when all that was to be said is written."""
@@ -394,5 +404,5 @@ class Link:
             self._voice.close()
         if self._reader is not None:
             self._reader.cancel()
-        await self._jobs.close(self._machine.state.jobs)
+        await self._jobs.close(self.machine.state.jobs)
         self._items.close()

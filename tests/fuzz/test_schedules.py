@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from tests.simulation import World
 
 from antiphon.conversation import effects, inputs
 from antiphon.conversation.state import Rules
+from tests.simulation import World
 
-EXAMPLES = int(os.environ.get("ANTIPHON_TEST_SCHEDULES", "1000"))
-"""Schedules in one run; `make fuzz` asks for more."""
-STEPS = 25
+EXAMPLES = max(1000, settings.default.max_examples)
+"""Schedules in one run; the long profile asks for more."""
+STEPS = 20
 
 DETECTIONS: list[Any] = [
     None,
@@ -144,7 +144,7 @@ class Schedules(RuleBasedStateMachine):
         assert world.types().count("error") <= sent
 
 
-TestSchedules = Schedules.TestCase
+TestSchedules = pytest.mark.timeout(3600)(Schedules.TestCase)
 TestSchedules.settings = settings(
     max_examples=EXAMPLES,
     stateful_step_count=STEPS,
