@@ -7,15 +7,15 @@ import io
 import struct
 import wave
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+import pytest_asyncio
 from openai import AsyncOpenAI
 
 from antiphon.app.settings import Settings
-from antiphon.app.wiring import Platform, platform
+from antiphon.app.wiring import platform
 from antiphon.audio.wav import read_wav, write_wav
 from antiphon.doors.server import HttpServer, ServerOptions
 
@@ -24,26 +24,28 @@ LOUD = b"".join(struct.pack("<h", 8000 if at // 30 % 2 else -8000) for at in ran
 RECORDING = ("question.wav", write_wav(LOUD, 24_000))
 
 
-class Server:
-    """A running platform and a client of it."""
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-    def __init__(self, url: str, running: Platform) -> None:
+
+class Server:
+    """Where the platform listens."""
+
+    def __init__(self, url: str) -> None:
         self.url = url
-        self.running = running
 
     def client(self, key: str = KEY, **options: Any) -> AsyncOpenAI:
         return AsyncOpenAI(api_key=key, base_url=f"{self.url}/v1", max_retries=0, timeout=20, **options)
 
 
-@pytest.fixture
-async def server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     stubs: dict[str, Any] = dict.fromkeys(("stt", "llm", "tts", "translation", "vad", "end_of_turn"), ("stub",))
-    settings = Settings(data_dir=tmp_path, api_keys=(KEY,), **{**stubs, **getattr(request, "param", {})})
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), api_keys=(KEY,), stub_tts_ms=20.0, **stubs)
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with platform(settings) as running:
         http = HttpServer(running.app, ServerOptions(port=0, shutdown_s=1))
         serving = asyncio.create_task(http.serve(stop=stop, ready=bound.set_result, drain=running.drain))
-        yield Server(await bound, running)
+        yield Server(await bound)
         stop.set()
         await serving
 
@@ -190,7 +192,6 @@ async def test_a_translation_secret_and_the_retired_sessions_are_answered(server
     assert listening.client_secret.value.startswith("ek_")
 
 
-@pytest.mark.parametrize("server", [{"stub_tts_ms": 200.0}], indirect=True)
 async def test_fifty_callers_at_once_are_all_served(server: Server) -> None:
     async with server.client() as client:
         answers = await asyncio.gather(
