@@ -133,6 +133,7 @@ class _Connection:
         self._send = send
         self._link: Link | None = None
         self._closing: tuple[int, str] | None = None
+        self._left_with = 1005
         self._reader: asyncio.Task[None] | None = None
 
     @property
@@ -167,7 +168,7 @@ class _Connection:
                 await self._serve(self._link, group)
         finally:
             await sessions.end(record, resumable=False)
-            log.info("session closed", code=self._closing[0] if self._closing else 1005)
+            log.info("session closed", code=self._closing[0] if self._closing else self._left_with)
 
     async def _serve(self, link: Link, group: asyncio.TaskGroup) -> None:
         try:
@@ -185,6 +186,7 @@ class _Connection:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
+                self._left_with = int(message.get("code") or 1005)
                 return
             await link.frame(message.get("text") or message.get("bytes"))
 

@@ -1,0 +1,133 @@
+"""``antiphon doctor``: what works here, what does not, and the command that mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import msgspec
+
+from antiphon.app.engines import engine_context
+from antiphon.app.settings import Settings, load_settings
+from antiphon.cli.first_run import needed
+from antiphon.cli.screen import OUT
+from antiphon.errors import AntiphonError
+from antiphon.observe import logs
+from antiphon.ports.engine import EngineContext
+from antiphon.providers.registry import Kind, load
+from antiphon.providers.weights import Weights
+from antiphon.version import VERSION
+
+KINDS: tuple[Kind, ...] = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")
+LOCAL = ("av", "faster_whisper", "hibari", "onnxruntime", "xllamacpp")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    detail: str
+    mend: str = ""
+    """The command or setting that mends it; empty where all is well."""
+
+
+def doctor(*, data_dir: Path | None = None, port: int = 8000, json: bool = False) -> None:
+    """Look at this machine and its settings; exit code 1 when `antiphon serve` would not start.
+
+    Example: antiphon doctor --json
+
+    Parameters
+    ----------
+    data_dir
+        Folder of weights, database and certificates.
+    port
+        Port that `antiphon serve` would listen on.
+    json
+        Print one JSON object instead of text.
+    """
+    settings = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
+    logs.configure(service="antiphon", level="error")
+    findings = [*_machine(settings, port), *_weights(settings), *asyncio.run(_engines(settings))]
+    healthy = all(finding.ok for finding in findings)
+    if json:
+        report = {"version": VERSION, "ok": healthy, "findings": [asdict(finding) for finding in findings]}
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+    else:
+        for finding in findings:
+            OUT.print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.detail}", soft_wrap=True)
+            if finding.mend:
+                OUT.print(f"     mend it: {finding.mend}", soft_wrap=True)
+    if not healthy:
+        raise SystemExit(1)
+
+
+def _machine(settings: Settings, port: int) -> Iterator[Finding]:
+    yield Finding(
+        "python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform(terse=True)}"
+    )
+    yield Finding("cores", True, str(os.cpu_count()))
+    missing = [name for name in LOCAL if importlib.util.find_spec(name) is None]
+    mend = "pip install 'antiphon[local]'" if missing else ""
+    yield Finding("embedded engines", not missing, f"not installed: {', '.join(missing)}" if missing else "here", mend)
+    yield _writable(settings.data_dir)
+    yield _port(port)
+
+
+def _writable(folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".doctor-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return Finding("data directory", False, f"{folder}: {error.strerror}", "set ANTIPHON_DATA_DIR")
+    return Finding("data directory", True, str(folder))
+
+
+def _port(port: int) -> Finding:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            mend = f"antiphon serve --port {port + 1}"
+            return Finding("port", False, f"127.0.0.1:{port}: {error.strerror}", mend)
+    return Finding("port", True, f"127.0.0.1:{port} is free")
+
+
+def _weights(settings: Settings) -> Iterator[Finding]:
+    wanted = needed(settings)
+    for held in Weights(settings.data_dir, offline=True).list():
+        if held.model.name in wanted:
+            detail = str(held.folder) if held.complete else f"not in {held.folder.parent}"
+            mend = "" if held.complete else f"antiphon models pull {held.model.name}"
+            yield Finding(f"weights {held.model.name}", held.complete or bool(held.model.fallback), detail, mend)
+
+
+async def _engines(settings: Settings) -> list[Finding]:
+    context = engine_context(settings)
+    return [await _engine(kind, getattr(settings, kind), context) for kind in KINDS]
+
+
+async def _engine(kind: Kind, names: tuple[str, ...], context: EngineContext) -> Finding:
+    """Start the engines of a kind and stop them again."""
+    what = f"engine {kind} ({', '.join(names)})"
+    begin = time.monotonic()
+    try:
+        engine = load(kind, names, context)
+        await engine.start()
+    except AntiphonError as error:
+        return Finding(what, False, error.message, f"choose another with ANTIPHON_{kind.upper()}")
+    name = engine.capabilities.name
+    await engine.close()
+    return Finding(what, True, f"{name} started in {time.monotonic() - begin:.1f} s")
