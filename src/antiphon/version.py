@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-try:
-    VERSION = version("antiphon")
-except PackageNotFoundError:  # a checkout that was never installed
-    VERSION = "0.0.0"
+
+def _installed() -> str:
+    try:
+        return version("antiphon")
+    except PackageNotFoundError:  # a checkout that was never installed
+        return "0.0.0"
+
+
+VERSION = _installed()
