@@ -166,7 +166,7 @@ class SmolLm2:
         stop = threading.Event()
         self._stops.add(stop)
         call = loop.run_in_executor(self._pool, _complete, self._server, body, stop, _Bridge(loop, queue))
-        call.add_done_callback(_note_error)
+        call.add_done_callback(lambda done: _end(done, queue))
         try:
             while True:
                 async with deadline(NAME, self._timeout_s):
@@ -174,6 +174,8 @@ class SmolLm2:
                 if chunk is None:
                     break
                 yield chunk
+            if stop.is_set():
+                raise ProviderUnavailable("the model was closed in the middle of an answer")
             await call
         except RuntimeError as exc:
             raise ProviderUnavailable(f"the model failed: {exc}") from exc
@@ -203,7 +205,7 @@ class _Bridge:
         self._loop = loop
         self._queue = queue
 
-    def put(self, chunk: Chunk | None) -> None:
+    def put(self, chunk: Chunk) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody listens any more
             self._loop.call_soon_threadsafe(self._queue.put_nowait, chunk)
 
@@ -241,7 +243,7 @@ class _Tally:
 
 
 def _complete(server: LlamaServer, body: Chunk, stop: threading.Event, bridge: _Bridge) -> None:
-    """Run one completion; the bridge hears of its end whatever happens."""
+    """Run one completion in this thread until it ends or ``stop`` is set."""
 
     def on_chunk(chunk: Chunk) -> bool:
         if not stop.is_set():
@@ -249,11 +251,8 @@ def _complete(server: LlamaServer, body: Chunk, stop: threading.Event, bridge: _
         return stop.is_set()
 
     extra: Chunk = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
-    try:
-        if not stop.is_set():
-            server.chat({**body, **extra}, on_chunk)
-    finally:
-        bridge.put(None)
+    if not stop.is_set():
+        server.chat({**body, **extra}, on_chunk)
 
 
 def _ends(said: str, more: str) -> bool:
@@ -269,7 +268,8 @@ def _is_call(arguments: str, tool: Tool) -> bool:
         return False
 
 
-def _note_error(call: asyncio.Future[None]) -> None:
-    """Take the error of a call that nobody awaits any more, so that it is not reported as forgotten."""
+def _end(call: asyncio.Future[None], queue: asyncio.Queue[Chunk | None]) -> None:
+    """Tell the reader that its call is over: done, failed, or dropped before it began."""
+    queue.put_nowait(None)
     if not call.cancelled():
-        call.exception()
+        call.exception()  # taken here too, in case that nobody awaits it any more

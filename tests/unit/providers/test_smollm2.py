@@ -1,0 +1,136 @@
+"""The model in this process: no door to the outside, an end when told to, and clear words when files are missing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from antiphon.app.settings import load_settings
+from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta
+from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
+from antiphon.ports.engine import EngineContext
+from antiphon.providers.smollm2 import SmolLm2, create
+
+pytest.importorskip("xllamacpp")
+
+LONG = "Tell me everything about it, please. " * 40
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[SmolLm2]:
+    made = create(EngineContext(load_settings().data_dir, offline=True, settings={"llm_workers": 2}))
+    assert isinstance(made, SmolLm2)
+    await made.start()
+    yield made
+    await made.close()
+
+
+def ask(text: str = "Hello.", max_tokens: int | None = 5) -> ChatRequest:
+    return ChatRequest((ChatMessage("user", text),), max_tokens=max_tokens)
+
+
+async def collect(model: SmolLm2, request: ChatRequest) -> list[ChatEvent]:
+    return [event async for event in model.respond(request)]
+
+
+def own_ports() -> set[str]:
+    """Addresses of TCP sockets on which this process listens."""
+    sockets = {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+
+
+@pytest.mark.engines("smollm2")
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="reads Linux's tables")
+async def test_nobody_outside_can_reach_the_model(model: SmolLm2) -> None:
+    assert own_ports() == set()
+    assert model._server is not None
+    address = model._server.address
+    assert address.startswith("unix://")
+    assert not Path(address.removeprefix("unix://")).parent.exists()
+
+
+@pytest.mark.engines("smollm2")
+async def test_a_cancelled_answer_frees_its_slot_soon(model: SmolLm2) -> None:
+    for wait_s in (0.02, 0.6):  # in the prompt, and among the words
+        task = asyncio.create_task(collect(model, ask(LONG, max_tokens=300)), name="reader")
+        await asyncio.sleep(wait_s)
+        task.cancel()
+        await asyncio.wait([task])
+        started = time.monotonic()
+        assert model._server is not None
+        while len(model._server._slots._free) < 2:
+            await asyncio.sleep(0.005)
+        residue_s = time.monotonic() - started
+        print(f"the engine worked on for {residue_s * 1000:.0f} ms")
+        assert residue_s < 2
+    assert isinstance((await collect(model, ask()))[0], TextDelta)
+
+
+@pytest.mark.engines("smollm2")
+async def test_closing_ends_answers_that_are_under_way(model: SmolLm2) -> None:
+    answers = [asyncio.create_task(collect(model, ask(LONG, max_tokens=300)), name=f"reader {n}") for n in range(3)]
+    await asyncio.sleep(0.3)
+    await model.close()
+    await model.close()
+    done = await asyncio.wait_for(asyncio.gather(*answers, return_exceptions=True), 5)
+    assert [type(answer) for answer in done] == [ProviderUnavailable] * 3
+    with pytest.raises(ProviderUnavailable):
+        await collect(model, ask())
+
+
+@pytest.mark.engines("smollm2")
+async def test_too_many_at_a_time_are_refused_and_the_rest_answered(model: SmolLm2) -> None:
+    answers = await asyncio.gather(*[collect(model, ask(max_tokens=1)) for _ in range(20)], return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, ProviderBusy)]
+    answered = [answer for answer in answers if isinstance(answer, list)]
+    assert len(refused) == 4
+    assert len(answered) == 16
+    assert all(isinstance(answer[-1], ChatDone) for answer in answered)
+
+
+@pytest.mark.engines("smollm2")
+async def test_an_answer_without_a_bound_ends_with_a_sentence(model: SmolLm2) -> None:
+    events = await collect(model, ask("Tell me a very long story about a dragon and a knight.", max_tokens=None))
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    done = events[-1]
+    assert isinstance(done, ChatDone)
+    assert done.output_tokens <= 160
+    assert done.finish_reason == "length" or text.rstrip()[-1] in ".!?\"'”"
+
+
+@pytest.mark.engines("smollm2")
+async def test_a_second_turn_is_answered_from_the_cache(model: SmolLm2) -> None:
+    first = (ChatMessage("user", "My name is Ada and I live by the sea in Porto."),)
+    await collect(model, ChatRequest(first, max_tokens=4))
+    second = (*first, ChatMessage("assistant", "Hello Ada."), ChatMessage("user", "Who am I?"))
+    done = (await collect(model, ChatRequest(second, max_tokens=4)))[-1]
+    assert isinstance(done, ChatDone)
+    assert done.cached_tokens >= done.input_tokens // 2
+
+
+async def test_missing_weights_are_said_with_the_command(tmp_path: Path) -> None:
+    with pytest.raises(WeightsMissing, match="antiphon models pull smollm2"):
+        await create(EngineContext(tmp_path, offline=True)).start()
+    named = create(EngineContext(tmp_path, settings={"smollm2_path": tmp_path / "none.gguf"}))
+    with pytest.raises(WeightsMissing, match=r"none\.gguf"):
+        await named.start()
+
+
+async def test_a_file_that_is_no_model_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"no model at all")
+    model = create(EngineContext(tmp_path, settings={"smollm2_path": path}))
+    with pytest.raises(ProviderUnavailable, match=r"broken\.gguf"):
+        await model.start()
+    await model.close()
+
+
+async def test_a_model_that_was_not_started_says_so(tmp_path: Path) -> None:
+    model = create(EngineContext(tmp_path))
+    with pytest.raises(ProviderUnavailable, match="not loaded"):
+        await anext(model.respond(ask()))
