@@ -16,6 +16,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.vad import WINDOW_SAMPLES
+from antiphon.providers.onnx_errors import onnx_errors
 from antiphon.providers.silero_model import Feed, Memory, SileroModel
 from antiphon.providers.vad_windows import Cutter, mean_squares
 from antiphon.providers.weights import Weights
@@ -57,9 +58,10 @@ class Silero:
         """Load the network and score a window, so that the first real one is fast."""
         path = self._weights.folder("silero-vad") / "silero_vad.onnx"
         self._loop = asyncio.get_running_loop()
-        model = await self._loop.run_in_executor(self._thread, SileroModel, path, self._threads)
         warm_up = [Feed(np.zeros((1, WINDOW_SAMPLES), np.int16), Memory())]
-        await self._loop.run_in_executor(self._thread, model.score, warm_up)
+        with onnx_errors("silero"):
+            model = await self._loop.run_in_executor(self._thread, SileroModel, path, self._threads)
+            await self._loop.run_in_executor(self._thread, model.score, warm_up)
         self._model = model
 
     async def close(self) -> None:

@@ -63,11 +63,11 @@ class Transcriber:
         Raises `Cancelled` at the next step after ``is_cancelled`` turns true.
         """
         probabilities = self._network.detect(samples) if len(samples) else []
-        certain = is_certain_speech(probabilities)
         for stretch in find_speech(probabilities, len(samples) / RATE_HZ):
             left: Stretch | None = stretch
             while left:
                 window = next_window(left, probabilities)
+                certain = is_certain_speech(probabilities, window)
                 decoded = self._decode(samples, window, options, is_cancelled, certain=certain)
                 reached_s = window.end_s
                 if decoded:

@@ -16,6 +16,8 @@ _MAYBE_SPEECH = 0.15
 _PERHAPS_SPEECH = 0.3
 _SPEECH = 0.5
 _SPEECH_WINDOWS = 3
+_SPEECH_SHARE = 0.3
+"""Of the windows from the first to the last sound: in babble and on the radio it is less."""
 _REST_WINDOWS = 8
 _MARGIN_S = 0.4
 """Audio kept around speech: the detector hears the first and last sounds late."""
@@ -97,16 +99,21 @@ def what_is_left(stretch: Stretch, window: Stretch, reached_s: float, probabilit
     return Stretch(reached_s, stretch.end_s) if has_speech and stretch.end_s - reached_s > _REST_S else None
 
 
-def is_certain_speech(probabilities: Sequence[float]) -> bool:
-    """Say whether the detector alone is sure that somebody speaks."""
-    return sum(probability >= _SPEECH for probability in probabilities) >= _SPEECH_WINDOWS
+def is_certain_speech(probabilities: Sequence[float], window: Stretch) -> bool:
+    """Say whether the detector alone is sure that somebody speaks in ``window``, and not just now and then."""
+    inside = probabilities[int(window.start_s / WINDOW_S) : int(window.end_s / WINDOW_S) + 1]
+    heard = [place for place, probability in enumerate(inside) if probability >= _MAYBE_SPEECH]
+    voiced = sum(probability >= _SPEECH for probability in inside)
+    span = heard[-1] - heard[0] + 1 if heard else 0
+    return voiced >= max(_SPEECH_WINDOWS, _SPEECH_SHARE * span)
 
 
 def is_noise(belief: Belief, *, certain_speech: bool, looped: bool = False) -> bool:
     """Say whether the text was read into noise."""
-    if belief.no_speech_probability > 0.6 and (looped or belief.average_logprob < -0.6):
-        return True
-    return belief.average_logprob < (-1.5 if certain_speech else -0.8)
+    if certain_speech:
+        floor = -1.2 if belief.no_speech_probability > 0.6 else -1.5
+        return belief.average_logprob < floor
+    return looped or belief.no_speech_probability > 0.5 or belief.average_logprob < -0.6
 
 
 def token_limit(duration_s: float, tokens_per_s: float) -> int:

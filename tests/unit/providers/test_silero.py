@@ -1,0 +1,165 @@
+"""Silero shares its calls among streams and is asked only where something is heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+
+from antiphon.app.settings import load_settings
+from antiphon.audio.wav import read_wav
+from antiphon.errors import ProviderUnavailable, WeightsMissing
+from antiphon.ports.engine import EngineContext
+from antiphon.providers.silero import Silero, create
+from antiphon.providers.silero_model import Feed, Memory, SileroModel
+from antiphon.providers.vad_windows import Cutter
+
+AUDIO = Path(__file__).parents[2] / "audio"
+WINDOW_BYTES = 1_024
+
+
+class Counting(SileroModel):
+    """The network, and the sizes of the flights it was given."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.flights: list[int] = []
+        self.fails = False
+
+    def score(self, feeds: Sequence[Feed]) -> list[list[float]]:
+        self.flights.append(len(feeds))
+        if self.fails:
+            raise RuntimeError("as planned")
+        return super().score(feeds)
+
+
+@pytest.fixture
+def model() -> Counting:
+    return Counting(load_settings().data_dir / "weights" / "silero-vad" / "silero_vad.onnx")
+
+
+@pytest.fixture
+async def engine(model: Counting) -> AsyncIterator[Silero]:
+    made = create(EngineContext(load_settings().data_dir, offline=True))
+    await made.start()
+    made._model = model
+    yield made
+    await made.close()
+
+
+def recording(name: str) -> bytes:
+    return read_wav((AUDIO / name).read_bytes()).data
+
+
+async def score(engine: Silero, samples: bytes) -> list[float]:
+    scores: list[float] = []
+    stream = engine.open(scores.extend)
+    for start in range(0, len(samples), 640):
+        stream.feed(samples[start : start + 640])
+        await asyncio.sleep(0)
+    await told(scores, len(samples) // WINDOW_BYTES)
+    stream.close()
+    return scores
+
+
+async def told(scores: list[float], count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(scores) < count:
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.engines("silero-vad")
+async def test_streams_that_wait_together_share_one_call(engine: Silero, model: Counting) -> None:
+    voice = recording("spk2_snt2.wav")[20_480 : 20_480 + WINDOW_BYTES]
+    lists: list[list[float]] = [[] for _ in range(64)]
+    for scores in lists:
+        engine.open(scores.extend).feed(voice)
+    for scores in lists:
+        await told(scores, 1)
+    assert model.flights == [64]
+
+
+@pytest.mark.engines("silero-vad")
+async def test_what_arrives_during_a_flight_shares_the_next(engine: Silero, model: Counting) -> None:
+    voice = recording("spk2_snt2.wav")[20_480 : 20_480 + WINDOW_BYTES * 8]
+    lists: list[list[float]] = [[] for _ in range(40)]
+    for scores in lists:
+        engine.open(scores.extend).feed(voice)
+        await asyncio.sleep(0)
+    for scores in lists:
+        await told(scores, 8)
+    assert sum(model.flights) == 40
+    assert len(model.flights) < 20
+
+
+@pytest.mark.engines("silero-vad")
+async def test_silence_never_reaches_the_network(engine: Silero, model: Counting) -> None:
+    hiss = np.random.default_rng(2).normal(0, 20, 16_000).astype("<i2").tobytes()  # -64 dBFS
+    assert await score(engine, bytes(32_000) + hiss) == [0.0] * 62
+    assert model.flights == []
+
+
+@pytest.mark.engines("silero-vad")
+@pytest.mark.parametrize("name", ["jfk.wav", "austen-0890.wav", "spk1_snt4.wav", "spk2_snt4.wav"])
+async def test_passing_over_silence_does_not_change_what_is_heard(engine: Silero, model: Counting, name: str) -> None:
+    samples = bytes(40_000) + recording(name) + bytes(40_000)
+    [plain] = model.score([Feed(Cutter().push(samples), Memory())])
+    gated = await score(engine, samples)
+    same = np.mean((np.array(plain) > 0.5) == (np.array(gated) > 0.5))
+    assert same > 0.98
+
+
+@pytest.mark.engines("silero-vad")
+@pytest.mark.parametrize("name", ["noise2.wav", "noise5.wav"])
+async def test_noise_is_no_voice(engine: Silero, name: str) -> None:
+    assert np.mean(np.array(await score(engine, recording(name))) > 0.5) < 0.01
+
+
+@pytest.mark.engines("silero-vad")
+async def test_a_network_that_fails_is_silence_and_is_logged_and_used_again(engine: Silero, model: Counting) -> None:
+    voice = recording("spk2_snt2.wav")
+    model.fails = True
+    with capture_logs() as logs:
+        scores = await score(engine, voice)
+    assert set(scores) == {0.0}
+    assert logs[0]["log_level"] == "error"
+    model.fails = False
+    assert max(await score(engine, voice)) > 0.9
+
+
+@pytest.mark.engines("silero-vad")
+async def test_the_loop_goes_on_while_the_network_works(engine: Silero) -> None:
+    voice = recording("jfk.wav")
+    lists: list[list[float]] = [[] for _ in range(20)]
+    for scores in lists:
+        engine.open(scores.extend).feed(voice)
+    turns = 0
+    async with asyncio.timeout(30):
+        while any(len(scores) < len(voice) // WINDOW_BYTES for scores in lists):
+            await asyncio.sleep(0)
+            turns += 1
+    assert turns > 500
+
+
+async def test_without_weights_it_says_what_to_do(tmp_path: Path) -> None:
+    engine = create(EngineContext(tmp_path, offline=True))
+    with pytest.raises(WeightsMissing, match="antiphon models pull silero-vad"):
+        await engine.start()
+    with pytest.raises(ProviderUnavailable):
+        engine.open(lambda _: None)
+    await engine.close()
+
+
+async def test_a_broken_file_is_an_error_of_ours(tmp_path: Path) -> None:
+    folder = tmp_path / "weights" / "silero-vad"
+    folder.mkdir(parents=True)
+    with (folder / "silero_vad.onnx").open("wb") as file:
+        file.truncate(2_845_718)
+    engine = create(EngineContext(tmp_path, offline=True))
+    with pytest.raises(ProviderUnavailable, match="silero"):
+        await engine.start()
+    await engine.close()

@@ -1,0 +1,129 @@
+"""The Whisper engine: its limits, and what it says when it cannot run."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from antiphon.app.settings import load_settings
+from antiphon.audio.wav import read_wav
+from antiphon.entities.speech import Pcm
+from antiphon.errors import ProviderBusy, ProviderUnavailable, Unsupported, WeightsMissing
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.stt import TranscribeOptions
+from antiphon.providers import whisper
+from antiphon.providers.whisper import Whisper, create
+from antiphon.providers.whisper_model import WhisperNetwork
+from antiphon.providers.whisper_passages import Transcriber
+
+AUDIO = Path(__file__).parents[2] / "audio"
+
+
+def context(data_dir: Path | None = None, **settings: Any) -> EngineContext:
+    return EngineContext(data_dir or load_settings().data_dir, offline=True, settings=settings)
+
+
+def clip() -> Pcm:
+    wav = read_wav((AUDIO / "spk2_snt2.wav").read_bytes())
+    return Pcm(wav.data, wav.rate_hz)
+
+
+async def first_event(engine: Whisper, options: TranscribeOptions | None = None) -> object:
+    async with aclosing(engine.transcribe(clip(), options or TranscribeOptions("en"))) as stream:  # type: ignore[type-var]
+        return await anext(stream)
+
+
+async def test_without_weights_it_says_what_to_do(tmp_path: Path) -> None:
+    engine = create(context(tmp_path))
+    with pytest.raises(WeightsMissing, match="antiphon models pull whisper-base"):
+        await engine.start()
+    with pytest.raises(ProviderUnavailable):
+        await first_event(engine)
+    await engine.close()
+
+
+async def test_a_broken_model_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"no model")
+    engine = create(context(whisper_path=tmp_path))
+    with pytest.raises(ProviderUnavailable, match="cannot be loaded"):
+        await engine.start()
+    await engine.close()
+
+
+@pytest.mark.engines("whisper-base")
+async def test_a_folder_of_ones_own_is_used(tmp_path: Path) -> None:
+    folder = tmp_path / "my-whisper"
+    folder.symlink_to(load_settings().data_dir / "weights" / "whisper-base")
+    engine = create(context(tmp_path, whisper_path=folder))
+    await engine.start()
+    assert engine.capabilities.models == ("my-whisper",)
+    await engine.close()
+
+
+@pytest.mark.engines("whisper-tiny")
+async def test_without_the_base_model_the_tiny_one_does_it_in_english(tmp_path: Path) -> None:
+    shutil.copytree(load_settings().data_dir / "weights" / "whisper-tiny", tmp_path / "weights" / "whisper-tiny")
+    engine = create(context(tmp_path))
+    with capture_logs() as logs:
+        await engine.start()
+    assert [line["log_level"] for line in logs] == ["warning"]
+    assert engine.capabilities.languages == ("en",)
+    assert "joy" in str(await first_event(engine, TranscribeOptions("fr")))
+    with pytest.raises(Unsupported):
+        await first_event(engine, TranscribeOptions(translate=True))
+    await engine.close()
+
+
+@pytest.mark.engines("whisper-base")
+async def test_too_many_waiting_utterances_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whisper, "_WAITING_PER_WORKER", 2)
+    engine = create(context())
+    await engine.start()
+    results = await asyncio.gather(*(first_event(engine) for _ in range(5)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, BaseException)]
+    assert len(refused) == 2
+    assert all(isinstance(error, ProviderBusy) for error in refused)
+    assert "joy" in str(await first_event(engine)), "the room is free again"
+    await engine.close()
+
+
+@pytest.mark.engines("whisper-base")
+async def test_a_network_that_fails_is_an_error_of_ours_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = create(context())
+    await engine.start()
+
+    def fail(*_: object) -> None:
+        raise KeyError("as planned")
+
+    monkeypatch.setattr(WhisperNetwork, "detect", fail)
+    with pytest.raises(ProviderUnavailable, match="as planned"):
+        await first_event(engine)
+    await engine.close()
+
+
+@pytest.mark.engines("whisper-base")
+async def test_utterances_of_callers_who_have_gone_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = create(context())
+    await engine.start()
+    begun: list[int] = []
+    passages = Transcriber.passages
+
+    def counted(self: Transcriber, *args: Any) -> Any:
+        begun.append(1)
+        return passages(self, *args)
+
+    monkeypatch.setattr(Transcriber, "passages", counted)
+    tasks = [asyncio.create_task(first_event(engine)) for _ in range(6)]
+    await asyncio.sleep(0.02)
+    for task in tasks[1:]:
+        task.cancel()
+    assert "joy" in str(await tasks[0])
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await engine.close()
+    assert len(begun) == 1

@@ -1,0 +1,149 @@
+"""Which stretches are decoded, and which texts are believed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.providers.whisper_window import (
+    LONGEST_S,
+    WINDOW_S,
+    Belief,
+    Stretch,
+    find_speech,
+    is_certain_speech,
+    is_looped,
+    is_noise,
+    next_window,
+    what_is_left,
+)
+
+PROBABILITIES = st.lists(st.floats(0, 1), max_size=3_000)
+
+
+def windows(*parts: tuple[float, float]) -> list[float]:
+    """Return probabilities by (seconds, probability)."""
+    return [probability for seconds, probability in parts for _ in range(round(seconds / WINDOW_S))]
+
+
+def test_nothing_is_decoded_where_nobody_speaks() -> None:
+    assert find_speech([], 0.0) == []
+    assert find_speech(windows((10, 0.05)), 10.0) == []
+    assert find_speech(windows((5, 0.2), (5, 0.25)), 10.0) == []
+
+
+def test_silence_around_speech_is_cut_off_but_for_a_margin() -> None:
+    [stretch] = find_speech(windows((5, 0.0), (2, 0.9), (5, 0.0)), 12.0)
+    assert stretch.start_s == pytest.approx(4.6, abs=0.05)
+    assert stretch.end_s == pytest.approx(7.4, abs=0.05)
+
+
+def test_pauses_lie_inside_and_long_silence_between() -> None:
+    stretches = find_speech(windows((2, 0.9), (1.5, 0.0), (2, 0.9), (8, 0.0), (1, 0.9)), 14.5)
+    assert len(stretches) == 2
+    assert stretches[0].end_s < 6.0
+    assert stretches[1].start_s > 13.0
+
+
+@given(PROBABILITIES)
+def test_stretches_are_in_order_inside_the_clip_and_hold_all_speech(probabilities: list[float]) -> None:
+    duration_s = len(probabilities) * WINDOW_S
+    stretches = find_speech(probabilities, duration_s)
+    edges = [edge for stretch in stretches for edge in (stretch.start_s, stretch.end_s)]
+    assert edges == sorted(edges)
+    assert all(0 <= edge <= duration_s for edge in edges)
+    for place, probability in enumerate(probabilities):
+        at = (place + 0.5) * WINDOW_S
+        if probability >= 0.3:
+            assert any(stretch.start_s <= at <= stretch.end_s for stretch in stretches)
+
+
+def test_a_long_stretch_is_cut_at_its_quietest_place() -> None:
+    probabilities = windows((18, 0.9), (0.4, 0.1), (30, 0.9))
+    window = next_window(Stretch(0.0, 48.4), probabilities)
+    assert window.end_s == pytest.approx(18.2, abs=0.2)
+
+
+@given(st.floats(0, 1), st.lists(st.floats(0, 40), min_size=1, max_size=40))
+def test_any_decoder_gets_through_any_clip(probability: float, reached: list[float]) -> None:
+    probabilities = windows((100, max(0.3, probability)))
+    steps, left = 0, find_speech(probabilities, 100.0)[0]
+    stretch: Stretch | None = left
+    while stretch:
+        window = next_window(stretch, probabilities)
+        assert 0 < window.duration_s <= LONGEST_S
+        assert window.start_s == stretch.start_s
+        after = what_is_left(stretch, window, window.start_s + reached[steps % len(reached)], probabilities)
+        assert after is None or after.start_s >= stretch.start_s + 1.0 - 1e-9
+        assert after is None or after.end_s == stretch.end_s
+        steps, stretch = steps + 1, after
+    assert steps <= 101
+
+
+def test_speech_that_the_decoder_left_is_decoded_again() -> None:
+    probabilities = windows((20, 0.9))
+    whole = Stretch(0.0, 20.0)
+    assert what_is_left(whole, whole, 8.0, probabilities) == Stretch(8.0, 20.0)
+    assert what_is_left(whole, whole, 19.5, probabilities) is None
+    assert what_is_left(whole, whole, 8.0, windows((8, 0.9), (12, 0.0))) is None
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "verdict"),
+    [
+        pytest.param(windows((1, 0.0), (0.3, 0.9), (1, 0.0)), True, id="a word"),
+        pytest.param(windows((1, 0.9), (1.5, 0.05), (1, 0.9)), True, id="two words and a pause"),
+        pytest.param(windows((1, 0.0), (0.064, 0.9), (1, 0.0)), False, id="a click"),
+        pytest.param(windows((2, 0.3), (0.4, 0.7), (2, 0.3)), False, id="babble"),
+        pytest.param([], False, id="nothing"),
+    ],
+)
+def test_the_detector_is_sure_of_voices_only(probabilities: list[float], verdict: bool) -> None:
+    assert is_certain_speech(probabilities, Stretch(0.0, len(probabilities) * WINDOW_S)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("logprob", "no_speech", "certain", "verdict"),
+    [
+        (-0.25, 0.02, True, False),
+        (-0.25, 0.02, False, False),
+        (-0.25, 0.55, False, True),
+        (-1.0, 0.2, True, False),
+        (-1.0, 0.2, False, True),
+        (-1.9, 0.3, True, True),
+        (-1.3, 0.92, True, True),
+        (-1.0, 0.7, True, False),
+    ],
+)
+def test_text_that_was_read_into_noise(logprob: float, no_speech: float, certain: bool, verdict: bool) -> None:
+    assert is_noise(Belief(logprob, no_speech), certain_speech=certain) is verdict
+
+
+def test_a_loop_over_what_is_hardly_speech_is_noise() -> None:
+    belief = Belief(-0.17, 0.4)
+    assert not is_noise(belief, certain_speech=True, looped=True)
+    assert not is_noise(belief, certain_speech=False)
+    assert is_noise(belief, certain_speech=False, looped=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "duration_s", "verdict"),
+    [
+        ("And so my fellow Americans, ask not what your country can do for you.", 7.0, False),
+        ("no no no", 1.0, False),
+        ("Thank you.", 0.3, False),
+        ("", 1.0, False),
+        ("Hold on, hold fast, hold out. " * 6, 60.0, True),
+        ("the the the the", 4.0, True),
+        ("go out and go out and go out and go out and", 5.0, True),
+        ("This is far more text than anybody could speak in such a short time, is it not?", 1.0, True),
+        ("O" * 300, 30.0, True),
+    ],
+)
+def test_loops_are_recognised(text: str, duration_s: float, verdict: bool) -> None:
+    assert is_looped(text, duration_s) is verdict
+
+
+def test_people_do_say_a_word_four_times() -> None:
+    assert not is_looped("No, no, no, no.", 2.0, count_repeats=False)
