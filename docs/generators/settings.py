@@ -57,7 +57,8 @@ def _groups() -> list[tuple[str, list[str]]]:
 
 def _row(name: str, field: FieldInfo) -> tuple[str, str, str, str]:
     prefix = str(Settings.model_config.get("env_prefix", ""))
-    variables = [code(f"{prefix}{name}".upper()), *(f"also {code(alias)}" for alias in _aliases(field))]
+    variable = f"{prefix}{name}".upper()
+    variables = [code(variable), *(f"also {code(alias)}" for alias in _aliases(field) if alias != variable)]
     kind = ", ".join([_type(field.annotation), *_bounds(field)])
     return ", ".join(variables), kind, _default(field), field.description or ""
 

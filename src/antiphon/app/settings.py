@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import tomllib
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from antiphon.errors import InvalidRequest
@@ -30,7 +32,7 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """All settings of a process, validated once at its start."""
 
-    model_config = SettingsConfigDict(env_prefix="ANTIPHON_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ANTIPHON_", extra="ignore", frozen=True, populate_by_name=True)
 
     # -- where and who -------------------------------------------------------------------------------------------
     data_dir: Path = Field(
@@ -75,7 +77,9 @@ class Settings(BaseSettings):
     )
     smollm2_path: Path | None = Field(default=None, description="A GGUF file to use instead of the default model.")
     openai_api_key: SecretStr | None = Field(
-        default=None, description="Key of the OpenAI-compatible services; `OPENAI_API_KEY` is read too."
+        default=None,
+        validation_alias=AliasChoices("ANTIPHON_OPENAI_API_KEY", "OPENAI_API_KEY"),
+        description="Key of the OpenAI-compatible services.",
     )
     openai_base_url: str = Field(default="https://api.openai.com/v1", description="Base URL of the `openai` engines.")
     openai_llm_model: str = Field(default="gpt-4o-mini", description="Chat model of the `openai` engine.")
@@ -84,7 +88,11 @@ class Settings(BaseSettings):
     openai_llm_images: bool = Field(
         default=True, description="True when the chat model of the `openai` engine takes images."
     )
-    groq_api_key: SecretStr | None = Field(default=None, description="Key of Groq; `GROQ_API_KEY` is read too.")
+    groq_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTIPHON_GROQ_API_KEY", "GROQ_API_KEY"),
+        description="Key of Groq.",
+    )
     groq_llm_model: str = Field(default="llama-3.3-70b-versatile", description="Chat model of the `groq` engine.")
     ollama_base_url: str = Field(
         default="http://127.0.0.1:11434/v1", description="Base URL of Ollama's OpenAI-compatible API."
@@ -173,8 +181,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over the TOML file."""
-        toml = os.environ.get("ANTIPHON_CONFIG", "")
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=toml or None)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _read_file(settings_cls.model_fields))
 
 
 def load_settings(**given: Any) -> Settings:
@@ -183,6 +190,20 @@ def load_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        variable = f"ANTIPHON_{name.upper()}"
+        variable = "ANTIPHON_" + str(first["loc"][0]).upper().removeprefix("ANTIPHON_")
         raise InvalidRequest(f"{variable}: {first['msg']}", param=variable) from error
+
+
+def _read_file(known: Container[str]) -> dict[str, Any]:
+    """Return what the TOML file says, if there is one. Raises `InvalidRequest`."""
+    path = os.environ.get("ANTIPHON_CONFIG")
+    if not path:
+        return {}
+    try:
+        found = tomllib.loads(Path(path).expanduser().read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"ANTIPHON_CONFIG: {path}: {error}", param="ANTIPHON_CONFIG") from error
+    for name in found:
+        if name not in known:
+            raise InvalidRequest(f"ANTIPHON_CONFIG: {path}: there is no setting '{name}'", param="ANTIPHON_CONFIG")
+    return found
