@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from antiphon.wire import realtime_codec
+from antiphon.wire.event_decoder import BadEvent
 from tests.contract import goldens
 
 TABLE = goldens.FOLDER / "refusals.json"
@@ -40,7 +41,7 @@ def answer(frame: str) -> str:
     """Return the code and the param that a frame is refused with."""
     try:
         realtime_codec.decode(frame)
-    except realtime_codec.BadEvent as bad:
+    except BadEvent as bad:
         return f"{bad.code} {bad.param}"
     return ACCEPTED
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from antiphon.wire import realtime_codec
+from antiphon.wire.event_decoder import BadEvent
 from tests.contract import goldens, refusal_table
 from tests.contract.recorder import check_server_event
 from tests.simulation import World
@@ -21,8 +22,8 @@ FREE_FORM = {"item.error", "session.tracing.metadata", "session.tools[0].surpris
 """Fields that take any JSON; the last one is a tool of type ``mcp``, which is refused as a whole."""
 
 
-def _refusal(frame: str) -> realtime_codec.BadEvent:
-    with pytest.raises(realtime_codec.BadEvent) as caught:
+def _refusal(frame: str) -> BadEvent:
+    with pytest.raises(BadEvent) as caught:
         realtime_codec.decode(frame)
     return caught.value
 
@@ -128,7 +129,7 @@ def test_content_that_a_role_cannot_hold_is_refused_by_its_place(role: str, cont
 
 
 def test_audio_that_is_no_base64_is_refused_by_the_name_of_its_field() -> None:
-    with pytest.raises(realtime_codec.BadEvent) as caught:
+    with pytest.raises(BadEvent) as caught:
         realtime_codec.decode_audio("not base64!", param="audio", event_id="e1")
     assert (caught.value.code, caught.value.param, caught.value.event_id) == ("invalid_value", "audio", "e1")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from antiphon.doors.connection import refuse
 from antiphon.doors.errors_http import RouteNotFound
-from antiphon.doors.realtime import refuse
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 

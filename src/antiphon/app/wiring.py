@@ -17,8 +17,10 @@ from antiphon.clock import Clock, SystemClock
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.doors.auth import Access
+from antiphon.doors.connection import Attendance
 from antiphon.doors.desk import Desk
 from antiphon.doors.ephemeral import EphemeralSecrets, load_secret_key
+from antiphon.doors.interpreting import InterpretingDoor
 from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime_link import LinkLimits, LinkServices
 from antiphon.doors.rest import build_rest
@@ -55,14 +57,14 @@ class Platform:
     writer: StoreWriter
     metrics: Metrics
     access: Access
-    realtime: RealtimeDoor
+    attendance: Attendance
     app: Callable[[Any, Any, Any], Awaitable[None]]
     is_draining: bool = False
 
     async def drain(self) -> None:
         """Stop taking work; return when what is under way has ended, or its time is over."""
         self.is_draining = True
-        await self.realtime.drain(self.settings.drain_s)
+        await self.attendance.drain(self.settings.drain_s)
 
 
 @asynccontextmanager
@@ -108,9 +110,10 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
     access = Access(keys, ephemeral, clock, allowed_origins=settings.allowed_origins)
     options = _realtime_options(settings, engines)
     services = LinkServices(bus, engines.vad, clock, limiter, writer.put, settings.provider_timeout_s)
-    realtime = RealtimeDoor(
-        access, services, EmbeddedSessions(clock, resume_window_s=settings.resume_window_s), metrics, options
-    )
+    attendance = Attendance(clock, metrics, most=settings.max_connections)
+    sessions = EmbeddedSessions(clock, resume_window_s=settings.resume_window_s)
+    realtime = RealtimeDoor(access, services, sessions, metrics, options, attendance)
+    interpreting = InterpretingDoor(access, services, metrics, options, attendance)
 
     def readiness() -> Readiness:
         return Readiness(ready=not made.is_draining, draining=made.is_draining, checks={"engines": True})
@@ -133,8 +136,8 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
             allowed_origins=settings.allowed_origins,
         )
     )
-    app = Doors(rest, {"/v1/realtime": realtime})
-    made = Platform(settings, engines, bus, store, writer, metrics, access, realtime, app)
+    app = Doors(rest, {"/v1/realtime": realtime, "/v1/realtime/translations": interpreting})
+    made = Platform(settings, engines, bus, store, writer, metrics, access, attendance, app)
     return made
 
 
@@ -161,7 +164,6 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
             instructions=settings.realtime_instructions,
             lasts_s=settings.realtime_session_s,
         ),
-        max_connections=settings.max_connections,
         gateway_id=f"gateway-{os.getpid()}",
     )
 

@@ -9,7 +9,7 @@ from antiphon.conversation.state import Record, State
 from antiphon.wire.realtime_server import Error, ErrorDetail, ServerEvent
 
 
-class Refused(Exception):  # noqa: N818 -- a refusal is an answer to the client, not a fault of ours
+class Refused(Exception):
     """The client asked for something it cannot have. Raised before anything has changed."""
 
     def __init__(

@@ -55,12 +55,12 @@ class JobDesk:
         """Submit a transcription."""
         clip = self._clips.pop(effect.job_id)
         work = Transcribe(clip.data, clip.rate_hz, language=effect.language, prompt=effect.prompt, model=effect.model)
-        await self._submit(effect.job_id, "transcribe", work)
+        await self.submit(effect.job_id, "transcribe", work)
 
     async def score(self, effect: StartScore) -> None:
         """Submit an end-of-turn question."""
         clip = self._clips.pop(effect.job_id)
-        await self._submit(effect.job_id, "score", Score(clip.data, clip.rate_hz))
+        await self.submit(effect.job_id, "score", Score(clip.data, clip.rate_hz))
 
     async def answer(self, effect: StartAnswer) -> None:
         """Submit an answer, and its speaker first: the sentences flow from one to the other without us."""
@@ -69,10 +69,11 @@ class JobDesk:
             speech_pipe = f"t:{self._tenant}:speech:{{{self._session_id}}}:{effect.speak_job_id}"
             self._speech_pipes[effect.speak_job_id] = speech_pipe
             work = Speak(voice=effect.voice, speed=effect.speed, rate_hz=PCM_HZ)
-            await self._submit(effect.speak_job_id, "speak", work, source=speech_pipe)
-        await self._submit(effect.job_id, "respond", Respond(effect.request, speech_pipe))
+            await self.submit(effect.speak_job_id, "speak", work, source=speech_pipe)
+        await self.submit(effect.job_id, "respond", Respond(effect.request, speech_pipe))
 
-    async def _submit(self, job_id: str, queue: Queue, work: Work, source: str = "") -> None:
+    async def submit(self, job_id: str, queue: Queue, work: Work, source: str = "") -> None:
+        """Submit any work under the machine's own id."""
         job = Job(
             id=f"{self._session_id}.{job_id}",
             queue=queue,

@@ -48,6 +48,7 @@ from antiphon.ports.store import StoredItem
 from antiphon.ports.vad import RATE_HZ as VAD_HZ
 from antiphon.ports.vad import VoiceActivity, VoiceStream
 from antiphon.wire import realtime_codec
+from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, PipeEntry
 from antiphon.wire.realtime_client import ConversationItemCreate, InputAudioBufferAppend, SessionUpdate
 from antiphon.wire.realtime_items import Content, Message
@@ -166,7 +167,7 @@ class Link:
                 return
             if isinstance(message, ConversationItemCreate):
                 message = self._take_audio(message)
-        except realtime_codec.BadEvent as bad:
+        except BadEvent as bad:
             self._refuse(bad.message, bad.code, bad.param, bad.event_id)
             return
         ticks = tuple(audio_ticks(form, data) for form, data in self._given_audio)
@@ -185,14 +186,8 @@ class Link:
             await asyncio.sleep(1 - self._clock.now() % 1)
 
     def _append(self, message: InputAudioBufferAppend) -> None:
-        data = realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id)
-        if len(data) > self._limits.max_append_bytes:
-            raise realtime_codec.BadEvent(
-                f"The append holds {len(data)} bytes of audio; the most is {self._limits.max_append_bytes}.",
-                code="audio_too_large",
-                param="audio",
-                event_id=message.event_id,
-            )
+        most = self._limits.max_append_bytes
+        data = realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=most)
         pcm = self._input.decode(data)
         before = self.machine.state.buffer.written
         self.tell(inputs.AudioAppended(self._input.ticks(pcm), message.event_id))
@@ -224,7 +219,8 @@ class Link:
         for index, part in enumerate(item.content):
             if part.type == "input_audio" and part.audio:
                 param = f"item.content[{index}].audio"
-                data = realtime_codec.decode_audio(part.audio, param=param, event_id=message.event_id)
+                most = self._limits.max_append_bytes
+                data = realtime_codec.decode_audio(part.audio, param=param, event_id=message.event_id, most=most)
                 self._given_audio.append((form, data))
             content.append(replace(part, audio=UNSET))
         return replace(message, item=replace(item, content=tuple(content)))

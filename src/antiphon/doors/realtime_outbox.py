@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 SendText = Callable[[str], Awaitable[None]]
 
 
-class StalledClient(Exception):  # noqa: N818 -- the client's doing, not an error of ours
+class StalledClient(Exception):
     """The client does not read."""
 
 

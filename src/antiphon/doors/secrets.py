@@ -18,8 +18,8 @@ from antiphon.wire.secrets import (
     ExpiresAfter,
     TranslationSecret,
     TranslationSecretRequest,
-    TranslationSession,
 )
+from antiphon.wire.translation import TranslationSession
 
 TRANSLATION_SESSION_S = 3600
 

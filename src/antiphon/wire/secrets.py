@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, NoiseReduction
+from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
+from antiphon.wire.translation import TranslationSession, TranslationSessionRequest
 
 
 class ExpiresAfter(msgspec.Struct, frozen=True):
@@ -35,56 +35,11 @@ class ClientSecret(msgspec.Struct, frozen=True):
 
 
 # -- translation sessions ------------------------------------------------------------------------------------------
-class SourceTranscription(msgspec.Struct, frozen=True):
-    """Transcribe the source language as well."""
-
-    model: str
-
-
-class TranslationInput(msgspec.Struct, frozen=True):
-    """What is listened to."""
-
-    transcription: SourceTranscription | UnsetType | None = UNSET
-    noise_reduction: NoiseReduction | UnsetType | None = UNSET
-
-
-class TranslationOutput(msgspec.Struct, frozen=True):
-    """What is spoken."""
-
-    language: str | UnsetType = UNSET
-    """ISO 639-1."""
-
-
-class TranslationAudio(msgspec.Struct, frozen=True):
-    """Both directions."""
-
-    input: TranslationInput = TranslationInput()
-    output: TranslationOutput = TranslationOutput()
-
-
-class TranslationSessionRequest(msgspec.Struct, frozen=True):
-    """A session that translates speech into speech."""
-
-    model: str
-    audio: TranslationAudio = TranslationAudio()
-    type: Literal["translation"] = "translation"
-
-
 class TranslationSecretRequest(msgspec.Struct, frozen=True):
     """Ask for a secret that opens a translation session."""
 
     session: TranslationSessionRequest
     expires_after: ExpiresAfter | None = None
-
-
-class TranslationSession(msgspec.Struct, frozen=True, kw_only=True):
-    """A translation session's whole configuration."""
-
-    id: str
-    type: Literal["translation"] = "translation"
-    model: str
-    expires_at: int
-    audio: TranslationAudio
 
 
 class TranslationSecret(msgspec.Struct, frozen=True):

@@ -1,0 +1,156 @@
+"""A WebSocket from its handshake to its close, whatever is spoken over it; and all that are open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any, Protocol
+
+import structlog
+
+from antiphon.clock import Clock
+from antiphon.doors.errors_http import error_answer
+from antiphon.errors import AntiphonError, Overloaded
+from antiphon.observe.metrics import Metrics
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+SendAsgi = Callable[[dict[str, Any]], Awaitable[None]]
+
+_log = structlog.get_logger("antiphon.gateway")
+_DRAIN_STEP_S = 0.02
+_FAREWELL_S = 2.0
+
+
+class AnyLink(Protocol):
+    """What speaks the protocol of a connection."""
+
+    def open(self) -> None:
+        """Greet the client."""
+        ...
+
+    async def frame(self, frame: str | bytes | None) -> None:
+        """Take one frame."""
+        ...
+
+    async def flushed(self) -> None:
+        """Return when all that was to be said is written."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+    @property
+    def is_answering(self) -> bool:
+        """True while a drain should wait."""
+        ...
+
+
+class Connection:
+    """One accepted WebSocket."""
+
+    def __init__(self, receive: Receive, send: SendAsgi) -> None:
+        self._receive = receive
+        self._send = send
+        self._link: AnyLink | None = None
+        self._closing: tuple[int, str] | None = None
+        self._left_with = 1005
+        self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def is_answering(self) -> bool:
+        """True while something is under way for the client."""
+        return self._link is not None and self._link.is_answering
+
+    async def run(
+        self, make_link: Callable[[asyncio.TaskGroup], AnyLink], *, session_id: str, tenant: str, key_id: str
+    ) -> None:
+        """Serve until one side has had enough."""
+        log = _log.bind(session_id=session_id, tenant_id=tenant)
+        log.info("session opened", key_id=key_id)
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._link = make_link(group)
+                await self._serve(self._link, group)
+        finally:
+            log.info("session closed", code=self._closing[0] if self._closing else self._left_with)
+
+    async def _serve(self, link: AnyLink, group: asyncio.TaskGroup) -> None:
+        try:
+            link.open()
+            self._reader = group.create_task(self._read(link), name="realtime reader")
+            await asyncio.wait((self._reader,))
+            if self._closing is not None:
+                await link.flushed()
+                code, reason = self._closing
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        finally:
+            await link.close()
+
+    async def _read(self, link: AnyLink) -> None:
+        while True:
+            message = await self._receive()
+            if message["type"] == "websocket.disconnect":
+                self._left_with = int(message.get("code") or 1005)
+                return
+            await link.frame(message.get("text") or message.get("bytes"))
+
+    async def send_text(self, text: str) -> None:
+        """Write one frame."""
+        await self._send({"type": "websocket.send", "text": text})
+
+    def hang_up(self, code: int, reason: str) -> None:
+        """Close with a code, once what is queued was sent."""
+        if self._closing is None:
+            self._closing = (code, reason)
+            if self._reader is not None:
+                self._reader.cancel()
+
+
+class Attendance:
+    """All open connections of a process, over all doors: counts them, and lets them go at a drain."""
+
+    def __init__(self, clock: Clock, metrics: Metrics, *, most: int = 10_000) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._most = most
+        self._open: set[Connection] = set()
+        self._draining = False
+
+    def admit(self) -> None:
+        """Raise `Overloaded` when there is no room, or the process is going down."""
+        if self._draining or len(self._open) >= self._most:
+            raise Overloaded("The server takes no new connections at the moment; try again soon.")
+
+    @contextlib.contextmanager
+    def of(self, connection: Connection) -> Generator[None]:
+        """Count a connection while it is open."""
+        self._open.add(connection)
+        self._metrics.connections("realtime", 1)
+        try:
+            yield
+        finally:
+            self._open.discard(connection)
+            self._metrics.connections("realtime", -1)
+
+    async def drain(self, deadline_s: float) -> None:
+        """Take no new connections, let answers under way end, then close with 1012 so that clients reconnect."""
+        self._draining = True
+        until = self._clock.now() + deadline_s
+        while self._open:
+            is_late = self._clock.now() >= until
+            for connection in list(self._open):
+                if is_late or not connection.is_answering:
+                    connection.hang_up(1012, "the server is going down")
+            await asyncio.sleep(_DRAIN_STEP_S)
+            if self._clock.now() > until + _FAREWELL_S:
+                return
+
+
+async def refuse(send: SendAsgi, error: AntiphonError) -> None:
+    """Refuse a handshake with a real HTTP answer."""
+    answer = error_answer(error)
+    await send({"type": "websocket.http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    await send({"type": "websocket.http.response.body", "body": answer.body})

@@ -1,0 +1,83 @@
+"""The translation door: ``/v1/realtime/translations``, speech in and translated speech out."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import parse_qs
+
+import msgspec
+
+from antiphon import ids
+from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
+from antiphon.doors.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.interpreting_link import InterpretingLink
+from antiphon.doors.realtime import RealtimeOptions
+from antiphon.doors.realtime_link import LinkServices
+from antiphon.errors import AntiphonError, InvalidRequest
+from antiphon.interpreting.machine import DEFAULT_LANGUAGE, Interpreter, State, merge
+from antiphon.observe.metrics import Metrics
+from antiphon.wire.translation import (
+    TranslationAudio,
+    TranslationOutput,
+    TranslationSession,
+    TranslationSessionRequest,
+)
+
+DEFAULT_MODEL = "gpt-realtime-translate"
+
+
+class InterpretingDoor:
+    """Lets clients in and runs one `InterpretingLink` for each."""
+
+    def __init__(
+        self,
+        access: Access,
+        services: LinkServices,
+        metrics: Metrics,
+        options: RealtimeOptions,
+        attendance: Attendance,
+    ) -> None:
+        self._access = access
+        self._services = services
+        self._metrics = metrics
+        self._options = options
+        self._attendance = attendance
+
+    async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
+        """Serve one WebSocket."""
+        try:
+            identity = self._access.admit(Credentials.of_scope(scope))
+            self._attendance.admit()
+            session = self._session(identity, scope)
+        except AntiphonError as error:
+            self._metrics.error("realtime", error.type)
+            await refuse(send, error)
+            return
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
+        connection = Connection(receive, send)
+        machine = Interpreter(State(seed=ids.token(12), session=session))
+
+        def link(group: asyncio.TaskGroup) -> InterpretingLink:
+            return InterpretingLink(machine, self._services, self._options, group, connection, tenant=identity.tenant)
+
+        with self._attendance.of(connection):
+            await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
+
+    def _session(self, identity: Identity, scope: Scope) -> TranslationSession:
+        """Return the session that a client begins with. Raises `InvalidRequest`."""
+        query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"))
+        model = query.get("model", [DEFAULT_MODEL])[0]
+        audio = TranslationAudio(output=TranslationOutput(language=DEFAULT_LANGUAGE))
+        if identity.session is not None:
+            try:
+                bound = msgspec.json.decode(identity.session, type=TranslationSessionRequest)
+            except msgspec.ValidationError as error:
+                raise InvalidRequest("This client secret was not made for translation.", param="session") from error
+            model, audio = bound.model, merge(audio, bound.audio)
+        return TranslationSession(
+            id=ids.new_id("sess"),
+            model=model,
+            expires_at=int(self._services.clock.wall() + self._options.defaults.lasts_s),
+            audio=audio,
+        )

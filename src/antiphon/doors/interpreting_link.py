@@ -1,0 +1,171 @@
+"""One translation connection: brings frames to the machine, and carries out what the machine asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import pybase64
+from msgspec.structs import replace
+
+from antiphon.audio.resample import Resampler
+from antiphon.doors.connection import Connection
+from antiphon.doors.pump import Pump
+from antiphon.doors.realtime import RealtimeOptions
+from antiphon.doors.realtime_audio import PCM_HZ, InputBuffer
+from antiphon.doors.realtime_jobs import JobDesk
+from antiphon.doors.realtime_link import LinkServices
+from antiphon.doors.realtime_outbox import Outbox
+from antiphon.interpreting import machine as told
+from antiphon.interpreting.machine import Effect, Interpreter
+from antiphon.ports.vad import RATE_HZ as VAD_HZ
+from antiphon.wire import jobs, realtime_codec
+from antiphon.wire.event_decoder import BadEvent, EventDecoder
+from antiphon.wire.realtime_session import AudioPcm
+from antiphon.wire.translation import SessionClose, SessionUpdate, TranslationClientMessage
+
+_decoder: EventDecoder[TranslationClientMessage] = EventDecoder(TranslationClientMessage)
+_encode = msgspec.json.encode
+
+
+class InterpretingLink:
+    """Drives one `Interpreter`."""
+
+    def __init__(
+        self,
+        machine: Interpreter,
+        services: LinkServices,
+        options: RealtimeOptions,
+        group: asyncio.TaskGroup,
+        connection: Connection,
+        *,
+        tenant: str,
+    ) -> None:
+        self._machine = machine
+        self._limits = options.limits
+        self._group = group
+        self._connection = connection
+        session_id = machine.state.session.id
+        self._outbox = Outbox(
+            group,
+            connection.send_text,
+            limit_bytes=options.limits.max_queue_bytes,
+            stall_s=options.limits.stall_s,
+            on_stall=lambda: connection.hang_up(1008, "the client does not read"),
+        )
+        self._jobs = JobDesk(services.bus, services.clock, tenant, session_id, 0, timeout_s=services.job_timeout_s)
+        self._work: Pump[tuple[str, jobs.Queue, jobs.Work]] = Pump(group, f"jobs {session_id}", self._submit)
+        self._input = InputBuffer(AudioPcm())
+        self._resampler = Resampler(PCM_HZ, VAD_HZ, quick=True)
+        self._voice = services.vad.open(self._heard)
+        self._speech: dict[int, bytes] = {}
+        self._refs = 0
+        self._reader = group.create_task(self._read_results(), name=f"results {session_id}")
+        lasts_s = options.defaults.lasts_s
+        self._timer = asyncio.get_running_loop().call_later(lasts_s, self._tell, told.CloseAsked())
+
+    @property
+    def is_answering(self) -> bool:
+        """True while an utterance is on its way."""
+        return bool(self._machine.state.utterances)
+
+    def open(self) -> None:
+        """Greet the client."""
+        self._tell(told.Opened())
+
+    async def frame(self, frame: str | bytes | None) -> None:
+        """Take one frame of the client, no faster than it reads."""
+        await self._outbox.room()
+        try:
+            self._event(frame)
+        except BadEvent as bad:
+            error = self._machine.refuse(bad.message, code=bad.code, param=bad.param, event_id=bad.event_id)
+            self._outbox.put(_encode(error))
+
+    def _event(self, frame: str | bytes | None) -> None:
+        if not isinstance(frame, str):
+            message = "Binary frames are not part of this protocol; send JSON text."
+            raise BadEvent(message, code="invalid_event", param=None, event_id=None)
+        if len(frame) > self._limits.max_frame_bytes:
+            message = f"The event has {len(frame)} bytes; the most is {self._limits.max_frame_bytes}."
+            raise BadEvent(message, code="event_too_large", param=None, event_id=None)
+        message = _decoder.decode(frame)
+        match message:
+            case SessionUpdate():
+                self._tell(told.Updated(message.session))
+            case SessionClose():
+                self._tell(told.CloseAsked())
+            case _:
+                most = self._limits.max_append_bytes
+                data = realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=most)
+                pcm = self._input.decode(data)
+                self._input.append(pcm)
+                self._tell(told.Appended(self._input.ticks(pcm)))
+                self._voice.feed(self._resampler.feed(pcm))
+
+    def _heard(self, scores: Sequence[float]) -> None:
+        self._tell(told.VoiceScored(tuple(scores)))
+
+    async def _read_results(self) -> None:
+        async for _, entry in self._jobs.results():
+            await self._outbox.room()
+            self._result(entry)
+
+    def _result(self, entry: jobs.PipeEntry) -> None:
+        job_id = self._jobs.name(entry)
+        match entry:
+            case jobs.TranscriptReady():
+                self._tell(told.Transcribed(job_id, entry.text, entry.language))
+            case jobs.TranslationReady():
+                self._tell(told.Translated(job_id, entry.text))
+            case jobs.AudioReady() if entry.audio:
+                self._refs += 1
+                self._speech[self._refs] = entry.audio
+                self._tell(told.AudioMade(job_id, self._refs))
+            case jobs.SpeechDone():
+                self._tell(told.SpeechMade(job_id))
+            case jobs.JobFailed():
+                self._tell(told.Failed(job_id, entry.code, entry.message))
+            case _:
+                pass
+
+    def _tell(self, event: told.Input) -> None:
+        for effect in self._machine.receive(event):
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case told.Send():
+                self._outbox.put(_encode(effect.event))
+            case told.SendAudio():
+                data = pybase64.b64encode(self._speech.pop(effect.ref)).decode()
+                self._outbox.put(_encode(replace(effect.event, delta=data)))
+            case told.Transcribe():
+                clip = self._input.clip(effect.start, effect.end)
+                self._input.forget(effect.end)
+                self._work.put((effect.job_id, "transcribe", jobs.Transcribe(clip.data, clip.rate_hz)))
+            case told.Translate():
+                work = jobs.Translate(effect.text, effect.target, effect.source or None)
+                self._work.put((effect.job_id, "translate", work))
+            case told.Speak():
+                work = jobs.Speak(effect.text, language=effect.language)
+                self._work.put((effect.job_id, "speak", work))
+            case told.Forget():
+                self._input.forget(effect.end)
+            case told.Close():
+                self._connection.hang_up(1000, "")
+
+    async def _submit(self, job: tuple[str, jobs.Queue, jobs.Work]) -> None:
+        await self._jobs.submit(*job)
+
+    async def flushed(self) -> None:
+        """Return when all that was to be said is written."""
+        await self._outbox.flushed()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        self._timer.cancel()
+        self._voice.close()
+        self._reader.cancel()
+        await self._jobs.close([utterance.job_id for utterance in self._machine.state.utterances])

@@ -1,0 +1,380 @@
+"""The translation machine: utterances go through transcribe, translate and speak, and come out in their order.
+
+Like the conversation machine it has no I/O: it is told what happened and says what is to be done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, assert_never
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from antiphon.wire.realtime_server import Error, ErrorDetail
+from antiphon.wire.translation import (
+    SessionClosed,
+    SessionCreated,
+    SessionInputTranscriptDelta,
+    SessionOutputAudioDelta,
+    SessionOutputTranscriptDelta,
+    SessionUpdated,
+    TranslationAudio,
+    TranslationInput,
+    TranslationOutput,
+    TranslationServerMessage,
+    TranslationSession,
+    TranslationSessionUpdate,
+)
+
+TICKS_PER_MS = 24
+WINDOW_TICKS = 768
+THRESHOLD = 0.5
+START_WINDOWS = 2
+SILENCE_TICKS = 500 * TICKS_PER_MS
+PADDING_TICKS = 300 * TICKS_PER_MS
+LONGEST_TICKS = 12_000 * TICKS_PER_MS
+"""Speech without a pause is cut here, so that the translation does not fall behind for ever."""
+DEFAULT_LANGUAGE = "es"
+
+
+# -- inputs ----------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The client is connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The client changes the session."""
+
+    session: TranslationSessionUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """So much audio came."""
+
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceScored:
+    """Speech probabilities of the next 32 ms windows."""
+
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAsked:
+    """The client has said all; also when the longest session is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """An utterance is understood."""
+
+    job_id: str
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """An utterance is translated."""
+
+    job_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioMade:
+    """More of an utterance is spoken; the samples lie at the door under ``ref``."""
+
+    job_id: str
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechMade:
+    """An utterance is spoken."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A job was given up."""
+
+    job_id: str
+    code: str | None
+    message: str
+
+
+Input = (
+    Opened | Updated | Appended | VoiceScored | CloseAsked | Transcribed | Translated | AudioMade | SpeechMade | Failed
+)
+
+
+# -- effects ---------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send an event."""
+
+    event: TranslationServerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio:
+    """Send an event whose ``delta`` is the speech under ``ref``."""
+
+    event: SessionOutputAudioDelta
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Transcribe the input from ``start`` to ``end`` (ticks); nothing before ``end`` is needed afterwards."""
+
+    job_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """Translate ``text``."""
+
+    job_id: str
+    text: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Speak ``text``."""
+
+    job_id: str
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Drop the input before ``end``."""
+
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """All was said; close with code 1000."""
+
+
+Effect = Send | SendAudio | Transcribe | Translate | Speak | Forget | Close
+
+
+class Utterance(msgspec.Struct):
+    """A stretch of speech on its way through the stages."""
+
+    start: int
+    target: str
+    job_id: str
+    stage: Literal["transcribe", "translate", "speak", "done"] = "transcribe"
+    source: str = ""
+    said: str = ""
+    translated: str = ""
+    shown: bool = False
+
+
+class State(msgspec.Struct):
+    """A whole translation session."""
+
+    seed: str
+    session: TranslationSession
+    counter: int = 0
+    written: int = 0
+    scored: int = 0
+    kept: int = 0
+    """Where the audio begins that is still needed."""
+    run: int = 0
+    speech_start: int | None = None
+    silence_start: int | None = None
+    utterances: list[Utterance] = msgspec.field(default_factory=list[Utterance])
+    closing: bool = False
+    closed: bool = False
+
+
+class Interpreter:
+    """One translation session."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._effects: list[Effect] = []
+
+    def receive(self, event: Input) -> list[Effect]:
+        """Work one input in and return what is to be done, in order."""
+        self._effects = []
+        if not self.state.closed:
+            self._dispatch(event)
+            self._advance()
+        return self._effects
+
+    def refuse(self, message: str, *, code: str | None, param: str | None, event_id: str | None) -> Error:
+        """Return the error that answers a bad event."""
+        detail = ErrorDetail("invalid_request_error", code, message, param, event_id)
+        return Error(event_id=self._id("event"), error=detail)
+
+    def _dispatch(self, event: Input) -> None:
+        match event:
+            case Opened():
+                self._send(SessionCreated, session=self.state.session)
+            case Updated():
+                self._update(event.session)
+            case Appended():
+                self.state.written += event.ticks
+            case VoiceScored():
+                for probability in event.probabilities:
+                    self._score(probability >= THRESHOLD)
+                self._forget_old()
+            case CloseAsked():
+                self._close()
+            case AudioMade() | Transcribed() | Translated() | SpeechMade() | Failed():
+                self._worked(event)
+            case _:
+                assert_never(event)
+
+    def _id(self, prefix: str) -> str:
+        self.state.counter += 1
+        return f"{prefix}_{self.state.seed}{self.state.counter:07d}"
+
+    def _send(self, kind: type[Any], **fields: Any) -> None:
+        self._effects.append(Send(kind(event_id=self._id("event"), **fields)))
+
+    def _update(self, wish: TranslationSessionUpdate) -> None:
+        if wish.audio is not UNSET and wish.audio is not None:
+            present = self.state.session.audio
+            self.state.session = replace(self.state.session, audio=merge(present, wish.audio))
+        self._send(SessionUpdated, session=self.state.session)
+
+    # -- utterances --------------------------------------------------------------------------------------------------
+    def _score(self, voiced: bool) -> None:
+        state = self.state
+        state.scored = min(state.written, state.scored + WINDOW_TICKS)
+        if state.speech_start is None:
+            state.run = state.run + 1 if voiced else 0
+            if state.run >= START_WINDOWS:
+                state.speech_start = max(state.kept, state.scored - state.run * WINDOW_TICKS - PADDING_TICKS)
+                state.silence_start = None
+            return
+        if voiced:
+            state.silence_start = None
+        elif state.silence_start is None:
+            state.silence_start = state.scored - WINDOW_TICKS
+        is_over = state.silence_start is not None and state.scored - state.silence_start >= SILENCE_TICKS
+        if is_over or state.scored - state.speech_start >= LONGEST_TICKS:
+            self._end_utterance(state.scored)
+
+    def _end_utterance(self, end: int) -> None:
+        state = self.state
+        if state.speech_start is None:
+            return
+        target = state.session.audio.output.language or DEFAULT_LANGUAGE
+        utterance = Utterance(state.speech_start, str(target), self._id("job"))
+        state.utterances.append(utterance)
+        self._effects.append(Transcribe(utterance.job_id, utterance.start, end))
+        state.speech_start = state.silence_start = None
+        state.run = 0
+        state.kept = end
+
+    def _forget_old(self) -> None:
+        state = self.state
+        keep = state.scored - PADDING_TICKS - START_WINDOWS * WINDOW_TICKS
+        if state.speech_start is None and keep - state.kept > 1000 * TICKS_PER_MS:
+            state.kept = keep
+            self._effects.append(Forget(keep))
+
+    def _close(self) -> None:
+        self._end_utterance(self.state.written)
+        self.state.closing = True
+
+    # -- stages ------------------------------------------------------------------------------------------------------
+    def _worked(self, event: Transcribed | Translated | AudioMade | SpeechMade | Failed) -> None:
+        utterance = next((one for one in self.state.utterances if one.job_id == event.job_id), None)
+        if utterance is None:
+            return
+        match event:
+            case Transcribed():
+                utterance.said, utterance.source = event.text.strip(), event.language
+                self._translate(utterance)
+            case Translated():
+                utterance.translated = event.text
+                utterance.stage, utterance.job_id = "speak", ""
+            case AudioMade():
+                delta = SessionOutputAudioDelta(
+                    event_id=self._id("event"), delta="", elapsed_ms=utterance.start // TICKS_PER_MS
+                )
+                self._effects.append(SendAudio(delta, event.ref))
+            case SpeechMade():
+                utterance.stage = "done"
+            case Failed():
+                self._give_up(utterance)
+
+    def _translate(self, utterance: Utterance) -> None:
+        if not utterance.said:
+            utterance.stage = "done"
+            return
+        utterance.stage, utterance.job_id = "translate", self._id("job")
+        effect = Translate(utterance.job_id, utterance.said, utterance.source, utterance.target)
+        self._effects.append(effect)
+
+    def _give_up(self, utterance: Utterance) -> None:
+        """A stage has failed: what there is in words is still shown, the session goes on."""
+        if utterance.stage == "speak" or not utterance.said:
+            utterance.stage = "done"
+            return
+        self._show(utterance)
+        utterance.stage = "done"
+
+    def _advance(self) -> None:
+        """Let the oldest utterance go on, and the next ones when it is done."""
+        state = self.state
+        while state.utterances:
+            head = state.utterances[0]
+            if head.stage == "speak" and not head.job_id:
+                self._show(head)
+                head.job_id = self._id("job")
+                self._effects.append(Speak(head.job_id, head.translated, head.target))
+            if head.stage != "done":
+                return
+            state.utterances.pop(0)
+        if state.closing:
+            state.closed = True
+            self._send(SessionClosed)
+            self._effects.append(Close())
+
+    def _show(self, utterance: Utterance) -> None:
+        if utterance.shown:
+            return
+        utterance.shown = True
+        elapsed_ms = utterance.start // TICKS_PER_MS
+        if self.state.session.audio.input.transcription:
+            self._send(SessionInputTranscriptDelta, delta=f"{utterance.said} ", elapsed_ms=elapsed_ms)
+        if utterance.translated:
+            self._send(SessionOutputTranscriptDelta, delta=f"{utterance.translated} ", elapsed_ms=elapsed_ms)
+
+
+def merge(present: TranslationAudio, wish: TranslationAudio) -> TranslationAudio:
+    """Return the configuration with a client's wish worked in: absent keeps, null clears."""
+    own, asked = present.input, wish.input
+    return TranslationAudio(
+        input=TranslationInput(
+            transcription=own.transcription if asked.transcription is UNSET else asked.transcription,
+            noise_reduction=own.noise_reduction if asked.noise_reduction is UNSET else asked.noise_reduction,
+        ),
+        output=TranslationOutput(
+            language=wish.output.language or present.output.language or DEFAULT_LANGUAGE,
+        ),
+    )

@@ -1,0 +1,76 @@
+"""Frames into client events, for any protocol whose events are a tagged union; a bad frame names its field."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar, get_args
+
+import msgspec
+
+from antiphon.errors import InvalidRequest
+from antiphon.wire.refusal import explain
+
+T = TypeVar("T")
+_EVENT_ID_MAX = 512
+
+
+class BadEvent(InvalidRequest):
+    """A frame that is no valid client event; ``event_id`` is the client's where one could be read."""
+
+    def __init__(self, message: str, *, code: str, param: str | None, event_id: str | None) -> None:
+        super().__init__(message, code=code, param=param)
+        self.event_id = event_id
+
+
+class _Head(msgspec.Struct):
+    """What can be told of a frame that did not decode."""
+
+    type: msgspec.Raw = msgspec.Raw(b"null")
+    event_id: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_head_decoder = msgspec.json.Decoder(_Head)
+_string_decoder = msgspec.json.Decoder(str)
+
+
+class EventDecoder(Generic[T]):
+    """Decodes the events of one union."""
+
+    def __init__(self, union: Any) -> None:
+        self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(union)
+        self._known = frozenset(str(kind.__struct_config__.tag) for kind in get_args(union))
+
+    def decode(self, frame: str | bytes) -> T:
+        """Decode one text frame. Raises `BadEvent`."""
+        try:
+            return self._decoder.decode(frame)
+        except msgspec.ValidationError as error:
+            raise self._refuse(frame, str(error)) from error
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            message = f"The event is not valid JSON: {error}."
+            raise BadEvent(message, code="invalid_json", param=None, event_id=None) from error
+
+    def _refuse(self, frame: str | bytes, error: str) -> BadEvent:
+        kind, event_id = _head(frame)
+        if kind is not None and kind not in self._known:
+            supported = ", ".join(f"'{name}'" for name in sorted(self._known))
+            message = f"Invalid value: '{kind[:64]}'. Supported values are: {supported}."
+            return BadEvent(message, code="invalid_value", param="type", event_id=event_id)
+        why = explain(error)
+        return BadEvent(why.message, code=why.code, param=why.param, event_id=event_id)
+
+
+def _head(frame: str | bytes) -> tuple[str | None, str | None]:
+    """Read type and event_id of a bad frame, as far as they are strings."""
+    try:
+        head = _head_decoder.decode(frame)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None, None
+    event_id = _string(head.event_id)
+    return _string(head.type), event_id if event_id is None or len(event_id) <= _EVENT_ID_MAX else None
+
+
+def _string(raw: msgspec.Raw) -> str | None:
+    try:
+        return _string_decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
