@@ -48,6 +48,7 @@ class Guard:
             state["identity"] = self._admit(scope)
             await self._app(scope, receive, answer)
         except AntiphonError as error:
+            self._metrics.error(_door(scope["path"]), error.type)
             await answer.refuse(error)
         finally:
             self._count(scope["path"], answer.status)
@@ -69,9 +70,8 @@ class Guard:
         return (b"access-control-allow-origin", origin), (b"vary", b"origin")
 
     def _count(self, path: str, status: int) -> None:
-        door = next((name for prefix, name in _DOORS if path.startswith(prefix)), "health")
         outcome = "done" if status < 400 else "refused" if status < 500 else "failed"
-        self._metrics.request(door, outcome)
+        self._metrics.request(_door(path), outcome)
 
 
 class _Answer:
@@ -100,6 +100,10 @@ class _Answer:
         headers = list(_PREFLIGHT) if self._cors else []
         await self({"type": "http.response.start", "status": 204, "headers": headers})
         await self._send({"type": "http.response.body", "body": b""})
+
+
+def _door(path: str) -> str:
+    return next((name for prefix, name in _DOORS if path.startswith(prefix)), "health")
 
 
 def _is_preflight(scope: Any) -> bool:

@@ -18,18 +18,24 @@ class _StalledError(Exception):
 
 
 class Patience:
-    """Ends a request whose client sends no more of its body, or reads no more of its answer, for a while."""
+    """Ends a request whose client sends no more of its body, or reads no more of its answer, for a while.
 
-    def __init__(self, app: AsgiApp, *, body_s: float = 30.0, answer_s: float = 30.0) -> None:
+    ``body_s`` and ``answer_s`` are the longest waits for one piece, ``upload_s`` for the whole body.
+    """
+
+    def __init__(self, app: AsgiApp, *, body_s: float = 30.0, answer_s: float = 30.0, upload_s: float = 600.0) -> None:
         self._app = app
         self._body_s = body_s
         self._answer_s = answer_s
+        self._upload_s = upload_s
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass on, with a time-out on every step."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        loop = asyncio.get_running_loop()
+        upload_ends = loop.time() + self._upload_s
         body_complete = False
 
         async def receive_in_time() -> Any:
@@ -37,7 +43,7 @@ class Patience:
             if body_complete:
                 return await receive()  # the wait for a disconnect has no limit
             try:
-                async with asyncio.timeout(self._body_s):
+                async with asyncio.timeout_at(min(loop.time() + self._body_s, upload_ends)):
                     message = await receive()
             except TimeoutError as exc:
                 raise RequestTimedOut("The request body did not come in time.") from exc

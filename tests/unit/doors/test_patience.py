@@ -48,6 +48,12 @@ async def test_a_body_that_stops_coming_is_a_timeout() -> None:
     assert timed_out.value.status == 408
 
 
+async def test_a_body_that_trickles_for_ever_is_a_timeout_too() -> None:
+    client = Client(*[0.02] * 1000)
+    with pytest.raises(RequestTimedOut):
+        await Patience(reads_all, body_s=5, upload_s=0.1)(SCOPE, client.receive, client.send)
+
+
 async def test_the_wait_for_a_disconnect_has_no_limit() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()

@@ -91,26 +91,25 @@ HOSTILE_JSON: list[tuple[bytes, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "param"), HOSTILE_JSON)
-async def test_a_hostile_body_is_one_well_formed_400_that_names_the_field(body: bytes, param: str | None) -> None:
+async def test_a_hostile_body_is_one_well_formed_400_that_names_the_field() -> None:
     async with stage() as run:
-        headers = {"content-type": "application/json"}
-        answer = await run.client.post("/v1/audio/speech", content=body, headers=headers)
-        error = assert_error(answer, 400)
-        assert error["type"] == "invalid_request_error"
-        assert error["param"] == param
+        for body, param in HOSTILE_JSON:
+            headers = {"content-type": "application/json"}
+            answer = await run.client.post("/v1/audio/speech", content=body, headers=headers)
+            error = assert_error(answer, 400)
+            assert (error["type"], error["param"]) == ("invalid_request_error", param), body[:80]
         assert run.script.jobs == []
         assert (await run.client.get("/health")).status_code == 200
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "x", ""])
-async def test_a_lying_content_type_is_no_fault_of_ours(content_type: str) -> None:
+async def test_a_lying_content_type_is_no_fault_of_ours() -> None:
     async with stage() as run:
-        headers = {"content-type": content_type}
-        good = await run.client.post("/v1/audio/speech", content=json.dumps(SPEECH), headers=headers)
-        bad = await run.client.post("/v1/audio/speech", content=b"<xml/>", headers=headers)
-        assert good.status_code in (200, 400)
-        assert_error(bad, 400)
+        for content_type in ("text/plain", "application/xml", "multipart/form-data; boundary=x", "x", ""):
+            headers = {"content-type": content_type}
+            good = await run.client.post("/v1/audio/speech", content=json.dumps(SPEECH), headers=headers)
+            bad = await run.client.post("/v1/audio/speech", content=b"<xml/>", headers=headers)
+            assert good.status_code in (200, 400)
+            assert_error(bad, 400)
 
 
 @pytest.mark.parametrize("path", ["/v1/audio/speech", "/v1/realtime/client_secrets", "/v1/realtime/sessions"])

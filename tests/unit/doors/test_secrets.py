@@ -60,29 +60,29 @@ async def test_a_secret_may_open_a_transcription_session() -> None:
         assert await bound_session(run, answer.json()["value"]) == wish
 
 
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({"expires_after": {"seconds": 9}}, "expires_after.seconds"),
-        ({"expires_after": {"seconds": 7201}}, "expires_after.seconds"),
-        ({"expires_after": {"seconds": "soon"}}, "expires_after.seconds"),
-        ({"expires_after": {"seconds": 10**30}}, "expires_after.seconds"),
-        ({"expires_after": {"anchor": "never", "seconds": 60}}, "expires_after.anchor"),
-        ({"session": {}}, "session.type"),
-        ({"session": {"type": "video"}}, "session.type"),
-        ({"session": {"type": "realtime", "voice": "marin"}}, "session.voice"),
-        ({"session": {"type": "realtime", "audio": {"output": {"speed": 9}}}}, "session.audio.output.speed"),
-        ({"session": {"type": "realtime", "output_modalities": ["text", "audio"]}}, "session.output_modalities"),
-        ({"session": {"type": "realtime", "tools": [{"type": "mcp", "server_label": "x"}]}}, "session.tools[0].type"),
-        ({"session": []}, "session"),
-        ({"session": 7}, "session"),
-    ],
-)
-async def test_a_bad_wish_is_refused_by_the_name_of_the_field(body: dict[str, Any], param: str) -> None:
+BAD_WISHES: list[tuple[dict[str, Any], str]] = [
+    ({"expires_after": {"seconds": 9}}, "expires_after.seconds"),
+    ({"expires_after": {"seconds": 7201}}, "expires_after.seconds"),
+    ({"expires_after": {"seconds": "soon"}}, "expires_after.seconds"),
+    ({"expires_after": {"seconds": 10**30}}, "expires_after.seconds"),
+    ({"expires_after": {"anchor": "never", "seconds": 60}}, "expires_after.anchor"),
+    ({"session": {}}, "session.type"),
+    ({"session": {"type": "video"}}, "session.type"),
+    ({"session": {"type": "realtime", "voice": "marin"}}, "session.voice"),
+    ({"session": {"type": "realtime", "audio": {"output": {"speed": 9}}}}, "session.audio.output.speed"),
+    ({"session": {"type": "realtime", "output_modalities": ["text", "audio"]}}, "session.output_modalities"),
+    ({"session": {"type": "realtime", "tools": [{"type": "mcp", "server_label": "x"}]}}, "session.tools[0].type"),
+    ({"session": []}, "session"),
+    ({"session": 7}, "session"),
+]
+
+
+async def test_a_bad_wish_is_refused_by_the_name_of_the_field() -> None:
     async with stage() as run:
-        answer = await run.client.post(SECRETS, json=body)
-    assert answer.status_code == 400, answer.text
-    assert answer.json()["error"]["param"] == param
+        for body, param in BAD_WISHES:
+            answer = await run.client.post(SECRETS, json=body)
+            assert answer.status_code == 400, answer.text
+            assert answer.json()["error"]["param"] == param
 
 
 async def test_a_session_too_large_for_a_secret_is_a_clear_error() -> None:
@@ -183,17 +183,17 @@ async def test_a_flat_transcription_session_is_understood() -> None:
     assert told.client_secret.expires_at - run.services.clock.wall() == pytest.approx(120, abs=2)
 
 
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({"input_audio_format": "opus"}, "input_audio_format"),
-        ({"tool_choice": "sometimes"}, "tool_choice"),
-        ({"speed": 3}, "speed"),
-        ({"tools": [{"type": "mcp"}]}, "tools[0].server_label"),
-    ],
-)
-async def test_a_bad_flat_session_is_refused_by_name(body: dict[str, Any], param: str) -> None:
+BAD_FLAT: list[tuple[dict[str, Any], str]] = [
+    ({"input_audio_format": "opus"}, "input_audio_format"),
+    ({"tool_choice": "sometimes"}, "tool_choice"),
+    ({"speed": 3}, "speed"),
+    ({"tools": [{"type": "mcp"}]}, "tools[0].server_label"),
+]
+
+
+async def test_a_bad_flat_session_is_refused_by_name() -> None:
     async with stage() as run:
-        answer = await run.client.post("/v1/realtime/sessions", json=body)
-    assert answer.status_code == 400
-    assert answer.json()["error"]["param"] == param
+        for body, param in BAD_FLAT:
+            answer = await run.client.post("/v1/realtime/sessions", json=body)
+            assert answer.status_code == 400
+            assert answer.json()["error"]["param"] == param

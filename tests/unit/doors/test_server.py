@@ -172,6 +172,52 @@ async def test_a_kept_connection_serves_request_after_request_and_is_no_handshak
         writer.close()
 
 
+async def test_a_body_that_trickles_in_behind_its_answer_is_cut_off() -> None:
+    async with running(handshake_timeout_s=0.3) as run:
+        reader, writer = await run.connect()
+        writer.write(b"POST /x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n")
+        assert b"200 OK" in await reader.readuntil(b"/x")
+        assert run.server.handshakes == 1
+        reading = asyncio.create_task(closed_within(reader, 3))
+        sent = 0
+        while not reading.done() and sent < 200:
+            writer.write(b"x")
+            sent += 1
+            await asyncio.sleep(0.02)
+        assert await reading == b""
+        assert sent < 100
+        assert run.server.handshakes == 0
+        writer.close()
+
+
+async def test_a_body_that_ends_behind_its_answer_keeps_the_connection() -> None:
+    async with running(handshake_timeout_s=0.2) as run:
+        reader, writer = await run.connect()
+        writer.write(b"POST /x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\nab")
+        assert b"200 OK" in await reader.readuntil(b"/x")
+        writer.write(b"cd")
+        await asyncio.sleep(0.4)
+        assert run.server.handshakes == 0
+        writer.write(GET % b"again")
+        assert b"200 OK" in await reader.readuntil(b"/again")
+        writer.close()
+
+
+async def test_a_kept_connection_may_become_a_websocket_and_lives_on() -> None:
+    async with running(handshake_timeout_s=0.2) as run:
+        reader, writer = await run.connect()
+        writer.write(GET % b"first")
+        await reader.readuntil(b"/first")
+        key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n"
+        writer.write(UPGRADE_HEAD + key + b"\r\n")
+        assert b"101 Switching" in await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(2)
+        await asyncio.sleep(0.5)
+        assert run.server.handshakes == 0
+        assert not reader.at_eof()
+        writer.close()
+
+
 async def test_a_long_answer_is_not_cut_by_the_handshake_time_out() -> None:
     async with running(handshake_timeout_s=0.1) as run:
         assert b"200 OK" in await get(run, b"slow")
