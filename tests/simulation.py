@@ -7,6 +7,7 @@ same. What the client is sent is checked against the rules of the protocol as it
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,7 +18,6 @@ from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.entities.speech import Segment
 from antiphon.wire import realtime_codec
-from antiphon.wire import realtime_server as server
 from antiphon.wire.realtime_session import AnySessionUpdate
 
 MS = 24
@@ -28,12 +28,18 @@ class World:
     """Drives one conversation; `events` are what the client got, as dictionaries."""
 
     def __init__(
-        self, rules: Rules | None = None, *, transcribes: bool = False, lasts_s: float = 3600.0, seed: str = "seed"
+        self,
+        rules: Rules | None = None,
+        *,
+        transcribes: bool = False,
+        lasts_s: float = 3600.0,
+        contract: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
+        self._contract = contract
         self.now = 1000.0
         wish = msgspec.json.decode(b'{"type":"transcription"}', type=AnySessionUpdate) if transcribes else None
         session = describe(wish, Defaults(lasts_s=lasts_s), now=self.now)
-        self._begin = (session, rules or Rules(), seed, lasts_s)
+        self._begin = (session, rules or Rules(), "seed", lasts_s)
         self.machine = self._fresh()
         self.shadow = self._fresh()
         self.log: list[tuple[inputs.AnyInput, float]] = []
@@ -153,6 +159,8 @@ class World:
         self.raw.append(frame)
         self.events.append(event)
         self.client.receive(event)
+        if self._contract is not None:
+            self._contract(event)
 
     def _transcription(self, effect: effects.StartTranscription) -> deque[inputs.AnyInput]:
         segment = Segment(self.heard, 0.0, 1.0)
@@ -269,6 +277,3 @@ class ClientView:
             self.parts[response_id, item_id] = "done"
         else:
             assert state == "open", f"{kind} of an item that is not open"
-
-
-EVERY_EVENT = {kind.__struct_config__.tag for kind in server.ServerMessage.__args__}

@@ -9,14 +9,10 @@ from collections.abc import Awaitable, Callable
 SendText = Callable[[str], Awaitable[None]]
 
 
-class StalledClient(Exception):
-    """The client does not read."""
-
-
 class Outbox:
     """Frames in order, written by a task that exists only while there are any.
 
-    ``full`` asks producers to wait. A client that takes nothing for ``stall_s``, or that lets twice the limit pile
+    `room` lets producers wait. A client that takes nothing for ``stall_s``, or that lets twice the limit pile
     up, is given up: ``on_stall`` is called once and nothing is written any more.
     """
 

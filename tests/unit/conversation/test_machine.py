@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.simulation import MS, World
 
 from antiphon.conversation import effects, inputs, snapshot
 from antiphon.conversation.state import Rules
 from antiphon.ports.limiter import Allowance
+from tests.contract.recorder import check_server_event
+from tests.simulation import MS
+from tests.simulation import World as AnyWorld
 
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
 TEXT = {"type": "realtime", "output_modalities": ["text"]}
 MANUAL = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+
+
+def World(rules: Rules | None = None, **options: Any) -> AnyWorld:  # noqa: N802 - stands for the class
+    """A world that holds every event against the contract."""
+    return AnyWorld(rules, contract=check_server_event, **options)
 
 
 def compact(types: list[str]) -> list[str]:
@@ -21,7 +28,7 @@ def compact(types: list[str]) -> list[str]:
     return [kind for index, kind in enumerate(types) if index == 0 or types[index - 1] != kind]
 
 
-def started(world: World) -> World:
+def started(world: AnyWorld) -> AnyWorld:
     world.events.clear()
     return world
 
