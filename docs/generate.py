@@ -17,6 +17,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "openapi.json": openapi.render,
     "rest.md": openapi.render_page,
     "events.md": events.render,
+    "translation-events.md": events.render_translations,
     "errors.md": errors.render,
     "settings.md": settings.render,
     "cli.md": cli.render,

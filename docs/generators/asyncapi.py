@@ -1,28 +1,27 @@
-"""``asyncapi.json``: the Realtime WebSocket as AsyncAPI 3.0."""
+"""``asyncapi.json``: the WebSocket doors as AsyncAPI 3.0."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from antiphon.version import VERSION
 from generators.page import as_json, prose
-from generators.wire_types import CLIENT, SERVER, schemas, tag
+from generators.wire_types import DOORS, Door, Message, tag
 
-_QUERY = {
-    "type": "object",
-    "properties": {
-        "model": {"type": "string", "description": "Echoed as the session's model; any name is accepted."},
-        "intent": {
-            "const": "transcription",
-            "description": "Without `model`: the session only transcribes.",
-        },
-        "pace": {
-            "const": "realtime",
-            "description": "Speech is sent at most 200 ms ahead of the listener, not as fast as it is made.",
+_MODEL = {"type": "string", "description": "Echoed as the session's model; any name is accepted."}
+_QUERIES: dict[str, dict[str, Any]] = {
+    "realtime": {
+        "type": "object",
+        "properties": {
+            "model": _MODEL,
+            "intent": {"const": "transcription", "description": "Without `model`: the session only transcribes."},
+            "pace": {
+                "const": "realtime",
+                "description": "Speech is sent at most 200 ms ahead of the listener, not as fast as it is made.",
+            },
         },
     },
+    "translations": {"type": "object", "properties": {"model": _MODEL}},
 }
 _SECURITY = {
     "bearer": {
@@ -39,7 +38,7 @@ _SECURITY = {
 
 def document() -> dict[str, Any]:
     """Return the whole document."""
-    messages = (*CLIENT, *SERVER)
+    messages = [(door, message) for door in DOORS for message in (*door.client, *door.server)]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -51,23 +50,28 @@ def document() -> dict[str, Any]:
         },
         "defaultContentType": "application/json",
         "servers": {"local": _server("ws"), "localTls": _server("wss")},
-        "channels": {
-            "realtime": {
-                "address": "/v1/realtime",
-                "description": "One connection is one session.",
-                "messages": {message.__name__: _ref("messages", message.__name__) for message in messages},
-                "bindings": {"ws": {"method": "GET", "query": _QUERY, "bindingVersion": "0.1.0"}},
-            }
-        },
+        "channels": {door.name: _channel(door) for door in DOORS},
         "operations": {
-            "receive": _operation("receive", "What a client may send.", CLIENT),
-            "send": _operation("send", "What the server sends.", SERVER),
+            f"{door.name}.{action}": _operation(door, action, messages)
+            for door in DOORS
+            for action, messages in (("receive", door.client), ("send", door.server))
         },
         "components": {
-            "messages": {message.__name__: _message(message) for message in messages},
-            "schemas": schemas(),
+            "messages": {door.name_of(message): _message(door, message) for door, message in messages},
+            "schemas": {name: schema for door in DOORS for name, schema in door.schemas().items()},
             "securitySchemes": _SECURITY,
         },
+    }
+
+
+def _channel(door: Door) -> dict[str, Any]:
+    return {
+        "address": door.address,
+        "description": "One connection is one session.",
+        "messages": {
+            message.__name__: _ref("messages", door.name_of(message)) for message in (*door.client, *door.server)
+        },
+        "bindings": {"ws": {"method": "GET", "query": _QUERIES[door.name], "bindingVersion": "0.1.0"}},
     }
 
 
@@ -79,21 +83,22 @@ def _server(protocol: str) -> dict[str, Any]:
     }
 
 
-def _operation(action: str, summary: str, messages: tuple[type[msgspec.Struct], ...]) -> dict[str, Any]:
+def _operation(door: Door, action: str, messages: tuple[Message, ...]) -> dict[str, Any]:
+    channel = f"#/channels/{door.name}"
     return {
         "action": action,
-        "summary": summary,
-        "channel": {"$ref": "#/channels/realtime"},
-        "messages": [{"$ref": f"#/channels/realtime/messages/{message.__name__}"} for message in messages],
+        "summary": "What a client may send." if action == "receive" else "What the server sends.",
+        "channel": {"$ref": channel},
+        "messages": [{"$ref": f"{channel}/messages/{message.__name__}"} for message in messages],
     }
 
 
-def _message(message: type[msgspec.Struct]) -> dict[str, Any]:
+def _message(door: Door, message: Message) -> dict[str, Any]:
     return {
         "name": tag(message),
         "title": tag(message),
         "summary": prose(message.__doc__),
-        "payload": _ref("schemas", message.__name__),
+        "payload": _ref("schemas", door.name_of(message)),
     }
 
 

@@ -1,43 +1,53 @@
-"""``events.md``: every Realtime event and object, in tables."""
+"""``events.md`` and ``translation-events.md``: every event and object of the WebSocket doors, in tables."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from generators.page import code, page, prose, table
-from generators.wire_types import CLIENT, SERVER, schemas, tag
+from generators.wire_types import REALTIME, TRANSLATIONS, Door, Message, tag
 
 _INTRODUCTION = (
     "One JSON object per text frame; `type` names the event. A field with `?` may be absent. The same as AsyncAPI, "
-    "with JSON Schema: [asyncapi.json](asyncapi.json). What OpenAI's client libraries know and this server does not "
-    "send is in [a record of that decision](../adr/0006-events-not-sent.md)."
+    "with JSON Schema: [asyncapi.json](asyncapi.json)."
+)
+_NOT_SENT = (
+    "What OpenAI's client libraries know and this server does not send is in "
+    "[a record of that decision](../adr/0006-events-not-sent.md)."
 )
 _CLIENT = "All take an optional `event_id` (at most 512 characters), which an `error` echoes as `error.event_id`."
 _SERVER = "All have an `event_id`."
 
 
 def render() -> str:
-    """Return the page."""
-    found = schemas()
-    messages = {message.__name__ for message in (*CLIENT, *SERVER)}
+    """Return the page of the realtime door."""
+    return _page("Realtime events", REALTIME, f"{_INTRODUCTION} {_NOT_SENT}")
+
+
+def render_translations() -> str:
+    """Return the page of the translation door."""
+    return _page("Translation events", TRANSLATIONS, _INTRODUCTION)
+
+
+def _page(title: str, door: Door, introduction: str) -> str:
+    found = {name.removeprefix(door.prefix): schema for name, schema in door.schemas().items()}
+    messages = {message.__name__ for message in (*door.client, *door.server)}
     objects = [_object(name, schema) for name, schema in sorted(found.items()) if name not in messages]
     return page(
-        "Realtime events",
-        _INTRODUCTION,
+        title,
+        f"`{door.address}`. {introduction}",
         "## From the client",
         _CLIENT,
-        _events(CLIENT, found),
+        _events(door.client, found),
         "## From the server",
         _SERVER,
-        _events(SERVER, found),
+        _events(door.server, found),
         "## Objects",
         *objects,
     )
 
 
-def _events(messages: tuple[type[msgspec.Struct], ...], found: dict[str, Any]) -> str:
+def _events(messages: tuple[Message, ...], found: dict[str, Any]) -> str:
     rows = [
         (code(tag(message)), prose(message.__doc__), ", ".join(_fields(found[message.__name__])) or "–")
         for message in messages
@@ -71,7 +81,7 @@ def _type(schema: dict[str, Any]) -> str:
     """Return a schema in a few words."""
     match schema:
         case {"$ref": str(ref)}:
-            name = ref.rpartition("/")[2]
+            name = ref.rpartition("/")[2].rpartition(".")[2]
             return f"[{name}](#{name.lower()})"
         case {"anyOf": list(parts)}:
             return " or ".join(dict.fromkeys(_type(part) for part in parts))

@@ -1,9 +1,10 @@
-"""What the Realtime wire types say of themselves: messages by direction, and their JSON schemas."""
+"""What the wire types of the WebSocket doors say of themselves: messages by direction, and their JSON schemas."""
 
 from __future__ import annotations
 
 import typing
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,31 +12,59 @@ from msgspec import UNSET, inspect
 
 from antiphon.wire.realtime_client import ClientMessage
 from antiphon.wire.realtime_server import ServerMessage
+from antiphon.wire.translation import TranslationClientMessage, TranslationServerMessage
 from generators.page import prose
 
-REF = "#/components/schemas/{name}"
-CLIENT: tuple[type[msgspec.Struct], ...] = typing.get_args(ClientMessage)
-SERVER: tuple[type[msgspec.Struct], ...] = typing.get_args(ServerMessage)
+Message = type[msgspec.Struct]
 
 
-def tag(message: type[msgspec.Struct]) -> str:
+@dataclass(frozen=True)
+class Door:
+    """A WebSocket, and what travels over it."""
+
+    name: str
+    address: str
+    client: tuple[Message, ...]
+    server: tuple[Message, ...]
+    prefix: str = ""
+    """Before the names of its messages and objects, so that two doors may use the same words."""
+
+    def schemas(self) -> dict[str, Any]:
+        """Return the JSON Schema of every message and every object inside them, by name.
+
+        What only the server writes is described as it is written: a field with a default is always there. Objects
+        that both sides write are described as a client may send them.
+        """
+        template = f"#/components/schemas/{self.prefix}{{name}}"
+        _, found = msgspec.json.schema_components([*self.client, *self.server], ref_template=template)
+        only_server = _structs(self.server) - _structs(self.client)
+        written = {kind.__name__: kind for kind in only_server}
+        return {
+            f"{self.prefix}{name}": _plain(_as_written(schema, written.get(name))) for name, schema in found.items()
+        }
+
+    def name_of(self, message: Message) -> str:
+        """Return the name of a message among all doors."""
+        return f"{self.prefix}{message.__name__}"
+
+
+REALTIME = Door("realtime", "/v1/realtime", typing.get_args(ClientMessage), typing.get_args(ServerMessage))
+TRANSLATIONS = Door(
+    "translations",
+    "/v1/realtime/translations",
+    typing.get_args(TranslationClientMessage),
+    typing.get_args(TranslationServerMessage),
+    prefix="translation.",
+)
+DOORS = (REALTIME, TRANSLATIONS)
+
+
+def tag(message: Message) -> str:
     """Return the event's name on the wire."""
     return str(message.__struct_config__.tag)
 
 
-def schemas() -> dict[str, Any]:
-    """Return the JSON Schema of every message and every object inside them, by class name.
-
-    What only the server writes is described as it is written: a field with a default is always there. Objects that
-    both sides write are described as a client may send them.
-    """
-    _, found = msgspec.json.schema_components([*CLIENT, *SERVER], ref_template=REF)
-    only_server = _structs(SERVER) - _structs(CLIENT)
-    written = {kind.__name__: kind for kind in only_server}
-    return {name: _plain(_as_written(schema, written.get(name))) for name, schema in found.items()}
-
-
-def _as_written(schema: dict[str, Any], kind: type[msgspec.Struct] | None) -> dict[str, Any]:
+def _as_written(schema: dict[str, Any], kind: Message | None) -> dict[str, Any]:
     if kind is None:
         return schema
     always = [field.encode_name for field in msgspec.structs.fields(kind) if field.default is not UNSET]
@@ -61,9 +90,9 @@ def _plain(schema: Any) -> Any:
     return kept
 
 
-def _structs(messages: tuple[type[msgspec.Struct], ...]) -> set[type[msgspec.Struct]]:
+def _structs(messages: tuple[Message, ...]) -> set[Message]:
     """Return every struct that can occur in these messages."""
-    seen: set[type[msgspec.Struct]] = set()
+    seen: set[Message] = set()
     waiting = list(messages)
     while waiting:
         kind = waiting.pop()
@@ -73,7 +102,7 @@ def _structs(messages: tuple[type[msgspec.Struct], ...]) -> set[type[msgspec.Str
     return seen
 
 
-def _inside(info: inspect.Type) -> Iterator[type[msgspec.Struct]]:
+def _inside(info: inspect.Type) -> Iterator[Message]:
     """Yield the structs that the fields of a struct may hold."""
     match info:
         case inspect.StructType():
@@ -83,7 +112,7 @@ def _inside(info: inspect.Type) -> Iterator[type[msgspec.Struct]]:
             yield from _held(info)
 
 
-def _held(info: inspect.Type) -> Iterator[type[msgspec.Struct]]:
+def _held(info: inspect.Type) -> Iterator[Message]:
     match info:
         case inspect.StructType():
             yield info.cls

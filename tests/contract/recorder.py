@@ -79,21 +79,23 @@ def _own_type(event: dict[str, Any]) -> list[str]:
     return [] if known == event else [f"holds fields that our own type does not have, or lacks some: {known}"]
 
 
-def asyncapi_complaints(event: dict[str, Any]) -> list[str]:
+def asyncapi_complaints(event: dict[str, Any], channel: str = "realtime") -> list[str]:
     """Return what AsyncAPI's schema of the event has against it."""
-    validator = _validators().get(event["type"])
+    validator = _validators(channel).get(event["type"])
     if validator is None:
         return ["is not in AsyncAPI"]
     return [f"AsyncAPI: {error.json_path} {error.message}" for error in validator.iter_errors(event)]
 
 
 @cache
-def _validators() -> dict[str, Validator]:
+def _validators(channel: str) -> dict[str, Validator]:
     document = json.loads(ASYNCAPI.read_text("utf-8"))
     components = document["components"]
+    names = [ref["$ref"].rpartition("/")[2] for ref in document["channels"][channel]["messages"].values()]
+    messages = [components["messages"][name] for name in names]
     return {
         message["name"]: jsonschema.Draft202012Validator({**message["payload"], "components": components})
-        for message in components["messages"].values()
+        for message in messages
     }
 
 
