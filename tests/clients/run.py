@@ -152,8 +152,11 @@ def table(results: list[Result]) -> str:
         version = next((result["version"] for result in row.values() if result["version"]), "?")
         cells = [_cell(row.get(scenario)) for scenario in SCENARIOS]
         lines.append(f"| {name} | {version} | {' | '.join(cells)} |")
-    failures = [result for result in results if not result["ok"]]
-    lines += [f"\n**{result['client']}, {result['scenario']}**: {result['detail']}" for result in failures]
+    failures: dict[str, list[str]] = {}
+    for result in results:
+        if not result["ok"]:
+            failures.setdefault(result["detail"], []).append(f"{result['client']} {result['scenario']}")
+    lines += [f"\n**{', '.join(names)}**: {detail}" for detail, names in failures.items()]
     return "\n".join(lines)
 
 

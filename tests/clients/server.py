@@ -16,7 +16,7 @@ KEY = "sk-clients-under-test"
 STUBS = {
     **{f"ANTIPHON_{kind}": "stub" for kind in ("STT", "LLM", "TTS", "VAD", "END_OF_TURN")},
     "ANTIPHON_STUB_TEXT": "what joy there is in living",
-    "ANTIPHON_STUB_LLM_WPS": "6",  # an answer takes 3.2 s: long enough to be interrupted while it is made
+    "ANTIPHON_STUB_LLM_WPS": "5",  # an answer takes 4 s: long enough to be interrupted while it is made
 }
 READY_S = 60.0
 REAL_READY_S = 600.0
@@ -40,7 +40,7 @@ async def serve(scratch: Path, *, tls: bool, real: bool) -> AsyncGenerator[Serve
     """Run ``antiphon serve`` until the block ends; its log is ``scratch/server.log``."""
     scratch.mkdir(parents=True)
     data_dir = default_data_dir() if real else scratch / "data"
-    arguments = ["serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data_dir)]
+    arguments = ["-m", "antiphon", "serve", "--host", "127.0.0.1", "--port", "0", "--data-dir", str(data_dir)]
     if tls:
         arguments.append("--tls-self-signed")
     kept = ("ANTIPHON_BUS_STRICT",)
@@ -49,7 +49,7 @@ async def serve(scratch: Path, *, tls: bool, real: bool) -> AsyncGenerator[Serve
     log = scratch / "server.log"
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("antiphon")),
+            sys.executable,
             *arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
@@ -78,4 +78,4 @@ async def _ready(process: asyncio.subprocess.Process, log: Path, within_s: float
             ending = f"ended with {await process.wait()} before it was ready"
     except TimeoutError:
         ending = f"was not ready within {within_s:g} s"
-    raise ServerError(f"antiphon serve {ending}:\n{log.read_text()[-3000:]}")
+    raise ServerError(f"antiphon serve {ending}:\n{log.read_text()[-1500:]}")
