@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from antiphon.errors import InvalidRequest
+from antiphon.observe.logs import parse_levels
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list in the environment, an array in TOML."""
@@ -171,6 +172,13 @@ class Settings(BaseSettings):
         """Accept the comma-separated form."""
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("log_levels")
+    @classmethod
+    def _check_levels(cls, value: str) -> str:
+        """Refuse what the log cannot understand."""
+        parse_levels(value)
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -191,7 +199,7 @@ def load_settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         variable = "ANTIPHON_" + str(first["loc"][0]).upper().removeprefix("ANTIPHON_")
-        raise InvalidRequest(f"{variable}: {first['msg']}", param=variable) from error
+        raise InvalidRequest(f"{variable}: {first['msg'].removeprefix('Value error, ')}", param=variable) from error
 
 
 def _read_file(known: Container[str]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NoReturn
 
 from cyclopts import App
 
@@ -21,12 +23,30 @@ app.command("antiphon.cli.doctor:doctor", name="doctor")
 app.command("antiphon.cli.bench:bench", name="bench")
 
 
-def run() -> None:
+def run(words: Sequence[str] | None = None) -> None:
     """Run one command; an error of ours is one line that says what to do next, and exit code 1."""
     try:
-        app()
+        app(sys.argv[1:] if words is None else words)
     except AntiphonError as error:
-        print(f"antiphon: {error.message}", file=sys.stderr)
-        raise SystemExit(1) from error
+        _fail([error])
+    except BaseExceptionGroup as group:  # what a group of tasks ended with
+        ours, others = group.split(AntiphonError)
+        if ours is None or others is not None:
+            raise
+        _fail(_leaves(ours))
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _fail(errors: Iterable[AntiphonError]) -> NoReturn:
+    for error in errors:
+        print(f"antiphon: {error.message}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+def _leaves(group: BaseExceptionGroup[AntiphonError]) -> Iterator[AntiphonError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -61,9 +61,18 @@ def serve(
     given: dict[str, Any] = {"data_dir": data_dir, "offline": offline}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     logs.configure(service="antiphon", level=settings.log_level, levels=settings.log_levels, style=settings.log_format)
+    refuse_open_exposure(host, is_open=not settings.api_keys)
+    _make_data_dir(settings.data_dir)
     tls = _tls(settings, tls_cert, tls_key, make=tls_self_signed)
     pull_missing(settings)
     _runner()(_serve(settings, host, port, tls))
+
+
+def _make_data_dir(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InvalidRequest(f"The data directory cannot be made ({error}): choose one with --data-dir.") from error
 
 
 def _tls(settings: Settings, cert: Path | None, key: Path | None, *, make: bool) -> TlsFiles | None:
@@ -87,7 +96,6 @@ async def _serve(settings: Settings, host: str, port: int, tls: TlsFiles | None)
     stop = asyncio.Event()
     stop_on_signals(stop)
     async with platform(settings) as running:
-        refuse_open_exposure(host, running.access)
         options = ServerOptions(
             host=host,
             port=port,

@@ -157,9 +157,9 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refuse_open_exposure(host: str, access: Access) -> None:
+def refuse_open_exposure(host: str, *, is_open: bool) -> None:
     """Raise `InvalidRequest` when an open server is about to listen beyond this machine."""
-    if access.is_open and not is_loopback(host):
+    if is_open and not is_loopback(host):
         raise InvalidRequest(
             f"Refusing to listen on {host} without a key: set ANTIPHON_API_KEYS, or listen on 127.0.0.1.",
             code="key_required",
