@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, cast
 
+import httpx2
+import msgspec
 import numpy as np
-from openai import AsyncOpenAI, omit
-from openai.types.audio import TranslationVerbose
+from openai import AsyncOpenAI
 
 from antiphon.audio.wav import write_wav
 from antiphon.entities.capabilities import Capabilities
@@ -57,6 +57,27 @@ _LANGUAGES = {
 """The service answers with names; the port speaks in codes."""
 
 
+class _AnswerWord(msgspec.Struct):
+    word: str
+    start: float
+    end: float
+
+
+class _AnswerSegment(msgspec.Struct):
+    text: str
+    start: float
+    end: float
+    avg_logprob: float | None = None
+    no_speech_prob: float | None = None
+
+
+class _Answer(msgspec.Struct):
+    text: str
+    language: str | None = None
+    segments: list[_AnswerSegment] | None = None
+    words: list[_AnswerWord] | None = None
+
+
 class OpenAiStt:
     """Sends each clip as a WAV file and waits for the whole text."""
 
@@ -91,37 +112,31 @@ class OpenAiStt:
             yield segment
         yield transcript
 
-    async def _ask(self, client: AsyncOpenAI, audio: Pcm, options: TranscribeOptions) -> object:
+    async def _ask(self, client: AsyncOpenAI, audio: Pcm, options: TranscribeOptions) -> bytes:
+        """Ask by path and read the answer ourselves: the client believes whatever shape a service answers with."""
+        kind = "translations" if options.translate else "transcriptions"
         file = ("speech.wav", write_wav(audio.data[: len(audio.data) & ~1], audio.rate_hz), "audio/wav")
-        prompt = options.prompt or omit
-        if options.translate:
-            return await self._translate(client, file, options)
-        if self._model.startswith(_TEXT_ONLY):
-            return await client.audio.transcriptions.create(
-                file=file, model=self._model, prompt=prompt, language=options.language or omit, response_format="json"
-            )
-        return await client.audio.transcriptions.create(
-            file=file,
-            model=self._model,
-            prompt=prompt,
-            language=options.language or omit,
-            temperature=options.temperature,
-            response_format="verbose_json",
-            timestamp_granularities=["segment", "word"] if options.word_timestamps else ["segment"],
-        )
-
-    async def _translate(self, client: AsyncOpenAI, file: tuple[str, bytes, str], options: TranscribeOptions) -> object:
-        """Ask by path: the client has declared its own method for it deprecated, and names no other."""
-        form: dict[str, object] = {"model": self._model, "response_format": "verbose_json"}
-        if options.prompt:
-            form["prompt"] = options.prompt
-        return await client.post(
-            "/audio/translations",
-            cast_to=TranslationVerbose,
-            body={**form, "temperature": options.temperature},
+        response = await client.post(
+            f"/audio/{kind}",
+            cast_to=httpx2.Response,
+            body=self._form(options),
             files=[("file", file)],
             options={"headers": {"Content-Type": "multipart/form-data"}},
         )
+        return response.content
+
+    def _form(self, options: TranscribeOptions) -> dict[str, object]:
+        has_times = not self._model.startswith(_TEXT_ONLY)
+        form: dict[str, object] = {"model": self._model, "response_format": "verbose_json" if has_times else "json"}
+        if options.prompt:
+            form["prompt"] = options.prompt
+        if options.language and not options.translate:
+            form["language"] = options.language
+        if has_times:
+            form["temperature"] = options.temperature
+        if has_times and not options.translate:
+            form["timestamp_granularities"] = ["segment", "word"] if options.word_timestamps else ["segment"]
+        return form
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:
@@ -134,32 +149,24 @@ def _is_silent(audio: Pcm) -> bool:
     return audio.duration_s < _SHORTEST_S or int(np.abs(samples.astype(np.int32)).max()) < _SILENCE_PEAK
 
 
-def _transcript(answer: object, audio: Pcm, options: TranscribeOptions) -> Transcript:
+def _transcript(answer: bytes, audio: Pcm, options: TranscribeOptions) -> Transcript:
     """Read an answer; services differ in what they leave out."""
-    text = getattr(answer, "text", None)
-    if not isinstance(text, str):
-        raise ProviderUnavailable("openai answered without a text")
-    words = [_word(entry) for entry in _entries(answer, "words")]
-    segments = tuple(_segment(entry, words) for entry in _entries(answer, "segments"))
-    if not segments and text.strip():
-        segments = (Segment(text.strip(), 0.0, audio.duration_s, tuple(words)),)
-    language = "en" if options.translate else str(getattr(answer, "language", None) or options.language or "en")
-    return Transcript(text.strip(), _LANGUAGES.get(language.lower(), language), audio.duration_s, segments)
+    try:
+        read = msgspec.json.decode(answer, type=_Answer)
+    except msgspec.DecodeError as exc:
+        raise ProviderUnavailable(f"openai answered with something else than a transcript: {exc}") from exc
+    text = read.text.strip()
+    words = [Word(word.word.strip(), word.start, word.end) for word in read.words or ()]
+    segments = tuple(_segment(segment, words) for segment in read.segments or ())
+    if not segments and text:
+        segments = (Segment(text, 0.0, audio.duration_s, tuple(words)),)
+    language = "en" if options.translate else read.language or options.language or "en"
+    return Transcript(text, _LANGUAGES.get(language.lower(), language), audio.duration_s, segments)
 
 
-def _entries(answer: object, name: str) -> list[Any]:
-    return cast("list[Any]", getattr(answer, name, None) or [])
-
-
-def _segment(entry: Any, words: list[Word]) -> Segment:
-    start_s, end_s = float(entry.start), float(entry.end)
-    own = tuple(word for word in words if start_s <= (word.start_s + word.end_s) / 2 < end_s)
-    logprob, silence = getattr(entry, "avg_logprob", None), getattr(entry, "no_speech_prob", None)
-    return Segment(entry.text.strip(), start_s, end_s, own, float(logprob or 0.0), float(silence or 0.0))
-
-
-def _word(entry: Any) -> Word:
-    return Word(str(entry.word).strip(), float(entry.start), float(entry.end))
+def _segment(read: _AnswerSegment, words: list[Word]) -> Segment:
+    own = tuple(word for word in words if read.start <= (word.start_s + word.end_s) / 2 < read.end)
+    return Segment(read.text.strip(), read.start, read.end, own, read.avg_logprob or 0.0, read.no_speech_prob or 0.0)
 
 
 def create(context: EngineContext) -> OpenAiStt:
