@@ -155,14 +155,16 @@ def _rate(heard: list[Heard]) -> float:
 
 
 def _print(result: Result) -> None:
-    table = Table("recording", "errors", "words", "short s", "padded s", "faster")
-    table.add_column("heard by the short path", no_wrap=True, overflow="ellipsis")
+    table = Table("recording", "errors / padded", "words", "short s", "padded s", "faster")
     for row in result.rows:
         faster = f"{row.padded.duration_s / row.short.duration_s:.1f}x"
         errors = f"{row.short.errors} / {row.padded.errors}"
         times = (f"{row.short.duration_s:.2f}", f"{row.padded.duration_s:.2f}")
-        table.add_row(row.file, errors, str(row.short.words), *times, faster, row.short.text or "nothing")
+        table.add_row(row.file, errors, str(row.short.words), *times, faster)
     OUT.print(table)
+    for row in result.rows:
+        if row.short.errors:
+            OUT.print(f"{row.file}: {row.short.text}")
     OUT.print(f"word error rate: {result.short_wer:.1%} by short windows, {result.padded_wer:.1%} padded to 30 s")
     OUT.print(f"median: {result.short_s:.2f} s and {result.padded_s:.2f} s, {result.times_faster:.1f} times faster")
     OUT.print(f"noise is {'silent, as it should be' if result.noise_is_empty else 'heard as text'}")
