@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from antiphon.app.asgi import Doors
@@ -77,8 +78,8 @@ async def platform(settings: Settings, clock: Clock | None = None) -> AsyncGener
         await made.engines.start()
         async with asyncio.TaskGroup() as group:
             writer = group.create_task(made.writer.run(), name="store writer")
-            for work in _workers(settings, made, clock):
-                group.create_task(work)
+            for queue, work in _workers(settings, made, clock):
+                group.create_task(work, name=f"{queue} worker")
             try:
                 yield made
             finally:
@@ -109,7 +110,7 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
     keys = [key.get_secret_value() for key in settings.api_keys]
     access = Access(keys, ephemeral, clock, allowed_origins=settings.allowed_origins)
     options = _realtime_options(settings, engines)
-    services = LinkServices(bus, engines.vad, clock, limiter, writer.put, settings.provider_timeout_s)
+    services = LinkServices(bus, engines.vad, clock, limiter, writer.put, settings.provider_timeout_s, metrics)
     attendance = Attendance(clock, metrics, most=settings.max_connections)
     sessions = EmbeddedSessions(clock, resume_window_s=settings.resume_window_s)
     realtime = RealtimeDoor(access, services, sessions, metrics, options, attendance)
@@ -168,8 +169,8 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
     )
 
 
-def _workers(settings: Settings, made: Platform, clock: Clock) -> list[Any]:
-    """Return the worker loops of this process."""
+def _workers(settings: Settings, made: Platform, clock: Clock) -> list[tuple[Queue, Coroutine[Any, Any, None]]]:
+    """Return the worker loops of this process, by their queue."""
     engines = made.engines
     handlers: list[tuple[Queue, loop.Handler, int]] = [
         ("transcribe", Transcriber(engines.stt).handle, settings.stt_workers),
@@ -178,17 +179,22 @@ def _workers(settings: Settings, made: Platform, clock: Clock) -> list[Any]:
         ("translate", Translator(engines.translation).handle, 1),
         ("score", Scorer(engines.end_of_turn).handle, 1),
     ]
+    for queue, _, _ in handlers:
+        made.metrics.watch_queue(queue, partial(made.bus.depth, queue))
     options = WorkerOptions(retry=RetryRule(attempts=settings.bus_attempts), heartbeat_s=settings.bus_lease_s / 3)
     return [
-        loop.run(
-            made.bus,
+        (
             queue,
-            handler,
-            f"{queue}-{os.getpid()}",
-            concurrency=concurrency,
-            options=options,
-            clock=clock,
-            metrics=made.metrics,
+            loop.run(
+                made.bus,
+                queue,
+                handler,
+                f"{queue}-{os.getpid()}",
+                concurrency=concurrency,
+                options=options,
+                clock=clock,
+                metrics=made.metrics,
+            ),
         )
         for queue, handler, concurrency in handlers
     ]

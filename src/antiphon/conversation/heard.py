@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from antiphon.conversation.effects import CutAudio
 from antiphon.conversation.state import Playout, Record
 from antiphon.conversation.step import Refused, Step
-from antiphon.conversation.ticks import TICKS_PER_S, from_ms, ms
+from antiphon.conversation.ticks import TICKS_PER_S, ms
 from antiphon.wire.realtime_client import ConversationItemTruncate
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import ConversationItemTruncated
@@ -71,8 +71,8 @@ def interrupt(step: Step) -> None:
             step.state.cuts.append(str(record.item.id))
 
 
-def truncate(step: Step, message: ConversationItemTruncate) -> None:
-    """Handle ``conversation.item.truncate``: the client knows best; beyond the end it is clamped."""
+def truncatable(step: Step, message: ConversationItemTruncate) -> tuple[Record, Playout]:
+    """Return the item that a client may truncate. Raises `Refused`, which names the field."""
     record = step.find(message.item_id)
     if record is None:
         raise Refused(
@@ -92,7 +92,7 @@ def truncate(step: Step, message: ConversationItemTruncate) -> None:
             code="item_truncate_invalid_content_index",
             param="content_index",
         )
-    cut(step, record, record.playout, min(from_ms(message.audio_end_ms), record.playout.sent))
+    return record, record.playout
 
 
 def settle(step: Step) -> None:

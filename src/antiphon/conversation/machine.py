@@ -30,7 +30,7 @@ from antiphon.conversation.inputs import (
 )
 from antiphon.conversation.state import ResponseState, Rules, State
 from antiphon.conversation.step import Refused, Step
-from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.conversation.ticks import TICKS_PER_S, from_ms
 from antiphon.wire.realtime_client import (
     ConversationItemCreate,
     ConversationItemDelete,
@@ -238,9 +238,18 @@ def _item(step: Step, message: ConversationItemRetrieve | ConversationItemDelete
         case ConversationItemDelete():
             items.delete(step, message)
         case ConversationItemTruncate():
-            heard.truncate(step, message)
+            _truncate(step, message)
         case _:
             assert_never(message)
+
+
+def _truncate(step: Step, message: ConversationItemTruncate) -> None:
+    """The client knows best what was heard; beyond the end it is clamped. An answer under way ends with that."""
+    record, playout = heard.truncatable(step, message)
+    active = step.state.responses.get(step.state.active)
+    if active is not None and record.item.status == "in_progress":
+        response.end(step, active, "cancelled", "client_cancelled")
+    heard.cut(step, record, playout, min(from_ms(message.audio_end_ms), playout.sent))
 
 
 def _misplaced(message: InputAudioBufferAppend | OutputAudioBufferClear) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any, Protocol
 
@@ -51,7 +52,8 @@ class AnyLink(Protocol):
 class Connection:
     """One accepted WebSocket."""
 
-    def __init__(self, receive: Receive, send: SendAsgi) -> None:
+    def __init__(self, receive: Receive, send: SendAsgi, observe: Callable[[float], None]) -> None:
+        self._observe = observe
         self._receive = receive
         self._send = send
         self._link: AnyLink | None = None
@@ -95,7 +97,9 @@ class Connection:
             if message["type"] == "websocket.disconnect":
                 self._left_with = int(message.get("code") or 1005)
                 return
+            begin = time.perf_counter()
             await link.frame(message.get("text") or message.get("bytes"))
+            self._observe(time.perf_counter() - begin)
 
     async def send_text(self, text: str) -> None:
         """Write one frame."""
@@ -115,6 +119,7 @@ class Attendance:
     def __init__(self, clock: Clock, metrics: Metrics, *, most: int = 10_000) -> None:
         self._clock = clock
         self._metrics = metrics
+        self._observe = metrics.message_observer("realtime")
         self._most = most
         self._open: set[Connection] = set()
         self._draining = False
@@ -125,15 +130,17 @@ class Attendance:
             raise Overloaded("The server takes no new connections at the moment; try again soon.")
 
     @contextlib.contextmanager
-    def of(self, connection: Connection) -> Generator[None]:
-        """Count a connection while it is open."""
+    def connect(self, receive: Receive, send: SendAsgi) -> Generator[Connection]:
+        """Yield a connection that counts as long as the context lasts."""
+        connection = Connection(receive, send, self._observe)
         self._open.add(connection)
         self._metrics.connections("realtime", 1)
         try:
-            yield
+            yield connection
         finally:
             self._open.discard(connection)
             self._metrics.connections("realtime", -1)
+            self._metrics.request("realtime", "done")
 
     async def drain(self, deadline_s: float) -> None:
         """Take no new connections, let answers under way end, then close with 1012 so that clients reconnect."""

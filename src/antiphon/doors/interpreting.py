@@ -9,7 +9,7 @@ import msgspec
 
 from antiphon import ids
 from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
-from antiphon.doors.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.connection import Attendance, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.interpreting_link import InterpretingLink
 from antiphon.doors.realtime import RealtimeOptions
 from antiphon.doors.realtime_link import LinkServices
@@ -55,13 +55,14 @@ class InterpretingDoor:
             return
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
-        connection = Connection(receive, send)
         machine = Interpreter(State(seed=ids.token(12), session=session))
+        with self._attendance.connect(receive, send) as connection:
 
-        def link(group: asyncio.TaskGroup) -> InterpretingLink:
-            return InterpretingLink(machine, self._services, self._options, group, connection, tenant=identity.tenant)
+            def link(group: asyncio.TaskGroup) -> InterpretingLink:
+                return InterpretingLink(
+                    machine, self._services, self._options, group, connection, tenant=identity.tenant
+                )
 
-        with self._attendance.of(connection):
             await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
 
     def _session(self, identity: Identity, scope: Scope) -> TranslationSession:

@@ -63,7 +63,7 @@ class InterpretingLink:
         self._refs = 0
         self._reader = group.create_task(self._read_results(), name=f"results {session_id}")
         lasts_s = options.defaults.lasts_s
-        self._timer = asyncio.get_running_loop().call_later(lasts_s, self._tell, told.CloseAsked())
+        self._timer = asyncio.get_running_loop().call_later(lasts_s, self._close_input)
 
     @property
     def is_answering(self) -> bool:
@@ -95,14 +95,21 @@ class InterpretingLink:
             case SessionUpdate():
                 self._tell(told.Updated(message.session))
             case SessionClose():
-                self._tell(told.CloseAsked())
+                self._close_input()
             case _:
                 most = self._limits.max_append_bytes
                 data = realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=most)
-                pcm = self._input.decode(data)
-                self._input.append(pcm)
-                self._tell(told.Appended(self._input.ticks(pcm)))
-                self._voice.feed(self._resampler.feed(pcm))
+                self._append(self._input.decode(data))
+
+    def _append(self, pcm: bytes) -> None:
+        self._input.append(pcm)
+        self._tell(told.Appended(self._input.ticks(pcm)))
+        self._voice.feed(self._resampler.feed(pcm))
+
+    def _close_input(self) -> None:
+        """Nothing more comes: the detector gets silence, so that it scores the last of what was said."""
+        self._tell(told.CloseAsked())
+        self._append(bytes(2 * told.CLOSE_TICKS))
 
     def _heard(self, scores: Sequence[float]) -> None:
         self._tell(told.VoiceScored(tuple(scores)))

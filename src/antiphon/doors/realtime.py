@@ -66,8 +66,7 @@ class RealtimeDoor:
         if _is_beta(scope):
             await _refuse_beta(send)
             return
-        connection = Connection(receive, send)
-        with self._attendance.of(connection):
+        with self._attendance.connect(receive, send) as connection:
             await self._run(connection, identity, session, rules)
 
     async def _run(self, connection: Connection, identity: Identity, session: AnySession, rules: Rules) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -42,6 +42,7 @@ from antiphon.doors.pump import Pump
 from antiphon.doors.realtime_audio import InputBuffer, ItemAudio, SpeechEncoder, audio_ticks
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_outbox import Outbox
+from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
 from antiphon.ports.limiter import Limiter
 from antiphon.ports.store import StoredItem
@@ -79,6 +80,7 @@ class LinkServices:
     limiter: Limiter
     keep: Callable[[StoredItem], None]
     job_timeout_s: float = 30.0
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class Link:
@@ -228,6 +230,7 @@ class Link:
     def _refuse(self, text: str, code: str | None, param: str | None, event_id: str | None) -> None:
         """Answer what never reached the machine."""
         detail = ErrorDetail("invalid_request_error", code, text, param, event_id)
+        self._services.metrics.error("realtime", detail.type)
         self._outbox.put(realtime_codec.encode(Error(event_id=self.machine.new_event_id(), error=detail)))
 
     async def _read_results(self) -> None:
@@ -265,6 +268,8 @@ class Link:
         match effect:
             case Send():
                 self._outbox.put(realtime_codec.encode(effect.event))
+                if isinstance(effect.event, Error):
+                    self._services.metrics.error("realtime", effect.event.error.type)
             case SendAudio():
                 self._send_audio(effect)
             case EndSpeech():

@@ -36,6 +36,8 @@ SILENCE_TICKS = 500 * TICKS_PER_MS
 PADDING_TICKS = 300 * TICKS_PER_MS
 LONGEST_TICKS = 12_000 * TICKS_PER_MS
 """Speech without a pause is cut here, so that the translation does not fall behind for ever."""
+CLOSE_TICKS = 500 * TICKS_PER_MS
+"""Silence that follows the last of the input, so that all of it is scored."""
 DEFAULT_LANGUAGE = "es"
 
 
@@ -68,7 +70,7 @@ class VoiceScored:
 
 @dataclass(frozen=True, slots=True)
 class CloseAsked:
-    """The client has said all; also when the longest session is over."""
+    """The client has said all; also when the longest session is over. At least `CLOSE_TICKS` follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +205,8 @@ class State(msgspec.Struct):
     speech_start: int | None = None
     silence_start: int | None = None
     utterances: list[Utterance] = msgspec.field(default_factory=list[Utterance])
-    closing: bool = False
+    close_at: int | None = None
+    """Where the input ended, once the client has said so."""
     closed: bool = False
 
 
@@ -297,8 +300,9 @@ class Interpreter:
             self._effects.append(Forget(keep))
 
     def _close(self) -> None:
-        self._end_utterance(self.state.written)
-        self.state.closing = True
+        """All was said; what was said last is still being scored."""
+        if self.state.close_at is None:
+            self.state.close_at = self.state.written
 
     # -- stages ------------------------------------------------------------------------------------------------------
     def _worked(self, event: Transcribed | Translated | AudioMade | SpeechMade | Failed) -> None:
@@ -341,6 +345,9 @@ class Interpreter:
     def _advance(self) -> None:
         """Let the oldest utterance go on, and the next ones when it is done."""
         state = self.state
+        is_scored = state.close_at is not None and state.scored >= state.close_at
+        if is_scored:
+            self._end_utterance(state.scored)
         while state.utterances:
             head = state.utterances[0]
             if head.stage == "speak" and not head.job_id:
@@ -350,7 +357,7 @@ class Interpreter:
             if head.stage != "done":
                 return
             state.utterances.pop(0)
-        if state.closing:
+        if is_scored:
             state.closed = True
             self._send(SessionClosed)
             self._effects.append(Close())

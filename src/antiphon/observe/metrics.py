@@ -86,6 +86,10 @@ class Metrics:
         """So many jobs wait."""
         self._depth.labels(_listed(queue, QUEUES)).set(jobs)
 
+    def watch_queue(self, queue: str, depth: Callable[[], int]) -> None:
+        """Ask for the depth of a queue whenever the metrics are read."""
+        self._depth.labels(_listed(queue, QUEUES)).set_function(depth)
+
     def worker_utilization(self, queue: str, share: float) -> None:
         """This share of the worker's slots is at work."""
         self._utilization.labels(_listed(queue, QUEUES)).set(share)

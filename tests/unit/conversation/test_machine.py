@@ -351,6 +351,24 @@ def test_truncate_beyond_the_end_is_clamped_and_acknowledged() -> None:
     assert "error" not in world.types()
 
 
+def test_truncating_an_answer_under_way_ends_it_and_keeps_the_cut() -> None:
+    world = World()
+    world.say_text()
+    world.send("response.create")
+    answer = world.started(effects.StartAnswer)[-1]
+    world.work(answer.job_id, 6)
+    world.work(answer.speak_job_id, 3)
+    item_id = world.last("response.output_item.added")["item"]["id"]
+    world.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=1000)
+    assert world.types()[-2:] == ["response.done", "conversation.item.truncated"]
+    assert world.last("response.done")["response"]["status_details"]["reason"] == "client_cancelled"
+    world.finish()
+    world.advance(5)
+    world.send("conversation.item.retrieve", item_id=item_id)
+    assert world.last("conversation.item.retrieved")["item"]["content"][0]["transcript"] == "It is noon."
+    assert world.types().count("conversation.item.truncated") == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "param"),
     [
