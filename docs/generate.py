@@ -1,12 +1,16 @@
-"""Writes the reference pages and contracts from the code: ``make gen``. ``--check`` fails when one is out of date.
+"""Writes the reference pages and contracts from the code: ``make gen``.
 
-Names of files limit it to these: ``python docs/generate.py events.md asyncapi.json``.
+python docs/generate.py                          all files of docs/reference
+python docs/generate.py events.md openapi.json   these
+python docs/generate.py --check                  write nothing, fail when one is out of date
+python docs/generate.py --out FOLDER             into another folder
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from generators import asyncapi, cli, engines, errors, events, metrics, openapi, settings
@@ -26,14 +30,20 @@ PAGES: dict[str, Callable[[], str]] = {
 }
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Write, or only compare; returns the exit code."""
-    only_check = "--check" in arguments
-    wanted = [name for name in arguments if name in PAGES] or list(PAGES)
-    stale = [name for name in wanted if _update(FOLDER / name, PAGES[name](), only_check=only_check)]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[*PAGES, []], metavar="NAME")  # []: none given
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    chosen = parser.parse_args(arguments)
+    stale = [
+        name for name in chosen.names or PAGES if _update(chosen.out / name, PAGES[name](), only_check=chosen.check)
+    ]
     for name in stale:
-        sys.stdout.write(f"docs/reference/{name} {'is out of date: run `make gen`' if only_check else 'written'}\n")
-    return 1 if stale and only_check else 0
+        verdict = "is out of date: run `make gen`" if chosen.check else "written"
+        sys.stdout.write(f"{chosen.out / name} {verdict}\n")
+    return 1 if stale and chosen.check else 0
 
 
 def _update(path: Path, text: str, *, only_check: bool) -> bool:

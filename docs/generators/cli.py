@@ -7,8 +7,10 @@ import re
 from antiphon.cli.main import app
 from generators.page import page
 
+_CONTENTS = re.compile(r"^#+ Table of Contents\n\n(?:\s*- .*\n)+", re.MULTILINE)
+_LINK = re.compile(r"\[(`[^`]+`)\]\(#[^)]*\)")
 _HEADING = re.compile(r"^(#+ )(?:antiphon )?(?P<command>.+)$", re.MULTILINE)
-_EXAMPLE = re.compile(r"^Example: (?P<line>.+)$", re.MULTILINE)
+_EXAMPLE = re.compile(r"[ \n]*Example: (?P<line>.+)$", re.MULTILINE)
 
 
 def render() -> str:
@@ -19,5 +21,6 @@ def render() -> str:
 
 
 def _tidy(block: str) -> str:
+    block = _LINK.sub(r"\1", _CONTENTS.sub("", block))
     block = _HEADING.sub(lambda found: f"{found[1]}antiphon {found['command']}", block)
-    return _EXAMPLE.sub(lambda found: f"```sh\n{found['line']}\n```", block)
+    return _EXAMPLE.sub(lambda found: f"\n\n```sh\n{found['line']}\n```", block)
