@@ -6,6 +6,9 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+_BLOCK_BYTES = 2**21
+"""A long recording is resampled in blocks: as floats it is twice as large."""
+
 
 class Resampler:
     """Resamples one mono s16le stream; the pieces it returns join without clicks.
@@ -50,7 +53,8 @@ class Resampler:
 def resample(data: bytes, from_hz: int, to_hz: int) -> bytes:
     """Resample mono s16le audio of any length in one piece."""
     resampler = Resampler(from_hz, to_hz)
-    return resampler.feed(data) + resampler.flush()
+    blocks = (data[start : start + _BLOCK_BYTES] for start in range(0, len(data), _BLOCK_BYTES))
+    return b"".join(map(resampler.feed, blocks)) + resampler.flush()
 
 
 def _to_float(data: bytes) -> NDArray[np.float32]:

@@ -1,0 +1,44 @@
+"""What kind of audio file this is, by its first bytes. The name and the type that a client gives count for nothing."""
+
+from __future__ import annotations
+
+_PREFIXES = (
+    (b"OggS", "ogg"),
+    (b"fLaC", "flac"),
+    (b"\x1a\x45\xdf\xa3", "matroska"),
+    (b"ID3", "mp3"),
+    (b"#!AMR", "amr"),
+    (b".snd", "au"),
+    (b"caff", "caf"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
+    (b"\x00\x00\x01\xba", "mpeg"),
+)
+_MOV_ATOMS = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"})
+
+
+def container_of(data: bytes) -> str | None:
+    """Return FFmpeg's name of the container that ``data`` begins like, None when it is none of audio.
+
+    Only containers that hold their sound themselves are known: playlists and manifests, which name files or
+    addresses to be opened, are not.
+    """
+    for prefix, name in _PREFIXES:
+        if data.startswith(prefix):
+            return name
+    if data[:4] in {b"RIFF", b"RF64"} and data[8:12] == b"WAVE":
+        return "wav"
+    if data[:4] == b"FORM" and data[8:12] in {b"AIFF", b"AIFC"}:
+        return "aiff"
+    if data[4:8] in _MOV_ATOMS:
+        return "mov"
+    return _mpeg_audio(data)
+
+
+def _mpeg_audio(data: bytes) -> str | None:
+    """Tell MP3 from AAC: both begin with eleven bits set; two bits that name the layer are zero in AAC."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] & 0xE0 != 0xE0:
+        return None
+    if data[1] & 0xF6 == 0xF0:
+        return "aac"
+    is_sane = data[1] & 0x06 and data[1] & 0x18 != 0x08 and data[2] & 0xF0 != 0xF0 and data[2] & 0x0C != 0x0C
+    return "mp3" if is_sane else None
