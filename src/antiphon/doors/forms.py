@@ -33,7 +33,6 @@ class AudioForm(Generic[T]):
     """What was uploaded. ``file`` is open as long as the form is."""
 
     file: IO[bytes]
-    name: str
     options: T
 
 
@@ -49,12 +48,12 @@ async def audio_form(request: RestRequest, options: type[T]) -> AsyncGenerator[A
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
         parts = _Parts(file)
         await _read(request, parameters.get("boundary", ""), parts)
-        if parts.file_name is None:
+        if not parts.has_file:
             raise InvalidRequest("Missing required parameter: 'file'.", code="missing_required_parameter", param="file")
         if not file.tell():
             raise InvalidRequest("The file is empty.", code="invalid_audio", param="file")
         file.seek(0)
-        yield AudioForm(file, parts.file_name, _typed(parts.fields, options))
+        yield AudioForm(file, _typed(parts.fields, options))
 
 
 async def _read(request: RestRequest, boundary: str, parts: _Parts) -> None:
@@ -74,7 +73,7 @@ class _Parts:
     """Takes the parser's events: a head, data, None at the end of a part."""
 
     file: IO[bytes]
-    file_name: str | None = None
+    has_file: bool = False
     fields: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     _head: MultipartSegment | None = None
     _text: bytearray = field(default_factory=bytearray)
@@ -103,7 +102,7 @@ class _Parts:
         if self._is_file:
             self.file.seek(0)  # the last of several files counts
             self.file.truncate()
-            self.file_name = head.filename
+            self.has_file = True
 
     def _add(self, data: bytes | bytearray) -> None:
         self._text_bytes += len(data)

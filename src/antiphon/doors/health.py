@@ -35,7 +35,12 @@ async def health(request: RestRequest) -> dict[str, Any]:
     }
 
 
-@get("/ready", summary="Should it be sent work?", tags=["operation"], opt={"answers": {JSON: (dict[str, Any],)}})
+@get(
+    "/ready",
+    summary="Should it be sent work?",
+    tags=["operation"],
+    opt={"answers": {JSON: (dict[str, Any],)}, "statuses": {"503": dict[str, Any]}},
+)
 async def ready(request: RestRequest) -> Response[dict[str, Any]]:
     """Answer 200, or 503 while engines load and while the process drains."""
     state = services_of(request).readiness()

@@ -63,7 +63,8 @@ def describe_api(routes: tuple[HTTPRouteHandler, ...], version: str) -> Mapping[
     """Return the OpenAPI 3.1 document of ``routes``.
 
     A route's types come from its signature; its ``opt`` may name more: ``form``, the fields of a multipart form
-    beside ``file``, and ``answers``, the types of its possible answers by media type.
+    beside ``file``; ``answers``, the types of its possible answers by media type; and ``statuses``, the types of
+    answers that are no error although their status is one.
     """
     schemas = _Schemas(_types(routes))
     paths: dict[str, Any] = {}
@@ -128,6 +129,8 @@ def _operation(route: HTTPRouteHandler, path: str, schemas: _Schemas) -> dict[st
     answers = {media: {"schema": schemas.any_of(kinds)} for media, kinds in _answers(route).items()}
     error = {_JSON: {"schema": {"$ref": _REF.format(name="Error")}}}
     refused = {status: {"description": text, "content": error} for status, text in _ERRORS.items()}
+    for status, kind in route.opt.get("statuses", {}).items():
+        refused[status] = {"description": "Not now.", "content": {_JSON: {"schema": schemas.of(kind)}}}
     operation: dict[str, Any] = {
         "operationId": getattr(route.fn, "__name__", path),
         "tags": list(route.tags or ()),

@@ -7,13 +7,14 @@ import contextlib
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import uvicorn
 import websockets.http11
 
 from antiphon.doors.ephemeral import MAX_LENGTH
-from antiphon.doors.handshakes import GuardedConfig, GuardedHttp, Handshakes
+from antiphon.doors.handshakes import GuardedConfig, GuardedHttp, GuardedSocket, Handshakes
 from antiphon.doors.tls import TlsFiles
 from antiphon.errors import InvalidRequest
 
@@ -52,7 +53,7 @@ class HttpServer:
         config = GuardedConfig(
             app,
             http=GuardedHttp,
-            ws="websockets-sansio",
+            ws=GuardedSocket,
             ws_max_size=WS_MAX_BYTES,
             ws_per_message_deflate=False,
             lifespan="off",
@@ -162,9 +163,10 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     """Set ``stop`` on SIGINT and SIGTERM. A second signal ends the process at once, as without this."""
     loop = asyncio.get_running_loop()
 
-    def on_signal(number: signal.Signals) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
+    def on_signal(number: int, frame: FrameType | None = None) -> None:
+        del frame
+        signal.signal(number, signal.SIG_DFL)
+        loop.call_soon_threadsafe(stop.set)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal, number)
+        signal.signal(number, on_signal)

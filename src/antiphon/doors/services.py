@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from litestar.datastructures import State
 
 from antiphon.clock import Clock
 from antiphon.doors.auth import Access, Identity
+from antiphon.doors.budget import ByteBudget
 from antiphon.doors.desk import Desk
 from antiphon.doors.ephemeral import EphemeralSecrets
 from antiphon.entities.capabilities import Capabilities
@@ -47,6 +49,9 @@ class RestServices:
     version: str
     limiter: Limiter | None = None
     allowed_origins: tuple[str, ...] = ()
+    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Uploads decoded at a time: the other threads stay free for what somebody listens to."""
+    waiting_audio: ByteBudget = field(default_factory=ByteBudget)
 
 
 def services_of(request: RestRequest) -> RestServices:

@@ -7,13 +7,13 @@ import base64
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from litestar import post
 from litestar.params import Body
 from litestar.types import ASGIApp
 
-from antiphon.audio.wav import wav_header
+from antiphon.audio.encoder import Encoder
 from antiphon.doors.attendance import attended, begun
 from antiphon.doors.charges import charge_request
 from antiphon.doors.services import RestRequest, correlation_of, identity_of, services_of
@@ -22,7 +22,6 @@ from antiphon.wire.jobs import AudioReady, PipeEntry, Speak
 from antiphon.wire.speech import (
     SpeechAudioDelta,
     SpeechAudioDone,
-    SpeechFormat,
     SpeechRequest,
     SpeechUsage,
     VoiceReference,
@@ -39,18 +38,6 @@ MEDIA_TYPES: dict[str, str] = {
 }
 _CHARS_PER_TOKEN = 4
 _MS_PER_TOKEN = 50
-
-
-class Encoder(Protocol):
-    """Makes a stream of s16le samples into a stream of another format."""
-
-    def feed(self, data: bytes) -> bytes:
-        """Take samples and return what is ready."""
-        ...
-
-    def finish(self) -> bytes:
-        """Return the rest."""
-        ...
 
 
 @post(
@@ -74,7 +61,7 @@ async def create_speech(data: Annotated[SpeechRequest, Body()], request: RestReq
     services, identity = services_of(request), identity_of(request)
     charge_request(services.limiter, identity.tenant)
     wanted = data.response_format or "mp3"
-    encoder = await _open_encoder(wanted)
+    encoder = await asyncio.to_thread(Encoder, wanted, RATE_HZ)  # the first one loads libraries
     entries = services.desk.run(_work(data), tenant=identity.tenant, correlation_id=correlation_of(request))
     spoken = await attended(request.receive, begun(entries))
     if data.stream_format == "sse":
@@ -128,25 +115,3 @@ def _usage(text: str, spoken_bytes: int) -> SpeechUsage:
     spoken_ms = spoken_bytes * 1000 // (2 * RATE_HZ)
     read, made = math.ceil(len(text) / _CHARS_PER_TOKEN), math.ceil(spoken_ms / _MS_PER_TOKEN)
     return SpeechUsage(read, made, read + made)
-
-
-class _Plain:
-    """``pcm``, or ``wav`` of a length that nobody knows yet: the samples as they are, behind a header."""
-
-    def __init__(self, header: bytes = b"") -> None:
-        self._header = header
-
-    def feed(self, data: bytes) -> bytes:
-        header, self._header = self._header, b""
-        return header + data
-
-    def finish(self) -> bytes:
-        return self.feed(b"")
-
-
-async def _open_encoder(wanted: SpeechFormat) -> Encoder:
-    if wanted == "pcm":
-        return _Plain()
-    if wanted == "wav":
-        return _Plain(wav_header(RATE_HZ))
-    raise NotImplementedError

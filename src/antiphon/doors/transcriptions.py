@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
+from antiphon.audio.containers import decode
+from antiphon.audio.sound import Sound
 from antiphon.doors.attendance import attended, begun
 from antiphon.doors.charges import charge_request
 from antiphon.doors.forms import AudioForm, audio_form
@@ -24,7 +26,6 @@ from antiphon.doors.transcript_formats import (
     as_verbose,
     languages_of,
 )
-from antiphon.doors.uploads import decode_upload
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 from antiphon.wire.jobs import PipeEntry, SegmentReady, Transcribe, TranscriptReady
 from antiphon.wire.transcriptions import (
@@ -37,6 +38,8 @@ from antiphon.wire.transcriptions import (
     TranslationOptions,
 )
 
+RATE_HZ = 16_000
+"""What recognisers work with."""
 MAX_BODY_BYTES = MAX_FILE_BYTES + 2**20
 """The file, and the form around it."""
 
@@ -65,7 +68,7 @@ async def create_transcription(request: RestRequest) -> ASGIApp:
     async with audio_form(request, TranscriptionOptions) as form:
         options = form.options
         _check(options)
-        work = await _decoded(form, _work_of(options))
+        work = await _decoded(request, form, _work_of(options))
     entries = await _transcribe(request, work)
     if options.stream:
         return Streaming(_events(entries), EVENT_STREAM, last_words=error_event)
@@ -89,7 +92,7 @@ async def create_translation(request: RestRequest) -> ASGIApp:
         work = Transcribe(
             b"", 0, prompt=wish.prompt or "", model=wish.model, translate=True, temperature=wish.temperature or 0.0
         )
-        work = await _decoded(form, work)
+        work = await _decoded(request, form, work)
     entries = await _transcribe(request, work)
     transcript = await attended(request.receive, _last(entries))
     return _answer(transcript, wish, translated=True)
@@ -125,17 +128,29 @@ def _work_of(options: TranscriptionOptions) -> Transcribe:
     )
 
 
-async def _decoded(form: AudioForm[Any], work: Transcribe) -> Transcribe:
+async def _decoded(request: RestRequest, form: AudioForm[Any], work: Transcribe) -> Transcribe:
     """Put the file's sound into the work."""
-    pcm = await asyncio.to_thread(decode_upload, form.file, form.name)
-    return msgspec.structs.replace(work, audio=pcm.data, rate_hz=pcm.rate_hz)
+    async with services_of(request).decoding:
+        sound = await asyncio.to_thread(_sound_of, form.file)
+    return msgspec.structs.replace(work, audio=sound.data, rate_hz=sound.rate_hz)
+
+
+def _sound_of(file: IO[bytes]) -> Sound:
+    return decode(file.read(), RATE_HZ)
 
 
 async def _transcribe(request: RestRequest, work: Transcribe) -> AsyncGenerator[PipeEntry]:
     """Hand the work to a worker, and return its results once the first is there."""
+    return await attended(request.receive, begun(_results(request, work)))
+
+
+async def _results(request: RestRequest, work: Transcribe) -> AsyncGenerator[PipeEntry]:
     services, identity = services_of(request), identity_of(request)
     entries = services.desk.run(work, tenant=identity.tenant, correlation_id=correlation_of(request))
-    return await attended(request.receive, begun(entries))
+    with services.waiting_audio.hold(len(work.audio)):
+        async with aclosing(entries):
+            async for entry in entries:
+                yield entry
 
 
 async def _last(entries: AsyncGenerator[PipeEntry]) -> TranscriptReady:

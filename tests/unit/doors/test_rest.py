@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 from rest_stage import Script, Stage, stage
 
 from antiphon.doors.services import Readiness
@@ -294,6 +295,8 @@ async def test_the_openapi_document_describes_every_route_and_can_be_resolved() 
     schemas = document["components"]["schemas"]
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= set(schemas)
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
     form = document["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert {"file", "language", "timestamp_granularities", "stream"} <= set(form["schema"]["properties"])
 

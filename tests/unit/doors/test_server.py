@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import websockets
 
-from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.server import HttpServer, ServerOptions, stop_on_signals
 from antiphon.doors.tls import self_signed
 from antiphon.errors import InvalidRequest
 
@@ -24,6 +25,10 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     """Answer HTTP with the path (``/slow`` after 0.5 s), and a WebSocket with the length of its headers."""
     if scope["type"] == "websocket":
         await receive()
+        if scope["path"] == "/refused":
+            await send({"type": "websocket.http.response.start", "status": 401, "headers": []})
+            await send({"type": "websocket.http.response.body", "body": b"no"})
+            return
         await send({"type": "websocket.accept", "subprotocol": None})
         length = sum(len(value) for _, value in scope["headers"])
         await send({"type": "websocket.send", "text": str(length)})
@@ -266,6 +271,16 @@ async def test_a_websocket_opens_without_deflate_and_with_a_secret_of_20_kib() -
             assert not socket.response.headers.get_all("Sec-WebSocket-Extensions")
 
 
+async def test_a_refused_websocket_is_an_answer_and_no_error_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with running() as run:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"ws://127.0.0.1:{run.port}/refused")
+        assert refused.value.response.status_code == 401
+        assert refused.value.response.body == b"no"
+        await asyncio.sleep(0.05)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     "head", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\xff", b"G\x00T / HTTP/1.1\r\n\r\n", b"A" * 70_000]
 )
@@ -312,6 +327,20 @@ async def test_a_broken_certificate_is_a_clear_error(tmp_path: Path) -> None:
     tls.cert.write_text("nonsense")
     with pytest.raises(InvalidRequest, match="certificate"):
         await HttpServer(app, ServerOptions(port=0, tls=tls)).serve(stop=asyncio.Event())
+
+
+async def test_the_first_signal_stops_and_the_second_is_left_to_the_system() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop = asyncio.Event()
+    try:
+        stop_on_signals(stop)
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(2):
+            await stop.wait()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _now() -> float:

@@ -7,9 +7,11 @@ import json
 import wave
 
 import httpx
+import numpy as np
 import pytest
 from rest_stage import Script, stage
 
+from antiphon.audio.containers import decode
 from antiphon.errors import ProviderBusy, ProviderRejected, ProviderUnavailable
 from antiphon.wire.jobs import Speak
 
@@ -144,3 +146,47 @@ async def test_work_that_takes_too_long_is_a_timeout_and_is_cancelled() -> None:
         assert answer.json()["error"]["type"] == "timeout_error"
         await asyncio.sleep(0.05)
         assert len(run.script.cancelled) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "media_type"),
+    [
+        ("mp3", "audio/mpeg"),
+        (None, "audio/mpeg"),
+        ("opus", "audio/ogg"),
+        ("aac", "audio/aac"),
+        ("flac", "audio/flac"),
+        ("wav", "audio/wav"),
+    ],
+)
+async def test_every_format_can_be_decoded_again(wanted: str | None, media_type: str) -> None:
+    tone = (np.sin(np.arange(24_000) * 2 * np.pi * 440 / 24_000) * 8000).astype("<i2").tobytes()
+    async with stage(Script(pieces=[tone[at : at + 9600] for at in range(0, len(tone), 9600)])) as run:
+        answer = await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": wanted})
+    assert answer.headers["content-type"] == media_type
+    sound = decode(answer.content, 24_000)
+    assert sound.duration_s == pytest.approx(1.0, abs=0.12)
+    loudness = np.sqrt(np.mean(np.frombuffer(sound.data, "<i2").astype(float) ** 2))
+    assert loudness == pytest.approx(8000 / np.sqrt(2), rel=0.1)
+
+
+@pytest.mark.parametrize("wanted", ["mp3", "opus", "aac", "flac"])
+async def test_coded_audio_comes_before_the_speech_is_done(wanted: str) -> None:
+    hold = asyncio.Event()
+    wish = {**TEXT, "response_format": wanted}
+    tone = (np.sin(np.arange(24_000) / 9) * 8000).astype("<i2").tobytes()
+    async with (
+        stage(Script(pieces=(tone, tone), hold=hold)) as run,
+        run.client.stream("POST", "/v1/audio/speech", json=wish) as answer,
+    ):
+        chunks = answer.aiter_bytes()
+        assert len(await anext(chunks)) > 0
+        hold.set()
+        assert sum([len(chunk) async for chunk in chunks]) > 0
+
+
+async def test_speech_without_sound_is_a_whole_file_in_every_format() -> None:
+    async with stage(Script(pieces=())) as run:
+        for wanted in ("mp3", "opus", "aac", "flac", "wav"):
+            answer = await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": wanted})
+            assert answer.status_code == 200

@@ -5,10 +5,13 @@ import json
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from rest_stage import Script, Stage, stage
 
+from antiphon.audio.encoder import Encoder
 from antiphon.audio.wav import write_wav
+from antiphon.doors.budget import ByteBudget
 from antiphon.entities.speech import Segment
 from antiphon.errors import ProviderUnavailable, Unsupported
 from antiphon.wire.jobs import Transcribe
@@ -288,3 +291,31 @@ async def test_a_client_that_hangs_up_cancels_the_job() -> None:
             while not run.script.cancelled:
                 await asyncio.sleep(0.01)
         assert len(run.script.cancelled) == 1
+
+
+async def test_recordings_of_other_kinds_are_decoded_whatever_they_are_called() -> None:
+    tone = (np.sin(np.arange(24_000) / 9) * 8000).astype("<i2").tobytes()
+    async with stage() as run:
+        for kind in ("mp3", "opus", "aac", "flac", "wav"):
+            encoder = Encoder(kind, 24_000)
+            coded = encoder.feed(tone) + encoder.finish()
+            assert (await transcribe(run, file=coded)).status_code == 200
+            work = run.script.jobs[-1].work
+            assert isinstance(work, Transcribe)
+            assert work.rate_hz == 16_000
+            assert len(work.audio) / 32_000 == pytest.approx(1.0, abs=0.12)
+
+
+async def test_more_audio_than_may_wait_is_refused_for_now() -> None:
+    hold = asyncio.Event()
+    async with stage(Script(hold=hold), waiting_audio=ByteBudget(len(SOUND))) as run:
+        first = asyncio.create_task(transcribe(run))
+        async with asyncio.timeout(2):
+            while not run.script.jobs:
+                await asyncio.sleep(0.01)
+        second = await transcribe(run)
+        hold.set()
+        assert (second.status_code, second.json()["error"]["type"]) == (503, "overloaded_error")
+        assert second.headers["retry-after"] == "1"
+        assert (await first).status_code == 200
+        assert run.services.waiting_audio.held_bytes == 0
