@@ -68,6 +68,7 @@ class Whisper:
     async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
         """Yield the segments of each passage as soon as it is decoded, and then the transcript."""
         transcriber = self._ready(options)
+        deadline = asyncio.get_running_loop().time() + self._context.timeout_s
         events: _Events = asyncio.Queue()
         gone = threading.Event()
         segments: list[Segment] = []
@@ -82,7 +83,7 @@ class Whisper:
         work = self._threads.submit(decode)
         work.add_done_callback(lambda done: None if done.cancelled() else tell(done.exception()))
         try:
-            async for passage in _passages(events, work, self._context.timeout_s):
+            while passage := await _next(events, work, asyncio.timeout_at(deadline)):
                 language = language or passage.language
                 for segment in passage.segments:
                     segments.append(segment)
@@ -136,21 +137,17 @@ def _tell_loop(events: _Events) -> Callable[[Passage | BaseException | None], No
     return tell
 
 
-async def _passages(events: _Events, work: Future[None], timeout_s: float) -> AsyncIterator[Passage]:
-    """Yield what the thread tells: passages, then None or the error that ended it. Gives up at the deadline."""
-    deadline = asyncio.get_running_loop().time() + timeout_s
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
-                event = await events.get()
-        except TimeoutError as exc:
-            waited = "waited for a thread" if not work.running() else "was decoding"
-            raise ProviderTimeout(f"whisper {waited} for {timeout_s:g} s") from exc
-        if event is None:
-            return
-        if isinstance(event, BaseException):
-            raise ProviderUnavailable(f"whisper failed: {event}") from event
-        yield event
+async def _next(events: _Events, work: Future[None], deadline: asyncio.Timeout) -> Passage | None:
+    """Return what the thread tells next: a passage, or None at the end. Raises what ended it otherwise."""
+    try:
+        async with deadline:
+            event = await events.get()
+    except TimeoutError as exc:
+        waited = "was decoding" if work.running() else "waited for a thread"
+        raise ProviderTimeout(f"whisper {waited} until the deadline") from exc
+    if isinstance(event, BaseException):
+        raise ProviderUnavailable(f"whisper failed: {event}") from event
+    return event
 
 
 def _samples(audio: Pcm) -> Samples:
