@@ -14,7 +14,8 @@ from antiphon.doors.interpreting_link import InterpretingLink
 from antiphon.doors.realtime import RealtimeOptions
 from antiphon.doors.realtime_link import LinkServices
 from antiphon.errors import AntiphonError, InvalidRequest
-from antiphon.interpreting.machine import DEFAULT_LANGUAGE, Interpreter, State, merge
+from antiphon.interpreting.machine import DEFAULT_LANGUAGE, Interpreter, merge
+from antiphon.interpreting.state import State
 from antiphon.observe.metrics import Metrics
 from antiphon.wire.translation import (
     TranslationAudio,

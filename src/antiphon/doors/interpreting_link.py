@@ -17,8 +17,8 @@ from antiphon.doors.realtime_audio import PCM_HZ, InputBuffer
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_link import LinkServices
 from antiphon.doors.realtime_outbox import Outbox
-from antiphon.interpreting import machine as told
-from antiphon.interpreting.machine import Effect, Interpreter
+from antiphon.interpreting import effects, inputs
+from antiphon.interpreting.machine import CLOSE_TICKS, Interpreter
 from antiphon.ports.vad import RATE_HZ as VAD_HZ
 from antiphon.wire import jobs, realtime_codec
 from antiphon.wire.event_decoder import BadEvent, EventDecoder
@@ -72,7 +72,7 @@ class InterpretingLink:
 
     def open(self) -> None:
         """Greet the client."""
-        self._tell(told.Opened())
+        self._tell(inputs.Opened())
 
     async def frame(self, frame: str | bytes | None) -> None:
         """Take one frame of the client, no faster than it reads."""
@@ -93,7 +93,7 @@ class InterpretingLink:
         message = _decoder.decode(frame)
         match message:
             case SessionUpdate():
-                self._tell(told.Updated(message.session))
+                self._tell(inputs.Updated(message.session))
             case SessionClose():
                 self._close_input()
             case _:
@@ -103,16 +103,16 @@ class InterpretingLink:
 
     def _append(self, pcm: bytes) -> None:
         self._input.append(pcm)
-        self._tell(told.Appended(self._input.ticks(pcm)))
+        self._tell(inputs.Appended(self._input.ticks(pcm)))
         self._voice.feed(self._resampler.feed(pcm))
 
     def _close_input(self) -> None:
         """Nothing more comes: the detector gets silence, so that it scores the last of what was said."""
-        self._tell(told.CloseAsked())
-        self._append(bytes(2 * told.CLOSE_TICKS))
+        self._tell(inputs.CloseAsked())
+        self._append(bytes(2 * CLOSE_TICKS))
 
     def _heard(self, scores: Sequence[float]) -> None:
-        self._tell(told.VoiceScored(tuple(scores)))
+        self._tell(inputs.VoiceScored(tuple(scores)))
 
     async def _read_results(self) -> None:
         async for _, entry in self._jobs.results():
@@ -123,44 +123,44 @@ class InterpretingLink:
         job_id = self._jobs.name(entry)
         match entry:
             case jobs.TranscriptReady():
-                self._tell(told.Transcribed(job_id, entry.text, entry.language))
+                self._tell(inputs.Transcribed(job_id, entry.text, entry.language))
             case jobs.TranslationReady():
-                self._tell(told.Translated(job_id, entry.text))
+                self._tell(inputs.Translated(job_id, entry.text))
             case jobs.AudioReady() if entry.audio:
                 self._refs += 1
                 self._speech[self._refs] = entry.audio
-                self._tell(told.AudioMade(job_id, self._refs))
+                self._tell(inputs.AudioMade(job_id, self._refs))
             case jobs.SpeechDone():
-                self._tell(told.SpeechMade(job_id))
+                self._tell(inputs.SpeechMade(job_id))
             case jobs.JobFailed():
-                self._tell(told.Failed(job_id, entry.code, entry.message))
+                self._tell(inputs.Failed(job_id, entry.code, entry.message))
             case _:
                 pass
 
-    def _tell(self, event: told.Input) -> None:
+    def _tell(self, event: inputs.Input) -> None:
         for effect in self._machine.receive(event):
             self._carry_out(effect)
 
-    def _carry_out(self, effect: Effect) -> None:
+    def _carry_out(self, effect: effects.Effect) -> None:
         match effect:
-            case told.Send():
+            case effects.Send():
                 self._outbox.put(_encode(effect.event))
-            case told.SendAudio():
+            case effects.SendAudio():
                 data = pybase64.b64encode(self._speech.pop(effect.ref)).decode()
                 self._outbox.put(_encode(replace(effect.event, delta=data)))
-            case told.Transcribe():
+            case effects.Transcribe():
                 clip = self._input.clip(effect.start, effect.end)
                 self._input.forget(effect.end)
                 self._work.put((effect.job_id, "transcribe", jobs.Transcribe(clip.data, clip.rate_hz)))
-            case told.Translate():
+            case effects.Translate():
                 work = jobs.Translate(effect.text, effect.target, effect.source or None)
                 self._work.put((effect.job_id, "translate", work))
-            case told.Speak():
+            case effects.Speak():
                 work = jobs.Speak(effect.text, language=effect.language)
                 self._work.put((effect.job_id, "speak", work))
-            case told.Forget():
+            case effects.Forget():
                 self._input.forget(effect.end)
-            case told.Close():
+            case effects.Close():
                 self._connection.hang_up(1000, "")
 
     async def _submit(self, job: tuple[str, jobs.Queue, jobs.Work]) -> None:

@@ -5,13 +5,26 @@ Like the conversation machine it has no I/O: it is told what happened and says w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Any, assert_never
 
-import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from antiphon.interpreting.effects import Close, Effect, Forget, Send, SendAudio, Speak, Transcribe, Translate
+from antiphon.interpreting.inputs import (
+    Appended,
+    AudioMade,
+    CloseAsked,
+    Failed,
+    Input,
+    Opened,
+    SpeechMade,
+    Transcribed,
+    Translated,
+    Updated,
+    VoiceScored,
+)
+from antiphon.interpreting.state import State, Utterance
 from antiphon.wire.realtime_server import Error, ErrorDetail
 from antiphon.wire.translation import (
     SessionClosed,
@@ -23,8 +36,6 @@ from antiphon.wire.translation import (
     TranslationAudio,
     TranslationInput,
     TranslationOutput,
-    TranslationServerMessage,
-    TranslationSession,
     TranslationSessionUpdate,
 )
 
@@ -39,175 +50,6 @@ LONGEST_TICKS = 12_000 * TICKS_PER_MS
 CLOSE_TICKS = 500 * TICKS_PER_MS
 """Silence that follows the last of the input, so that all of it is scored."""
 DEFAULT_LANGUAGE = "es"
-
-
-# -- inputs ----------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The client is connected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Updated:
-    """The client changes the session."""
-
-    session: TranslationSessionUpdate
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """So much audio came."""
-
-    ticks: int
-
-
-@dataclass(frozen=True, slots=True)
-class VoiceScored:
-    """Speech probabilities of the next 32 ms windows."""
-
-    probabilities: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CloseAsked:
-    """The client has said all; also when the longest session is over. At least `CLOSE_TICKS` follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transcribed:
-    """An utterance is understood."""
-
-    job_id: str
-    text: str
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class Translated:
-    """An utterance is translated."""
-
-    job_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class AudioMade:
-    """More of an utterance is spoken; the samples lie at the door under ``ref``."""
-
-    job_id: str
-    ref: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechMade:
-    """An utterance is spoken."""
-
-    job_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A job was given up."""
-
-    job_id: str
-    code: str | None
-    message: str
-
-
-Input = (
-    Opened | Updated | Appended | VoiceScored | CloseAsked | Transcribed | Translated | AudioMade | SpeechMade | Failed
-)
-
-
-# -- effects ---------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send an event."""
-
-    event: TranslationServerMessage
-
-
-@dataclass(frozen=True, slots=True)
-class SendAudio:
-    """Send an event whose ``delta`` is the speech under ``ref``."""
-
-    event: SessionOutputAudioDelta
-    ref: int
-
-
-@dataclass(frozen=True, slots=True)
-class Transcribe:
-    """Transcribe the input from ``start`` to ``end`` (ticks); nothing before ``end`` is needed afterwards."""
-
-    job_id: str
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Translate:
-    """Translate ``text``."""
-
-    job_id: str
-    text: str
-    source: str
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class Speak:
-    """Speak ``text``."""
-
-    job_id: str
-    text: str
-    language: str
-
-
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """Drop the input before ``end``."""
-
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """All was said; close with code 1000."""
-
-
-Effect = Send | SendAudio | Transcribe | Translate | Speak | Forget | Close
-
-
-class Utterance(msgspec.Struct):
-    """A stretch of speech on its way through the stages."""
-
-    start: int
-    target: str
-    job_id: str
-    stage: Literal["transcribe", "translate", "speak", "done"] = "transcribe"
-    source: str = ""
-    said: str = ""
-    translated: str = ""
-    shown: bool = False
-
-
-class State(msgspec.Struct):
-    """A whole translation session."""
-
-    seed: str
-    session: TranslationSession
-    counter: int = 0
-    written: int = 0
-    scored: int = 0
-    kept: int = 0
-    """Where the audio begins that is still needed."""
-    run: int = 0
-    speech_start: int | None = None
-    silence_start: int | None = None
-    utterances: list[Utterance] = msgspec.field(default_factory=list[Utterance])
-    close_at: int | None = None
-    """Where the input ended, once the client has said so."""
-    closed: bool = False
 
 
 class Interpreter:

@@ -1,0 +1,65 @@
+"""What a translation session asks for: events to send, work to start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from antiphon.wire.translation import SessionOutputAudioDelta, TranslationServerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send an event."""
+
+    event: TranslationServerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class SendAudio:
+    """Send an event whose ``delta`` is the speech under ``ref``."""
+
+    event: SessionOutputAudioDelta
+    ref: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribe:
+    """Transcribe the input from ``start`` to ``end`` (ticks); nothing before ``end`` is needed afterwards."""
+
+    job_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Translate:
+    """Translate ``text``."""
+
+    job_id: str
+    text: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Speak ``text``."""
+
+    job_id: str
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Drop the input before ``end``."""
+
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """All was said; close with code 1000."""
+
+
+Effect = Send | SendAudio | Transcribe | Translate | Speak | Forget | Close
