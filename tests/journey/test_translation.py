@@ -98,7 +98,12 @@ async def test_a_secret_for_translation_opens_it_and_one_for_conversations_does_
         async with websockets.connect(url, additional_headers=headers) as socket:
             created = (await until(socket, "session.created"))[0]["session"]
             assert created["audio"]["output"]["language"] == "de"
-        with pytest.raises(websockets.InvalidStatus):
+        with pytest.raises(websockets.InvalidStatus) as refused:
             async with websockets.connect(url, additional_headers={"Authorization": f"Bearer {secret.value}"}):
                 pass
+        assert refused.value.response.status_code == 400
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            async with served.connect(additional_headers=headers):
+                pass
+        assert refused.value.response.status_code == 400
         await client.close()

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
     piper_path: Path | None = Field(default=None, description="A Piper voice (.onnx with its .json beside it).")
     kokoro_path: Path | None = Field(default=None, description="Folder with Kokoro's model and voices.")
     provider_timeout_s: float = Field(default=30.0, gt=0, description="Deadline of one call to an engine, seconds.")
+    speech_timeout_s: float = Field(
+        default=300.0, gt=0, description="Deadline of one REST call to speak or to transcribe, seconds."
+    )
 
     # -- stub engines ----------------------------------------------------------------------------------------------
     stub_stt_ms: float = Field(default=0, ge=0, description="Stub: time to the transcript.")

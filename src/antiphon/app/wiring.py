@@ -124,7 +124,7 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
 
     rest = build_rest(
         RestServices(
-            desk=Desk(bus, clock, timeout_s=settings.provider_timeout_s),
+            desk=Desk(bus, clock, timeout_s=settings.speech_timeout_s),
             access=access,
             ephemeral=ephemeral,
             clock=clock,

@@ -108,7 +108,10 @@ class RealtimeDoor:
 
     def _session(self, wish: bytes | None, query: Mapping[str, list[str]]) -> AnySession:
         """Return the session that a client begins with. Raises `InvalidRequest`."""
-        update = None if wish is None else msgspec.json.decode(wish, type=AnySessionUpdate)
+        try:
+            update = None if wish is None else msgspec.json.decode(wish, type=AnySessionUpdate)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest("This client secret was not made for conversations.", param="session") from error
         model = query.get("model", [""])[0]
         return describe(
             update,
