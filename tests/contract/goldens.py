@@ -1,4 +1,4 @@
-"""The golden events: one JSON file each, ``<event>.json`` or ``<event>~<variant>.json``."""
+"""The golden events: one JSON file each, ``<event>.json`` or ``<event>~<variant>.json``, in a folder by direction."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from typing import Any, Literal
 
 from antiphon.wire.realtime_client import ClientMessage
 from antiphon.wire.realtime_server import ServerMessage
+from antiphon.wire.translation import TranslationClientMessage, TranslationServerMessage
 
 FOLDER = Path(__file__).resolve().parent / "golden"
-Direction = Literal["client", "server"]
+Direction = Literal["client", "server", "translation/client", "translation/server"]
+UNIONS: dict[Direction, Any] = {
+    "client": ClientMessage,
+    "server": ServerMessage,
+    "translation/client": TranslationClientMessage,
+    "translation/server": TranslationServerMessage,
+}
 
 
 def names(direction: Direction) -> list[str]:
@@ -31,5 +38,4 @@ def event(direction: Direction, name: str) -> dict[str, Any]:
 
 def types(direction: Direction) -> list[str]:
     """Return the names of all events of a direction."""
-    union = ClientMessage if direction == "client" else ServerMessage
-    return [str(message.__struct_config__.tag) for message in typing.get_args(union)]
+    return [str(message.__struct_config__.tag) for message in typing.get_args(UNIONS[direction])]

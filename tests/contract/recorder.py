@@ -17,9 +17,16 @@ import jsonschema
 import msgspec
 from jsonschema.protocols import Validator
 
-from antiphon.wire.realtime_server import ServerMessage
 from tests.contract import goldens, sdk
+from tests.contract.goldens import Direction
 
+CHANNELS: dict[Direction, str] = {
+    "client": "realtime",
+    "server": "realtime",
+    "translation/client": "translations",
+    "translation/server": "translations",
+}
+"""The channel of AsyncAPI that events of a direction travel through."""
 ASYNCAPI = Path(__file__).resolve().parents[2] / "docs" / "reference" / "asyncapi.json"
 SEEN_VARIABLE = "ANTIPHON_TEST_SEEN_EVENTS"
 
@@ -54,34 +61,35 @@ class ContractError(AssertionError):
     """A server event does not keep the contract."""
 
 
-def check_server_event(event: dict[str, Any]) -> None:
+def check_server_event(event: dict[str, Any], direction: Direction = "server") -> None:
     """Raise `ContractError` unless an event, as parsed from its frame, keeps the whole contract; else note it as seen.
 
     Our own types, AsyncAPI, the SDK's types, the rules on nulls and what strict clients need of items: all must agree.
+    Events of the translation door have the ``direction`` "translation/server".
     """
     found = [
-        *_own_type(event),
-        *asyncapi_complaints(event),
-        *sdk.complaints(event),
+        *_own_type(event, direction),
+        *asyncapi_complaints(event, direction),
+        *sdk.complaints(event, direction),
         *(f"{path} is null" for path in sorted(set(nulls(event)) - NULLABLE)),
         *_item_complaints(event),
     ]
     if found:
         raise ContractError(f"{event.get('type')}: {'; '.join(found)}\n{json.dumps(event, indent=2)[:4000]}")
-    _note(event["type"])
+    _note(f"{direction} {event['type']}")
 
 
-def _own_type(event: dict[str, Any]) -> list[str]:
+def _own_type(event: dict[str, Any], direction: Direction) -> list[str]:
     try:
-        known = json.loads(msgspec.json.encode(msgspec.convert(event, ServerMessage)))
+        known = json.loads(msgspec.json.encode(msgspec.convert(event, goldens.UNIONS[direction])))
     except msgspec.ValidationError as error:
         return [f"does not fit our own type: {error}"]
     return [] if known == event else [f"holds fields that our own type does not have, or lacks some: {known}"]
 
 
-def asyncapi_complaints(event: dict[str, Any], channel: str = "realtime") -> list[str]:
+def asyncapi_complaints(event: dict[str, Any], direction: Direction) -> list[str]:
     """Return what AsyncAPI's schema of the event has against it."""
-    validator = _validators(channel).get(event["type"])
+    validator = _validators(CHANNELS[direction]).get(event["type"])
     if validator is None:
         return ["is not in AsyncAPI"]
     return [f"AsyncAPI: {error.json_path} {error.message}" for error in validator.iter_errors(event)]
@@ -138,10 +146,12 @@ def _note(kind: str) -> None:
 def seen() -> frozenset[str]:
     """Return the events seen so far, by this process and by those that share the file."""
     shared = os.environ.get(SEEN_VARIABLE)
-    noted = Path(shared).read_text("utf-8").split() if shared and Path(shared).exists() else []
+    noted = Path(shared).read_text("utf-8").splitlines() if shared and Path(shared).exists() else []
     return frozenset({*_seen, *noted})
 
 
 def unseen() -> list[str]:
     """Return the documented server events that no journey has received yet."""
-    return [kind for kind in goldens.types("server") if kind not in seen()]
+    directions: tuple[Direction, ...] = ("server", "translation/server")
+    documented = [f"{direction} {kind}" for direction in directions for kind in goldens.types(direction)]
+    return [kind for kind in documented if kind not in seen()]

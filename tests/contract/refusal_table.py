@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from antiphon.wire import realtime_codec
-from antiphon.wire.event_decoder import BadEvent
+from antiphon.wire.event_decoder import BadEvent, EventDecoder
 from tests.contract import goldens
+from tests.contract.goldens import Direction
 
 TABLE = goldens.FOLDER / "refusals.json"
 FREE = ("parameters", "variables", "metadata")
@@ -24,23 +24,27 @@ ACCEPTED = "accepted"
 Table = dict[str, dict[str, str]]
 
 
-def observed() -> Table:
-    """Return, for each golden, ``{"<what is wrong> <path>": "<code> <param>"}``."""
-    return {
-        name: {wrong: answer(frame) for wrong, frame in variations(goldens.event("client", name))}
-        for name in goldens.names("client")
-    }
+def cases() -> list[tuple[Direction, str]]:
+    """Return all golden client events."""
+    directions: tuple[Direction, ...] = ("client", "translation/client")
+    return [(direction, name) for direction in directions for name in goldens.names(direction)]
+
+
+def observed(direction: Direction, name: str) -> dict[str, str]:
+    """Return ``{"<what is wrong> <path>": "<code> <param>"}`` of one golden."""
+    decoder = EventDecoder[Any](goldens.UNIONS[direction])
+    return {wrong: answer(decoder, frame) for wrong, frame in variations(goldens.event(direction, name))}
 
 
 def recorded() -> Table:
-    """Return the golden table."""
+    """Return the golden table, by ``<direction>/<name>``."""
     return json.loads(TABLE.read_text("utf-8"))
 
 
-def answer(frame: str) -> str:
+def answer(decoder: EventDecoder[Any], frame: str) -> str:
     """Return the code and the param that a frame is refused with."""
     try:
-        realtime_codec.decode(frame)
+        decoder.decode(frame)
     except BadEvent as bad:
         return f"{bad.code} {bad.param}"
     return ACCEPTED
@@ -94,4 +98,5 @@ def _name(path: tuple[str | int, ...]) -> str:
 
 
 if __name__ == "__main__":
-    TABLE.write_text(json.dumps(observed(), indent=1) + "\n", "utf-8")
+    table = {f"{direction}/{name}": observed(direction, name) for direction, name in cases()}
+    TABLE.write_text(json.dumps(table, indent=1) + "\n", "utf-8")

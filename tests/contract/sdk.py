@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pydantic
-from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent
+from openai.types.realtime import (
+    RealtimeClientEvent,
+    RealtimeServerEvent,
+    RealtimeTranslationClientEvent,
+    RealtimeTranslationServerEvent,
+)
+
+from tests.contract.goldens import Direction
 
 KNOWN_EXTRAS = frozenset({"session.id", "session.object", "session.expires_at"})
 """What every server sends and the SDK's types do not name."""
@@ -19,19 +26,26 @@ def models(union: Any) -> dict[str, type[pydantic.BaseModel]]:
     return {typing.get_args(member.model_fields["type"].annotation)[0]: member for member in members}
 
 
-SERVER = models(RealtimeServerEvent)
-CLIENT = models(RealtimeClientEvent)
-_UNION = pydantic.TypeAdapter[Any](RealtimeServerEvent)
+MODELS: dict[Direction, dict[str, type[pydantic.BaseModel]]] = {
+    "client": models(RealtimeClientEvent),
+    "server": models(RealtimeServerEvent),
+    "translation/client": models(RealtimeTranslationClientEvent),
+    "translation/server": models(RealtimeTranslationServerEvent),
+}
+_UNIONS: dict[Direction, pydantic.TypeAdapter[Any]] = {
+    "server": pydantic.TypeAdapter(RealtimeServerEvent),
+    "translation/server": pydantic.TypeAdapter(RealtimeTranslationServerEvent),
+}
 
 
-def complaints(event: dict[str, Any]) -> list[str]:
+def complaints(event: dict[str, Any], direction: Direction = "server") -> list[str]:
     """Return what the SDK's types have against a server event."""
-    model = SERVER.get(event["type"])
+    model = MODELS[direction].get(event["type"])
     if model is None:
         return [f"{event['type']} is no server event of the SDK"]
     try:
         parsed = model.model_validate(event, strict=True)
-        _UNION.validate_python(event)
+        _UNIONS[direction].validate_python(event)
     except pydantic.ValidationError as error:
         return [f"{event['type']} does not fit the SDK's type: {error}"]
     unknown = set(_extras(parsed, "")) - KNOWN_EXTRAS

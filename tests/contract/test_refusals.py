@@ -28,14 +28,14 @@ def _refusal(frame: str) -> BadEvent:
     return caught.value
 
 
-@pytest.mark.parametrize("name", goldens.names("client"))
-def test_every_wrong_field_of_an_event_is_refused_as_recorded(name: str) -> None:
-    assert refusal_table.observed()[name] == refusal_table.recorded()[name]
+@pytest.mark.parametrize(("direction", "name"), refusal_table.cases())
+def test_every_wrong_field_of_an_event_is_refused_as_recorded(direction: goldens.Direction, name: str) -> None:
+    assert refusal_table.observed(direction, name) == refusal_table.recorded()[f"{direction}/{name}"]
 
 
-@pytest.mark.parametrize("name", goldens.names("client"))
-def test_a_refusal_names_the_field_and_what_is_wrong_with_it(name: str) -> None:
-    for wrong, found in refusal_table.recorded()[name].items():
+@pytest.mark.parametrize("event", refusal_table.recorded())
+def test_a_refusal_names_the_field_and_what_is_wrong_with_it(event: str) -> None:
+    for wrong, found in refusal_table.recorded()[event].items():
         kind, path = wrong.split(" ")
         if found == refusal_table.ACCEPTED:
             assert kind == "missing" or path in FREE_FORM
@@ -44,7 +44,7 @@ def test_a_refusal_names_the_field_and_what_is_wrong_with_it(name: str) -> None:
 
 
 def test_the_table_has_no_events_that_are_gone() -> None:
-    assert set(refusal_table.recorded()) == set(goldens.names("client"))
+    assert set(refusal_table.recorded()) == {f"{direction}/{name}" for direction, name in refusal_table.cases()}
 
 
 @pytest.mark.parametrize("name", goldens.names("client"))

@@ -11,6 +11,7 @@ import pybase64
 import pytest
 import websockets
 
+from tests.contract.recorder import check_server_event
 from tests.serving import Served, recording, serving, silence
 
 QUESTION = recording("spk1_snt4.wav")
@@ -30,6 +31,7 @@ async def until(socket: Any, kind: str) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     while not events or events[-1]["type"] != kind:
         events.append(json.loads(await socket.recv()))
+        check_server_event(events[-1], "translation/server")
     return events
 
 
