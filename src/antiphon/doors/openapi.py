@@ -69,8 +69,10 @@ def describe_api(routes: tuple[HTTPRouteHandler, ...], version: str) -> Mapping[
     schemas = _Schemas(_types(routes))
     paths: dict[str, Any] = {}
     for route in routes:
-        for path in sorted(route.paths):
+        for number, path in enumerate(sorted(route.paths, key=lambda path: (len(path), path))):
             operation = _operation(route, path.replace(":path}", "}"), schemas)
+            if number:  # another name of the same route
+                operation["operationId"] += f"_{number + 1}"
             paths.setdefault(path.replace(":path}", "}"), {})[_method(route)] = operation
     return {
         "openapi": "3.1.0",

@@ -297,6 +297,8 @@ async def test_the_openapi_document_describes_every_route_and_can_be_resolved() 
     assert references <= set(schemas)
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
+    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(set(ids)) == len(ids)
     form = document["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert {"file", "language", "timestamp_granularities", "stream"} <= set(form["schema"]["properties"])
 
