@@ -175,4 +175,4 @@ class InterpretingLink:
         self._timer.cancel()
         self._voice.close()
         self._reader.cancel()
-        await self._jobs.close([utterance.job_id for utterance in self._machine.state.utterances])
+        await self._jobs.close([utterance.job_id for utterance in self._machine.state.utterances if utterance.job_id])

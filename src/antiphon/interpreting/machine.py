@@ -82,7 +82,8 @@ class Interpreter:
                 self.state.written += event.ticks
             case VoiceScored():
                 for probability in event.probabilities:
-                    self._score(probability >= THRESHOLD)
+                    if not self._is_scored:
+                        self._score(probability >= THRESHOLD)
                 self._forget_old()
             case CloseAsked():
                 self._close()
@@ -165,8 +166,8 @@ class Interpreter:
                 self._effects.append(SendAudio(delta, event.ref))
             case SpeechMade():
                 utterance.stage = "done"
-            case Failed():
-                self._give_up(utterance)
+            case Failed():  # what there is in words is still shown, in its turn; the session goes on
+                utterance.stage, utterance.job_id = "done", ""
 
     def _translate(self, utterance: Utterance) -> None:
         if not utterance.said:
@@ -176,30 +177,28 @@ class Interpreter:
         effect = Translate(utterance.job_id, utterance.said, utterance.source, utterance.target)
         self._effects.append(effect)
 
-    def _give_up(self, utterance: Utterance) -> None:
-        """A stage has failed: what there is in words is still shown, the session goes on."""
-        if utterance.stage == "speak" or not utterance.said:
-            utterance.stage = "done"
-            return
-        self._show(utterance)
-        utterance.stage = "done"
+    @property
+    def _is_scored(self) -> bool:
+        """True once all that was said before the client's close is scored; what comes later is not listened to."""
+        state = self.state
+        return state.close_at is not None and state.scored >= state.close_at
 
     def _advance(self) -> None:
         """Let the oldest utterance go on, and the next ones when it is done."""
         state = self.state
-        is_scored = state.close_at is not None and state.scored >= state.close_at
-        if is_scored:
+        if self._is_scored:
             self._end_utterance(state.scored)
         while state.utterances:
             head = state.utterances[0]
-            if head.stage == "speak" and not head.job_id:
+            if head.job_id == "" and head.said:  # translated, or given up: its turn has come
                 self._show(head)
+            if head.stage == "speak" and not head.job_id:
                 head.job_id = self._id("job")
                 self._effects.append(Speak(head.job_id, head.translated, head.target))
             if head.stage != "done":
                 return
             state.utterances.pop(0)
-        if is_scored:
+        if self._is_scored:
             state.closed = True
             self._send(SessionClosed)
             self._effects.append(Close())
@@ -216,7 +215,7 @@ class Interpreter:
 
 
 def merge(present: TranslationAudio, wish: TranslationAudio) -> TranslationAudio:
-    """Return the configuration with a client's wish worked in: absent keeps, null clears."""
+    """Return the configuration with a client's wish worked in: absent keeps, null clears all but the language."""
     own, asked = present.input, wish.input
     return TranslationAudio(
         input=TranslationInput(
