@@ -65,6 +65,7 @@ async def serving(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
                 port=0,
                 handshake_timeout_s=chosen.handshake_timeout_s,
                 max_handshakes=chosen.max_handshakes,
+                max_undecoded_bytes=chosen.max_undecoded_bytes,
                 shutdown_s=1,
             ),
         )

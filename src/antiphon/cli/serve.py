@@ -102,6 +102,7 @@ async def _serve(settings: Settings, host: str, port: int, tls: TlsFiles | None)
             tls=tls,
             handshake_timeout_s=settings.handshake_timeout_s,
             max_handshakes=settings.max_handshakes,
+            max_undecoded_bytes=settings.max_undecoded_bytes,
         )
         server = HttpServer(running.app, options)
         await server.serve(stop=stop, ready=lambda url: _announce(url, running.access.is_open), drain=running.drain)

@@ -12,6 +12,7 @@ import structlog
 
 from antiphon.clock import Clock
 from antiphon.doors.errors_http import error_answer
+from antiphon.doors.sockets import socket_of
 from antiphon.errors import AntiphonError, Overloaded
 from antiphon.observe.metrics import Metrics
 
@@ -52,8 +53,9 @@ class AnyLink(Protocol):
 class Connection:
     """One accepted WebSocket."""
 
-    def __init__(self, receive: Receive, send: SendAsgi, observe: Callable[[float], None]) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: SendAsgi, observe: Callable[[float], None]) -> None:
         self._observe = observe
+        self._socket = socket_of(scope)
         self._receive = receive
         self._send = send
         self._link: AnyLink | None = None
@@ -87,7 +89,8 @@ class Connection:
             if self._closing is not None:
                 await link.flushed()
                 code, reason = self._closing
-                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+                with contextlib.suppress(OSError):  # the client has left first
+                    await self._send({"type": "websocket.close", "code": code, "reason": reason})
         finally:
             await link.close()
 
@@ -101,9 +104,13 @@ class Connection:
             await link.frame(message.get("text") or message.get("bytes"))
             self._observe(time.perf_counter() - begin)
 
-    async def send_text(self, text: str) -> None:
-        """Write one frame."""
-        await self._send({"type": "websocket.send", "text": text})
+    def write(self, text: bytes) -> bool:
+        """Write one frame at once and return True, or False when `send_text` has to wait for the client."""
+        return self._socket is not None and self._socket.write(text)
+
+    async def send_text(self, text: bytes) -> None:
+        """Write one frame as soon as the client reads. Raises `OSError` when it has left."""
+        await self._send({"type": "websocket.send", "text": text.decode()})
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close with a code, once what is queued was sent."""
@@ -111,6 +118,12 @@ class Connection:
             self._closing = (code, reason)
             if self._reader is not None:
                 self._reader.cancel()
+
+    def give_up(self) -> None:
+        """End the connection of a client that does not read: it would not read a close frame either."""
+        self.hang_up(1008, "the client does not read")
+        if self._socket is not None:
+            self._socket.abort()
 
 
 class Attendance:
@@ -130,9 +143,9 @@ class Attendance:
             raise Overloaded("The server takes no new connections at the moment; try again soon.")
 
     @contextlib.contextmanager
-    def connect(self, receive: Receive, send: SendAsgi) -> Generator[Connection]:
+    def connect(self, scope: Scope, receive: Receive, send: SendAsgi) -> Generator[Connection]:
         """Yield a connection that counts as long as the context lasts."""
-        connection = Connection(receive, send, self._observe)
+        connection = Connection(scope, receive, send, self._observe)
         self._open.add(connection)
         self._metrics.connections("realtime", 1)
         try:

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import h11
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from antiphon.doors.sockets import SocketConfig
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -49,7 +50,7 @@ class Handshakes:
         self._waiting.pop(connection, None)
 
 
-class GuardedConfig(Config):
+class GuardedConfig(SocketConfig):
     """uvicorn's configuration and what `GuardedHttp` needs beside it."""
 
     handshakes: Handshakes
@@ -139,13 +140,3 @@ class GuardedHttp(H11Protocol):
         if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
             self.transport.write(_TIMED_OUT)
         self.transport.close()
-
-
-class GuardedSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket connection that takes a refusal for a complete handshake and not for a fault of the app."""
-
-    async def send(self, message: Any) -> None:
-        """Send one message of the app."""
-        await super().send(message)
-        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
-            self.handshake_complete = True

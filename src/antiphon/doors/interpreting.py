@@ -57,7 +57,7 @@ class InterpretingDoor:
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
         machine = Interpreter(State(seed=ids.token(12), session=session))
-        with self._attendance.connect(receive, send) as connection:
+        with self._attendance.connect(scope, receive, send) as connection:
 
             def link(group: asyncio.TaskGroup) -> InterpretingLink:
                 return InterpretingLink(

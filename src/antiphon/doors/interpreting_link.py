@@ -47,13 +47,8 @@ class InterpretingLink:
         self._group = group
         self._connection = connection
         session_id = machine.state.session.id
-        self._outbox = Outbox(
-            group,
-            connection.send_text,
-            limit_bytes=options.limits.max_queue_bytes,
-            stall_s=options.limits.stall_s,
-            on_stall=lambda: connection.hang_up(1008, "the client does not read"),
-        )
+        limits = options.limits
+        self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
         self._jobs = JobDesk(services.bus, services.clock, tenant, session_id, 0, timeout_s=services.job_timeout_s)
         self._work: Pump[tuple[str, jobs.Queue, jobs.Work]] = Pump(group, f"jobs {session_id}", self._submit)
         self._input = InputBuffer(AudioPcm())

@@ -66,7 +66,7 @@ class RealtimeDoor:
         if _is_beta(scope):
             await _refuse_beta(send)
             return
-        with self._attendance.connect(receive, send) as connection:
+        with self._attendance.connect(scope, receive, send) as connection:
             await self._run(connection, identity, session, rules)
 
     async def _run(self, connection: Connection, identity: Identity, session: AnySession, rules: Rules) -> None:
@@ -82,8 +82,7 @@ class RealtimeDoor:
                 self._services,
                 self._options.limits,
                 group,
-                connection.send_text,
-                connection.hang_up,
+                connection,
                 tenant=identity.tenant,
                 session_id=session.id,
                 epoch=record.epoch,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,7 @@ from antiphon.conversation.effects import (
     StartTranscription,
 )
 from antiphon.conversation.machine import Conversation
+from antiphon.doors.connection import Connection
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime_audio import InputBuffer, ItemAudio, SpeechEncoder, audio_ticks
 from antiphon.doors.realtime_jobs import JobDesk
@@ -92,8 +93,7 @@ class Link:
         services: LinkServices,
         limits: LinkLimits,
         group: asyncio.TaskGroup,
-        send_text: Callable[[str], Awaitable[None]],
-        hang_up: Callable[[int, str], None],
+        connection: Connection,
         *,
         tenant: str,
         session_id: str,
@@ -103,17 +103,11 @@ class Link:
         self._services = services
         self._limits = limits
         self._group = group
-        self._hang_up = hang_up
+        self._connection = connection
         self._tenant = tenant
         self._session_id = session_id
         self._clock = services.clock
-        self._outbox = Outbox(
-            group,
-            send_text,
-            limit_bytes=limits.max_queue_bytes,
-            stall_s=limits.stall_s,
-            on_stall=lambda: hang_up(1008, "the client does not read"),
-        )
+        self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
         self._jobs = JobDesk(services.bus, services.clock, tenant, session_id, epoch, timeout_s=services.job_timeout_s)
         self._commands: Pump[Effect] = Pump(group, f"jobs {session_id}", self._command)
         self._input = InputBuffer(machine.state.session.audio.input.format)
@@ -288,7 +282,7 @@ class Link:
             case Charge():
                 self._charge(effect)
             case Close():
-                self._hang_up(effect.code, effect.reason)
+                self._connection.hang_up(effect.code, effect.reason)
             case _:
                 self._keep_audio(effect)
 

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
-SendText = Callable[[str], Awaitable[None]]
+
+class Wire(Protocol):
+    """Where frames go."""
+
+    def write(self, text: bytes) -> bool:
+        """Write a frame at once and return True, or False when `send_text` has to wait for the client."""
+        ...
+
+    async def send_text(self, text: bytes) -> None:
+        """Write a frame as soon as the client reads. Raises `OSError` when it has left."""
+        ...
+
+    def give_up(self) -> None:
+        """The client does not read."""
+        ...
 
 
 class Outbox:
-    """Frames in order, written by a task that exists only while there are any.
+    """Frames in order: written at once, or by a task that exists only while the client has to be waited for.
 
-    `room` lets producers wait. A client that takes nothing for ``stall_s``, or that lets twice the limit pile
-    up, is given up: ``on_stall`` is called once and nothing is written any more.
+    `is_full` asks producers to wait for `room`. A client that takes nothing for ``stall_s``, or that lets twice the
+    limit pile up, is given up: nothing is written any more.
     """
 
-    def __init__(
-        self,
-        group: asyncio.TaskGroup,
-        send: SendText,
-        *,
-        limit_bytes: int,
-        stall_s: float,
-        on_stall: Callable[[], None],
-    ) -> None:
+    def __init__(self, group: asyncio.TaskGroup, wire: Wire, *, limit_bytes: int, stall_s: float) -> None:
         self._group = group
-        self._send = send
+        self._wire = wire
         self._limit = limit_bytes
         self._stall_s = stall_s
-        self._on_stall = on_stall
         self._frames: deque[tuple[bytes, str]] = deque()
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
@@ -38,7 +43,7 @@ class Outbox:
 
     def put(self, frame: bytes, fence: str = "") -> None:
         """Queue a frame; ``fence`` names the response whose audio it carries."""
-        if self._given_up:
+        if self._given_up or (self._task is None and self._wire.write(frame)):
             return
         self._frames.append((frame, fence))
         self._bytes += len(frame)
@@ -53,6 +58,11 @@ class Outbox:
         self._frames = deque(kept)
         self._bytes = sum(len(frame) for frame, _ in kept)
         self._wake()
+
+    @property
+    def is_full(self) -> bool:
+        """True when producers should wait for `room`."""
+        return self._bytes > self._limit
 
     async def room(self) -> None:
         """Return when the queue is below its limit."""
@@ -72,20 +82,25 @@ class Outbox:
                 frame, _ = self._frames.popleft()
                 self._bytes -= len(frame)
                 async with asyncio.timeout(self._stall_s):
-                    await self._send(frame.decode())
+                    await self._wire.send_text(frame)
                 self._wake()
         except TimeoutError:
             self._give_up()
+        except OSError:
+            self._forget()  # the client has left, and whoever reads from it hears so
         finally:
             self._task = None
 
     def _give_up(self) -> None:
         if not self._given_up:
-            self._given_up = True
-            self._frames.clear()
-            self._bytes = 0
-            self._wake()
-            self._on_stall()
+            self._forget()
+            self._wire.give_up()
+
+    def _forget(self) -> None:
+        self._given_up = True
+        self._frames.clear()
+        self._bytes = 0
+        self._wake()
 
     def _wake(self) -> None:
         if self._room is not None and self._bytes <= self._limit:

@@ -14,7 +14,8 @@ import uvicorn
 import websockets.http11
 
 from antiphon.doors.ephemeral import MAX_LENGTH
-from antiphon.doors.handshakes import GuardedConfig, GuardedHttp, GuardedSocket, Handshakes
+from antiphon.doors.handshakes import GuardedConfig, GuardedHttp, Handshakes
+from antiphon.doors.sockets import GuardedSocket, Received
 from antiphon.doors.tls import TlsFiles
 from antiphon.errors import InvalidRequest
 
@@ -41,6 +42,8 @@ class ServerOptions:
     """Longest wait for a request head, and for a TLS handshake."""
     max_handshakes: int = 200
     """Most unfinished request heads; beyond, the oldest is closed."""
+    max_undecoded_bytes: int = 64 * 2**20
+    """Most bytes of WebSocket messages that are incomplete or untaken, over all connections."""
     shutdown_s: float = 5.0
     """How long requests under way may go on after the drain."""
 
@@ -70,6 +73,7 @@ class HttpServer:
         )
         config.handshakes = Handshakes(options.max_handshakes)
         config.handshake_timeout_s = options.handshake_timeout_s
+        config.received = Received(options.max_undecoded_bytes)
         self._server = _Uvicorn(config, options)
 
     @property

@@ -1,0 +1,258 @@
+"""WebSocket frames as RFC 6455 has them, for a server: bytes in, messages out. No socket, no clock, no ``await``.
+
+Extensions are never agreed on, so a reserved bit is always an error.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without the compiled part
+    from websockets.utils import apply_mask
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+NO_CODE = 1005
+PROTOCOL_ERROR, BAD_DATA, TOO_BIG = 1002, 1007, 1009
+_FIN = 0x80
+_MASKED = 0x80
+_RESERVED = 0x70
+_CONTROL_BYTES = 125
+_LENGTH_OF_16_BITS, _LENGTH_OF_64_BITS = 126, 127
+_FIRST_BYTES = frozenset({0, 1, 2, *(_FIN | opcode for opcode in (0, 1, 2, 8, 9, 10))})
+"""Only data may come in pieces."""
+_KNOWN_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks for a pong with the same data."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to a ping, or a sign of life."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The peer says goodbye; `NO_CODE` where it gave no reason."""
+
+    code: int
+    reason: str
+    data: bytes
+
+
+Incoming = str | bytes | Ping | Pong | Closing
+"""A text message, a binary message, or a control frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a connection must be closed, and with which code."""
+
+    code: int
+    reason: str
+
+
+class _Broken(Exception):
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.failure = Failure(code, reason)
+
+
+class FrameReader:
+    """Reads one client's frames; they may come cut anywhere.
+
+    A message is unmasked as it arrives, so that a long one needs its own length and no more until it is whole.
+    """
+
+    __slots__ = (
+        "_fin",
+        "_in_frame",
+        "_in_message",
+        "_is_over",
+        "_left",
+        "_mask",
+        "_max_bytes",
+        "_message",
+        "_opcode",
+        "_rest",
+        "failure",
+    )
+
+    def __init__(self, max_bytes: int) -> None:
+        self.failure: Failure | None = None
+        """Set once the peer has broken the protocol; nothing is read any more."""
+        self._is_over = False
+        """The peer has said goodbye, or something that nobody understands."""
+        self._max_bytes = max_bytes
+        self._rest = b""
+        """The beginning of a frame whose head, or whose few bytes, are not complete."""
+        self._message = bytearray()
+        self._in_message = False
+        self._in_frame = False
+        self._opcode = 0
+        self._fin = False
+        self._left = 0
+        self._mask = b""
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of what is not complete."""
+        return len(self._message) + len(self._rest)
+
+    def feed(self, data: bytes) -> list[Incoming]:
+        """Take bytes and return what is complete now; what `failure` says comes after it."""
+        events: list[Incoming] = []
+        if self._is_over:
+            return events
+        if self._rest:
+            data = self._rest + data
+        try:
+            at = self._read(data, events)
+            self._rest = data[at:] if at else data
+            if at == len(data):
+                self._rest = b""
+        except _Broken as broken:
+            self.failure = broken.failure
+            self._is_over = True
+            self._rest = b""
+            self._message = bytearray()
+        return events
+
+    def _read(self, data: bytes, events: list[Incoming]) -> int:
+        """Read frames from the front of ``data``; return where the first incomplete one begins."""
+        at, size = 0, len(data)
+        while not self._is_over:
+            if self._in_frame:
+                at = self._more(data, at, events)
+                if self._in_frame:
+                    return at
+            body, end = _head(data, at)
+            if not body:
+                return at
+            first = data[at]
+            if first == _FIN | TEXT and end <= size and not self._in_message and end - body <= self._max_bytes:
+                events.append(_decode(apply_mask(data[body:end], data[body - 4 : body])))
+            elif first < _FIN | CLOSE:
+                self._begin(first, end - body, data[body - 4 : body])
+                end = body
+            elif end <= size:
+                self._control(first & 15, apply_mask(data[body:end], data[body - 4 : body]), events)
+            else:
+                return at
+            at = end
+        return size
+
+    def _begin(self, first: int, length: int, mask: bytes) -> None:
+        """The head of a data frame is complete."""
+        opcode = first & 15
+        if (opcode == CONTINUATION) != self._in_message:
+            reason = "unexpected continuation" if opcode == CONTINUATION else "a message was not finished"
+            raise _Broken(PROTOCOL_ERROR, reason)
+        if len(self._message) + length > self._max_bytes:
+            raise _too_big(self._max_bytes)
+        if opcode != CONTINUATION:
+            self._opcode = opcode
+        self._in_message = self._in_frame = True
+        self._fin, self._left, self._mask = first >= _FIN, length, mask
+
+    def _more(self, data: bytes, at: int, events: list[Incoming]) -> int:
+        """Take what there is of a data frame's payload; return where it ends."""
+        part = data[at : at + self._left]
+        taken = len(part)
+        self._message += apply_mask(part, self._mask)
+        self._left -= taken
+        if self._left:
+            turn = taken % 4
+            self._mask = self._mask[turn:] + self._mask[:turn]
+            return at + taken
+        self._in_frame = False
+        if self._fin:
+            message, self._message = self._message, bytearray()
+            self._in_message = False
+            events.append(_decode(message) if self._opcode == TEXT else bytes(message))
+        return at + taken
+
+    def _control(self, opcode: int, payload: bytes, events: list[Incoming]) -> None:
+        if opcode == PING:
+            events.append(Ping(payload))
+        elif opcode == PONG:
+            events.append(Pong(payload))
+        else:
+            events.append(_closing(payload))
+            self._is_over = True
+
+
+def _head(data: bytes, at: int) -> tuple[int, int]:
+    """Return where the payload of the frame at ``at`` begins and ends; ``0, 0`` while its head is not complete."""
+    size = len(data) - at
+    if size < 2:
+        return 0, 0
+    first, second = data[at], data[at + 1]
+    if first not in _FIRST_BYTES or second < _MASKED:
+        raise _Broken(PROTOCOL_ERROR, _fault(first))
+    length, body = second & 0x7F, at + 6
+    if length == _LENGTH_OF_16_BITS:
+        body = at + 8
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+    elif length == _LENGTH_OF_64_BITS:
+        body = at + 14
+        length = int.from_bytes(data[at + 2 : at + 10], "big")
+    if length > _CONTROL_BYTES and first >= _FIN | CLOSE:
+        raise _Broken(PROTOCOL_ERROR, "a control frame has at most 125 bytes")
+    return (body, body + length) if size >= body - at else (0, 0)
+
+
+def _fault(first: int) -> str:
+    """Return what is wrong with a frame by its first byte."""
+    if first & _RESERVED:
+        return "reserved bits must be 0"
+    if first in _FIRST_BYTES:
+        return "a client must mask its frames"
+    return "unknown opcode" if first | _FIN not in _FIRST_BYTES else "a control frame cannot be cut in pieces"
+
+
+def _decode(payload: bytes | bytearray) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as error:
+        raise _Broken(BAD_DATA, f"text is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _closing(payload: bytes) -> Closing:
+    if not payload:
+        return Closing(NO_CODE, "", payload)
+    if len(payload) == 1:
+        raise _Broken(PROTOCOL_ERROR, "a close code has two bytes")
+    code = int.from_bytes(payload[:2], "big")
+    if code not in _KNOWN_CODES and not 3000 <= code < 5000:
+        raise _Broken(PROTOCOL_ERROR, "no such close code")
+    return Closing(code, _decode(payload[2:]), payload)
+
+
+def _too_big(most: int) -> _Broken:
+    return _Broken(TOO_BIG, f"a message has at most {most} bytes")
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """Return a whole, unmasked frame."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_FIN | opcode, size)) + payload
+    if size < 2**16:
+        return struct.pack("!BBH", _FIN | opcode, 126, size) + payload
+    return struct.pack("!BBQ", _FIN | opcode, 127, size) + payload
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """Return a close frame; a reason that is too long is cut between characters."""
+    words = reason.encode()[: _CONTROL_BYTES - 2].decode(errors="ignore").encode()
+    return frame(CLOSE, code.to_bytes(2, "big") + words)

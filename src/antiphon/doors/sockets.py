@@ -1,0 +1,303 @@
+"""WebSockets under uvicorn: its handshake, our frames, and an end for clients that do not read.
+
+uvicorn's own connection waits for ever for the last bytes to leave, answers pings to a client that reads none of the
+answers, keeps a list entry for every fragment, and stops reading after each message. Here the end of a connection has
+a deadline, and what was received and not yet taken is bounded over all connections together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from random import getrandbits
+from typing import Any, Protocol, cast
+
+from uvicorn.config import Config
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+
+from antiphon.doors.frames import (
+    BINARY,
+    CLOSE,
+    PING,
+    PONG,
+    TEXT,
+    Closing,
+    FrameReader,
+    Ping,
+    Pong,
+    close_frame,
+    frame,
+)
+
+SOCKET = "antiphon.socket"
+"""Name of the ASGI extension that holds a `Socket`."""
+LINGER_S = 5.0
+"""How long a client may take to read the last words, and to say goodbye itself."""
+_GOING_DOWN, _PING_TIMED_OUT, _OVERLOADED = 1012, 1011, 1013
+_PAUSE_BYTES = 64 * 2**10
+"""While so much waits for the application nothing more is read."""
+
+
+class Socket(Protocol):
+    """What a WebSocket application may do beside ASGI."""
+
+    def write(self, text: bytes) -> bool:
+        """Write a text message at once and return True, or False when the client has to be waited for."""
+        ...
+
+    def abort(self) -> None:
+        """End the connection without waiting for the client to read anything."""
+        ...
+
+
+def socket_of(scope: Mapping[str, Any]) -> Socket | None:
+    """Return the socket behind an ASGI scope, where the server offers it."""
+    return scope.get("extensions", {}).get(SOCKET)
+
+
+class Received:
+    """Bytes received and not yet taken by an application, over all connections, at most ``limit``.
+
+    Beyond it the connections go whose messages have been incomplete, or untaken, for the longest.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.total = 0
+        self._limit = limit
+        self._holders: dict[GuardedSocket, None] = {}
+
+    def update(self, socket: GuardedSocket, held_bytes: int) -> None:
+        """Count what a connection holds now."""
+        before = socket.held_bytes
+        socket.held_bytes = held_bytes
+        self.total += held_bytes - before
+        if not held_bytes:
+            self._holders.pop(socket, None)
+        elif not before:
+            self._holders[socket] = None
+        while self.total > self._limit and held_bytes > before:
+            next(iter(self._holders)).fail(_OVERLOADED, "too much was received that is not complete")
+
+
+class SocketConfig(Config):
+    """uvicorn's configuration and what `GuardedSocket` needs beside it."""
+
+    received: Received
+
+
+class _Inbox:
+    """ASGI messages for one application: the part of `asyncio.Queue` that is needed, at a fraction of its cost."""
+
+    __slots__ = ("_messages", "_waiter", "bytes")
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._messages: deque[dict[str, Any]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def put_nowait(self, message: dict[str, Any]) -> None:
+        self._messages.append(message)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def get(self) -> dict[str, Any]:
+        while not self._messages:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self._messages.popleft()
+
+    def clear(self) -> None:
+        self._messages.clear()
+        self.bytes = 0
+
+
+class GuardedSocket(WebSocketsSansIOProtocol):
+    """One WebSocket. The handshake is uvicorn's; frames, flow and the end are ours."""
+
+    config: SocketConfig
+
+    def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, *args, **kwargs)
+        self.queue = self._inbox = _Inbox()  # pyright: ignore[reportAttributeAccessIssue, reportIncompatibleVariableOverride]  # uvicorn only puts
+        self.held_bytes = 0
+        """What `Received` counts for this connection."""
+        self._received = self.config.received
+        self._reader = FrameReader(config.ws_max_size)
+        self._is_deaf = False
+        """True once nothing is looked at any more."""
+
+    # -- the connection ----------------------------------------------------------------------------------------------
+    def handle_connect(self, event: Request) -> None:
+        """Begin the application, unless the handshake is refused."""
+        super().handle_connect(event)
+        if not self.handshake_complete:
+            cast("dict[str, Any]", self.scope)["extensions"][SOCKET] = self
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what was received."""
+        super().connection_lost(exc)
+        self._received.update(self, 0)
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """The application has returned: from now on the client is waited for no longer than `LINGER_S`."""
+        super().on_task_complete(task)
+        self._end_soon()
+
+    def shutdown(self) -> None:
+        """The server goes down."""
+        self._hang_up(_GOING_DOWN, "", _GOING_DOWN)
+        self.transport.close()
+        self._end_soon()
+
+    def abort(self) -> None:
+        """End the connection without waiting for the client to read anything."""
+        self.close_sent = True
+        self.transport.abort()
+
+    def fail(self, code: int, reason: str) -> None:
+        """Say why, and end; what the client still sends is not looked at."""
+        self._is_deaf = True
+        self._reader = FrameReader(0)
+        self._inbox.clear()
+        self._received.update(self, 0)
+        self._hang_up(code, reason, code)
+        if not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()  # closing now, with bytes unread, would reset the connection and lose the code
+
+    def _hang_up(self, code: int, reason: str, told: int) -> None:
+        """Write a close frame, tell the application ``told``, and give the client a while to read it."""
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.stop_keepalive()
+        self._inbox.put_nowait({"type": "websocket.disconnect", "code": told, "reason": reason})
+        if not self.handshake_complete:
+            self.send_500_response()
+            self.transport.close()
+        else:
+            self.transport.write(close_frame(code, reason))
+        self.close_sent = True
+        self._resume()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        if self.close_timer is None and not self.disconnected:
+            self.close_timer = self.loop.call_later(LINGER_S, self.transport.abort)
+
+    # -- signs of life -----------------------------------------------------------------------------------------------
+    def send_keepalive_ping(self) -> None:
+        """Ask whether the client is still there."""
+        self.ping_timer = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.pending_ping_payload = getrandbits(32).to_bytes(4, "big")
+        self.ping_sent_at = self.loop.time()
+        self.transport.write(frame(PING, self.pending_ping_payload))
+        if self.ping_timeout is None:
+            self.schedule_ping()
+        else:
+            self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
+
+    def keepalive_timeout(self) -> None:
+        """The client has not answered: it is gone, or it does not read."""
+        self.pong_timer = None
+        self._inbox.put_nowait({"type": "websocket.disconnect", "code": _PING_TIMED_OUT, "reason": "no pong came"})
+        self.abort()
+
+    # -- what comes in -----------------------------------------------------------------------------------------------
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the handshake, or of frames."""
+        if not self.handshake_initiated:
+            super().data_received(data)
+            return
+        if self._is_deaf:
+            return
+        reader, inbox = self._reader, self._inbox
+        for event in reader.feed(data):
+            if isinstance(event, str | bytes):
+                if not self.close_sent:
+                    inbox.bytes += len(event)
+                    inbox.put_nowait(
+                        {"type": "websocket.receive", "text" if isinstance(event, str) else "bytes": event}
+                    )
+            else:
+                self._control(event)
+        if reader.failure is not None:
+            self.fail(reader.failure.code, reader.failure.reason)
+        else:
+            self._received.update(self, reader.held_bytes + inbox.bytes)
+            if inbox.bytes > _PAUSE_BYTES and not self.read_paused:
+                self.read_paused = True
+                self.transport.pause_reading()
+
+    def _control(self, event: Ping | Pong | Closing) -> None:
+        match event:
+            case Ping():
+                # a client that does not read gets no pongs: they would pile up
+                if self.writable.is_set() and self.handshake_complete and not self.close_sent:
+                    self.transport.write(frame(PONG, event.data))
+            case Pong():
+                self.handle_pong(cast("Any", event))
+            case Closing():
+                self._peer_closes(event)
+
+    def _peer_closes(self, event: Closing) -> None:
+        self._is_deaf = True
+        if not self.close_sent:
+            self.stop_keepalive()
+            self._inbox.put_nowait({"type": "websocket.disconnect", "code": event.code, "reason": event.reason})
+            self.close_sent = True
+            self.transport.write(frame(CLOSE, event.data))
+        self.transport.close()
+        self._end_soon()
+
+    async def receive(self) -> Any:
+        """Return the next ASGI message; when none is left, read on."""
+        inbox = self._inbox
+        message = await inbox.get()
+        body = message.get("text") or message.get("bytes")
+        if body:
+            inbox.bytes -= len(body)
+            if not self.disconnected:
+                self._received.update(self, self._reader.held_bytes + inbox.bytes)
+        if self.read_paused and not inbox:
+            self._resume()
+        return message
+
+    def _resume(self) -> None:
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    # -- what goes out -----------------------------------------------------------------------------------------------
+    async def send(self, message: Any) -> None:
+        """Take an ASGI message. Raises `ClientDisconnected`, an `OSError`, when it cannot arrive any more."""
+        if self.transport.is_closing() or (self.close_sent and self.initial_response is None):
+            raise ClientDisconnected
+        kind = message["type"]
+        if not self.handshake_complete or self.initial_response is not None:
+            await super().send(message)
+            if kind == "websocket.http.response.body" and not message.get("more_body", False):
+                self.handshake_complete = True  # a refusal is a complete answer; uvicorn takes it for a fault
+        elif kind == "websocket.close":
+            self._hang_up(message.get("code", 1000), message.get("reason") or "", 1006)
+        else:
+            await self.writable.wait()
+            if self.disconnected or self.close_sent:
+                raise ClientDisconnected
+            text = message.get("text")
+            opcode, data = (BINARY, message["bytes"]) if text is None else (TEXT, text.encode())
+            self.transport.write(frame(opcode, data))
+
+    def write(self, text: bytes) -> bool:
+        """Write a text message at once and return True, or False when the client has to be waited for."""
+        if self.close_sent or self.disconnected or not self.writable.is_set():
+            return False
+        self.transport.write(frame(TEXT, text))
+        return True
