@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
 import structlog
-from virtual_time import on_virtual_time
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
@@ -18,6 +17,7 @@ from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Speak, SpeechDone, Tex
 from antiphon.workers.loop import Emit, Handler, run
 from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
+from tests.virtual_time import on_virtual_time
 
 LEASE_S = 9.0
 OPTIONS = WorkerOptions(retry=RetryRule(attempts=3, backoff=Backoff(base_s=1.0, cap_s=8.0)), heartbeat_s=3.0)
