@@ -1,0 +1,75 @@
+"""``antiphon bench``: how quick this machine is, every figure beside its floor and its target."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.table import Table
+
+from antiphon.cli import bench_wer
+from antiphon.cli.screen import ERR, OUT
+from antiphon.errors import InvalidRequest, NotFound
+
+SOURCE = Path(__file__).resolve().parents[3]
+WER = "wer"
+_NO_BENCHMARKS = frozenset({"__init__", "echo_server", "figures", "sound", "stage", "wire"})
+
+
+def bench(name: str | None = None, *, recordings: Path | None = None, full: bool = False, json: bool = False) -> None:
+    """Measure, with stub engines unless the name says otherwise; without a name everything in short form.
+
+    Example: antiphon bench latency --full
+
+    Parameters
+    ----------
+    name
+        One benchmark; `wer` compares word error rates over recordings.
+    recordings
+        Folder of `wer`, with its recordings.toml.
+    full
+        Measure longer.
+    json
+        Print one JSON array instead of tables.
+    """
+    if name == WER:
+        bench_wer.run(recordings or SOURCE / "tests" / "audio", json)
+        return
+    names = _names()
+    if name is not None and name not in names:
+        raise NotFound(f"no benchmark is called '{name}'; there are {', '.join([*names, WER])}", param="name")
+    figures: list[Any] = []
+    for chosen in [name] if name else names:
+        ERR.print(f"measuring {chosen} ...")
+        figures += importlib.import_module(f"benchmarks.{chosen}").run(not full)
+    if json:
+        rows = [{**asdict(figure), "met": figure.is_met} for figure in figures]
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+    else:
+        OUT.print(_table(figures))
+
+
+def _names() -> list[str]:
+    """Return the benchmarks of the source checkout; an installed package has none."""
+    folder = SOURCE / "benchmarks"
+    if not (folder / "stage.py").is_file():
+        raise InvalidRequest(
+            "the benchmarks come with the source: clone the project and run `make bench` there", param="name"
+        )
+    sys.path.insert(0, str(SOURCE))
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in _NO_BENCHMARKS)
+
+
+def _table(figures: list[Any]) -> Table:
+    table = Table("target", "what", "ours", "floor", "at most / at least", "met")
+    verdicts = {None: "", True: "yes", False: "NO"}
+    for figure in figures:
+        floor = "" if figure.floor is None else f"{figure.floor:.4g} ({figure.floor_is})"
+        limit = "" if figure.limit is None else f"{'>=' if figure.more else '<='} {figure.limit:g}"
+        ours = f"{figure.ours:.4g} {figure.unit}"
+        table.add_row(figure.target, figure.what, ours, floor, limit, verdicts[figure.is_met])
+    return table
