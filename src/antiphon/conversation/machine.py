@@ -214,7 +214,9 @@ def _client(step: Step, event: Received) -> None:
         speculation.drop(step)  # whatever the client changes, the premature answer did not know of it
     match message:
         case SessionUpdate():
+            before = step.state.session.audio.input.turn_detection
             session.update(step, message.session)
+            turn.detection_changed(step, before)
         case InputAudioBufferCommit():
             turn.commit(step)
         case InputAudioBufferClear():

@@ -11,7 +11,6 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from antiphon import ids
-from antiphon.conversation.effects import RestartVad
 from antiphon.conversation.step import Refused, Step
 from antiphon.errors import InvalidRequest
 from antiphon.wire.realtime_server import SessionUpdated
@@ -99,20 +98,7 @@ def update(step: Step, wish: AnySessionUpdate) -> None:
     before = state.session
     after = merge(before, wish, voice_locked=state.voice_locked)
     state.session = after
-    if before.audio.input.turn_detection != after.audio.input.turn_detection:
-        _restart_turn(step)
     step.send(SessionUpdated, session=after)
-
-
-def _restart_turn(step: Step) -> None:
-    """A new turn detection listens from here on; what was said so far stays in the buffer."""
-    buffer = step.state.buffer
-    if buffer.speech_item:
-        return  # the turn under way goes on under the new rules
-    buffer.stream += 1
-    buffer.scored = buffer.written
-    buffer.run = 0
-    step.do(RestartVad(buffer.stream))
 
 
 def merge(session: AnySession, wish: AnySessionUpdate, *, voice_locked: bool = False) -> AnySession:

@@ -201,6 +201,14 @@ def clear(step: Step) -> None:
     step.send(InputAudioBufferCleared)
 
 
+def detection_changed(step: Step, before: Detection | None) -> None:
+    """Handle another turn detection: a turn under way goes on under it, without any it is only audio to be committed."""
+    after = step.state.session.audio.input.turn_detection
+    if before == after or (step.state.buffer.speech_item and after is not None and before is not None):
+        return
+    _restart(step)
+
+
 def _restart(step: Step) -> None:
     """Nobody speaks any more, as far as we know; what was scored before no longer counts."""
     buffer = step.state.buffer

@@ -15,6 +15,7 @@ from tests.simulation import World as AnyWorld
 
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
 TEXT = {"type": "realtime", "output_modalities": ["text"]}
+VAD = {"type": "server_vad"}
 MANUAL = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
 
 
@@ -161,6 +162,29 @@ def test_clear_empties_the_buffer_and_ends_the_turn_under_way() -> None:
     assert "input_audio_buffer.committed" not in world.types()
     world.speak()
     assert world.last("input_audio_buffer.speech_started")["audio_start_ms"] >= 640
+
+
+def test_switching_detection_off_in_mid_speech_leaves_audio_to_be_committed() -> None:
+    world = World()
+    world.append(640, 0.9)
+    assert world.types()[-1] == "input_audio_buffer.speech_started"
+    world.send("session.update", session=MANUAL)
+    world.append(500)
+    world.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": VAD}}})
+    world.append(640, 0.9)
+    assert world.last("input_audio_buffer.speech_started")["audio_start_ms"] >= 640 + 500 - 300
+    world.append(700, 0.01)
+    assert "input_audio_buffer.committed" in world.types()
+
+
+def test_a_turn_under_way_goes_on_under_another_detection() -> None:
+    world = World()
+    world.append(640, 0.9)
+    detection = {"type": "server_vad", "silence_duration_ms": 100}
+    world.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
+    world.append(160, 0.01)
+    assert world.types().count("input_audio_buffer.speech_started") == 1
+    assert "input_audio_buffer.committed" in world.types()
 
 
 def test_scores_of_an_older_stream_do_not_count() -> None:
