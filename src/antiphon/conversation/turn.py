@@ -202,7 +202,7 @@ def clear(step: Step) -> None:
 
 
 def detection_changed(step: Step, before: Detection | None) -> None:
-    """Handle another turn detection: a turn under way goes on under it, without any it is only audio to be committed."""
+    """Handle another turn detection: a turn under way goes on under it; without any it is audio to be committed."""
     after = step.state.session.audio.input.turn_detection
     if before == after or (step.state.buffer.speech_item and after is not None and before is not None):
         return
