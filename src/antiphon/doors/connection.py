@@ -84,8 +84,9 @@ class Connection:
     async def _serve(self, link: AnyLink, group: asyncio.TaskGroup) -> None:
         try:
             link.open()
-            self._reader = group.create_task(self._read(link), name="realtime reader")
-            await asyncio.wait((self._reader,))
+            if self._closing is None:
+                self._reader = group.create_task(self._read(link), name="realtime reader")
+                await asyncio.wait((self._reader,))
             if self._closing is not None:
                 await link.flushed()
                 code, reason = self._closing

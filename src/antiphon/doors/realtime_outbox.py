@@ -39,6 +39,9 @@ class Outbox:
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._room: asyncio.Event | None = None
+        self._queued = self._left = 0
+        """How many frames had to wait so far, and how many of them were written or dropped since."""
+        self._progress: asyncio.Event | None = None
         self._given_up = False
 
     def put(self, frame: bytes, fence: str = "") -> None:
@@ -47,6 +50,7 @@ class Outbox:
             return
         self._frames.append((frame, fence))
         self._bytes += len(frame)
+        self._queued += 1
         if self._bytes > 2 * self._limit:
             self._give_up()
         elif self._task is None:
@@ -55,6 +59,7 @@ class Outbox:
     def fence(self, response_id: str) -> None:
         """Drop the audio of a response that is queued and not yet written."""
         kept = [entry for entry in self._frames if entry[1] != response_id]
+        self._left += len(self._frames) - len(kept)
         self._frames = deque(kept)
         self._bytes = sum(len(frame) for frame, _ in kept)
         self._wake()
@@ -72,9 +77,10 @@ class Outbox:
 
     async def flushed(self) -> None:
         """Return when everything queued so far is written, or the client was given up."""
-        task = self._task
-        if task is not None and task is not asyncio.current_task():
-            await asyncio.wait((task,), timeout=self._stall_s)
+        goal = self._queued
+        while self._left < goal and not self._given_up:
+            self._progress = self._progress or asyncio.Event()
+            await self._progress.wait()
 
     async def _write(self) -> None:
         try:
@@ -83,6 +89,7 @@ class Outbox:
                 self._bytes -= len(frame)
                 async with asyncio.timeout(self._stall_s):
                     await self._wire.send_text(frame)
+                self._left += 1
                 self._wake()
         except TimeoutError:
             self._give_up()
@@ -106,3 +113,6 @@ class Outbox:
         if self._room is not None and self._bytes <= self._limit:
             self._room.set()
             self._room = None
+        if self._progress is not None:
+            self._progress.set()
+            self._progress = None
