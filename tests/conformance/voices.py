@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.openai_tts_server import OpenAiTtsServer
 
 from antiphon.app.settings import Settings
 from antiphon.entities.speech import SpeechChunk
@@ -20,6 +19,7 @@ from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.providers.registry import load
+from tests.fakes.openai_tts_server import OpenAiTtsServer
 
 
 @dataclass(frozen=True)

@@ -159,9 +159,7 @@ def _judge_stop(text: str, match: re.Match[str], is_over: bool) -> _Verdict:
     return _judge_abbreviation(text, match, word, following, is_known)
 
 
-def _judge_abbreviation(
-    text: str, match: re.Match[str], word: str, following: str, is_known: bool
-) -> _Verdict:
+def _judge_abbreviation(text: str, match: re.Match[str], word: str, following: str, is_known: bool) -> _Verdict:
     if _LIST_MARKER.fullmatch(text[: match.start() + 1]) or word in INSIDE_SENTENCES:
         return _Verdict.GO_ON
     if word in BEFORE_NUMBERS and following[0].isdigit():

@@ -11,9 +11,7 @@ RATES = [8_000, 16_000, 22_050, 24_000, 44_100, 48_000]
 
 
 def tone(rate_hz: int, seconds: float = 0.5) -> bytes:
-    return (
-        (np.sin(np.arange(int(rate_hz * seconds)) * (880 * np.pi / rate_hz)) * 10_000).astype("<i2").tobytes()
-    )
+    return (np.sin(np.arange(int(rate_hz * seconds)) * (880 * np.pi / rate_hz)) * 10_000).astype("<i2").tobytes()
 
 
 @settings(max_examples=60, deadline=None)

@@ -17,9 +17,7 @@ from antiphon.errors import InvalidRequest
 RAMP = np.arange(-30_000, 30_000, 7).astype("<i2")
 
 
-def riff(
-    tag: int, bits: int, body: bytes, *, channels: int = 1, rate_hz: int = 16_000, extra: bytes = b""
-) -> bytes:
+def riff(tag: int, bits: int, body: bytes, *, channels: int = 1, rate_hz: int = 16_000, extra: bytes = b"") -> bytes:
     width = channels * bits // 8
     form = struct.pack("<HHIIHH", tag, channels, rate_hz, rate_hz * width, width, bits) + extra
     chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"LIST" + struct.pack("<I", 3) + b"abc\0"

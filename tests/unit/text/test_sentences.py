@@ -113,9 +113,7 @@ def test_words_are_counted_in_languages_without_spaces_too() -> None:
     assert [spoken_words(text) for text in ("", "😀 !", "it's 10:30", "今日は天気")] == [0, 0, 3, 2]
 
 
-MARKS = (
-    "Dr. U.S. e.g. 3.14 1. a.m. No. ... … . ! ? 。 । ؟ , 、 — - : ; \" ” ) ( * The it's he I Mai 7 30. 日本"
-)
+MARKS = "Dr. U.S. e.g. 3.14 1. a.m. No. ... … . ! ? 。 । ؟ , 、 — - : ; \" ” ) ( * The it's he I Mai 7 30. 日本"
 LUMPS = [
     " ",
     "  ",
