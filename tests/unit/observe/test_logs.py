@@ -17,6 +17,9 @@ def as_before() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in [*logging.root.manager.loggerDict]}
+    for name in levels:  # a server of an earlier test has silenced some
+        logging.getLogger(name).setLevel(logging.NOTSET)
+        logging.getLogger(name).propagate = True
     yield
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
