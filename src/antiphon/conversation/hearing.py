@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from antiphon.conversation.effects import CancelJob, StartTranscription
 from antiphon.conversation.inputs import Failed, Transcribed, Transcribing
-from antiphon.conversation.state import Record
+from antiphon.conversation.state import Owner, Record
 from antiphon.conversation.step import Step
 from antiphon.conversation.ticks import TICKS_PER_S
 from antiphon.wire.realtime_items import Content, Message
@@ -23,9 +23,8 @@ from antiphon.wire.realtime_session import Transcription
 def listen(step: Step, record: Record, start: int = 0, end: int = 0) -> None:
     """Have an item's audio transcribed; ``start`` and ``end`` bound the stretch of it that matters, 0 is all."""
     record.hearing = "pending"
-    job_id = step.new_id("job")
-    step.state.jobs[job_id] = str(record.item.id)
-    step.do(transcription_job(step, job_id, str(record.item.id), start, end))
+    item_id = str(record.item.id)
+    step.do(transcription_job(step, step.new_job("item", item_id), item_id, start, end))
 
 
 def transcription_job(step: Step, job_id: str, item_id: str, start: int, end: int) -> StartTranscription:
@@ -41,14 +40,14 @@ def forget(step: Step, record: Record) -> None:
     """Stop listening to an item that is gone."""
     item_id = str(record.item.id)
     for job_id, owner in list(step.state.jobs.items()):
-        if owner == item_id:
+        if owner == Owner("item", item_id):
             del step.state.jobs[job_id]
             step.do(CancelJob(job_id))
 
 
 def partial(step: Step, event: Transcribing) -> None:
     """A part of a transcript is known."""
-    record = step.find(step.state.jobs.get(event.job_id, ""))
+    record = _listening(step, event.job_id)
     if record is None or not is_shown(step):
         return
     said = record.heard or ""
@@ -65,9 +64,16 @@ def partial(step: Step, event: Transcribing) -> None:
 
 def completed(step: Step, event: Transcribed) -> None:
     """A transcript is whole."""
-    record = step.find(step.state.jobs.pop(event.job_id, ""))
+    record = _listening(step, event.job_id)
+    step.state.jobs.pop(event.job_id, None)
     if record is not None:
         finish(step, record, event.text, event.duration_s)
+
+
+def _listening(step: Step, job_id: str) -> Record | None:
+    """Return the item that a job transcribes, while that counts."""
+    item_id = step.owner(job_id, "item")
+    return None if item_id is None else step.find(item_id)
 
 
 def finish(step: Step, record: Record, text: str, duration_s: float) -> None:
@@ -92,8 +98,12 @@ def finish(step: Step, record: Record, text: str, duration_s: float) -> None:
     step.keep(record)
 
 
-def failed(step: Step, record: Record, event: Failed) -> None:
+def failed(step: Step, event: Failed) -> None:
     """Speech could not be transcribed; its item stays."""
+    record = _listening(step, event.job_id)
+    step.state.jobs.pop(event.job_id, None)
+    if record is None:
+        return
     record.heard = None
     record.hearing = "failed"
     if is_shown(step):

@@ -60,7 +60,7 @@ def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
     """Check an item from a client against what this conversation can hold."""
     if not isinstance(item, OwnItem):
         raise Refused("MCP items are not supported by this server yet.", code="invalid_value", param=f"{param}.type")
-    if item.id and step.find(item.id):
+    if item.id and (step.find(item.id) or item.id == step.state.buffer.speech_item):
         raise Refused(
             f"Error adding item: an item with id '{item.id}' already exists.",
             code="item_create_duplicate_item_id",
@@ -128,7 +128,7 @@ def _given_transcript(item: OwnItem) -> str | None:
 
 def _named(step: Step, item: OwnItem) -> OwnItem:
     """Return the item as the server shows it: with an id, a status, and without audio or nulls."""
-    named = replace(item, id=item.id or step.new_id("item"), object="realtime.item", status="completed")
+    named = replace(item, id=item.id or step.new_item_id(), object="realtime.item", status="completed")
     if isinstance(named, Message):
         return replace(named, content=tuple(_shown(part) for part in named.content))
     if isinstance(named, FunctionCall) and not named.call_id:

@@ -192,7 +192,7 @@ def _dispatch(step: Step, event: AnyInput) -> None:
         case Transcribing():
             hearing.partial(step, event)
         case Transcribed():
-            if step.state.jobs.get(event.job_id) == speculation.OWNER:
+            if step.owner(event.job_id, "speculation") is not None:
                 speculation.transcribed(step, event)
             else:
                 hearing.completed(step, event)
@@ -279,11 +279,10 @@ def _appended(step: Step, event: AudioAppended) -> None:
 
 def _worker(step: Step, event: WorkerInput) -> None:
     """Hand a worker's result to whom it belongs; nobody waits for the results of a cancelled job."""
-    owner = step.state.jobs.get(event.job_id, "")
-    found = step.state.responses.get(owner)
+    found = step.state.responses.get(step.owner(event.job_id, "response") or "")
     if found is not None:
         _work_in(step, found, event)
-    elif owner == speculation.OWNER:
+    elif step.owner(event.job_id, "speculation") is not None:
         if isinstance(event, Failed):
             speculation.drop(step)
         else:
@@ -291,14 +290,7 @@ def _worker(step: Step, event: WorkerInput) -> None:
     elif isinstance(event, AudioMade):
         step.do(DropSpeech(event.ref))
     elif isinstance(event, Failed):
-        _job_failed(step, event, owner)
-
-
-def _job_failed(step: Step, event: Failed, owner: str) -> None:
-    step.state.jobs.pop(event.job_id, None)
-    record = step.find(owner)
-    if record is not None:
-        hearing.failed(step, record, event)
+        hearing.failed(step, event)
 
 
 def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:

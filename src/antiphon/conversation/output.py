@@ -50,7 +50,7 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
     call = next((part for part in response.outputs if part.call_index == event.index), None)
     if call is None:
         call = Output(
-            item_id=step.new_id("item"),
+            item_id=step.new_item_id(),
             kind="function_call",
             index=len(response.outputs),
             name=event.name,
@@ -166,7 +166,7 @@ def _message(step: Step, response: ResponseState) -> Output:
     for part in response.outputs:
         if part.kind == "message":
             return part
-    message = Output(item_id=step.new_id("item"), kind="message", index=len(response.outputs))
+    message = Output(item_id=step.new_item_id(), kind="message", index=len(response.outputs))
     _open(step, response, message)
     spoken = bool(response.speak_job_id)
     part = Part("audio", transcript="") if spoken else Part("text", text="")

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from antiphon.conversation import history, output, session
 from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer
 from antiphon.conversation.inputs import AudioMade, Failed
-from antiphon.conversation.state import Record, ResponseState
+from antiphon.conversation.state import Owner, Record, ResponseState
 from antiphon.conversation.step import Refused, Step
 from antiphon.wire.realtime_client import ResponseCancel, ResponseOutput, ResponseParams
 from antiphon.wire.realtime_items import ItemReference, Message, OwnItem
@@ -200,20 +200,18 @@ def begin(step: Step, response: ResponseState, records: list[Record]) -> None:
         return
     response.waits = False
     response.input_audio_ticks = sum(record.input_ticks for record in records)
-    effect = start_effect(step, response, records)
+    effect = start_effect(step, response, records, Owner("response", response.id))
     response.job_id, response.speak_job_id = effect.job_id, effect.speak_job_id
-    for job_id in filter(None, (effect.job_id, effect.speak_job_id)):
-        step.state.jobs[job_id] = response.id
     step.do(effect)
 
 
-def start_effect(step: Step, response: ResponseState, records: list[Record]) -> StartAnswer:
-    """Return the effect that answers ``records``."""
+def start_effect(step: Step, response: ResponseState, records: list[Record], owner: Owner) -> StartAnswer:
+    """Return the effect that answers ``records``; its results are for ``owner``."""
     present = step.state.session
     model = present.model if isinstance(present, RealtimeSession) else ""
     return StartAnswer(
-        job_id=step.new_id("job"),
-        speak_job_id=step.new_id("job") if "audio" in response.modalities else "",
+        job_id=step.new_job(owner.kind, owner.id),
+        speak_job_id=step.new_job(owner.kind, owner.id) if "audio" in response.modalities else "",
         request=history.request(response, records, model),
         voice=response.voice,
         speed=response.speed,

@@ -8,15 +8,12 @@ from __future__ import annotations
 from antiphon.conversation import hearing, response
 from antiphon.conversation.effects import CancelJob, DropSpeech
 from antiphon.conversation.inputs import AudioMade, Transcribed, WorkerInput
-from antiphon.conversation.state import Record, Speculation
+from antiphon.conversation.state import Owner, Record, Speculation
 from antiphon.conversation.step import Step
 from antiphon.conversation.ticks import TICKS_PER_S
 from antiphon.wire.realtime_client import ResponseParams
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_session import RealtimeSession
-
-OWNER = "speculation"
-"""Who a speculative job belongs to, in `State.jobs`."""
 
 
 def begin(step: Step) -> None:
@@ -25,8 +22,7 @@ def begin(step: Step) -> None:
     detection = state.session.audio.input.turn_detection
     if state.speculation is not None or detection is None or not detection.create_response:
         return
-    job_id = step.new_id("job")
-    state.jobs[job_id] = OWNER
+    job_id = step.new_job("speculation")
     state.speculation = Speculation(end=buffer.scored, transcribe_job=job_id)
     step.do(hearing.transcription_job(step, job_id, "", buffer.speech_start, buffer.scored))
 
@@ -45,10 +41,8 @@ def transcribed(step: Step, event: Transcribed) -> None:
     likely = response.configure(step, present, ResponseParams())
     turn = Message(role="user", content=(Content(type="input_audio"),))
     records = [*response.scope(step, likely), Record(item=turn, position=0, heard=event.text)]
-    effect = response.start_effect(step, likely, records)
+    effect = response.start_effect(step, likely, records, Owner("speculation"))
     guess.job_id, guess.speak_job_id = effect.job_id, effect.speak_job_id
-    for job_id in filter(None, (effect.job_id, effect.speak_job_id)):
-        state.jobs[job_id] = OWNER
     step.do(effect)
 
 
@@ -79,7 +73,7 @@ def adopt(step: Step, record: Record) -> bool:
         return False
     if guess.text is None:
         step.state.speculation = None
-        step.state.jobs[guess.transcribe_job] = str(record.item.id)
+        step.state.jobs[guess.transcribe_job] = Owner("item", str(record.item.id))
         record.hearing = "pending"
         return True
     hearing.finish(step, record, guess.text, guess.duration_s or record.input_ticks / TICKS_PER_S)
@@ -98,5 +92,5 @@ def take(step: Step) -> list[WorkerInput]:
     answer.job_id, answer.speak_job_id = guess.job_id, guess.speak_job_id
     answer.input_audio_ticks = sum(record.input_ticks for record in response.scope(step, answer))
     for job_id in filter(None, (guess.job_id, guess.speak_job_id)):
-        state.jobs[job_id] = answer.id
+        state.jobs[job_id] = Owner("response", answer.id)
     return guess.held

@@ -19,6 +19,16 @@ from antiphon.wire.realtime_session import (
     ToolChoice,
 )
 
+OwnerKind = Literal["item", "turn", "response", "speculation"]
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whom the results of a job are for. Clients choose item ids, so the kind is never guessed from the id."""
+
+    kind: OwnerKind
+    id: str = ""
+    """Id of the item, also of one still being spoken, or of the response."""
+
 
 class Rules(msgspec.Struct, frozen=True):
     """What the server was configured to do; the same for all its sessions."""
@@ -186,8 +196,8 @@ class State(msgspec.Struct):
     """Turns that ask for an answer, which waits for their transcripts or for another answer to end."""
     answer_anyway: bool = False
     """The answer due comes even if nothing was understood (idle time-out)."""
-    jobs: dict[str, str] = msgspec.field(default_factory=dict[str, str])
-    """Which item or response a running job belongs to."""
+    jobs: dict[str, Owner] = msgspec.field(default_factory=dict[str, Owner])
+    """Whom a running job belongs to."""
     cuts: list[str] = msgspec.field(default_factory=list[str])
     """Items whose `Playout.cut_due` runs."""
     idle_due: float | None = None

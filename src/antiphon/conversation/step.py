@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antiphon.conversation.effects import Effect, Keep, Send
-from antiphon.conversation.state import Record, State
+from antiphon.conversation.state import Owner, OwnerKind, Record, State
 from antiphon.wire.realtime_server import Error, ErrorDetail, ServerEvent
 
 
@@ -36,6 +36,23 @@ class Step:
         """Return the next id; the same inputs give the same ids."""
         self.state.counter += 1
         return f"{prefix}_{self.state.seed}{self.state.counter:07d}"
+
+    def new_item_id(self) -> str:
+        """Return an id for an item, passing over those that a client has given its own items."""
+        while self.find(item_id := self.new_id("item")) is not None:
+            pass
+        return item_id
+
+    def new_job(self, kind: OwnerKind, owner_id: str = "") -> str:
+        """Return the id of a job whose results are for this owner."""
+        job_id = self.new_id("job")
+        self.state.jobs[job_id] = Owner(kind, owner_id)
+        return job_id
+
+    def owner(self, job_id: str, kind: OwnerKind) -> str | None:
+        """Return the id of a job's owner of this kind; None for a job of another kind, or one that does not count."""
+        owner = self.state.jobs.get(job_id)
+        return owner.id if owner is not None and owner.kind == kind else None
 
     def do(self, effect: Effect) -> None:
         """Ask for an effect."""

@@ -60,7 +60,7 @@ def _before_speech(step: Step, detection: Detection, *, voiced: bool) -> None:
         return
     begin = buffer.scored - buffer.run * VAD_WINDOW_TICKS - _padding(detection)
     buffer.speech_start = max(buffer.start, begin, 0)
-    buffer.speech_item = step.new_id("item")
+    buffer.speech_item = step.new_item_id()
     buffer.silence_start = None
     buffer.run = 0
     step.state.idle_due = None
@@ -114,8 +114,7 @@ def _speech_resumed(step: Step) -> None:
 
 def _ask_score(step: Step) -> None:
     buffer = step.state.buffer
-    buffer.score_job = step.new_id("job")
-    step.state.jobs[buffer.score_job] = buffer.speech_item
+    buffer.score_job = step.new_job("turn", buffer.speech_item)
     step.do(StartScore(buffer.score_job, buffer.speech_start, buffer.scored))
 
 
@@ -185,7 +184,7 @@ def commit(step: Step) -> None:
             f"but buffer only has {length}ms of audio.",
             code="input_audio_buffer_commit_empty",
         )
-    item_id = buffer.speech_item or step.new_id("item")
+    item_id = buffer.speech_item or step.new_item_id()
     start, end = buffer.start, buffer.written
     _restart(step)
     record = _make_item(step, item_id, start, end)
@@ -240,7 +239,7 @@ def idle(step: Step) -> None:
     if state.buffer.speech_item or state.active:
         return
     start, end = max(state.buffer.start, min(state.idle_from, state.buffer.written)), state.buffer.written
-    item_id = step.new_id("item")
+    item_id = step.new_item_id()
     step.send(InputAudioBufferTimeoutTriggered, audio_start_ms=ms(start), audio_end_ms=ms(end), item_id=item_id)
     record = _make_item(step, item_id, start, end)
     hearing.finish(step, record, "", 0.0)

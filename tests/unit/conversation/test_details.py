@@ -1,0 +1,88 @@
+"""Details of the machine that no whole conversation shows: odd clients, odd moments, and what must not change then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from antiphon.conversation import effects, inputs
+from antiphon.conversation.state import Rules
+from antiphon.wire import realtime_codec
+from tests.contract.recorder import check_server_event
+from tests.simulation import MS
+from tests.simulation import World as AnyWorld
+
+
+def World(rules: Rules | None = None, **options: Any) -> AnyWorld:  # noqa: N802 - stands for the class
+    """A world that holds every event against the contract."""
+    return AnyWorld(rules, contract=check_server_event, **options)
+
+
+def session(**fields: Any) -> dict[str, Any]:
+    return {"type": "realtime", **fields}
+
+
+def user(text: str = "hello", **fields: Any) -> dict[str, Any]:
+    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}], **fields}
+
+
+def audio_item(world: AnyWorld, item_id: str, ms: int = 1000) -> None:
+    """Create an item that carries audio."""
+    item = {"id": item_id, "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
+    frame = msgspec.json.encode({"type": "conversation.item.create", "item": item})
+    world.tell(inputs.Received(realtime_codec.decode(frame), (ms * MS,)))
+
+
+def answer(world: AnyWorld, **wish: Any) -> dict[str, Any]:
+    """Ask for an answer and let it finish."""
+    world.send("response.create", response=wish)
+    world.finish()
+    return world.last("response.done")["response"]
+
+
+# -- ids that clients choose -----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["speculation", "response", "", "UNSET", "None", "root", 'a"b\\c', "ü" * 128])
+def test_an_item_may_have_any_id_and_its_speech_is_understood(name: str) -> None:
+    world = World()
+    item = user("hi", **({"id": name} if name else {}))
+    assert world.send("conversation.item.create", item=item)[-1]["type"] == "conversation.item.done"
+    if name:
+        world.send("conversation.item.delete", item_id=name)
+        audio_item(world, name)
+    world.finish()
+    assert answer(world)["status"] == "completed"
+    assert "what time is it" in world.request().messages[-1].text or not name
+
+
+def test_a_job_that_fails_never_fails_a_response_that_an_item_is_named_after() -> None:
+    world = World()
+    world.say_text()
+    world.send("response.create")
+    audio_item(world, world.last("response.created")["response"]["id"])
+    world.fail(world.started(effects.StartTranscription)[-1].job_id)
+    assert "response.done" not in world.types()
+    world.finish()
+    assert world.last("response.done")["response"]["status"] == "completed"
+
+
+def test_an_item_cannot_take_the_id_of_the_turn_that_is_being_spoken() -> None:
+    world = World()
+    world.append(500, 0.9)
+    item_id = world.last("input_audio_buffer.speech_started")["item_id"]
+    (error,) = world.send("conversation.item.create", item=user(id=item_id), event_id="mine")
+    assert (error["error"]["code"], error["error"]["event_id"]) == ("item_create_duplicate_item_id", "mine")
+    world.append(700, 0.01)
+    world.finish()
+    assert world.last("response.done")["response"]["status"] == "completed"
+
+
+def test_an_id_of_ours_that_a_client_took_first_is_passed_over() -> None:
+    world = World()
+    for number in range(40):
+        world.send("conversation.item.create", item=user(id=f"item_seed{number:07d}"))
+    world.speak()
+    world.finish()
+    assert world.last("response.done")["response"]["status"] == "completed"
+    assert len(set(world.client.order)) == len(world.client.order)
