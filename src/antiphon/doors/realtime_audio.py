@@ -110,8 +110,8 @@ class InputBuffer:
         self._start = max(self._start, end)
 
     def _offset(self, ticks: int) -> int:
-        samples = max(0, ticks - self._start) * self._rate_hz // TICKS_PER_S
-        return min(len(self._data), samples * 2)
+        start, end = (at * self._rate_hz // TICKS_PER_S for at in (self._start, max(self._start, ticks)))
+        return min(len(self._data), (end - start) * 2)
 
 
 class SpeechEncoder:

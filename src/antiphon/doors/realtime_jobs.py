@@ -8,6 +8,7 @@ from antiphon.clock import Clock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
 from antiphon.doors.realtime_audio import PCM_HZ, Clip
+from antiphon.errors import Overloaded
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     AnswerDone,
@@ -73,7 +74,7 @@ class JobDesk:
         await self.submit(effect.job_id, "respond", Respond(effect.request, speech_pipe))
 
     async def submit(self, job_id: str, queue: Queue, work: Work, source: str = "") -> None:
-        """Submit any work under the machine's own id."""
+        """Submit any work under the machine's own id; where there is no room for it, that is its result."""
         job = Job(
             id=f"{self._session_id}.{job_id}",
             queue=queue,
@@ -86,12 +87,21 @@ class JobDesk:
             correlation_id=self._session_id,
             deadline_s=self._clock.wall() + self._timeout_s,
         )
-        await self._bus.submit(job)
+        try:
+            await self._bus.submit(job)
+        except Overloaded as error:
+            failed = JobFailed(job.id, error.type, error.code, error.message, transient=True)
+            await self._bus.write(self._pipe, (failed,), epoch=self._epoch)
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job."""
         await self._bus.cancel(f"{self._session_id}.{job_id}")
         await self._drop_speech(job_id)
+
+    async def settled(self, entry: PipeEntry) -> None:
+        """Let go of what the job needed, if this was its last result."""
+        if isinstance(entry, SpeechDone | JobFailed):
+            await self._drop_speech(self.name(entry))
 
     async def _drop_speech(self, job_id: str) -> None:
         pipe = self._speech_pipes.pop(job_id, None)

@@ -232,6 +232,7 @@ class Link:
         async for _, entry in self._jobs.results():
             await self._outbox.room()
             self._result(entry)
+            await self._jobs.settled(entry)
 
     def _result(self, entry: PipeEntry) -> None:
         if isinstance(entry, AudioReady):

@@ -1,0 +1,210 @@
+"""The jobs of a session: what lies in the queues, what the machine is told, and what is left when it ends."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import VirtualClock
+from antiphon.conversation import inputs
+from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
+from antiphon.doors.realtime_audio import Clip
+from antiphon.doors.realtime_jobs import JobDesk
+from antiphon.entities.chat import ChatMessage, ChatRequest
+from antiphon.entities.speech import Segment
+from antiphon.ports.bus import Lease
+from antiphon.wire import jobs
+from antiphon.wire.jobs import (
+    AnswerDone,
+    AudioReady,
+    CallReady,
+    JobFailed,
+    PipeEntry,
+    Queue,
+    ScoreReady,
+    SegmentReady,
+    SentenceReady,
+    SentencesDone,
+    SpeechDone,
+    TextReady,
+    TranscriptReady,
+    TranslationReady,
+)
+
+REQUEST = ChatRequest((ChatMessage("user", "hello"),))
+ANSWER = StartAnswer("job_1", "job_2", REQUEST, "alto", 1.5)
+WRITTEN = StartAnswer("job_3", "", REQUEST, "", 1.0)
+SEGMENT = Segment("hi", 0.0, 1.0)
+OUTPUT = "t:acme:session:{sess_1}"
+SPEECH = "t:acme:speech:{sess_1}:job_2"
+
+
+class Stage:
+    """A desk and its bus; `take` plays the worker."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.clock = VirtualClock()
+        self.bus = EmbeddedBus(self.clock, strict=True, **limits)
+        self.desk = JobDesk(self.bus, self.clock, "acme", "sess_1", 7, timeout_s=30.0)
+        self.results = self.desk.results()
+        self._claims: dict[Queue, AsyncIterator[Lease]] = {}
+
+    async def take(self, queue: Queue) -> Lease:
+        """Claim the next job of a queue."""
+        assert self.bus.depth(queue)
+        claims = self._claims.setdefault(queue, self.bus.claim(queue, "worker"))
+        return await anext(claims)
+
+    async def result(self) -> PipeEntry:
+        """Take the session's next result."""
+        _, entry = await anext(self.results)
+        await self.desk.settled(entry)
+        return entry
+
+    def pipes(self) -> set[str]:
+        return set(self.bus._pipes)
+
+    def is_up(self, name: str) -> bool:
+        """Say whether a job is cancelled."""
+        return self.bus._queues.flags.is_up(f"sess_1.{name}")
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+# -- what is submitted -------------------------------------------------------------------------------------------------
+async def test_a_transcription_takes_the_audio_that_was_attached_to_it(stage: Stage) -> None:
+    stage.desk.attach("job_1", Clip(b"abcd", 8_000))
+    await stage.desk.transcribe(StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1"))
+    job = (await stage.take("transcribe")).job
+    assert job.work == jobs.Transcribe(b"abcd", 8_000, language="de", prompt="names", model="whisper-1")
+    assert (job.id, job.output, job.input) == ("sess_1.job_1", OUTPUT, "")
+    assert (job.tenant, job.session_id, job.correlation_id, job.epoch) == ("acme", "sess_1", "sess_1", 7)
+    assert job.deadline_s == stage.clock.wall() + 30.0
+
+
+async def test_a_score_takes_the_audio_that_was_attached_to_it(stage: Stage) -> None:
+    stage.desk.attach("job_1", Clip(b"abcd", 24_000))
+    await stage.desk.score(StartScore("job_1", 0, 2))
+    assert (await stage.take("score")).job.work == jobs.Score(b"abcd", 24_000)
+
+
+async def test_a_spoken_answer_is_a_speaker_and_a_model_with_a_pipe_between_them(stage: Stage) -> None:
+    await stage.desk.answer(ANSWER)
+    speaker, model = (await stage.take("speak")).job, (await stage.take("respond")).job
+    assert (speaker.id, speaker.input, speaker.output) == ("sess_1.job_2", SPEECH, OUTPUT)
+    assert speaker.work == jobs.Speak(voice="alto", speed=1.5, rate_hz=24_000)
+    assert (model.id, model.input, model.output) == ("sess_1.job_1", "", OUTPUT)
+    assert model.work == jobs.Respond(REQUEST, SPEECH)
+
+
+async def test_a_written_answer_has_no_speaker(stage: Stage) -> None:
+    await stage.desk.answer(WRITTEN)
+    assert stage.bus.depth("speak") == 0
+    assert (await stage.take("respond")).job.work == jobs.Respond(REQUEST, "")
+
+
+async def test_a_full_queue_is_the_failure_of_that_job_and_of_nothing_else() -> None:
+    stage = Stage(queue_limit=1)
+    await stage.desk.answer(WRITTEN)
+    await stage.desk.answer(ANSWER)
+    failed = await stage.result()
+    assert isinstance(failed, JobFailed)
+    assert (failed.job_id, failed.error_type, failed.code) == ("sess_1.job_1", "overloaded_error", "queue_full")
+    assert failed.transient
+    assert stage.bus.depth("speak") == 1
+
+
+# -- what comes back ---------------------------------------------------------------------------------------------------
+ENTRIES: list[tuple[PipeEntry, inputs.AnyInput | None]] = [
+    (SegmentReady("sess_1.job_1", SEGMENT), inputs.Transcribing("job_1", SEGMENT)),
+    (TranscriptReady("sess_1.job_1", "hi", "en", 1.5, (SEGMENT,)), inputs.Transcribed("job_1", "hi", 1.5)),
+    (TextReady("sess_1.job_1", "hi"), inputs.TextMade("job_1", "hi")),
+    (CallReady("sess_1.job_1", 2, "call_1", "f", "{}"), inputs.CallMade("job_1", 2, "call_1", "f", "{}")),
+    (AnswerDone("sess_1.job_1", "length", 3, 2, 1), inputs.AnswerMade("job_1", "length", 3, 2, 1)),
+    (SpeechDone("sess_1.job_1"), inputs.SpeechMade("job_1")),
+    (ScoreReady("sess_1.job_1", 0.7), inputs.TurnScored("job_1", 0.7)),
+    (JobFailed("sess_1.job_1", "api_error", "c", "m", transient=True), inputs.Failed("job_1", "api_error", "c", "m")),
+    # what goes another way, or to somebody else
+    (AudioReady("sess_1.job_1", b"ab", "hi"), None),
+    (SentenceReady("sess_1.job_1", "hi"), None),
+    (SentencesDone("sess_1.job_1"), None),
+    (TranslationReady("sess_1.job_1", "salut"), None),
+]
+
+
+def test_every_entry_that_there_is_is_tried_here() -> None:
+    assert {type(entry) for entry, _ in ENTRIES} == set(typing.get_args(PipeEntry))
+
+
+@pytest.mark.parametrize(("entry", "event"), ENTRIES, ids=lambda value: type(value).__name__)
+def test_a_result_is_told_under_the_machines_own_id(
+    entry: PipeEntry, event: inputs.AnyInput | None, stage: Stage
+) -> None:
+    assert stage.desk.name(entry) == "job_1"
+    assert stage.desk.as_input(entry) == event
+
+
+async def test_results_of_all_jobs_come_in_order_through_one_pipe(stage: Stage) -> None:
+    entries = [entry for entry, _ in ENTRIES]
+    for entry in entries:
+        await stage.bus.write(OUTPUT, [entry], epoch=7)
+    assert [await stage.result() for _ in entries] == entries
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+async def test_cancelling_a_speaker_drops_its_pipe(stage: Stage) -> None:
+    await stage.desk.answer(ANSWER)
+    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
+    sentences = stage.bus.read(SPEECH)
+    await anext(sentences)
+    await stage.desk.cancel("job_2")
+    with pytest.raises(StopAsyncIteration):
+        await anext(sentences)
+    assert SPEECH not in stage.pipes()
+    assert (stage.is_up("job_2"), stage.is_up("job_1")) == (True, False)
+
+
+async def test_cancelling_anything_else_leaves_the_pipes_alone(stage: Stage) -> None:
+    await stage.desk.answer(ANSWER)
+    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
+    await stage.desk.cancel("job_1")
+    await stage.desk.cancel("job_9")
+    assert SPEECH in stage.pipes()
+
+
+@pytest.mark.parametrize("last", [SpeechDone("sess_1.job_2"), JobFailed("sess_1.job_2", "api_error", None, "it broke")])
+async def test_a_speaker_that_has_ended_leaves_no_pipe(last: PipeEntry, stage: Stage) -> None:
+    await stage.desk.answer(ANSWER)
+    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
+    await stage.bus.write(OUTPUT, [AudioReady("sess_1.job_2", b"ab"), AnswerDone("sess_1.job_1", "stop"), last])
+    await stage.result()
+    await stage.result()
+    assert SPEECH in stage.pipes()
+    await stage.result()
+    assert SPEECH not in stage.pipes()
+
+
+async def test_a_closed_desk_leaves_nothing_on_the_bus(stage: Stage) -> None:
+    await stage.desk.answer(ANSWER)
+    await stage.desk.answer(WRITTEN)
+    running = await stage.take("respond")
+    await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "hi")], epoch=7)
+    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
+    await stage.desk.close(["job_1", "job_2", "job_3"])
+    await stage.bus.cancelled(running.job.id)
+    await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "more")], epoch=7)
+    await running.acknowledge()
+    for queue in ("respond", "speak"):
+        assert stage.bus._queues.take(queue, "worker") is None
+    assert stage.pipes() == set()
+    assert stage.bus._queues._known == {}
+    assert stage.bus.dead_letters() == ()
+    with pytest.raises(StopAsyncIteration):
+        await stage.result()
