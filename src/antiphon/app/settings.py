@@ -163,7 +163,7 @@ class Settings(BaseSettings):
     )
     bus_lease_s: float = Field(default=10.0, gt=0, description="Lease of a job without a heartbeat, seconds.")
     bus_attempts: int = Field(default=3, ge=1, description="Deliveries of a job before it is a dead letter.")
-    database_url: str = Field(default="", description="Unset: SQLite in the data directory.")
+    database_url: str = Field(default="", description="`sqlite:///PATH`; unset: `antiphon.db` in the data directory.")
     resume_window_s: float = Field(default=60.0, ge=0, description="How long a lost session can be taken up again.")
     drain_s: float = Field(default=30.0, ge=0, description="Longest drain at shutdown, seconds.")
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from antiphon.app.asgi import Doors
@@ -26,6 +27,7 @@ from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime_link import LinkLimits, LinkServices
 from antiphon.doors.rest import build_rest
 from antiphon.doors.services import Readiness, RestServices
+from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.state.embedded import EmbeddedSessions
@@ -100,7 +102,7 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
         pipe_bytes=PIPE_BYTES,
         strict=settings.bus_strict,
     )
-    store = SqliteStore(settings.data_dir / "antiphon.db")
+    store = SqliteStore(_database(settings))
     writer = StoreWriter(store, metrics=metrics)
     limiter = SlidingWindowLimiter(
         requests=settings.limit_requests_per_min, tokens=settings.limit_tokens_per_min, clock=clock
@@ -140,6 +142,17 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
     app = Doors(rest, {"/v1/realtime": realtime, "/v1/realtime/translations": interpreting})
     made = Platform(settings, engines, bus, store, writer, metrics, access, attendance, app)
     return made
+
+
+def _database(settings: Settings) -> Path:
+    """Return the file that the database URL names. Raises `InvalidRequest` for a database that is not SQLite."""
+    if not settings.database_url:
+        return settings.data_dir / "antiphon.db"
+    scheme, separator, path = settings.database_url.partition(":///")
+    if scheme not in ("sqlite", "sqlite+aiosqlite") or not separator or not path:
+        variable = "ANTIPHON_DATABASE_URL"
+        raise InvalidRequest(f"{variable}: this version stores in SQLite alone, as sqlite:///PATH", param=variable)
+    return Path(path)
 
 
 def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:

@@ -187,7 +187,7 @@ class RetentionRatio(Partial, frozen=True, tag_field="type", tag="retention_rati
 
 
 Truncation = Literal["auto", "disabled"] | RetentionRatio
-Include = list[Literal["item.input_audio_transcription.logprobs", "antiphon.degraded"]]
+Include = list[Literal["item.input_audio_transcription.logprobs"]]
 
 
 class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):

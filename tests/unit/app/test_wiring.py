@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from antiphon.app import wiring
 from antiphon.app.asgi import Doors
 from antiphon.app.engines import Engines, engine_context, make_engines
 from antiphon.app.settings import Settings
 from antiphon.app.wiring import Platform, platform
-from antiphon.errors import NotFound, WeightsMissing
+from antiphon.errors import InvalidRequest, NotFound, WeightsMissing
 from antiphon.providers import stub_llm
 from tests.serving import STUBS
 
@@ -167,3 +168,12 @@ async def test_a_socket_without_a_door_is_refused_with_a_real_answer() -> None:
     await Doors(send, {})(scope, send, send)
     assert sent[0]["status"] == 404
     assert b"/v1/telepathy" in sent[1]["body"]
+
+
+def test_a_database_that_is_not_sqlite_is_refused_by_name(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url="postgresql://db/antiphon")
+    with pytest.raises(InvalidRequest, match="ANTIPHON_DATABASE_URL"):
+        wiring._database(settings)
+    named = Settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/own.db")
+    assert wiring._database(named) == tmp_path / "own.db"
+    assert wiring._database(Settings(data_dir=tmp_path)) == tmp_path / "antiphon.db"
