@@ -153,12 +153,12 @@ def _answer(step: Step) -> bool:
         speculation.drop(step)
         return False
     try:
-        response.check_limits(step)
+        known = _begin_answer(step)
     except Refused as refusal:
         speculation.drop(step)
         response.refuse_answer(step, refusal)
         return False
-    for event in _begin_answer(step):
+    for event in known:
         _work_in(step, state.responses[state.active], event)
     return True
 
@@ -170,7 +170,7 @@ def _is_understood(step: Step, item_id: str) -> bool:
 
 
 def _begin_answer(step: Step) -> list[WorkerInput]:
-    """Take the held answer up where there is one, else begin a fresh one."""
+    """Take the held answer up where there is one, else begin a fresh one. Raises `Refused`."""
     guess = step.state.speculation
     if guess is not None and guess.job_id:
         return speculation.take(step)

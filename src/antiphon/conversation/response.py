@@ -21,7 +21,7 @@ from antiphon.wire.realtime_response import (
     StatusDetails,
 )
 from antiphon.wire.realtime_server import RateLimit, RateLimitsUpdated, ResponseCreated, ResponseDone
-from antiphon.wire.realtime_session import RealtimeSession
+from antiphon.wire.realtime_session import RealtimeSession, ToolChoiceFunction
 
 
 def create(step: Step, params: ResponseParams | None) -> ResponseState:
@@ -35,15 +35,9 @@ def create(step: Step, params: ResponseParams | None) -> ResponseState:
 
 
 def open_response(step: Step, response: ResponseState) -> ResponseState:
-    """Announce a response that was checked."""
+    """Begin a response that was checked."""
     state = step.state
-    state.responses[response.id] = response
-    if response.conversation_id is not None:
-        state.active = response.id
-        state.due.clear()
-        state.answer_anyway = False
-        state.idle_due = None
-    step.send(ResponseCreated, response=show(step, response, "in_progress"))
+    _announce(step, response)
     if state.allowances:
         limits = tuple(
             RateLimit(a.name, a.limit, max(0, a.remaining - (a.name == "requests")), round(a.reset_s, 3))
@@ -52,6 +46,17 @@ def open_response(step: Step, response: ResponseState) -> ResponseState:
         step.send(RateLimitsUpdated, rate_limits=limits)
     step.do(Charge(requests=1))
     return response
+
+
+def _announce(step: Step, response: ResponseState) -> None:
+    state = step.state
+    state.responses[response.id] = response
+    if response.conversation_id is not None:
+        state.active = response.id
+        state.due.clear()
+        state.answer_anyway = False
+        state.idle_due = None
+    step.send(ResponseCreated, response=show(step, response, "in_progress"))
 
 
 def _admit(step: Step, response: ResponseState) -> None:
@@ -70,20 +75,25 @@ def _admit(step: Step, response: ResponseState) -> None:
             code="too_many_responses",
             param="response.conversation",
         )
-    check_limits(step)
+    check(step, response)
 
 
 def refuse_answer(step: Step, refusal: Refused) -> None:
-    """Say in a failed response, not in an error, that a turn is not answered: the client has done nothing wrong."""
+    """Say in a failed response, not in an error, that a turn is not answered: no event of the client asked for it.
+
+    Nothing is charged: a limit that is used up must recover even while somebody goes on speaking.
+    """
     present = step.state.session
     if isinstance(present, RealtimeSession):
-        answer = open_response(step, configure(step, present, ResponseParams()))
-        why = ResponseError(refusal.kind, "inference_rate_limit_exceeded", refusal.message)
-        end(step, answer, "failed", error=why)
+        answer = configure(step, present, ResponseParams())
+        _announce(step, answer)
+        code = "inference_rate_limit_exceeded" if refusal.code == "rate_limit_exceeded" else refusal.code
+        end(step, answer, "failed", error=ResponseError(refusal.kind, code, refusal.message))
 
 
-def check_limits(step: Step) -> None:
-    """Refuse when a rate limit is used up."""
+def check(step: Step, response: ResponseState) -> None:
+    """Refuse what no model could answer, and what a rate limit no longer allows."""
+    _check_choice(response)
     for allowance in step.state.allowances:
         if allowance.remaining <= 0:
             raise Refused(
@@ -128,20 +138,22 @@ def configure(step: Step, present: RealtimeSession, params: ResponseParams) -> R
         reasoning_effort=(reasoning.effort or "") if reasoning else "",
         input=_own_input(step, params),
     )
-    _check_choice(response)
     response.id = step.new_id("resp")
     return response
 
 
 def _check_choice(response: ResponseState) -> None:
     """A forced function must be among the tools."""
-    chosen = history.choice(response.tool_choice)
-    names = {tool.name for tool in response.tools}
-    if chosen.startswith("function:") and chosen.removeprefix("function:") not in names:
+    chosen = response.tool_choice
+    if isinstance(chosen, ToolChoiceFunction) and all(tool.name != chosen.name for tool in response.tools):
         raise Refused(
-            f"Tool choice '{chosen.removeprefix('function:')}' is not among the tools.",
+            f"Tool choice '{chosen.name}' is not among the tools.",
             code="invalid_value",
             param="response.tool_choice.name",
+        )
+    if chosen == "required" and not response.tools:
+        raise Refused(
+            "Tool choice 'required' must be specified with 'tools'.", code="invalid_value", param="response.tool_choice"
         )
 
 

@@ -9,7 +9,7 @@ from antiphon.conversation import hearing, response
 from antiphon.conversation.effects import CancelJob, DropSpeech
 from antiphon.conversation.inputs import AudioMade, Transcribed, WorkerInput
 from antiphon.conversation.state import Owner, Record, Speculation
-from antiphon.conversation.step import Step
+from antiphon.conversation.step import Refused, Step
 from antiphon.conversation.ticks import TICKS_PER_S
 from antiphon.wire.realtime_client import ResponseParams
 from antiphon.wire.realtime_items import Content, Message
@@ -39,6 +39,10 @@ def transcribed(step: Step, event: Transcribed) -> None:
     if not event.text or state.active or pending or not isinstance(present, RealtimeSession):
         return
     likely = response.configure(step, present, ResponseParams())
+    try:
+        response.check(step, likely)
+    except Refused:
+        return  # said when the turn is over
     turn = Message(role="user", content=(Content(type="input_audio"),))
     records = [*response.scope(step, likely), Record(item=turn, position=0, heard=event.text)]
     effect = response.start_effect(step, likely, records, Owner("speculation"))
@@ -81,13 +85,15 @@ def adopt(step: Step, record: Record) -> bool:
 
 
 def take(step: Step) -> list[WorkerInput]:
-    """Make the held answer the one that is due; returns the results to work in now."""
+    """Make the held answer the one that is due; returns the results to work in now. Raises `Refused`."""
     state, guess = step.state, step.state.speculation
     present = state.session
-    state.speculation = None
     if guess is None or not guess.job_id or not isinstance(present, RealtimeSession):
         return []
-    answer = response.open_response(step, response.configure(step, present, ResponseParams()))
+    answer = response.configure(step, present, ResponseParams())
+    response.check(step, answer)
+    state.speculation = None
+    response.open_response(step, answer)
     answer.waits = False
     answer.job_id, answer.speak_job_id = guess.job_id, guess.speak_job_id
     answer.input_audio_ticks = sum(record.input_ticks for record in response.scope(step, answer))

@@ -9,6 +9,7 @@ import pytest
 
 from antiphon.conversation import effects, inputs
 from antiphon.conversation.state import Rules
+from antiphon.ports.limiter import Allowance
 from antiphon.wire import realtime_codec
 from tests.contract.recorder import check_server_event
 from tests.simulation import MS
@@ -86,3 +87,48 @@ def test_an_id_of_ours_that_a_client_took_first_is_passed_over() -> None:
     world.finish()
     assert world.last("response.done")["response"]["status"] == "completed"
     assert len(set(world.client.order)) == len(world.client.order)
+
+
+# -- answers that cannot be given ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("speculate_ms", [0, 96])
+@pytest.mark.parametrize("choice", [{"type": "function", "name": "nowhere"}, "required"])
+def test_a_turn_whose_tool_choice_cannot_be_kept_fails_its_response_and_not_the_session(
+    choice: Any, speculate_ms: int
+) -> None:
+    world = World(Rules(speculate_ms=speculate_ms))
+    world.send("session.update", session=session(tool_choice=choice))
+    world.append(1000, 0.9)
+    world.append(200, 0.01)
+    world.finish()
+    world.append(400, 0.01)
+    world.finish()
+    done = world.last("response.done")["response"]
+    assert done["status"] == "failed"
+    assert done["status_details"]["error"]["code"] == "invalid_value"
+    assert "error" not in world.types()
+    world.send("session.update", session=session(tool_choice="auto"))
+    world.speak()
+    world.finish()
+    assert world.last("response.done")["response"]["status"] == "completed"
+
+
+@pytest.mark.parametrize(
+    ("choice", "param"),
+    [({"type": "function", "name": "nowhere"}, "response.tool_choice.name"), ("required", "response.tool_choice")],
+)
+def test_a_client_that_forces_a_tool_it_does_not_give_is_told_so(choice: Any, param: str) -> None:
+    world = World()
+    world.say_text()
+    (error,) = world.send("response.create", response={"tool_choice": choice}, event_id="mine")
+    assert error["error"]["param"] == param
+    assert answer(world)["status"] == "completed"
+
+
+def test_turns_that_a_limit_leaves_unanswered_are_not_charged() -> None:
+    world = World()
+    world.tell(inputs.AllowanceChanged((Allowance("requests", 2, 0, 30.0),)))
+    world.speak()
+    world.finish()
+    failed = world.last("response.done")["response"]
+    assert failed["status_details"]["error"]["code"] == "inference_rate_limit_exceeded"
+    assert world.started(effects.Charge) == []
