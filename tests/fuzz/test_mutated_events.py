@@ -129,8 +129,9 @@ class Wire:
         self.events: list[dict[str, Any]] = []
         self.hung_up: list[tuple[int, str]] = []
 
-    async def send(self, text: str) -> None:
+    def write(self, text: bytes) -> bool:
         self.events.append(msgspec.json.decode(text))
+        return True
 
     def hang_up(self, code: int, reason: str) -> None:
         self.hung_up.append((code, reason))
@@ -145,9 +146,7 @@ def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Link:
         describe(None, Defaults(), now=clock.wall()), rules, seed="fuzz", now=clock.wall(), lasts_s=3600
     )
     limits = LinkLimits(max_append_bytes=64, events_per_s=10**9)
-    return Link(
-        machine, services, limits, group, wire.send, wire.hang_up, tenant="default", session_id="sess_1", epoch=1
-    )
+    return Link(machine, services, limits, group, wire, tenant="default", session_id="sess_1", epoch=1)  # pyright: ignore[reportArgumentType] -- all that a link needs of it
 
 
 @pytest.mark.timeout(3600)

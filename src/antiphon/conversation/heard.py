@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from msgspec.structs import replace
 
 from antiphon.conversation.effects import CutAudio
@@ -30,6 +32,11 @@ def sent(playout: Playout, ticks: int, now: float) -> None:
     playout.base = position(playout, now)
     playout.since = now
     playout.sent += ticks
+
+
+def reached_at(playout: Playout, ticks: int) -> float:
+    """Return when ``ticks`` will have been heard, seconds: a little late rather than early."""
+    return playout.since + (ticks + 1 - playout.base) / TICKS_PER_S
 
 
 def words(playout: Playout, ticks: int) -> str:
@@ -104,6 +111,12 @@ def settle(step: Step) -> None:
             step.state.cuts.remove(item_id)
         elif playout.cut_due <= step.now:
             cut(step, record, playout, playout.cut)
+
+
+def cut_at(step: Step) -> float:
+    """Return when the next estimate becomes final, seconds."""
+    playouts = (record.playout for record in map(step.find, step.state.cuts) if record is not None)
+    return min((playout.cut_due for playout in playouts if playout and playout.cut_due is not None), default=math.inf)
 
 
 def cut(step: Step, record: Record, playout: Playout, ticks: int) -> None:

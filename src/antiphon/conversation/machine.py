@@ -83,7 +83,8 @@ class Conversation:
         except Refused as refusal:
             step.refuse(refusal, _event_id(event))
             return step.effects
-        _settle(step)
+        if not isinstance(event, AudioAppended | AudioMade):  # sound alone is nothing that an answer waits for
+            _settle(step)
         return step.effects
 
     def new_event_id(self) -> str:
@@ -93,21 +94,15 @@ class Conversation:
     def wake_at(self, now: float) -> float:
         """Return when a `Tick` is due, on the clock of ``now``."""
         state = self.state
-        times = [state.expires_at]
+        at = state.expires_at
         if state.idle_due is not None:
-            times.append(state.idle_due)
+            at = min(at, state.idle_due)
         if state.cuts:
+            at = min(at, heard.cut_at(Step(state, now)))
+        if state.rules.pace and state.responses:
             step = Step(state, now)
-            records = filter(None, map(step.find, state.cuts))
-            times += [
-                record.playout.cut_due
-                for record in records
-                if record.playout is not None and record.playout.cut_due is not None
-            ]
-        if state.rules.pace:
-            step = Step(state, now)
-            times += [output.release_at(step, found) for found in state.responses.values() if found.held]
-        return min(times)
+            at = min(at, *(output.release_at(step, found) for found in state.responses.values()))
+        return at
 
 
 def _event_id(event: AnyInput) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from antiphon.conversation import heard, items
@@ -9,7 +10,7 @@ from antiphon.conversation.effects import EndSpeech, SendAudio
 from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade
 from antiphon.conversation.state import Output, Playout, Record, ResponseState, Span
 from antiphon.conversation.step import Step
-from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.conversation.ticks import TICKS_PER_MS, TICKS_PER_S
 from antiphon.wire.realtime_items import Content, FunctionCall, Message, OwnItem, Status
 from antiphon.wire.realtime_response import InputTokens, OutputTokens, Usage
 from antiphon.wire.realtime_server import (
@@ -118,21 +119,27 @@ def release(step: Step) -> None:
 
 
 def release_at(step: Step, response: ResponseState) -> float:
-    """Return when the next held speech is due, seconds."""
-    return step.now + max(0, _lead(step, response) - _most(step)) / TICKS_PER_S
+    """Return when the next held speech is due, seconds; infinity where none is held."""
+    playout = _playout(step, response) if response.held else None
+    return math.inf if playout is None else heard.reached_at(playout, playout.sent - _most(step))
 
 
 def _most(step: Step) -> int:
-    return step.state.rules.lead_ms * 24
+    return step.state.rules.lead_ms * TICKS_PER_MS
 
 
 def _lead(step: Step, response: ResponseState) -> int:
     """Return how far the speech sent is ahead of the listener, in ticks."""
+    playout = _playout(step, response)
+    return 0 if playout is None else playout.sent - heard.position(playout, step.now)
+
+
+def _playout(step: Step, response: ResponseState) -> Playout | None:
+    """Return the playout of the response's message, once there is one."""
     for part in response.outputs:
         if part.kind == "message":
-            playout = playout_of(step, response, part.item_id)
-            return playout.sent - heard.position(playout, step.now)
-    return 0
+            return playout_of(step, response, part.item_id)
+    return None
 
 
 def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:

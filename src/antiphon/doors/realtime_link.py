@@ -57,6 +57,9 @@ from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta
 from antiphon.wire.realtime_session import AudioFormat
 
+_TIMER_STEP_S = 0.001
+"""What the event loop's timers are exact to."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:
@@ -136,13 +139,13 @@ class Link:
     def tell(self, event: inputs.AnyInput) -> None:
         """Work one input in and carry out what follows."""
         now = self._clock.wall()
-        for effect in self.machine.receive(event, now):
-            self._carry_out(effect)
+        self._carry_out_all(self.machine.receive(event, now))
         self._arm(now)
 
     async def frame(self, frame: str | bytes | None) -> None:
         """Take one frame of the client."""
-        await self._guard()
+        if self._is_flood():
+            await asyncio.sleep(1 - self._clock.now() % 1)
         if not isinstance(frame, str):
             self._refuse("Binary frames are not part of this protocol; send JSON text.", "invalid_event", None, None)
         elif len(frame) > self._limits.max_frame_bytes:
@@ -172,22 +175,22 @@ class Link:
         if isinstance(message, SessionUpdate):
             self._input.reformat(self.machine.state.session.audio.input.format)
 
-    async def _guard(self) -> None:
-        """Hold a flooding client back to ``events_per_s``; nothing is lost."""
+    def _is_flood(self) -> bool:
+        """Count an event; True when the client is to be held back to ``events_per_s``. Nothing is lost."""
         second = int(self._clock.now())
         if second != self._second:
             self._second, self._events = second, 0
         self._events += 1
-        if self._events > self._limits.events_per_s:
-            await asyncio.sleep(1 - self._clock.now() % 1)
+        return self._events > self._limits.events_per_s
 
     def _append(self, message: InputAudioBufferAppend) -> None:
         most = self._limits.max_append_bytes
         data = realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=most)
         pcm = self._input.decode(data)
-        before = self.machine.state.buffer.written
-        self.tell(inputs.AudioAppended(self._input.ticks(pcm), message.event_id))
-        if self.machine.state.buffer.written == before:
+        appended = inputs.AudioAppended(self._input.ticks(pcm), message.event_id)
+        refusal = self.machine.receive(appended, self._clock.wall())
+        if refusal:
+            self._carry_out_all(refusal)
             return
         self._input.append(pcm)
         if self.machine.state.session.audio.input.turn_detection is not None:
@@ -251,7 +254,7 @@ class Link:
             self._timer_at = at
             if self._timer is not None:
                 self._timer.cancel()
-            delay_s = max(0.0, at - now)
+            delay_s = max(0.0, at - now) + _TIMER_STEP_S / 2  # rounded to whole steps: never early, which would spin
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
 
     def _tick(self) -> None:
@@ -259,6 +262,10 @@ class Link:
         self.tell(inputs.Tick())
 
     # -- effects -----------------------------------------------------------------------------------------------------
+    def _carry_out_all(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            self._carry_out(effect)
+
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Send():
