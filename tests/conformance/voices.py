@@ -17,6 +17,7 @@ from antiphon.app.settings import Settings
 from antiphon.entities.speech import SpeechChunk
 from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
+from antiphon.ports.stt import SpeechToText
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.providers.registry import load
 from tests.fakes.openai_tts_server import OpenAiTtsServer
@@ -62,7 +63,7 @@ async def openai_over_http(**settings: Any) -> AsyncIterator[TextToSpeech]:
 
 
 @asynccontextmanager
-async def started(engine: TextToSpeech) -> AsyncIterator[None]:
+async def started(engine: TextToSpeech | SpeechToText) -> AsyncIterator[None]:
     await engine.start()
     try:
         yield
