@@ -133,9 +133,9 @@ class KokoroTts(ThreadVoice[_Model]):
 
 def _voice_names(path: Path) -> list[str]:
     try:
-        with np.load(path) as styles:
+        with path.open("rb") as file, np.load(file) as styles:  # given a path, numpy would leave it open
             names = sorted(styles.files)
-    except (OSError, ValueError, BadZipFile) as exc:
+    except (OSError, ValueError, EOFError, BadZipFile) as exc:
         raise WeightsMissing(f"{path} holds no voices of Kokoro: {exc}") from exc
     if not names:
         raise WeightsMissing(f"{path} holds no voices of Kokoro")
