@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from antiphon.conversation import hearing
+from antiphon.conversation import content, hearing
 from antiphon.conversation.effects import AdoptAudio, ForgetAudio, Keep, SendItem
 from antiphon.conversation.state import Record
 from antiphon.conversation.step import Refused, Step
@@ -29,7 +29,7 @@ def create(step: Step, message: ConversationItemCreate, audio_ticks: tuple[int, 
     item = checked(step, message.item, "item")
     ticks = sum(audio_ticks)
     record = Record(item=_named(step, item), position=0, input_ticks=ticks)
-    said = _given_transcript(item)
+    said = content.given_transcript(item)
     if said is not None and not ticks:
         record.heard = said
     insert(step, record, place)
@@ -58,8 +58,7 @@ def _place(step: Step, previous_item_id: str | None) -> int:
 
 def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
     """Check an item from a client against what this conversation can hold."""
-    if not isinstance(item, OwnItem):
-        raise Refused("MCP items are not supported by this server yet.", code="invalid_value", param=f"{param}.type")
+    own = content.checked(step, item, param)
     if item.id and (step.find(item.id) or item.id == step.state.buffer.speech_item):
         raise Refused(
             f"Error adding item: an item with id '{item.id}' already exists.",
@@ -72,58 +71,19 @@ def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
             code="conversation_items_limit_exceeded",
             param=param,
         )
-    if isinstance(item, Message):
-        for index, part in enumerate(item.content):
-            _check_part(step, part, f"{param}.content[{index}]")
     if isinstance(item, FunctionCallOutput) and not _is_called(step, item.call_id):
         raise Refused(
             f"Tool call ID '{item.call_id}' not found in conversation.",
             code="item_create_invalid_call_id",
             param=f"{param}.call_id",
         )
-    return item
-
-
-def _check_part(step: Step, part: Content, param: str) -> None:
-    if part.type == "output_audio":
-        raise Refused(
-            "Assistant audio cannot be created by a client; use 'output_text'.",
-            code="invalid_value",
-            param=f"{param}.type",
-        )
-    if part.type == "input_image":
-        if not step.state.rules.accepts_images:
-            raise Refused(
-                "The configured language model does not take images.",
-                code="invalid_value",
-                param=f"{param}.type",
-            )
-        if not part.image_url:
-            raise Refused(
-                f"Missing required parameter: '{param}.image_url'.",
-                code="missing_required_parameter",
-                param=f"{param}.image_url",
-            )
-    if part.type in ("input_text", "output_text") and not isinstance(part.text, str):
-        raise Refused(
-            f"Missing required parameter: '{param}.text'.",
-            code="missing_required_parameter",
-            param=f"{param}.text",
-        )
+    return own
 
 
 def _is_called(step: Step, call_id: str) -> bool:
     return any(
         isinstance(record.item, FunctionCall) and record.item.call_id == call_id for record in step.state.records
     )
-
-
-def _given_transcript(item: OwnItem) -> str | None:
-    """Return what a client says was spoken in an audio part that carries no audio."""
-    if not isinstance(item, Message):
-        return None
-    said = [part.transcript for part in item.content if part.type == "input_audio" and part.transcript]
-    return " ".join(said) if said else None
 
 
 def _named(step: Step, item: OwnItem) -> OwnItem:

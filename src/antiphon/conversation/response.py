@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from antiphon.conversation import history, output, session
+from antiphon.conversation import content, history, output, session
 from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer
 from antiphon.conversation.inputs import AudioMade, Failed
 from antiphon.conversation.state import Owner, Record, ResponseState
 from antiphon.conversation.step import Refused, Step
 from antiphon.wire.realtime_client import ResponseCancel, ResponseOutput, ResponseParams
-from antiphon.wire.realtime_items import ItemReference, Message, OwnItem
+from antiphon.wire.realtime_items import InputItem, ItemReference, Message, OwnItem
 from antiphon.wire.realtime_response import (
     Reason,
     Response,
@@ -157,33 +157,25 @@ def _check_choice(response: ResponseState) -> None:
         )
 
 
-def _own_input(step: Step, params: ResponseParams) -> list[OwnItem] | None:
-    """Resolve the items that replace the conversation for one response."""
+def _own_input(step: Step, params: ResponseParams) -> list[OwnItem | ItemReference] | None:
+    """Check the items that replace the conversation for one response."""
     if params.input is UNSET or params.input is None:
         return None
-    resolved: list[OwnItem] = []
-    for index, item in enumerate(params.input):
-        param = f"response.input[{index}]"
-        if isinstance(item, ItemReference):
-            record = step.find(item.id)
-            if record is None:
-                raise Refused(
-                    f"The item with id '{item.id}' does not exist.", code="invalid_value", param=f"{param}.id"
-                )
-            resolved.append(record.item)
-            continue
-        if isinstance(item, Message) and any(part.audio for part in item.content):
-            raise Refused(
-                "Audio in a response's own input is not supported; create an item and refer to it.",
-                code="invalid_value",
-                param=f"{param}.content",
-            )
-        if not isinstance(item, OwnItem):
-            raise Refused(
-                "MCP items are not supported by this server yet.", code="invalid_value", param=f"{param}.type"
-            )
-        resolved.append(item)
-    return resolved
+    return [_own_item(step, item, f"response.input[{index}]") for index, item in enumerate(params.input)]
+
+
+def _own_item(step: Step, item: InputItem, param: str) -> OwnItem | ItemReference:
+    if isinstance(item, ItemReference):
+        if step.find(item.id) is None:
+            raise Refused(f"The item with id '{item.id}' does not exist.", code="invalid_value", param=f"{param}.id")
+        return item
+    if isinstance(item, Message) and any(part.audio for part in item.content):
+        raise Refused(
+            "Audio in a response's own input is not supported; create an item and refer to it.",
+            code="invalid_value",
+            param=f"{param}.content",
+        )
+    return content.checked(step, item, param, may_be_spoken=True)
 
 
 # -- begin -----------------------------------------------------------------------------------------------------------
@@ -191,7 +183,15 @@ def scope(step: Step, response: ResponseState) -> list[Record]:
     """Return the records a response answers: the conversation's, or its own input's."""
     if response.input is None:
         return [record for record in step.state.records if record.item.status != "in_progress"]
-    return [step.find(str(item.id)) or Record(item=item, position=0) for item in response.input]
+    found = [_input_record(step, item) for item in response.input]
+    return [record for record in found if record is not None]
+
+
+def _input_record(step: Step, item: OwnItem | ItemReference) -> Record | None:
+    """Return what an own item stands for; None for an item that was deleted while the response waited."""
+    if isinstance(item, ItemReference):
+        return step.find(item.id)
+    return Record(item=item, position=0, heard=content.given_transcript(item))
 
 
 def begin_ready(step: Step) -> None:

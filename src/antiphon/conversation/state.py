@@ -8,7 +8,7 @@ import msgspec
 
 from antiphon.conversation.inputs import WorkerInput
 from antiphon.ports.limiter import Allowance
-from antiphon.wire.realtime_items import OwnItem
+from antiphon.wire.realtime_items import ItemReference, OwnItem
 from antiphon.wire.realtime_response import Reason, ResponseStatus, Usage
 from antiphon.wire.realtime_session import (
     AnySession,
@@ -114,8 +114,8 @@ class ResponseState(msgspec.Struct):
     metadata: dict[str, str] | None
     parallel_tool_calls: bool = True
     reasoning_effort: str = ""
-    input: list[OwnItem] | None = None
-    """Items that replace the conversation."""
+    input: list[OwnItem | ItemReference] | None = None
+    """Items that replace the conversation, and references to items of it."""
     waits: bool = True
     """True until all speech it answers is transcribed and its jobs have started."""
     job_id: str = ""

@@ -132,3 +132,59 @@ def test_turns_that_a_limit_leaves_unanswered_are_not_charged() -> None:
     failed = world.last("response.done")["response"]
     assert failed["status_details"]["error"]["code"] == "inference_rate_limit_exceeded"
     assert world.started(effects.Charge) == []
+
+
+# -- a response's own input ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["UNSET", "None", "mine"])
+def test_an_own_input_is_what_was_written_and_not_an_item_of_the_same_name(name: str) -> None:
+    world = World()
+    world.send("conversation.item.create", item=user("wrong", id=name))
+    item = user("right", **({"id": name} if name == "mine" else {}))
+    answer(world, input=[item])
+    assert [message.text for message in world.request().messages] == ["right"]
+
+
+def test_an_own_input_may_refer_to_items_and_hold_what_was_said() -> None:
+    world = World()
+    world.speak()
+    world.finish()
+    heard, said = world.client.order
+    parts = [{"type": "input_audio", "transcript": "and you"}]
+    own = {"type": "message", "role": "user", "content": parts}
+    spoken = {"type": "message", "role": "assistant", "content": [{"type": "output_audio", "transcript": "me too"}]}
+    references = [{"type": "item_reference", "id": item_id} for item_id in (heard, said)]
+    assert answer(world, input=[*references, own, spoken], conversation="none")["status"] == "completed"
+    texts = [message.text.strip() for message in world.request().messages]
+    assert texts == ["what time is it", "It is noon. The sun is high.", "and you", "me too"]
+
+
+def test_an_own_input_leaves_out_what_is_deleted_before_it_is_answered() -> None:
+    world = World()
+    world.send("session.update", session=session(audio={"input": {"turn_detection": None}}))
+    world.append(500)
+    world.send("input_audio_buffer.commit")
+    spoken = world.last("conversation.item.done")["item"]["id"]
+    references = [{"type": "item_reference", "id": spoken}, user("still here")]
+    world.send("response.create", response={"input": references})
+    assert world.started(effects.StartAnswer) == []
+    world.send("conversation.item.delete", item_id=spoken)
+    world.finish()
+    assert [message.text for message in world.request().messages] == ["still here"]
+
+
+@pytest.mark.parametrize(
+    ("item", "code", "param"),
+    [
+        (user() | {"content": [{"type": "input_text"}]}, "missing_required_parameter", "content[0].text"),
+        (user() | {"content": [{"type": "input_image", "image_url": "x"}]}, "invalid_value", "content[0].type"),
+        (user() | {"content": [{"type": "input_audio", "audio": "AAAA"}]}, "invalid_value", "content"),
+        ({"type": "mcp_approval_response", "id": "a", "approve": True}, "invalid_value", "type"),
+        ({"type": "item_reference", "id": "nowhere"}, "invalid_value", "id"),
+    ],
+)
+def test_an_own_input_that_cannot_be_shown_is_refused_by_the_name_of_its_field(
+    item: dict[str, Any], code: str, param: str
+) -> None:
+    world = World()
+    (error,) = world.send("response.create", response={"input": [user(), item]})
+    assert (error["error"]["code"], error["error"]["param"]) == (code, f"response.input[1].{param}")

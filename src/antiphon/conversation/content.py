@@ -1,0 +1,49 @@
+"""What an item of a client may hold."""
+
+from __future__ import annotations
+
+from antiphon.conversation.step import Refused, Step
+from antiphon.wire.realtime_items import AnyItem, Content, Message, OwnItem
+
+
+def checked(step: Step, item: AnyItem, param: str, *, may_be_spoken: bool = False) -> OwnItem:
+    """Return an item whose kind and content this server takes. Raises `Refused`, which names the field.
+
+    ``may_be_spoken`` lets the transcript of an assistant's speech in, where an item is shown to the model alone.
+    """
+    if not isinstance(item, OwnItem):
+        raise Refused("MCP items are not supported by this server yet.", code="invalid_value", param=f"{param}.type")
+    if isinstance(item, Message):
+        for index, part in enumerate(item.content):
+            if not (may_be_spoken and part.type == "output_audio"):
+                _check_part(step, part, f"{param}.content[{index}]")
+    return item
+
+
+def _check_part(step: Step, part: Content, param: str) -> None:
+    if part.type == "output_audio":
+        raise Refused(
+            "Assistant audio cannot be created by a client; use 'output_text'.",
+            code="invalid_value",
+            param=f"{param}.type",
+        )
+    if part.type == "input_image" and not step.state.rules.accepts_images:
+        raise Refused(
+            "The configured language model does not take images.", code="invalid_value", param=f"{param}.type"
+        )
+    if part.type == "input_image" and not part.image_url:
+        raise _missing(f"{param}.image_url")
+    if part.type in ("input_text", "output_text") and not isinstance(part.text, str):
+        raise _missing(f"{param}.text")
+
+
+def _missing(param: str) -> Refused:
+    return Refused(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
+
+
+def given_transcript(item: OwnItem) -> str | None:
+    """Return what a client says was spoken in an audio part that carries no audio."""
+    if not isinstance(item, Message):
+        return None
+    said = [part.transcript for part in item.content if part.type == "input_audio" and part.transcript]
+    return " ".join(said) if said else None
