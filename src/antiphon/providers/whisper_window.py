@@ -27,7 +27,7 @@ _REST_S = 1.0
 
 _FEWEST_TOKENS = 16
 _FEWEST_CHARACTERS = 24
-_CHARACTERS_PER_S = 32.0
+_CHARACTERS_PER_S = 26.0
 """Nobody speaks faster; text that is longer was not in the audio."""
 _COMPRESSION = 2.4
 _REPEATS = 4
