@@ -115,9 +115,9 @@ def configure(step: Step, present: RealtimeSession, params: ResponseParams) -> R
     reasoning = params.reasoning or present.reasoning
     parallel = params.parallel_tool_calls
     modes, tools = present.output_modalities, present.tools
-    if params.output_modalities:
+    if params.output_modalities is not UNSET and params.output_modalities is not None:
         modes = session.modalities(params.output_modalities, "response.output_modalities")
-    if params.tools is not UNSET:
+    if params.tools is not UNSET and params.tools is not None:
         tools = session.function_tools(params.tools, "response.tools")
     chosen = present.tool_choice
     if params.tool_choice:

@@ -27,6 +27,7 @@ from antiphon.wire.realtime_session import (
     FunctionTool,
     McpTool,
     Modality,
+    Partial,
     RealtimeSession,
     RealtimeUpdate,
     SemanticVad,
@@ -146,6 +147,7 @@ def _merge_transcription(session: TranscriptionSession, wish: TranscriptionUpdat
 def _cleared(wish: object, **empty: object) -> dict[str, Any]:
     """Return the fields that were sent; a null becomes the field's empty value."""
     sent = {name: getattr(wish, name) for name in empty}
+    sent = {name: value.over() if isinstance(value, Partial) else value for name, value in sent.items()}
     return {name: empty[name] if value is None else value for name, value in sent.items() if value is not UNSET}
 
 
@@ -163,8 +165,12 @@ def _input(present: AudioInput, wish: Any) -> AudioInput:
         return present
     return AudioInput(
         format=_given(wish.format, present.format, AudioPcm()),
-        transcription=_given(wish.transcription, present.transcription, None),
-        noise_reduction=_given(wish.noise_reduction, present.noise_reduction, None),
+        transcription=_given(
+            wish.transcription, present.transcription, None, lambda value: value.over(present.transcription)
+        ),
+        noise_reduction=_given(
+            wish.noise_reduction, present.noise_reduction, None, lambda value: value.over(present.noise_reduction)
+        ),
         turn_detection=_given(
             wish.turn_detection,
             present.turn_detection,
@@ -194,7 +200,7 @@ def _turn_detection(present: object, wish: TurnDetection) -> ServerVadConfig | S
 def _output(present: AudioOutput, wish: Any, voice_locked: bool) -> AudioOutput:
     if not isinstance(wish, AudioOutputUpdate):
         return present
-    voice = _given(wish.voice, present.voice, AudioOutput().voice, voice_name)
+    voice = _given(wish.voice, present.voice, present.voice, voice_name)
     if voice_locked and voice != present.voice:
         raise Refused(
             "Cannot update a conversation's voice if assistant audio is present.",
@@ -238,7 +244,7 @@ def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]
                 code="invalid_value",
                 param=f"{param}[{index}].type",
             )
-        tools.append(tool)
+        tools.append(tool.over())
     return tools
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,6 +17,16 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
 class Partial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A client's wish: an unknown field is an error that names it."""
+
+    def over(self, present: Self | None = None) -> Self:
+        """Return this wish over what is present: absent fields stay, a null clears. What is not set is not echoed."""
+        base = present if type(present) is type(self) else None
+        fields: dict[str, Any] = {name: getattr(base, name) for name in self.__struct_fields__} if base else {}
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value is not UNSET:
+                fields[name] = value.over() if isinstance(value, Partial) else UNSET if value is None else value
+        return type(self)(**fields)
 
 
 # -- audio ---------------------------------------------------------------------------------------------------------

@@ -188,3 +188,141 @@ def test_an_own_input_that_cannot_be_shown_is_refused_by_the_name_of_its_field(
     world = World()
     (error,) = world.send("response.create", response={"input": [user(), item]})
     assert (error["error"]["code"], error["error"]["param"]) == (code, f"response.input[1].{param}")
+
+
+# -- what a session says of itself -----------------------------------------------------------------------------------
+def updated(world: AnyWorld, **fields: Any) -> dict[str, Any]:
+    (event,) = world.send("session.update", session=session(**fields))
+    return event["session"]
+
+
+def test_absent_fields_of_nested_objects_stay_and_nulls_clear_them() -> None:
+    world = World()
+    first = {"model": "whisper-1", "language": "de", "keywords": ["Antiphon"]}
+    updated(world, audio={"input": {"transcription": first, "noise_reduction": {"type": "near_field", "strength": 1}}})
+    second = {"language": None, "prompt": "names"}
+    listening = updated(world, audio={"input": {"transcription": second}})["audio"]["input"]
+    assert listening["transcription"] == {"model": "whisper-1", "keywords": ["Antiphon"], "prompt": "names"}
+    assert listening["noise_reduction"] == {"type": "near_field", "strength": 1.0}
+    cleared = updated(world, audio={"input": {"transcription": None, "noise_reduction": None}})["audio"]["input"]
+    assert (cleared["transcription"], cleared["noise_reduction"]) == (None, None)
+
+
+def test_a_turn_detection_of_another_type_begins_with_its_own_defaults() -> None:
+    world = World()
+    server = {"type": "server_vad", "threshold": 0.8, "silence_duration_ms": 200, "create_response": False}
+    updated(world, audio={"input": {"turn_detection": server}})
+    kept = updated(world, audio={"input": {"turn_detection": {"type": "server_vad", "threshold": None}}})
+    assert kept["audio"]["input"]["turn_detection"] == {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 200,
+        "create_response": False,
+        "interrupt_response": True,
+        "idle_timeout_ms": None,
+    }
+    other = updated(world, audio={"input": {"turn_detection": {"type": "semantic_vad"}}})
+    assert other["audio"]["input"]["turn_detection"] == {
+        "type": "semantic_vad",
+        "eagerness": "auto",
+        "create_response": True,
+        "interrupt_response": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wish", "echo"),
+    [
+        ({"tools": [{"type": "function", "name": "f", "description": None}]}, [{"type": "function", "name": "f"}]),
+        ({"reasoning": {"effort": None}}, {}),
+        ({"tracing": {"group_id": None, "workflow_name": "w"}}, {"workflow_name": "w"}),
+        ({"prompt": {"id": "p", "version": None, "variables": None}}, {"id": "p"}),
+        (
+            {"truncation": {"type": "retention_ratio", "retention_ratio": 0.5, "token_limits": None}},
+            {"type": "retention_ratio", "retention_ratio": 0.5},
+        ),
+        ({"instructions": None}, ""),
+        ({"instructions": ""}, ""),
+        ({"tools": None}, []),
+        ({"tools": []}, []),
+        ({"tool_choice": None}, "auto"),
+        ({"output_modalities": None}, ["audio"]),
+        ({"max_output_tokens": None}, "inf"),
+        ({"truncation": None}, "auto"),
+        ({"tracing": None}, None),
+        ({"prompt": None}, None),
+        ({"include": None}, None),
+        ({"model": "another"}, "gpt-realtime"),
+    ],
+    ids=str,
+)
+def test_nulls_inside_a_wish_clear_and_are_not_echoed(wish: dict[str, Any], echo: Any) -> None:
+    world = World()
+    first = {"instructions": "x", "tools": [{"type": "function", "name": "g"}], "max_output_tokens": 5}
+    updated(world, **first, output_modalities=["text"], tracing="auto", truncation="disabled")
+    (name,) = wish
+    assert updated(world, **wish)[name] == echo
+
+
+def test_a_null_output_keeps_the_voice_and_clears_the_rest() -> None:
+    world = World()
+    updated(world, audio={"output": {"voice": {"id": "mine"}, "speed": 1.2, "format": {"type": "audio/pcma"}}})
+    output = updated(world, audio={"output": {"voice": None, "speed": None, "format": None}})["audio"]["output"]
+    assert output == {"voice": "mine", "speed": 1.0, "format": {"type": "audio/pcm", "rate": 24000}}
+    assert updated(world, audio={"output": None})["audio"]["output"] == output
+    assert updated(world, audio=None)["audio"]["output"] == output
+
+
+# -- what a response says of itself ----------------------------------------------------------------------------------
+TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
+
+
+def test_nulls_in_a_response_leave_the_sessions_values() -> None:
+    world = World()
+    updated(world, instructions="be brief", tools=[TOOL], max_output_tokens=7, output_modalities=["text"])
+    names = ("output_modalities", "instructions", "audio", "tools", "tool_choice", "max_output_tokens", "metadata")
+    more = ("conversation", "input", "prompt", "reasoning", "parallel_tool_calls")
+    world.say_text()
+    made = answer(world, **dict.fromkeys([*names, *more]))
+    assert (made["output_modalities"], made["max_output_tokens"], made["metadata"]) == (["text"], 7, None)
+    request = world.request()
+    assert request.messages[0].text == "be brief"
+    assert [tool.name for tool in request.tools] == ["look"]
+
+
+def test_overrides_last_for_one_response() -> None:
+    world = World()
+    updated(world, instructions="be brief", tools=[TOOL], output_modalities=["text"])
+    world.say_text()
+    output = {"voice": {"id": "mine"}, "format": {"type": "audio/pcmu"}}
+    made = answer(
+        world,
+        output_modalities=["audio"],
+        instructions="",
+        tools=[],
+        tool_choice="none",
+        max_output_tokens="inf",
+        metadata={"topic": "weather"},
+        parallel_tool_calls=False,
+        reasoning={"effort": "low"},
+        prompt={"id": "p"},
+        audio={"output": output},
+    )
+    assert made["audio"]["output"] == {"voice": "mine", "format": {"type": "audio/pcmu"}}
+    assert (made["output_modalities"], made["metadata"]) == (["audio"], {"topic": "weather"})
+    first = world.request()
+    assert (first.messages[0].role, first.tools, first.tool_choice) == ("user", (), "none")
+    assert (first.parallel_tool_calls, first.reasoning_effort) == (False, "low")
+    made = answer(world)
+    assert (made["output_modalities"], made["metadata"]) == (["text"], None)
+    assert (world.request().messages[0].text, len(world.request().tools)) == ("be brief", 1)
+
+
+@pytest.mark.parametrize("modes", [[], ["audio", "text"], ["text", "text"]])
+def test_modalities_that_do_not_go_together_are_refused(modes: list[str]) -> None:
+    world = World()
+    (error,) = world.send("response.create", response={"output_modalities": modes})
+    assert error["error"]["param"] == "response.output_modalities"
+    (error,) = world.send("session.update", session=session(output_modalities=modes))
+    assert error["error"]["param"] == "session.output_modalities"
