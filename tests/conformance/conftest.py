@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from buses import ADAPTERS, InspectableBus
+
+from tests.conformance.buses import ADAPTERS, InspectableBus
 
 
 @pytest.fixture(params=list(ADAPTERS))

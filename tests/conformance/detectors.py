@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ears import context
-
 from antiphon.ports.vad import WINDOW_SAMPLES, VoiceActivity, VoiceStream
 from antiphon.providers.registry import load
+from tests.conformance.ears import context
 
 WINDOW_BYTES = WINDOW_SAMPLES * 2
 

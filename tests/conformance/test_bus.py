@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from buses import ATTEMPTS, LEASE_S, InspectableBus, claim, job, never, quickest, soon, take
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.errors import LeaseLost
 from antiphon.wire.jobs import Job, JobFailed, Respond, Score, Speak, Transcribe, Translate
+from tests.conformance.buses import ATTEMPTS, LEASE_S, InspectableBus, claim, job, never, quickest, soon, take
 
 # -- jobs ----------------------------------------------------------------------------------------------------
 

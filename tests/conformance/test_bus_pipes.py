@@ -7,7 +7,6 @@ import itertools
 import time
 
 import pytest
-from buses import PIPE_BYTES, PIPE_ENTRIES, InspectableBus, quickest, soon, take, texts, words
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from antiphon.wire.jobs import (
     TranscriptReady,
     TranslationReady,
 )
+from tests.conformance.buses import PIPE_BYTES, PIPE_ENTRIES, InspectableBus, quickest, soon, take, texts, words
 
 NUMBERS = itertools.count()
 

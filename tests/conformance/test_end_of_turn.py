@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
-from ears import context, what_joy
 
 from antiphon.entities.speech import Pcm
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.providers.registry import load
+from tests.conformance.ears import context, what_joy
 
 WEIGHTS = {"stub": "", "silence": "", "smart-turn": "smart-turn"}
 NAMES = [pytest.param(name, marks=pytest.mark.engines(weights) if weights else ()) for name, weights in WEIGHTS.items()]

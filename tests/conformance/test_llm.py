@@ -10,7 +10,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from llms import ENGINES, LoadedModels, params, running, slow
 
 from antiphon.entities.chat import (
     ChatDone,
@@ -24,6 +23,7 @@ from antiphon.entities.chat import (
 )
 from antiphon.errors import InvalidRequest, ProviderTimeout
 from antiphon.ports.llm import LanguageModel
+from tests.conformance.llms import ENGINES, LoadedModels, params, running, slow
 
 CANCEL_S = 0.05
 TRIES = 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import aclosing
 
 import pytest
-from voices import ADAPTERS, context, speak, started
 
 from antiphon.entities.speech import Pcm, Transcript
 from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.providers.registry import load
 from antiphon.text.wer import WordErrors, total, word_errors
+from tests.conformance.voices import ADAPTERS, context, speak, started
 
 SENTENCES = [
     "Good morning, how can I help you today?",

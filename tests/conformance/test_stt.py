@@ -9,12 +9,12 @@ from contextlib import aclosing
 
 import numpy as np
 import pytest
-from ears import BUSY, EARS, TOO_SLOW, Ear, hear, what_joy
 
 from antiphon.entities.speech import Pcm
 from antiphon.errors import ProviderTimeout
 from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.text.wer import word_errors
+from tests.conformance.ears import BUSY, EARS, TOO_SLOW, Ear, hear, what_joy
 
 NAMES = [
     pytest.param(name, marks=pytest.mark.engines(ear.weights) if ear.weights else ()) for name, ear in EARS.items()

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 import pytest_asyncio
-from voices import ADAPTERS, LOCAL, PARAMETERS, Adapter, speak
 
 from antiphon.errors import AntiphonError, ProviderUnavailable
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.text.sentences import MAX_CHARACTERS, split
+from tests.conformance.voices import ADAPTERS, LOCAL, PARAMETERS, Adapter, speak
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,10 +7,10 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from detectors import WEIGHTS, WINDOW_BYTES, Listener, make, scores_of, settle
-from ears import recording
 
 from antiphon.ports.vad import VoiceActivity, VoiceStream
+from tests.conformance.detectors import WEIGHTS, WINDOW_BYTES, Listener, make, scores_of, settle
+from tests.conformance.ears import recording
 
 NAMES = [pytest.param(name, marks=pytest.mark.engines(weights) if weights else ()) for name, weights in WEIGHTS.items()]
 SILENCE = bytes(WINDOW_BYTES * 20)

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 from jsonschema import Draft202012Validator
-from rest_stage import Script, Stage, stage
 
 from antiphon.doors.services import Readiness
 from antiphon.ports.limiter import Allowance
+from tests.unit.doors.rest_stage import Script, Stage, stage
 
 SPEECH = {"input": "Hello.", "model": "tts-1", "voice": "alloy", "response_format": "pcm"}
 

@@ -9,7 +9,8 @@ from openai.types.realtime import ClientSecretCreateResponse
 from openai.types.realtime.realtime_translation_client_secret_create_response import (
     RealtimeTranslationClientSecretCreateResponse,
 )
-from rest_stage import Stage, stage
+
+from tests.unit.doors.rest_stage import Stage, stage
 
 SECRETS = "/v1/realtime/client_secrets"
 

@@ -9,11 +9,11 @@ import wave
 import httpx
 import numpy as np
 import pytest
-from rest_stage import Script, stage
 
 from antiphon.audio.containers import decode
 from antiphon.errors import ProviderBusy, ProviderRejected, ProviderUnavailable
 from antiphon.wire.jobs import Speak
+from tests.unit.doors.rest_stage import Script, stage
 
 TEXT = {"input": "Hello there.", "model": "tts-1", "voice": "alloy"}
 

@@ -7,7 +7,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from rest_stage import Script, Stage, stage
 
 from antiphon.audio.encoder import Encoder
 from antiphon.audio.wav import write_wav
@@ -16,6 +15,7 @@ from antiphon.entities.speech import Segment
 from antiphon.errors import ProviderUnavailable, Unsupported
 from antiphon.wire.jobs import Transcribe
 from antiphon.wire.transcriptions import MAX_FILE_BYTES
+from tests.unit.doors.rest_stage import Script, Stage, stage
 
 SOUND = b"\x05\x00" * 16_000
 WAV = write_wav(SOUND, 16_000)
