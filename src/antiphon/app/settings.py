@@ -140,9 +140,11 @@ class Settings(BaseSettings):
         default=2.0, ge=0, description="After a barge-in: how long the client's truncate is waited for."
     )
     realtime_speculate_ms: int = Field(
-        default=0,
+        default=180,
         ge=0,
-        description="Silence after which an answer is prepared and held until the turn is sure; 0 is off.",
+        le=10_000,
+        description="Silence after which an answer is prepared and held until the turn is sure; 0 is off. It makes "
+        "answers quicker; a pause inside a turn costs a call to the model that is thrown away.",
     )
     realtime_delta_ms: int = Field(default=200, ge=20, le=2000, description="Audio in one delta, milliseconds.")
     max_connections: int = Field(default=10_000, ge=1, description="Most WebSocket connections at a time.")
