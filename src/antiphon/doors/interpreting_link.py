@@ -9,7 +9,7 @@ import msgspec
 import pybase64
 from msgspec.structs import replace
 
-from antiphon.audio.resample import Resampler
+from antiphon.audio.detector_rate import DetectorRate
 from antiphon.doors.connection import Connection
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime import RealtimeOptions
@@ -19,7 +19,6 @@ from antiphon.doors.realtime_link import LinkServices
 from antiphon.doors.realtime_outbox import Outbox
 from antiphon.interpreting import effects, inputs
 from antiphon.interpreting.machine import CLOSE_TICKS, Interpreter
-from antiphon.ports.vad import RATE_HZ as VAD_HZ
 from antiphon.wire import jobs, realtime_codec
 from antiphon.wire.event_decoder import BadEvent, EventDecoder
 from antiphon.wire.realtime_session import AudioPcm
@@ -52,7 +51,7 @@ class InterpretingLink:
         self._jobs = JobDesk(services.bus, services.clock, tenant, session_id, 0, timeout_s=services.job_timeout_s)
         self._work: Pump[tuple[str, jobs.Queue, jobs.Work]] = Pump(group, f"jobs {session_id}", self._submit)
         self._input = InputBuffer(AudioPcm())
-        self._resampler = Resampler(PCM_HZ, VAD_HZ, quick=True)
+        self._detector_rate = DetectorRate(PCM_HZ)
         self._voice = services.vad.open(self._heard)
         self._speech: dict[int, bytes] = {}
         self._refs = 0
@@ -99,7 +98,7 @@ class InterpretingLink:
     def _append(self, pcm: bytes) -> None:
         self._input.append(pcm)
         self._tell(inputs.Appended(self._input.ticks(pcm)))
-        self._voice.feed(self._resampler.feed(pcm))
+        self._voice.feed(self._detector_rate.feed(pcm))
 
     def _close_input(self) -> None:
         """Nothing more comes: the detector gets silence, so that it scores the last of what was said."""

@@ -12,7 +12,7 @@ import pybase64
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from antiphon.audio.resample import Resampler
+from antiphon.audio.detector_rate import DetectorRate
 from antiphon.clock import Clock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import (
@@ -47,7 +47,6 @@ from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
 from antiphon.ports.limiter import Limiter
 from antiphon.ports.store import StoredItem
-from antiphon.ports.vad import RATE_HZ as VAD_HZ
 from antiphon.ports.vad import VoiceActivity, VoiceStream
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
@@ -120,7 +119,7 @@ class Link:
         self._encoders: dict[str, SpeechEncoder] = {}
         self._given_audio: list[tuple[AudioFormat, bytes]] = []
         self._voice: VoiceStream | None = None
-        self._vad_resampler: Resampler | None = None
+        self._vad_rate: DetectorRate | None = None
         self._vad_stream = 0
         self._reader: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -173,7 +172,14 @@ class Link:
         self.tell(inputs.Received(message, ticks))
         self._given_audio.clear()
         if isinstance(message, SessionUpdate):
-            self._input.reformat(self.machine.state.session.audio.input.format)
+            self._reformat()
+
+    def _reformat(self) -> None:
+        """Hear on in the format that the session has now."""
+        before_hz = self._input.rate_hz
+        self._input.reformat(self.machine.state.session.audio.input.format)
+        if self._input.rate_hz != before_hz:
+            self._vad_rate = None
 
     def _is_flood(self) -> bool:
         """Count an event; True when the client is to be held back to ``events_per_s``. Nothing is lost."""
@@ -200,9 +206,11 @@ class Link:
         """Let the voice detector hear it."""
         if self._voice is None:
             self._voice = self._services.vad.open(self._heard)
-        if self._vad_resampler is None:
-            self._vad_resampler = Resampler(self._input.rate_hz, VAD_HZ, quick=True)
-        self._voice.feed(self._vad_resampler.feed(pcm))
+        if self._vad_rate is None:
+            self._vad_rate = DetectorRate(self._input.rate_hz)
+        windows = self._vad_rate.feed(pcm)
+        if windows:
+            self._voice.feed(windows)
 
     def _heard(self, scores: Sequence[float]) -> None:
         self.tell(inputs.VoiceScored(self._vad_stream, tuple(scores)))
@@ -332,7 +340,7 @@ class Link:
                 self._input.forget(effect.end)
             case RestartVad():
                 self._vad_stream = effect.stream
-                self._vad_resampler = None
+                self._vad_rate = None
                 if self._voice is not None:
                     self._voice.reset()
             case AdoptAudio():

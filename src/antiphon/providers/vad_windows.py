@@ -35,5 +35,4 @@ class Cutter:
 def mean_squares(windows: Windows) -> list[float]:
     """Return the mean power of each window, full scale 1.0."""
     scaled = windows.astype(np.float32)
-    sums: list[float] = np.einsum("ij,ij->i", scaled, scaled).tolist()
-    return [total / (WINDOW_SAMPLES * FULL_SCALE**2) for total in sums]
+    return [float(np.dot(window, window)) / (WINDOW_SAMPLES * FULL_SCALE**2) for window in scaled]
