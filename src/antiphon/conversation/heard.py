@@ -7,7 +7,8 @@ import math
 from msgspec.structs import replace
 
 from antiphon.conversation.effects import CutAudio
-from antiphon.conversation.state import Playout, Record
+from antiphon.conversation.spoken import words
+from antiphon.conversation.state import Playout, Record, Span
 from antiphon.conversation.step import Refused, Step
 from antiphon.conversation.ticks import TICKS_PER_S, ms
 from antiphon.wire.realtime_client import ConversationItemTruncate
@@ -27,6 +28,13 @@ def position(playout: Playout, now: float) -> int:
     return min(playout.sent, playout.base + max(0, elapsed))
 
 
+def made(playout: Playout, text: str, ticks: int) -> None:
+    """Note that so much more speech was made; ``text`` is the sentence that begins with it, or empty."""
+    if text:
+        playout.spans.append(Span(text, playout.made))
+    playout.made += ticks
+
+
 def sent(playout: Playout, ticks: int, now: float) -> None:
     """Note that so much more speech was sent."""
     playout.base = position(playout, now)
@@ -37,31 +45,6 @@ def sent(playout: Playout, ticks: int, now: float) -> None:
 def reached_at(playout: Playout, ticks: int) -> float:
     """Return when ``ticks`` will have been heard, seconds: a little late rather than early."""
     return playout.since + (ticks + 1 - playout.base) / TICKS_PER_S
-
-
-def words(playout: Playout, ticks: int) -> str:
-    """Return the words that were heard after ``ticks``: whole sentences, then words by their share of characters."""
-    text, cursor = playout.text, 0
-    for index, span in enumerate(playout.spans):
-        found = text.find(span.text, cursor)
-        begin = found if found >= 0 else cursor
-        end = begin + len(span.text)
-        following = playout.spans[index + 1].start if index + 1 < len(playout.spans) else playout.sent
-        if ticks >= following:
-            cursor = end
-            continue
-        share = max(0, ticks - span.start) / max(1, following - span.start)
-        return text[: _word_border(text, begin, begin + round(share * len(span.text)))].rstrip()
-    return text[:cursor].rstrip()
-
-
-def _word_border(text: str, begin: int, offset: int) -> int:
-    """Return the end of the last word that ends at or before ``offset``."""
-    if offset >= len(text) or text[offset].isspace():
-        return offset
-    while offset > begin and not text[offset - 1].isspace() and text[offset - 1].isascii():
-        offset -= 1
-    return offset
 
 
 def interrupt(step: Step) -> None:

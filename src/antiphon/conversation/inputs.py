@@ -97,6 +97,12 @@ class AudioMade(Input, frozen=True, tag="audio_made"):
     """The sentence that begins here."""
 
 
+class SentenceMade(Input, frozen=True, tag="sentence_made"):
+    """The sentence whose speech came last has come to its end."""
+
+    job_id: str
+
+
 class SpeechMade(Input, frozen=True, tag="speech_made"):
     """All was spoken."""
 
@@ -134,10 +140,11 @@ AnyInput = (
     | CallMade
     | AnswerMade
     | AudioMade
+    | SentenceMade
     | SpeechMade
     | Failed
     | AllowanceChanged
     | Tick
 )
-WorkerInput = TextMade | CallMade | AnswerMade | AudioMade | SpeechMade | Failed
+WorkerInput = TextMade | CallMade | AnswerMade | AudioMade | SentenceMade | SpeechMade | Failed
 """What the workers of one response tell; may be held back until a turn is sure, or until playout is due."""

@@ -19,6 +19,7 @@ from antiphon.conversation.inputs import (
     Failed,
     Opened,
     Received,
+    SentenceMade,
     SpeechMade,
     TextMade,
     Tick,
@@ -191,7 +192,7 @@ def _dispatch(step: Step, event: AnyInput) -> None:
                 speculation.transcribed(step, event)
             else:
                 hearing.completed(step, event)
-        case TextMade() | CallMade() | AnswerMade() | AudioMade() | SpeechMade() | Failed():
+        case TextMade() | CallMade() | AnswerMade() | AudioMade() | SentenceMade() | SpeechMade() | Failed():
             _worker(step, event)
         case AllowanceChanged():
             step.state.allowances = event.allowances
@@ -296,6 +297,8 @@ def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
             output.more_call(step, found, event)
         case AudioMade():
             output.more_audio(step, found, event)
+        case SentenceMade():
+            output.sentence_done(step, found)
         case SpeechMade():
             output.speech_done(step, found, event)
         case AnswerMade():

@@ -8,7 +8,7 @@ from typing import Any
 from antiphon.conversation import heard, items
 from antiphon.conversation.effects import EndSpeech, SendAudio
 from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade
-from antiphon.conversation.state import Output, Playout, Record, ResponseState, Span
+from antiphon.conversation.state import Output, Playout, Record, ResponseState
 from antiphon.conversation.step import Step
 from antiphon.conversation.ticks import TICKS_PER_MS, TICKS_PER_S
 from antiphon.wire.realtime_items import Content, FunctionCall, Message, OwnItem, Status
@@ -71,14 +71,23 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
 
 def more_audio(step: Step, response: ResponseState, event: AudioMade) -> None:
     """The speaker has spoken more; with pacing on it may have to wait for the listener."""
+    heard.made(playout_of(step, response, _message(step, response).item_id), event.text, event.ticks)
     if response.held or (step.state.rules.pace and _lead(step, response) > _most(step)):
         response.held.append(event)
         return
     _speak(step, response, event)
 
 
+def sentence_done(step: Step, response: ResponseState) -> None:
+    """What was made so far ends with a whole sentence."""
+    playout = _playout(step, response)
+    if playout is not None:
+        playout.whole = playout.made
+
+
 def speech_done(step: Step, response: ResponseState, event: SpeechMade) -> None:
     """All was spoken."""
+    sentence_done(step, response)
     if response.held:
         response.held.append(event)
     else:
@@ -145,8 +154,6 @@ def _playout(step: Step, response: ResponseState) -> Playout | None:
 def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
     message = _message(step, response)
     playout = playout_of(step, response, message.item_id)
-    if event.text:
-        playout.spans.append(Span(event.text, playout.sent))
     heard.sent(playout, event.ticks, step.now)
     response.audio_ticks += event.ticks
     step.state.voice_locked = True

@@ -57,6 +57,10 @@ class Playout(msgspec.Struct):
 
     text: str = ""
     """All words that were to be spoken."""
+    made: int = 0
+    """Ticks made, sent or not."""
+    whole: int = 0
+    """Ticks up to which all sentences were made to their end."""
     sent: int = 0
     """Ticks sent."""
     base: int = 0

@@ -21,6 +21,7 @@ from antiphon.wire.jobs import (
     Score,
     ScoreReady,
     SegmentReady,
+    SentenceSpoken,
     Speak,
     SpeechDone,
     TextReady,
@@ -128,6 +129,8 @@ class JobDesk:
                 return inputs.AnswerMade(
                     job_id, entry.finish_reason, entry.input_tokens, entry.output_tokens, entry.cached_tokens
                 )
+            case SentenceSpoken():
+                return inputs.SentenceMade(job_id)
             case SpeechDone():
                 return inputs.SpeechMade(job_id)
             case ScoreReady():

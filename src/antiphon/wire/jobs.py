@@ -153,6 +153,10 @@ class AudioReady(Entry, frozen=True, tag="audio"):
     """The sentence that begins with this piece; empty where one goes on."""
 
 
+class SentenceSpoken(Entry, frozen=True, tag="sentence_spoken"):
+    """The sentence that came last through the speaker's pipe was spoken to its end."""
+
+
 class SpeechDone(Entry, frozen=True, tag="speech_done"):
     """All was spoken. Last entry of a speak job."""
 
@@ -187,6 +191,7 @@ PipeEntry = (
     | SentenceReady
     | SentencesDone
     | AudioReady
+    | SentenceSpoken
     | SpeechDone
     | TranslationReady
     | ScoreReady

@@ -8,13 +8,25 @@ from contextlib import aclosing
 from antiphon.audio.resample import Resampler
 from antiphon.ports.bus import Bus
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
-from antiphon.wire.jobs import AudioReady, Job, PipeEntry, SentenceReady, SentencesDone, Speak, SpeechDone
+from antiphon.wire.jobs import (
+    AudioReady,
+    Job,
+    PipeEntry,
+    SentenceReady,
+    SentencesDone,
+    SentenceSpoken,
+    Speak,
+    SpeechDone,
+)
 from antiphon.workers.loop import Emit
 from antiphon.workers.work import work_of
 
 
 class Speaker:
-    """Handles ``speak`` jobs with one engine; audio leaves in pieces of ``piece_ms``."""
+    """Handles ``speak`` jobs with one engine; audio leaves in pieces of ``piece_ms``.
+
+    Of the sentences of a pipe it also says when each was spoken: a listener may be interrupted before the next.
+    """
 
     def __init__(self, engine: TextToSpeech, piece_ms: int = 200) -> None:
         self._engine = engine
@@ -29,6 +41,8 @@ class Speaker:
             async with aclosing(self._engine.synthesize(text, options)) as chunks:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
                 async for chunk in chunks:
                     await voice.add(chunk.pcm.data, chunk.pcm.rate_hz, chunk.text)
+            if job.input and not work.text:
+                await emit([SentenceSpoken(job.id)])
         await voice.finish()
 
 

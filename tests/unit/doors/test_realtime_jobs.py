@@ -29,6 +29,7 @@ from antiphon.wire.jobs import (
     SegmentReady,
     SentenceReady,
     SentencesDone,
+    SentenceSpoken,
     SpeechDone,
     TextReady,
     TranscriptReady,
@@ -133,6 +134,7 @@ ENTRIES: list[tuple[PipeEntry, inputs.AnyInput | None]] = [
     (JobFailed("sess_1.job_1", "api_error", "c", "m", transient=True), inputs.Failed("job_1", "api_error", "c", "m")),
     # what goes another way, or to somebody else
     (AudioReady("sess_1.job_1", b"ab", "hi"), None),
+    (SentenceSpoken("sess_1.job_1"), inputs.SentenceMade("job_1")),
     (SentenceReady("sess_1.job_1", "hi"), None),
     (SentencesDone("sess_1.job_1"), None),
     (TranslationReady("sess_1.job_1", "salut"), None),

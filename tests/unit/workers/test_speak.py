@@ -13,7 +13,16 @@ from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderRejected
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.stub_tts import StubTts
-from antiphon.wire.jobs import AudioReady, JobFailed, PipeEntry, SentenceReady, SentencesDone, Speak, SpeechDone
+from antiphon.wire.jobs import (
+    AudioReady,
+    JobFailed,
+    PipeEntry,
+    SentenceReady,
+    SentencesDone,
+    SentenceSpoken,
+    Speak,
+    SpeechDone,
+)
 from antiphon.workers.speak import Speaker
 from tests.fakes.engines import ScriptedTts
 from tests.working import working
@@ -131,6 +140,7 @@ async def test_a_sentence_is_spoken_before_the_next_one_is_known() -> None:
             spoken = await job.next()
             assert isinstance(spoken, AudioReady)
             assert spoken.text == text
+            assert await job.next() == SentenceSpoken("job_1")
         await bench.bus.write("sentences", [SentencesDone("job_9")])
         assert await job.rest() == [SpeechDone("job_1")]
     assert [asked[0] for asked in engine.asked] == ["One.", "Two."]
@@ -142,7 +152,8 @@ async def test_one_resampler_joins_the_sentences_of_an_answer() -> None:
         job = await bench.submit(Speak(rate_hz=8_000), source="sentences")
         sentences = [SentenceReady("job_9", "One."), SentenceReady("job_9", "Two."), SentencesDone("job_9")]
         await bench.bus.write("sentences", sentences)
-        assert joined(await job.rest()) == resample(chunk(1.0).pcm.data, 24_000, 8_000)
+        found = [entry for entry in await job.rest() if not isinstance(entry, SentenceSpoken)]
+        assert joined(found) == resample(chunk(1.0).pcm.data, 24_000, 8_000)
 
 
 async def test_a_pipe_that_is_dropped_ends_the_speech() -> None:
@@ -151,6 +162,7 @@ async def test_a_pipe_that_is_dropped_ends_the_speech() -> None:
         job = await bench.submit(Speak(), source="sentences")
         await bench.bus.write("sentences", [SentenceReady("job_9", "One.")])
         await job.next()
+        assert await job.next() == SentenceSpoken("job_1")
         await bench.bus.drop("sentences")
         assert await job.rest() == [SpeechDone("job_1")]
 

@@ -1,0 +1,63 @@
+"""Which words of an answer were spoken by a moment: whole sentences, then words by their share of characters."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from antiphon.conversation.state import Playout, Span
+from antiphon.conversation.ticks import TICKS_PER_S
+
+TICKS_PER_CHARACTER = TICKS_PER_S // 15
+"""How long a character takes where the answer itself does not show it: English is read at 14 to 16 a second."""
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, kana and Han are written without spaces between words."""
+
+
+def words(playout: Playout, ticks: int) -> str:
+    """Return the words that were spoken after ``ticks``; a word that has only begun does not count.
+
+    Sentences have their engine's places. Where a sentence was not made to its end, its length is guessed from the
+    pace of those before it.
+    """
+    text, cursor = playout.text, 0
+    spans = playout.spans or [Span(text, 0)]
+    for index, span in enumerate(spans):
+        found = text.find(span.text, cursor)
+        begin = found if found >= 0 else cursor
+        end = begin + len(span.text)
+        until = _end(playout, spans, index)
+        if ticks >= until:
+            cursor = end
+            continue
+        share = max(0, ticks - span.start) / max(1, until - span.start)
+        return text[: _word_border(text, begin, begin + round(share * len(span.text)))].rstrip()
+    return text[:cursor].rstrip()
+
+
+def _end(playout: Playout, spans: list[Span], index: int) -> int:
+    """Return where a sentence ends, in ticks: at the next one, at the end of what was made, or further."""
+    if index + 1 < len(spans):
+        return spans[index + 1].start
+    last = spans[index]
+    if playout.whole >= playout.made:
+        return playout.made
+    before = sum(len(span.text) for span in spans[:index])
+    pace = last.start / before if before else TICKS_PER_CHARACTER
+    return max(playout.made, last.start + round(pace * len(last.text)))
+
+
+def _word_border(text: str, begin: int, offset: int) -> int:
+    """Return the last place at or before ``offset`` where a word ends."""
+    while begin < offset < len(text) and not _is_border(text, offset):
+        offset -= 1
+    return min(offset, len(text))
+
+
+def _is_border(text: str, offset: int) -> bool:
+    before, after = text[offset - 1], text[offset]
+    if before.isspace() or after.isspace():
+        return True
+    return bool(_UNSPACED.match(before)) and not unicodedata.category(after).startswith("M")
