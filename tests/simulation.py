@@ -123,6 +123,10 @@ class World:
         self.jobs.pop(job_id, None)
         self.tell(inputs.Failed(job_id, "api_error", "provider_unavailable", "it broke"))
 
+    def made_audio(self, job_id: str, ticks: int, text: str = "") -> None:
+        """A speaker has made this much speech; ``text`` is the sentence that begins with it."""
+        self.tell(self._made(inputs.AudioMade(job_id, 0, ticks, text)))
+
     def _made(self, event: inputs.AnyInput) -> inputs.AnyInput:
         if not isinstance(event, inputs.AudioMade):
             return event

@@ -11,6 +11,7 @@ from antiphon.wire.realtime_server import (
     ResponseOutputAudioDelta,
     ServerMessage,
 )
+from antiphon.wire.realtime_session import AudioFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class SendAudio:
 
     event: ResponseOutputAudioDelta
     ref: int
+    form: AudioFormat
+    """Of the whole answer."""
 
 
 @dataclass(frozen=True, slots=True)

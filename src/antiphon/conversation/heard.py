@@ -102,6 +102,11 @@ def cut_at(step: Step) -> float:
     return min((playout.cut_due for playout in playouts if playout and playout.cut_due is not None), default=math.inf)
 
 
+def longest(playout: Playout) -> int:
+    """Return how many ticks may still have been heard: all that was sent, until it was cut for good."""
+    return playout.sent if playout.cut is None or playout.cut_due is not None else playout.cut
+
+
 def cut(step: Step, record: Record, playout: Playout, ticks: int) -> None:
     """Cut an answer to what was heard, and say so."""
     item_id = str(record.item.id)
@@ -118,10 +123,13 @@ def cut(step: Step, record: Record, playout: Playout, ticks: int) -> None:
 
 
 def transcript(record: Record) -> str:
-    """Return what the assistant said as far as it was heard, also while an estimate is not final yet."""
+    """Return what the assistant said as far as it was heard, also while an estimate is not final yet.
+
+    Words of an answer that was broken off before they were spoken were not heard in any case.
+    """
     playout = record.playout
-    if playout is not None and playout.cut is not None:
-        return words(playout, playout.cut)
+    if playout is not None and (playout.cut is not None or record.item.status == "incomplete"):
+        return words(playout, playout.sent if playout.cut is None else playout.cut)
     if isinstance(record.item, Message):
         return "".join(_spoken(part) for part in record.item.content)
     return ""

@@ -247,7 +247,7 @@ def _truncate(step: Step, message: ConversationItemTruncate) -> None:
     active = step.state.responses.get(step.state.active)
     if active is not None and record.item.status == "in_progress":
         response.end(step, active, "cancelled", "client_cancelled")
-    heard.cut(step, record, playout, min(from_ms(message.audio_end_ms), playout.sent))
+    heard.cut(step, record, playout, min(from_ms(message.audio_end_ms), heard.longest(playout)))
 
 
 def _misplaced(message: InputAudioBufferAppend | OutputAudioBufferClear) -> None:

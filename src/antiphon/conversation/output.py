@@ -157,7 +157,7 @@ def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
     heard.sent(playout, event.ticks, step.now)
     response.audio_ticks += event.ticks
     step.state.voice_locked = True
-    step.do(SendAudio(_audio_delta(step, _where(response, message)), event.ref))
+    step.do(SendAudio(_audio_delta(step, _where(response, message)), event.ref, response.format))
 
 
 def _audio_delta(step: Step, where: dict[str, Any]) -> ResponseOutputAudioDelta:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import msgspec
 import pytest
 
 from antiphon.conversation import effects, inputs
-from antiphon.conversation.state import Rules
+from antiphon.conversation.spoken import words
+from antiphon.conversation.state import Playout, Rules, Span
 from antiphon.ports.limiter import Allowance
 from antiphon.wire import realtime_codec
 from tests.contract.recorder import check_server_event
@@ -326,3 +328,161 @@ def test_modalities_that_do_not_go_together_are_refused(modes: list[str]) -> Non
     assert error["error"]["param"] == "response.output_modalities"
     (error,) = world.send("session.update", session=session(output_modalities=modes))
     assert error["error"]["param"] == "session.output_modalities"
+
+
+# -- what was heard --------------------------------------------------------------------------------------------------
+WORD_MS = 300
+LONG = "This is the answer and it has a few more words. It goes on, for a while. Then it is over."
+
+
+def speaking(world: AnyWorld, *, piece_ms: int = 200, until_ms: int | None = None, whole: bool = True) -> str:
+    """Ask, and let ``until_ms`` of the answer be made, 300 ms a word; returns the id of its item."""
+    world.say_text()
+    world.send("response.create")
+    job = world.started(effects.StartAnswer)[-1]
+    world.jobs.clear()
+    sentences = [f"{part.strip('.')}." for part in LONG.split(". ")]
+    for sentence in sentences:
+        world.tell(inputs.TextMade(job.job_id, f"{sentence} "))
+    world.tell(inputs.AnswerMade(job.job_id, "stop", 7, 9))
+    at_ms = 0
+    for sentence in sentences:
+        length_ms = len(sentence.split()) * WORD_MS
+        for begin in range(0, length_ms, piece_ms):
+            if until_ms is not None and at_ms >= until_ms:
+                return world.client.order[-1]
+            ticks = min(piece_ms, length_ms - begin) * MS
+            world.made_audio(job.speak_job_id, ticks, "" if begin else sentence)
+            at_ms += piece_ms
+        if whole:
+            world.tell(inputs.SentenceMade(job.speak_job_id))
+    world.tell(inputs.SpeechMade(job.speak_job_id))
+    return world.client.order[-1]
+
+
+def kept(world: AnyWorld, item_id: str) -> str:
+    """What the item says now."""
+    world.send("conversation.item.retrieve", item_id=item_id)
+    return world.last("conversation.item.retrieved")["item"]["content"][0]["transcript"]
+
+
+def is_close(world: AnyWorld, item_id: str, heard_ms: int) -> bool:
+    """Say whether the item holds the words of that time, one more or less, in the words that were said."""
+    text = kept(world, item_id)
+    assert LONG.startswith(text), "a beginning of what was said, whole words"
+    assert not LONG[len(text) :][:1].isalnum(), "whole words"
+    return abs(len(text.split()) - heard_ms / WORD_MS) <= 1
+
+
+@pytest.mark.parametrize("pace", [False, True])
+def test_after_a_truncate_an_item_holds_the_words_that_were_played_one_more_or_less(pace: bool) -> None:
+    places = random.Random(7)
+    for _ in range(100):
+        world = World(Rules(pace=pace))
+        item_id = speaking(world)
+        world.advance(20.0)
+        at_ms = places.randrange(len(LONG.split()) * WORD_MS)
+        world.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=at_ms)
+        assert world.last("conversation.item.truncated")["audio_end_ms"] == at_ms
+        assert is_close(world, item_id, at_ms)
+
+
+@pytest.mark.parametrize("pace", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_after_a_barge_in_an_item_holds_the_words_that_were_played_one_more_or_less(pace: bool, whole: bool) -> None:
+    places = random.Random(11)
+    for _ in range(50):
+        world = World(Rules(pace=pace))
+        item_id = speaking(world, whole=whole)
+        played_s = places.uniform(0.3, len(LONG.split()) * WORD_MS / 1000 - 0.3)
+        world.advance(played_s)
+        world.append(100, 0.9)
+        world.advance(2.1)
+        assert abs(world.last("conversation.item.truncated")["audio_end_ms"] - played_s * 1000) < 210
+        assert is_close(world, item_id, round(played_s * 1000))
+
+
+@pytest.mark.parametrize("pace", [False, True])
+def test_a_sentence_that_was_not_made_to_its_end_is_not_held_for_spoken(pace: bool) -> None:
+    """The engine is slower than the listener: what was made is played, and the sentence goes on."""
+    for made_ms in range(400, 3200, 200):
+        world = World(Rules(pace=pace))
+        item_id = speaking(world, until_ms=made_ms)
+        world.advance(5.0)
+        world.append(100, 0.9)
+        world.advance(2.1)
+        assert world.last("conversation.item.truncated")["audio_end_ms"] == made_ms
+        assert abs(len(kept(world, item_id).split()) - made_ms / WORD_MS) <= 2  # its pace is not known yet
+
+
+def test_the_model_is_not_shown_words_of_a_cancelled_answer_that_were_never_sent() -> None:
+    world = World(Rules(pace=True))
+    item_id = speaking(world)
+    world.advance(0.9)
+    world.send("response.cancel")
+    assert kept(world, item_id).strip() == LONG
+    world.send("response.create")
+    said = next(message.text for message in world.request().messages if message.role == "assistant")
+    assert 3 <= len(said.split()) <= 5
+
+
+def test_what_was_cut_for_good_does_not_grow_again() -> None:
+    world = World()
+    item_id = speaking(world)
+    for at_ms in (900, 5000, 600, 700):
+        world.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=at_ms)
+    ends = [event["audio_end_ms"] for event in world.events if event["type"] == "conversation.item.truncated"]
+    assert ends == [900, 900, 600, 600]
+    assert kept(world, item_id) == "This is"
+
+
+def test_a_truncate_at_nothing_leaves_an_item_that_says_nothing() -> None:
+    world = World()
+    item_id = speaking(world)
+    world.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=0)
+    assert kept(world, item_id) == ""
+    world.send("response.create")
+    assert [message.role for message in world.request().messages] == ["user"]
+
+
+def test_an_engine_that_names_no_sentences_is_cut_by_the_share_of_the_whole() -> None:
+    world = World()
+    world.say_text()
+    world.send("response.create")
+    job = world.started(effects.StartAnswer)[-1]
+    world.jobs.clear()
+    world.tell(inputs.TextMade(job.job_id, "one two three four"))
+    world.tell(inputs.AnswerMade(job.job_id, "stop"))
+    world.made_audio(job.speak_job_id, 2000 * MS, "")
+    world.tell(inputs.SpeechMade(job.speak_job_id))
+    item_id = world.client.order[-1]
+    world.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=2000)
+    assert kept(world, item_id) == "one two three four"
+    world.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=1000)
+    assert kept(world, item_id) == "one two"
+
+
+@pytest.mark.parametrize(
+    ("text", "share", "left"),
+    [
+        ("Привет, дорогой друг!", 0.5, "Привет,"),
+        ("Größe übertrifft Schönheit", 0.5, "Größe"),
+        ("مرحبا بالعالم الجميل", 0.5, "مرحبا"),
+        ("今日はとても良い天気です", 0.5, "今日はとても"),
+        ("สวัสดีครับ", 0.2, "ส"),
+        ("한국어 문장은 짧다", 0.5, "한국어"),
+        ("one", 0.8, ""),
+        ("one", 1.0, "one"),
+    ],
+)
+def test_words_end_where_words_end_in_every_script(text: str, share: float, left: str) -> None:
+    playout = Playout(text=text, made=1000, whole=1000, sent=1000, spans=[Span(text, 0)])
+    assert words(playout, round(1000 * share)) == left
+
+
+def test_a_sentence_that_the_engine_words_differently_does_not_lose_the_ones_behind_it() -> None:
+    text = "It costs 5 €. That is cheap."
+    spans = [Span("It costs five euros.", 0), Span("That is cheap.", 1000)]
+    playout = Playout(text=text, made=2000, whole=2000, sent=2000, spans=spans)
+    assert words(playout, 2000) == text
+    assert words(playout, 1500) == "It costs 5 €. That is"
