@@ -75,6 +75,18 @@ async def test_an_audio_turn_with_server_vad(client: Client) -> None:
     ]
 
 
+async def test_an_answer_that_is_complete_before_the_turn_is_sure_is_sent_whole(tmp_path: Path) -> None:
+    async with serving(tmp_path, stub_llm_words=3) as served, served.connect() as client:
+        await client.until("session.created")
+        await client.append(QUESTION + silence(0.3))
+        await client.until("input_audio_buffer.speech_started")
+        await client.quiet(0.3)  # the model has answered, and nothing of it is told
+        await client.append(silence(0.5))
+        response = (await client.until("response.done"))["response"]
+        assert response["output"][0]["content"][0]["transcript"] == "This is the"
+        assert len(client.audio()) == 3 * 14_400
+
+
 async def test_silence_and_a_cleared_buffer_start_nothing(client: Client) -> None:
     await client.append(silence(2))
     await client.send("input_audio_buffer.clear")

@@ -73,6 +73,8 @@ class ForgetInput:
     """Drop the input buffer before ``end`` (ticks)."""
 
     end: int
+    is_break: bool = False
+    """True where the client begins anew: half a sample that still waits for its other half goes as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -306,8 +306,7 @@ class Link:
         event = effect.event
         encoder = self._encoders.get(event.response_id)
         if encoder is None:
-            form = self.machine.state.responses[event.response_id].format
-            encoder = self._encoders[event.response_id] = SpeechEncoder(form)
+            encoder = self._encoders[event.response_id] = SpeechEncoder(effect.form)
         self._put_audio(event, encoder, encoder.encode(self._speech.pop(effect.ref)))
 
     def _end_speech(self, effect: EndSpeech) -> None:
@@ -337,7 +336,7 @@ class Link:
                 clip = self._input.clip(effect.start, effect.end)
                 self._items.add(effect.item_id, form, self._input.encode(clip.data))
             case ForgetInput():
-                self._input.forget(effect.end)
+                self._input.forget(effect.end, is_break=effect.is_break)
             case RestartVad():
                 self._vad_stream = effect.stream
                 self._vad_rate = None
