@@ -17,7 +17,7 @@ from antiphon.errors import InvalidRequest, NotFound
 
 SOURCE = Path(__file__).resolve().parents[3]
 WER = "wer"
-_NO_BENCHMARKS = frozenset({"__init__", "echo_server", "figures", "sound", "stage", "wire"})
+_NO_BENCHMARKS = frozenset({"__init__", "echo_server", "figures", "sound", "stage", "ticking_server", "wire"})
 
 
 def bench(name: str | None = None, *, recordings: Path | None = None, full: bool = False, json: bool = False) -> None:

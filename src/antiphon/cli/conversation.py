@@ -149,10 +149,17 @@ async def _listen(connection: Any, turn: Turn, show: Callable[[str], None]) -> N
             case "response.done":
                 turn.marks["answer complete"] = now
                 turn.answer = _words(event.response)
+                turn.errors += _failure(event.response)
                 break
             case _:
                 pass
     turn.audio = b"".join(pieces)
+
+
+def _failure(response: Any) -> list[str]:
+    """Return why a response failed, if it did."""
+    error = response.status_details and response.status_details.error
+    return [getattr(error, "message", None) or error.code] if error else []
 
 
 def _words(response: Any) -> str:

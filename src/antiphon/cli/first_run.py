@@ -35,6 +35,6 @@ def _pull(weights: Weights, names: list[str], report: Progress) -> None:
         try:
             weights.pull(name, report)
         except AntiphonError as error:
-            ERR.print(f"[yellow]{error.message}[/yellow]")
+            ERR.print(error.message, style="yellow", soft_wrap=True)
         else:
             return

@@ -11,22 +11,37 @@ from cyclopts import App
 from antiphon.errors import AntiphonError
 from antiphon.version import VERSION
 
-app = App(
-    name="antiphon",
-    version=VERSION,
-    help="Self-hosted, real-time speech: the OpenAI Realtime protocol on your own machine.",
-)
-app.command("antiphon.cli.serve:serve", name="serve")
-app.command("antiphon.cli.talk:talk", name="talk")
-app.command("antiphon.cli.models:models", name="models")
-app.command("antiphon.cli.doctor:doctor", name="doctor")
-app.command("antiphon.cli.bench:bench", name="bench")
+COMMANDS = {
+    "serve": "Serve everything on one port.",
+    "talk": "Ask a server a question by voice, hear its answer.",
+    "models": "List, bring and check the weights of the engines.",
+    "doctor": "What works here, and what mends the rest.",
+    "bench": "Measure how quick this machine is.",
+}
+"""Every command and its line in the list of commands, for which none of them is imported."""
+
+
+def make_app(*, lists_commands: bool = False) -> App:
+    """Return the application; a command is imported when it is chosen, and has its own words then."""
+    made = App(
+        name="antiphon",
+        version=VERSION,
+        help="Self-hosted, real-time speech: the OpenAI Realtime protocol on your own machine.",
+    )
+    for name, line in COMMANDS.items():
+        made.command(f"antiphon.cli.{name}:{name}", name=name, **({"help": line} if lists_commands else {}))
+    return made
+
+
+app = make_app()
 
 
 def run(words: Sequence[str] | None = None) -> None:
     """Run one command; an error of ours is one line that says what to do next, and exit code 1."""
+    words = sys.argv[1:] if words is None else words
+    chosen = app if words and not words[0].startswith("-") else make_app(lists_commands=True)
     try:
-        app(sys.argv[1:] if words is None else words)
+        chosen(words)
     except AntiphonError as error:
         _fail([error])
     except BaseExceptionGroup as group:  # what a group of tasks ended with

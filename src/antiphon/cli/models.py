@@ -13,7 +13,13 @@ from antiphon.app.settings import load_settings
 from antiphon.cli.screen import OUT, download_progress
 from antiphon.providers.weights import Held, Weights
 
-models = App(name="models", help="Weights of the packaged engines: list them, bring them, check them.")
+models = App(
+    name="models",
+    help="""Weights of the packaged engines: list them, bring them, check them.
+
+Example: antiphon models list
+""",
+)
 
 
 def _weights(data_dir: Path | None) -> Weights:
@@ -26,6 +32,13 @@ def list_models(*, data_dir: Path | None = None, json: bool = False) -> None:
     """List all weights and whether they are here.
 
     Example: antiphon models list
+
+    Parameters
+    ----------
+    data_dir
+        Folder of weights, database and certificates.
+    json
+        Print one JSON array instead of a table.
     """
     rows = _weights(data_dir).list()
     if json:
@@ -64,6 +77,13 @@ def pull(*names: str, data_dir: Path | None = None) -> None:
     """Bring weights here and check them: the default ones, or those named.
 
     Example: antiphon models pull whisper-base
+
+    Parameters
+    ----------
+    names
+        Names as `antiphon models list` shows them.
+    data_dir
+        Folder of weights, database and certificates.
     """
     weights = _weights(data_dir)
     wanted = names or tuple(held.model.name for held in weights.list() if held.model.default)
@@ -79,6 +99,13 @@ def verify(*names: str, data_dir: Path | None = None) -> None:
     """Compare the sha256 of weights that are here with the table; exit code 1 when one differs.
 
     Example: antiphon models verify
+
+    Parameters
+    ----------
+    names
+        Names as `antiphon models list` shows them; by default all that are here.
+    data_dir
+        Folder of weights, database and certificates.
     """
     weights = _weights(data_dir)
     wanted = names or tuple(held.model.name for held in weights.list() if held.complete)

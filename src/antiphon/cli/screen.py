@@ -11,9 +11,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from antiphon.providers.weights import Progress as Report
 
-OUT = Console(highlight=False)
+# what is printed holds words of others: brackets and colons in them are no markup
+OUT = Console(highlight=False, markup=False, emoji=False)
 """Results."""
-ERR = Console(stderr=True, highlight=False)
+ERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
 """Progress and remarks: never mixed into results."""
 
 

@@ -30,7 +30,9 @@ def talk(
 ) -> None:
     """Stream a recording (or the microphone) to a server at real pace; print what was heard and answered.
 
-    The answer is written as a WAV. Example: antiphon talk question.wav --out reply.wav
+    The answer is written as a WAV.
+
+    Example: antiphon talk question.wav --out reply.wav
 
     Parameters
     ----------

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-import structlog
 
 from antiphon.cli.main import run
 
-KINDS = ("STT", "LLM", "TTS", "TRANSLATION", "VAD", "END_OF_TURN")
-
-
-@pytest.fixture(autouse=True)
-def _stubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("ANTIPHON_")]:
-        monkeypatch.delenv(name)
-    for kind in KINDS:
-        monkeypatch.setenv(f"ANTIPHON_{kind}", "stub")
-    monkeypatch.setenv("ANTIPHON_DATA_DIR", str(tmp_path / "data"))
-
-
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+pytestmark = pytest.mark.usefixtures("stubs")
 
 
 def refused(
