@@ -150,6 +150,7 @@ def end_turn(step: Step, detection: Detection) -> None:
     record = _make_item(step, item_id, start, end)
     if not speculation.adopt(step, record):
         hearing.listen(step, record, start, min(end, silence + TAIL_TICKS))
+    step.do(ForgetInput(end))
     if detection.create_response and isinstance(step.state.session, RealtimeSession):
         step.state.due.append(item_id)
 
@@ -186,9 +187,12 @@ def commit(step: Step) -> None:
         )
     item_id = buffer.speech_item or step.new_item_id()
     start, end = buffer.start, buffer.written
+    if buffer.speech_item:  # who was told that a turn began hears that it is over
+        step.send(InputAudioBufferSpeechStopped, audio_end_ms=ms(end), item_id=item_id)
     _restart(step)
     record = _make_item(step, item_id, start, end)
     hearing.listen(step, record, start, end)
+    step.do(ForgetInput(end, is_break=True))
 
 
 def clear(step: Step) -> None:
@@ -196,13 +200,15 @@ def clear(step: Step) -> None:
     buffer = step.state.buffer
     _restart(step)
     buffer.start = buffer.written
-    step.do(ForgetInput(buffer.written))
+    step.do(ForgetInput(buffer.written, is_break=True))
     step.send(InputAudioBufferCleared)
 
 
 def detection_changed(step: Step, before: Detection | None) -> None:
     """Handle another turn detection: a turn under way goes on under it; without any it is audio to be committed."""
     after = step.state.session.audio.input.turn_detection
+    if not isinstance(after, ServerVadConfig) or after.idle_timeout_ms is None:
+        step.state.idle_due = None
     if before == after or (step.state.buffer.speech_item and after is not None and before is not None):
         return
     _restart(step)
@@ -242,6 +248,7 @@ def idle(step: Step) -> None:
     item_id = step.new_item_id()
     step.send(InputAudioBufferTimeoutTriggered, audio_start_ms=ms(start), audio_end_ms=ms(end), item_id=item_id)
     record = _make_item(step, item_id, start, end)
+    step.do(ForgetInput(end))
     hearing.finish(step, record, "", 0.0)
     state.due.append(item_id)
     state.answer_anyway = True

@@ -104,10 +104,12 @@ class InputBuffer:
         """Return the audio from ``start`` to ``end``."""
         return Clip(bytes(self._data[self._offset(start) : self._offset(end)]), self._rate_hz)
 
-    def forget(self, end: int) -> None:
-        """Drop what lies before ``end``."""
+    def forget(self, end: int, *, is_break: bool = False) -> None:
+        """Drop what lies before ``end``; at a break the client begins anew, and half a sample waits for nothing."""
         del self._data[: self._offset(end)]
         self._start = max(self._start, end)
+        if is_break:
+            self._odd = b""
 
     def _offset(self, ticks: int) -> int:
         start, end = (at * self._rate_hz // TICKS_PER_S for at in (self._start, max(self._start, ticks)))

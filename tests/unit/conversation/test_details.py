@@ -486,3 +486,74 @@ def test_a_sentence_that_the_engine_words_differently_does_not_lose_the_ones_beh
     playout = Playout(text=text, made=2000, whole=2000, sent=2000, spans=spans)
     assert words(playout, 2000) == text
     assert words(playout, 1500) == "It costs 5 €. That is"
+
+
+# -- the input buffer ------------------------------------------------------------------------------------------------
+def test_what_was_committed_does_not_wait_in_the_buffer() -> None:
+    world = World()
+    updated(world, audio={"input": {"turn_detection": None}})
+    for number in range(1, 4):
+        world.append(500)
+        world.send("input_audio_buffer.commit")
+        kinds = [type(effect) for effect in world.effects]
+        assert world.started(effects.ForgetInput)[-1] == effects.ForgetInput(number * 500 * MS, is_break=True)
+        assert kinds.index(effects.StartTranscription) < kinds.index(effects.ForgetInput), "it is heard first"
+    world = World()
+    world.speak()
+    ended = world.machine.state.buffer.start
+    assert effects.ForgetInput(ended) in world.effects
+
+
+@pytest.mark.parametrize("detection", [None, {"type": "semantic_vad"}, {"type": "server_vad", "idle_timeout_ms": None}])
+def test_an_idle_time_out_that_was_taken_back_does_not_come(detection: Any) -> None:
+    world = World()
+    patient = {"type": "server_vad", "idle_timeout_ms": 1000}
+    updated(world, audio={"input": {"turn_detection": patient}}, output_modalities=["text"])
+    world.say_text()
+    answer(world)
+    updated(world, audio={"input": {"turn_detection": detection}})
+    world.advance(30)
+    assert "input_audio_buffer.timeout_triggered" not in world.types()
+
+
+@pytest.mark.parametrize(
+    ("detection", "start_ms", "stop_ms"),
+    [
+        ({"prefix_padding_ms": 0}, 992, 1984),
+        ({"prefix_padding_ms": 60_000}, 0, 1984),
+        ({"silence_duration_ms": 0}, 692, 1984),
+        ({"silence_duration_ms": 60_000}, 692, None),
+        ({"threshold": 0}, 692, 1984),
+        ({"threshold": 1}, None, None),
+    ],
+    ids=str,
+)
+def test_the_bounds_of_turn_detection(detection: dict[str, Any], start_ms: int | None, stop_ms: int | None) -> None:
+    world = World()
+    updated(world, audio={"input": {"turn_detection": {"type": "server_vad", **detection}}})
+    world.append(992, 0.0)
+    world.append(992, 0.99)
+    world.append(992, 0.0)
+    starts = [event["audio_start_ms"] for event in world.events if event["type"].endswith("speech_started")]
+    stops = [event["audio_end_ms"] for event in world.events if event["type"].endswith("speech_stopped")]
+    assert starts == ([] if start_ms is None else [start_ms])
+    assert stops == ([] if stop_ms is None else [stop_ms])
+    world.finish()
+    assert world.types().count("response.done") == len(stops)
+
+
+def test_a_commit_in_the_middle_of_speech_ends_that_turn_and_hears_on() -> None:
+    world = World()
+    world.append(1000, 0.9)
+    item_id = world.last("input_audio_buffer.speech_started")["item_id"]
+    world.send("input_audio_buffer.commit")
+    assert world.last("input_audio_buffer.speech_stopped")["audio_end_ms"] == 1000
+    assert world.last("input_audio_buffer.committed")["item_id"] == item_id
+    world.finish()
+    assert "response.created" not in world.types(), "a commit asks for no answer"
+    world.append(1000, 0.9)
+    world.append(700, 0.01)
+    world.finish()
+    ids = [event["item_id"] for event in world.events if event["type"] == "input_audio_buffer.committed"]
+    assert len(ids) == len(set(ids)) == 2
+    assert world.last("response.done")["response"]["status"] == "completed"
