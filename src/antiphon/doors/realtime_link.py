@@ -126,18 +126,20 @@ class Link:
         self._timer_at = 0.0
         self._second = 0
         self._events = 0
+        self._is_limited = False
 
     # -- inputs ------------------------------------------------------------------------------------------------------
     def open(self) -> None:
         """Greet the client."""
-        allowances = self._services.limiter.allowances(self._tenant)
-        if allowances:
-            self.tell(inputs.AllowanceChanged(allowances))
+        self._is_limited = bool(self._services.limiter.allowances(self._tenant))
         self.tell(inputs.Opened())
 
     def tell(self, event: inputs.AnyInput) -> None:
         """Work one input in and carry out what follows."""
         now = self._clock.wall()
+        if self._is_limited:  # limits recover with time, and other sessions use them up as well
+            left = self._services.limiter.allowances(self._tenant)
+            self._carry_out_all(self.machine.receive(inputs.AllowanceChanged(left), now))
         self._carry_out_all(self.machine.receive(event, now))
         self._arm(now)
 
@@ -392,9 +394,7 @@ class Link:
         )
 
     def _charge(self, effect: Charge) -> None:
-        left = self._services.limiter.charge(self._tenant, requests=effect.requests, tokens=effect.tokens)
-        if left:
-            self.tell(inputs.AllowanceChanged(left))
+        self._services.limiter.charge(self._tenant, requests=effect.requests, tokens=effect.tokens)
 
     # -- end ---------------------------------------------------------------------------------------------------------
     @property
