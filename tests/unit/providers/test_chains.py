@@ -28,12 +28,8 @@ ASKED = ChatRequest((ChatMessage("user", "hello"),))
 class Engine:
     """Fails where it is told to."""
 
-    def __init__(
-        self, name: str, *, start: Exception | None = None, fail: Exception | None = None, after: int = 0
-    ):
-        self.capabilities = Capabilities(
-            name, models=(name,), voices=(Voice(name, "en"),), languages=("en", name)
-        )
+    def __init__(self, name: str, *, start: Exception | None = None, fail: Exception | None = None, after: int = 0):
+        self.capabilities = Capabilities(name, models=(name,), voices=(Voice(name, "en"),), languages=("en", name))
         self.start_error, self.error, self.after = start, fail, after
         self.started = self.closed = self.asked = self.left = 0
 
@@ -163,9 +159,7 @@ async def test_an_engine_that_cannot_start_is_left_out_with_the_command_that_men
 
 async def test_no_engine_that_starts_is_an_error() -> None:
     with pytest.raises(WeightsMissing, match="a, b"):
-        await LlmChain(
-            [Engine("a", start=WeightsMissing("x")), Engine("b", start=WeightsMissing("y"))]
-        ).start()
+        await LlmChain([Engine("a", start=WeightsMissing("x")), Engine("b", start=WeightsMissing("y"))]).start()
 
 
 async def test_capabilities_are_joined_in_order() -> None:

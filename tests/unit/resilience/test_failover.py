@@ -59,9 +59,7 @@ def test_an_engine_that_cannot_do_one_thing_does_not_rest() -> None:
     assert failover.order(0.0) == [0, 1]
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.floats(0, 100)), max_size=50), st.floats(0, 200)
-)
+@given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.floats(0, 100)), max_size=50), st.floats(0, 200))
 def test_every_engine_is_asked_exactly_once_whatever_happened(
     events: list[tuple[int, bool, float]], now: float
 ) -> None:
