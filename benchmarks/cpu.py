@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from benchmarks import sound, stage, wire
 from benchmarks.figures import ROUNDS, Figure
@@ -74,8 +75,9 @@ async def _duplex(server: stage.Child, seconds: float, *, detects: bool) -> floa
     return await _measure(server, sockets, wire.append(sound.tone()), seconds, lambda: got)
 
 
-async def _measure(server: stage.Child, sockets: list[wire.Socket], said: bytes, seconds: float, got: object) -> float:
-    assert callable(got)
+async def _measure(
+    server: stage.Child, sockets: list[wire.Socket], said: bytes, seconds: float, got: Callable[[], int]
+) -> float:
     before, got_before = server.cpu_s(), got()
     await wire.paced(lambda slot: sockets[slot].send(said), seconds, slots=len(sockets))
     pairs = got() - got_before

@@ -84,7 +84,7 @@ async def _measure(
         nonlocal place
         place += 1
         sockets[slot].send(said[(place // len(sockets) + 7 * slot) % len(said)])
-        if place % 25 == slot % 25:
+        if place // len(sockets) % 25 == slot % 25:
             probes[slot].asked_at = time.perf_counter()
             sockets[slot].send(question)
 

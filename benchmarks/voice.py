@@ -20,8 +20,12 @@ from benchmarks.figures import Figure, quantile
 RECORDINGS = ("spk1_snt1.wav", "spk1_snt4.wav", "spk1_snt5.wav", "spk2_snt2.wav", "spk2_snt4.wav")
 AUDIO = Path(__file__).resolve().parent.parent / "tests" / "audio"
 ENGINES = {
-    "stt": "whisper", "llm": "smollm2,rules", "tts": "hibari", "vad": "silero,energy", "end_of_turn": "smart-turn,silence",
-}  # fmt: skip
+    "stt": "whisper",
+    "llm": "smollm2,rules",
+    "tts": "hibari",
+    "vad": "silero,energy",
+    "end_of_turn": "smart-turn,silence",
+}
 RATE_HZ = 24_000
 FRAME = 960
 SILENCE_MS = 500
