@@ -10,6 +10,8 @@ from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput, Message
 from antiphon.wire.realtime_session import ToolChoice, ToolChoiceFunction
 
+CHARACTERS_PER_TOKEN = 4
+
 
 def request(response: ResponseState, records: Sequence[Record], model: str) -> ChatRequest:
     """Return everything that one answer depends on."""
@@ -23,6 +25,15 @@ def request(response: ResponseState, records: Sequence[Record], model: str) -> C
         parallel_tool_calls=response.parallel_tool_calls,
         reasoning_effort=response.reasoning_effort,
     )
+
+
+def tokens(request: ChatRequest) -> int:
+    """Estimate how many tokens of text a model reads in a request."""
+    characters = sum(len(message.text) for message in request.messages)
+    characters += sum(
+        len(call.name) + len(call.arguments) for message in request.messages for call in message.tool_calls
+    )
+    return -(-characters // CHARACTERS_PER_TOKEN)
 
 
 def choice(tool_choice: ToolChoice) -> str:

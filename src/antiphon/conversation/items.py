@@ -22,6 +22,9 @@ from antiphon.wire.realtime_server import (
     ConversationItemRetrieved,
 )
 
+POSITION_GAP = 2**32
+"""Between the positions of two items, so that others fit between them."""
+
 
 def create(step: Step, message: ConversationItemCreate, audio_ticks: tuple[int, ...]) -> None:
     """Handle ``conversation.item.create``."""
@@ -103,16 +106,42 @@ def _shown(part: Content) -> Content:
     return shown if part.detail else replace(shown, detail=UNSET)
 
 
-def insert(step: Step, record: Record, place: int | None = None) -> None:
-    """Put an item into the conversation; ``place`` None appends it, and the oldest gives way in a full one."""
-    state = step.state
-    if place is None and len(state.records) >= state.rules.max_items:
-        oldest = next((old for old in state.records if old.item.status != "in_progress"), None)
+def make_room(step: Step) -> None:
+    """Let the oldest item give way in a full conversation."""
+    records = step.state.records
+    if len(records) >= step.state.rules.max_items:
+        oldest = next((old for old in records if old.item.status != "in_progress"), None)
         if oldest is not None:
             _remove(step, oldest)
-    state.positions += 1
-    record.position = state.positions
-    state.records.insert(len(state.records) if place is None else place, record)
+
+
+def append(step: Step, record: Record) -> None:
+    """Put an item at the end of the conversation."""
+    insert(step, record, len(step.state.records))
+
+
+def insert(step: Step, record: Record, place: int) -> None:
+    """Put an item into the conversation, so that it is the one at ``place``."""
+    record.position = _position(step, place)
+    step.state.records.insert(place, record)
+
+
+def _position(step: Step, place: int) -> int:
+    """Return where in the store's order an item at ``place`` goes; others move only where no room is left."""
+    state, records = step.state, step.state.records
+    if place == len(records):
+        state.positions += POSITION_GAP
+        return state.positions
+    if not place:
+        return records[0].position - POSITION_GAP
+    before = records[place - 1].position
+    if records[place].position - before < 2:
+        for moved in records[place:]:
+            moved.position += POSITION_GAP
+            if moved.revision:
+                step.keep(moved)
+        state.positions += POSITION_GAP
+    return (before + records[place].position) // 2
 
 
 def announce(step: Step, record: Record) -> None:

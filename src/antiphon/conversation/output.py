@@ -42,6 +42,7 @@ def more_text(step: Step, response: ResponseState, event: TextMade) -> None:
     """The model has said more."""
     message = _message(step, response)
     message.text += event.text
+    response.said_tokens += 1
     kind = ResponseOutputAudioTranscriptDelta if response.speak_job_id else ResponseOutputTextDelta
     step.send(kind, **_where(response, message), content_index=0, delta=event.text)
 
@@ -59,6 +60,7 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
             call_index=event.index,
         )
         _open(step, response, call)
+    response.said_tokens += 1
     if event.arguments:
         call.text += event.arguments
         step.send(
@@ -195,8 +197,9 @@ def _open(step: Step, response: ResponseState, part: Output) -> None:
     shown = item(step, response, part)
     step.send(ResponseOutputItemAdded, response_id=response.id, output_index=part.index, item=shown)
     if response.conversation_id is not None:
+        items.make_room(step)
         previous = step.last_id()
-        items.insert(step, Record(item=shown, position=0))
+        items.append(step, Record(item=shown, position=0))
         step.send(ConversationItemAdded, previous_item_id=previous, item=shown)
 
 
@@ -234,6 +237,13 @@ def close_calls(step: Step, response: ResponseState) -> None:
             _close(step, response, part, "completed")
 
 
+def flush(step: Step, response: ResponseState) -> None:
+    """Send what is still kept back of an answer that nobody has broken off."""
+    for part in response.outputs:
+        if part.kind == "message" and part.open and response.audio_ticks:
+            step.do(EndSpeech(_audio_delta(step, _where(response, part))))
+
+
 def close_all(step: Step, response: ResponseState, status: Status) -> None:
     """Close every open item in order."""
     for part in response.outputs:
@@ -249,8 +259,6 @@ def _close(step: Step, response: ResponseState, part: Output, status: Status) ->
     elif response.speak_job_id:
         playout = playout_of(step, response, part.item_id)
         playout.text = part.text
-        if playout.sent and status == "completed":
-            step.do(EndSpeech(_audio_delta(step, where)))
         step.send(ResponseOutputAudioDone, **where, content_index=0)
         step.send(ResponseOutputAudioTranscriptDone, **where, content_index=0, transcript=part.text)
         done = Part("audio", transcript=part.text)
@@ -275,8 +283,11 @@ def _where(response: ResponseState, part: Output) -> dict[str, Any]:
 
 # -- afterwards ------------------------------------------------------------------------------------------------------
 def account(response: ResponseState) -> None:
-    """Work out what the response has cost."""
-    counted = response.usage or Usage(0, 0, 0)
+    """Work out what the response has cost. A model that was broken off has not counted: its tokens are estimated."""
+    counted = response.usage
+    if counted is None:
+        asked = response.asked_tokens if response.said_tokens else 0
+        counted = Usage(0, 0, 0, InputTokens(asked), OutputTokens(response.said_tokens))
     heard_tokens = response.input_audio_ticks * INPUT_TOKENS_PER_S // TICKS_PER_S
     spoken_tokens = response.audio_ticks * OUTPUT_TOKENS_PER_S // TICKS_PER_S
     text_in, text_out = counted.input_token_details.text_tokens, counted.output_token_details.text_tokens

@@ -214,6 +214,7 @@ def begin(step: Step, response: ResponseState, records: list[Record]) -> None:
     response.input_audio_ticks = sum(record.input_ticks for record in records)
     effect = start_effect(step, response, records, Owner("response", response.id))
     response.job_id, response.speak_job_id = effect.job_id, effect.speak_job_id
+    response.asked_tokens = history.tokens(effect.request)
     step.do(effect)
 
 
@@ -260,6 +261,8 @@ def end(
     if status in ("cancelled", "failed"):
         _stop_jobs(step, response)
         step.do(Fence(response.id))
+    else:
+        output.flush(step, response)
     output.close_all(step, response, "completed" if status == "completed" else "incomplete")
     response.status, response.reason = status, reason
     output.account(response)

@@ -5,7 +5,7 @@ Nothing of it is sent and no tool of it is called before that; if speech goes on
 
 from __future__ import annotations
 
-from antiphon.conversation import hearing, response
+from antiphon.conversation import hearing, history, response
 from antiphon.conversation.effects import CancelJob, DropSpeech
 from antiphon.conversation.inputs import AudioMade, Transcribed, WorkerInput
 from antiphon.conversation.state import Owner, Record, Speculation
@@ -47,6 +47,7 @@ def transcribed(step: Step, event: Transcribed) -> None:
     records = [*response.scope(step, likely), Record(item=turn, position=0, heard=event.text)]
     effect = response.start_effect(step, likely, records, Owner("speculation"))
     guess.job_id, guess.speak_job_id = effect.job_id, effect.speak_job_id
+    guess.asked_tokens = history.tokens(effect.request)
     step.do(effect)
 
 
@@ -96,6 +97,7 @@ def take(step: Step) -> list[WorkerInput]:
     response.open_response(step, answer)
     answer.waits = False
     answer.job_id, answer.speak_job_id = guess.job_id, guess.speak_job_id
+    answer.asked_tokens = guess.asked_tokens
     answer.input_audio_ticks = sum(record.input_ticks for record in response.scope(step, answer))
     for job_id in filter(None, (guess.job_id, guess.speak_job_id)):
         state.jobs[job_id] = Owner("response", answer.id)

@@ -135,6 +135,10 @@ class ResponseState(msgspec.Struct):
     """How it will end if nothing else happens."""
     reason: Reason | None = None
     usage: Usage | None = None
+    asked_tokens: int = 0
+    """Tokens of what the model was asked, estimated."""
+    said_tokens: int = 0
+    """Pieces that the model has said; most models make one of each token."""
     audio_ticks: int = 0
     input_audio_ticks: int = 0
     held: list[WorkerInput] = msgspec.field(default_factory=list[WorkerInput])
@@ -151,6 +155,7 @@ class Speculation(msgspec.Struct):
     duration_s: float = 0.0
     job_id: str = ""
     speak_job_id: str = ""
+    asked_tokens: int = 0
     held: list[WorkerInput] = msgspec.field(default_factory=list[WorkerInput])
 
 
@@ -192,6 +197,7 @@ class State(msgspec.Struct):
     closed: bool = False
     records: list[Record] = msgspec.field(default_factory=list[Record])
     positions: int = 0
+    """Highest position of an item so far."""
     buffer: BufferState = msgspec.field(default_factory=BufferState)
     responses: dict[str, ResponseState] = msgspec.field(default_factory=dict[str, ResponseState])
     active: str = ""

@@ -168,8 +168,9 @@ def _make_item(step: Step, item_id: str, start: int, end: int) -> Record:
     )
     record = Record(item=message, position=0, input_ticks=end - start)
     step.do(CommitAudio(item_id, start, end))
+    items.make_room(step)
     step.send(InputAudioBufferCommitted, previous_item_id=step.last_id(), item_id=item_id)
-    items.insert(step, record)
+    items.append(step, record)
     items.announce(step, record)
     return record
 

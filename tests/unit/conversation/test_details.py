@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from antiphon.conversation import effects, inputs
+from antiphon.conversation import effects, inputs, snapshot
 from antiphon.conversation.spoken import words
 from antiphon.conversation.state import Playout, Rules, Span
 from antiphon.ports.limiter import Allowance
@@ -557,3 +557,104 @@ def test_a_commit_in_the_middle_of_speech_ends_that_turn_and_hears_on() -> None:
     ids = [event["item_id"] for event in world.events if event["type"] == "input_audio_buffer.committed"]
     assert len(ids) == len(set(ids)) == 2
     assert world.last("response.done")["response"]["status"] == "completed"
+
+
+# -- the order of items ----------------------------------------------------------------------------------------------
+def stored(world: AnyWorld) -> list[str]:
+    """Ids of the items in the order in which a store would give them."""
+    newest = {effect.item_id: effect for effect in world.started(effects.Keep)}
+    there = [effect for effect in newest.values() if effect.item is not None]
+    return [effect.item_id for effect in sorted(there, key=lambda effect: effect.position)]
+
+
+def test_the_store_has_the_items_in_the_order_of_the_conversation() -> None:
+    places = random.Random(3)
+    world = World()
+    world.speak()
+    world.finish()
+    for number in range(60):
+        place = places.choice([None, "root", *world.client.order])
+        fields = {} if place is None else {"previous_item_id": place}
+        world.send("conversation.item.create", item=user(id=f"mine_{number}"), **fields)
+    assert stored(world) == world.client.order
+
+
+def test_any_number_of_items_fit_behind_one() -> None:
+    world = World()
+    first = world.say_text()
+    world.say_text()
+    for number in range(100):
+        world.send("conversation.item.create", item=user(id=f"mine_{number}"), previous_item_id=first)
+    assert stored(world) == world.client.order
+    positions = [record.position for record in world.machine.state.records]
+    assert len(set(positions)) == len(positions)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_full_conversation_lets_the_oldest_go_first(most: int) -> None:
+    world = World(Rules(max_items=most))
+    for _ in range(4):
+        world.speak()
+        world.finish()
+        assert world.last("response.done")["response"]["status"] == "completed"
+        assert len(world.client.order) <= most + 1
+    (error,) = world.send("conversation.item.create", item=user())
+    assert error["error"]["code"] == "conversation_items_limit_exceeded"
+
+
+@pytest.mark.parametrize("place", ["", "nowhere", "None", "ROOT"])
+def test_an_item_behind_one_that_is_not_there_is_refused(place: str) -> None:
+    world = World()
+    world.say_text()
+    before = snapshot.dump(world.machine.state)
+    (error,) = world.send("conversation.item.create", item=user(), previous_item_id=place, event_id="e")
+    assert error["error"]["code"] == "item_create_invalid_previous_item_id"
+    assert (error["error"]["param"], error["error"]["event_id"]) == ("previous_item_id", "e")
+    assert same_but_for_ids(before, world)
+
+
+def same_but_for_ids(before: bytes, world: AnyWorld) -> bool:
+    """Say whether nothing has changed since but the number of ids given out."""
+    then, now = snapshot.load(before), snapshot.load(snapshot.dump(world.machine.state))
+    then.counter = now.counter
+    return then == now
+
+
+# -- what an answer costs --------------------------------------------------------------------------------------------
+def test_a_cancelled_answer_is_charged_for_what_was_made_of_it() -> None:
+    world = World()
+    world.say_text("a question of about forty characters, no more")
+    world.send("response.create")
+    job = world.started(effects.StartAnswer)[-1]
+    world.work(job.job_id, 4)
+    world.work(job.speak_job_id, 1)
+    world.send("response.cancel")
+    usage = world.last("response.done")["response"]["usage"]
+    assert usage["input_token_details"]["text_tokens"] == 12
+    assert usage["output_token_details"] == {"text_tokens": 4, "audio_tokens": 10}
+    assert usage["total_tokens"] == 12 + 4 + 10
+    assert world.started(effects.Charge) == [effects.Charge(requests=1), effects.Charge(tokens=26)]
+
+
+def test_an_answer_that_never_began_costs_no_tokens() -> None:
+    world = World()
+    world.say_text()
+    world.send("response.create")
+    world.send("response.cancel")
+    assert world.last("response.done")["response"]["usage"]["total_tokens"] == 0
+    assert world.started(effects.Charge) == [effects.Charge(requests=1)]
+
+
+def test_what_is_kept_back_of_speech_is_sent_unless_it_was_broken_off() -> None:
+    for finish, flushed in (("stop", 1), ("length", 1), ("content_filter", 1), (None, 0)):
+        world = World()
+        world.say_text()
+        world.send("response.create")
+        job = world.started(effects.StartAnswer)[-1]
+        world.work(job.speak_job_id, 2)
+        if finish is None:
+            world.send("response.cancel")
+        else:
+            world.tell(inputs.AnswerMade(job.job_id, finish))
+            world.tell(inputs.SpeechMade(job.speak_job_id))
+        assert len(world.started(effects.EndSpeech)) == flushed
