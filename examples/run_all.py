@@ -31,7 +31,7 @@ def main() -> int:
 @contextmanager
 def server() -> Generator[str]:
     """Serve on a free port with stub engines, and give the address."""
-    stubs = {f"ANTIPHON_{kind}": "stub" for kind in KINDS}
+    stubs = {f"ANTIPHON_{kind}": "stub" for kind in KINDS} | {"ANTIPHON_LOG_LEVEL": "warning"}
     with tempfile.TemporaryDirectory(prefix="antiphon-examples-") as data_dir:
         command = [sys.executable, "-m", "antiphon", "serve", "--port", "0", "--data-dir", data_dir]
         process = subprocess.Popen(command, env=os.environ | stubs, stdout=subprocess.PIPE, text=True)

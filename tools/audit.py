@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 
-COPYLEFT_EXTRAS = ("espeak", "piper")
-"""These engines are GPL: never in the core, and run in processes of their own."""
+COPYLEFT_EXTRAS = ("espeak", "kokoro", "piper")
+"""These engines are GPL or take their phonemes from one that is: never in the core, in processes of their own."""
 
 DENIED = re.compile(
     r"(?<!lesser )general public|(?<!L)GPL|affero|SSPL|non-?commercial|-NC\b|proprietary|UNKNOWN", re.IGNORECASE
