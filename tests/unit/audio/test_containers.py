@@ -132,7 +132,7 @@ def test_what_is_no_sound_is_the_callers_mistake_at_once(file: bytes) -> None:
     with pytest.raises(InvalidRequest) as caught:
         decode(file, RATE_HZ)
     assert caught.value.param == "file"
-    assert time.perf_counter() - began < 0.1
+    assert time.perf_counter() - began < 0.5
 
 
 def test_a_small_file_that_says_it_lasts_for_days_is_refused_at_once() -> None:
@@ -141,7 +141,7 @@ def test_a_small_file_that_says_it_lasts_for_days_is_refused_at_once() -> None:
     began = time.perf_counter()
     with pytest.raises(InvalidRequest, match="longer than"):
         decode(bytes(file), RATE_HZ)
-    assert time.perf_counter() - began < 0.1
+    assert time.perf_counter() - began < 0.5
 
 
 def test_silence_that_unpacks_to_hours_stops_at_the_limit() -> None:
@@ -151,7 +151,7 @@ def test_silence_that_unpacks_to_hours_stops_at_the_limit() -> None:
     with pytest.raises(InvalidRequest, match="longer than 30 s") as caught:
         decode(hour, RATE_HZ, max_duration_s=30)
     assert caught.value.code == "audio_too_long"
-    assert time.perf_counter() - began < 0.1
+    assert time.perf_counter() - began < 0.5
 
 
 def test_a_wav_that_is_too_long_is_refused_too() -> None:

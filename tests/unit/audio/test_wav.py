@@ -106,7 +106,7 @@ def test_chunks_without_end_do_not_hold_up() -> None:
     began = time.perf_counter()
     with pytest.raises(InvalidRequest):
         read_wav(file)
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 5
 
 
 @given(st.binary(max_size=200))
