@@ -45,7 +45,7 @@ from antiphon.workers.transcribe import Transcriber
 from antiphon.workers.translate import Translator
 from antiphon.workers.verdict import RetryRule
 
-PIPE_BYTES = 256 * 2**10
+PIPE_BYTES = 128 * 2**10
 """Results that may wait for one session; a client that does not read holds its workers back."""
 
 

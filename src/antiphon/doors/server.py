@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -23,6 +24,9 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request head."""
+SEND_BUFFER_BYTES = 128 * 2**10
+"""What the kernel holds for one client (Linux doubles it). What lies there can no longer be taken back when an answer
+is stopped, and is as good as sent: with the default, several megabytes for a client that does not read."""
 WS_MAX_BYTES = 50 * 2**20
 """Longest WebSocket message the server takes; each door has its own, lower limit."""
 
@@ -133,6 +137,8 @@ class _Uvicorn(uvicorn.Server):
                 code="address_in_use",
                 param="port",
             ) from exc
+        for listening in server.sockets:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.servers = [server]
         self.started = True
         return _base_url(options, server.sockets[0].getsockname()[1])

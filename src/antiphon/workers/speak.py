@@ -11,7 +11,6 @@ from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.wire.jobs import (
     AudioReady,
     Job,
-    PipeEntry,
     SentenceReady,
     SentencesDone,
     SentenceSpoken,
@@ -88,8 +87,7 @@ class _Voice:
     async def _send(self, data: bytes, text: str) -> None:
         if not data and not text:
             return
-        pieces = [data[at : at + self._piece] for at in range(0, len(data), self._piece)] or [b""]
-        entries: list[PipeEntry] = [AudioReady(self._job.id, piece) for piece in pieces]
-        entries[0] = AudioReady(self._job.id, pieces[0], text)
-        for entry in entries:  # one by one: the first must not wait for the room the last one needs
-            await self._emit([entry])
+        for at in range(
+            0, max(1, len(data)), self._piece
+        ):  # one by one: the first must not wait for the last one's room
+            await self._emit([AudioReady(self._job.id, data[at : at + self._piece], text if at == 0 else "")])
