@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.openai_stt_server import TEXT, OpenAiSttServer, Stall
-
 from antiphon.app.settings import load_settings
 from antiphon.audio.resample import resample
 from antiphon.audio.wav import read_wav
@@ -19,6 +17,7 @@ from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.providers.registry import load
+from tests.fakes.openai_stt_server import TEXT, OpenAiSttServer, Stall
 
 AUDIO = Path(__file__).parent.parent / "audio"
 

@@ -30,7 +30,7 @@ _BEFORE_WORD = "\"'“¿([{-"
 _AFTER_WORD = "\"'.。,，!！?？:：”)]}、"
 
 
-class Cancelled(Exception):  # noqa: N818 - not an error: the caller has gone
+class Cancelled(Exception):
     """Nobody waits for the rest."""
 
 
