@@ -88,6 +88,8 @@ def _sound_track(source: InputContainer, max_duration_s: float) -> AudioStream:
     if not source.streams.audio:
         raise _invalid("the file has no sound track")
     stream = source.streams.audio[0]
+    if getattr(stream, "codec_context", None) is None:  # and with it everything else that a stream says of itself
+        raise _invalid("the file's sound is in a codec that is not known")
     if (stream.rate or 0) not in _RATES_HZ or not 1 <= stream.channels <= _MAX_CHANNELS:
         raise _invalid(f"the file claims {stream.channels} channels at {stream.rate} Hz")
     if stream.duration is not None and stream.time_base is not None:

@@ -176,6 +176,12 @@ def test_a_film_without_sound_is_refused() -> None:
         decode(file.getvalue(), RATE_HZ)
 
 
+def test_a_codec_that_nobody_knows_is_refused() -> None:
+    file = in_container("webm", "libopus", SPEECH.data[:16_000]).replace(b"A_OPUS", b"A_SOLO")
+    with pytest.raises(InvalidRequest, match="codec"):
+        decode(file, RATE_HZ)
+
+
 def test_without_pyav_a_clear_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "find_spec", lambda _: None)
     with pytest.raises(Unsupported, match=r"pip install 'antiphon\[local\]'"):
