@@ -88,6 +88,11 @@ class Conversation:
             _settle(step)
         return step.effects
 
+    def has_room(self, ticks: int) -> bool:
+        """Say whether so much more audio could be appended."""
+        buffer = self.state.buffer
+        return (buffer.written + ticks - buffer.start) / TICKS_PER_S <= self.state.rules.max_buffer_s
+
     def new_event_id(self) -> str:
         """Return the next event id, for what is sent without the machine: a frame that was no event."""
         return Step(self.state, 0.0).new_id("event")

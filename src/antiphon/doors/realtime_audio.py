@@ -67,11 +67,18 @@ class InputBuffer:
 
     def reformat(self, form: AudioFormat) -> None:
         """Go on in another format; what lies in the buffer is brought to its rate."""
-        if rate_hz(form) != self._rate_hz:
-            self._data = bytearray(resample(bytes(self._data), self._rate_hz, rate_hz(form)))
-            self._rate_hz = rate_hz(form)
-        self._form = form
-        self._odd = b""
+        if rate_hz(form) == self._rate_hz:
+            self.replace(form, self._data)
+        else:
+            self.replace(form, bytearray(resample(self.whole(), self._rate_hz, rate_hz(form))))
+
+    def replace(self, form: AudioFormat, pcm: bytearray) -> None:
+        """Go on in another format, with what lies in the buffer given at its rate."""
+        self._form, self._rate_hz, self._data, self._odd = form, rate_hz(form), pcm, b""
+
+    def whole(self) -> bytes:
+        """Return all that lies in the buffer."""
+        return bytes(self._data)
 
     def decode(self, data: bytes) -> bytes:
         """Return wire audio as s16le; half a sample waits for its other half."""
@@ -96,13 +103,29 @@ class InputBuffer:
         return from_pcm(self._form, pcm)
 
     @property
+    def form(self) -> AudioFormat:
+        """The wire format that the client sends."""
+        return self._form
+
+    @property
     def rate_hz(self) -> int:
         """Sample rate of what lies in the buffer."""
         return self._rate_hz
 
+    @property
+    def start(self) -> int:
+        """Where what lies in the buffer begins."""
+        return self._start
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of what lies in the buffer."""
+        return len(self._data)
+
     def clip(self, start: int, end: int) -> Clip:
         """Return the audio from ``start`` to ``end``."""
-        return Clip(bytes(self._data[self._offset(start) : self._offset(end)]), self._rate_hz)
+        with memoryview(self._data) as view:
+            return Clip(bytes(view[self._offset(start) : self._offset(end)]), self._rate_hz)
 
     def forget(self, end: int, *, is_break: bool = False) -> None:
         """Drop what lies before ``end``; at a break the client begins anew, and half a sample waits for nothing."""
@@ -138,7 +161,8 @@ class ItemAudio:
     def __init__(self, limit_bytes: int = 64 * 2**20, spill_dir: Path | None = None) -> None:
         self._limit = limit_bytes
         self._spill_dir = spill_dir
-        self._clips: dict[str, bytearray] = {}
+        self._clips: dict[str, list[bytes]] = {}
+        self._sizes: dict[str, int] = {}
         self._forms: dict[str, AudioFormat] = {}
         self._spilled: dict[str, tuple[int, int]] = {}
         self._bytes = 0
@@ -147,19 +171,24 @@ class ItemAudio:
     def add(self, item_id: str, form: AudioFormat, data: bytes) -> None:
         """Append to an item's audio."""
         self._forms[item_id] = form
-        self._clips.setdefault(item_id, bytearray()).extend(data)
+        self._clips.setdefault(item_id, []).append(data)
+        self._sizes[item_id] = self._sizes.get(item_id, 0) + len(data)
         self._bytes += len(data)
         while self._bytes > self._limit and len(self._clips) > 1:
             self._spill(next(iter(self._clips)))
 
     def get(self, item_id: str) -> bytes:
         """Return an item's audio, empty where there is none."""
-        spilled = b""
+        return b"".join(self.pieces(item_id))
+
+    def pieces(self, item_id: str) -> list[bytes]:
+        """Return an item's audio in pieces, which costs no copy of what lies in memory."""
+        pieces = list(self._clips.get(item_id, ()))
         if item_id in self._spilled and self._file is not None:
             offset, size = self._spilled[item_id]
             self._file.seek(offset)
-            spilled = self._file.read(size)
-        return spilled + bytes(self._clips.get(item_id, b""))
+            pieces.insert(0, self._file.read(size))
+        return pieces
 
     def clip(self, item_id: str) -> Clip:
         """Return an item's audio as PCM."""
@@ -178,7 +207,8 @@ class ItemAudio:
 
     def forget(self, item_id: str) -> None:
         """Drop an item's audio."""
-        self._bytes -= len(self._clips.pop(item_id, b""))
+        self._clips.pop(item_id, None)
+        self._bytes -= self._sizes.pop(item_id, 0)
         self._spilled.pop(item_id, None)
         self._forms.pop(item_id, None)
 
@@ -189,11 +219,11 @@ class ItemAudio:
 
     def _spill(self, item_id: str) -> None:
         """Move the oldest item's audio to an unnamed file, which goes with the process."""
-        whole = self.get(item_id)
-        data = self._clips.pop(item_id)
-        self._bytes -= len(data)
+        pieces = self.pieces(item_id)
+        del self._clips[item_id]
+        self._bytes -= self._sizes.pop(item_id)
         if self._file is None:
             self._file = tempfile.TemporaryFile(dir=self._spill_dir)  # noqa: SIM115 -- lives as long as the session
         offset = self._file.seek(0, 2)
-        self._file.write(whole)
-        self._spilled[item_id] = (offset, len(whole))
+        self._file.writelines(pieces)
+        self._spilled[item_id] = (offset, sum(map(len, pieces)))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 import pybase64
-from msgspec import UNSET
 from msgspec.structs import replace
 
-from antiphon.audio.detector_rate import DetectorRate
 from antiphon.clock import Clock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import (
@@ -39,22 +37,22 @@ from antiphon.conversation.effects import (
 )
 from antiphon.conversation.machine import Conversation
 from antiphon.doors.connection import Connection
+from antiphon.doors.ending import EndsGroup
 from antiphon.doors.pump import Pump
-from antiphon.doors.realtime_audio import InputBuffer, ItemAudio, SpeechEncoder, audio_ticks
+from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder
+from antiphon.doors.realtime_intake import Intake
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_outbox import Outbox
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
 from antiphon.ports.limiter import Limiter
 from antiphon.ports.store import StoredItem
-from antiphon.ports.vad import VoiceActivity, VoiceStream
+from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, PipeEntry
-from antiphon.wire.realtime_client import ConversationItemCreate, InputAudioBufferAppend, SessionUpdate
-from antiphon.wire.realtime_items import Content, Message
+from antiphon.wire.realtime_items import Message
 from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta
-from antiphon.wire.realtime_session import AudioFormat
 
 _TIMER_STEP_S = 0.001
 """What the event loop's timers are exact to."""
@@ -112,15 +110,12 @@ class Link:
         self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
         self._jobs = JobDesk(services.bus, services.clock, tenant, session_id, epoch, timeout_s=services.job_timeout_s)
         self._commands: Pump[Effect] = Pump(group, f"jobs {session_id}", self._command)
-        self._input = InputBuffer(machine.state.session.audio.input.format)
+        self._intake = Intake(self, services.vad, max_append_bytes=limits.max_append_bytes)
+        self._ends_group = EndsGroup(group)
         self._items = ItemAudio(limits.item_audio_bytes, limits.spill_dir)
         self._speech: dict[int, bytes] = {}
         self._refs = 0
         self._encoders: dict[str, SpeechEncoder] = {}
-        self._given_audio: list[tuple[AudioFormat, bytes]] = []
-        self._voice: VoiceStream | None = None
-        self._vad_rate: DetectorRate | None = None
-        self._vad_stream = 0
         self._reader: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -157,31 +152,10 @@ class Link:
                 None,
             )
         else:
-            self._event(frame)
-
-    def _event(self, frame: str) -> None:
-        try:
-            message = realtime_codec.decode(frame)
-            if isinstance(message, InputAudioBufferAppend):
-                self._append(message)
-                return
-            if isinstance(message, ConversationItemCreate):
-                message = self._take_audio(message)
-        except BadEvent as bad:
-            self._refuse(bad.message, bad.code, bad.param, bad.event_id)
-            return
-        ticks = tuple(audio_ticks(form, data) for form, data in self._given_audio)
-        self.tell(inputs.Received(message, ticks))
-        self._given_audio.clear()
-        if isinstance(message, SessionUpdate):
-            self._reformat()
-
-    def _reformat(self) -> None:
-        """Hear on in the format that the session has now."""
-        before_hz = self._input.rate_hz
-        self._input.reformat(self.machine.state.session.audio.input.format)
-        if self._input.rate_hz != before_hz:
-            self._vad_rate = None
+            try:
+                await self._intake.take(frame)
+            except BadEvent as bad:
+                self._refuse(bad.message, bad.code, bad.param, bad.event_id)
 
     def _is_flood(self) -> bool:
         """Count an event; True when the client is to be held back to ``events_per_s``. Nothing is lost."""
@@ -191,48 +165,16 @@ class Link:
         self._events += 1
         return self._events > self._limits.events_per_s
 
-    def _append(self, message: InputAudioBufferAppend) -> None:
-        most = self._limits.max_append_bytes
-        data = realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=most)
-        pcm = self._input.decode(data)
-        appended = inputs.AudioAppended(self._input.ticks(pcm), message.event_id)
-        refusal = self.machine.receive(appended, self._clock.wall())
-        if refusal:
-            self._carry_out_all(refusal)
-            return
-        self._input.append(pcm)
-        if self.machine.state.session.audio.input.turn_detection is not None:
-            self._listen(pcm)
+    def append(self, event: inputs.AudioAppended) -> bool:
+        """Work in that audio has come, which wakes nobody; False when it was refused."""
+        refusal = self.machine.receive(event, self._clock.wall())
+        self._carry_out_all(refusal)
+        return not refusal
 
-    def _listen(self, pcm: bytes) -> None:
-        """Let the voice detector hear it."""
-        if self._voice is None:
-            self._voice = self._services.vad.open(self._heard)
-        if self._vad_rate is None:
-            self._vad_rate = DetectorRate(self._input.rate_hz)
-        windows = self._vad_rate.feed(pcm)
-        if windows:
-            self._voice.feed(windows)
-
-    def _heard(self, scores: Sequence[float]) -> None:
-        self.tell(inputs.VoiceScored(self._vad_stream, tuple(scores)))
-
-    def _take_audio(self, message: ConversationItemCreate) -> ConversationItemCreate:
-        """Keep the audio of a new item here; the machine only hears how long it is."""
-        item = message.item
-        self._given_audio.clear()
-        if not isinstance(item, Message):
-            return message
-        form = self.machine.state.session.audio.input.format
-        content: list[Content] = []
-        for index, part in enumerate(item.content):
-            if part.type == "input_audio" and part.audio:
-                param = f"item.content[{index}].audio"
-                most = self._limits.max_append_bytes
-                data = realtime_codec.decode_audio(part.audio, param=param, event_id=message.event_id, most=most)
-                self._given_audio.append((form, data))
-            content.append(replace(part, audio=UNSET))
-        return replace(message, item=replace(item, content=tuple(content)))
+    def tell_from_callback(self, event: inputs.AnyInput) -> None:
+        """As `tell`, outside of the connection's tasks: what goes wrong ends this connection, and no other."""
+        with self._ends_group:
+            self.tell(event)
 
     def _refuse(self, text: str, code: str | None, param: str | None, event_id: str | None) -> None:
         """Answer what never reached the machine."""
@@ -269,7 +211,7 @@ class Link:
 
     def _tick(self) -> None:
         self._timer = None
-        self.tell(inputs.Tick())
+        self.tell_from_callback(inputs.Tick())
 
     # -- effects -----------------------------------------------------------------------------------------------------
     def _carry_out_all(self, effects: list[Effect]) -> None:
@@ -334,18 +276,14 @@ class Link:
     def _keep_audio(self, effect: CommitAudio | ForgetInput | RestartVad | AdoptAudio | CutAudio | ForgetAudio) -> None:
         match effect:
             case CommitAudio():
-                form = self.machine.state.session.audio.input.format
-                clip = self._input.clip(effect.start, effect.end)
-                self._items.add(effect.item_id, form, self._input.encode(clip.data))
+                clip = self._intake.buffer.clip(effect.start, effect.end)
+                self._items.add(effect.item_id, self._intake.buffer.form, self._intake.buffer.encode(clip.data))
             case ForgetInput():
-                self._input.forget(effect.end, is_break=effect.is_break)
+                self._intake.buffer.forget(effect.end, is_break=effect.is_break)
             case RestartVad():
-                self._vad_stream = effect.stream
-                self._vad_rate = None
-                if self._voice is not None:
-                    self._voice.reset()
+                self._intake.restart(effect.stream)
             case AdoptAudio():
-                for form, data in self._given_audio:
+                for form, data in self._intake.given_audio:
                     self._items.add(effect.item_id, form, data)
             case CutAudio():
                 self._items.cut(effect.item_id, effect.ticks)
@@ -358,7 +296,7 @@ class Link:
             case StartTranscription() if effect.item_id and not effect.end:
                 self._jobs.attach(effect.job_id, self._items.clip(effect.item_id))
             case StartTranscription() | StartScore():
-                self._jobs.attach(effect.job_id, self._input.clip(effect.start, effect.end))
+                self._jobs.attach(effect.job_id, self._intake.buffer.clip(effect.start, effect.end))
             case _:
                 pass
         if self._reader is None:
@@ -410,8 +348,7 @@ class Link:
         """Let go of everything: jobs, timers, audio."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._voice is not None:
-            self._voice.close()
+        self._intake.close()
         if self._reader is not None:
             self._reader.cancel()
         await self._jobs.close(self.machine.state.jobs)

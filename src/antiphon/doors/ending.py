@@ -1,0 +1,29 @@
+"""What goes wrong in a callback of the event loop ends what it belongs to, instead of leaving it half done."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+
+class EndsGroup:
+    """A context in which an exception ends a task group: the loop would only log it, and go on."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Hand what went wrong to the group."""
+        if not isinstance(error, Exception):
+            return False
+        self._group.create_task(_fail(error), name="failed callback")
+        return True
+
+
+async def _fail(error: Exception) -> None:
+    raise error
