@@ -6,11 +6,13 @@ import asyncio
 import json
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from antiphon.audio.wav import read_wav, write_wav
 from antiphon.cli import conversation
@@ -22,6 +24,13 @@ pytestmark = pytest.mark.usefixtures("stubs")
 
 TONE = (np.sin(np.arange(RATE_HZ // 2) * 0.1) * 9_000).astype("<i2").tobytes()
 QUICK: dict[str, Any] = {"stub_llm_words": 3, "stub_tts_ms_per_word": 50}
+
+
+@pytest.fixture(autouse=True)
+def _no_logs() -> Iterator[None]:
+    """The server runs in this process: what it logs is not what the command prints."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture
