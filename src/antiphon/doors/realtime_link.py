@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
-import pybase64
-from msgspec.structs import replace
 
 from antiphon.clock import Clock
 from antiphon.conversation import inputs
@@ -40,7 +39,7 @@ from antiphon.doors.connection import Connection
 from antiphon.doors.ending import EndsGroup
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder
-from antiphon.doors.realtime_intake import Intake
+from antiphon.doors.realtime_intake import LARGE_BYTES, Intake
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_outbox import Outbox
 from antiphon.observe.metrics import Metrics
@@ -51,7 +50,6 @@ from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, PipeEntry
-from antiphon.wire.realtime_items import Message
 from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta
 
 _TIMER_STEP_S = 0.001
@@ -264,14 +262,13 @@ class Link:
             self._outbox.put(realtime_codec.encode_audio_delta(event, data), event.response_id)
 
     def _send_item(self, effect: SendItem) -> None:
-        event = effect.event
-        audio = self._items.get(str(event.item.id))
-        if audio and isinstance(event.item, Message):
-            kinds = ("input_audio", "output_audio")
-            encoded = pybase64.b64encode(audio).decode()
-            content = tuple(replace(part, audio=encoded) if part.type in kinds else part for part in event.item.content)
-            event = replace(event, item=replace(event.item, content=content))
-        self._outbox.put(realtime_codec.encode(event))
+        pieces = self._items.pieces(str(effect.event.item.id))
+        size_bytes = sum(map(len, pieces))
+        make = partial(realtime_codec.encode_item, effect.event, pieces)
+        if size_bytes > LARGE_BYTES:
+            self._outbox.put_later(make, size_bytes * 4 // 3)
+        else:
+            self._outbox.put(make())
 
     def _keep_audio(self, effect: CommitAudio | ForgetInput | RestartVad | AdoptAudio | CutAudio | ForgetAudio) -> None:
         match effect:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
+
+_SLOWEST_BYTES_PER_S = 128 * 2**10
+"""Who takes a large frame no slower than this is reading."""
 
 
 class Wire(Protocol):
@@ -23,11 +28,21 @@ class Wire(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A frame that is not written yet."""
+
+    make: bytes | Callable[[], bytes]
+    size_bytes: int
+    fence: str = ""
+
+
 class Outbox:
     """Frames in order: written at once, or by a task that exists only while the client has to be waited for.
 
     `is_full` asks producers to wait for `room`. A client that takes nothing for ``stall_s``, or that lets twice the
-    limit pile up, is given up: nothing is written any more.
+    limit pile up, is given up: nothing is written any more. A single large frame does not count in full: whoever
+    asks for it may have it.
     """
 
     def __init__(self, group: asyncio.TaskGroup, wire: Wire, *, limit_bytes: int, stall_s: float) -> None:
@@ -35,8 +50,8 @@ class Outbox:
         self._wire = wire
         self._limit = limit_bytes
         self._stall_s = stall_s
-        self._frames: deque[tuple[bytes, str]] = deque()
-        self._bytes = 0
+        self._frames: deque[_Waiting] = deque()
+        self._bytes = self._weight = 0
         self._task: asyncio.Task[None] | None = None
         self._room: asyncio.Event | None = None
         self._queued = self._left = 0
@@ -48,20 +63,34 @@ class Outbox:
         """Queue a frame; ``fence`` names the response whose audio it carries."""
         if self._given_up or (self._task is None and self._wire.write(frame)):
             return
-        self._frames.append((frame, fence))
-        self._bytes += len(frame)
+        self._queue(_Waiting(frame, len(frame), fence))
+
+    def put_later(self, make: Callable[[], bytes], size_bytes: int) -> None:
+        """Queue a frame of about this size, which is made in a thread when its turn comes."""
+        if not self._given_up:
+            self._queue(_Waiting(make, size_bytes))
+
+    def _queue(self, waiting: _Waiting) -> None:
+        self._frames.append(waiting)
+        self._count(waiting, 1)
         self._queued += 1
-        if self._bytes > 2 * self._limit:
+        if self._weight > 2 * self._limit:
             self._give_up()
         elif self._task is None:
             self._task = self._group.create_task(self._write(), name="realtime writer")
 
+    def _count(self, waiting: _Waiting, sign: int) -> None:
+        self._bytes += sign * waiting.size_bytes
+        self._weight += sign * min(waiting.size_bytes, self._limit // 2)
+
     def fence(self, response_id: str) -> None:
         """Drop the audio of a response that is queued and not yet written."""
-        kept = [entry for entry in self._frames if entry[1] != response_id]
-        self._left += len(self._frames) - len(kept)
-        self._frames = deque(kept)
-        self._bytes = sum(len(frame) for frame, _ in kept)
+        dropped = [waiting for waiting in self._frames if waiting.fence == response_id]
+        if dropped:
+            self._frames = deque(waiting for waiting in self._frames if waiting.fence != response_id)
+            self._left += len(dropped)
+            for waiting in dropped:
+                self._count(waiting, -1)
         self._wake()
 
     @property
@@ -85,9 +114,10 @@ class Outbox:
     async def _write(self) -> None:
         try:
             while self._frames:
-                frame, _ = self._frames.popleft()
-                self._bytes -= len(frame)
-                async with asyncio.timeout(self._stall_s):
+                waiting = self._frames.popleft()
+                self._count(waiting, -1)
+                frame = waiting.make if isinstance(waiting.make, bytes) else await asyncio.to_thread(waiting.make)
+                async with asyncio.timeout(self._patience_s(len(frame))):
                     await self._wire.send_text(frame)
                 self._left += 1
                 self._wake()
@@ -98,6 +128,9 @@ class Outbox:
         finally:
             self._task = None
 
+    def _patience_s(self, size_bytes: int) -> float:
+        return self._stall_s + max(0, size_bytes - self._limit) / _SLOWEST_BYTES_PER_S
+
     def _give_up(self) -> None:
         if not self._given_up:
             self._forget()
@@ -106,7 +139,7 @@ class Outbox:
     def _forget(self) -> None:
         self._given_up = True
         self._frames.clear()
-        self._bytes = 0
+        self._bytes = self._weight = 0
         self._wake()
 
     def _wake(self) -> None:

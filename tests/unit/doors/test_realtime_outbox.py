@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,11 +190,59 @@ async def test_a_client_for_which_twice_the_limit_piles_up_is_given_up_at_once(c
     wire.may_read.clear()
     async with asyncio.TaskGroup() as group:
         box = outbox(group, wire)
-        for _ in range(3):
-            box.put(bytes(70))
+        for _ in range(5):
+            assert wire.given_up == 0
+            box.put(bytes(50))
         assert wire.given_up == 1
         await box.flushed()
     assert wire.given_up == 1  # also when the writer itself runs into its time-out
+
+
+@on_virtual_time
+async def test_a_large_frame_is_had_by_who_asks_for_it_however_slowly_it_is_read(clock: VirtualClock) -> None:
+    wire = Wire(frame_s=30.0)
+    async with asyncio.TaskGroup() as group:
+        box = outbox(group, wire)
+        for name in (b"a", b"b", b"c"):
+            box.put(name * 4 * 2**20)
+        assert box.is_full
+        await box.flushed()
+    assert [text[:3] for text in wire.read] == ["aaa", "bbb", "ccc"]
+    assert wire.given_up == 0
+
+
+@on_virtual_time
+async def test_a_large_frame_of_which_nothing_is_read_ends_the_wait_as_well(clock: VirtualClock) -> None:
+    wire = Wire()
+    wire.may_read.clear()
+    async with asyncio.TaskGroup() as group:
+        box = outbox(group, wire)
+        begin = clock.now()
+        box.put(bytes(2**20))
+        await box.flushed()
+        assert abs(clock.now() - begin - (5.0 + 8.0)) < 0.01
+    assert wire.given_up == 1
+
+
+async def test_a_frame_that_is_made_later_keeps_its_place() -> None:
+    wire = Wire(is_quick=True)
+    main = threading.current_thread()
+    makers: list[threading.Thread] = []
+
+    def make() -> bytes:
+        makers.append(threading.current_thread())
+        return b"later"
+
+    async with asyncio.TaskGroup() as group:
+        box = outbox(group, wire)
+        box.put(b"first")
+        box.put_later(make, 1000)
+        box.put(b"last")
+        assert box.is_full
+        await box.flushed()
+        box.put(b"at once")
+    assert wire.read == ["first", "later", "last", "at once"]
+    assert main not in makers
 
 
 @on_virtual_time
