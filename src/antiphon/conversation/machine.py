@@ -84,7 +84,7 @@ class Conversation:
         except Refused as refusal:
             step.refuse(refusal, _event_id(event))
             return step.effects
-        if not isinstance(event, AudioAppended | AudioMade):  # sound alone is nothing that an answer waits for
+        if not _is_only_sound(event, step):
             _settle(step)
         return step.effects
 
@@ -109,6 +109,11 @@ class Conversation:
             step = Step(state, now)
             at = min(at, *(output.release_at(step, found) for found in state.responses.values()))
         return at
+
+
+def _is_only_sound(event: AnyInput, step: Step) -> bool:
+    """Say whether this was nothing that an answer waits for: the many inputs that are cheap."""
+    return isinstance(event, AudioMade) or (isinstance(event, AudioAppended) and not step.effects)
 
 
 def _event_id(event: AnyInput) -> str | None:
@@ -276,6 +281,8 @@ def _appended(step: Step, event: AudioAppended) -> None:
             param="audio",
         )
     buffer.written += event.ticks
+    if buffer.silence_start is not None:
+        turn.on_silence(step)
 
 
 def _worker(step: Step, event: WorkerInput) -> None:

@@ -50,7 +50,22 @@ def on_voice(step: Step, event: VoiceScored) -> None:
             _during_speech(step, detection, voiced=probability >= floor)
         else:
             _before_speech(step, detection, voiced=probability >= max(threshold, 0.01))
+    on_silence(step)
     _forget_old(step, detection)
+
+
+def on_silence(step: Step) -> None:
+    """End the turn with the last millisecond of its silence, not with the detector's next window.
+
+    What is not scored yet is less than a window, and no speech begins within one.
+    """
+    buffer = step.state.buffer
+    detection = step.state.session.audio.input.turn_detection
+    if buffer.silence_start is None or not isinstance(detection, ServerVadConfig):
+        return
+    is_scored = buffer.written - buffer.scored < VAD_WINDOW_TICKS
+    if is_scored and ms(buffer.written - buffer.silence_start) >= detection.silence_duration_ms:
+        end_turn(step, detection)
 
 
 def _before_speech(step: Step, detection: Detection, *, voiced: bool) -> None:

@@ -164,10 +164,13 @@ class Link:
         return self._events > self._limits.events_per_s
 
     def append(self, event: inputs.AudioAppended) -> bool:
-        """Work in that audio has come, which wakes nobody; False when it was refused."""
-        refusal = self.machine.receive(event, self._clock.wall())
-        self._carry_out_all(refusal)
-        return not refusal
+        """Work in that audio has come, which seldom leads to anything; False when it was refused."""
+        now, before = self._clock.wall(), self.machine.state.buffer.written
+        effects = self.machine.receive(event, now)
+        if effects:
+            self._carry_out_all(effects)
+            self._arm(now)
+        return self.machine.state.buffer.written == before + event.ticks
 
     def tell_from_callback(self, event: inputs.AnyInput) -> None:
         """As `tell`, outside of the connection's tasks: what goes wrong ends this connection, and no other."""
