@@ -186,6 +186,8 @@ def delete(step: Step, message: ConversationItemDelete) -> None:
 def _remove(step: Step, record: Record) -> None:
     item_id = str(record.item.id)
     step.state.records.remove(record)
+    if item_id in step.state.cuts:
+        step.state.cuts.remove(item_id)
     hearing.forget(step, record)
     step.do(ForgetAudio(item_id))
     step.send(ConversationItemDeleted, item_id=item_id)
