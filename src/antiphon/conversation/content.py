@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antiphon.conversation.step import Refused, Step
-from antiphon.wire.realtime_items import AnyItem, Content, Message, OwnItem
+from antiphon.wire.realtime_items import AnyItem, Content, FunctionCall, FunctionCallOutput, Message, OwnItem
 
 
 def checked(step: Step, item: AnyItem, param: str, *, may_be_spoken: bool = False) -> OwnItem:
@@ -18,6 +18,19 @@ def checked(step: Step, item: AnyItem, param: str, *, may_be_spoken: bool = Fals
             if not (may_be_spoken and part.type == "output_audio"):
                 _check_part(step, part, f"{param}.content[{index}]")
     return item
+
+
+def size(item: OwnItem) -> int:
+    """Return how many characters an item holds, images included."""
+    match item:
+        case Message():
+            return sum(
+                len(text) for part in item.content for text in (part.text, part.transcript, part.image_url) if text
+            )
+        case FunctionCall():
+            return len(item.arguments)
+        case FunctionCallOutput():
+            return len(item.output)
 
 
 def _check_part(step: Step, part: Content, param: str) -> None:

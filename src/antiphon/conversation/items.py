@@ -31,7 +31,7 @@ def create(step: Step, message: ConversationItemCreate, audio_ticks: tuple[int, 
     place = _place(step, message.previous_item_id)
     item = checked(step, message.item, "item")
     ticks = sum(audio_ticks)
-    record = Record(item=_named(step, item), position=0, input_ticks=ticks)
+    record = Record(item=_named(step, item), position=0, input_ticks=ticks, size=content.size(item))
     said = content.given_transcript(item)
     if said is not None and not ticks:
         record.heard = said
@@ -68,12 +68,7 @@ def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
             code="item_create_duplicate_item_id",
             param=f"{param}.id",
         )
-    if len(step.state.records) >= step.state.rules.max_items:
-        raise Refused(
-            f"The conversation holds {step.state.rules.max_items} items, which is the most; delete some first.",
-            code="conversation_items_limit_exceeded",
-            param=param,
-        )
+    _check_room(step, own, param)
     if isinstance(item, FunctionCallOutput) and not _is_called(step, item.call_id):
         raise Refused(
             f"Tool call ID '{item.call_id}' not found in conversation.",
@@ -81,6 +76,22 @@ def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
             param=f"{param}.call_id",
         )
     return own
+
+
+def _check_room(step: Step, own: OwnItem, param: str) -> None:
+    """Refuse an item that a full conversation cannot hold."""
+    if len(step.state.records) >= step.state.rules.max_items:
+        raise Refused(
+            f"The conversation holds {step.state.rules.max_items} items, which is the most; delete some first.",
+            code="conversation_items_limit_exceeded",
+            param=param,
+        )
+    if content.size(own) + sum(record.size for record in step.state.records) > step.state.rules.max_characters:
+        raise Refused(
+            f"The conversation holds {step.state.rules.max_characters} characters at most; delete some items first.",
+            code="conversation_size_limit_exceeded",
+            param=param,
+        )
 
 
 def _is_called(step: Step, call_id: str) -> bool:

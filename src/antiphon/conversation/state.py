@@ -40,6 +40,8 @@ class Rules(msgspec.Struct, frozen=True):
     truncate_wait_s: float = 2.0
     speculate_ms: int = 0
     max_items: int = 2000
+    max_characters: int = 32 * 2**20
+    """In all items of the client together, images included."""
     max_buffer_s: float = 600.0
     max_out_of_band: int = 8
     min_commit_ms: int = 100
@@ -85,6 +87,8 @@ class Record(msgspec.Struct):
     hearing: Literal["none", "pending", "done", "failed"] = "none"
     input_ticks: int = 0
     """Length of the user's audio."""
+    size: int = 0
+    """Characters of an item of the client."""
     playout: Playout | None = None
 
 

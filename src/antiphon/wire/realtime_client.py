@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from antiphon.wire.realtime_items import AnyItem, InputItem
+from antiphon.wire.realtime_items import AnyItem, InputItem, Text
 from antiphon.wire.realtime_session import (
     AnySessionUpdate,
     AnyTool,
@@ -98,7 +98,7 @@ class ResponseParams(Partial, frozen=True):
     """Overrides that last for one response."""
 
     output_modalities: list[Modality] | UnsetType | None = UNSET
-    instructions: str | UnsetType | None = UNSET
+    instructions: Text | UnsetType | None = UNSET
     audio: ResponseAudio | UnsetType | None = UNSET
     tools: list[AnyTool] | UnsetType | None = UNSET
     tool_choice: ToolChoice | UnsetType | None = UNSET

@@ -8,6 +8,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 ItemId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+CallId = Annotated[str, msgspec.Meta(max_length=128)]
+Text = Annotated[str, msgspec.Meta(max_length=2**20)]
+"""What a client writes at a time: more than any model reads."""
 Status = Literal["completed", "incomplete", "in_progress"]
 
 ROLE_CONTENT: dict[str, tuple[str, ...]] = {
@@ -22,9 +25,9 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One part of a message. Audio is base64 and only travels towards the server and in ``…item.retrieved``."""
 
     type: Literal["input_text", "input_audio", "input_image", "output_text", "output_audio"]
-    text: str | UnsetType | None = UNSET
+    text: Text | UnsetType | None = UNSET
     audio: str | UnsetType | None = UNSET
-    transcript: str | UnsetType | None = UNSET
+    transcript: Text | UnsetType | None = UNSET
     image_url: str | UnsetType | None = UNSET
     detail: Literal["auto", "low", "high"] | UnsetType | None = UNSET
 
@@ -57,16 +60,16 @@ class Message(Item, frozen=True, kw_only=True, tag="message"):
 class FunctionCall(Item, frozen=True, kw_only=True, tag="function_call"):
     """The assistant asks for a function. ``arguments`` is JSON text."""
 
-    name: str
-    arguments: str
-    call_id: str | UnsetType | None = UNSET
+    name: Annotated[str, msgspec.Meta(max_length=128)]
+    arguments: Text
+    call_id: CallId | UnsetType | None = UNSET
 
 
 class FunctionCallOutput(Item, frozen=True, kw_only=True, tag="function_call_output"):
     """The application's answer to a function call."""
 
-    call_id: Annotated[str, msgspec.Meta(min_length=1)]
-    output: str
+    call_id: Annotated[CallId, msgspec.Meta(min_length=1)]
+    output: Text
 
 
 class McpItem(Item, frozen=True, kw_only=True, tag_field="type"):

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from antiphon.wire.realtime_items import Text
+
 Modality = Literal["text", "audio"]
 MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=4096)] | Literal["inf"]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
@@ -208,7 +210,7 @@ class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):
     expires_at: int | UnsetType | None = UNSET
     model: str | UnsetType | None = UNSET
     output_modalities: list[Modality] | UnsetType | None = UNSET
-    instructions: str | UnsetType | None = UNSET
+    instructions: Text | UnsetType | None = UNSET
     audio: AudioUpdate | UnsetType | None = UNSET
     tools: list[AnyTool] | UnsetType | None = UNSET
     tool_choice: ToolChoice | UnsetType | None = UNSET

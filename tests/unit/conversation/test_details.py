@@ -13,6 +13,7 @@ from antiphon.conversation.spoken import words
 from antiphon.conversation.state import Playout, Rules, Span
 from antiphon.ports.limiter import Allowance
 from antiphon.wire import realtime_codec
+from antiphon.wire.event_decoder import BadEvent
 from tests.contract.recorder import check_server_event
 from tests.simulation import MS
 from tests.simulation import World as AnyWorld
@@ -658,3 +659,34 @@ def test_what_is_kept_back_of_speech_is_sent_unless_it_was_broken_off() -> None:
             world.tell(inputs.AnswerMade(job.job_id, finish))
             world.tell(inputs.SpeechMade(job.speak_job_id))
         assert len(world.started(effects.EndSpeech)) == flushed
+
+
+# -- bounds ----------------------------------------------------------------------------------------------------------
+def test_a_conversation_holds_so_many_characters_and_no_more() -> None:
+    world = World(Rules(max_characters=100, accepts_images=True))
+    world.send("conversation.item.create", item=user("x" * 60, id="long"))
+    image = {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": "y" * 41}]}
+    (error,) = world.send("conversation.item.create", item=image, event_id="mine")
+    assert error["error"]["code"] == "conversation_size_limit_exceeded"
+    assert (error["error"]["param"], error["error"]["event_id"]) == ("item", "mine")
+    world.send("conversation.item.create", item=user("x" * 40))
+    world.send("conversation.item.delete", item_id="long")
+    assert world.send("conversation.item.create", item=image)[-1]["type"] == "conversation.item.done"
+
+
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({"type": "conversation.item.create", "item": user("x" * (2**20 + 1))}, "item.content[0].text"),
+        ({"type": "session.update", "session": session(instructions="x" * (2**20 + 1))}, "session.instructions"),
+        ({"type": "response.create", "response": {"instructions": "x" * (2**20 + 1)}}, "response.instructions"),
+        ({"type": "response.cancel", "event_id": "x" * 513}, "event_id"),
+        ({"type": "conversation.item.create", "item": user(id="x" * 129)}, "item.id"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_text_beyond_its_bound_is_refused_by_the_name_of_its_field(event: dict[str, Any], param: str) -> None:
+    with pytest.raises(BadEvent) as refused:
+        realtime_codec.decode(msgspec.json.encode(event))
+    assert refused.value.code == "string_above_max_length"
+    assert refused.value.param == param
