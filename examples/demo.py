@@ -17,7 +17,7 @@ import openai
 from antiphon.text.wer import word_errors
 
 ROOT = Path(__file__).resolve().parent.parent
-QUESTION = ROOT / "tests" / "audio" / "jfk.wav"
+QUESTION = ROOT / "tests" / "audio" / "spk1_snt5.wav"
 MOST_WER = 0.15
 
 
@@ -51,7 +51,7 @@ def check(url: str, out: Path) -> int:
     text = out.with_suffix(".txt").read_text("utf-8")
     client = openai.OpenAI(base_url=f"{url}/v1", api_key="none")
     with out.open("rb") as file:
-        heard = client.audio.transcriptions.create(file=file, model="whisper-1").text
+        heard = client.audio.transcriptions.create(file=file, model="whisper-1", language="en").text
     wer = word_errors(text, heard).rate
     print(f"the answer, heard by our own speech to text: {heard.strip()}")
     print(f"word error rate of the round trip: {wer:.1%} (at most {MOST_WER:.0%})")

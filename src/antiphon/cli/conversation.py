@@ -144,6 +144,8 @@ async def _listen(connection: Any, turn: Turn, show: Callable[[str], None]) -> N
             case "error":
                 turn.errors.append(event.error.message)
             case "response.done" if event.response.status == "cancelled" or now < turn.spoken_at:
+                if "first word" in turn.marks:
+                    show(" ... (interrupted)\n")
                 turn.marks = {}  # the question went on: that was an answer to its first part
                 pieces.clear()
             case "response.done":
