@@ -102,7 +102,8 @@ class Connection:
                 self._left_with = int(message.get("code") or 1005)
                 return
             begin = time.perf_counter()
-            await link.frame(message.get("text") or message.get("bytes"))
+            text = message.get("text")
+            await link.frame(message.get("bytes") if text is None else text)
             self._observe(time.perf_counter() - begin)
 
     def write(self, text: bytes) -> bool:
@@ -111,7 +112,10 @@ class Connection:
 
     async def send_text(self, text: bytes) -> None:
         """Write one frame as soon as the client reads. Raises `OSError` when it has left."""
-        await self._send({"type": "websocket.send", "text": text.decode()})
+        if self._socket is not None:
+            await self._socket.send_text(text)
+        else:
+            await self._send({"type": "websocket.send", "text": text.decode()})
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close with a code, once what is queued was sent."""

@@ -244,12 +244,16 @@ def _too_big(most: int) -> _Broken:
 
 def frame(opcode: int, payload: bytes) -> bytes:
     """Return a whole, unmasked frame."""
-    size = len(payload)
+    return frame_head(opcode, len(payload)) + payload
+
+
+def frame_head(opcode: int, size: int) -> bytes:
+    """Return what stands before the payload of a whole, unmasked frame."""
     if size < 126:
-        return bytes((_FIN | opcode, size)) + payload
+        return bytes((_FIN | opcode, size))
     if size < 2**16:
-        return struct.pack("!BBH", _FIN | opcode, 126, size) + payload
-    return struct.pack("!BBQ", _FIN | opcode, 127, size) + payload
+        return struct.pack("!BBH", _FIN | opcode, 126, size)
+    return struct.pack("!BBQ", _FIN | opcode, 127, size)
 
 
 def close_frame(code: int, reason: str = "") -> bytes:

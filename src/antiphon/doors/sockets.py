@@ -30,6 +30,7 @@ from antiphon.doors.frames import (
     Pong,
     close_frame,
     frame,
+    frame_head,
 )
 
 SOCKET = "antiphon.socket"
@@ -39,6 +40,8 @@ LINGER_S = 5.0
 _GOING_DOWN, _PING_TIMED_OUT, _OVERLOADED = 1012, 1011, 1013
 _PAUSE_BYTES = 64 * 2**10
 """While so much waits for the application nothing more is read."""
+_LARGE_BYTES = 256 * 2**10
+"""Messages above it are not copied once more to stand behind their head."""
 
 
 class Socket(Protocol):
@@ -46,6 +49,10 @@ class Socket(Protocol):
 
     def write(self, text: bytes) -> bool:
         """Write a text message at once and return True, or False when the client has to be waited for."""
+        ...
+
+    async def send_text(self, text: bytes) -> None:
+        """Write a text message as soon as the client reads. Raises `OSError` when it has left."""
         ...
 
     def abort(self) -> None:
@@ -288,16 +295,31 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         elif kind == "websocket.close":
             self._hang_up(message.get("code", 1000), message.get("reason") or "", 1006)
         else:
-            await self.writable.wait()
-            if self.disconnected or self.close_sent:
-                raise ClientDisconnected
             text = message.get("text")
-            opcode, data = (BINARY, message["bytes"]) if text is None else (TEXT, text.encode())
-            self.transport.write(frame(opcode, data))
+            await (self._put(BINARY, message["bytes"]) if text is None else self._put(TEXT, text.encode()))
 
     def write(self, text: bytes) -> bool:
         """Write a text message at once and return True, or False when the client has to be waited for."""
         if self.close_sent or self.disconnected or not self.writable.is_set():
             return False
-        self.transport.write(frame(TEXT, text))
+        self._write(TEXT, text)
         return True
+
+    async def send_text(self, text: bytes) -> None:
+        """Write a text message as soon as the client reads. Raises `ClientDisconnected` when it has left."""
+        if self.transport.is_closing():
+            raise ClientDisconnected
+        await self._put(TEXT, text)
+
+    async def _put(self, opcode: int, data: bytes) -> None:
+        await self.writable.wait()
+        if self.disconnected or self.close_sent:
+            raise ClientDisconnected
+        self._write(opcode, data)
+
+    def _write(self, opcode: int, data: bytes) -> None:
+        if len(data) > _LARGE_BYTES:
+            self.transport.write(frame_head(opcode, len(data)))
+            self.transport.write(data)
+        else:
+            self.transport.write(frame(opcode, data))

@@ -54,6 +54,9 @@ class Socket:
             self.written.append(text)
         return self.takes
 
+    async def send_text(self, text: bytes) -> None:
+        self.written.append(text)
+
     def abort(self) -> None:
         self.aborted += 1
 
@@ -187,16 +190,18 @@ async def test_a_frame_goes_through_the_servers_own_socket_where_there_is_one() 
         assert not connection.write(b"later")
         await connection.send_text("später".encode())
         connection.give_up()
-    assert (socket.written, socket.aborted) == ([b"quick"], 1)
-    assert peer.sent == [{"type": "websocket.send", "text": "später"}]
+    assert (socket.written, socket.aborted) == ([b"quick", "später".encode()], 1)
+    assert peer.sent == []
 
 
 async def test_without_such_a_socket_every_frame_has_to_wait() -> None:
     peer = Peer()
     with attendance().connect({}, peer.receive, peer.send) as connection:
         assert not connection.write(b"quick")
+        await connection.send_text("später".encode())
         connection.give_up()
         assert connection._closing == (1008, "the client does not read")
+    assert peer.sent == [{"type": "websocket.send", "text": "später"}]
 
 
 # -- all connections ---------------------------------------------------------------------------------------------------
