@@ -64,6 +64,7 @@ class InputBuffer:
         self._data = bytearray()
         self._start = 0
         self._odd = b""
+        self._last: tuple[tuple[int, int], Clip] | None = None
 
     def reformat(self, form: AudioFormat) -> None:
         """Go on in another format; what lies in the buffer is brought to its rate."""
@@ -75,6 +76,7 @@ class InputBuffer:
     def replace(self, form: AudioFormat, pcm: bytearray) -> None:
         """Go on in another format, with what lies in the buffer given at its rate."""
         self._form, self._rate_hz, self._data, self._odd = form, rate_hz(form), pcm, b""
+        self._last = None
 
     def whole(self) -> bytes:
         """Return all that lies in the buffer."""
@@ -123,12 +125,16 @@ class InputBuffer:
         return len(self._data)
 
     def clip(self, start: int, end: int) -> Clip:
-        """Return the audio from ``start`` to ``end``."""
-        with memoryview(self._data) as view:
-            return Clip(bytes(view[self._offset(start) : self._offset(end)]), self._rate_hz)
+        """Return the audio from ``start`` to ``end``; the same piece twice in a row is copied once."""
+        place = self._offset(start), self._offset(end)
+        if self._last is None or self._last[0] != place:
+            with memoryview(self._data) as view:
+                self._last = place, Clip(bytes(view[slice(*place)]), self._rate_hz)
+        return self._last[1]
 
     def forget(self, end: int, *, is_break: bool = False) -> None:
         """Drop what lies before ``end``; at a break the client begins anew, and half a sample waits for nothing."""
+        self._last = None
         del self._data[: self._offset(end)]
         self._start = max(self._start, end)
         if is_break:

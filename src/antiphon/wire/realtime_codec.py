@@ -52,8 +52,11 @@ def encode_item(event: ConversationItemRetrieved, audio: Sequence[bytes]) -> byt
     content = tuple(replace(part, audio="@") if part.type in _SPOKEN else part for part in item.content)
     frame = _encoder.encode(replace(event, item=replace(item, content=content)))
     encoded = pybase64.b64encode(b"".join(audio))
-    # a text cannot look like this: its quotes are escaped
-    return (b'"audio":"' + encoded + b'"').join(frame.split(b'"audio":"@"'))
+    first, *others = frame.split(b'"audio":"@"')  # a text cannot look like this: its quotes are escaped
+    pieces = [first]
+    for other in others:
+        pieces += [b'"audio":"', encoded, b'"', other]
+    return b"".join(pieces)
 
 
 def decode_audio(text: str, *, param: str, event_id: str | None, most: int | None = None) -> bytes:
