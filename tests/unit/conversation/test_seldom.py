@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from antiphon.conversation import effects, inputs
 from antiphon.conversation.state import Rules
+from antiphon.wire import realtime_codec
 from antiphon.wire.realtime_client import InputAudioBufferAppend
 from tests.simulation import MS, World
 
@@ -77,19 +79,22 @@ def test_the_model_is_not_shown_a_turn_without_words() -> None:
     assert [message.text for message in world.request().messages if message.role == "user"] == ["hello"]
 
 
-def test_words_beside_speech_keep_their_place_when_the_transcript_comes() -> None:
+def test_words_beside_speech_keep_their_place_when_the_transcript_comes_in_one_piece() -> None:
     world = World()
     audio = {"input": {"transcription": {"model": "whisper-1"}}}
     world.send("session.update", session={"type": "realtime", "audio": audio})
-    parts = [{"type": "input_text", "text": "Listen:"}, {"type": "input_audio", "audio": ""}]
-    item = {"type": "message", "role": "user", "content": parts}
-    world.send("conversation.item.create", item=item)
-    world.finish()
-    world.send("response.create")
-    world.finish()
-    for event in world.events:
-        if event["type"].startswith("conversation.item.input_audio_transcription"):
-            assert event["content_index"] == 1
+    content = [{"type": "input_text", "text": "Listen:"}, {"type": "input_audio"}]
+    item = {"id": "mine", "type": "message", "role": "user", "content": content}
+    created = msgspec.json.encode({"type": "conversation.item.create", "item": item})
+    world.tell(inputs.Received(realtime_codec.decode(created), (1000 * MS,)))
+    (job,) = world.started(effects.StartTranscription)
+    told = world.tell(inputs.Transcribed(job.job_id, "what time is it", 1.0))
+    kinds = [f"conversation.item.input_audio_transcription.{step}" for step in ("delta", "completed")]
+    assert [(event["type"], event["content_index"]) for event in told] == [(kind, 1) for kind in kinds]
+    assert told[0]["delta"] == told[1]["transcript"] == "what time is it"
+    world.send("conversation.item.retrieve", item_id="mine")
+    parts = world.last("conversation.item.retrieved")["item"]["content"]
+    assert [part.get("text") or part.get("transcript") for part in parts] == ["Listen:", "what time is it"]
 
 
 # -- calls and words ---------------------------------------------------------------------------------------------------
@@ -167,6 +172,17 @@ def test_a_late_score_of_an_older_silence_ends_no_turn() -> None:
 
 
 # -- items and ids -----------------------------------------------------------------------------------------------------
+def test_an_answer_under_way_does_not_give_way_in_a_full_conversation() -> None:
+    world = World(Rules(max_items=1))
+    detection = {"type": "server_vad", "interrupt_response": False, "create_response": False}
+    world.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
+    world.work(answering(world).job_id, 1)
+    world.speak()
+    assert [record.item.status for record in world.machine.state.records] == ["in_progress", "completed"]
+    world.finish()
+    assert world.last("response.done")["response"]["status"] == "completed"
+
+
 def test_an_id_that_a_client_has_taken_is_passed_over() -> None:
     def world_with(item_id: str) -> World:
         world = World()
