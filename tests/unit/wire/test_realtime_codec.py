@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from antiphon.wire import realtime_codec
+from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.realtime_items import Content, FunctionCall, Message
 from antiphon.wire.realtime_server import ConversationItemRetrieved
 
@@ -35,3 +36,20 @@ def test_an_item_with_audio_is_the_item_and_its_audio(
 def test_an_item_that_says_nothing_has_no_audio() -> None:
     event = ConversationItemRetrieved(event_id="e", item=FunctionCall(name="f", arguments=MARK, call_id="c"))
     assert realtime_codec.encode_item(event, [b"abc"]) == msgspec.json.encode(event)
+
+
+def test_audio_of_just_the_most_bytes_is_decoded() -> None:
+    assert realtime_codec.decode_audio("AAEC", param="audio", event_id=None, most=3) == b"\0\1\2"
+    assert realtime_codec.decode_audio("", param="audio", event_id=None) == b""
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ("AAECAA==", "audio_too_large"),
+    ("AAE", "invalid_value"),
+    ("AA*C", "invalid_value"),
+    ("späte", "invalid_value"),
+])  # fmt: skip
+def test_audio_that_cannot_be_taken_names_its_field(text: str, code: str) -> None:
+    with pytest.raises(BadEvent) as refused:
+        realtime_codec.decode_audio(text, param="item.content[0].audio", event_id="mine", most=3)
+    assert (refused.value.code, refused.value.param, refused.value.event_id) == (code, "item.content[0].audio", "mine")
