@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from antiphon.conversation import heard, items
-from antiphon.conversation.effects import EndSpeech, SendAudio
+from antiphon.conversation.effects import EndSpeech, ForgetAudio, SendAudio
 from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade
 from antiphon.conversation.state import Output, Playout, Record, ResponseState
 from antiphon.conversation.step import Step
@@ -249,6 +249,13 @@ def close_all(step: Step, response: ResponseState, status: Status) -> None:
     for part in response.outputs:
         if part.open:
             _close(step, response, part, status)
+
+
+def forget(step: Step, response: ResponseState) -> None:
+    """Let go of the speech of items that are in no conversation: nobody can ask for it again."""
+    for part in response.outputs:
+        if part.kind == "message" and response.audio_ticks:
+            step.do(ForgetAudio(part.item_id))
 
 
 def _close(step: Step, response: ResponseState, part: Output, status: Status) -> None:

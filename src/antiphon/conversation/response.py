@@ -269,6 +269,8 @@ def end(
     step.send(ResponseDone, response=show(step, response, status, error))
     if response.usage is not None and response.usage.total_tokens:
         step.do(Charge(tokens=response.usage.total_tokens))
+    if response.conversation_id is None:
+        output.forget(step, response)
     del state.responses[response.id]
     for job_id in (response.job_id, response.speak_job_id):
         state.jobs.pop(job_id, None)

@@ -122,8 +122,9 @@ class RealtimeDoor:
 
 
 def _is_beta(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
-    return headers.get(b"openai-beta") == b"realtime=v1" or _BETA_SUBPROTOCOL in scope.get("subprotocols", ())
+    asked = [value.decode("latin-1") for name, value in scope["headers"] if name == b"openai-beta"]
+    features = {feature.strip() for value in asked for feature in value.split(",")}
+    return "realtime=v1" in features or _BETA_SUBPROTOCOL in scope.get("subprotocols", ())
 
 
 async def _refuse_beta(send: SendAsgi) -> None:

@@ -30,6 +30,9 @@ from antiphon.wire.jobs import (
     Work,
 )
 
+ANSWER_S = 600.0
+"""Longest an answer may take to be written and spoken; its engines bound each step of it themselves."""
+
 
 class JobDesk:
     """Submits a session's jobs; all results come through the session's one pipe."""
@@ -86,7 +89,7 @@ class JobDesk:
             session_id=self._session_id,
             epoch=self._epoch,
             correlation_id=self._session_id,
-            deadline_s=self._clock.wall() + self._timeout_s,
+            deadline_s=self._clock.wall() + (ANSWER_S if queue in ("respond", "speak") else self._timeout_s),
         )
         try:
             await self._bus.submit(job)
