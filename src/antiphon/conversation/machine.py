@@ -105,9 +105,9 @@ class Conversation:
             at = min(at, state.idle_due)
         if state.cuts:
             at = min(at, heard.cut_at(Step(state, now)))
-        if state.rules.pace and state.responses:
-            step = Step(state, now)
-            at = min(at, *(output.release_at(step, found) for found in state.responses.values()))
+        for found in state.responses.values():
+            if found.held:
+                at = min(at, found.due)
         return at
 
 
@@ -186,32 +186,38 @@ def _begin_answer(step: Step) -> list[WorkerInput]:
 
 
 def _dispatch(step: Step, event: AnyInput) -> None:
-    match event:
-        case Received():
-            _client(step, event)
+    match event:  # the most frequent first
         case AudioAppended():
             _appended(step, event)
         case VoiceScored():
             turn.on_voice(step, event)
+        case AudioMade():
+            _worker(step, event)
+        case Tick():
+            _tick(step)
+        case Received():
+            _client(step, event)
         case TurnScored():
             turn.on_score(step, event)
         case Transcribing():
             hearing.partial(step, event)
         case Transcribed():
-            if step.owner(event.job_id, "speculation") is not None:
-                speculation.transcribed(step, event)
-            else:
-                hearing.completed(step, event)
-        case TextMade() | CallMade() | AnswerMade() | AudioMade() | SentenceMade() | SpeechMade() | Failed():
+            _transcribed(step, event)
+        case TextMade() | CallMade() | AnswerMade() | SentenceMade() | SpeechMade() | Failed():
             _worker(step, event)
         case AllowanceChanged():
             step.state.allowances = event.allowances
-        case Tick():
-            _tick(step)
         case Opened():
             step.send(SessionCreated, session=step.state.session)
         case _:
             assert_never(event)
+
+
+def _transcribed(step: Step, event: Transcribed) -> None:
+    if step.owner(event.job_id, "speculation") is not None:
+        speculation.transcribed(step, event)
+    else:
+        hearing.completed(step, event)
 
 
 def _client(step: Step, event: Received) -> None:
@@ -303,12 +309,12 @@ def _worker(step: Step, event: WorkerInput) -> None:
 
 def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
     match event:
+        case AudioMade():
+            output.more_audio(step, found, event)
         case TextMade():
             output.more_text(step, found, event)
         case CallMade():
             output.more_call(step, found, event)
-        case AudioMade():
-            output.more_audio(step, found, event)
         case SentenceMade():
             output.sentence_done(step, found)
         case SpeechMade():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from antiphon.conversation import heard, items
@@ -74,7 +73,7 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
 def more_audio(step: Step, response: ResponseState, event: AudioMade) -> None:
     """The speaker has spoken more; with pacing on it may have to wait for the listener."""
     heard.made(playout_of(step, response, _message(step, response).item_id), event.text, event.ticks)
-    if response.held or (step.state.rules.pace and _lead(step, response) > _most(step)):
+    if response.held or step.now < response.due:
         response.held.append(event)
         return
     _speak(step, response, event)
@@ -121,28 +120,12 @@ def speech_lost(step: Step, response: ResponseState) -> None:
 def release(step: Step) -> None:
     """Send held speech whose playout is due."""
     for response in list(step.state.responses.values()):
-        while response.held and _lead(step, response) <= _most(step):
+        while response.held and step.now >= response.due:
             event = response.held.pop(0)
             if isinstance(event, AudioMade):
                 _speak(step, response, event)
             else:
                 response.spoken = True
-
-
-def release_at(step: Step, response: ResponseState) -> float:
-    """Return when the next held speech is due, seconds; infinity where none is held."""
-    playout = _playout(step, response) if response.held else None
-    return math.inf if playout is None else heard.reached_at(playout, playout.sent - _most(step))
-
-
-def _most(step: Step) -> int:
-    return step.state.rules.lead_ms * TICKS_PER_MS
-
-
-def _lead(step: Step, response: ResponseState) -> int:
-    """Return how far the speech sent is ahead of the listener, in ticks."""
-    playout = _playout(step, response)
-    return 0 if playout is None else playout.sent - heard.position(playout, step.now)
 
 
 def _playout(step: Step, response: ResponseState) -> Playout | None:
@@ -158,6 +141,8 @@ def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
     playout = playout_of(step, response, message.item_id)
     heard.sent(playout, event.ticks, step.now)
     response.audio_ticks += event.ticks
+    if step.state.rules.pace:
+        response.due = heard.reached_at(playout, playout.sent - step.state.rules.lead_ms * TICKS_PER_MS)
     step.state.voice_locked = True
     step.do(SendAudio(_audio_delta(step, _where(response, message)), event.ref, response.format))
 

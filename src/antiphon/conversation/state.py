@@ -147,6 +147,8 @@ class ResponseState(msgspec.Struct):
     input_audio_ticks: int = 0
     held: list[WorkerInput] = msgspec.field(default_factory=list[WorkerInput])
     """Results that wait for their playout to be due."""
+    due: float = 0.0
+    """When the listener has caught up with what was sent so far as to be sent more; stays 0 without pacing."""
 
 
 class Speculation(msgspec.Struct):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,8 +53,8 @@ from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, PipeEntry
 from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta
 
-_TIMER_STEP_S = 0.001
-"""What the event loop's timers are exact to."""
+_TICK_S = 0.01
+"""Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,8 @@ class Link:
     async def _read_results(self) -> None:
         """Bring the workers' results to the machine, no faster than the client reads."""
         async for _, entry in self._jobs.results():
-            await self._outbox.room()
+            if self._outbox.is_full:
+                await self._outbox.room()
             self._result(entry)
             await self._jobs.settled(entry)
 
@@ -207,8 +209,9 @@ class Link:
             self._timer_at = at
             if self._timer is not None:
                 self._timer.cancel()
-            delay_s = max(0.0, at - now) + _TIMER_STEP_S / 2  # rounded to whole steps: never early, which would spin
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+            loop = asyncio.get_running_loop()
+            due = loop.time() + max(0.0, at - now)
+            self._timer = loop.call_at(math.ceil(due / _TICK_S) * _TICK_S, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
