@@ -124,6 +124,7 @@ class InterpretingLink:
                 self._refs += 1
                 self._speech[self._refs] = entry.audio
                 self._tell(inputs.AudioMade(job_id, self._refs))
+                self._speech.pop(self._refs, None)  # where nobody knows the job any more
             case jobs.SpeechDone():
                 self._tell(inputs.SpeechMade(job_id))
             case jobs.JobFailed():
