@@ -47,6 +47,8 @@ class World:
         self.raw: list[bytes] = []
         self.jobs: dict[str, deque[inputs.AnyInput]] = {}
         self.effects: list[effects.Effect] = []
+        self.sent_audio: list[inputs.AudioMade] = []
+        self._made_audio: dict[int, inputs.AudioMade] = {}
         self.speech: set[int] = set()
         self.client = ClientView()
         self.said = SAY
@@ -132,7 +134,8 @@ class World:
             return event
         self._refs += 1
         self.speech.add(self._refs)
-        return msgspec.structs.replace(event, ref=self._refs)
+        event = self._made_audio[self._refs] = msgspec.structs.replace(event, ref=self._refs)
+        return event
 
     # -- effects -----------------------------------------------------------------------------------------------------
     def _note(self, effect: effects.Effect) -> None:
@@ -142,6 +145,7 @@ class World:
                 self._sent(realtime_codec.encode(effect.event))
             case effects.SendAudio():
                 self.speech.remove(effect.ref)
+                self.sent_audio.append(self._made_audio[effect.ref])
                 self._sent(realtime_codec.encode_audio_delta(effect.event, b"\0\0"))
             case effects.SendItem():
                 self._sent(realtime_codec.encode(effect.event))

@@ -46,10 +46,13 @@ def messages(records: Sequence[Record], instructions: str) -> tuple[ChatMessage,
     found: list[ChatMessage] = []
     if instructions:
         found.append(ChatMessage("system", instructions))
+    answered = {record.item.call_id for record in records if isinstance(record.item, FunctionCallOutput)}
     calls: list[ToolCall] = []
     for record in records:
         if isinstance(record.item, FunctionCall):
             item = record.item
+            if item.status == "incomplete" and item.call_id not in answered:
+                continue  # broken off before anybody could act on it
             calls.append(ToolCall(str(item.call_id or ""), item.name, item.arguments))
             continue
         if calls:

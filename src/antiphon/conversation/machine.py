@@ -321,7 +321,6 @@ def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
             output.speech_done(step, found, event)
         case AnswerMade():
             output.answer_done(found, event)
-            output.close_calls(step, found)
         case Failed():
             response.failed(step, found, event)
         case _:

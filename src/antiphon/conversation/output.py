@@ -141,8 +141,10 @@ def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
     playout = playout_of(step, response, message.item_id)
     heard.sent(playout, event.ticks, step.now)
     response.audio_ticks += event.ticks
-    if step.state.rules.pace:
-        response.due = heard.reached_at(playout, playout.sent - step.state.rules.lead_ms * TICKS_PER_MS)
+    if step.state.rules.pace:  # the next piece, as long as the longest so far, has to fit into the lead
+        response.piece_ticks = max(response.piece_ticks, event.ticks)
+        lead = max(0, step.state.rules.lead_ms * TICKS_PER_MS - response.piece_ticks)
+        response.due = heard.reached_at(playout, playout.sent - lead)
     step.state.voice_locked = True
     step.do(SendAudio(_audio_delta(step, _where(response, message)), event.ref, response.format))
 
@@ -215,13 +217,6 @@ def item(step: Step, response: ResponseState, part: Output, status: Status | Non
     )
 
 
-def close_calls(step: Step, response: ResponseState) -> None:
-    """The model has finished: its calls are whole."""
-    for part in response.outputs:
-        if part.kind == "function_call" and part.open:
-            _close(step, response, part, "completed")
-
-
 def flush(step: Step, response: ResponseState) -> None:
     """Send what is still kept back of an answer that nobody has broken off."""
     for part in response.outputs:
@@ -230,7 +225,10 @@ def flush(step: Step, response: ResponseState) -> None:
 
 
 def close_all(step: Step, response: ResponseState, status: Status) -> None:
-    """Close every open item in order."""
+    """Close every open item in order: words before the calls behind them.
+
+    A call is only done when its answer is: clients send its output at once and ask for the next answer.
+    """
     for part in response.outputs:
         if part.open:
             _close(step, response, part, status)

@@ -144,6 +144,8 @@ class ResponseState(msgspec.Struct):
     said_tokens: int = 0
     """Pieces that the model has said; most models make one of each token."""
     audio_ticks: int = 0
+    piece_ticks: int = 0
+    """Length of the longest piece of paced speech."""
     input_audio_ticks: int = 0
     held: list[WorkerInput] = msgspec.field(default_factory=list[WorkerInput])
     """Results that wait for their playout to be due."""

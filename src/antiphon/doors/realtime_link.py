@@ -56,6 +56,9 @@ from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudi
 _TICK_S = 0.01
 """Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""
 
+_PACED_PIECE_BYTES = 40 * 48
+"""Speech that is sent at the pace of listening leaves in pieces of 40 ms: the lead is kept to one of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:
@@ -114,6 +117,7 @@ class Link:
         self._items = ItemAudio(limits.item_audio_bytes, limits.spill_dir)
         self._speech: dict[int, bytes] = {}
         self._refs = 0
+        self._piece_bytes = _PACED_PIECE_BYTES if machine.state.rules.pace else 0
         self._encoders: dict[str, SpeechEncoder] = {}
         self._reader: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -194,9 +198,13 @@ class Link:
 
     def _result(self, entry: PipeEntry) -> None:
         if isinstance(entry, AudioReady):
-            self._refs += 1
-            self._speech[self._refs] = entry.audio
-            self.tell(inputs.AudioMade(self._jobs.name(entry), self._refs, len(entry.audio) // 2, entry.text))
+            most, text = self._piece_bytes or len(entry.audio), entry.text
+            for at in range(0, max(1, len(entry.audio)), max(1, most)):
+                piece = entry.audio[at : at + most]
+                self._refs += 1
+                self._speech[self._refs] = piece
+                self.tell(inputs.AudioMade(self._jobs.name(entry), self._refs, len(piece) // 2, text))
+                text = ""
         else:
             event = self._jobs.as_input(entry)
             if event is not None:

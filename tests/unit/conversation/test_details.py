@@ -690,3 +690,79 @@ def test_a_text_beyond_its_bound_is_refused_by_the_name_of_its_field(event: dict
         realtime_codec.decode(msgspec.json.encode(event))
     assert refused.value.code == "string_above_max_length"
     assert refused.value.param == param
+
+
+# -- speech at the pace of listening ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("piece_ms", [20, 40, 100])
+def test_paced_speech_is_never_further_ahead_than_its_lead_and_never_runs_dry(piece_ms: int) -> None:
+    world = World(Rules(pace=True, lead_ms=200))
+    speaking(world, piece_ms=piece_ms)
+    begin, sent_ms, leads = world.now, 0.0, list[float]()
+    seen = 0
+    while world.client.open:
+        fresh = [effect.ticks for effect in world.sent_audio[seen:]]
+        seen += len(fresh)
+        sent_ms += sum(fresh) / MS
+        leads.append(sent_ms - (world.now - begin) * 1000)
+        world.advance(0.01)
+    assert max(leads) <= 200.001
+    assert min(leads[:-30]) > 0
+
+
+# -- words and a call in one answer ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("modes", [["text"], ["audio"]])
+def test_words_are_done_before_the_call_behind_them_and_both_before_their_answer(modes: list[str]) -> None:
+    world = World()
+    updated(world, output_modalities=modes, tools=[TOOL])
+    world.say_text()
+    world.send("response.create")
+    job = world.started(effects.StartAnswer)[-1]
+    world.jobs.clear()
+    world.events.clear()
+    world.tell(inputs.TextMade(job.job_id, "Let me see."))
+    world.tell(inputs.CallMade(job.job_id, 0, "call_1", "look", '{"at":'))
+    world.tell(inputs.CallMade(job.job_id, 0, "call_1", "look", '"it"}'))
+    world.tell(inputs.CallMade(job.job_id, 1, "call_2", "look", "{}"))
+    world.tell(inputs.AnswerMade(job.job_id, "tool_calls", 5, 5))
+    if job.speak_job_id:
+        assert "response.function_call_arguments.done" not in world.types()
+        world.made_audio(job.speak_job_id, 500 * MS, "Let me see.")
+        world.tell(inputs.SpeechMade(job.speak_job_id))
+    done = [event["item"] for event in world.events if event["type"] == "response.output_item.done"]
+    assert [(item["type"], item["status"]) for item in done] == [
+        ("message", "completed"),
+        ("function_call", "completed"),
+        ("function_call", "completed"),
+    ]
+    made = world.last("response.done")["response"]
+    assert made["output"] == done
+    assert [item.get("arguments") for item in done] == [None, '{"at":"it"}', "{}"]
+    index = {
+        event["item_id"]: event["output_index"]
+        for event in world.events
+        if "output_index" in event and "item_id" in event
+    }
+    assert [index[item["id"]] for item in done] == [0, 1, 2]
+    for call in done[1:]:
+        output = {"type": "function_call_output", "call_id": call["call_id"], "output": "seen"}
+        assert world.send("conversation.item.create", item=output)[-1]["type"] == "conversation.item.done"
+    assert answer(world)["status"] == "completed"
+    roles = [message.role for message in world.request().messages]
+    assert roles == ["user", "assistant", "assistant", "tool", "tool"]
+
+
+def test_a_call_that_was_broken_off_is_not_shown_to_the_model_unless_it_was_answered() -> None:
+    world = World()
+    updated(world, output_modalities=["text"], tools=[TOOL])
+    world.say_text()
+    for number in (1, 2):
+        world.send("response.create")
+        job = world.started(effects.StartAnswer)[-1]
+        world.jobs.clear()
+        world.tell(inputs.CallMade(job.job_id, 0, f"call_{number}", "look", '{"at":'))
+        world.send("response.cancel")
+    output = {"type": "function_call_output", "call_id": "call_2", "output": "seen"}
+    world.send("conversation.item.create", item=output)
+    answer(world)
+    calls = [call.call_id for message in world.request().messages for call in message.tool_calls]
+    assert calls == ["call_2"]

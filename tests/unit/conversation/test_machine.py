@@ -482,7 +482,7 @@ def test_pacing_keeps_the_lead_small_and_ends_after_the_last_sound() -> None:
     world.finish()
     assert world.types().count("response.output_audio.delta") == 1
     assert "response.done" not in world.types()
-    world.advance(0.35)
+    world.advance(0.55)
     assert world.types().count("response.output_audio.delta") == 2
     world.advance(3)
     assert world.types().count("response.output_audio.delta") == 4
