@@ -9,6 +9,7 @@ from antiphon.conversation.inputs import Failed, Transcribed, Transcribing
 from antiphon.conversation.state import Owner, Record
 from antiphon.conversation.step import Step
 from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.text.script import continuation
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import (
     DurationUsage,
@@ -48,12 +49,15 @@ def forget(step: Step, record: Record) -> None:
 def partial(step: Step, event: Transcribing) -> None:
     """A part of a transcript is known."""
     record = _listening(step, event.job_id)
-    if record is None or not is_shown(step):
+    if record is not None:
+        more(step, record, continuation(record.heard or "", event.segment.text))
+
+
+def more(step: Step, record: Record, delta: str) -> None:
+    """Tell a further part of a transcript."""
+    if not delta or not is_shown(step):
         return
-    said = record.heard or ""
-    text = event.segment.text.strip()
-    delta = f" {text}" if said else text
-    record.heard = said + delta
+    record.heard = (record.heard or "") + delta
     step.send(
         InputAudioTranscriptionDelta,
         item_id=str(record.item.id),

@@ -199,10 +199,8 @@ def _dispatch(step: Step, event: AnyInput) -> None:
             _client(step, event)
         case TurnScored():
             turn.on_score(step, event)
-        case Transcribing():
-            hearing.partial(step, event)
-        case Transcribed():
-            _transcribed(step, event)
+        case Transcribing() | Transcribed():
+            _understood(step, event)
         case TextMade() | CallMade() | AnswerMade() | SentenceMade() | SpeechMade() | Failed():
             _worker(step, event)
         case AllowanceChanged():
@@ -213,17 +211,18 @@ def _dispatch(step: Step, event: AnyInput) -> None:
             assert_never(event)
 
 
-def _transcribed(step: Step, event: Transcribed) -> None:
-    if step.owner(event.job_id, "speculation") is not None:
-        speculation.transcribed(step, event)
-    else:
-        hearing.completed(step, event)
+def _understood(step: Step, event: Transcribing | Transcribed) -> None:
+    """Words were understood: of a turn that is over, or of one that perhaps goes on."""
+    is_guess = step.owner(event.job_id, "speculation") is not None
+    match event:
+        case Transcribing():
+            (speculation.partial if is_guess else hearing.partial)(step, event)
+        case Transcribed():
+            (speculation.transcribed if is_guess else hearing.completed)(step, event)
 
 
 def _client(step: Step, event: Received) -> None:
     message = event.message
-    if not isinstance(message, InputAudioBufferAppend | ConversationItemRetrieve):
-        speculation.drop(step)  # whatever the client changes, the premature answer did not know of it
     match message:
         case SessionUpdate():
             before = step.state.session.audio.input.turn_detection
@@ -243,6 +242,8 @@ def _client(step: Step, event: Received) -> None:
             _misplaced(message)
         case _:
             _item(step, message)
+    if not isinstance(message, ConversationItemRetrieve):
+        speculation.drop(step)  # whatever the client has changed, the premature answer did not know of it
 
 
 def _item(step: Step, message: ConversationItemRetrieve | ConversationItemDelete | ConversationItemTruncate) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from antiphon.conversation import hearing, history, response
 from antiphon.conversation.effects import CancelJob, DropSpeech
-from antiphon.conversation.inputs import AudioMade, Transcribed, WorkerInput
+from antiphon.conversation.inputs import AudioMade, Transcribed, Transcribing, WorkerInput
 from antiphon.conversation.state import Owner, Record, Speculation
 from antiphon.conversation.step import Refused, Step
 from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.text.script import continuation
 from antiphon.wire.realtime_client import ResponseParams
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_session import RealtimeSession
@@ -25,6 +26,13 @@ def begin(step: Step) -> None:
     job_id = step.new_job("speculation")
     state.speculation = Speculation(end=buffer.scored, transcribe_job=job_id)
     step.do(hearing.transcription_job(step, job_id, "", buffer.speech_start, buffer.scored))
+
+
+def partial(step: Step, event: Transcribing) -> None:
+    """A part of the transcript is known; it is told when the turn is over."""
+    guess = step.state.speculation
+    if guess is not None and guess.transcribe_job == event.job_id:
+        guess.heard += continuation(guess.heard, event.segment.text)
 
 
 def transcribed(step: Step, event: Transcribed) -> None:
@@ -80,6 +88,7 @@ def adopt(step: Step, record: Record) -> bool:
         step.state.speculation = None
         step.state.jobs[guess.transcribe_job] = Owner("item", str(record.item.id))
         record.hearing = "pending"
+        hearing.more(step, record, guess.heard)
         return True
     hearing.finish(step, record, guess.text, guess.duration_s or record.input_ticks / TICKS_PER_S)
     return True

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from antiphon.conversation.state import Playout, Span
 from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.text.script import is_unspaced
 
 TICKS_PER_CHARACTER = TICKS_PER_S // 15
 """How long a character takes where the answer itself does not show it: English is read at 14 to 16 a second."""
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-"""Thai, Lao, Burmese, Khmer, kana and Han are written without spaces between words."""
 
 
 def words(playout: Playout, ticks: int) -> str:
@@ -60,4 +56,4 @@ def _is_border(text: str, offset: int) -> bool:
     before, after = text[offset - 1], text[offset]
     if before.isspace() or after.isspace():
         return True
-    return bool(_UNSPACED.match(before)) and not unicodedata.category(after).startswith("M")
+    return is_unspaced(before) and not unicodedata.category(after).startswith("M")

@@ -159,6 +159,8 @@ class Speculation(msgspec.Struct):
     end: int
     """Ticks up to which the turn was transcribed."""
     transcribe_job: str
+    heard: str = ""
+    """What is known of the transcript before it is whole."""
     text: str | None = None
     duration_s: float = 0.0
     job_id: str = ""

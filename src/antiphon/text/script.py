@@ -1,4 +1,4 @@
-"""The language that a text's letters point to, where a script belongs to one language for the most part."""
+"""What a text's letters tell: the language, where a script has one for the most part, and where spaces go."""
 
 from __future__ import annotations
 
@@ -23,6 +23,24 @@ _SCRIPTS = (
     ("hy", re.compile(r"[\u0530-\u058f]")),
     ("ru", re.compile(r"[\u0400-\u04ff]")),
 )
+
+
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+)
+
+
+def is_unspaced(character: str) -> bool:
+    """Say whether a character is of a script without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han."""
+    return bool(_UNSPACED.match(character))
+
+
+def continuation(before: str, text: str) -> str:
+    """Return ``text`` so that it goes on behind ``before``: with a space where its script has them."""
+    words = text.strip()
+    if not before or not words or before[-1].isspace() or (is_unspaced(before[-1]) and is_unspaced(words[0])):
+        return words
+    return f" {words}"
 
 
 def language_of_script(text: str) -> str | None:

@@ -11,6 +11,7 @@ import pytest
 from antiphon.conversation import effects, inputs, snapshot
 from antiphon.conversation.spoken import words
 from antiphon.conversation.state import Playout, Rules, Span
+from antiphon.entities.speech import Segment
 from antiphon.ports.limiter import Allowance
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
@@ -766,3 +767,40 @@ def test_a_call_that_was_broken_off_is_not_shown_to_the_model_unless_it_was_answ
     answer(world)
     calls = [call.call_id for message in world.request().messages for call in message.tool_calls]
     assert calls == ["call_2"]
+
+
+# -- transcripts -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("early", [0, 1, 2, 3])
+def test_the_deltas_of_a_transcript_are_the_transcript_however_early_it_was_begun(early: int) -> None:
+    world = World(Rules(speculate_ms=96))
+    updated(world, audio={"input": {"transcription": {"model": "whisper-1"}}})
+    world.append(1000, 0.9)
+    world.append(200, 0.01)
+    job = world.started(effects.StartTranscription)[-1].job_id
+    world.jobs.clear()
+    for number, text in enumerate((" Hello,", " is this", "you?")):
+        if number == early:
+            world.append(400, 0.01)
+        world.tell(inputs.Transcribing(job, Segment(text, number, number + 1.0)))
+    if early == 3:
+        world.append(400, 0.01)
+    world.tell(inputs.Transcribed(job, "Hello, is this you?", 3.0))
+    deltas = [event["delta"] for event in world.events if event["type"].endswith("transcription.delta")]
+    assert "".join(deltas) == "Hello, is this you?"
+    completed = world.last("conversation.item.input_audio_transcription.completed")
+    assert completed["transcript"] == "Hello, is this you?"
+
+
+def test_a_refused_event_leaves_an_early_answer_alone() -> None:
+    world = World(Rules(speculate_ms=96))
+    world.append(1000, 0.9)
+    world.append(200, 0.01)
+    world.finish()
+    before = snapshot.dump(world.machine.state)
+    (error,) = world.send("conversation.item.delete", item_id="nowhere")
+    assert error["type"] == "error"
+    assert same_but_for_ids(before, world)
+    world.append(400, 0.01)
+    world.finish()
+    assert len(world.started(effects.StartAnswer)) == 1
+    assert world.last("response.done")["response"]["status"] == "completed"
