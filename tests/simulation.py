@@ -53,6 +53,7 @@ class World:
         self.client = ClientView()
         self.said = SAY
         self.heard = "what time is it"
+        self.finish_reason = "stop"
         self._refs = 0
         self.tell(inputs.Opened())
 
@@ -63,19 +64,40 @@ class World:
     # -- inputs ------------------------------------------------------------------------------------------------------
     def tell(self, event: inputs.AnyInput) -> list[dict[str, Any]]:
         """Give one input to the machine and its shadow; returns the new events."""
-        before = len(self.events)
+        before, dumped = len(self.events), snapshot.dump(self.shadow.state)
         self.log.append((event, self.now))
         found = self.machine.receive(event, self.now)
-        self.shadow = Conversation(snapshot.load(snapshot.dump(self.shadow.state)))
+        self.shadow = Conversation(snapshot.load(dumped))
         assert self.shadow.receive(event, self.now) == found, "a loaded conversation goes on as if nothing had happened"
         for effect in found:
             self._note(effect)
-        return self.events[before:]
+        fresh = self.events[before:]
+        if isinstance(event, inputs.Received | inputs.AudioAppended) and "error" in [one["type"] for one in fresh]:
+            self._check_refusal(event, found, dumped)
+        return fresh
+
+    def _check_refusal(
+        self, event: inputs.Received | inputs.AudioAppended, found: list[effects.Effect], dumped: bytes
+    ) -> None:
+        """A refused event is answered by one error with its id, and changes nothing but the number of ids given out."""
+        (refusal,) = found
+        given = event.message.event_id if isinstance(event, inputs.Received) else event.event_id
+        assert isinstance(refusal, effects.Send)
+        assert self.events[-1]["error"]["event_id"] == given
+        before = snapshot.load(dumped)
+        before.counter = self.machine.state.counter
+        assert before == snapshot.load(snapshot.dump(self.machine.state)), "a refused event changes nothing"
 
     def send(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
         """Send one client event, through the real decoder."""
         frame = msgspec.json.encode({"type": kind, **fields})
         return self.tell(inputs.Received(realtime_codec.decode(frame)))
+
+    def say_audio(self, ms: int, **fields: Any) -> list[dict[str, Any]]:
+        """Add a user message with audio; returns the new events."""
+        item = {"type": "message", "role": "user", "content": [{"type": "input_audio"}], **fields}
+        frame = msgspec.json.encode({"type": "conversation.item.create", "item": item})
+        return self.tell(inputs.Received(realtime_codec.decode(frame), (ms * MS,)))
 
     def say_text(self, text: str = "hello") -> str:
         """Add a user message; returns its id."""
@@ -185,14 +207,15 @@ class World:
                 self.jobs[speaker] = deque([inputs.SpeechMade(speaker)])
             return
         words = [f"{word} " for word in self.said.split()]
-        self.jobs[job] = deque([*(inputs.TextMade(job, word) for word in words), inputs.AnswerMade(job, "stop", 7, 9)])
+        self.jobs[job] = deque(
+            [*(inputs.TextMade(job, word) for word in words), inputs.AnswerMade(job, self.finish_reason, 7, 9)]
+        )
         if speaker:
             sentences = [f"{part}." for part in self.said.rstrip(".").split(". ")]
-            spoken = [
-                inputs.AudioMade(speaker, 0, 500 * MS, sentence if number == 0 else "")
-                for sentence in sentences
-                for number in range(2)
-            ]
+            spoken: list[inputs.AnyInput] = []
+            for sentence in sentences:
+                spoken += [inputs.AudioMade(speaker, 0, 500 * MS, text) for text in (sentence, "")]
+                spoken.append(inputs.SentenceMade(speaker))
             self.jobs[speaker] = deque([*spoken, inputs.SpeechMade(speaker)])
 
     # -- questions ---------------------------------------------------------------------------------------------------

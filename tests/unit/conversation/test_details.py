@@ -33,13 +33,6 @@ def user(text: str = "hello", **fields: Any) -> dict[str, Any]:
     return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}], **fields}
 
 
-def audio_item(world: AnyWorld, item_id: str, ms: int = 1000) -> None:
-    """Create an item that carries audio."""
-    item = {"id": item_id, "type": "message", "role": "user", "content": [{"type": "input_audio"}]}
-    frame = msgspec.json.encode({"type": "conversation.item.create", "item": item})
-    world.tell(inputs.Received(realtime_codec.decode(frame), (ms * MS,)))
-
-
 def answer(world: AnyWorld, **wish: Any) -> dict[str, Any]:
     """Ask for an answer and let it finish."""
     world.send("response.create", response=wish)
@@ -55,7 +48,7 @@ def test_an_item_may_have_any_id_and_its_speech_is_understood(name: str) -> None
     assert world.send("conversation.item.create", item=item)[-1]["type"] == "conversation.item.done"
     if name:
         world.send("conversation.item.delete", item_id=name)
-        audio_item(world, name)
+        world.say_audio(1000, id=name)
     world.finish()
     assert answer(world)["status"] == "completed"
     assert "what time is it" in world.request().messages[-1].text or not name
@@ -65,7 +58,7 @@ def test_a_job_that_fails_never_fails_a_response_that_an_item_is_named_after() -
     world = World()
     world.say_text()
     world.send("response.create")
-    audio_item(world, world.last("response.created")["response"]["id"])
+    world.say_audio(1000, id=world.last("response.created")["response"]["id"])
     world.fail(world.started(effects.StartTranscription)[-1].job_id)
     assert "response.done" not in world.types()
     world.finish()
