@@ -54,7 +54,10 @@ class SendItem:
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Nothing of this response's audio may be written any more: what is queued for the socket goes."""
+    """Nothing of this response's audio may be written any more: what is queued for the socket goes.
+
+    Where something went, the conversation is told so: `inputs.Unsent`.
+    """
 
     response_id: str
 

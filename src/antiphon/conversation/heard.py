@@ -7,6 +7,7 @@ import math
 from msgspec.structs import replace
 
 from antiphon.conversation.effects import CutAudio
+from antiphon.conversation.inputs import Unsent
 from antiphon.conversation.spoken import words
 from antiphon.conversation.state import Playout, Record, Span
 from antiphon.conversation.step import Refused, Step
@@ -100,6 +101,18 @@ def cut_at(step: Step) -> float:
     """Return when the next estimate becomes final, seconds."""
     playouts = (record.playout for record in map(step.find, step.state.cuts) if record is not None)
     return min((playout.cut_due for playout in playouts if playout and playout.cut_due is not None), default=math.inf)
+
+
+def unsent(step: Step, event: Unsent) -> None:
+    """What was queued never reached the client, so it was not heard; a client that has truncated knows best."""
+    record = step.find(event.item_id)
+    playout = record.playout if record else None
+    if playout is None or (playout.cut is not None and playout.cut_due is None):
+        return
+    playout.sent = max(0, playout.sent - event.ticks)
+    if playout.cut is not None:
+        playout.cut = min(playout.cut, playout.sent)
+    step.do(CutAudio(event.item_id, playout.sent))
 
 
 def longest(playout: Playout) -> int:

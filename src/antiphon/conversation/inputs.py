@@ -118,6 +118,13 @@ class Failed(Input, frozen=True, tag="failed"):
     message: str
 
 
+class Unsent(Input, frozen=True, tag="unsent"):
+    """So much of an item's speech was still queued when its answer was broken off; the client never got it."""
+
+    item_id: str
+    ticks: int
+
+
 class AllowanceChanged(Input, frozen=True, tag="allowance_changed"):
     """What the rate limits leave; empty where none applies."""
 
@@ -143,6 +150,7 @@ AnyInput = (
     | SentenceMade
     | SpeechMade
     | Failed
+    | Unsent
     | AllowanceChanged
     | Tick
 )

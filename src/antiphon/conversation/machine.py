@@ -26,6 +26,7 @@ from antiphon.conversation.inputs import (
     Transcribed,
     Transcribing,
     TurnScored,
+    Unsent,
     VoiceScored,
     WorkerInput,
 )
@@ -203,6 +204,8 @@ def _dispatch(step: Step, event: AnyInput) -> None:
             _understood(step, event)
         case TextMade() | CallMade() | AnswerMade() | SentenceMade() | SpeechMade() | Failed():
             _worker(step, event)
+        case Unsent():
+            heard.unsent(step, event)
         case AllowanceChanged():
             step.state.allowances = event.allowances
         case Opened():

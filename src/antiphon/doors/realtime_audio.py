@@ -148,13 +148,18 @@ class InputBuffer:
 class SpeechEncoder:
     """Brings one answer's speech from 24 kHz PCM to a wire format."""
 
-    def __init__(self, form: AudioFormat) -> None:
+    def __init__(self, item_id: str, form: AudioFormat) -> None:
+        self.item_id = item_id
         self.form = form
+        self.kept_ticks = 0
+        """How much speech is kept back."""
         self._resampler = Resampler(PCM_HZ, rate_hz(form))
 
     def encode(self, pcm: bytes) -> bytes:
         """Return the next piece; a resampler keeps up to a tenth of a second back."""
-        return from_pcm(self.form, self._resampler.feed(pcm))
+        data = from_pcm(self.form, self._resampler.feed(pcm))
+        self.kept_ticks += len(pcm) // 2 - audio_ticks(self.form, data)
+        return data
 
     def finish(self) -> bytes:
         """Return what was kept back."""

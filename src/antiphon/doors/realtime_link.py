@@ -39,7 +39,7 @@ from antiphon.conversation.machine import Conversation
 from antiphon.doors.connection import Connection
 from antiphon.doors.ending import EndsGroup
 from antiphon.doors.pump import Pump
-from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder
+from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder, audio_ticks
 from antiphon.doors.realtime_intake import LARGE_BYTES, Intake
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_outbox import Outbox
@@ -117,6 +117,7 @@ class Link:
         self._items = ItemAudio(limits.item_audio_bytes, limits.spill_dir)
         self._speech: dict[int, bytes] = {}
         self._refs = 0
+        self._unsent: list[inputs.Unsent] = []
         self._piece_bytes = _PACED_PIECE_BYTES if machine.state.rules.pace else 0
         self._encoders: dict[str, SpeechEncoder] = {}
         self._reader: asyncio.Task[None] | None = None
@@ -139,6 +140,8 @@ class Link:
             left = self._services.limiter.allowances(self._tenant)
             self._carry_out_all(self.machine.receive(inputs.AllowanceChanged(left), now))
         self._carry_out_all(self.machine.receive(event, now))
+        while self._unsent:
+            self._carry_out_all(self.machine.receive(self._unsent.pop(), now))
         self._arm(now)
 
     async def frame(self, frame: str | bytes | None) -> None:
@@ -245,8 +248,7 @@ class Link:
             case SendItem():
                 self._send_item(effect)
             case Fence():
-                self._outbox.fence(effect.response_id)
-                self._encoders.pop(effect.response_id, None)
+                self._fence(effect)
             case StartTranscription() | StartScore() | StartAnswer() | CancelJob():
                 self._start(effect)
             case Keep():
@@ -258,11 +260,17 @@ class Link:
             case _:
                 self._keep_audio(effect)
 
+    def _fence(self, effect: Fence) -> None:
+        encoder = self._encoders.pop(effect.response_id, None)
+        dropped = self._outbox.fence(effect.response_id)
+        if encoder is not None and dropped + encoder.kept_ticks:
+            self._unsent.append(inputs.Unsent(encoder.item_id, dropped + encoder.kept_ticks))
+
     def _send_audio(self, effect: SendAudio) -> None:
         event = effect.event
         encoder = self._encoders.get(event.response_id)
         if encoder is None:
-            encoder = self._encoders[event.response_id] = SpeechEncoder(effect.form)
+            encoder = self._encoders[event.response_id] = SpeechEncoder(event.item_id, effect.form)
         self._put_audio(event, encoder, encoder.encode(self._speech.pop(effect.ref)))
 
     def _end_speech(self, effect: EndSpeech) -> None:
@@ -273,7 +281,8 @@ class Link:
     def _put_audio(self, event: ResponseOutputAudioDelta, encoder: SpeechEncoder, data: bytes) -> None:
         if data:
             self._items.add(event.item_id, encoder.form, data)
-            self._outbox.put(realtime_codec.encode_audio_delta(event, data), event.response_id)
+            frame = realtime_codec.encode_audio_delta(event, data)
+            self._outbox.put(frame, event.response_id, audio_ticks(encoder.form, data))
 
     def _send_item(self, effect: SendItem) -> None:
         pieces = self._items.pieces(str(effect.event.item.id))

@@ -35,6 +35,7 @@ class _Waiting:
     make: bytes | Callable[[], bytes]
     size_bytes: int
     fence: str = ""
+    ticks: int = 0
 
 
 class Outbox:
@@ -59,11 +60,11 @@ class Outbox:
         self._progress: asyncio.Event | None = None
         self._given_up = False
 
-    def put(self, frame: bytes, fence: str = "") -> None:
-        """Queue a frame; ``fence`` names the response whose audio it carries."""
+    def put(self, frame: bytes, fence: str = "", ticks: int = 0) -> None:
+        """Queue a frame; ``fence`` names the response of which it carries ``ticks`` of audio."""
         if self._given_up or (self._task is None and self._wire.write(frame)):
             return
-        self._queue(_Waiting(frame, len(frame), fence))
+        self._queue(_Waiting(frame, len(frame), fence, ticks))
 
     def put_later(self, make: Callable[[], bytes], size_bytes: int) -> None:
         """Queue a frame of about this size, which is made in a thread when its turn comes."""
@@ -83,8 +84,8 @@ class Outbox:
         self._bytes += sign * waiting.size_bytes
         self._weight += sign * min(waiting.size_bytes, self._limit // 2)
 
-    def fence(self, response_id: str) -> None:
-        """Drop the audio of a response that is queued and not yet written."""
+    def fence(self, response_id: str) -> int:
+        """Drop the audio of a response that is queued and not yet written; returns its ticks."""
         dropped = [waiting for waiting in self._frames if waiting.fence == response_id]
         if dropped:
             self._frames = deque(waiting for waiting in self._frames if waiting.fence != response_id)
@@ -92,6 +93,7 @@ class Outbox:
             for waiting in dropped:
                 self._count(waiting, -1)
         self._wake()
+        return sum(waiting.ticks for waiting in dropped)
 
     @property
     def is_full(self) -> bool:

@@ -206,7 +206,7 @@ def test_a_forgotten_item_leaves_nothing(limit: int, tmp_path: Path) -> None:
 # -- answers -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_answer_in_pieces_is_the_whole_answer_tail_included(form: AudioFormat) -> None:
-    encoder = SpeechEncoder(form)
+    encoder = SpeechEncoder("item_1", form)
     pieces = [encoder.encode(SECOND[at : at + 4801]) for at in range(0, len(SECOND), 4801)]
     tail = encoder.finish()
     assert b"".join(pieces) + tail == from_pcm(form, resample(SECOND, 24_000, rate_hz(form)))

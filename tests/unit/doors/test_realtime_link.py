@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+import pybase64
+import pytest
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
@@ -18,6 +20,7 @@ from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.registry import load
+from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady
 
 
 class Stage:
@@ -29,6 +32,9 @@ class Stage:
         self.limiter = SlidingWindowLimiter(requests=requests, clock=self.clock)
         self.events: list[dict[str, Any]] = []
         self.hung_up: list[tuple[int, str]] = []
+        self.reads = asyncio.Event()
+        """While it is not set the client takes nothing."""
+        self.reads.set()
         vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
         services = LinkServices(self.bus, vad, self.clock, self.limiter, lambda row: None)
         now = self.clock.wall()
@@ -36,8 +42,16 @@ class Stage:
         self.link = Link(machine, services, LinkLimits(), group, self, tenant="default", session_id="sess_1", epoch=1)  # pyright: ignore[reportArgumentType] -- all that a link needs of it
 
     def write(self, text: bytes) -> bool:
+        if self.reads.is_set():
+            self.events.append(msgspec.json.decode(text))
+        return self.reads.is_set()
+
+    async def send_text(self, text: bytes) -> None:
+        await self.reads.wait()
         self.events.append(msgspec.json.decode(text))
-        return True
+
+    def give_up(self) -> None:
+        raise AssertionError("nobody takes that long here")
 
     def hang_up(self, code: int, reason: str) -> None:
         self.hung_up.append((code, reason))
@@ -48,6 +62,17 @@ class Stage:
         await self.link.frame(msgspec.json.encode({"type": kind, **fields}).decode())
         return self.events[before:]
 
+    async def work(self, job_id: str, *entries: PipeEntry) -> None:
+        """A worker's results arrive."""
+        named = [msgspec.structs.replace(entry, job_id=f"sess_1.{job_id}") for entry in entries]
+        await self.bus.write("t:default:session:{sess_1}", named, epoch=1)
+        for _ in range(10 * len(entries)):
+            await asyncio.sleep(0)
+
+    def last(self, kind: str) -> dict[str, Any]:
+        """The newest event of a type."""
+        return next(event for event in reversed(self.events) if event["type"] == kind)
+
 
 @asynccontextmanager
 async def staged(rules: Rules | None = None, **options: Any) -> AsyncGenerator[Stage]:
@@ -57,6 +82,48 @@ async def staged(rules: Rules | None = None, **options: Any) -> AsyncGenerator[S
         yield stage
         await stage.link.close()
         await stage.bus.close()
+
+
+# -- what was heard ----------------------------------------------------------------------------------------------------
+SECOND = AudioReady("", bytes(48_000))
+
+
+@pytest.mark.parametrize("form", ["audio/pcm", "audio/pcmu"])
+async def test_speech_that_was_still_queued_when_its_answer_was_broken_off_was_not_heard(form: str) -> None:
+    async with staged() as stage:
+        output = {"format": {"type": form}}
+        await stage.send("session.update", session={"type": "realtime", "audio": {"output": output}})
+        await stage.send("response.create")
+        (response,) = stage.link.machine.state.responses.values()
+        await stage.work(response.job_id, TextReady("", "one two three four five six"))
+        await stage.work(response.speak_job_id, AudioReady("", bytes(48_000), "one two three four five six"))
+        stage.reads.clear()
+        await stage.work(response.speak_job_id, SECOND, SECOND)
+        item_id = response.outputs[0].item_id
+        await stage.send("response.cancel")
+        stage.reads.set()
+        await stage.link.flushed()
+        done = stage.last("response.done")["response"]
+        assert (done["status"], done["output"][0]["id"]) == ("cancelled", item_id)
+        heard = b"".join(
+            pybase64.b64decode(event["delta"]) for event in stage.events if event["type"].endswith("audio.delta")
+        )
+        await stage.send("conversation.item.retrieve", item_id=item_id)
+        (part,) = stage.last("conversation.item.retrieved")["item"]["content"]
+        assert abs(len(pybase64.b64decode(part["audio"])) - len(heard)) <= 2
+        await stage.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=60_000)
+        assert abs(stage.last("conversation.item.truncated")["audio_end_ms"] - 2000) < 200  # one was on its way
+
+
+async def test_a_callback_that_fails_ends_its_connection_and_says_why() -> None:
+    def fails(event: Any, now: float) -> Any:
+        raise ZeroDivisionError("a bug")
+
+    with pytest.RaisesGroup(ZeroDivisionError):
+        async with staged() as stage:
+            await stage.send("input_audio_buffer.append", audio=pybase64.b64encode(bytes(48_000)).decode())
+            stage.link.machine.receive = fails  # type: ignore[method-assign]
+            await asyncio.sleep(5)
 
 
 # -- rate limits -----------------------------------------------------------------------------------------------------
