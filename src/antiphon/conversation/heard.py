@@ -44,8 +44,8 @@ def sent(playout: Playout, ticks: int, now: float) -> None:
 
 
 def reached_at(playout: Playout, ticks: int) -> float:
-    """Return when ``ticks`` will have been heard, seconds: a little late rather than early."""
-    return playout.since + (ticks + 1 - playout.base) / TICKS_PER_S
+    """Return when ``ticks`` will have been heard, seconds."""
+    return playout.since + (ticks - playout.base) / TICKS_PER_S
 
 
 def interrupt(step: Step) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from antiphon.conversation import heard, items
 from antiphon.conversation.effects import EndSpeech, ForgetAudio, SendAudio
-from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade
+from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade, WorkerInput
 from antiphon.conversation.state import Output, Playout, Record, ResponseState
 from antiphon.conversation.step import Step
 from antiphon.conversation.ticks import TICKS_PER_MS, TICKS_PER_S
@@ -73,7 +73,7 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
 def more_audio(step: Step, response: ResponseState, event: AudioMade) -> None:
     """The speaker has spoken more; with pacing on it may have to wait for the listener."""
     heard.made(playout_of(step, response, _message(step, response).item_id), event.text, event.ticks)
-    if response.held or step.now < response.due:
+    if response.held or not _is_due(step, response, event):
         response.held.append(event)
         return
     _speak(step, response, event)
@@ -118,14 +118,21 @@ def speech_lost(step: Step, response: ResponseState) -> None:
 
 
 def release(step: Step) -> None:
-    """Send held speech whose playout is due."""
+    """Send held speech that is due, as much at a time as the listener's lead has room for."""
     for response in list(step.state.responses.values()):
-        while response.held and step.now >= response.due:
+        while response.held and _is_due(step, response, response.held[0]):
             event = response.held.pop(0)
             if isinstance(event, AudioMade):
                 _speak(step, response, event)
             else:
                 response.spoken = True
+
+
+def _is_due(step: Step, response: ResponseState, event: WorkerInput) -> bool:
+    """Say whether the lead has room: for a whole burst, or for what is shorter already before that."""
+    most = min(response.burst_ticks, step.state.rules.lead_ms * TICKS_PER_MS)
+    room = most - event.ticks if isinstance(event, AudioMade) else most
+    return step.now >= response.due - (max(0, room) + TICKS_PER_MS) / TICKS_PER_S  # times are rounded to ticks
 
 
 def _playout(step: Step, response: ResponseState) -> Playout | None:
@@ -141,9 +148,9 @@ def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
     playout = playout_of(step, response, message.item_id)
     heard.sent(playout, event.ticks, step.now)
     response.audio_ticks += event.ticks
-    if step.state.rules.pace:  # the next piece, as long as the longest so far, has to fit into the lead
-        response.piece_ticks = max(response.piece_ticks, event.ticks)
-        lead = max(0, step.state.rules.lead_ms * TICKS_PER_MS - response.piece_ticks)
+    if step.state.rules.pace:
+        response.burst_ticks = max(response.burst_ticks, event.ticks)
+        lead = max(0, step.state.rules.lead_ms * TICKS_PER_MS - response.burst_ticks)
         response.due = heard.reached_at(playout, playout.sent - lead)
     step.state.voice_locked = True
     step.do(SendAudio(_audio_delta(step, _where(response, message)), event.ref, response.format))

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from antiphon.conversation.inputs import WorkerInput
+from antiphon.conversation.ticks import TICKS_PER_MS
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_items import ItemReference, OwnItem
 from antiphon.wire.realtime_response import Reason, ResponseStatus, Usage
@@ -144,13 +145,13 @@ class ResponseState(msgspec.Struct):
     said_tokens: int = 0
     """Pieces that the model has said; most models make one of each token."""
     audio_ticks: int = 0
-    piece_ticks: int = 0
-    """Length of the longest piece of paced speech."""
+    burst_ticks: int = 80 * TICKS_PER_MS
+    """How much paced speech leaves at a time; at least its longest piece, and so much that few wake-ups are needed."""
     input_audio_ticks: int = 0
     held: list[WorkerInput] = msgspec.field(default_factory=list[WorkerInput])
     """Results that wait for their playout to be due."""
     due: float = 0.0
-    """When the listener has caught up with what was sent so far as to be sent more; stays 0 without pacing."""
+    """When the listener has caught up so far that a burst fits into the lead; stays 0 without pacing."""
 
 
 class Speculation(msgspec.Struct):

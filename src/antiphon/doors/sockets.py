@@ -139,6 +139,8 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self._reader = FrameReader(config.ws_max_size)
         self._is_deaf = False
         """True once nothing is looked at any more."""
+        self._batch: list[bytes] = []
+        self._batch_bytes = 0
 
     # -- the connection ----------------------------------------------------------------------------------------------
     def handle_connect(self, event: Request) -> None:
@@ -188,6 +190,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.send_500_response()
             self.transport.close()
         else:
+            self._flush()
             self.transport.write(close_frame(code, reason))
         self.close_sent = True
         self._resume()
@@ -260,7 +263,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.stop_keepalive()
             self._inbox.put_nowait({"type": "websocket.disconnect", "code": event.code, "reason": event.reason})
             self.close_sent = True
-            self.transport.write(frame(CLOSE, event.data))
+            self._write(CLOSE, event.data)
         self.transport.close()
         self._end_soon()
 
@@ -302,8 +305,23 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         """Write a text message at once and return True, or False when the client has to be waited for."""
         if self.close_sent or self.disconnected or not self.writable.is_set():
             return False
-        self._write(TEXT, text)
+        if len(text) > _LARGE_BYTES:
+            self._write(TEXT, text)
+            return True
+        if not self._batch:
+            self.loop.call_soon(self._flush)
+        self._batch.append(frame(TEXT, text))
+        self._batch_bytes += len(text)
+        if self._batch_bytes > _PAUSE_BYTES:
+            self._flush()
         return True
+
+    def _flush(self) -> None:
+        """Let go of what one turn of the event loop has written: one call of the system for all of it."""
+        if self._batch:
+            batch, self._batch, self._batch_bytes = self._batch, [], 0
+            if not self.transport.is_closing():
+                self.transport.write(batch[0] if len(batch) == 1 else b"".join(batch))
 
     async def send_text(self, text: bytes) -> None:
         """Write a text message as soon as the client reads. Raises `ClientDisconnected` when it has left."""
@@ -318,6 +336,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self._write(opcode, data)
 
     def _write(self, opcode: int, data: bytes) -> None:
+        self._flush()
         if len(data) > _LARGE_BYTES:
             self.transport.write(frame_head(opcode, len(data)))
             self.transport.write(data)
