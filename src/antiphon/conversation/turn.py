@@ -159,7 +159,7 @@ def end_turn(step: Step, detection: Detection) -> None:
     _forget_score(step)
     silence = buffer.scored if buffer.silence_start is None else buffer.silence_start
     item_id, start, end = buffer.speech_item, buffer.speech_start, buffer.scored
-    step.send(InputAudioBufferSpeechStopped, audio_end_ms=ms(silence), item_id=item_id)
+    step.send(InputAudioBufferSpeechStopped, audio_end_ms=ms(end), item_id=item_id)
     buffer.speech_item = ""
     buffer.silence_start = None
     record = _make_item(step, item_id, start, end)
@@ -260,11 +260,17 @@ def idle(step: Step) -> None:
     state.idle_due = None
     if state.buffer.speech_item or state.active:
         return
-    start, end = max(state.buffer.start, min(state.idle_from, state.buffer.written)), state.buffer.written
+    end = state.buffer.written
+    silent = max(min(state.idle_from, end), end - from_ms(_idle_timeout_ms(step)))
     item_id = step.new_item_id()
-    step.send(InputAudioBufferTimeoutTriggered, audio_start_ms=ms(start), audio_end_ms=ms(end), item_id=item_id)
-    record = _make_item(step, item_id, start, end)
+    step.send(InputAudioBufferTimeoutTriggered, audio_start_ms=ms(silent), audio_end_ms=ms(end), item_id=item_id)
+    record = _make_item(step, item_id, max(state.buffer.start, silent), end)
     step.do(ForgetInput(end))
     hearing.finish(step, record, "", 0.0)
     state.due.append(item_id)
     state.answer_anyway = True
+
+
+def _idle_timeout_ms(step: Step) -> int:
+    detection = step.state.session.audio.input.turn_detection
+    return (detection.idle_timeout_ms or 0) if isinstance(detection, ServerVadConfig) else 0

@@ -23,6 +23,11 @@ from antiphon.wire.realtime_session import (
 
 EventId = Annotated[str, msgspec.Meta(max_length=512)]
 
+Metadata = Annotated[
+    dict[Annotated[str, msgspec.Meta(max_length=64)], Annotated[str, msgspec.Meta(max_length=512)]],
+    msgspec.Meta(max_length=16),
+]
+
 
 class ClientEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
     """What all client events share. Errors echo ``event_id``."""
@@ -103,7 +108,7 @@ class ResponseParams(Partial, frozen=True):
     tools: list[AnyTool] | UnsetType | None = UNSET
     tool_choice: ToolChoice | UnsetType | None = UNSET
     max_output_tokens: MaxTokens | UnsetType | None = UNSET
-    metadata: dict[str, str] | UnsetType | None = UNSET
+    metadata: Metadata | UnsetType | None = UNSET
     conversation: Literal["auto", "none"] | UnsetType | None = UNSET
     input: list[InputItem] | UnsetType | None = UNSET
     prompt: Prompt | UnsetType | None = UNSET

@@ -157,7 +157,7 @@ class InputAudioBufferSpeechStarted(ServerEvent, frozen=True, tag="input_audio_b
 
 
 class InputAudioBufferSpeechStopped(ServerEvent, frozen=True, tag="input_audio_buffer.speech_stopped"):
-    """The turn is over."""
+    """The turn is over; ``audio_end_ms`` is the end of its audio, the silence that ended it included."""
 
     audio_end_ms: int
     item_id: str

@@ -23,6 +23,7 @@ _RULES: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "string_above_max_length",
         "Invalid '{param}': {what}.",
     ),
+    (re.compile(r"^Expected `object` of length <="), "object_above_max_properties", "Invalid '{param}': {what}."),
     (re.compile(r"^Invalid (?:enum )?value"), "invalid_value", "{what} for '{param}'."),
     (re.compile(r"^Expected "), "invalid_value", "Invalid '{param}': {what}."),
 )
@@ -40,7 +41,7 @@ class Refusal:
 def explain(error: str) -> Refusal:
     """Translate one message of msgspec's, e.g. ``Expected `int`, got `str` - at `$.item.id```."""
     what, _, rest = error.partition(" - at `")
-    path = _ELLIPSIS.sub("", rest.removeprefix("key in ").removeprefix("$").rstrip("`").lstrip("."))
+    path = _ELLIPSIS.sub("", rest.removeprefix("key` in `").removeprefix("$").rstrip("`").lstrip("."))
     role_rule = _ROLE_RULE.match(what)
     if role_rule:
         return Refusal("invalid_value", join(path, role_rule[1]), role_rule[2])
