@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     realtime_max_buffer_s: float = Field(default=600, gt=0, description="Most audio that waits uncommitted, seconds.")
     realtime_max_items: int = Field(default=2000, ge=1, description="Most items in one conversation.")
     realtime_max_queue_bytes: int = Field(
-        default=256 * 2**10, description="Most output that waits for a client that does not read."
+        default=128 * 2**10, description="Most output that waits for a client that does not read."
     )
     realtime_stall_s: float = Field(
         default=5.0, gt=0, description="How long a client may not read before it is cut off, seconds."

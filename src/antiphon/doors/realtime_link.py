@@ -66,7 +66,7 @@ class LinkLimits:
 
     max_frame_bytes: int = 21 * 2**20
     max_append_bytes: int = 15 * 2**20
-    max_queue_bytes: int = 256 * 2**10
+    max_queue_bytes: int = 128 * 2**10
     stall_s: float = 5.0
     events_per_s: int = 1000
     item_audio_bytes: int = 64 * 2**20
