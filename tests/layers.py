@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("unit", "conformance", "contract", "journey", "fuzz", "clients")
+SHARED = ("unit",)
+"""Layers whose tests share nothing and measure nothing: two processes take them together."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def _environment(scratch: Path) -> dict[str, str]:
 
 def _layer(name: str, environment: dict[str, str]) -> Row:
     pytest = ["pytest", str(ROOT / "tests" / name), "--durations=5", "--durations-min=5"]
+    pytest += ["-n", "2"] if name in SHARED else []
     measured = ["coverage", "run", "-m"] if name != "clients" else []  # their servers answer at the pace of users
     return _timed(name, [sys.executable, "-m", *measured, *pytest], environment)
 
