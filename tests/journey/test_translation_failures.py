@@ -57,6 +57,12 @@ async def test_a_voice_that_fails_leaves_the_words(tmp_path: Path, unreachable: 
         assert await translated(served) == [*words, *words, "session.closed"]
 
 
+async def test_speech_that_comes_faster_than_it_is_heard_waits_and_none_of_it_is_lost(tmp_path: Path) -> None:
+    async with serving(tmp_path, realtime_max_buffer_s=0.5, limit_events_per_s=100) as served:
+        kinds = await translated(served, times=20)
+    assert kinds.count("session.output_audio.delta") == 20
+
+
 async def test_silence_is_forgotten_and_nothing_is_said(tmp_path: Path) -> None:
     async with serving(tmp_path) as served, opened(served) as client:
         await until(client, "session.created")

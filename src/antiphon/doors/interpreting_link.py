@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from antiphon.audio.detector_rate import DetectorRate
 from antiphon.doors.connection import Connection
+from antiphon.doors.flood import FloodGuard
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime import RealtimeOptions
 from antiphon.doors.realtime_audio import PCM_HZ, InputBuffer
@@ -26,6 +27,9 @@ from antiphon.wire.translation import SessionClose, SessionUpdate, TranslationCl
 
 _decoder: EventDecoder[TranslationClientMessage] = EventDecoder(TranslationClientMessage)
 _encode = msgspec.json.encode
+
+_MOST_UTTERANCES = 16
+"""Utterances on their way: beyond, and with more audio unheard than `Rules.max_buffer_s`, no event is taken."""
 
 
 class InterpretingLink:
@@ -43,6 +47,9 @@ class InterpretingLink:
     ) -> None:
         self._machine = machine
         self._limits = options.limits
+        self._most_unheard = options.rules.max_buffer_s * PCM_HZ
+        self._flood = FloodGuard(services.clock, options.limits.events_per_s)
+        self._progress = asyncio.Event()
         self._group = group
         self._connection = connection
         session_id = machine.state.session.id
@@ -69,13 +76,24 @@ class InterpretingLink:
         self._tell(inputs.Opened())
 
     async def frame(self, frame: str | bytes | None) -> None:
-        """Take one frame of the client, no faster than it reads."""
+        """Take one frame of the client, no faster than it reads and than its speech is heard and translated."""
+        await self._flood.hold()
         await self._outbox.room()
+        while self._is_behind:
+            self._progress.clear()
+            await self._progress.wait()
         try:
             self._event(frame)
         except BadEvent as bad:
             error = self._machine.refuse(bad.message, code=bad.code, param=bad.param, event_id=bad.event_id)
             self._outbox.put(_encode(error))
+
+    @property
+    def _is_behind(self) -> bool:
+        state = self._machine.state
+        if state.closed:
+            return False
+        return state.written - state.scored > self._most_unheard or len(state.utterances) > _MOST_UTTERANCES
 
     def _event(self, frame: str | bytes | None) -> None:
         if not isinstance(frame, str):
@@ -135,6 +153,7 @@ class InterpretingLink:
     def _tell(self, event: inputs.Input) -> None:
         for effect in self._machine.receive(event):
             self._carry_out(effect)
+        self._progress.set()
 
     def _carry_out(self, effect: effects.Effect) -> None:
         match effect:

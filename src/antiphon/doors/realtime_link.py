@@ -38,6 +38,7 @@ from antiphon.conversation.effects import (
 from antiphon.conversation.machine import Conversation
 from antiphon.doors.connection import Connection
 from antiphon.doors.ending import EndsGroup
+from antiphon.doors.flood import FloodGuard
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder, audio_ticks
 from antiphon.doors.realtime_intake import LARGE_BYTES, Intake
@@ -123,8 +124,7 @@ class Link:
         self._reader: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._second = 0
-        self._events = 0
+        self._flood = FloodGuard(services.clock, limits.events_per_s)
         self._is_limited = False
 
     # -- inputs ------------------------------------------------------------------------------------------------------
@@ -146,8 +146,7 @@ class Link:
 
     async def frame(self, frame: str | bytes | None) -> None:
         """Take one frame of the client."""
-        if self._is_flood():
-            await asyncio.sleep(1 - self._clock.now() % 1)
+        await self._flood.hold()
         if not isinstance(frame, str):
             self._refuse("Binary frames are not part of this protocol; send JSON text.", "invalid_event", None, None)
         elif len(frame) > self._limits.max_frame_bytes:
@@ -162,14 +161,6 @@ class Link:
                 await self._intake.take(frame)
             except BadEvent as bad:
                 self._refuse(bad.message, bad.code, bad.param, bad.event_id)
-
-    def _is_flood(self) -> bool:
-        """Count an event; True when the client is to be held back to ``events_per_s``. Nothing is lost."""
-        second = int(self._clock.now())
-        if second != self._second:
-            self._second, self._events = second, 0
-        self._events += 1
-        return self._events > self._limits.events_per_s
 
     def append(self, event: inputs.AudioAppended) -> bool:
         """Work in that audio has come, which seldom leads to anything; False when it was refused."""
