@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from antiphon.app.memory import return_large_buffers
 from antiphon.app.settings import Settings, load_settings
 from antiphon.app.wiring import platform
 from antiphon.cli.first_run import pull_missing
@@ -65,6 +66,7 @@ def serve(
     _make_data_dir(settings.data_dir)
     tls = _tls(settings, tls_cert, tls_key, make=tls_self_signed)
     pull_missing(settings)
+    return_large_buffers()
     _runner()(_serve(settings, host, port, tls))
 
 
