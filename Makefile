@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench docs gen clients fuzz fmt lint env audit
 
-EXTRAS := local kokoro piper espeak microphone
+EXTRAS := local kokoro piper espeak microphone fleet
 BIN := .venv/bin
 READY := .venv/.ready
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
 from antiphon.bus.embedded import EmbeddedBus
+from antiphon.bus.redis.bus import RedisBus
+from antiphon.bus.redis.jobs import QueueLimit
+from antiphon.bus.redis.pipes import PipeLimit
+from antiphon.connections.redis import RedisConnection
 from antiphon.ports.bus import Bus, Lease
 from antiphon.wire.jobs import Job, PipeEntry, Speak, TextReady
 
@@ -21,22 +26,39 @@ QUIET_S = 0.1
 """So long nothing may happen where nothing is to happen."""
 
 
-class InspectableBus(Bus, Protocol):
-    """A bus with a view of its dead letters."""
-
-    def dead_letters(self) -> Iterable[Any]: ...
-
-
-async def make_embedded(*, strict: bool) -> EmbeddedBus:
-    return EmbeddedBus(
+@asynccontextmanager
+async def embedded(_: str, *, strict: bool) -> AsyncGenerator[EmbeddedBus]:
+    bus = EmbeddedBus(
         lease_s=LEASE_S, attempts=ATTEMPTS, pipe_entries=PIPE_ENTRIES, pipe_bytes=PIPE_BYTES, strict=strict
     )
+    yield bus
+    await bus.close()
 
 
-ADAPTERS: dict[str, Callable[[], Awaitable[InspectableBus]]] = {
-    "embedded": partial(make_embedded, strict=False),
-    "embedded-strict": partial(make_embedded, strict=True),
+@asynccontextmanager
+async def redis(url: str) -> AsyncGenerator[RedisBus]:
+    connection = RedisConnection(url)
+    await connection.command("FLUSHDB")
+    bus = RedisBus(
+        connection, queues=QueueLimit(lease_s=LEASE_S, attempts=ATTEMPTS), pipes=PipeLimit(PIPE_ENTRIES, PIPE_BYTES)
+    )
+    await bus.start()
+    yield bus
+    await bus.close()
+    await connection.close()
+
+
+AnyBus = EmbeddedBus | RedisBus
+ADAPTERS: dict[str, Callable[[str], AbstractAsyncContextManager[AnyBus]]] = {
+    "embedded": partial(embedded, strict=False),
+    "embedded-strict": partial(embedded, strict=True),
+    "redis": redis,
 }
+
+
+async def dead(bus: AnyBus) -> list[Any]:
+    """Return the dead letters of the queue that the tests use."""
+    return list(bus.dead_letters() if isinstance(bus, EmbeddedBus) else await bus.dead_letters("speak"))
 
 
 def job(job_id: str, *, priority: int = 0, text: str = "hello") -> Job:

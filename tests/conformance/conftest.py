@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.conformance.buses import ADAPTERS, InspectableBus
+from tests.conformance.buses import ADAPTERS, AnyBus
+from tests.valkey import shared_url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    with shared_url() as url:
+        yield url
 
 
 @pytest.fixture(params=list(ADAPTERS))
-async def bus(request: pytest.FixtureRequest) -> AsyncIterator[InspectableBus]:
-    made = await ADAPTERS[request.param]()
-    yield made
-    await made.close()
+async def bus(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[AnyBus]:
+    async with ADAPTERS[request.param](redis_url) as made:
+        yield made

@@ -12,12 +12,12 @@ import pytest
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.errors import LeaseLost
 from antiphon.wire.jobs import Job, JobFailed, Respond, Score, Speak, Transcribe, Translate
-from tests.conformance.buses import ATTEMPTS, LEASE_S, InspectableBus, claim, job, never, quickest, soon, take
+from tests.conformance.buses import ATTEMPTS, LEASE_S, AnyBus, claim, dead, job, never, quickest, soon, take
 
 # -- jobs ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_submitted_job_is_claimed_as_it_was_with_attempt_one(bus: InspectableBus) -> None:
+async def test_a_submitted_job_is_claimed_as_it_was_with_attempt_one(bus: AnyBus) -> None:
     sent = job("a")
     await bus.submit(sent)
     lease = await claim(bus)
@@ -46,13 +46,13 @@ WORKS = [
 
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: type(work).__name__)
-async def test_every_kind_of_work_arrives_unchanged(bus: InspectableBus, work: Any) -> None:
+async def test_every_kind_of_work_arrives_unchanged(bus: AnyBus, work: Any) -> None:
     sent = Job("w", "speak", work, "o", input="i", tenant="t", correlation_id="c", deadline_s=1.5, priority=-1)
     await bus.submit(sent)
     assert (await claim(bus)).job == sent
 
 
-async def test_a_waiting_worker_gets_a_job_at_once(bus: InspectableBus) -> None:
+async def test_a_waiting_worker_gets_a_job_at_once(bus: AnyBus) -> None:
     async def measure(number: int) -> float:
         claimed = asyncio.ensure_future(claim(bus))
         await asyncio.sleep(0.02)
@@ -64,20 +64,20 @@ async def test_a_waiting_worker_gets_a_job_at_once(bus: InspectableBus) -> None:
     assert await quickest(measure) < 0.05
 
 
-async def test_higher_priority_goes_first_then_the_older_job(bus: InspectableBus) -> None:
+async def test_higher_priority_goes_first_then_the_older_job(bus: AnyBus) -> None:
     for name, priority in (("a", 0), ("b", -1), ("c", 5), ("d", 0), ("e", 5)):
         await bus.submit(job(name, priority=priority))
     claims = bus.claim("speak", "worker")
     assert [(await soon(anext(claims))).job.id for _ in range(5)] == ["c", "e", "a", "d", "b"]
 
 
-async def test_a_job_goes_to_its_own_queue_only(bus: InspectableBus) -> None:
+async def test_a_job_goes_to_its_own_queue_only(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await never(anext(bus.claim("respond", "worker")))
     assert (await claim(bus)).job.id == "a"
 
 
-async def test_the_same_job_submitted_again_is_delivered_once(bus: InspectableBus) -> None:
+async def test_the_same_job_submitted_again_is_delivered_once(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await bus.submit(job("a", text="another"))
     claims = bus.claim("speak", "worker")
@@ -87,7 +87,7 @@ async def test_the_same_job_submitted_again_is_delivered_once(bus: InspectableBu
     await never(anext(claims))
 
 
-async def test_many_consumers_share_the_jobs_each_exactly_once(bus: InspectableBus) -> None:
+async def test_many_consumers_share_the_jobs_each_exactly_once(bus: AnyBus) -> None:
     done: list[str] = []
 
     async def work(consumer: str) -> None:
@@ -107,7 +107,7 @@ async def test_many_consumers_share_the_jobs_each_exactly_once(bus: InspectableB
     assert sorted(done) == sorted(f"j{number}" for number in range(200))
 
 
-async def test_jobs_of_one_producer_keep_their_order_among_those_of_others(bus: InspectableBus) -> None:
+async def test_jobs_of_one_producer_keep_their_order_among_those_of_others(bus: AnyBus) -> None:
     async def produce(name: str) -> None:
         for number in range(20):
             await bus.submit(job(f"{name}:{number:02}"))
@@ -121,7 +121,7 @@ async def test_jobs_of_one_producer_keep_their_order_among_those_of_others(bus: 
         assert own == sorted(own)
 
 
-async def test_a_worker_that_stops_waiting_takes_no_job_with_it(bus: InspectableBus) -> None:
+async def test_a_worker_that_stops_waiting_takes_no_job_with_it(bus: AnyBus) -> None:
     impatient = asyncio.ensure_future(claim(bus, "impatient"))
     await asyncio.sleep(0.02)
     await bus.submit(job("a"))
@@ -134,7 +134,7 @@ async def test_a_worker_that_stops_waiting_takes_no_job_with_it(bus: Inspectable
 # -- leases --------------------------------------------------------------------------------------------------
 
 
-async def test_a_job_whose_lease_runs_out_is_delivered_again(bus: InspectableBus) -> None:
+async def test_a_job_whose_lease_runs_out_is_delivered_again(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     first = await claim(bus, "first")
     started = time.monotonic()
@@ -146,7 +146,7 @@ async def test_a_job_whose_lease_runs_out_is_delivered_again(bus: InspectableBus
     await second.renew()
 
 
-async def test_a_renewed_lease_is_kept(bus: InspectableBus) -> None:
+async def test_a_renewed_lease_is_kept(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     lease = await claim(bus)
     other = asyncio.ensure_future(anext(bus.claim("speak", "other")))
@@ -157,7 +157,7 @@ async def test_a_renewed_lease_is_kept(bus: InspectableBus) -> None:
     other.cancel()
 
 
-async def test_an_acknowledged_job_is_never_delivered_again(bus: InspectableBus) -> None:
+async def test_an_acknowledged_job_is_never_delivered_again(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     lease = await claim(bus)
     await lease.acknowledge()
@@ -167,7 +167,7 @@ async def test_an_acknowledged_job_is_never_delivered_again(bus: InspectableBus)
         await lease.renew()
 
 
-async def test_results_that_were_written_under_a_lost_lease_end_the_job_too(bus: InspectableBus) -> None:
+async def test_results_that_were_written_under_a_lost_lease_end_the_job_too(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     slow = await claim(bus, "slow")
     second = await claim(bus, "second")
@@ -177,25 +177,25 @@ async def test_results_that_were_written_under_a_lost_lease_end_the_job_too(bus:
     await never(anext(bus.claim("speak", "third")), LEASE_S * 1.5)
 
 
-async def test_a_lost_lease_can_neither_release_nor_bury(bus: InspectableBus) -> None:
+async def test_a_lost_lease_can_neither_release_nor_bury(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     slow = await claim(bus, "slow")
     second = await claim(bus, "second")
     await slow.release("late")
     await slow.bury("late")
     await second.renew()
-    assert list(bus.dead_letters()) == []
+    assert await dead(bus) == []
     await second.acknowledge()
     await never(anext(bus.claim("speak", "third")))
 
 
-async def test_a_released_job_comes_back_at_once_with_the_next_attempt(bus: InspectableBus) -> None:
+async def test_a_released_job_comes_back_at_once_with_the_next_attempt(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await (await claim(bus)).release("busy")
     assert (await claim(bus)).job.attempt == 2
 
 
-async def test_a_released_job_keeps_its_age(bus: InspectableBus) -> None:
+async def test_a_released_job_keeps_its_age(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     lease = await claim(bus)
     await bus.submit(job("b"))
@@ -203,7 +203,7 @@ async def test_a_released_job_keeps_its_age(bus: InspectableBus) -> None:
     assert (await claim(bus)).job.id == "a"
 
 
-async def test_a_job_released_with_a_delay_comes_back_after_it(bus: InspectableBus) -> None:
+async def test_a_job_released_with_a_delay_comes_back_after_it(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     lease = await claim(bus)
     started = time.monotonic()
@@ -212,47 +212,47 @@ async def test_a_job_released_with_a_delay_comes_back_after_it(bus: InspectableB
     assert time.monotonic() - started >= 0.14
 
 
-async def test_a_buried_job_lies_with_the_dead_letters_and_its_reason(bus: InspectableBus) -> None:
+async def test_a_buried_job_lies_with_the_dead_letters_and_its_reason(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await (await claim(bus)).bury("cannot be spoken")
-    (letter,) = bus.dead_letters()
+    (letter,) = await dead(bus)
     assert (letter.job.id, letter.reason) == ("a", "cannot be spoken")
     await never(anext(bus.claim("speak", "other")), LEASE_S * 1.5)
 
 
 async def test_a_job_released_after_its_last_attempt_is_dead_and_its_listeners_hear_of_it(
-    bus: InspectableBus,
+    bus: AnyBus,
 ) -> None:
     await bus.submit(job("a"))
     for _ in range(ATTEMPTS):
         await (await claim(bus)).release("busy")
-    (letter,) = bus.dead_letters()
+    (letter,) = await dead(bus)
     assert letter.reason == "busy"
     (entry,) = await soon(take(bus, "out:a", 1))
     assert isinstance(entry, JobFailed)
     await never(anext(bus.claim("speak", "other")))
 
 
-async def test_a_job_that_kills_its_workers_is_dead_after_its_last_lease(bus: InspectableBus) -> None:
+async def test_a_job_that_kills_its_workers_is_dead_after_its_last_lease(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     for attempt in range(1, ATTEMPTS + 1):
         assert (await claim(bus, f"victim-{attempt}")).job.attempt == attempt
     (entry,) = await soon(take(bus, "out:a", 1))
     assert isinstance(entry, JobFailed)
-    assert [letter.job.id for letter in bus.dead_letters()] == ["a"]
+    assert [letter.job.id for letter in await dead(bus)] == ["a"]
 
 
 # -- cancelling ----------------------------------------------------------------------------------------------
 
 
-async def test_a_job_cancelled_before_it_is_claimed_is_skipped(bus: InspectableBus) -> None:
+async def test_a_job_cancelled_before_it_is_claimed_is_skipped(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await bus.submit(job("b"))
     await bus.cancel("a")
     assert (await claim(bus)).job.id == "b"
 
 
-async def test_cancelling_a_claimed_job_wakes_every_watcher_within_50_ms(bus: InspectableBus) -> None:
+async def test_cancelling_a_claimed_job_wakes_every_watcher_within_50_ms(bus: AnyBus) -> None:
     async def measure(number: int) -> float:
         await bus.submit(job(str(number)))
         lease = await claim(bus)
@@ -270,7 +270,7 @@ async def test_cancelling_a_claimed_job_wakes_every_watcher_within_50_ms(bus: In
     assert await quickest(measure) < 0.05
 
 
-async def test_the_flag_stays_up_for_those_who_ask_later(bus: InspectableBus) -> None:
+async def test_the_flag_stays_up_for_those_who_ask_later(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await claim(bus)
     await bus.cancel("a")
@@ -278,7 +278,7 @@ async def test_the_flag_stays_up_for_those_who_ask_later(bus: InspectableBus) ->
     await soon(bus.cancelled("a"))
 
 
-async def test_a_job_cancelled_before_it_is_submitted_is_never_delivered(bus: InspectableBus) -> None:
+async def test_a_job_cancelled_before_it_is_submitted_is_never_delivered(bus: AnyBus) -> None:
     await bus.cancel("a")
     await soon(bus.cancelled("a"))
     await bus.submit(job("a"))
@@ -286,13 +286,13 @@ async def test_a_job_cancelled_before_it_is_submitted_is_never_delivered(bus: In
     await never(anext(bus.claim("speak", "worker")))
 
 
-async def test_other_jobs_do_not_notice_a_cancel(bus: InspectableBus) -> None:
+async def test_other_jobs_do_not_notice_a_cancel(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await bus.cancel("b")
     await never(bus.cancelled("a"))
 
 
-async def test_the_flag_of_an_ended_job_is_forgotten(bus: InspectableBus) -> None:
+async def test_the_flag_of_an_ended_job_is_forgotten(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     lease = await claim(bus)
     await bus.cancel("a")
@@ -300,10 +300,10 @@ async def test_the_flag_of_an_ended_job_is_forgotten(bus: InspectableBus) -> Non
     await never(bus.cancelled("a"))
 
 
-async def test_a_cancelled_job_that_is_given_back_is_not_delivered_again(bus: InspectableBus) -> None:
+async def test_a_cancelled_job_that_is_given_back_is_not_delivered_again(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     lease = await claim(bus)
     await bus.cancel("a")
     await lease.release("cancelled")
     await never(anext(bus.claim("speak", "other")))
-    assert list(bus.dead_letters()) == []
+    assert await dead(bus) == []

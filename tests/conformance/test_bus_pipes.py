@@ -27,7 +27,7 @@ from antiphon.wire.jobs import (
     TranscriptReady,
     TranslationReady,
 )
-from tests.conformance.buses import PIPE_BYTES, PIPE_ENTRIES, InspectableBus, quickest, soon, take, texts, words
+from tests.conformance.buses import PIPE_BYTES, PIPE_ENTRIES, AnyBus, quickest, soon, take, texts, words
 
 NUMBERS = itertools.count()
 
@@ -50,18 +50,18 @@ ENTRIES: list[PipeEntry] = [
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: type(entry).__name__)
-async def test_every_kind_of_entry_arrives_unchanged(bus: InspectableBus, entry: PipeEntry) -> None:
+async def test_every_kind_of_entry_arrives_unchanged(bus: AnyBus, entry: PipeEntry) -> None:
     await bus.write("p", [entry])
     assert await soon(take(bus, "p", 1)) == [entry]
 
 
-async def test_entries_keep_their_order_and_are_numbered_from_one(bus: InspectableBus) -> None:
+async def test_entries_keep_their_order_and_are_numbered_from_one(bus: AnyBus) -> None:
     await bus.write("p", words(1, 2, 3))
     await bus.write("p", words(4))
     assert texts(await soon(take(bus, "p", 4))) == ["1", "2", "3", "4"]
 
 
-async def test_a_waiting_reader_gets_an_entry_at_once(bus: InspectableBus) -> None:
+async def test_a_waiting_reader_gets_an_entry_at_once(bus: AnyBus) -> None:
     async def measure(number: int) -> float:
         reading = asyncio.ensure_future(take(bus, "p", 1, after=number))
         await asyncio.sleep(0.02)
@@ -73,14 +73,14 @@ async def test_a_waiting_reader_gets_an_entry_at_once(bus: InspectableBus) -> No
     assert await quickest(measure) < 0.05
 
 
-async def test_a_reader_starts_behind_the_position_it_names(bus: InspectableBus) -> None:
+async def test_a_reader_starts_behind_the_position_it_names(bus: AnyBus) -> None:
     await bus.write("p", words(1, 2, 3, 4, 5))
     assert texts(await soon(take(bus, "p", 5))) == ["1", "2", "3", "4", "5"]
     assert texts(await soon(take(bus, "p", 2, after=3))) == ["4", "5"]
     assert texts(await soon(take(bus, "p", 5))) == ["1", "2", "3", "4", "5"]
 
 
-async def test_a_reader_ahead_of_the_pipe_waits_for_its_position(bus: InspectableBus) -> None:
+async def test_a_reader_ahead_of_the_pipe_waits_for_its_position(bus: AnyBus) -> None:
     reading = asyncio.ensure_future(take(bus, "p", 1, after=3))
     await asyncio.sleep(0)
     await bus.write("p", words(1, 2, 3))
@@ -90,7 +90,7 @@ async def test_a_reader_ahead_of_the_pipe_waits_for_its_position(bus: Inspectabl
     assert texts(await soon(reading)) == ["4"]
 
 
-async def test_all_readers_see_everything(bus: InspectableBus) -> None:
+async def test_all_readers_see_everything(bus: AnyBus) -> None:
     readers = [asyncio.ensure_future(take(bus, "p", 50)) for _ in range(3)]
     await asyncio.sleep(0)
     await soon(bus.write("p", words(*range(50))))
@@ -98,13 +98,13 @@ async def test_all_readers_see_everything(bus: InspectableBus) -> None:
         assert texts(await soon(reader)) == [str(number) for number in range(50)]
 
 
-async def test_pipes_do_not_mix(bus: InspectableBus) -> None:
+async def test_pipes_do_not_mix(bus: AnyBus) -> None:
     await bus.write("p", words("p"))
     await bus.write("q", words("q"))
     assert texts(await soon(take(bus, "q", 1))) == ["q"]
 
 
-async def test_a_writer_waits_while_the_pipe_is_full_and_nothing_is_lost(bus: InspectableBus) -> None:
+async def test_a_writer_waits_while_the_pipe_is_full_and_nothing_is_lost(bus: AnyBus) -> None:
     await bus.write("p", words(*range(PIPE_ENTRIES)))
     writing = asyncio.ensure_future(bus.write("p", words(*range(PIPE_ENTRIES, 100))))
     await asyncio.sleep(0.05)
@@ -113,7 +113,7 @@ async def test_a_writer_waits_while_the_pipe_is_full_and_nothing_is_lost(bus: In
     await soon(writing)
 
 
-async def test_a_pipe_is_also_bounded_in_bytes(bus: InspectableBus) -> None:
+async def test_a_pipe_is_also_bounded_in_bytes(bus: AnyBus) -> None:
     piece = AudioReady("j", bytes(PIPE_BYTES // 2))
     await bus.write("p", [piece])
     writing = asyncio.ensure_future(bus.write("p", [piece, piece]))
@@ -123,14 +123,14 @@ async def test_a_pipe_is_also_bounded_in_bytes(bus: InspectableBus) -> None:
     await soon(writing)
 
 
-async def test_an_entry_above_the_limit_passes_alone(bus: InspectableBus) -> None:
+async def test_an_entry_above_the_limit_passes_alone(bus: AnyBus) -> None:
     piece = AudioReady("j", bytes(PIPE_BYTES * 2))
     reading = asyncio.ensure_future(take(bus, "p", 3))
     await soon(bus.write("p", [piece, TextReady("j", "x"), piece]))
     assert await soon(reading) == [piece, TextReady("j", "x"), piece]
 
 
-async def test_a_slow_reader_loses_nothing_to_a_fast_one(bus: InspectableBus) -> None:
+async def test_a_slow_reader_loses_nothing_to_a_fast_one(bus: AnyBus) -> None:
     async def read_slowly() -> list[str]:
         seen: list[str] = []
         async for _, entry in bus.read("p"):
@@ -149,7 +149,7 @@ async def test_a_slow_reader_loses_nothing_to_a_fast_one(bus: InspectableBus) ->
     assert texts(await soon(fast)) == expected
 
 
-async def test_a_reader_that_left_holds_nobody_up(bus: InspectableBus) -> None:
+async def test_a_reader_that_left_holds_nobody_up(bus: AnyBus) -> None:
     await bus.write("p", words(0))
     assert texts(await soon(take(bus, "p", 1))) == ["0"]  # this reader is gone from here on
     reading = asyncio.ensure_future(take(bus, "p", 40, after=1))
@@ -157,7 +157,7 @@ async def test_a_reader_that_left_holds_nobody_up(bus: InspectableBus) -> None:
     assert texts(await soon(reading)) == [str(number) for number in range(1, 41)]
 
 
-async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping(bus: InspectableBus) -> None:
+async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping(bus: AnyBus) -> None:
     reading = asyncio.ensure_future(take(bus, "p", PIPE_ENTRIES * 3))
     await soon(bus.write("p", words(*range(PIPE_ENTRIES * 3))))
     await soon(reading)
@@ -166,7 +166,7 @@ async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping(bus: Ins
     assert texts(await soon(take(bus, "p", 1, after=PIPE_ENTRIES * 3 - 1))) == [str(PIPE_ENTRIES * 3 - 1)]
 
 
-async def test_many_writers_lose_nothing_and_each_keeps_its_order(bus: InspectableBus) -> None:
+async def test_many_writers_lose_nothing_and_each_keeps_its_order(bus: AnyBus) -> None:
     async def write(name: str) -> None:
         for number in range(0, 30, 3):
             await bus.write("p", words(*(f"{name}{number + step:02}" for step in range(3))))
@@ -178,7 +178,7 @@ async def test_many_writers_lose_nothing_and_each_keeps_its_order(bus: Inspectab
         assert [text for text in seen if text.startswith(name)] == [f"{name}{n:02}" for n in range(30)]
 
 
-async def test_a_writer_that_stops_waiting_does_not_stop_the_others(bus: InspectableBus) -> None:
+async def test_a_writer_that_stops_waiting_does_not_stop_the_others(bus: AnyBus) -> None:
     await bus.write("p", words(*["x"] * PIPE_ENTRIES))
     given_up = asyncio.ensure_future(bus.write("p", words("given up")))
     waiting = asyncio.ensure_future(bus.write("p", words("kept")))
@@ -193,7 +193,7 @@ async def test_a_writer_that_stops_waiting_does_not_stop_the_others(bus: Inspect
 # -- fences, drops, the end ----------------------------------------------------------------------------------
 
 
-async def test_a_fenced_pipe_refuses_older_epochs_only(bus: InspectableBus) -> None:
+async def test_a_fenced_pipe_refuses_older_epochs_only(bus: AnyBus) -> None:
     await bus.write("p", words("old"), epoch=1)
     await bus.fence("p", 2)
     with pytest.raises(Fenced):
@@ -203,14 +203,14 @@ async def test_a_fenced_pipe_refuses_older_epochs_only(bus: InspectableBus) -> N
     assert texts(await soon(take(bus, "p", 3))) == ["old", "new", "newer"]
 
 
-async def test_a_fence_stands_before_the_first_entry_and_is_never_lowered(bus: InspectableBus) -> None:
+async def test_a_fence_stands_before_the_first_entry_and_is_never_lowered(bus: AnyBus) -> None:
     await bus.fence("p", 5)
     await bus.fence("p", 3)
     with pytest.raises(Fenced):
         await bus.write("p", words("late"), epoch=4)
 
 
-async def test_a_writer_that_waits_is_fenced_too(bus: InspectableBus) -> None:
+async def test_a_writer_that_waits_is_fenced_too(bus: AnyBus) -> None:
     await bus.write("p", words(*range(PIPE_ENTRIES)), epoch=1)
     writing = asyncio.ensure_future(bus.write("p", words("late"), epoch=1))
     await asyncio.sleep(0.02)
@@ -219,7 +219,7 @@ async def test_a_writer_that_waits_is_fenced_too(bus: InspectableBus) -> None:
         await soon(writing)
 
 
-async def test_a_dropped_pipe_ends_its_readers(bus: InspectableBus) -> None:
+async def test_a_dropped_pipe_ends_its_readers(bus: AnyBus) -> None:
     seen: list[str] = []
 
     async def read() -> None:
@@ -234,7 +234,7 @@ async def test_a_dropped_pipe_ends_its_readers(bus: InspectableBus) -> None:
     assert seen == ["once", "once"]
 
 
-async def test_what_is_written_to_a_dropped_pipe_is_discarded(bus: InspectableBus) -> None:
+async def test_what_is_written_to_a_dropped_pipe_is_discarded(bus: AnyBus) -> None:
     await bus.write("p", words("before"))
     await bus.drop("p")
     await bus.drop("p")
@@ -242,7 +242,7 @@ async def test_what_is_written_to_a_dropped_pipe_is_discarded(bus: InspectableBu
     assert [entry async for entry in bus.read("p")] == []
 
 
-async def test_a_writer_that_waits_at_a_dropped_pipe_goes_on(bus: InspectableBus) -> None:
+async def test_a_writer_that_waits_at_a_dropped_pipe_goes_on(bus: AnyBus) -> None:
     await bus.write("p", words(*range(PIPE_ENTRIES)))
     writing = asyncio.ensure_future(bus.write("p", words("late")))
     await asyncio.sleep(0.02)
@@ -250,7 +250,7 @@ async def test_a_writer_that_waits_at_a_dropped_pipe_goes_on(bus: InspectableBus
     assert await soon(writing) is None
 
 
-async def test_claims_and_reads_end_when_the_bus_closes(bus: InspectableBus) -> None:
+async def test_claims_and_reads_end_when_the_bus_closes(bus: AnyBus) -> None:
     async def work() -> list[str]:
         return [lease.job.id async for lease in bus.claim("speak", "worker")]
 
@@ -272,7 +272,7 @@ async def test_claims_and_reads_end_when_the_bus_closes(bus: InspectableBus) -> 
 )
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_the_batches_every_reader_sees_all_behind_its_start(
-    bus: InspectableBus, batches: list[int], starts: list[int]
+    bus: AnyBus, batches: list[int], starts: list[int]
 ) -> None:
     pipe = f"pipe:{next(NUMBERS)}"
     total = sum(batches)

@@ -1,0 +1,102 @@
+"""The bus between processes, over Redis or Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import suppress
+
+from antiphon import ids
+from antiphon.bus.redis.inbox import Inbox
+from antiphon.bus.redis.jobs import QUEUES, DeadLetter, QueueLimit, RedisJobs, RedisLease
+from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
+from antiphon.connections.redis import RedisConnection
+from antiphon.errors import Fenced, ProviderUnavailable
+from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
+
+
+class RedisBus:
+    """A `Bus` over Redis. One a process; `start` before use.
+
+    While Redis is away claims and reads wait, and everything else raises `ProviderUnavailable` when the connection's
+    patience is over.
+    """
+
+    def __init__(
+        self,
+        connection: RedisConnection,
+        *,
+        queues: QueueLimit | None = None,
+        pipes: PipeLimit | None = None,
+    ) -> None:
+        self._inbox = Inbox(connection, f"antiphon:inbox:{ids.token(12)}", QUEUES)
+        self._pipes = RedisPipes(connection, self._inbox, pipes or PipeLimit())
+        self._jobs = RedisJobs(connection, self._inbox, queues or QueueLimit(), self._give_up)
+        self._listener: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen for wake-ups. Raises `ProviderUnavailable` when Redis is away."""
+        subscribed = asyncio.Event()
+        self._listener = asyncio.create_task(self._inbox.run(subscribed), name="redis inbox")
+        try:
+            async with asyncio.timeout(10):
+                await subscribed.wait()
+        except TimeoutError as error:
+            await self.close()
+            raise ProviderUnavailable("Redis is away: no subscription was made", code="redis_unavailable") from error
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+    async def submit(self, job: Job) -> None:
+        """Put a job into its queue. Raises `Overloaded` when the queue is full."""
+        await self._jobs.submit(job)
+
+    def claim(self, queue: Queue, consumer: str) -> AsyncIterator[RedisLease]:
+        """Take jobs one after the other, each under a lease."""
+        return self._jobs.claims(queue, consumer)
+
+    async def cancel(self, job_id: str) -> None:
+        """Raise the cancel flag of a job."""
+        await self._jobs.cancel(job_id)
+
+    async def cancelled(self, job_id: str) -> None:
+        """Return as soon as the cancel flag of this job is up."""
+        await self._jobs.cancelled(job_id)
+
+    async def depth(self, queue: Queue) -> int:
+        """Return how many jobs are in ``queue``, waiting or at work."""
+        return await self._jobs.depth(queue)
+
+    async def dead_letters(self, queue: Queue) -> list[DeadLetter]:
+        """Return the jobs that were given up, oldest first."""
+        return await self._jobs.dead_letters(queue)
+
+    # -- pipes -------------------------------------------------------------------------------------------------------
+    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0) -> None:
+        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch."""
+        await self._pipes.write(pipe, entries, epoch)
+
+    def read(self, pipe: str, *, after: int = 0) -> AsyncGenerator[tuple[int, PipeEntry]]:
+        """Yield ``(position, entry)`` from behind ``after``."""
+        return self._pipes.read(pipe, after)
+
+    async def fence(self, pipe: str, epoch: int) -> None:
+        """Refuse writers below ``epoch`` from now on."""
+        await self._pipes.fence(pipe, epoch)
+
+    async def drop(self, pipe: str) -> None:
+        """Forget the pipe and wake its readers, whose iteration ends."""
+        await self._pipes.drop(pipe)
+
+    async def close(self) -> None:
+        """Stop; claims and reads end. The connection stays open: it belongs to whoever made it."""
+        self._pipes.close()
+        await self._jobs.close()
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+
+    async def _give_up(self, job: Job, reason: str) -> None:
+        message = f"given up after {job.attempt} attempts: {reason}"
+        failed = JobFailed(job.id, ProviderUnavailable.type, "attempts_exhausted", message, transient=True)
+        with suppress(Fenced):  # a newer owner does not wait for it
+            await self._pipes.write(job.output, (failed,), job.epoch, force=True)

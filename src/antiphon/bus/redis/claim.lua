@@ -1,0 +1,90 @@
+-- Take the next job under a lease: the highest priority first, then the oldest; jobs that came back are older than new
+-- ones. Cancelled jobs are taken out.
+-- KEYS  1..3 streams, high to low  4..6 for each, when its claimed entries are due again
+-- ARGV  1 group  2 consumer  3 token of the lease  4 lease, ms  5 prefix of jobs  6 prefix of cancel flags
+--       7 attempts that a job has  8 "exhausted" takes only jobs that have had them, anything else only the others
+-- gives {id, job, attempt, reason} or {ms until something is due, or -1}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local most = tonumber(ARGV[7])
+local exhausted = ARGV[8] == 'exhausted'
+
+local function older(a, b)
+  local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')
+  local b_ms, b_seq = string.match(b, '(%d+)-(%d+)')
+  if a_ms ~= b_ms then
+    return tonumber(a_ms) < tonumber(b_ms)
+  end
+  return tonumber(a_seq) < tonumber(b_seq)
+end
+
+local function due(stream, zset)
+  local oldest, id
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', zset, '-inf', now, 'LIMIT', 0, 100)) do
+    if not oldest or older(entry, oldest) then
+      local found = redis.call('XRANGE', stream, entry, entry)[1]
+      local attempts = found and redis.call('HGET', ARGV[5] .. found[2][2], 'attempt')
+      if not attempts or (tonumber(attempts) >= most) == exhausted then
+        oldest, id = entry, found and found[2][2]
+      end
+    end
+  end
+  return oldest, id
+end
+
+local function fresh(stream)
+  local read = redis.pcall('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', stream, '>')
+  if read and read.err then
+    if not string.find(read.err, 'NOGROUP', 1, true) then
+      error(read.err)
+    end
+    redis.call('XGROUP', 'CREATE', stream, ARGV[1], '0', 'MKSTREAM')
+    return fresh(stream)
+  end
+  return read and read[1][2][1]
+end
+
+local function remove(stream, zset, entry)
+  redis.call('XACK', stream, ARGV[1], entry)
+  redis.call('XDEL', stream, entry)
+  redis.call('ZREM', zset, entry)
+end
+
+for class = 1, 3 do
+  local stream, zset = KEYS[class], KEYS[class + 3]
+  while true do
+    local entry, id = due(stream, zset)
+    if not entry then
+      local found = not exhausted and fresh(stream)
+      if not found then
+        break
+      end
+      entry, id = found[1], found[2][2]
+    end
+    local job = id and ARGV[5] .. id
+    local data = job and redis.call('HGET', job, 'data')
+    if not data then
+      remove(stream, zset, entry)
+    elseif redis.call('DEL', ARGV[6] .. id) == 1 then
+      remove(stream, zset, entry)
+      redis.call('DEL', job)
+    else
+      if redis.call('HGET', job, 'owner') ~= '' then
+        redis.call('HSET', job, 'reason', 'its lease ran out')
+      end
+      redis.call('HSET', job, 'owner', ARGV[3])
+      redis.call('XCLAIM', stream, ARGV[1], ARGV[2], 0, entry, 'JUSTID')
+      redis.call('ZADD', zset, now + ARGV[4], entry)
+      return {id, data, redis.call('HINCRBY', job, 'attempt', 1), redis.call('HGET', job, 'reason')}
+    end
+  end
+end
+
+local soonest = -1
+for class = 4, 6 do
+  local first = redis.call('ZRANGE', KEYS[class], 0, 0, 'WITHSCORES')
+  if first[2] and (soonest < 0 or first[2] - now < soonest) then
+    soonest = math.max(0, first[2] - now)
+  end
+end
+return {soonest}

@@ -1,0 +1,269 @@
+"""Queues of jobs in Redis: a stream for each priority and a consumer group; leases and delays by an index of due times.
+
+A job is a hash, its entry in the stream holds its id. Entries go when their job has ended, and no other way: nothing
+that waits or is being worked on is ever trimmed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import msgspec
+import structlog
+
+from antiphon import ids
+from antiphon.bus.codec import decode_job, encode_job
+from antiphon.bus.redis.inbox import CANCELS, Inbox, queue_channel, woken
+from antiphon.connections.redis import RedisConnection, Script
+from antiphon.errors import LeaseLost, Overloaded, ProviderUnavailable
+from antiphon.wire.jobs import Job, Queue
+
+GROUPS: dict[Queue, str] = {
+    "transcribe": "stt-workers",
+    "respond": "llm-workers",
+    "speak": "tts-workers",
+    "translate": "translation-workers",
+    "score": "turn-workers",
+}
+"""Consumer groups."""
+QUEUES: tuple[Queue, ...] = get_args(Queue)
+_CLASSES = ("high", "normal", "low")
+_LOOK_S = 1.0
+"""So often a claim looks by itself, in case a wake-up got lost."""
+_REMEMBERED_MS = 60_000
+"""So long an ended job is known."""
+_FLAG_MS = 600_000
+"""So long a cancel flag stays up: as long as the longest job may take."""
+
+_SUBMIT, _CLAIM, _RENEW, _RELEASE, _SETTLE = (
+    Script.load("antiphon.bus.redis", name) for name in ("submit", "claim", "renew", "release", "settle")
+)
+_log = structlog.get_logger("antiphon.bus")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimit:
+    """How jobs are handed out."""
+
+    lease_s: float = 10.0
+    """A job without a heartbeat for so long is delivered again."""
+    attempts: int = 3
+    """Deliveries of a job before it is a dead letter."""
+    held: int = 10_000
+    """Most jobs in one queue, at work or waiting."""
+    dead_letters: int = 1000
+    """About so many dead letters are kept for each queue; the oldest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job that was given up."""
+
+    job: Job
+    reason: str
+
+
+def _jobs(queue: Queue) -> str:
+    return f"antiphon:queue:{{{queue}}}:job:"
+
+
+def _flags(queue: Queue) -> str:
+    return f"antiphon:queue:{{{queue}}}:cancelled:"
+
+
+def _dead(queue: Queue) -> str:
+    return f"antiphon:queue:{{{queue}}}:dead"
+
+
+def _streams(queue: Queue) -> tuple[str, ...]:
+    return tuple(f"antiphon:queue:{{{queue}}}:{name}" for name in _CLASSES)
+
+
+def _index(queue: Queue) -> tuple[str, ...]:
+    """Return the streams, and the due times of each."""
+    streams = _streams(queue)
+    return (*streams, *(f"{stream}:due" for stream in streams))
+
+
+class RedisLease:
+    """A job in the hands of one worker."""
+
+    __slots__ = ("_consumer", "_jobs", "job", "reason", "token")
+
+    def __init__(self, jobs: RedisJobs, job: Job, consumer: str, token: str, reason: str) -> None:
+        self._jobs = jobs
+        self._consumer = consumer
+        self.job = job
+        self.token = token
+        self.reason = reason
+        """Why the attempt before ended."""
+
+    async def renew(self) -> None:
+        """Heartbeat. Raises `LeaseLost` when another worker has the job by now, or when it has ended."""
+        await self._jobs.renew(self.job, self._consumer, self.token)
+
+    async def acknowledge(self) -> None:
+        """The job has ended well."""
+        await self._jobs.settle(self.job)
+
+    async def release(self, reason: str, *, delay_s: float = 0.0) -> None:
+        """Give the job back; after its last attempt it is buried instead."""
+        await self._jobs.release(self.job, self.token, reason, delay_s)
+
+    async def bury(self, reason: str) -> None:
+        """Move the job to the dead letters."""
+        await self._jobs.settle(self.job, self.token, reason)
+
+
+class RedisJobs:
+    """All queues."""
+
+    def __init__(
+        self,
+        connection: RedisConnection,
+        inbox: Inbox,
+        limit: QueueLimit,
+        on_given_up: Callable[[Job, str], Awaitable[None]],
+    ) -> None:
+        self._connection = connection
+        self._inbox = inbox
+        self._limit = limit
+        self._on_given_up = on_given_up
+        self._lease_ms = math.ceil(limit.lease_s * 1000)
+        self._undertakers: dict[Queue, asyncio.Task[None]] = {}
+        self.closed = False
+
+    # -- in and out --------------------------------------------------------------------------------------------------
+    async def submit(self, job: Job) -> None:
+        """Queue ``job`` unless it is known. Raises `Overloaded` when the queue is full."""
+        streams = _streams(job.queue)
+        at = 0 if job.priority > 0 else 1 if job.priority == 0 else 2
+        keys = (streams[at], _jobs(job.queue) + job.id, *streams)
+        answer = await self._connection.run(
+            _SUBMIT, keys, job.id, encode_job(job), self._limit.held, queue_channel(job.queue)
+        )
+        if answer == b"full":
+            raise Overloaded(f"{self._limit.held} jobs are in the queue {job.queue}", code="queue_full")
+
+    async def claims(self, queue: Queue, consumer: str) -> AsyncIterator[RedisLease]:
+        """Take jobs one after the other; ends when the bus closes."""
+        if queue not in self._undertakers:
+            self._undertakers[queue] = asyncio.create_task(self._bury_exhausted(queue), name=f"undertaker {queue}")
+        with self._inbox.watch(queue_channel(queue)) as event:
+            while not self.closed:
+                lease, due_s = await self._claim(queue, consumer)
+                if lease is None:
+                    await woken(event, due_s)
+                else:
+                    yield lease
+
+    async def depth(self, queue: Queue) -> int:
+        """Return how many jobs are in ``queue``, waiting or at work."""
+        return sum(await self._connection.batch([("XLEN", stream) for stream in _streams(queue)]))
+
+    async def dead_letters(self, queue: Queue) -> list[DeadLetter]:
+        """Return the jobs that were given up, oldest first."""
+        entries: list[Any] = await self._connection.command("XRANGE", _dead(queue), "-", "+")
+        return [_dead_letter(fields) for _, fields in entries]
+
+    async def close(self) -> None:
+        """End all claims."""
+        self.closed = True
+        self._inbox.wake_all()
+        for undertaker in self._undertakers.values():
+            undertaker.cancel()
+        await asyncio.gather(*self._undertakers.values(), return_exceptions=True)
+
+    async def _claim(self, queue: Queue, consumer: str, *, exhausted: bool = False) -> tuple[RedisLease | None, float]:
+        """Return a lease, or the seconds until there may be one."""
+        token = ids.token(12)
+        try:
+            found: list[Any] = await self._connection.run(
+                _CLAIM,
+                _index(queue),
+                GROUPS[queue],
+                consumer,
+                token,
+                self._lease_ms,
+                _jobs(queue),
+                _flags(queue),
+                self._limit.attempts,
+                "exhausted" if exhausted else "",
+            )
+        except ProviderUnavailable as error:
+            _log.warning("no job can be claimed", queue=queue, error=str(error))
+            return None, _LOOK_S
+        if len(found) == 1:
+            return None, _LOOK_S if found[0] < 0 else min(_LOOK_S, found[0] / 1000)
+        _, data, attempt, reason = found
+        job = msgspec.structs.replace(decode_job(data), attempt=attempt)
+        return RedisLease(self, job, consumer, token, reason.decode()), 0.0
+
+    # -- leases ------------------------------------------------------------------------------------------------------
+    async def renew(self, job: Job, consumer: str, token: str) -> None:
+        """Keep a lease. Raises `LeaseLost`."""
+        keys = (_jobs(job.queue) + job.id, *_index(job.queue))
+        if not await self._connection.run(_RENEW, keys, GROUPS[job.queue], consumer, token, self._lease_ms):
+            raise LeaseLost(f"job {job.id} went to another worker, or has ended")
+
+    async def release(self, job: Job, token: str, reason: str, delay_s: float) -> None:
+        """Give a job back, unless it is cancelled or this was its last attempt."""
+        if await self._connection.command("EXISTS", _flags(job.queue) + job.id):
+            await self.settle(job)
+        elif job.attempt >= self._limit.attempts:
+            await self._give_up(job, token, reason)
+        else:
+            keys = (_jobs(job.queue) + job.id, *_index(job.queue))
+            await self._connection.run(
+                _RELEASE, keys, token, math.ceil(delay_s * 1000), reason, queue_channel(job.queue)
+            )
+
+    async def settle(self, job: Job, token: str = "", reason: str = "") -> None:
+        """End a job: with a lease's token as a dead letter, without one because it is done."""
+        queue = job.queue
+        keys = (_jobs(queue) + job.id, *_index(queue), _dead(queue), _flags(queue) + job.id)
+        was_flagged = await self._connection.run(
+            _SETTLE, keys, GROUPS[queue], token, reason, self._limit.dead_letters, _REMEMBERED_MS
+        )
+        if was_flagged == 1:
+            await self._connection.batch([("DEL", _flags(other) + job.id) for other in QUEUES])
+
+    async def _give_up(self, job: Job, token: str, reason: str) -> None:
+        await self._on_given_up(job, reason)  # first: who waits for the job hears of it even if this process dies here
+        await self.settle(job, token, reason)
+
+    async def _bury_exhausted(self, queue: Queue) -> None:
+        """Give up the jobs whose last lease ran out: no worker comes back for them."""
+        while True:
+            lease, _ = await self._claim(queue, "undertaker", exhausted=True)
+            if lease is None:
+                await asyncio.sleep(min(_LOOK_S, self._limit.lease_s / 2))
+            else:
+                await self._give_up(lease.job, lease.token, lease.reason)
+
+    # -- cancelling --------------------------------------------------------------------------------------------------
+    async def cancel(self, job_id: str) -> None:
+        """Raise the flag of a job: in every queue, for its own is not known here."""
+        await self._connection.batch([("SET", _flags(queue) + job_id, "", "PX", _FLAG_MS) for queue in QUEUES])
+        await self._connection.command("PUBLISH", CANCELS, job_id)
+
+    async def cancelled(self, job_id: str) -> None:
+        """Return as soon as the flag of a job is up."""
+        with self._inbox.watch(CANCELS, job_id) as event:
+            while not await self._is_cancelled(job_id):
+                await woken(event, _LOOK_S)
+
+    async def _is_cancelled(self, job_id: str) -> bool:
+        try:
+            return bool(await self._connection.command("EXISTS", _flags(QUEUES[-1]) + job_id))
+        except ProviderUnavailable:
+            return False
+
+
+def _dead_letter(fields: dict[bytes, bytes]) -> DeadLetter:
+    job = msgspec.structs.replace(decode_job(fields[b"data"]), attempt=int(fields[b"attempt"]))
+    return DeadLetter(job, fields[b"reason"].decode())

@@ -1,0 +1,158 @@
+"""Pipes in Redis: a stream whose ids are positions, what is known of it, and where its readers are.
+
+All keys of a pipe lie in the slot of the ``{…}`` in its name. Readers say how far they have come whenever they look for
+more; what all of them have read makes room for writers, and what nobody has read is never trimmed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from antiphon import ids
+from antiphon.bus.codec import decode_entry, encode_entry, weigh
+from antiphon.bus.redis.inbox import Inbox, woken
+from antiphon.connections.redis import RedisConnection, Script
+from antiphon.errors import Fenced, NotFound, ProviderUnavailable
+from antiphon.wire.jobs import PipeEntry
+
+_LOOK_S = 1.0
+"""So often readers and writers look by themselves, in case a wake-up got lost."""
+_PRESENT_MS = 5_000
+"""A reader that was not heard of for so long is gone, and holds nobody up."""
+_KEPT_MS = 900_000
+"""So long a pipe is kept that nobody touches."""
+_AT_ONCE = 32
+"""Most entries that are fetched at a time."""
+_UNBOUNDED = 2**53
+
+_WRITE, _READ, _LEAVE, _FENCE = (
+    Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "fence")
+)
+_log = structlog.get_logger("antiphon.bus")
+
+
+@dataclass(frozen=True, slots=True)
+class PipeLimit:
+    """How much one pipe holds, read and unread together."""
+
+    entries: int = 1024
+    bytes: int = 4 * 2**20
+
+
+class RedisPipes:
+    """All pipes."""
+
+    def __init__(self, connection: RedisConnection, inbox: Inbox, limit: PipeLimit) -> None:
+        self._connection = connection
+        self._inbox = inbox
+        self._limit = limit
+        self._lines: dict[str, asyncio.Lock] = {}
+        self._written = 0
+        self.closed = False
+
+    async def write(self, pipe: str, entries: Sequence[PipeEntry], epoch: int, *, force: bool = False) -> None:
+        """Append in order; waits, first come first served, while the pipe is full. Raises `Fenced`."""
+        line = self._lines.setdefault(pipe, asyncio.Lock())
+        try:
+            async with line:
+                await self._write(pipe, entries, epoch, _UNBOUNDED if force else 0)
+        finally:
+            if not line.locked() and self._lines.get(pipe) is line:
+                del self._lines[pipe]
+
+    async def _write(self, pipe: str, entries: Sequence[PipeEntry], epoch: int, bound: int) -> None:
+        packed = [(weigh(entry), encode_entry(entry)) for entry in entries]
+        most_entries, most_bytes = bound or self._limit.entries, bound or self._limit.bytes
+        done = 0
+        with self._inbox.watch(self._inbox.name, pipe) as event:
+            while done < len(packed) and not self.closed:
+                self._written += 1
+                arguments = [part for pair in packed[done:] for part in pair]
+                kind, *rest = await self._connection.run(
+                    _WRITE,
+                    _keys(pipe),
+                    epoch,
+                    most_entries,
+                    most_bytes,
+                    self._inbox.name,
+                    self._written,
+                    pipe,
+                    _KEPT_MS,
+                    *arguments,
+                )
+                if kind == b"over":
+                    return
+                if kind == b"fenced":
+                    raise Fenced(f"pipe {pipe} belongs to epoch {rest[0]}")
+                done += rest[0]
+                if done < len(packed):
+                    await woken(event, _LOOK_S)
+
+    async def read(self, pipe: str, after: int) -> AsyncGenerator[tuple[int, PipeEntry]]:
+        """Yield ``(position, entry)`` from behind ``after``; ends when the pipe is dropped. Raises `NotFound`."""
+        name = ids.token(8)
+        position, taken = after, 0
+        try:
+            with self._inbox.watch(self._inbox.name, pipe) as event:
+                while not self.closed:
+                    found = await self._fetch(pipe, name, position, taken)
+                    if found is None:
+                        return
+                    for entry_id, fields in found:
+                        position = taken = int(entry_id.partition(b"-")[0])
+                        yield position, decode_entry(fields[1])
+                    if not found:
+                        await woken(event, _LOOK_S)
+        finally:
+            await self._leave(pipe, name, taken)
+
+    async def _fetch(self, pipe: str, name: str, position: int, taken: int) -> list[Any] | None:
+        """Say where a reader is and return what follows; None when the pipe was dropped. Raises `NotFound`."""
+        try:
+            kind, *rest = await self._connection.run(
+                _READ,
+                _keys(pipe),
+                name,
+                position,
+                taken,
+                _PRESENT_MS,
+                self._inbox.name,
+                pipe,
+                _AT_ONCE,
+                _KEPT_MS,
+            )
+        except ProviderUnavailable as error:
+            _log.warning("a pipe cannot be read", pipe=pipe, error=str(error))
+            return []
+        if kind == b"gone":
+            raise NotFound(f"pipe {pipe} no longer holds what follows {position}", code="pipe_trimmed")
+        return None if kind == b"over" else rest[0]
+
+    async def _leave(self, pipe: str, name: str, taken: int) -> None:
+        try:
+            await self._connection.run(_LEAVE, _keys(pipe)[1:], name, taken, pipe)
+        except ProviderUnavailable as error:  # it counts as gone a few seconds from now
+            _log.warning("a reader could not take its leave", pipe=pipe, error=str(error))
+
+    async def fence(self, pipe: str, epoch: int) -> None:
+        """Refuse writers below ``epoch`` from now on."""
+        await self._connection.run(_FENCE, _keys(pipe), epoch, pipe, _KEPT_MS)
+
+    async def drop(self, pipe: str) -> None:
+        """Forget the pipe, and wake who reads it or waits at it."""
+        await self._connection.run(_FENCE, _keys(pipe), "", pipe, _KEPT_MS)
+
+    def close(self) -> None:
+        """End all reads and writes of this process."""
+        self.closed = True
+        self._inbox.wake_all()
+
+
+def _keys(pipe: str) -> tuple[str, str, str]:
+    stem = pipe if "{" in pipe else f"{{{pipe}}}"
+    return f"{stem}:pipe", f"{stem}:pipe:state", f"{stem}:pipe:readers"

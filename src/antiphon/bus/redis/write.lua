@@ -1,0 +1,72 @@
+-- Append entries to a pipe, as many as have room; what every present reader has read makes room.
+-- KEYS  1 entries  2 state of the pipe  3 its readers: name -> "position expires inbox"
+-- ARGV  1 epoch  2 most entries  3 most weight  4 inbox of the writer  5 number of this write  6 pipe  7 how long an
+--       untouched pipe is kept, ms  8... weight and entry, msgpack, in turns
+-- gives {"done", how many} or {"fenced", epoch} or {"over"}
+local state = redis.call('HMGET', KEYS[2], 'over', 'fence', 'tail', 'tail_weight', 'head', 'head_weight', 'read',
+  'by ' .. ARGV[4])
+if state[1] then
+  return {'over'}
+end
+local fence = tonumber(state[2] or 0)
+if tonumber(ARGV[1]) < fence then
+  return {'fenced', fence}
+end
+if state[8] then -- the answer to this very write was lost on its way
+  local number, done = string.match(state[8], '(%d+) (%d+)')
+  if number == ARGV[5] then
+    return {'done', tonumber(done)}
+  end
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local tail, tail_weight = tonumber(state[3] or 0), tonumber(state[4] or 0)
+local head, head_weight = tonumber(state[5] or 0), tonumber(state[6] or 0)
+
+local floor = tonumber(state[7] or 0)
+local inboxes, is_read = {}, false
+local readers = redis.call('HGETALL', KEYS[3])
+for at = 1, #readers, 2 do
+  local position, expires, inbox = string.match(readers[at + 1], '(%d+) (%d+) (.*)')
+  position = tonumber(position)
+  if tonumber(expires) < now then
+    redis.call('HDEL', KEYS[3], readers[at])
+  else
+    inboxes[inbox] = true
+    if not is_read or position < floor then
+      floor, is_read = position, true
+    end
+  end
+end
+
+local length, done = redis.call('XLEN', KEYS[1]), 0
+for at = 8, #ARGV, 2 do
+  local weight = tonumber(ARGV[at])
+  local function fits()
+    return length == 0 or (length < tonumber(ARGV[2]) and tail_weight - head_weight + weight <= tonumber(ARGV[3]))
+  end
+  local read = math.min(floor, tail)
+  if not fits() and read > head then
+    local last = redis.call('XRANGE', KEYS[1], read .. '-0', read .. '-0')[1]
+    redis.call('XTRIM', KEYS[1], 'MINID', (read + 1) .. '-0')
+    length, head, head_weight = redis.call('XLEN', KEYS[1]), read, tonumber(last[2][4])
+    redis.call('HSET', KEYS[2], 'head', head, 'head_weight', head_weight)
+  end
+  if not fits() then
+    redis.call('HSET', KEYS[2], 'waits ' .. ARGV[4], 1)
+    break
+  end
+  tail, tail_weight, length, done = tail + 1, tail_weight + weight, length + 1, done + 1
+  redis.call('XADD', KEYS[1], tail .. '-0', 'entry', ARGV[at + 1], 'weight', tail_weight)
+end
+
+redis.call('HSET', KEYS[2], 'tail', tail, 'tail_weight', tail_weight, 'by ' .. ARGV[4], ARGV[5] .. ' ' .. done)
+for _, key in ipairs(KEYS) do
+  redis.call('PEXPIRE', key, ARGV[7])
+end
+if done > 0 then
+  for inbox in pairs(inboxes) do
+    redis.call('PUBLISH', inbox, ARGV[6])
+  end
+end
+return {'done', done}
