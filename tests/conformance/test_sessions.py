@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
 
 from antiphon.clock import VirtualClock
+from antiphon.connections.redis import RedisConnection
 from antiphon.errors import Fenced
 from antiphon.ports.sessions import Sessions
 from antiphon.state.embedded import EmbeddedSessions
+from antiphon.state.redis.sessions import RedisSessions
 
 RESUME_S = 60.0
 LIVENESS_S = 30.0
+
+
+REDIS_SLOWER = 50
+"""Redis lives in real time: what lasts a minute here lasts a second or so there."""
 
 
 @dataclass
@@ -24,17 +32,28 @@ class Stage:
     advance: Callable[[float], None]
 
 
-async def make_embedded() -> Stage:
+@asynccontextmanager
+async def embedded(_: str) -> AsyncGenerator[Stage]:
     clock = VirtualClock()
-    return Stage(EmbeddedSessions(clock, resume_window_s=RESUME_S, liveness_s=LIVENESS_S), clock.advance)
+    yield Stage(EmbeddedSessions(clock, resume_window_s=RESUME_S, liveness_s=LIVENESS_S), clock.advance)
 
 
-ADAPTERS: dict[str, Callable[[], Awaitable[Stage]]] = {"embedded": make_embedded}
+@asynccontextmanager
+async def redis(url: str) -> AsyncGenerator[Stage]:
+    connection = RedisConnection(url)
+    await connection.command("FLUSHDB")
+    sessions = RedisSessions(connection, resume_window_s=RESUME_S / REDIS_SLOWER, liveness_s=LIVENESS_S / REDIS_SLOWER)
+    yield Stage(sessions, lambda seconds: time.sleep(seconds / REDIS_SLOWER))
+    await connection.close()
+
+
+ADAPTERS: dict[str, Callable[[str], AbstractAsyncContextManager[Stage]]] = {"embedded": embedded, "redis": redis}
 
 
 @pytest.fixture(params=list(ADAPTERS))
-async def stage(request: pytest.FixtureRequest) -> Stage:
-    return await ADAPTERS[request.param]()
+async def stage(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Stage]:
+    async with ADAPTERS[request.param](redis_url) as made:
+        yield made
 
 
 async def test_a_claimed_session_is_new_and_connected(stage: Stage) -> None:

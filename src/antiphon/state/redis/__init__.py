@@ -1,0 +1,1 @@
+"""Session state that gateways share, in Redis."""
