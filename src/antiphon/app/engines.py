@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from antiphon.ports.translation import Translation
 from antiphon.ports.tts import TextToSpeech
 from antiphon.ports.vad import VoiceActivity
 from antiphon.providers.registry import load
+
+KINDS = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +42,14 @@ class Engines:
     @property
     def capabilities(self) -> Mapping[str, Capabilities]:
         """What each kind says of itself."""
-        kinds = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")
-        return {kind: engine.capabilities for kind, engine in zip(kinds, self.all, strict=True)}
+        return {kind: engine.capabilities for kind, engine in zip(KINDS, self.all, strict=True)}
 
-    async def start(self) -> None:
-        """Load and warm all up, side by side. Raises `WeightsMissing`."""
+    async def start(self, kinds: Collection[str] = KINDS) -> None:
+        """Load and warm up those of ``kinds``, side by side. Raises `WeightsMissing`."""
         async with asyncio.TaskGroup() as group:
-            for engine in self.all:
-                group.create_task(engine.start(), name=f"start {engine.capabilities.name}")
+            for kind, engine in zip(KINDS, self.all, strict=True):
+                if kind in kinds:
+                    group.create_task(engine.start(), name=f"start {engine.capabilities.name}")
 
     async def close(self) -> None:
         """Free everything."""

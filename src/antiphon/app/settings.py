@@ -165,6 +165,18 @@ class Settings(BaseSettings):
     )
     bus_lease_s: float = Field(default=10.0, gt=0, description="Lease of a job without a heartbeat, seconds.")
     bus_attempts: int = Field(default=3, ge=1, description="Deliveries of a job before it is a dead letter.")
+    redis_url: str = Field(
+        default="",
+        description="`redis://HOST:PORT/DB`, `redis+sentinel://HOST:PORT,…/SERVICE` or `redis+cluster://HOST:PORT`: "
+        "what the processes of a fleet share; unset: one process does all.",
+    )
+    redis_connections: int = Field(default=50, ge=2, description="Most connections to Redis of one process.")
+    redis_patience_s: float = Field(
+        default=5.0, gt=0, description="How long a command waits for a Redis that is away, seconds."
+    )
+    session_liveness_s: float = Field(
+        default=30.0, gt=0, description="A session counts as disconnected without a sign of its gateway, seconds."
+    )
     database_url: str = Field(default="", description="`sqlite:///PATH`; unset: `antiphon.db` in the data directory.")
     resume_window_s: float = Field(default=60.0, ge=0, description="How long a lost session can be taken up again.")
     drain_s: float = Field(default=30.0, ge=0, description="Longest drain at shutdown, seconds.")

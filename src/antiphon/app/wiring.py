@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+import socket
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from antiphon.app.asgi import Doors
 from antiphon.app.engines import Engines, make_engines
+from antiphon.app.roles import ALL, Role, Roles, engine_kinds
 from antiphon.app.settings import Settings
-from antiphon.bus.embedded import EmbeddedBus
+from antiphon.app.shared import Shared, shared
 from antiphon.clock import Clock, SystemClock
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
@@ -25,12 +27,12 @@ from antiphon.doors.ephemeral import EphemeralSecrets, load_secret_key
 from antiphon.doors.interpreting import InterpretingDoor
 from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime_link import LinkLimits, LinkServices
-from antiphon.doors.rest import build_rest
+from antiphon.doors.rest import API_ROUTES, OPERATION_ROUTES, build_rest
 from antiphon.doors.services import Readiness, RestServices
 from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
-from antiphon.state.embedded import EmbeddedSessions
+from antiphon.ports.bus import Bus
 from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
 from antiphon.version import VERSION
@@ -45,63 +47,78 @@ from antiphon.workers.transcribe import Transcriber
 from antiphon.workers.translate import Translator
 from antiphon.workers.verdict import RetryRule
 
-PIPE_BYTES = 128 * 2**10
-"""Results that may wait for one session; a client that does not read holds its workers back."""
-
 
 @dataclass(slots=True)
 class Platform:
     """A running process: its parts, and the ASGI app in front of them."""
 
     settings: Settings
+    roles: Roles
     engines: Engines
-    bus: EmbeddedBus
+    shared: Shared
     store: SqliteStore
     writer: StoreWriter
     metrics: Metrics
     access: Access
     attendance: Attendance
+    realtime: RealtimeDoor
     app: Callable[[Any, Any, Any], Awaitable[None]]
     is_draining: bool = False
+    stop_work: asyncio.Event = field(default_factory=asyncio.Event)
+    work: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
+
+    @property
+    def bus(self) -> Bus:
+        """What carries jobs and their results."""
+        return self.shared.bus
 
     async def drain(self) -> None:
         """Stop taking work; return when what is under way has ended, or its time is over."""
         self.is_draining = True
+        until = time.monotonic() + self.settings.drain_s
         await self.attendance.drain(self.settings.drain_s)
+        self.stop_work.set()
+        if self.work:
+            await asyncio.wait(self.work, timeout=max(0.0, until - time.monotonic()))
 
 
 @asynccontextmanager
-async def platform(settings: Settings, clock: Clock | None = None) -> AsyncGenerator[Platform]:
+async def platform(settings: Settings, clock: Clock | None = None, *, roles: Roles = ALL) -> AsyncGenerator[Platform]:
     """Start everything one process needs, and end it in the reverse order. Raises `AntiphonError`."""
+    if roles != ALL and not settings.redis_url:
+        variable = "ANTIPHON_REDIS_URL"
+        raise InvalidRequest(f"{variable} is not set: without it one process runs all roles.", param=variable)
     clock = clock or SystemClock()
-    made = _make(settings, clock, make_engines(settings))
-    await made.store.start()
-    try:
-        await made.engines.start()
-        async with asyncio.TaskGroup() as group:
-            writer = group.create_task(made.writer.run(), name="store writer")
-            for queue, work in _workers(settings, made, clock):
-                group.create_task(work, name=f"{queue} worker")
-            try:
-                yield made
-            finally:
-                await made.bus.close()
-                await made.writer.drain()
-                writer.cancel()
-    finally:
-        await made.engines.close()
-        await made.store.close()
+    async with shared(settings, clock) as own:
+        made = _make(settings, clock, make_engines(settings), own, roles)
+        await made.store.start()
+        try:
+            await made.engines.start(engine_kinds(roles))
+            async with asyncio.TaskGroup() as group:
+                helpers = [group.create_task(made.writer.run(), name="store writer")]
+                if "gateway" in roles:
+                    helpers.append(group.create_task(made.realtime.keep_alive(), name="signs of life"))
+                handlers = _handlers(settings, made)
+                watch = own.watch_queues(made.metrics, tuple(queue for queue, _, _ in handlers))
+                helpers.append(group.create_task(watch, name="queue depths"))
+                for queue, handler, concurrency in handlers:
+                    work = _worker(settings, made, clock, queue, handler, concurrency)
+                    made.work.append(group.create_task(work, name=f"{queue} worker"))
+                try:
+                    yield made
+                finally:
+                    await own.bus.close()
+                    await made.writer.drain()
+                    for helper in helpers:
+                        helper.cancel()
+        finally:
+            await made.engines.close()
+            await made.store.close()
 
 
-def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
+def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, roles: Roles) -> Platform:
     metrics = Metrics()
-    bus = EmbeddedBus(
-        clock,
-        lease_s=settings.bus_lease_s,
-        attempts=settings.bus_attempts,
-        pipe_bytes=PIPE_BYTES,
-        strict=settings.bus_strict,
-    )
+    bus = own.bus
     store = SqliteStore(_database(settings))
     writer = StoreWriter(store, metrics=metrics)
     limiter = SlidingWindowLimiter(
@@ -114,12 +131,13 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
     options = _realtime_options(settings, engines)
     services = LinkServices(bus, engines.vad, clock, limiter, writer.put, settings.provider_timeout_s, metrics)
     attendance = Attendance(clock, metrics, most=settings.max_connections)
-    sessions = EmbeddedSessions(clock, resume_window_s=settings.resume_window_s)
-    realtime = RealtimeDoor(access, services, sessions, metrics, options, attendance)
+    realtime = RealtimeDoor(access, services, own.sessions, metrics, options, attendance)
     interpreting = InterpretingDoor(access, services, metrics, options, attendance)
 
     def readiness() -> Readiness:
         return Readiness(ready=not made.is_draining, draining=made.is_draining, checks={"engines": True})
+
+    is_gateway = "gateway" in roles
 
     def describe_session(wish: AnySessionUpdate) -> AnySession:
         return describe(wish, options.defaults, now=clock.wall())
@@ -137,10 +155,12 @@ def _make(settings: Settings, clock: Clock, engines: Engines) -> Platform:
             version=VERSION,
             limiter=limiter,
             allowed_origins=settings.allowed_origins,
-        )
+        ),
+        API_ROUTES if is_gateway else OPERATION_ROUTES,
     )
-    app = Doors(rest, {"/v1/realtime": realtime, "/v1/realtime/translations": interpreting})
-    made = Platform(settings, engines, bus, store, writer, metrics, access, attendance, app)
+    sockets = {"/v1/realtime": realtime, "/v1/realtime/translations": interpreting} if is_gateway else {}
+    app = Doors(rest, sockets)
+    made = Platform(settings, roles, engines, own, store, writer, metrics, access, attendance, realtime, app)
     return made
 
 
@@ -178,36 +198,35 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
             instructions=settings.realtime_instructions,
             lasts_s=settings.realtime_session_s,
         ),
-        gateway_id=f"gateway-{os.getpid()}",
+        heartbeat_s=settings.session_liveness_s / 3,
+        gateway_id=f"gateway-{socket.gethostname()}-{os.getpid()}",
     )
 
 
-def _workers(settings: Settings, made: Platform, clock: Clock) -> list[tuple[Queue, Coroutine[Any, Any, None]]]:
-    """Return the worker loops of this process, by their queue."""
+def _handlers(settings: Settings, made: Platform) -> list[tuple[Queue, loop.Handler, int]]:
+    """Return what this process works on: queue, handler, jobs at a time."""
     engines = made.engines
-    handlers: list[tuple[Queue, loop.Handler, int]] = [
-        ("transcribe", Transcriber(engines.stt).handle, settings.stt_workers),
-        ("respond", Responder(engines.llm).handle, settings.llm_workers),
-        ("speak", Speaker(engines.tts, settings.realtime_delta_ms).handle, settings.tts_workers),
-        ("translate", Translator(engines.translation).handle, 1),
-        ("score", Scorer(engines.end_of_turn).handle, 1),
-    ]
-    for queue, _, _ in handlers:
-        made.metrics.watch_queue(queue, partial(made.bus.depth, queue))
-    options = WorkerOptions(retry=RetryRule(attempts=settings.bus_attempts), heartbeat_s=settings.bus_lease_s / 3)
-    return [
-        (
-            queue,
-            loop.run(
-                made.bus,
-                queue,
-                handler,
-                f"{queue}-{os.getpid()}",
-                concurrency=concurrency,
-                options=options,
-                clock=clock,
-                metrics=made.metrics,
-            ),
-        )
-        for queue, handler, concurrency in handlers
-    ]
+    handlers: dict[Role, tuple[Queue, loop.Handler, int]] = {
+        "transcribe": ("transcribe", Transcriber(engines.stt).handle, settings.stt_workers),
+        "respond": ("respond", Responder(engines.llm).handle, settings.llm_workers),
+        "speak": ("speak", Speaker(engines.tts, settings.realtime_delta_ms).handle, settings.tts_workers),
+        "translate": ("translate", Translator(engines.translation).handle, 1),
+        "score": ("score", Scorer(engines.end_of_turn).handle, 1),
+    }
+    return [work for role, work in handlers.items() if role in made.roles]
+
+
+async def _worker(
+    settings: Settings, made: Platform, clock: Clock, queue: Queue, handler: loop.Handler, concurrency: int
+) -> None:
+    await loop.run(
+        made.bus,
+        queue,
+        handler,
+        f"{queue}-{socket.gethostname()}-{os.getpid()}",
+        concurrency=concurrency,
+        options=WorkerOptions(retry=RetryRule(attempts=settings.bus_attempts), heartbeat_s=settings.bus_lease_s / 3),
+        clock=clock,
+        metrics=made.metrics,
+        stop=made.stop_work,
+    )

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from antiphon.app.engines import KINDS
 from antiphon.app.settings import Settings
 from antiphon.cli.screen import ERR, download_progress
 from antiphon.errors import AntiphonError
 from antiphon.providers.weights import Progress, Weights
 
 
-def needed(settings: Settings) -> list[str]:
-    """Return the names of the weights that the configured engines load by default."""
-    chosen = {*settings.stt, *settings.llm, *settings.tts, *settings.vad, *settings.end_of_turn}
+def needed(settings: Settings, kinds: Collection[str] = KINDS) -> list[str]:
+    """Return the names of the weights that the configured engines of these kinds load by default."""
+    chosen = {name for kind in kinds for name in getattr(settings, kind)}
     own = {"whisper": settings.whisper_path, "smollm2": settings.smollm2_path}
     given = {engine for engine, path in own.items() if path is not None}
     table = Weights(settings.data_dir).list()
     return [held.model.name for held in table if held.model.engine in chosen - given]
 
 
-def pull_missing(settings: Settings) -> None:
+def pull_missing(settings: Settings, kinds: Collection[str] = KINDS) -> None:
     """Fetch what is missing, with progress. What cannot be had is said; whether that matters its engine decides."""
     weights = Weights(settings.data_dir, offline=settings.offline)
     held = {held.model.name: held for held in weights.list()}
-    wanted = [name for name in needed(settings) if not held[name].complete]
+    wanted = [name for name in needed(settings, kinds) if not held[name].complete]
     if not wanted or settings.offline:
         return
     with download_progress() as report:

@@ -13,6 +13,7 @@ from antiphon.version import VERSION
 
 COMMANDS = {
     "serve": "Serve everything on one port.",
+    "worker": "Work for the gateways of a fleet.",
     "talk": "Ask a server a question by voice, hear its answer.",
     "models": "List, bring and check the weights of the engines.",
     "doctor": "What works here, and what mends the rest.",

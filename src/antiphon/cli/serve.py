@@ -1,4 +1,4 @@
-"""``antiphon serve``: everything in one process."""
+"""``antiphon serve``: everything in one process, or the gateway of a fleet."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from antiphon.app.memory import return_large_buffers
+from antiphon.app.roles import Roles, engine_kinds, parse_roles
 from antiphon.app.settings import Settings, load_settings
 from antiphon.app.wiring import platform
 from antiphon.cli.first_run import pull_missing
@@ -47,7 +48,8 @@ def serve(
     data_dir
         Folder of weights, database and certificates.
     roles
-        Which parts to run; "all" is the only choice until there is a fleet.
+        Which parts to run, comma-separated: all, gateway, transcribe, respond, speak, translate, score. Less than all
+        needs ANTIPHON_REDIS_URL, which the other processes share.
     offline
         Download nothing: missing weights are an error.
     tls_cert
@@ -57,17 +59,27 @@ def serve(
     tls_self_signed
         Make a certificate for this machine in the data directory and use it.
     """
-    if roles != "all":
-        raise InvalidRequest(f"Unknown role '{roles}': this version runs all roles in one process.", param="roles")
+    chosen = parse_roles(roles.split(","))
+    settings = prepare(host, chosen, data_dir, offline)
+    tls = _tls(settings, tls_cert, tls_key, make=tls_self_signed)
+    run_platform(settings, chosen, host, port, tls)
+
+
+def prepare(host: str, roles: Roles, data_dir: Path | None, offline: bool | None) -> Settings:
+    """Load the settings and bring about what these roles need on this machine. Raises `InvalidRequest`."""
     given: dict[str, Any] = {"data_dir": data_dir, "offline": offline}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     logs.configure(service="antiphon", level=settings.log_level, levels=settings.log_levels, style=settings.log_format)
     refuse_open_exposure(host, is_open=not settings.api_keys)
     _make_data_dir(settings.data_dir)
-    tls = _tls(settings, tls_cert, tls_key, make=tls_self_signed)
-    pull_missing(settings)
+    pull_missing(settings, engine_kinds(roles))
+    return settings
+
+
+def run_platform(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None = None) -> None:
+    """Run these roles until a signal comes."""
     return_large_buffers()
-    _runner()(_serve(settings, host, port, tls))
+    _runner()(_serve(settings, roles, host, port, tls))
 
 
 def _make_data_dir(folder: Path) -> None:
@@ -94,10 +106,10 @@ def _runner() -> Any:
     return uvloop.run
 
 
-async def _serve(settings: Settings, host: str, port: int, tls: TlsFiles | None) -> None:
+async def _serve(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    async with platform(settings) as running:
+    async with platform(settings, roles=roles) as running:
         options = ServerOptions(
             host=host,
             port=port,

@@ -83,7 +83,7 @@ class RedisConnection:
         pause = FullJitterBackoff(_PAUSE_S, 0.02)
         failures = 0
         while True:
-            pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+            pubsub = self._client.pubsub()
             try:
                 await pubsub.subscribe(*channels)
                 yield None

@@ -55,7 +55,15 @@ class InterpretingLink:
         session_id = machine.state.session.id
         limits = options.limits
         self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
-        self._jobs = JobDesk(services.bus, services.clock, tenant, session_id, 0, timeout_s=services.job_timeout_s)
+        self._jobs = JobDesk(
+            services.bus,
+            services.clock,
+            tenant,
+            session_id,
+            0,
+            timeout_s=services.job_timeout_s,
+            on_refused=self._result,
+        )
         self._work: Pump[tuple[str, jobs.Queue, jobs.Work]] = Pump(group, f"jobs {session_id}", self._submit)
         self._input = InputBuffer(AudioPcm())
         self._detector_rate = DetectorRate(PCM_HZ)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
 import msgspec
+import structlog
 
 from antiphon import ids
 from antiphon.conversation.machine import Conversation
@@ -16,12 +17,16 @@ from antiphon.conversation.state import Rules
 from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
 from antiphon.doors.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices
-from antiphon.errors import AntiphonError, InvalidRequest
+from antiphon.errors import AntiphonError, Fenced, InvalidRequest, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
-from antiphon.ports.sessions import Sessions
+from antiphon.ports.sessions import SessionRecord, Sessions
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 
+TAKEN_OVER = 4409
+"""Close code of a connection whose session another one has taken up."""
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+
+_log = structlog.get_logger("antiphon.gateway")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class RealtimeOptions:
     limits: LinkLimits = field(default_factory=LinkLimits)
     defaults: Defaults = field(default_factory=Defaults)
     gateway_id: str = "gateway"
+    heartbeat_s: float = 10.0
+    """Between two signs of life of the sessions; a third of what they live without one is right."""
 
 
 class RealtimeDoor:
@@ -52,26 +59,51 @@ class RealtimeDoor:
         self._metrics = metrics
         self._options = options
         self._attendance = attendance
+        self._owned: dict[Connection, SessionRecord] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
         """Serve one WebSocket."""
         try:
             identity, session, rules = self._admit(scope)
+            record = await self._sessions.claim(identity.tenant, session.id, self._options.gateway_id)
         except AntiphonError as error:
             self._metrics.error("realtime", error.type)
             await refuse(send, error)
             return
-        await receive()
-        await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
-        if _is_beta(scope):
-            await _refuse_beta(send)
-            return
-        with self._attendance.connect(scope, receive, send) as connection:
-            await self._run(connection, identity, session, rules)
+        try:
+            await receive()
+            await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
+            if _is_beta(scope):
+                await _refuse_beta(send)
+                return
+            with self._attendance.connect(scope, receive, send) as connection:
+                self._owned[connection] = record
+                await self._run(connection, identity, session, rules, record.epoch)
+        finally:
+            await self._let_go(record)
 
-    async def _run(self, connection: Connection, identity: Identity, session: AnySession, rules: Rules) -> None:
+    async def keep_alive(self) -> None:
+        """Give a sign of life for every session, endlessly; a session that another gateway has taken over is left."""
+        while True:
+            await asyncio.sleep(self._options.heartbeat_s)
+            for connection, record in list(self._owned.items()):
+                try:
+                    await self._sessions.heartbeat(record)
+                except Fenced:
+                    connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
+                except ProviderUnavailable as error:  # those that are open go on
+                    _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
+
+    async def _let_go(self, record: SessionRecord) -> None:
+        try:
+            await self._sessions.end(record, resumable=False)
+        except ProviderUnavailable as error:  # it runs out by itself
+            _log.warning("a session could not be ended", session_id=record.session_id, error=str(error))
+
+    async def _run(
+        self, connection: Connection, identity: Identity, session: AnySession, rules: Rules, epoch: int
+    ) -> None:
         clock = self._services.clock
-        record = await self._sessions.claim(identity.tenant, session.id, self._options.gateway_id)
         machine = Conversation.begin(
             session, rules, seed=ids.token(12), now=clock.wall(), lasts_s=self._options.defaults.lasts_s
         )
@@ -85,13 +117,13 @@ class RealtimeDoor:
                 connection,
                 tenant=identity.tenant,
                 session_id=session.id,
-                epoch=record.epoch,
+                epoch=epoch,
             )
 
         try:
             await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
         finally:
-            await self._sessions.end(record, resumable=False)
+            del self._owned[connection]
 
     def _admit(self, scope: Scope) -> tuple[Identity, AnySession, Rules]:
         """Decide who comes and which session it will be, before any state exists."""

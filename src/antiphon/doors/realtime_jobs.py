@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+
+import structlog
 
 from antiphon.clock import Clock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
 from antiphon.doors.realtime_audio import PCM_HZ, Clip
-from antiphon.errors import Overloaded
+from antiphon.errors import Overloaded, ProviderUnavailable
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     AnswerDone,
@@ -30,6 +32,8 @@ from antiphon.wire.jobs import (
     Work,
 )
 
+_log = structlog.get_logger("antiphon.gateway")
+
 ANSWER_S = 600.0
 """Longest an answer may take to be written and spoken; its engines bound each step of it themselves."""
 
@@ -37,13 +41,25 @@ ANSWER_S = 600.0
 class JobDesk:
     """Submits a session's jobs; all results come through the session's one pipe."""
 
-    def __init__(self, bus: Bus, clock: Clock, tenant: str, session_id: str, epoch: int, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        tenant: str,
+        session_id: str,
+        epoch: int,
+        *,
+        timeout_s: float,
+        on_refused: Callable[[JobFailed], None],
+    ) -> None:
+        """``on_refused`` is told of jobs that no queue took."""
         self._bus = bus
         self._clock = clock
         self._tenant = tenant
         self._session_id = session_id
         self._epoch = epoch
         self._timeout_s = timeout_s
+        self._on_refused = on_refused
         self._pipe = f"t:{tenant}:session:{{{session_id}}}"
         self._clips: dict[str, Clip] = {}
         self._speech_pipes: dict[str, str] = {}
@@ -93,14 +109,19 @@ class JobDesk:
         )
         try:
             await self._bus.submit(job)
-        except Overloaded as error:
-            failed = JobFailed(job.id, error.type, error.code, error.message, transient=True)
-            await self._bus.write(self._pipe, (failed,), epoch=self._epoch)
+        except (Overloaded, ProviderUnavailable) as error:
+            self._on_refused(JobFailed(job.id, error.type, error.code, error.message, transient=True))
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job."""
-        await self._bus.cancel(f"{self._session_id}.{job_id}")
+        await self._call_off(job_id)
         await self._drop_speech(job_id)
+
+    async def _call_off(self, job_id: str) -> None:
+        try:
+            await self._bus.cancel(f"{self._session_id}.{job_id}")
+        except ProviderUnavailable as error:  # what it still says is for a response that is over
+            _log.warning("a job could not be cancelled", session_id=self._session_id, error=str(error))
 
     async def settled(self, entry: PipeEntry) -> None:
         """Let go of what the job needed, if this was its last result."""
@@ -110,7 +131,13 @@ class JobDesk:
     async def _drop_speech(self, job_id: str) -> None:
         pipe = self._speech_pipes.pop(job_id, None)
         if pipe is not None:
+            await self._drop(pipe)
+
+    async def _drop(self, pipe: str) -> None:
+        try:
             await self._bus.drop(pipe)
+        except ProviderUnavailable as error:  # nobody touches it any more, and so it runs out
+            _log.warning("a pipe could not be dropped", pipe=pipe, error=str(error))
 
     def name(self, entry: PipeEntry) -> str:
         """Return the machine's own id of the job that an entry comes from."""
@@ -146,7 +173,7 @@ class JobDesk:
     async def close(self, running: Iterable[str]) -> None:
         """Cancel what still runs and drop the pipes."""
         for job_id in list(running):
-            await self._bus.cancel(f"{self._session_id}.{job_id}")
+            await self._call_off(job_id)
         for pipe in self._speech_pipes.values():
-            await self._bus.drop(pipe)
-        await self._bus.drop(self._pipe)
+            await self._drop(pipe)
+        await self._drop(self._pipe)

@@ -111,7 +111,15 @@ class Link:
         self._session_id = session_id
         self._clock = services.clock
         self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
-        self._jobs = JobDesk(services.bus, services.clock, tenant, session_id, epoch, timeout_s=services.job_timeout_s)
+        self._jobs = JobDesk(
+            services.bus,
+            services.clock,
+            tenant,
+            session_id,
+            epoch,
+            timeout_s=services.job_timeout_s,
+            on_refused=self._result,
+        )
         self._commands: Pump[Effect] = Pump(group, f"jobs {session_id}", self._command)
         self._intake = Intake(self, services.vad, max_append_bytes=limits.max_append_bytes)
         self._ends_group = EndsGroup(group)

@@ -21,6 +21,9 @@ from antiphon.doors.transcriptions import create_transcription, create_translati
 MAX_JSON_BYTES = 2**20
 """Largest body of everything but uploads."""
 
+OPERATION_ROUTES: tuple[HTTPRouteHandler, ...] = (health, ready, metrics)
+"""What every process answers, whatever its role."""
+
 API_ROUTES: tuple[HTTPRouteHandler, ...] = (
     create_speech,
     create_transcription,
@@ -32,18 +35,16 @@ API_ROUTES: tuple[HTTPRouteHandler, ...] = (
     create_translation_secret,
     create_legacy_session,
     create_legacy_transcription_session,
-    health,
-    ready,
-    metrics,
+    *OPERATION_ROUTES,
 )
 """What the OpenAPI document describes."""
 
 
-def build_rest(services: RestServices) -> AsgiApp:
-    """Return the REST doors as one ASGI app."""
+def build_rest(services: RestServices, routes: tuple[HTTPRouteHandler, ...] = API_ROUTES) -> AsgiApp:
+    """Return REST doors, by default all of them, as one ASGI app."""
     app = Litestar(
-        route_handlers=[*API_ROUTES, openapi_json, docs_page],
-        state=State({"services": services, "api_routes": API_ROUTES}),
+        route_handlers=[*routes, openapi_json, docs_page],
+        state=State({"services": services, "api_routes": routes}),
         exception_handlers=HANDLERS,
         openapi_config=None,
         request_max_body_size=MAX_JSON_BYTES,

@@ -143,7 +143,7 @@ class _Worker:
             flag.cancel()
         if error is None:
             error = _result(attempt)
-        return await self._settler.settle(lease, error, touched=output.touched)
+        return await self._settle(lease, error, touched=output.touched)
 
     async def _attempt(self, job: Job, output: _Output) -> BaseException | None:
         """Run the handler; what goes wrong is returned, so that it does not end the worker."""
@@ -175,6 +175,8 @@ class _Worker:
                 await lease.renew()
             except LeaseLost as error:
                 return error
+            except ProviderUnavailable as error:  # the bus is away: go on, another may do it once more
+                _log.warning("a lease could not be renewed", job_id=lease.job.id, error=str(error))
 
     async def _break_off(self, job: Job, attempt: asyncio.Task[BaseException | None], output: _Output) -> None:
         """Cancel the handler; from now on it can emit nothing, even if it goes on."""
@@ -187,11 +189,22 @@ class _Worker:
     async def _leave(self, lease: Lease, attempt: asyncio.Task[BaseException | None], output: _Output) -> None:
         """The worker itself was cancelled: settle what is done, give back what is not."""
         if attempt.done() and not attempt.cancelled():
-            await self._settler.settle(lease, attempt.result(), touched=output.touched)
+            await self._settle(lease, attempt.result(), touched=output.touched)
         else:
             output.shut = True
             attempt.cancel()
-            await self._settler.give_back(lease, touched=output.touched)
+            try:
+                await self._settler.give_back(lease, touched=output.touched)
+            except ProviderUnavailable as error:
+                _log.warning("a job could not be given back", job_id=lease.job.id, error=str(error))
+
+    async def _settle(self, lease: Lease, error: BaseException | None, *, touched: bool) -> str:
+        """End the job; where the bus is away its lease runs out, and it is done once more."""
+        try:
+            return await self._settler.settle(lease, error, touched=touched)
+        except ProviderUnavailable as away:
+            _log.warning("a job could not be settled", job_id=lease.job.id, error=str(away))
+            return "lost"
 
 
 def _result(attempt: asyncio.Task[BaseException | None]) -> BaseException | None:

@@ -66,7 +66,8 @@ def test_a_wrong_setting_is_one_line_that_says_what_to_do(
 
 
 @pytest.mark.parametrize(("arguments", "hint"), [
-    (["--roles", "gateway"], "Unknown role 'gateway'"),
+    (["--roles", "singer"], "There is no role 'singer'"),
+    (["--roles", "gateway"], "ANTIPHON_REDIS_URL is not set"),
     (["--tls-cert", "cert.pem"], "go together"),
     (["--tls-key", "key.pem"], "go together"),
     (["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], "certificate or key cannot be used"),

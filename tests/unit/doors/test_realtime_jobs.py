@@ -50,7 +50,8 @@ class Stage:
     def __init__(self, **limits: Any) -> None:
         self.clock = VirtualClock()
         self.bus = EmbeddedBus(self.clock, strict=True, **limits)
-        self.desk = JobDesk(self.bus, self.clock, "acme", "sess_1", 7, timeout_s=30.0)
+        self.refused: list[JobFailed] = []
+        self.desk = JobDesk(self.bus, self.clock, "acme", "sess_1", 7, timeout_s=30.0, on_refused=self.refused.append)
         self.results = self.desk.results()
         self._claims: dict[Queue, AsyncIterator[Lease]] = {}
 
@@ -115,8 +116,7 @@ async def test_a_full_queue_is_the_failure_of_that_job_and_of_nothing_else() -> 
     stage = Stage(queue_limit=1)
     await stage.desk.answer(WRITTEN)
     await stage.desk.answer(ANSWER)
-    failed = await stage.result()
-    assert isinstance(failed, JobFailed)
+    (failed,) = stage.refused
     assert (failed.job_id, failed.error_type, failed.code) == ("sess_1.job_1", "overloaded_error", "queue_full")
     assert failed.transient
     assert stage.bus.depth("speak") == 1

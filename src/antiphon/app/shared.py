@@ -1,0 +1,106 @@
+"""What the processes of a fleet share: in one process its own memory, else Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from antiphon.app.settings import Settings
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import Clock
+from antiphon.errors import InvalidRequest, ProviderUnavailable
+from antiphon.observe.metrics import Metrics
+from antiphon.ports.bus import Bus
+from antiphon.ports.sessions import Sessions
+from antiphon.state.embedded import EmbeddedSessions
+from antiphon.wire.jobs import Queue
+
+PIPE_BYTES = 128 * 2**10
+"""Results that may wait for one session; a client that does not read holds its workers back."""
+_DEPTH_S = 5.0
+
+_log = structlog.get_logger("antiphon.bus")
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The bus and the sessions."""
+
+    bus: Bus
+    sessions: Sessions
+    depth: Callable[[Queue], Awaitable[int]]
+
+    async def watch_queues(self, metrics: Metrics, queues: Sequence[Queue]) -> None:
+        """Keep the gauges of these queues up to date, endlessly."""
+        depths: dict[Queue, int] = dict.fromkeys(queues, 0)
+        for queue in queues:
+            metrics.watch_queue(queue, partial(depths.__getitem__, queue))
+        while True:
+            for queue in queues:
+                try:
+                    depths[queue] = await self.depth(queue)
+                except ProviderUnavailable as error:
+                    _log.warning("a queue cannot be counted", queue=queue, error=str(error))
+            await asyncio.sleep(_DEPTH_S)
+
+
+@asynccontextmanager
+async def shared(settings: Settings, clock: Clock) -> AsyncGenerator[Shared]:
+    """Open what the settings name, and close it. Raises `ProviderUnavailable` where Redis does not answer."""
+    if settings.redis_url:
+        async with _over_redis(settings) as made:
+            yield made
+    else:
+        yield _in_memory(settings, clock)
+
+
+def _in_memory(settings: Settings, clock: Clock) -> Shared:
+    bus = EmbeddedBus(
+        clock,
+        lease_s=settings.bus_lease_s,
+        attempts=settings.bus_attempts,
+        pipe_bytes=PIPE_BYTES,
+        strict=settings.bus_strict,
+    )
+    sessions = EmbeddedSessions(clock, resume_window_s=settings.resume_window_s, liveness_s=settings.session_liveness_s)
+
+    async def depth(queue: Queue) -> int:
+        return bus.depth(queue)
+
+    return Shared(bus, sessions, depth)
+
+
+@asynccontextmanager
+async def _over_redis(settings: Settings) -> AsyncGenerator[Shared]:
+    try:
+        from antiphon.bus.redis.bus import RedisBus
+        from antiphon.bus.redis.jobs import QueueLimit
+        from antiphon.bus.redis.pipes import PipeLimit
+        from antiphon.connections.redis import RedisConnection
+        from antiphon.state.redis.sessions import RedisSessions
+    except ModuleNotFoundError as error:
+        variable = "ANTIPHON_REDIS_URL"
+        raise InvalidRequest(
+            f"{variable} is set, and the client of Redis is missing: pip install 'antiphon[fleet]'", param=variable
+        ) from error
+    connection = RedisConnection(
+        settings.redis_url, most=settings.redis_connections, patience_s=settings.redis_patience_s
+    )
+    try:
+        bus = RedisBus(
+            connection,
+            queues=QueueLimit(lease_s=settings.bus_lease_s, attempts=settings.bus_attempts),
+            pipes=PipeLimit(bytes=PIPE_BYTES),
+        )
+        await bus.start()
+        sessions = RedisSessions(
+            connection, resume_window_s=settings.resume_window_s, liveness_s=settings.session_liveness_s
+        )
+        yield Shared(bus, sessions, bus.depth)
+    finally:
+        await connection.close()

@@ -1,0 +1,43 @@
+"""``antiphon worker``: a part of a fleet that no client talks to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from antiphon.app.roles import parse_roles
+from antiphon.cli.serve import prepare, run_platform
+from antiphon.errors import InvalidRequest
+
+
+def worker(
+    *roles: str,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    data_dir: Path | None = None,
+    offline: Annotated[bool | None, Parameter(negative="")] = None,
+) -> None:
+    """Work for the gateways that share ANTIPHON_REDIS_URL; several roles may share a process.
+
+    Example: antiphon worker transcribe respond speak
+
+    Parameters
+    ----------
+    roles
+        What to do: transcribe, respond, speak, translate, score.
+    host
+        Address of /health, /ready and /metrics.
+    port
+        Port of them; 0 takes a free one.
+    data_dir
+        Folder of weights and database.
+    offline
+        Download nothing: missing weights are an error.
+    """
+    chosen = parse_roles(roles)
+    if "gateway" in chosen:
+        raise InvalidRequest("A gateway is started with antiphon serve --roles gateway.", param="roles")
+    settings = prepare(host, chosen, data_dir, offline)
+    run_platform(settings, chosen, host, port)
