@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from antiphon.entities.speech import Segment, Word
 from antiphon.errors import Fenced, NotFound
+from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import (
     AnswerDone,
     AudioReady,
@@ -293,3 +294,41 @@ async def test_whatever_the_batches_every_reader_sees_all_behind_its_start(
     for start, reader in zip(starts, readers, strict=True):
         assert reader.result() == expected[start:]
     await bus.drop(pipe)
+
+
+# -- attempts of a job ---------------------------------------------------------------------------------------
+
+
+async def test_a_further_attempt_learns_how_far_the_one_before_came(bus: AnyBus) -> None:
+    assert await bus.begin("p", Attempt("j", 2)) == 0
+    await bus.write("p", words("a", "b"), by=Attempt("j", 2))
+    await bus.write("p", words("c"), by=Attempt("other", 1))
+    await bus.write("p", words("d"), by=Attempt("j", 2))
+    assert await bus.begin("p", Attempt("j", 3)) == 3
+    assert texts(await soon(take(bus, "p", 4))) == ["a", "b", "c", "d"]
+
+
+async def test_an_older_attempt_that_wakes_up_late_is_refused(bus: AnyBus) -> None:
+    await bus.write("p", words("first"), by=Attempt("j", 1))
+    await bus.begin("p", Attempt("j", 2))
+    with pytest.raises(Fenced):
+        await bus.write("p", words("late"), by=Attempt("j", 1))
+    await bus.write("p", words("second"), by=Attempt("j", 2))
+    assert texts(await soon(take(bus, "p", 2))) == ["first", "second"]
+
+
+async def test_an_older_attempt_that_waits_for_room_is_refused_too(bus: AnyBus) -> None:
+    writing = asyncio.ensure_future(bus.write("p", words(*range(PIPE_ENTRIES + 1)), by=Attempt("j", 1)))
+    await asyncio.sleep(0.05)
+    assert await bus.begin("p", Attempt("j", 2)) == PIPE_ENTRIES
+    reading = asyncio.ensure_future(take(bus, "p", PIPE_ENTRIES))
+    with pytest.raises(Fenced):
+        await soon(writing)
+    assert len(await soon(reading)) == PIPE_ENTRIES
+
+
+async def test_what_an_ended_job_wrote_is_forgotten(bus: AnyBus) -> None:
+    await bus.write("p", words("a"), by=Attempt("j", 1))
+    await bus.forget("p", "j")
+    await bus.forget("p", "j")
+    assert await bus.begin("p", Attempt("j", 2)) == 0

@@ -10,6 +10,7 @@ from antiphon.bus.pipes import Pipe, PipeLimit, PipeReader
 from antiphon.bus.queues import DeadLetter, JobQueues, QueueLimit
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import ProviderUnavailable
+from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 
 
@@ -69,11 +70,24 @@ class EmbeddedBus:
         return tuple(self._queues.dead)
 
     # -- pipes ---------------------------------------------------------------------------------------------
-    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0) -> None:
-        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch."""
+    async def write(
+        self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
+    ) -> None:
+        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch or attempt."""
         target = self._pipes.get(pipe) or self._open(pipe)
         if target is not None:
-            await target.write(entries, epoch)
+            await target.write(entries, epoch, by)
+
+    async def begin(self, pipe: str, by: Attempt) -> int:
+        """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
+        target = self._pipes.get(pipe) or self._open(pipe)
+        return 0 if target is None else target.begin(by)
+
+    async def forget(self, pipe: str, job_id: str) -> None:
+        """The job has ended."""
+        target = self._pipes.get(pipe)
+        if target is not None:
+            target.forget(job_id)
 
     def read(self, pipe: str, *, after: int = 0) -> PipeReader:
         """Yield ``(position, entry)`` from behind ``after``."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.errors import Fenced, NotFound
+from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import PipeEntry
 
 
@@ -67,6 +68,7 @@ class Pipe:
         "_sizes",
         "_space",
         "_waiting",
+        "_written",
         "name",
         "over",
         "tail",
@@ -88,20 +90,21 @@ class Pipe:
         self._fence = 0
         self._readers: list[weakref.ref[PipeReader]] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._written: dict[str, tuple[int, int]] = {}
         self._line: asyncio.Lock | None = None
         self._space: asyncio.Future[None] | None = None
 
     # -- writing -------------------------------------------------------------------------------------------
-    async def write(self, entries: Sequence[PipeEntry], epoch: int) -> None:
+    async def write(self, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None = None) -> None:
         """Append in order; waits, first come first served, while the pipe is full."""
         line = self._line
-        done = 0 if line is not None and line.locked() else self._append(entries, 0, epoch)
+        done = 0 if line is not None and line.locked() else self._append(entries, 0, epoch, by)
         if done == len(entries):
             return
         if line is None:
             line = self._line = asyncio.Lock()
         async with line:
-            while (done := self._append(entries, done, epoch)) < len(entries):
+            while (done := self._append(entries, done, epoch, by)) < len(entries):
                 self._space = asyncio.get_running_loop().create_future()
                 try:
                     await self._space
@@ -128,12 +131,26 @@ class Pipe:
         self._wake_readers()
         self._wake_writer()
 
-    def _append(self, entries: Sequence[PipeEntry], done: int, epoch: int) -> int:
+    def begin(self, by: Attempt) -> int:
+        """Let only this attempt of its job write from now on; return how many entries the job has written."""
+        written = self._written.get(by.job_id, (0, 0))[1]
+        self._written[by.job_id] = (by.number, written)
+        self._wake_writer()
+        return written
+
+    def forget(self, job_id: str) -> None:
+        """Count no more what a job has written."""
+        self._written.pop(job_id, None)
+
+    def _append(self, entries: Sequence[PipeEntry], done: int, epoch: int, by: Attempt | None) -> int:
         """Append what fits of ``entries[done:]`` and return how many are done."""
         if self.over:
             return len(entries)
         if epoch < self._fence:
             raise Fenced(f"pipe {self.name} belongs to epoch {self._fence}")
+        number, written = self._written.get(by.job_id, (by.number, 0)) if by is not None else (0, 0)
+        if by is not None and by.number < number:
+            raise Fenced(f"job {by.job_id} is in its attempt {number}")
         start = done
         for index in range(start, len(entries)):
             entry = entries[index]
@@ -144,6 +161,8 @@ class Pipe:
             done = index + 1
         if done > start:
             self._wake_readers()
+            if by is not None:
+                self._written[by.job_id] = (by.number, written + done - start)
         return done
 
     def _push(self, entry: PipeEntry, size: int) -> None:

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from antiphon.wire.jobs import Job, PipeEntry, Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One delivery of a job, as the writer of entries."""
+
+    job_id: str
+    number: int
+    """`Job.attempt`."""
 
 
 class Lease(Protocol):
@@ -43,7 +53,9 @@ class Bus(Protocol):
     A pipe keeps the order of its entries and loses none that a present reader has not read; each reader starts at
     ``after``. A pipe is bounded: what was read makes room, and `write` waits while the rest is full. Entries are
     frozen and may arrive as copies.
-    A pipe that was fenced refuses writers of an older epoch with `Fenced`.
+    A pipe that was fenced refuses writers of an older epoch with `Fenced`. It counts what each job has written, over
+    all its attempts, so that a further attempt goes on where the one before was cut off; an older attempt that wakes
+    up late is refused with `Fenced` like an older epoch.
     """
 
     async def submit(self, job: Job) -> None:
@@ -65,8 +77,18 @@ class Bus(Protocol):
         """Return as soon as the cancel flag of this job is up (< 50 ms after `cancel`)."""
         ...
 
-    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0) -> None:
-        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch."""
+    async def write(
+        self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
+    ) -> None:
+        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch or attempt."""
+        ...
+
+    async def begin(self, pipe: str, by: Attempt) -> int:
+        """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
+        ...
+
+    async def forget(self, pipe: str, job_id: str) -> None:
+        """The job has ended: what it wrote need not be counted any more."""
         ...
 
     def read(self, pipe: str, *, after: int = 0) -> AsyncIterator[tuple[int, PipeEntry]]:

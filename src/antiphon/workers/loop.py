@@ -12,7 +12,7 @@ import structlog
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import AntiphonError, LeaseLost, ProviderTimeout, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
-from antiphon.ports.bus import Bus, Lease
+from antiphon.ports.bus import Attempt, Bus, Lease
 from antiphon.wire.jobs import Job, PipeEntry, Queue
 from antiphon.workers.settle import Settler, WorkerOptions
 from antiphon.workers.verdict import JobCancelled
@@ -63,14 +63,28 @@ class _Output:
     def __init__(self, bus: Bus, job: Job) -> None:
         self._bus = bus
         self._job = job
+        self._attempt = Attempt(job.id, job.attempt)
+        self._ahead = 0
+        """Entries that an attempt before this one has written: they are not written again."""
         self.touched = False
         self.shut = False
+
+    async def begin(self) -> None:
+        """Go on behind what an attempt before has written. Raises `ProviderUnavailable` where that cannot be."""
+        if self._job.attempt > 1:
+            self._ahead = await self._bus.begin(self._job.output, self._attempt)
+            if self._ahead and self._job.queue == "respond":
+                self.touched = True  # a model does not say the same again, and its beginning was heard
+                raise ProviderUnavailable("the worker was lost in the middle of an answer", code="worker_lost")
 
     async def emit(self, entries: Sequence[PipeEntry]) -> None:
         if self.shut:
             raise asyncio.CancelledError  # the handler was cancelled and tries to go on
         self.touched = self.touched or bool(entries)
-        await self._bus.write(self._job.output, entries, epoch=self._job.epoch)
+        known = min(self._ahead, len(entries))
+        self._ahead -= known
+        if len(entries) > known:
+            await self._bus.write(self._job.output, entries[known:], epoch=self._job.epoch, by=self._attempt)
 
 
 class _Worker:
@@ -148,6 +162,7 @@ class _Worker:
     async def _attempt(self, job: Job, output: _Output) -> BaseException | None:
         """Run the handler; what goes wrong is returned, so that it does not end the worker."""
         try:
+            await output.begin()
             await self._handler(job, output.emit, self._bus)
         except AntiphonError as error:
             return error

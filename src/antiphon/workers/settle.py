@@ -60,6 +60,8 @@ class Settler:
                     await self._tell(job, entry)
                 finally:
                     await lease.bury(reason)  # also when cancelled: a beginning must not be heard twice
+        if isinstance(verdict, Ended | Failed):
+            await self.bus.forget(job.output, job.id)
         return verdict.outcome
 
     async def give_back(self, lease: Lease, *, touched: bool) -> None:

@@ -12,6 +12,7 @@ from antiphon.bus.redis.jobs import QUEUES, DeadLetter, QueueLimit, RedisJobs, R
 from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import Fenced, ProviderUnavailable
+from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 
 
@@ -71,9 +72,19 @@ class RedisBus:
         return await self._jobs.dead_letters(queue)
 
     # -- pipes -------------------------------------------------------------------------------------------------------
-    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0) -> None:
-        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch."""
-        await self._pipes.write(pipe, entries, epoch)
+    async def write(
+        self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
+    ) -> None:
+        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch or attempt."""
+        await self._pipes.write(pipe, entries, epoch, by)
+
+    async def begin(self, pipe: str, by: Attempt) -> int:
+        """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
+        return await self._pipes.begin(pipe, by)
+
+    async def forget(self, pipe: str, job_id: str) -> None:
+        """The job has ended."""
+        await self._pipes.forget(pipe, job_id)
 
     def read(self, pipe: str, *, after: int = 0) -> AsyncGenerator[tuple[int, PipeEntry]]:
         """Yield ``(position, entry)`` from behind ``after``."""
@@ -100,3 +111,4 @@ class RedisBus:
         failed = JobFailed(job.id, ProviderUnavailable.type, "attempts_exhausted", message, transient=True)
         with suppress(Fenced):  # a newer owner does not wait for it
             await self._pipes.write(job.output, (failed,), job.epoch, force=True)
+        await self._pipes.forget(job.output, job.id)

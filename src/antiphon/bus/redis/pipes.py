@@ -18,6 +18,7 @@ from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.bus.redis.inbox import Inbox, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.errors import Fenced, NotFound, ProviderUnavailable
+from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import PipeEntry
 
 _LOOK_S = 1.0
@@ -30,8 +31,8 @@ _AT_ONCE = 32
 """Most entries that are fetched at a time."""
 _UNBOUNDED = 2**53
 
-_WRITE, _READ, _LEAVE, _FENCE = (
-    Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "fence")
+_WRITE, _READ, _LEAVE, _FENCE, _BEGIN = (
+    Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "fence", "begin")
 )
 _log = structlog.get_logger("antiphon.bus")
 
@@ -55,17 +56,19 @@ class RedisPipes:
         self._written = 0
         self.closed = False
 
-    async def write(self, pipe: str, entries: Sequence[PipeEntry], epoch: int, *, force: bool = False) -> None:
+    async def write(
+        self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None = None, *, force: bool = False
+    ) -> None:
         """Append in order; waits, first come first served, while the pipe is full. Raises `Fenced`."""
         line = self._lines.setdefault(pipe, asyncio.Lock())
         try:
             async with line:
-                await self._write(pipe, entries, epoch, _UNBOUNDED if force else 0)
+                await self._write(pipe, entries, epoch, by, _UNBOUNDED if force else 0)
         finally:
             if not line.locked() and self._lines.get(pipe) is line:
                 del self._lines[pipe]
 
-    async def _write(self, pipe: str, entries: Sequence[PipeEntry], epoch: int, bound: int) -> None:
+    async def _write(self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None, bound: int) -> None:
         packed = [(weigh(entry), encode_entry(entry)) for entry in entries]
         most_entries, most_bytes = bound or self._limit.entries, bound or self._limit.bytes
         done = 0
@@ -83,15 +86,25 @@ class RedisPipes:
                     self._written,
                     pipe,
                     _KEPT_MS,
+                    by.job_id if by else "",
+                    by.number if by else 0,
                     *arguments,
                 )
                 if kind == b"over":
                     return
                 if kind == b"fenced":
-                    raise Fenced(f"pipe {pipe} belongs to epoch {rest[0]}")
+                    raise Fenced(f"pipe {pipe} belongs to epoch {rest[0]}, or the job to a later attempt")
                 done += rest[0]
                 if done < len(packed):
                     await woken(event, _LOOK_S)
+
+    async def begin(self, pipe: str, by: Attempt) -> int:
+        """Let only this attempt of its job write from now on; return how many entries the job has written."""
+        return int(await self._connection.run(_BEGIN, _keys(pipe)[1:2], by.job_id, by.number, _KEPT_MS))
+
+    async def forget(self, pipe: str, job_id: str) -> None:
+        """Count no more what a job has written."""
+        await self._connection.command("HDEL", _keys(pipe)[1], f"of {job_id}")
 
     async def read(self, pipe: str, after: int) -> AsyncGenerator[tuple[int, PipeEntry]]:
         """Yield ``(position, entry)`` from behind ``after``; ends when the pipe is dropped. Raises `NotFound`."""

@@ -1,10 +1,11 @@
 -- Append entries to a pipe, as many as have room; what every present reader has read makes room.
 -- KEYS  1 entries  2 state of the pipe  3 its readers: name -> "position expires inbox"
 -- ARGV  1 epoch  2 most entries  3 most weight  4 inbox of the writer  5 number of this write  6 pipe  7 how long an
---       untouched pipe is kept, ms  8... weight and entry, msgpack, in turns
+--       untouched pipe is kept, ms  8 job that writes, or empty  9 number of its attempt
+--       10... weight and entry, msgpack, in turns
 -- gives {"done", how many} or {"fenced", epoch} or {"over"}
 local state = redis.call('HMGET', KEYS[2], 'over', 'fence', 'tail', 'tail_weight', 'head', 'head_weight', 'read',
-  'by ' .. ARGV[4])
+  'by ' .. ARGV[4], 'of ' .. ARGV[8])
 if state[1] then
   return {'over'}
 end
@@ -17,6 +18,10 @@ if state[8] then -- the answer to this very write was lost on its way
   if number == ARGV[5] then
     return {'done', tonumber(done)}
   end
+end
+local attempt, written = string.match(state[9] or '0 0', '(%d+) (%d+)')
+if ARGV[8] ~= '' and tonumber(ARGV[9]) < tonumber(attempt) then
+  return {'fenced', fence}
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -40,7 +45,7 @@ for at = 1, #readers, 2 do
 end
 
 local length, done = redis.call('XLEN', KEYS[1]), 0
-for at = 8, #ARGV, 2 do
+for at = 10, #ARGV, 2 do
   local weight = tonumber(ARGV[at])
   local function fits()
     return length == 0 or (length < tonumber(ARGV[2]) and tail_weight - head_weight + weight <= tonumber(ARGV[3]))
@@ -61,6 +66,9 @@ for at = 8, #ARGV, 2 do
 end
 
 redis.call('HSET', KEYS[2], 'tail', tail, 'tail_weight', tail_weight, 'by ' .. ARGV[4], ARGV[5] .. ' ' .. done)
+if ARGV[8] ~= '' then
+  redis.call('HSET', KEYS[2], 'of ' .. ARGV[8], ARGV[9] .. ' ' .. string.format('%d', written + done))
+end
 for _, key in ipairs(KEYS) do
   redis.call('PEXPIRE', key, ARGV[7])
 end

@@ -1,0 +1,108 @@
+"""A fleet on this machine: Valkey, gateways and workers, each a process that may be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import redis
+
+from tests.serving import STUBS
+from tests.valkey import Valkey, valkey
+
+ENGINES = {f"ANTIPHON_{name.upper()}": str(value) for name, value in STUBS.items() if name != "bus_strict"}
+
+
+class Member:
+    """A process of the fleet."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    @functools.cached_property
+    def url(self) -> str:
+        """Where it answers; waits until it does."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith("antiphon ready"), line
+        return line.split()[-1]
+
+    @property
+    def ws(self) -> str:
+        return self.url.replace("http", "ws", 1)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        assert self.url
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def terminate(self, within_s: float = 20.0) -> int:
+        """Ask it to end, and return its exit code."""
+        assert self.url
+        self.process.terminate()
+        return self.process.wait(within_s)
+
+
+class Fleet:
+    """Starts members, and ends those that are left."""
+
+    def __init__(self, server: Valkey, folder: Path, settings: dict[str, object]) -> None:
+        self.valkey = server
+        self._members: list[Member] = []
+        own = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
+        given = {f"ANTIPHON_{name.upper()}": str(value) for name, value in settings.items()}
+        shared = {"ANTIPHON_REDIS_URL": server.url, "ANTIPHON_DATA_DIR": str(folder), "ANTIPHON_LOG_LEVEL": "warning"}
+        self._environment = own | ENGINES | shared | given
+
+    def gateway(self) -> Member:
+        """Start a gateway."""
+        return self._start("serve", "--roles", "gateway", "--port", "0")
+
+    def worker(self, *roles: str) -> Member:
+        """Start a worker."""
+        return self._start("worker", *roles)
+
+    def holder(self, queue: str, group: str) -> Member:
+        """Return the worker that has a job of this queue in its hands."""
+        with redis.Redis.from_url(self.valkey.url) as client:
+            (job,) = client.xpending_range(f"antiphon:queue:{{{queue}}}:normal", group, "-", "+", 1)
+        pid = int(job["consumer"].decode().split("-")[-2])
+        return next(member for member in self._members if member.process.pid == pid)
+
+    def _start(self, *words: str) -> Member:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "antiphon", *words], env=self._environment, stdout=subprocess.PIPE, text=True
+        )
+        member = Member(process)
+        self._members.append(member)
+        return member
+
+    def stop(self) -> None:
+        """End everybody."""
+        left = [member.process for member in self._members if member.process.poll() is None]
+        for process in left:
+            process.kill()
+        for member in self._members:
+            member.process.wait()
+            if member.process.stdout is not None:
+                member.process.stdout.close()
+
+
+@contextlib.contextmanager
+def fleet(**settings: object) -> Iterator[Fleet]:
+    """Run a fleet with a Valkey of its own; leases and signs of life are short."""
+    short = {"bus_lease_s": 1, "session_liveness_s": 3, "resume_window_s": 5, "drain_s": 5}
+    with valkey() as server, tempfile.TemporaryDirectory(prefix="antiphon-fleet-") as folder:
+        made = Fleet(server, Path(folder), {**short, **settings})
+        try:
+            yield made
+        finally:
+            made.stop()

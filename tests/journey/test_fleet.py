@@ -1,0 +1,128 @@
+"""Conversations over a fleet of real processes, some of which are killed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import websockets
+
+from tests.fleet import Fleet, Member, fleet
+from tests.serving import Client, recording, silence
+
+WORDS = 20
+WORD_MS = 100
+SPEECH_BYTES = WORDS * WORD_MS * 48
+SLOW = {"stub_llm_words": WORDS, "stub_llm_wps": 20, "stub_tts_ms_per_word": WORD_MS, "stub_stt_ms": 500}
+"""Turns that take their time, so that a worker can be killed in the middle."""
+
+
+class Talk:
+    """A conversation; knows what was heard of each answer."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._begin = 0
+
+    async def ask(self, *, aloud: bool = False) -> None:
+        """Say something that is answered."""
+        self._begin = len(self.client.events)
+        if aloud:
+            await self.client.append(recording("spk1_snt4.wav") + silence(1))
+        else:
+            await self.client.say_text("tell me")
+            await self.client.send("response.create")
+
+    async def answer(self) -> tuple[str, int]:
+        """Return how the answer ended, and the bytes of its speech."""
+        async with asyncio.timeout(20):
+            done = await self.client.until("response.done")
+        kind = "response.output_audio.delta"
+        deltas = [event["delta"] for event in self.client.events[self._begin :] if event["type"] == kind]
+        return done["response"]["status"], sum(len(base64.b64decode(delta)) for delta in deltas)
+
+
+@contextlib.asynccontextmanager
+async def talk(gateway: Member) -> AsyncIterator[Talk]:
+    async with websockets.connect(f"{gateway.ws}/v1/realtime?model=gpt-realtime") as socket:
+        client = Client(socket)
+        await client.until("session.created")
+        yield Talk(client)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Fleet]:
+    with fleet(**SLOW) as made:
+        yield made
+
+
+async def test_what_is_said_to_either_gateway_is_heard_and_answered_by_the_workers(running: Fleet) -> None:
+    gateways = [running.gateway(), running.gateway()]
+    workers = [running.worker("transcribe", "score"), running.worker("respond"), running.worker("speak")]
+    for gateway in gateways:
+        async with talk(gateway) as one:
+            await one.ask(aloud=True)
+            assert await one.answer() == ("completed", SPEECH_BYTES)
+    assert [member.terminate() for member in (*workers, *gateways)] == [0] * 5
+
+
+async def test_a_voice_that_is_killed_in_mid_answer_costs_nothing_that_is_said(running: Fleet) -> None:
+    gateway, helper = running.gateway(), running.worker("transcribe", "score", "respond")
+    voices = [running.worker("speak") for _ in range(3)]
+    assert all(member.url for member in (helper, *voices))
+    async with talk(gateway) as one:
+        for _ in range(2):
+            await one.ask()
+            await one.client.until("response.output_audio.delta")
+            running.holder("speak", "tts-workers").kill()
+            assert await one.answer() == ("completed", SPEECH_BYTES)
+    assert len([voice for voice in voices if voice.process.poll() is None]) == 1
+    for member in (gateway, helper, *voices):
+        member.kill()
+
+
+async def test_an_ear_that_is_killed_at_work_costs_a_moment(running: Fleet) -> None:
+    gateway, helper = running.gateway(), running.worker("score", "respond", "speak")
+    ears = [running.worker("transcribe") for _ in range(2)]
+    assert all(member.url for member in (helper, *ears))
+    async with talk(gateway) as one:
+        await one.ask(aloud=True)
+        await one.client.until("input_audio_buffer.committed")
+        running.holder("transcribe", "stt-workers").kill()
+        assert await one.answer() == ("completed", SPEECH_BYTES)
+    assert len([ear for ear in ears if ear.process.poll() is None]) == 1
+    for member in (gateway, helper, *ears):
+        member.kill()
+
+
+async def test_a_model_that_is_killed_in_mid_answer_ends_the_answer_and_not_the_session(running: Fleet) -> None:
+    gateway, helper = running.gateway(), running.worker("transcribe", "score", "speak")
+    models = [running.worker("respond")]
+    async with talk(gateway) as one:
+        await one.ask()
+        await one.client.until("response.output_audio.delta")
+        models.append(running.worker("respond"))
+        models[0].kill()
+        status, _ = await one.answer()
+        assert status in ("failed", "incomplete")
+        await one.ask()
+        assert await one.answer() == ("completed", SPEECH_BYTES)
+    for member in (gateway, helper, models[1]):
+        member.kill()
+
+
+async def test_a_redis_that_is_killed_and_comes_back_holds_everybody_up_for_a_moment(running: Fleet) -> None:
+    gateway, helper = running.gateway(), running.worker("transcribe", "score", "respond", "speak")
+    async with talk(gateway) as one:
+        for _ in range(2):
+            await one.ask()
+            await one.client.until("response.output_audio.delta")
+            running.valkey.kill()
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(running.valkey.start)
+            assert await one.answer() == ("completed", SPEECH_BYTES)
+    for member in (gateway, helper):
+        member.kill()
