@@ -55,7 +55,7 @@ async def talk(gateway: Member) -> AsyncIterator[Talk]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Fleet]:
-    with fleet(**SLOW) as made:
+    with fleet(redis_patience_s=2, **SLOW) as made:
         yield made
 
 
@@ -124,5 +124,26 @@ async def test_a_redis_that_is_killed_and_comes_back_holds_everybody_up_for_a_mo
             await asyncio.sleep(0.3)
             await asyncio.to_thread(running.valkey.start)
             assert await one.answer() == ("completed", SPEECH_BYTES)
+    for member in (gateway, helper):
+        member.kill()
+
+
+async def test_while_redis_is_away_nobody_is_let_in_and_who_is_in_stays(running: Fleet) -> None:
+    gateway, helper = running.gateway(), running.worker("transcribe", "score", "respond", "speak")
+    async with talk(gateway) as one:
+        running.valkey.kill()
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"{gateway.ws}/v1/realtime?model=gpt-realtime")
+        assert refused.value.response.status_code == 503
+        await one.ask()
+        status, heard = await one.answer()
+        assert (status, heard) == ("failed", 0)
+        await asyncio.to_thread(running.valkey.start)
+        async with asyncio.timeout(15):
+            while status != "completed":
+                await one.ask()
+                status, heard = await one.answer()
+        assert heard == SPEECH_BYTES
+        assert "error" not in one.client.types()
     for member in (gateway, helper):
         member.kill()

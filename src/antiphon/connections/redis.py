@@ -54,6 +54,7 @@ class RedisConnection:
 
     def __init__(self, url: str, *, most: int = 50, patience_s: float = 5.0) -> None:
         """Prepare connections, at most ``most`` at a time, without opening one. Raises `InvalidRequest`."""
+        self._url = url
         self._patience_s = patience_s
         self._client = _client(url, most)
 
@@ -83,7 +84,8 @@ class RedisConnection:
         pause = FullJitterBackoff(_PAUSE_S, 0.02)
         failures = 0
         while True:
-            pubsub = self._client.pubsub()
+            client = _client(self._url, 2, retries=0)  # a connection that is made anew behind our back misses messages
+            pubsub = client.pubsub()
             try:
                 await pubsub.subscribe(*channels)
                 yield None
@@ -97,6 +99,7 @@ class RedisConnection:
                 await asyncio.sleep(pause.compute(failures))
             finally:
                 await pubsub.aclose()
+                await client.aclose()
 
     @asynccontextmanager
     async def _patience(self) -> AsyncGenerator[None]:
@@ -125,10 +128,10 @@ async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str]]:
         is_asked = message is None
 
 
-def _client(url: str, most: int) -> Any:
+def _client(url: str, most: int, retries: int = -1) -> Any:
     options: dict[str, Any] = {
         "protocol": 2,
-        "retry": Retry(FullJitterBackoff(_PAUSE_S, 0.02), -1),  # for ever: our own patience ends it
+        "retry": Retry(FullJitterBackoff(_PAUSE_S, 0.02), retries),  # for ever: our own patience ends it
         "retry_on_error": list(_AWAY),
         "socket_timeout": None,  # with one of its own the library loses cancellations (seen with 8.1 on Python 3.11)
         "health_check_interval": 15,

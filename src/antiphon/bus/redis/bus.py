@@ -30,6 +30,7 @@ class RedisBus:
         queues: QueueLimit | None = None,
         pipes: PipeLimit | None = None,
     ) -> None:
+        self._connection = connection
         self._inbox = Inbox(connection, f"antiphon:inbox:{ids.token(12)}", QUEUES)
         self._pipes = RedisPipes(connection, self._inbox, pipes or PipeLimit())
         self._jobs = RedisJobs(connection, self._inbox, queues or QueueLimit(), self._give_up)
@@ -37,14 +38,10 @@ class RedisBus:
 
     async def start(self) -> None:
         """Listen for wake-ups. Raises `ProviderUnavailable` when Redis is away."""
+        await self._connection.command("PING")
         subscribed = asyncio.Event()
         self._listener = asyncio.create_task(self._inbox.run(subscribed), name="redis inbox")
-        try:
-            async with asyncio.timeout(10):
-                await subscribed.wait()
-        except TimeoutError as error:
-            await self.close()
-            raise ProviderUnavailable("Redis is away: no subscription was made", code="redis_unavailable") from error
+        await subscribed.wait()
 
     # -- jobs --------------------------------------------------------------------------------------------------------
     async def submit(self, job: Job) -> None:

@@ -1,0 +1,90 @@
+"""The connection to Redis: its URLs, and a server that is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from antiphon.bus.redis.bus import RedisBus
+from antiphon.connections.redis import RedisConnection, Script
+from antiphon.errors import InvalidRequest, ProviderUnavailable
+from tests.valkey import valkey
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1", "127.0.0.1:6379", "redis://127.0.0.1:port", "redis+sentinel://h:p/s"]
+)
+def test_a_url_that_is_none_is_refused_by_the_name_of_its_setting(url: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        RedisConnection(url)
+    assert refused.value.param == "ANTIPHON_REDIS_URL"
+    assert "redis://" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h:1/2", "rediss://h", "redis+sentinel://a:1,b:2/main", "redis+cluster://h:7000"]
+)
+async def test_every_kind_of_url_is_taken(url: str) -> None:
+    await RedisConnection(url).close()
+
+
+async def test_a_server_that_is_away_is_waited_for_and_then_named() -> None:
+    with socket.socket() as taken:  # nobody listens here
+        taken.bind(("127.0.0.1", 0))
+        connection = RedisConnection(f"redis://127.0.0.1:{taken.getsockname()[1]}", patience_s=0.2)
+        with pytest.raises(ProviderUnavailable) as away:
+            await connection.command("PING")
+        assert away.value.code == "redis_unavailable"
+        await connection.close()
+
+
+async def test_a_server_that_does_not_answer_ends_the_patience_too() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        connection = RedisConnection(f"redis://127.0.0.1:{deaf.getsockname()[1]}", patience_s=0.2)
+        with pytest.raises(ProviderUnavailable):
+            await connection.command("PING")
+        await connection.close()
+
+
+async def test_a_server_that_comes_back_in_time_is_not_noticed() -> None:
+    with valkey() as server:
+        connection = RedisConnection(server.url)
+        script = Script("return redis.call('INCR', KEYS[1])", "0" * 40)
+        assert await connection.run(script, ["n"]) == 1
+        heard: list[str | None] = []
+
+        async def listen() -> None:
+            nonlocal heard
+            async for message in connection.listen(["c"]):
+                heard += [message[1] if message else None]
+
+        listening = asyncio.create_task(listen())
+        await asyncio.sleep(0.1)
+        server.kill()
+        later = asyncio.create_task(connection.run(script, ["n"]))
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(server.start)
+        assert await later == 2
+        until = time.monotonic() + 5
+        while heard[-1] != "again" and time.monotonic() < until:
+            await connection.command("PUBLISH", "c", "again")
+            await asyncio.sleep(0.05)
+        assert heard[:2] == [None, None]
+        assert heard[-1] == "again"
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await connection.close()
+
+
+async def test_a_bus_does_not_start_without_its_server() -> None:
+    with valkey() as server:
+        server.kill()
+        connection = RedisConnection(server.url, patience_s=0.2)
+        with pytest.raises(ProviderUnavailable):
+            await RedisBus(connection).start()
+        await connection.close()
