@@ -1,7 +1,7 @@
 # One word per task. A fresh machine needs Python 3.11, pip and make; `make env` brings the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs gen clients fuzz fmt lint env audit
+.PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz fmt lint env audit
 
 EXTRAS := local kokoro piper espeak microphone fleet
 BIN := .venv/bin
@@ -15,10 +15,16 @@ export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 unexport VIRTUAL_ENV
 
 help: # list the words
-	@awk -F ':[^#]*# ' '/^[a-z]+:.*# / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) # ask a server of its own a question by voice, and keep the spoken answer as a WAV
 	$(BIN)/python examples/demo.py
+
+fleet: $(READY) # start Valkey, two gateways behind a front and workers on this machine, and run the demo against them
+	$(BIN)/python -m tools.fleet up
+
+fleet-down: $(READY) # stop that fleet
+	$(BIN)/python -m tools.fleet down
 
 test: $(READY) # run every layer of tests, servers included, and hold the coverage against its bars
 	$(BIN)/python tests/layers.py

@@ -1,8 +1,8 @@
 """The main job on real input: an official OpenAI client asks a server of ours a question by voice.
 
-Starts ``antiphon serve`` with its packaged engines, streams a recording at real pace through the ``openai``
-package, prints what was heard and answered with a latency table, and writes the spoken answer as a WAV. Then the
-answer's own transcription, by the same server, is compared with its text.
+Starts ``antiphon serve`` with its packaged engines, unless the URL of a server is given, streams a recording at real
+pace through the ``openai`` package, prints what was heard and answered with a latency table, and writes the spoken
+answer as a WAV. Then the answer's own transcription, by the same server, is compared with its text.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ QUESTION = ROOT / "tests" / "audio" / "spk1_snt5.wav"
 MOST_WER = 0.15
 
 
-def main() -> int:
-    """Run the demo; returns the exit code."""
+def main(urls: list[str]) -> int:
+    """Run the demo against the server that is given, or against one of its own; returns the exit code."""
     out = ROOT / "demo" / "answer.wav"
+    if urls:
+        return ask(urls[0], out)
     with tempfile.TemporaryFile("w+") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "antiphon", "serve", "--port", "0"], stdout=subprocess.PIPE, stderr=log, text=True
@@ -37,13 +39,18 @@ def main() -> int:
                 print(log.read())
                 return 1
             url = ready[-1]
-            print(f"server at {url}; asking with {QUESTION.relative_to(ROOT)}\n", flush=True)
-            talk = [sys.executable, "-m", "antiphon", "talk", str(QUESTION), "--url", url, "--out", str(out)]
-            talked = subprocess.run(talk, check=False)
-            return talked.returncode or check(url, out)
+            return ask(url, out)
         finally:
             server.terminate()
             server.wait(30)
+
+
+def ask(url: str, out: Path) -> int:
+    """Ask by voice, and keep the answer."""
+    print(f"server at {url}; asking with {QUESTION.relative_to(ROOT)}\n", flush=True)
+    talk = [sys.executable, "-m", "antiphon", "talk", str(QUESTION), "--url", url, "--out", str(out)]
+    talked = subprocess.run(talk, check=False)
+    return talked.returncode or check(url, out)
 
 
 def check(url: str, out: Path) -> int:
@@ -59,4 +66,4 @@ def check(url: str, out: Path) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

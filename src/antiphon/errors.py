@@ -144,6 +144,10 @@ class Fenced(Permanent):
     default_code = "fenced"
 
 
+class Superseded(Fenced):
+    """A later attempt of the same job is under way; what this one writes no longer counts."""
+
+
 class LeaseLost(Permanent):
     """The lease ran out and the job went to another worker."""
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antiphon.entities.speech import Segment, Word
-from antiphon.errors import Fenced, NotFound
+from antiphon.errors import Fenced, NotFound, Superseded
 from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import (
     AnswerDone,
@@ -332,3 +332,12 @@ async def test_what_an_ended_job_wrote_is_forgotten(bus: AnyBus) -> None:
     await bus.forget("p", "j")
     await bus.forget("p", "j")
     assert await bus.begin("p", Attempt("j", 2)) == 0
+
+
+async def test_an_older_attempt_that_begins_late_is_refused(bus: AnyBus) -> None:
+    await bus.begin("p", Attempt("j", 3))
+    with pytest.raises(Superseded):
+        await bus.begin("p", Attempt("j", 2))
+    await bus.write("p", words("a"), by=Attempt("j", 3))
+    with pytest.raises(Superseded):
+        await bus.write("p", words("b"), by=Attempt("j", 2))

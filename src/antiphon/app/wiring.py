@@ -107,6 +107,9 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                 try:
                     yield made
                 finally:
+                    for work in made.work:  # what is at work is given back while there is a bus to take it
+                        work.cancel()
+                    await asyncio.gather(*made.work, return_exceptions=True)
                     await own.bus.close()
                     await made.writer.drain()
                     for helper in helpers:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
-from antiphon.errors import Fenced, NotFound
+from antiphon.errors import Fenced, NotFound, Superseded
 from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import PipeEntry
 
@@ -133,7 +133,9 @@ class Pipe:
 
     def begin(self, by: Attempt) -> int:
         """Let only this attempt of its job write from now on; return how many entries the job has written."""
-        written = self._written.get(by.job_id, (0, 0))[1]
+        number, written = self._written.get(by.job_id, (0, 0))
+        if number > by.number:
+            raise Superseded(f"job {by.job_id} is in its attempt {number}")
         self._written[by.job_id] = (by.number, written)
         self._wake_writer()
         return written
@@ -150,7 +152,7 @@ class Pipe:
             raise Fenced(f"pipe {self.name} belongs to epoch {self._fence}")
         number, written = self._written.get(by.job_id, (by.number, 0)) if by is not None else (0, 0)
         if by is not None and by.number < number:
-            raise Fenced(f"job {by.job_id} is in its attempt {number}")
+            raise Superseded(f"job {by.job_id} is in its attempt {number}")
         start = done
         for index in range(start, len(entries)):
             entry = entries[index]

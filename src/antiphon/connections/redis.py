@@ -92,10 +92,10 @@ class RedisConnection:
                 failures = 0
                 async for heard in _messages(pubsub):
                     yield heard
-            except (*_AWAY, OSError) as error:
+            except (exceptions.RedisError, OSError) as error:
                 failures += 1
                 if failures == 1:
-                    _log.warning("redis is away", error=repr(error))
+                    _log.warning("redis sends no wake-ups", error=repr(error))
                 await asyncio.sleep(pause.compute(failures))
             finally:
                 await pubsub.aclose()
@@ -106,8 +106,8 @@ class RedisConnection:
         try:
             async with asyncio.timeout(self._patience_s):
                 yield
-        except (*_AWAY, OSError) as error:  # TimeoutError is an OSError
-            raise ProviderUnavailable(f"Redis is away: {error!r}", code="redis_unavailable") from error
+        except (exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError
+            raise ProviderUnavailable(f"Redis cannot be used: {error!r}", code="redis_unavailable") from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -146,6 +146,7 @@ def _client(url: str, most: int, retries: int = -1) -> Any:
             return Sentinel(nodes, **options).master_for(service or "mymaster", **options)
         if scheme == "redis+cluster":
             parts = urlsplit(f"//{rest}")
+            options["retry"] = Retry(FullJitterBackoff(_PAUSE_S, 0.02), 50)  # it takes no "for ever"
             return RedisCluster(parts.hostname, parts.port or 6379, password=parts.password, **options)
         return Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=most, **options))
     except ValueError as error:

@@ -245,6 +245,8 @@ def failed(step: Step, response: ResponseState, event: Failed) -> None:
     if event.job_id == response.speak_job_id:
         output.speech_lost(step, response)
         return
+    if response.answered:  # its words are all here: the job was done once more, in vain
+        return
     kind = "server_error" if event.error_type == "api_error" else event.error_type
     end(step, response, "failed", error=ResponseError(kind, event.code, event.message))
 

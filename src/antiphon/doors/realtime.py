@@ -90,9 +90,21 @@ class RealtimeDoor:
                 try:
                     await self._sessions.heartbeat(record)
                 except Fenced:
-                    connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
+                    await self._take_back(connection, record)
                 except ProviderUnavailable as error:  # those that are open go on
                     _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
+
+    async def _take_back(self, connection: Connection, record: SessionRecord) -> None:
+        """Leave a session to the gateway that has it now; one that ran out while Redis was away is ours again."""
+        try:
+            if await self._sessions.find(record.tenant, record.session_id) is not None:
+                connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
+            elif connection in self._owned:
+                self._owned[connection] = await self._sessions.claim(
+                    record.tenant, record.session_id, record.gateway_id
+                )
+        except ProviderUnavailable as error:
+            _log.warning("a session could not be taken back", session_id=record.session_id, error=str(error))
 
     async def _let_go(self, record: SessionRecord) -> None:
         try:

@@ -197,3 +197,6 @@ PipeEntry = (
     | ScoreReady
     | JobFailed
 )
+
+LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady, JobFailed)
+"""The last entry of a job is one of these."""

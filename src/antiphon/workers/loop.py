@@ -13,7 +13,7 @@ from antiphon.clock import Clock, SystemClock
 from antiphon.errors import AntiphonError, LeaseLost, ProviderTimeout, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Attempt, Bus, Lease
-from antiphon.wire.jobs import Job, PipeEntry, Queue
+from antiphon.wire.jobs import LAST, Job, PipeEntry, Queue
 from antiphon.workers.settle import Settler, WorkerOptions
 from antiphon.workers.verdict import JobCancelled
 
@@ -82,6 +82,8 @@ class _Output:
             raise asyncio.CancelledError  # the handler was cancelled and tries to go on
         self.touched = self.touched or bool(entries)
         known = min(self._ahead, len(entries))
+        if known and isinstance(entries[-1], LAST):
+            known = min(known, len(entries) - 1)  # whoever waits must hear the end, if need be twice
         self._ahead -= known
         if len(entries) > known:
             await self._bus.write(self._job.output, entries[known:], epoch=self._job.epoch, by=self._attempt)

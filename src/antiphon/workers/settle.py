@@ -11,7 +11,7 @@ import structlog
 from antiphon.clock import Clock
 from antiphon.errors import AntiphonError, Fenced, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
-from antiphon.ports.bus import Bus, Lease
+from antiphon.ports.bus import Attempt, Bus, Lease
 from antiphon.wire.jobs import Job, JobFailed
 from antiphon.workers.verdict import Ended, Failed, Lost, Retry, RetryRule, failure, judge
 
@@ -60,7 +60,7 @@ class Settler:
                     await self._tell(job, entry)
                 finally:
                     await lease.bury(reason)  # also when cancelled: a beginning must not be heard twice
-        if isinstance(verdict, Ended | Failed):
+        if isinstance(verdict, Ended) and not isinstance(error, Fenced):
             await self.bus.forget(job.output, job.id)
         return verdict.outcome
 
@@ -79,7 +79,7 @@ class Settler:
     async def _tell(self, job: Job, entry: JobFailed) -> None:
         try:
             async with asyncio.timeout(self.options.farewell_s):
-                await self.bus.write(job.output, (entry,), epoch=job.epoch)
+                await self.bus.write(job.output, (entry,), epoch=job.epoch, by=Attempt(job.id, job.attempt))
         except TimeoutError:
             _log.warning("nobody reads a failure", **_who(job))
         except Fenced:

@@ -13,7 +13,7 @@ from antiphon.errors import InvalidRequest
 @pytest.mark.parametrize(
     ("names", "roles"),
     [(["all"], ALL), (["gateway"], {"gateway"}), (["speak", "score"], {"speak", "score"}), (["speak", "all"], ALL)],
-    ids=str,
+    ids=["all", "one", "two", "one and all"],
 )
 def test_roles_are_named(names: list[str], roles: set[str]) -> None:
     assert parse_roles(names) == roles

@@ -34,6 +34,8 @@ QUEUES: tuple[Queue, ...] = get_args(Queue)
 _CLASSES = ("high", "normal", "low")
 _LOOK_S = 1.0
 """So often a claim looks by itself, in case a wake-up got lost."""
+_SOONEST_S = 0.02
+"""What is due may be another's: an exhausted job is not for those who work."""
 _REMEMBERED_MS = 60_000
 """So long an ended job is known."""
 _FLAG_MS = 600_000
@@ -198,7 +200,7 @@ class RedisJobs:
             _log.warning("no job can be claimed", queue=queue, error=str(error))
             return None, _LOOK_S
         if len(found) == 1:
-            return None, _LOOK_S if found[0] < 0 else min(_LOOK_S, found[0] / 1000)
+            return None, _LOOK_S if found[0] < 0 else min(_LOOK_S, max(_SOONEST_S, found[0] / 1000))
         _, data, attempt, reason = found
         job = msgspec.structs.replace(decode_job(data), attempt=attempt)
         return RedisLease(self, job, consumer, token, reason.decode()), 0.0
@@ -242,8 +244,11 @@ class RedisJobs:
             lease, _ = await self._claim(queue, "undertaker", exhausted=True)
             if lease is None:
                 await asyncio.sleep(min(_LOOK_S, self._limit.lease_s / 2))
-            else:
+                continue
+            try:
                 await self._give_up(lease.job, lease.token, lease.reason)
+            except ProviderUnavailable as error:  # once more when this lease runs out
+                _log.warning("a job could not be given up", job_id=lease.job.id, error=str(error))
 
     # -- cancelling --------------------------------------------------------------------------------------------------
     async def cancel(self, job_id: str) -> None:

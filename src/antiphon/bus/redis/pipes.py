@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -17,7 +18,7 @@ from antiphon import ids
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.bus.redis.inbox import Inbox, woken
 from antiphon.connections.redis import RedisConnection, Script
-from antiphon.errors import Fenced, NotFound, ProviderUnavailable
+from antiphon.errors import Fenced, NotFound, ProviderUnavailable, Superseded
 from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import PipeEntry
 
@@ -27,6 +28,8 @@ _PRESENT_MS = 5_000
 """A reader that was not heard of for so long is gone, and holds nobody up."""
 _KEPT_MS = 900_000
 """So long a pipe is kept that nobody touches."""
+_ABANDONED_MS = 60_000
+"""So long a full pipe waits for a reader that has left: another gateway may take up its session."""
 _AT_ONCE = 32
 """Most entries that are fetched at a time."""
 _UNBOUNDED = 2**53
@@ -52,7 +55,7 @@ class RedisPipes:
         self._connection = connection
         self._inbox = inbox
         self._limit = limit
-        self._lines: dict[str, asyncio.Lock] = {}
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._written = 0
         self.closed = False
 
@@ -60,20 +63,23 @@ class RedisPipes:
         self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None = None, *, force: bool = False
     ) -> None:
         """Append in order; waits, first come first served, while the pipe is full. Raises `Fenced`."""
+        if force:  # does not wait in line: who stands there may wait for long
+            await self._write(pipe, entries, epoch, by, f"{self._inbox.name}:force", _UNBOUNDED)
+            return
         line = self._lines.setdefault(pipe, asyncio.Lock())
-        try:
-            async with line:
-                await self._write(pipe, entries, epoch, by, _UNBOUNDED if force else 0)
-        finally:
-            if not line.locked() and self._lines.get(pipe) is line:
-                del self._lines[pipe]
+        async with line:
+            await self._write(pipe, entries, epoch, by, self._inbox.name)
 
-    async def _write(self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None, bound: int) -> None:
+    async def _write(
+        self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None, writer: str, bound: int = 0
+    ) -> None:
         packed = [(weigh(entry), encode_entry(entry)) for entry in entries]
         most_entries, most_bytes = bound or self._limit.entries, bound or self._limit.bytes
         done = 0
         with self._inbox.watch(self._inbox.name, pipe) as event:
-            while done < len(packed) and not self.closed:
+            while done < len(packed):
+                if self.closed:
+                    raise ProviderUnavailable("the bus is closed", code="bus_closed")
                 self._written += 1
                 arguments = [part for pair in packed[done:] for part in pair]
                 kind, *rest = await self._connection.run(
@@ -82,25 +88,31 @@ class RedisPipes:
                     epoch,
                     most_entries,
                     most_bytes,
-                    self._inbox.name,
+                    writer,
                     self._written,
                     pipe,
                     _KEPT_MS,
                     by.job_id if by else "",
                     by.number if by else 0,
+                    _ABANDONED_MS,
                     *arguments,
                 )
                 if kind == b"over":
                     return
                 if kind == b"fenced":
-                    raise Fenced(f"pipe {pipe} belongs to epoch {rest[0]}, or the job to a later attempt")
+                    raise Fenced(f"pipe {pipe} belongs to epoch {rest[0]}")
+                if kind == b"superseded":
+                    raise Superseded(f"a job that writes to pipe {pipe} is in its attempt {rest[0]}")
                 done += rest[0]
                 if done < len(packed):
                     await woken(event, _LOOK_S)
 
     async def begin(self, pipe: str, by: Attempt) -> int:
         """Let only this attempt of its job write from now on; return how many entries the job has written."""
-        return int(await self._connection.run(_BEGIN, _keys(pipe)[1:2], by.job_id, by.number, _KEPT_MS))
+        written = int(await self._connection.run(_BEGIN, _keys(pipe)[1:2], by.job_id, by.number, _KEPT_MS))
+        if written < 0:
+            raise Superseded(f"a later attempt of job {by.job_id} has begun")
+        return written
 
     async def forget(self, pipe: str, job_id: str) -> None:
         """Count no more what a job has written."""

@@ -12,8 +12,10 @@ if position < tonumber(state[2] or 0) then
   return {'gone'}
 end
 local time = redis.call('TIME')
-local expires = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[4]
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local expires = now + ARGV[4]
 redis.call('HSET', KEYS[3], ARGV[1], string.format('%d %d %s', position, expires, ARGV[5]))
+redis.call('HSET', KEYS[2], 'seen', now)
 if tonumber(ARGV[3]) > tonumber(state[3] or 0) then
   redis.call('HSET', KEYS[2], 'read', ARGV[3])
 end

@@ -2,10 +2,11 @@
 -- KEYS  1 entries  2 state of the pipe  3 its readers: name -> "position expires inbox"
 -- ARGV  1 epoch  2 most entries  3 most weight  4 inbox of the writer  5 number of this write  6 pipe  7 how long an
 --       untouched pipe is kept, ms  8 job that writes, or empty  9 number of its attempt
---       10... weight and entry, msgpack, in turns
--- gives {"done", how many} or {"fenced", epoch} or {"over"}
+--       10 how long a full pipe waits for a reader that has left, ms
+--       11... weight and entry, msgpack, in turns
+-- gives {"done", how many} or {"fenced", epoch} or {"superseded", attempt} or {"over"}
 local state = redis.call('HMGET', KEYS[2], 'over', 'fence', 'tail', 'tail_weight', 'head', 'head_weight', 'read',
-  'by ' .. ARGV[4], 'of ' .. ARGV[8])
+  'by ' .. ARGV[4], 'of ' .. ARGV[8], 'seen')
 if state[1] then
   return {'over'}
 end
@@ -21,7 +22,7 @@ if state[8] then -- the answer to this very write was lost on its way
 end
 local attempt, written = string.match(state[9] or '0 0', '(%d+) (%d+)')
 if ARGV[8] ~= '' and tonumber(ARGV[9]) < tonumber(attempt) then
-  return {'fenced', fence}
+  return {'superseded', tonumber(attempt)}
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -45,7 +46,7 @@ for at = 1, #readers, 2 do
 end
 
 local length, done = redis.call('XLEN', KEYS[1]), 0
-for at = 10, #ARGV, 2 do
+for at = 11, #ARGV, 2 do
   local weight = tonumber(ARGV[at])
   local function fits()
     return length == 0 or (length < tonumber(ARGV[2]) and tail_weight - head_weight + weight <= tonumber(ARGV[3]))
@@ -58,6 +59,9 @@ for at = 10, #ARGV, 2 do
     redis.call('HSET', KEYS[2], 'head', head, 'head_weight', head_weight)
   end
   if not fits() then
+    if not is_read and state[10] and now - tonumber(state[10]) > tonumber(ARGV[10]) then
+      return {'over'} -- its reader died, and nobody has come in its place
+    end
     redis.call('HSET', KEYS[2], 'waits ' .. ARGV[4], 1)
     break
   end
