@@ -14,10 +14,8 @@ from pathlib import Path
 
 import redis
 
-from tests.serving import STUBS
+from tests.serving import STUB_ENVIRONMENT
 from tests.valkey import Valkey, valkey
-
-ENGINES = {f"ANTIPHON_{name.upper()}": str(value) for name, value in STUBS.items() if name != "bus_strict"}
 
 
 class Member:
@@ -60,7 +58,7 @@ class Fleet:
         own = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
         given = {f"ANTIPHON_{name.upper()}": str(value) for name, value in settings.items()}
         shared = {"ANTIPHON_REDIS_URL": server.url, "ANTIPHON_DATA_DIR": str(folder), "ANTIPHON_LOG_LEVEL": "warning"}
-        self._environment = own | ENGINES | shared | given
+        self._environment = own | STUB_ENVIRONMENT | shared | given
 
     def gateway(self) -> Member:
         """Start a gateway."""

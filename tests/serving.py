@@ -32,6 +32,10 @@ STUBS: dict[str, Any] = {
 }
 
 
+STUB_ENVIRONMENT = {f"ANTIPHON_{name.upper()}": str(value) for name, value in STUBS.items() if name != "bus_strict"}
+"""The stub engines for a server in a process of its own, whose messages are not packed twice."""
+
+
 class Served:
     """A running server."""
 

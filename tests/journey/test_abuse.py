@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 import websockets
 
-from tests.serving import STUBS, Client
+from tests.serving import STUB_ENVIRONMENT, Client
 
-ENGINES = {f"ANTIPHON_{name.upper()}": str(value) for name, value in STUBS.items() if name != "bus_strict"}
 MIB = 2**20
 GREEDY = 50
 """Clients that ask for a long answer and read none of it."""
@@ -66,7 +65,7 @@ async def server(data_dir: Path, **settings: object) -> AsyncIterator[Server]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "antiphon", "serve", "--port", "0",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        env={**_plain_environment(), **ENGINES, "ANTIPHON_DATA_DIR": str(data_dir), **own},
+        env={**_plain_environment(), **STUB_ENVIRONMENT, "ANTIPHON_DATA_DIR": str(data_dir), **own},
     )  # fmt: skip
     assert process.stdout is not None
     async with asyncio.timeout(60):

@@ -12,24 +12,18 @@ from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
 from antiphon.ids import new_id
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
-    AnswerDone,
+    LAST,
     Job,
     JobFailed,
     PipeEntry,
     Queue,
     Respond,
     Score,
-    ScoreReady,
     Speak,
-    SpeechDone,
     Transcribe,
-    TranscriptReady,
     Translate,
-    TranslationReady,
     Work,
 )
-
-_LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady)
 
 _BY_CODE: dict[str, type[AntiphonError]] = {
     str(kind.default_code): kind
@@ -93,7 +87,7 @@ class Desk:
             deadline = self._clock.now() + timeout_s
             while not ended:
                 entry = await self._next(entries, deadline - self._clock.now())
-                ended = isinstance(entry, (*_LAST, JobFailed))
+                ended = isinstance(entry, (*LAST, JobFailed))
                 if isinstance(entry, JobFailed):
                     raise error_of(entry)
                 yield entry

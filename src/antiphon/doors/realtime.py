@@ -78,7 +78,10 @@ class RealtimeDoor:
                 return
             with self._attendance.connect(scope, receive, send) as connection:
                 self._owned[connection] = record
-                await self._run(connection, identity, session, rules, record.epoch)
+                try:
+                    await self._run(connection, identity, session, rules, record.epoch)
+                finally:
+                    record = self._owned.pop(connection)
         finally:
             await self._let_go(record)
 
@@ -100,9 +103,11 @@ class RealtimeDoor:
             if await self._sessions.find(record.tenant, record.session_id) is not None:
                 connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
             elif connection in self._owned:
-                self._owned[connection] = await self._sessions.claim(
-                    record.tenant, record.session_id, record.gateway_id
-                )
+                claimed = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id)
+                if connection in self._owned:
+                    self._owned[connection] = claimed
+                else:  # it has ended meanwhile
+                    await self._let_go(claimed)
         except ProviderUnavailable as error:
             _log.warning("a session could not be taken back", session_id=record.session_id, error=str(error))
 
@@ -132,10 +137,7 @@ class RealtimeDoor:
                 epoch=epoch,
             )
 
-        try:
-            await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
-        finally:
-            del self._owned[connection]
+        await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
 
     def _admit(self, scope: Scope) -> tuple[Identity, AnySession, Rules]:
         """Decide who comes and which session it will be, before any state exists."""

@@ -110,6 +110,7 @@ class JobDesk:
         try:
             await self._bus.submit(job)
         except (Overloaded, ProviderUnavailable) as error:
+            await self._drop_speech(job_id)
             self._on_refused(JobFailed(job.id, error.type, error.code, error.message, transient=True))
 
     async def cancel(self, job_id: str) -> None:

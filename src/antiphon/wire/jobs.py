@@ -198,5 +198,5 @@ PipeEntry = (
     | JobFailed
 )
 
-LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady, JobFailed)
-"""The last entry of a job is one of these."""
+LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady)
+"""The last entry of a job that does not fail is one of these."""

@@ -7,6 +7,7 @@ import socket
 import time
 
 import pytest
+from redis.asyncio import Redis, RedisCluster
 
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection, Script
@@ -28,7 +29,9 @@ def test_a_url_that_is_none_is_refused_by_the_name_of_its_setting(url: str) -> N
     "url", ["redis://h:1/2", "rediss://h", "redis+sentinel://a:1,b:2/main", "redis+cluster://h:7000"]
 )
 async def test_every_kind_of_url_is_taken(url: str) -> None:
-    await RedisConnection(url).close()
+    connection = RedisConnection(url)
+    assert isinstance(connection._client, RedisCluster if "cluster" in url else Redis)
+    await connection.close()
 
 
 async def test_a_server_that_is_away_is_waited_for_and_then_named() -> None:

@@ -210,3 +210,13 @@ async def test_a_closed_desk_leaves_nothing_on_the_bus(stage: Stage) -> None:
     assert stage.bus.dead_letters() == ()
     with pytest.raises(StopAsyncIteration):
         await stage.result()
+
+
+async def test_a_speaker_that_no_queue_took_leaves_no_pipe() -> None:
+    stage = Stage(queue_limit=1)
+    await stage.desk.answer(ANSWER)
+    await stage.take("respond")
+    await stage.desk.answer(StartAnswer("job_8", "job_9", REQUEST, "alto", 1.5))
+    (failed,) = stage.refused
+    assert failed.job_id == "sess_1.job_9"
+    assert "job_9" not in stage.desk._speech_pipes

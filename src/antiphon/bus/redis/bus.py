@@ -15,6 +15,8 @@ from antiphon.errors import Fenced, ProviderUnavailable
 from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 
+_START_S = 10.0
+
 
 class RedisBus:
     """A `Bus` over Redis. One a process; `start` before use.
@@ -41,7 +43,12 @@ class RedisBus:
         await self._connection.command("PING")
         subscribed = asyncio.Event()
         self._listener = asyncio.create_task(self._inbox.run(subscribed), name="redis inbox")
-        await subscribed.wait()
+        try:
+            async with asyncio.timeout(_START_S):
+                await subscribed.wait()
+        except TimeoutError as error:
+            await self.close()
+            raise ProviderUnavailable("Redis lets nobody subscribe", code="redis_unavailable") from error
 
     # -- jobs --------------------------------------------------------------------------------------------------------
     async def submit(self, job: Job) -> None:

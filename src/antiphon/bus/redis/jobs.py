@@ -265,7 +265,7 @@ class RedisJobs:
     async def _is_cancelled(self, job_id: str) -> bool:
         try:
             return bool(await self._connection.command("EXISTS", _flags(QUEUES[-1]) + job_id))
-        except ProviderUnavailable:
+        except ProviderUnavailable:  # asked again soon; the worker's own heartbeat says that Redis is away
             return False
 
 
