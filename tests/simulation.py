@@ -1,7 +1,8 @@
 """A conversation machine with a scripted world around it: workers and a clock that move when told to.
 
 Every input is also given to a shadow that is dumped to bytes and loaded again before each one; both must do the
-same. What the client is sent is checked against the rules of the protocol as it comes.
+same. What the client is sent is checked against the rules of the protocol as it comes. Whatever has to be saved is saved,
+so that another door may take the conversation up at any time.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 
 import msgspec
 
-from antiphon.conversation import effects, inputs, snapshot
+from antiphon.conversation import effects, inputs, resumption, snapshot
 from antiphon.conversation.machine import Conversation
+from antiphon.conversation.saving import Savings
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.entities.speech import Segment
@@ -21,6 +23,18 @@ from antiphon.wire import realtime_codec
 from antiphon.wire.realtime_session import AnySessionUpdate
 
 MS = 24
+OF_WORKERS = (
+    inputs.Transcribing,
+    inputs.Transcribed,
+    inputs.TurnScored,
+    inputs.TextMade,
+    inputs.CallMade,
+    inputs.AnswerMade,
+    inputs.AudioMade,
+    inputs.SentenceMade,
+    inputs.SpeechMade,
+    inputs.Failed,
+)
 SAY = "It is noon. The sun is high."
 
 
@@ -39,7 +53,8 @@ class World:
         self.now = 1000.0
         wish = msgspec.json.decode(b'{"type":"transcription"}', type=AnySessionUpdate) if transcribes else None
         session = describe(wish, Defaults(lasts_s=lasts_s), now=self.now)
-        self._begin = (session, rules or Rules(), "seed", lasts_s)
+        begun = Conversation.begin(session, rules or Rules(), seed="seed", now=self.now, lasts_s=lasts_s)
+        self._origin = snapshot.dump(begun.state)
         self.machine = self._fresh()
         self.shadow = self._fresh()
         self.log: list[tuple[inputs.AnyInput, float]] = []
@@ -55,26 +70,38 @@ class World:
         self.heard = "what time is it"
         self.finish_reason = "stop"
         self._refs = 0
+        self._savings = Savings()
+        self._pipe: list[inputs.AnyInput] = []
+        """What workers have told."""
+        self._items: dict[str, bytes] = {}
+        self._frame, self._position, self._logged, self._since = b"", 0, 0, 0
+        self._started: set[str] = set()
         self.tell(inputs.Opened())
 
     def _fresh(self) -> Conversation:
-        session, rules, seed, lasts_s = self._begin
-        return Conversation.begin(session, rules, seed=seed, now=1000.0, lasts_s=lasts_s)
+        return Conversation(snapshot.load(self._origin))
 
     # -- inputs ------------------------------------------------------------------------------------------------------
     def tell(self, event: inputs.AnyInput) -> list[dict[str, Any]]:
         """Give one input to the machine and its shadow; returns the new events."""
-        before, dumped = len(self.events), snapshot.dump(self.shadow.state)
+        before, dumped, given_out = len(self.events), snapshot.dump(self.shadow.state), self.machine.state.counter
         self.log.append((event, self.now))
         found = self.machine.receive(event, self.now)
+        self._savings.note(found)
         self.shadow = Conversation(snapshot.load(dumped))
         assert self.shadow.receive(event, self.now) == found, "a loaded conversation goes on as if nothing had happened"
         for effect in found:
             self._note(effect)
+        if isinstance(event, OF_WORKERS):
+            self._pipe.append(event)
+        elif resumption.is_noticeable(found, self.machine.state.counter - given_out):
+            self._save()
         fresh = self.events[before:]
         if isinstance(event, inputs.Received | inputs.AudioAppended) and "error" in [one["type"] for one in fresh]:
             self._check_refusal(event, found, dumped)
-        return fresh
+        while not self.machine.state.closed and self.machine.wake_at(self.now) <= self.now:
+            self.tell(inputs.Tick())
+        return self.events[before:]
 
     def _check_refusal(
         self, event: inputs.Received | inputs.AudioAppended, found: list[effects.Effect], dumped: bytes
@@ -86,7 +113,40 @@ class World:
         assert self.events[-1]["error"]["event_id"] == given
         before = snapshot.load(dumped)
         before.counter = self.machine.state.counter
+        before.client_event = self.machine.state.client_event
         assert before == snapshot.load(snapshot.dump(self.machine.state)), "a refused event changes nothing"
+
+    # -- another door ------------------------------------------------------------------------------------------------
+    def _save(self) -> None:
+        parts = self._savings.take(self.machine.state)
+        self._frame, self._position, self._logged = parts.frame, len(self._pipe), len(self.raw)
+        self._items.update(parts.items)
+        for item_id in parts.gone:
+            del self._items[item_id]
+
+    def resume(self, *, missed: bool = True) -> None:
+        """The door is lost and another one takes the conversation up: everything that was said comes back as it was.
+
+        Without ``missed`` the client asks for nothing that it has missed.
+        """
+        known, limited = dict(self.jobs), bool(self.machine.state.allowances)
+        self.machine = Conversation(snapshot.join(self._frame, self._items))
+        replayed = self.raw[: self._logged]
+        for event in self._pipe[self._position :]:
+            for effect in self.machine.receive(event, self.now):
+                replayed += _frames(effect)
+                if isinstance(effect, effects.StartTranscription | effects.StartScore | effects.StartAnswer):
+                    assert effect.job_id in self._started, "work that was begun is not begun under another name"
+        if not limited:  # what a limit leaves comes from outside and is not saved
+            assert replayed == self.raw
+        self.jobs = known
+        self._position = len(self._pipe)
+        self.speech = resumption.held_refs(self.machine.state)
+        self._origin, self._since = snapshot.dump(self.machine.state), len(self.raw)
+        self.shadow = self._fresh()
+        self.log.clear()
+        self._savings = Savings(self._items)
+        self.tell(inputs.Resumed(self.machine.state.counter + 1000, keeps_answers=missed))
 
     def send(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
         """Send one client event, through the real decoder."""
@@ -162,22 +222,22 @@ class World:
     # -- effects -----------------------------------------------------------------------------------------------------
     def _note(self, effect: effects.Effect) -> None:
         self.effects.append(effect)
+        for frame in _frames(effect):
+            self._sent(frame)
         match effect:
-            case effects.Send():
-                self._sent(realtime_codec.encode(effect.event))
             case effects.SendAudio():
                 self.speech.remove(effect.ref)
                 self.sent_audio.append(self._made_audio[effect.ref])
-                self._sent(realtime_codec.encode_audio_delta(effect.event, b"\0\0"))
-            case effects.SendItem():
-                self._sent(realtime_codec.encode(effect.event))
             case effects.DropSpeech():
                 self.speech.remove(effect.ref)
             case effects.StartTranscription():
+                self._started.add(effect.job_id)
                 self.jobs[effect.job_id] = self._transcription(effect)
             case effects.StartScore():
+                self._started.add(effect.job_id)
                 self.jobs[effect.job_id] = deque([inputs.TurnScored(effect.job_id, 0.9)])
             case effects.StartAnswer():
+                self._started.add(effect.job_id)
                 self._answer(effect)
             case effects.CancelJob():
                 pass  # a late result may still come: the queue stays
@@ -236,15 +296,23 @@ class World:
         return self.started(effects.StartAnswer)[-1].request
 
     def replay(self) -> list[bytes]:
-        """Run the log once more on a fresh machine; returns its frames."""
-        again, frames = self._fresh(), []
+        """Run the log once more on a fresh machine; returns all frames."""
+        again, frames = self._fresh(), self.raw[: self._since]
         for event, now in self.log:
             for effect in again.receive(event, now):
-                if isinstance(effect, effects.Send | effects.SendItem):
-                    frames.append(realtime_codec.encode(effect.event))
-                elif isinstance(effect, effects.SendAudio):
-                    frames.append(realtime_codec.encode_audio_delta(effect.event, b"\0\0"))
+                frames += _frames(effect)
         return frames
+
+
+def _frames(effect: effects.Effect) -> list[bytes]:
+    """Return what an effect sends to the client."""
+    match effect:
+        case effects.Send() | effects.SendItem():
+            return [realtime_codec.encode(effect.event)]
+        case effects.SendAudio():
+            return [realtime_codec.encode_audio_delta(effect.event, b"\0\0")]
+        case _:
+            return []
 
 
 class ClientView:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -165,6 +166,34 @@ async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping(bus: Any
     with pytest.raises(NotFound):
         await soon(take(bus, "p", 1))
     assert texts(await soon(take(bus, "p", 1, after=PIPE_ENTRIES * 3 - 1))) == [str(PIPE_ENTRIES * 3 - 1)]
+
+
+async def leave(entries: AsyncIterator[object]) -> None:
+    """A reader stops reading; one in memory is gone when nobody refers to it any more."""
+    if isinstance(entries, AsyncGenerator):
+        await entries.aclose()
+
+
+async def test_what_a_reader_still_needs_stays_for_the_next_one(bus: AnyBus) -> None:
+    needed = 2
+    entries = bus.read("p", keep=lambda: needed)
+    writer = asyncio.create_task(bus.write("p", words(*range(1, PIPE_ENTRIES + 5))))
+    for _ in range(PIPE_ENTRIES + 2):
+        await soon(anext(entries))
+    assert not writer.done(), "what follows has no room while the reader needs so much"
+    again = bus.read("p", after=2)
+    assert await soon(anext(again)) == (3, *words(3))
+    await leave(again)
+    del again
+    needed = 5
+    assert await soon(anext(entries)) == (PIPE_ENTRIES + 3, *words(PIPE_ENTRIES + 3))
+    await soon(writer)
+    await leave(entries)
+    del entries
+    kept = bus.read("p", after=5)
+    assert await soon(anext(kept)) == (6, *words(6))
+    with pytest.raises(NotFound):
+        await soon(anext(bus.read("p", after=1)))
 
 
 async def test_many_writers_lose_nothing_and_each_keeps_its_order(bus: AnyBus) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 
 from antiphon.clock import VirtualClock
 from antiphon.connections.redis import RedisConnection
-from antiphon.errors import Fenced
-from antiphon.ports.sessions import Sessions
+from antiphon.errors import Fenced, NotFound
+from antiphon.ports.sessions import Change, Saved, Sessions, Taken
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.state.redis.sessions import RedisSessions
 
 RESUME_S = 60.0
 LIVENESS_S = 30.0
+EVENTS_S = 60.0
 
 
 REDIS_SLOWER = 50
@@ -35,14 +37,17 @@ class Stage:
 @asynccontextmanager
 async def embedded(_: str) -> AsyncGenerator[Stage]:
     clock = VirtualClock()
-    yield Stage(EmbeddedSessions(clock, resume_window_s=RESUME_S, liveness_s=LIVENESS_S), clock.advance)
+    yield Stage(
+        EmbeddedSessions(clock, resume_window_s=RESUME_S, liveness_s=LIVENESS_S, event_window_s=EVENTS_S), clock.advance
+    )
 
 
 @asynccontextmanager
 async def redis(url: str) -> AsyncGenerator[Stage]:
     connection = RedisConnection(url)
     await connection.command("FLUSHDB")
-    sessions = RedisSessions(connection, resume_window_s=RESUME_S / REDIS_SLOWER, liveness_s=LIVENESS_S / REDIS_SLOWER)
+    resume, liveness, events = (seconds / REDIS_SLOWER for seconds in (RESUME_S, LIVENESS_S, EVENTS_S))
+    sessions = RedisSessions(connection, resume_window_s=resume, liveness_s=liveness, event_window_s=events)
     yield Stage(sessions, lambda seconds: time.sleep(seconds / REDIS_SLOWER))
     await connection.close()
 
@@ -56,37 +61,92 @@ async def stage(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator
         yield made
 
 
+STATE = Change(b"state", 7, b"jobs", {"a": b"1", "b": b"2"}, (), b"said")
+
+
 async def test_a_claimed_session_is_new_and_connected(stage: Stage) -> None:
     record = await stage.sessions.claim("t", "s", "g1")
     assert (record.tenant, record.session_id, record.gateway_id) == ("t", "s", "g1")
-    assert (record.status, record.snapshot, record.position) == ("connected", b"", 0)
+    assert record.status == "connected"
     assert record.epoch >= 1
     assert await stage.sessions.find("t", "s") == record
 
 
-async def test_what_one_gateway_saves_another_finds(stage: Stage) -> None:
-    record = await stage.sessions.claim("t", "s", "g1")
-    saved = replace(record, snapshot=b"state", position=7)
-    await stage.sessions.save(saved)
-    assert await stage.sessions.find("t", "s") == saved
-
-
-async def test_taking_over_keeps_the_snapshot_under_a_higher_epoch(stage: Stage) -> None:
+async def test_what_one_gateway_saves_another_takes_up_under_a_higher_epoch(stage: Stage) -> None:
     first = await stage.sessions.claim("t", "s", "g1")
-    await stage.sessions.save(replace(first, snapshot=b"state", position=7))
-    second = await stage.sessions.claim("t", "s", "g2")
+    await stage.sessions.save(first, STATE)
+    second, saved = await stage.sessions.resume("t", "s", "g2")
     assert second.epoch > first.epoch
-    assert (second.gateway_id, second.snapshot, second.position) == ("g2", b"state", 7)
+    assert (second.gateway_id, second.status) == ("g2", "connected")
+    assert saved == Saved(b"state", 7, b"jobs", {"a": b"1", "b": b"2"}, (b"said",))
+    assert await stage.sessions.find("t", "s") == second
+
+
+async def test_changes_add_up(stage: Stage) -> None:
+    record = await stage.sessions.claim("t", "s", "g1")
+    await stage.sessions.save(record, STATE)
+    await stage.sessions.save(record, Change(b"newer", 9, b"", {"b": b"3", "c": b"4"}, ("a", "nobody"), b"said more"))
+    await stage.sessions.save(record, Change(b"newest", 9))
+    _, saved = await stage.sessions.resume("t", "s", "g2")
+    assert saved == Saved(b"newest", 9, b"", {"b": b"3", "c": b"4"}, (b"said", b"said more"))
+
+
+async def test_what_was_said_long_ago_is_forgotten(stage: Stage) -> None:
+    record = await stage.sessions.claim("t", "s", "g1")
+    await stage.sessions.save(record, STATE)
+    for _ in range(3):
+        stage.advance(LIVENESS_S - 1)
+        await stage.sessions.save(record, Change(b"newer", 9, events=b"said since"))
+    _, saved = await stage.sessions.resume("t", "s", "g2")
+    assert b"said" not in saved.events
+    assert saved.events[-1] == b"said since"
+
+
+async def test_a_session_that_was_never_saved_cannot_be_taken_up(stage: Stage) -> None:
+    record = await stage.sessions.claim("t", "s", "g1")
+    for session_id in ("s", "nobody"):
+        with pytest.raises(NotFound):
+            await stage.sessions.resume("t", session_id, "g2")
+    assert await stage.sessions.find("t", "s") == record
+
+
+async def test_its_owner_can_take_it_up_again_and_keeps_what_was_saved(stage: Stage) -> None:
+    first = await stage.sessions.claim("t", "s", "g1")
+    await stage.sessions.save(first, STATE)
+    again = await stage.sessions.claim("t", "s", "g1")
+    assert again.epoch > first.epoch
+    _, saved = await stage.sessions.resume("t", "s", "g2")
+    assert saved.snapshot == b"state"
+
+
+async def test_the_former_owner_hears_that_its_session_was_taken(stage: Stage) -> None:
+    heard: list[Taken] = []
+    first = await stage.sessions.claim("t", "s", "g1")
+    await stage.sessions.save(first, STATE)
+    taken = stage.sessions.taken("g1")
+
+    async def listen() -> None:
+        heard.append(await anext(taken))
+
+    listener = asyncio.create_task(listen())
+    async with asyncio.timeout(5):
+        while not heard:  # who has only begun to listen may miss one
+            second, _ = await stage.sessions.resume("t", "s", "g1")
+            await asyncio.wait((listener,), timeout=0.05)
+    assert heard == [Taken("t", "s", second.epoch)]
 
 
 async def test_the_former_owner_may_neither_save_nor_heartbeat(stage: Stage) -> None:
     first = await stage.sessions.claim("t", "s", "g1")
-    second = await stage.sessions.claim("t", "s", "g2")
+    await stage.sessions.save(first, STATE)
+    second, _ = await stage.sessions.resume("t", "s", "g2")
     with pytest.raises(Fenced):
-        await stage.sessions.save(replace(first, snapshot=b"old"))
+        await stage.sessions.save(first, Change(b"old", 8, items={"a": b"old"}, events=b"old"))
     with pytest.raises(Fenced):
         await stage.sessions.heartbeat(first)
     assert await stage.sessions.find("t", "s") == second
+    _, saved = await stage.sessions.resume("t", "s", "g3")
+    assert saved == Saved(b"state", 7, b"jobs", {"a": b"1", "b": b"2"}, (b"said",))
 
 
 async def test_the_former_owner_cannot_end_the_session(stage: Stage) -> None:
@@ -98,14 +158,13 @@ async def test_the_former_owner_cannot_end_the_session(stage: Stage) -> None:
 
 async def test_a_session_is_invisible_to_other_tenants(stage: Stage) -> None:
     mine = await stage.sessions.claim("mine", "s", "g1")
-    await stage.sessions.save(replace(mine, snapshot=b"mine"))
+    await stage.sessions.save(mine, STATE)
     assert await stage.sessions.find("theirs", "s") is None
+    with pytest.raises(NotFound):
+        await stage.sessions.resume("theirs", "s", "g1")
     theirs = await stage.sessions.claim("theirs", "s", "g1")
-    assert theirs.snapshot == b""
     await stage.sessions.end(theirs, resumable=False)
-    found = await stage.sessions.find("mine", "s")
-    assert found is not None
-    assert found.snapshot == b"mine"
+    assert await stage.sessions.find("mine", "s") == mine
 
 
 async def test_an_unknown_session_is_not_found(stage: Stage) -> None:
@@ -114,10 +173,13 @@ async def test_an_unknown_session_is_not_found(stage: Stage) -> None:
 
 async def test_a_session_that_ended_for_good_is_forgotten(stage: Stage) -> None:
     record = await stage.sessions.claim("t", "s", "g1")
+    await stage.sessions.save(record, STATE)
     await stage.sessions.end(record, resumable=False)
     assert await stage.sessions.find("t", "s") is None
     with pytest.raises(Fenced):
-        await stage.sessions.save(record)
+        await stage.sessions.save(record, STATE)
+    with pytest.raises(NotFound):
+        await stage.sessions.resume("t", "s", "g1")
 
 
 async def test_the_owner_of_a_forgotten_session_cannot_write_into_a_new_one(stage: Stage) -> None:
@@ -126,26 +188,54 @@ async def test_the_owner_of_a_forgotten_session_cannot_write_into_a_new_one(stag
     new = await stage.sessions.claim("t", "s", "g2")
     assert new.epoch > old.epoch
     with pytest.raises(Fenced):
-        await stage.sessions.save(replace(old, snapshot=b"ghost"))
+        await stage.sessions.save(old, STATE)
 
 
 async def test_a_resumable_session_stays_for_the_resume_window(stage: Stage) -> None:
     record = await stage.sessions.claim("t", "s", "g1")
-    await stage.sessions.save(replace(record, snapshot=b"state"))
+    await stage.sessions.save(record, STATE)
     await stage.sessions.end(record, resumable=True)
     stage.advance(RESUME_S - 1)
     found = await stage.sessions.find("t", "s")
     assert found is not None
-    assert (found.status, found.snapshot) == ("disconnected", b"state")
+    assert found.status == "disconnected"
+    assert not await stage.sessions.expired()
     stage.advance(2)
     assert await stage.sessions.find("t", "s") is None
+    with pytest.raises(NotFound):
+        await stage.sessions.resume("t", "s", "g2")
+
+
+async def test_a_session_that_nobody_took_up_is_cleared_up_once(stage: Stage) -> None:
+    for name in ("left", "new"):
+        record = await stage.sessions.claim("t", name, "g1")
+        await stage.sessions.save(record, Change(name.encode(), 1))
+    stage.advance(LIVENESS_S + RESUME_S - 1)
+    await stage.sessions.heartbeat(record)
+    stage.advance(2)
+    async with asyncio.timeout(5):
+        while not (over := await stage.sessions.expired()):
+            await asyncio.sleep(0.05)  # Redis has the last word on what time it is
+    assert [(one.tenant, one.session_id, one.snapshot) for one in over] == [("t", "left", b"left")]
+    assert not await stage.sessions.expired()
+    assert await stage.sessions.find("t", "new") is not None
+
+
+async def test_what_a_session_was_does_not_come_back_under_its_name(stage: Stage) -> None:
+    record = await stage.sessions.claim("t", "s", "g1")
+    await stage.sessions.save(record, STATE)
+    stage.advance(LIVENESS_S + RESUME_S + 1)
+    await stage.sessions.claim("t", "s", "g2")
+    with pytest.raises(NotFound):
+        await stage.sessions.resume("t", "s", "g3")
 
 
 async def test_a_session_that_is_taken_up_in_time_lives_on(stage: Stage) -> None:
     record = await stage.sessions.claim("t", "s", "g1")
+    await stage.sessions.save(record, STATE)
     await stage.sessions.end(record, resumable=True)
     stage.advance(RESUME_S - 1)
-    resumed = await stage.sessions.claim("t", "s", "g2")
+    resumed, _ = await stage.sessions.resume("t", "s", "g2")
     stage.advance(LIVENESS_S - 1)
     assert await stage.sessions.find("t", "s") == resumed
 

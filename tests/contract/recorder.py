@@ -50,6 +50,7 @@ NULLABLE = frozenset(
         "session.tracing",
         "session.prompt",
         "session.include",
+        "client_event_id",
     }
 )
 """Where a null may stand. Anywhere else a field without a value is left out: strict clients drop the whole event."""

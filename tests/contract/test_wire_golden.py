@@ -123,6 +123,8 @@ def test_a_client_event_fits_the_types_of_the_sdk(direction: goldens.Direction, 
 def test_a_server_event_keeps_the_whole_contract(direction: goldens.Direction, name: str) -> None:
     event = goldens.event(direction, name)
     check_server_event(event, direction)
+    if name.startswith(sdk.OUR_OWN):
+        return
     parsed = sdk.MODELS[direction][event["type"]].model_validate(event, strict=True)
     assert parsed.model_dump(exclude_unset=True) == event
 
@@ -130,5 +132,6 @@ def test_a_server_event_keeps_the_whole_contract(direction: goldens.Direction, n
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_the_sdk_knows_every_event_of_ours_and_the_ones_we_never_send_are_named(direction: goldens.Direction) -> None:
     theirs, ours = set(sdk.MODELS[direction]), set(goldens.types(direction))
+    ours -= {name for name in ours if name.startswith(sdk.OUR_OWN)}
     assert ours <= theirs
     assert theirs - ours == (set(NOT_SENT) if direction == "server" else set())

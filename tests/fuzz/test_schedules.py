@@ -138,6 +138,10 @@ class Schedules(RuleBasedStateMachine):
     def wait(self, ms: int) -> None:
         self.world.advance(ms / 1000)
 
+    @rule(missed=st.booleans())
+    def resume(self, missed: bool) -> None:
+        self.world.resume(missed=missed)
+
     def teardown(self) -> None:
         """Let everything come to rest, then ask something new."""
         world = getattr(self, "world", None)

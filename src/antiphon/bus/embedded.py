@@ -10,7 +10,7 @@ from antiphon.bus.pipes import Pipe, PipeLimit, PipeReader
 from antiphon.bus.queues import DeadLetter, JobQueues, QueueLimit
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import ProviderUnavailable
-from antiphon.ports.bus import Attempt
+from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 
 
@@ -89,13 +89,13 @@ class EmbeddedBus:
         if target is not None:
             target.forget(job_id)
 
-    def read(self, pipe: str, *, after: int = 0) -> PipeReader:
+    def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> PipeReader:
         """Yield ``(position, entry)`` from behind ``after``."""
         source = self._pipes.get(pipe) or self._open(pipe)
         if source is None:
             source = Pipe(pipe, self._pipe_limit, self._forget)
             source.end()
-        return PipeReader(source, after)
+        return PipeReader(source, after, keep)
 
     async def fence(self, pipe: str, epoch: int) -> None:
         """Refuse writers below ``epoch`` from now on."""

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.errors import Fenced, NotFound, Superseded
-from antiphon.ports.bus import Attempt
+from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
+
+
+_LOOK_S = 0.25
+"""So often a writer looks for room by itself: readers do not say when they need less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,19 @@ class PipeLimit:
 class PipeReader(AsyncIterator[tuple[int, PipeEntry]]):
     """One reader's place in a pipe, given up when nobody refers to the reader any more."""
 
-    __slots__ = ("__weakref__", "_pipe", "position")
+    __slots__ = ("__weakref__", "_keep", "_pipe", "position")
 
-    def __init__(self, pipe: Pipe, after: int) -> None:
+    def __init__(self, pipe: Pipe, after: int, keep: Keep | None = None) -> None:
         self._pipe = pipe
+        self._keep = keep
         self.position = after
         """Position of the last entry that was read."""
         pipe.join(self)
+
+    @property
+    def done(self) -> int:
+        """Position up to which nothing is needed any more."""
+        return self.position if self._keep is None else min(self.position, self._keep())
 
     def __aiter__(self) -> PipeReader:
         return self
@@ -107,7 +117,7 @@ class Pipe:
             while (done := self._append(entries, done, epoch, by)) < len(entries):
                 self._space = asyncio.get_running_loop().create_future()
                 try:
-                    await self._space
+                    await asyncio.wait((self._space,), timeout=_LOOK_S)
                 finally:
                     self._space = None
 
@@ -194,8 +204,8 @@ class Pipe:
         return len(self._entries) - gone < limit.entries and self._bytes - freed + size <= limit.bytes
 
     def _floor(self) -> int:
-        """Return the position up to which everybody has read."""
-        positions = [reader.position for ref in self._readers if (reader := ref()) is not None]
+        """Return the position up to which nobody needs anything any more."""
+        positions = [reader.done for ref in self._readers if (reader := ref()) is not None]
         return min(positions, default=self._read)
 
     def _wake_writer(self) -> None:
@@ -213,7 +223,7 @@ class Pipe:
         if index < 0:
             raise NotFound(f"pipe {self.name} no longer holds what follows {reader.position}", code="pipe_trimmed")
         reader.position += 1
-        self._read = max(self._read, reader.position)
+        self._read = max(self._read, reader.done)
         if self._space is not None:
             self._wake_writer()
         return self._entries[index]

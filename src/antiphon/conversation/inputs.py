@@ -125,6 +125,15 @@ class Unsent(Input, frozen=True, tag="unsent"):
     ticks: int
 
 
+class Resumed(Input, frozen=True, tag="resumed"):
+    """The conversation was taken up at another door: what it held of the input buffer is lost."""
+
+    counter: int
+    """Number of the last id that was perhaps given out before."""
+    keeps_answers: bool
+    """False ends the answers under way: their listener asked for nothing that it has missed."""
+
+
 class AllowanceChanged(Input, frozen=True, tag="allowance_changed"):
     """What the rate limits leave; empty where none applies."""
 
@@ -151,6 +160,7 @@ AnyInput = (
     | SpeechMade
     | Failed
     | Unsent
+    | Resumed
     | AllowanceChanged
     | Tick
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from antiphon.conversation import heard, hearing, items, output, response, session, speculation, turn
+from antiphon.conversation import heard, hearing, items, output, response, resumption, session, speculation, turn
 from antiphon.conversation.effects import Close, DropSpeech, Effect
 from antiphon.conversation.inputs import (
     AllowanceChanged,
@@ -19,6 +19,7 @@ from antiphon.conversation.inputs import (
     Failed,
     Opened,
     Received,
+    Resumed,
     SentenceMade,
     SpeechMade,
     TextMade,
@@ -80,6 +81,8 @@ class Conversation:
         step = Step(self.state, now)
         if self.state.closed:
             return _discard(step, event)
+        if isinstance(event, Received) and event.message.event_id is not None:
+            self.state.client_event = event.message.event_id
         try:
             _dispatch(step, event)
         except Refused as refusal:
@@ -101,14 +104,14 @@ class Conversation:
     def wake_at(self, now: float) -> float:
         """Return when a `Tick` is due, on the clock of ``now``."""
         state = self.state
-        at = state.expires_at
+        step, at = Step(state, now), state.expires_at
         if state.idle_due is not None:
             at = min(at, state.idle_due)
         if state.cuts:
-            at = min(at, heard.cut_at(Step(state, now)))
+            at = min(at, heard.cut_at(step))
         for found in state.responses.values():
             if found.held:
-                at = min(at, found.due)
+                at = min(at, output.release_at(step, found))
         return at
 
 
@@ -206,6 +209,8 @@ def _dispatch(step: Step, event: AnyInput) -> None:
             _worker(step, event)
         case Unsent():
             heard.unsent(step, event)
+        case Resumed():
+            resumption.take_up(step, event)
         case AllowanceChanged():
             step.state.allowances = event.allowances
         case Opened():

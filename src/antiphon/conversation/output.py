@@ -71,12 +71,12 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
 
 
 def more_audio(step: Step, response: ResponseState, event: AudioMade) -> None:
-    """The speaker has spoken more; with pacing on it may have to wait for the listener."""
+    """The speaker has spoken more; with pacing on it waits until a tick finds the listener ready."""
     heard.made(playout_of(step, response, _message(step, response).item_id), event.text, event.ticks)
-    if response.held or not _is_due(step, response, event):
+    if step.state.rules.pace:  # a tick releases it: when results come must not matter, or a replay would differ
         response.held.append(event)
-        return
-    _speak(step, response, event)
+    else:
+        _speak(step, response, event)
 
 
 def sentence_done(step: Step, response: ResponseState) -> None:
@@ -120,19 +120,25 @@ def speech_lost(step: Step, response: ResponseState) -> None:
 def release(step: Step) -> None:
     """Send held speech that is due, as much at a time as the listener's lead has room for."""
     for response in list(step.state.responses.values()):
-        while response.held and _is_due(step, response, response.held[0]):
+        while response.held and step.now >= _fits_at(step, response, response.held[0]):
             event = response.held.pop(0)
             if isinstance(event, AudioMade):
                 _speak(step, response, event)
             else:
                 response.spoken = True
+        response.eager = not response.held
 
 
-def _is_due(step: Step, response: ResponseState, event: WorkerInput) -> bool:
-    """Say whether the lead has room: for a whole burst, or for what is shorter already before that."""
+def release_at(step: Step, response: ResponseState) -> float:
+    """Return when held speech should be released, seconds: a burst of what waits, or what comes alone at once."""
+    return _fits_at(step, response, response.held[0]) if response.eager else response.due
+
+
+def _fits_at(step: Step, response: ResponseState, event: WorkerInput) -> float:
+    """Return when the lead has room for this: what is shorter than a burst has its place sooner."""
     most = min(response.burst_ticks, step.state.rules.lead_ms * TICKS_PER_MS)
     room = most - event.ticks if isinstance(event, AudioMade) else most
-    return step.now >= response.due - (max(0, room) + TICKS_PER_MS) / TICKS_PER_S  # times are rounded to ticks
+    return response.due - (max(0, room) + TICKS_PER_MS) / TICKS_PER_S  # times are rounded to ticks
 
 
 def _playout(step: Step, response: ResponseState) -> Playout | None:

@@ -281,6 +281,12 @@ def end(
         output.await_idle(step)
 
 
+def abandon(step: Step, response: ResponseState) -> None:
+    """Nobody listens to this answer any more: it stays as far as it came."""
+    _stop_jobs(step, response)
+    end(step, response, "incomplete")
+
+
 def _stop_jobs(step: Step, response: ResponseState) -> None:
     for job_id in filter(None, (response.job_id, response.speak_job_id)):
         step.do(CancelJob(job_id))

@@ -152,6 +152,8 @@ class ResponseState(msgspec.Struct):
     """Results that wait for their playout to be due."""
     due: float = 0.0
     """When the listener has caught up so far that a burst fits into the lead; stays 0 without pacing."""
+    eager: bool = True
+    """What comes next may go as soon as it fits; False while more waits than fits, which then goes in bursts."""
 
 
 class Speculation(msgspec.Struct):
@@ -206,6 +208,8 @@ class State(msgspec.Struct):
     expires_at: float = 0.0
     """On the machine's clock."""
     closed: bool = False
+    client_event: str | None = None
+    """Id of the last event of the client that had one, appended audio aside."""
     records: list[Record] = msgspec.field(default_factory=list[Record])
     positions: int = 0
     """Highest position of an item so far."""

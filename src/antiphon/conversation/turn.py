@@ -220,6 +220,17 @@ def clear(step: Step) -> None:
     step.send(InputAudioBufferCleared)
 
 
+def lose_input(step: Step) -> int:
+    """Nobody has what lay in the input buffer any more; returns from which millisecond on it has to be said again."""
+    buffer = step.state.buffer
+    _restart(step)
+    start = ms(buffer.start)
+    buffer.start = buffer.written = buffer.scored = from_ms(start)
+    step.state.idle_from = min(step.state.idle_from, buffer.written)
+    step.do(ForgetInput(buffer.start, is_break=True))
+    return start
+
+
 def detection_changed(step: Step, before: Detection | None) -> None:
     """Handle another turn detection: a turn under way goes on under it; without any it is audio to be committed."""
     after = step.state.session.audio.input.turn_detection

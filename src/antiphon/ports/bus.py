@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,10 @@ class Attempt:
     job_id: str
     number: int
     """`Job.attempt`."""
+
+
+Keep = Callable[[], int]
+"""Says up to which position of a pipe nothing is needed any more."""
 
 
 class Lease(Protocol):
@@ -91,9 +95,11 @@ class Bus(Protocol):
         """The job has ended: what it wrote need not be counted any more."""
         ...
 
-    def read(self, pipe: str, *, after: int = 0) -> AsyncIterator[tuple[int, PipeEntry]]:
+    def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> AsyncIterator[tuple[int, PipeEntry]]:
         """Yield ``(position, entry)`` from behind position ``after``; endless, ends when the pipe is dropped.
 
+        ``keep`` says up to which position nothing is needed any more, where that is not all that was read: what lies
+        behind stays for another reader, and takes up room.
         Raises `NotFound` when the entries behind ``after`` have made room already.
         """
         ...

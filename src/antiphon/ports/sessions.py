@@ -1,8 +1,9 @@
-"""Sessions: who owns one, and the snapshot another gateway would go on from."""
+"""Sessions: who owns one, and what another gateway would go on from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -17,20 +18,72 @@ class SessionRecord:
     gateway_id: str
     status: str
     """``connected`` or ``disconnected``."""
-    snapshot: bytes = b""
-    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is new in a session since it was saved before; all of it is written, or nothing."""
+
+    snapshot: bytes
+    position: int
     """How far the session's pipe was worked into the snapshot."""
+    jobs: bytes = b""
+    """Jobs that are perhaps not submitted yet; replaces those that were saved before."""
+    items: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    """Items that are new or have changed."""
+    gone: Sequence[str] = ()
+    """Ids of items that are no more."""
+    events: bytes = b""
+    """What was said to the client since the last change; kept for the event window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a session is taken up from; `Change` has the meaning of the fields."""
+
+    snapshot: bytes
+    position: int
+    jobs: bytes
+    items: Mapping[str, bytes]
+    events: Sequence[bytes]
+    """Of the event window, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A session that another connection has taken up, here or elsewhere."""
+
+    tenant: str
+    session_id: str
+    epoch: int
+    """Of the new owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A session that nobody took up in time; it is forgotten, and what it left behind can go."""
+
+    tenant: str
+    session_id: str
+    snapshot: bytes
 
 
 class Sessions(Protocol):
-    """Ownership and snapshots of sessions, isolated by tenant."""
+    """Ownership and saved state of sessions, isolated by tenant."""
 
     async def claim(self, tenant: str, session_id: str, gateway_id: str) -> SessionRecord:
-        """Become the owner: creates the session or takes it over under the next epoch."""
+        """Become the owner under the next epoch, of a new session or of one that was our own."""
         ...
 
-    async def save(self, record: SessionRecord) -> None:
-        """Write snapshot and position. Raises `Fenced` when ``record.epoch`` is not the newest."""
+    async def resume(self, tenant: str, session_id: str, gateway_id: str) -> tuple[SessionRecord, Saved]:
+        """Become the owner of a saved session, whose present owner hears of it.
+
+        Raises `NotFound` when it is unknown, over, was never saved, or is another tenant's.
+        """
+        ...
+
+    async def save(self, record: SessionRecord, change: Change) -> None:
+        """Write a change. Raises `Fenced` when ``record.epoch`` is not the newest, and then writes nothing."""
         ...
 
     async def find(self, tenant: str, session_id: str) -> SessionRecord | None:
@@ -43,4 +96,12 @@ class Sessions(Protocol):
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
         """Let go: a resumable session stays for the resume window, any other is forgotten. Never raises `Fenced`."""
+        ...
+
+    def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
+        """Yield the sessions of this gateway that others take up, endlessly. May yield one twice, or miss one."""
+        ...
+
+    async def expired(self) -> Sequence[Expired]:
+        """Forget sessions whose time is over and return them; each is returned to one caller."""
         ...

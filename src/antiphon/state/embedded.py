@@ -2,61 +2,93 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from antiphon.clock import Clock, SystemClock
-from antiphon.errors import Fenced
-from antiphon.ports.sessions import SessionRecord
-
-_SWEEP_S = 30.0
-"""Between two looks for sessions that are over."""
+from antiphon.errors import Fenced, NotFound
+from antiphon.ports.sessions import Change, Expired, Saved, SessionRecord, Taken
 
 
 class _Kept:
     """A session, and when it stops being alive and being known."""
 
-    __slots__ = ("alive_until", "record", "resumable_until")
+    __slots__ = ("alive_until", "events", "items", "last", "record", "resumable_until")
 
     def __init__(self, record: SessionRecord) -> None:
         self.record = record
         self.alive_until = 0.0
         self.resumable_until = 0.0
+        self.last: Change | None = None
+        self.items: dict[str, bytes] | None = None
+        self.events: deque[tuple[float, bytes]] | None = None
+
+    def save(self, change: Change, now: float, window_s: float) -> None:
+        """Take a change in; most sessions are idle, and so nothing is made before it is needed."""
+        self.last = replace(change, items={}, gone=(), events=b"")
+        if change.items or change.gone:
+            items = self.items = self.items or {}
+            items.update(change.items)
+            for item_id in change.gone:
+                items.pop(item_id, None)
+        if change.events:
+            events = self.events = self.events or deque()
+            events.append((now, change.events))
+            while events[0][0] < now - window_s:
+                events.popleft()
 
 
 class EmbeddedSessions:
     """A `Sessions` in memory, for one process.
 
-    A session without a heartbeat for ``liveness_s`` counts as disconnected, and is forgotten when the resume
-    window has passed since. Epochs are never used twice, so that the owner of a forgotten session cannot write
-    into a new one of the same id.
+    A session without a heartbeat for ``liveness_s`` counts as disconnected, and is over when the resume window has
+    passed since. Epochs are never used twice, so that the owner of a forgotten session cannot write into a new one of
+    the same id.
     """
 
-    def __init__(self, clock: Clock | None = None, *, resume_window_s: float = 60.0, liveness_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        resume_window_s: float = 60.0,
+        liveness_s: float = 30.0,
+        event_window_s: float = 60.0,
+    ) -> None:
         self._clock = clock or SystemClock()
         self._resume_window_s = resume_window_s
         self._liveness_s = liveness_s
+        self._event_window_s = event_window_s
         self._kept: dict[tuple[str, str], _Kept] = {}
         self._epochs = itertools.count(1)
-        self._next_sweep = 0.0
+        self._listeners: dict[str, list[asyncio.Queue[Taken]]] = {}
 
     async def claim(self, tenant: str, session_id: str, gateway_id: str) -> SessionRecord:
-        """Become the owner, under the next epoch; a known session keeps its snapshot and position."""
-        self._sweep()
+        """Become the owner under the next epoch."""
         kept = self._find(tenant, session_id)
-        epoch = next(self._epochs)
         if kept is None:
-            kept = _Kept(SessionRecord(session_id, tenant, epoch, gateway_id, "connected"))
+            kept = _Kept(SessionRecord(session_id, tenant, 0, gateway_id, "connected"))
             self._kept[tenant, session_id] = kept
-        else:
-            kept.record = replace(kept.record, epoch=epoch, gateway_id=gateway_id, status="connected")
-        self._see(kept)
-        return kept.record
+        return self._own(kept, gateway_id)
 
-    async def save(self, record: SessionRecord) -> None:
-        """Write snapshot and position. Raises `Fenced` when ``record.epoch`` is not the newest."""
-        kept = self._own(record)
-        kept.record = record
+    async def resume(self, tenant: str, session_id: str, gateway_id: str) -> tuple[SessionRecord, Saved]:
+        """Become the owner of a saved session. Raises `NotFound`."""
+        kept = self._find(tenant, session_id)
+        if kept is None or kept.last is None:
+            raise NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found")
+        former = kept.record.gateway_id
+        record, last = self._own(kept, gateway_id), kept.last
+        for listener in self._listeners.get(former, ()):
+            listener.put_nowait(Taken(tenant, session_id, record.epoch))
+        events = tuple(data for _, data in kept.events or ())
+        return record, Saved(last.snapshot, last.position, last.jobs, dict(kept.items or {}), events)
+
+    async def save(self, record: SessionRecord, change: Change) -> None:
+        """Write a change. Raises `Fenced` when ``record.epoch`` is not the newest."""
+        kept = self._owned(record)
+        kept.save(change, self._clock.now(), self._event_window_s)
         self._see(kept)
 
     async def find(self, tenant: str, session_id: str) -> SessionRecord | None:
@@ -70,7 +102,7 @@ class EmbeddedSessions:
 
     async def heartbeat(self, record: SessionRecord) -> None:
         """Keep the session alive. Raises `Fenced` like `save`."""
-        self._see(self._own(record))
+        self._see(self._owned(record))
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
         """Let go; nothing happens when a newer owner has taken over."""
@@ -84,9 +116,36 @@ class EmbeddedSessions:
         else:
             del self._kept[record.tenant, record.session_id]
 
+    async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
+        """Yield the sessions of this gateway that others take up."""
+        listener: asyncio.Queue[Taken] = asyncio.Queue()
+        listeners = self._listeners.setdefault(gateway_id, [])
+        listeners.append(listener)
+        try:
+            while True:
+                yield await listener.get()
+        finally:
+            listeners.remove(listener)
+
+    async def expired(self) -> Sequence[Expired]:
+        """Forget sessions whose time is over and return them."""
+        now = self._clock.now()
+        over = [kept for kept in self._kept.values() if kept.resumable_until <= now]
+        for kept in over:
+            del self._kept[kept.record.tenant, kept.record.session_id]
+        return [
+            Expired(kept.record.tenant, kept.record.session_id, kept.last.snapshot if kept.last else b"")
+            for kept in over
+        ]
+
     def __len__(self) -> int:
         """Return how many sessions are kept."""
         return len(self._kept)
+
+    def _own(self, kept: _Kept, gateway_id: str) -> SessionRecord:
+        kept.record = replace(kept.record, epoch=next(self._epochs), gateway_id=gateway_id, status="connected")
+        self._see(kept)
+        return kept.record
 
     def _see(self, kept: _Kept) -> None:
         kept.alive_until = self._clock.now() + self._liveness_s
@@ -94,21 +153,12 @@ class EmbeddedSessions:
 
     def _find(self, tenant: str, session_id: str) -> _Kept | None:
         kept = self._kept.get((tenant, session_id))
-        if kept is None or kept.resumable_until > self._clock.now():
-            return kept
-        del self._kept[tenant, session_id]
-        return None
+        return kept if kept is not None and kept.resumable_until > self._clock.now() else None
 
-    def _own(self, record: SessionRecord) -> _Kept:
+    def _owned(self, record: SessionRecord) -> _Kept:
         kept = self._find(record.tenant, record.session_id)
         if kept is None:
             raise Fenced(f"session {record.session_id} is over")
         if kept.record.epoch != record.epoch:
             raise Fenced(f"session {record.session_id} belongs to epoch {kept.record.epoch}")
         return kept
-
-    def _sweep(self) -> None:
-        now = self._clock.now()
-        if now >= self._next_sweep:
-            self._next_sweep = now + _SWEEP_S
-            self._kept = {key: kept for key, kept in self._kept.items() if kept.resumable_until > now}

@@ -31,6 +31,16 @@ class SessionUpdated(ServerEvent, frozen=True, tag="session.updated"):
     session: AnySession
 
 
+class SessionResumed(ServerEvent, frozen=True, tag="antiphon.session.resumed"):
+    """All that was missed has been sent again, and the session goes on. Only who resumes a session gets this."""
+
+    session_id: str
+    audio_start_ms: int
+    """Where the input audio begins that is to be sent again, on the clock of ``speech_started`` and ``speech_stopped``."""
+    client_event_id: str | None
+    """Id of the last event of the client that was worked in; those that follow it, and audio, are to be sent again."""
+
+
 class ErrorDetail(msgspec.Struct, frozen=True):
     """All five keys are always there."""
 
@@ -299,6 +309,7 @@ class ResponseFunctionCallArgumentsDone(ResponsePartEvent, frozen=True, tag="res
 ServerMessage = (
     SessionCreated
     | SessionUpdated
+    | SessionResumed
     | Error
     | RateLimitsUpdated
     | ConversationItemAdded

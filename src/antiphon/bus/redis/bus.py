@@ -12,7 +12,7 @@ from antiphon.bus.redis.jobs import QUEUES, DeadLetter, QueueLimit, RedisJobs, R
 from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import Fenced, ProviderUnavailable
-from antiphon.ports.bus import Attempt
+from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 
 _START_S = 10.0
@@ -90,9 +90,9 @@ class RedisBus:
         """The job has ended."""
         await self._pipes.forget(pipe, job_id)
 
-    def read(self, pipe: str, *, after: int = 0) -> AsyncGenerator[tuple[int, PipeEntry]]:
+    def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> AsyncGenerator[tuple[int, PipeEntry]]:
         """Yield ``(position, entry)`` from behind ``after``."""
-        return self._pipes.read(pipe, after)
+        return self._pipes.read(pipe, after, keep)
 
     async def fence(self, pipe: str, epoch: int) -> None:
         """Refuse writers below ``epoch`` from now on."""

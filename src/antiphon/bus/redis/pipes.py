@@ -19,7 +19,7 @@ from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.bus.redis.inbox import Inbox, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.errors import Fenced, NotFound, ProviderUnavailable, Superseded
-from antiphon.ports.bus import Attempt
+from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
 
 _LOOK_S = 1.0
@@ -118,25 +118,29 @@ class RedisPipes:
         """Count no more what a job has written."""
         await self._connection.command("HDEL", _keys(pipe)[1], f"of {job_id}")
 
-    async def read(self, pipe: str, after: int) -> AsyncGenerator[tuple[int, PipeEntry]]:
+    async def read(self, pipe: str, after: int, keep: Keep | None = None) -> AsyncGenerator[tuple[int, PipeEntry]]:
         """Yield ``(position, entry)`` from behind ``after``; ends when the pipe is dropped. Raises `NotFound`."""
         name = ids.token(8)
-        position, taken = after, 0
+        position, done = after, 0
         try:
             with self._inbox.watch(self._inbox.name, pipe) as event:
                 while not self.closed:
-                    found = await self._fetch(pipe, name, position, taken)
+                    held = position
+                    if keep is not None:
+                        held = done = min(position, keep())
+                    found = await self._fetch(pipe, name, position, done, held)
                     if found is None:
                         return
                     for entry_id, fields in found:
-                        position = taken = int(entry_id.partition(b"-")[0])
+                        position = int(entry_id.partition(b"-")[0])
+                        done = position if keep is None else done
                         yield position, decode_entry(fields[1])
                     if not found:
                         await woken(event, _LOOK_S)
         finally:
-            await self._leave(pipe, name, taken)
+            await self._leave(pipe, name, done if keep is None else min(position, keep()))
 
-    async def _fetch(self, pipe: str, name: str, position: int, taken: int) -> list[Any] | None:
+    async def _fetch(self, pipe: str, name: str, position: int, done: int, held: int) -> list[Any] | None:
         """Say where a reader is and return what follows; None when the pipe was dropped. Raises `NotFound`."""
         try:
             kind, *rest = await self._connection.run(
@@ -144,12 +148,13 @@ class RedisPipes:
                 _keys(pipe),
                 name,
                 position,
-                taken,
+                done,
                 _PRESENT_MS,
                 self._inbox.name,
                 pipe,
                 _AT_ONCE,
                 _KEPT_MS,
+                held,
             )
         except ProviderUnavailable as error:
             _log.warning("a pipe cannot be read", pipe=pipe, error=str(error))
@@ -158,9 +163,9 @@ class RedisPipes:
             raise NotFound(f"pipe {pipe} no longer holds what follows {position}", code="pipe_trimmed")
         return None if kind == b"over" else rest[0]
 
-    async def _leave(self, pipe: str, name: str, taken: int) -> None:
+    async def _leave(self, pipe: str, name: str, done: int) -> None:
         try:
-            await self._connection.run(_LEAVE, _keys(pipe)[1:], name, taken, pipe)
+            await self._connection.run(_LEAVE, _keys(pipe)[1:], name, done, pipe)
         except ProviderUnavailable as error:  # it counts as gone a few seconds from now
             _log.warning("a reader could not take its leave", pipe=pipe, error=str(error))
 

@@ -1,7 +1,8 @@
 -- Say how far a reader has come, and give it what follows.
 -- KEYS  1 entries  2 state of the pipe  3 its readers
--- ARGV  1 name of the reader  2 position where it is  3 position that it has read, or 0  4 how long it counts as present, ms
---       5 its inbox  6 pipe  7 most entries  8 how long an untouched pipe is kept, ms
+-- ARGV  1 name of the reader  2 position where it is  3 position up to which nothing is needed any more, or 0
+--       4 how long it counts as present, ms  5 its inbox  6 pipe  7 most entries  8 how long an untouched pipe is kept, ms
+--       9 position behind which it wants everything kept
 -- gives {"over"} or {"gone"} or {"entries", {id, fields}...}
 local state = redis.call('HMGET', KEYS[2], 'over', 'head', 'read')
 if state[1] then
@@ -14,7 +15,7 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local expires = now + ARGV[4]
-redis.call('HSET', KEYS[3], ARGV[1], string.format('%d %d %s', position, expires, ARGV[5]))
+redis.call('HSET', KEYS[3], ARGV[1], string.format('%d %d %s', ARGV[9], expires, ARGV[5]))
 redis.call('HSET', KEYS[2], 'seen', now)
 if tonumber(ARGV[3]) > tonumber(state[3] or 0) then
   redis.call('HSET', KEYS[2], 'read', ARGV[3])

@@ -2,39 +2,80 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
-from antiphon.connections.redis import RedisConnection, Script
-from antiphon.errors import Fenced
-from antiphon.ports.sessions import SessionRecord
+from antiphon.connections.redis import Argument, RedisConnection, Script
+from antiphon.errors import Fenced, NotFound
+from antiphon.ports.sessions import Change, Expired, Saved, SessionRecord, Taken
 
-_OWN, _KEEP, _FIND, _LET_GO = (Script.load("antiphon.state.redis", name) for name in ("own", "keep", "find", "let_go"))
+_GRACE_MS = 120_000
+"""So much longer than it can be taken up a session's data stays, for whoever clears up behind it."""
+_INDEX = "antiphon:sessions"
+"""Sorted set of the keys of all sessions, by when their time may be over."""
+_TAKEN = "antiphon:taken:"
+"""Channel of a gateway, with the sessions that others take from it."""
+_AT_ONCE = 100
+
+_OWN, _KEEP, _FIND, _LET_GO, _REAP = (
+    Script.load("antiphon.state.redis", name) for name in ("own", "keep", "find", "let_go", "reap")
+)
 
 
 class RedisSessions:
     """A `Sessions` in Redis.
 
-    A session without a heartbeat for ``liveness_s`` counts as disconnected, and is forgotten when the resume window has
-    passed since. Redis lets both run out by itself: no process has to be there for it. Epochs come from Redis' clock
-    and never repeat, so that the owner of a forgotten session cannot write into a new one of the same id.
+    A session without a heartbeat for ``liveness_s`` counts as disconnected, and is over when the resume window has
+    passed since. Whoever asks for the `expired` ones clears up behind them; where nobody does, Redis forgets them two
+    minutes later. Epochs come from Redis' clock and never repeat, so that the owner of a forgotten session cannot write
+    into a new one of the same id.
     """
 
-    def __init__(self, connection: RedisConnection, *, resume_window_s: float = 60.0, liveness_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        connection: RedisConnection,
+        *,
+        resume_window_s: float = 60.0,
+        liveness_s: float = 30.0,
+        event_window_s: float = 60.0,
+    ) -> None:
         self._connection = connection
         self._resume_ms = math.ceil(resume_window_s * 1000)
         self._liveness_ms = math.ceil(liveness_s * 1000)
+        self._events_ms = math.ceil(event_window_s * 1000)
 
     async def claim(self, tenant: str, session_id: str, gateway_id: str) -> SessionRecord:
-        """Become the owner, under the next epoch; a known session keeps its snapshot and position."""
-        keys = _keys(tenant, session_id)
-        epoch, snapshot, position = await self._connection.run(
-            _OWN, keys, gateway_id, self._liveness_ms, self._resume_ms
-        )
-        return SessionRecord(session_id, tenant, int(epoch), gateway_id, "connected", snapshot, int(position))
+        """Become the owner under the next epoch."""
+        (epoch,) = await self._own(tenant, session_id, gateway_id, "")
+        return SessionRecord(session_id, tenant, int(epoch), gateway_id, "connected")
 
-    async def save(self, record: SessionRecord) -> None:
-        """Write snapshot and position. Raises `Fenced` when ``record.epoch`` is not the newest."""
-        await self._keep(record, record.snapshot, record.position)
+    async def resume(self, tenant: str, session_id: str, gateway_id: str) -> tuple[SessionRecord, Saved]:
+        """Become the owner of a saved session. Raises `NotFound`."""
+        found = await self._own(tenant, session_id, gateway_id, "resume")
+        if not found:
+            raise NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found")
+        epoch, snapshot, position, jobs, flat, events = found
+        items = {flat[at].decode(): flat[at + 1] for at in range(0, len(flat), 2)}
+        record = SessionRecord(session_id, tenant, int(epoch), gateway_id, "connected")
+        return record, Saved(snapshot, int(position), jobs, items, tuple(events))
+
+    async def save(self, record: SessionRecord, change: Change) -> None:
+        """Write a change. Raises `Fenced` when ``record.epoch`` is not the newest."""
+        items = [part for pair in change.items.items() for part in pair]
+        await self._keep(
+            record,
+            change.snapshot,
+            change.position,
+            change.jobs,
+            change.events,
+            self._events_ms,
+            len(change.items),
+            *items,
+            *change.gone,
+        )
 
     async def heartbeat(self, record: SessionRecord) -> None:
         """Keep the session alive. Raises `Fenced` like `save`."""
@@ -42,26 +83,71 @@ class RedisSessions:
 
     async def find(self, tenant: str, session_id: str) -> SessionRecord | None:
         """Return the session, or None when it is unknown, over, or another tenant's."""
-        found = await self._connection.run(_FIND, _keys(tenant, session_id))
+        found = await self._connection.run(_FIND, _keys(tenant, session_id)[:2])
         if not found:
             return None
-        epoch, gateway_id, status, snapshot, position, is_alive = found
+        epoch, gateway_id, status, is_alive = found
         told = status.decode() if is_alive else "disconnected"
-        return SessionRecord(session_id, tenant, int(epoch), gateway_id.decode(), told, snapshot, int(position))
+        return SessionRecord(session_id, tenant, int(epoch), gateway_id.decode(), told)
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
         """Let go; nothing happens when a newer owner has taken over."""
         keys = _keys(record.tenant, record.session_id)
-        await self._connection.run(_LET_GO, keys, record.epoch, self._resume_ms if resumable else 0)
+        await self._connection.run(_LET_GO, keys, record.epoch, self._resume_ms if resumable else 0, _GRACE_MS)
 
-    async def _keep(self, record: SessionRecord, *snapshot: bytes | int) -> None:
+    async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
+        """Yield the sessions of this gateway that others take up."""
+        async for heard in self._connection.listen([_TAKEN + gateway_id]):
+            if heard is not None:
+                tenant, session_id, epoch = heard[1].split(" ")
+                yield Taken(tenant, session_id, int(epoch))
+
+    async def expired(self) -> Sequence[Expired]:
+        """Forget sessions whose time is over and return them."""
+        over: list[Expired] = []
+        while due := await self._due():
+            for member in due:
+                tenant, session_id = member.decode().split(" ")
+                kind, *rest = await self._connection.run(_REAP, _keys(tenant, session_id))
+                if kind == b"known":
+                    await self._connection.command("ZADD", _INDEX, time.time() * 1000 + int(rest[0]) + 1, member)
+                    continue
+                await self._connection.command("ZREM", _INDEX, member)
+                if kind == b"over":
+                    over.append(Expired(tenant, session_id, rest[0]))
+        return over
+
+    async def _due(self) -> list[bytes]:
+        now = time.time() * 1000
+        return await self._connection.command("ZRANGE", _INDEX, "-inf", now, "BYSCORE", "LIMIT", 0, _AT_ONCE)
+
+    async def _own(self, tenant: str, session_id: str, gateway_id: str, how: str) -> list[Any]:
+        now = time.time() * 1000  # about: whoever clears up looks again when it is too early
+        owned, _ = await asyncio.gather(
+            self._connection.run(
+                _OWN,
+                _keys(tenant, session_id),
+                gateway_id,
+                self._liveness_ms,
+                self._resume_ms,
+                _GRACE_MS,
+                how,
+                _TAKEN,
+                f"{tenant} {session_id}",
+            ),
+            self._connection.command("ZADD", _INDEX, now + self._resume_ms, f"{tenant} {session_id}"),
+        )
+        return owned
+
+    async def _keep(self, record: SessionRecord, *change: Argument) -> None:
         owner = await self._connection.run(
             _KEEP,
             _keys(record.tenant, record.session_id),
             record.epoch,
             self._liveness_ms,
             self._resume_ms,
-            *snapshot,
+            _GRACE_MS,
+            *change,
         )
         if not owner:
             raise Fenced(f"session {record.session_id} is over")
@@ -69,6 +155,6 @@ class RedisSessions:
             raise Fenced(f"session {record.session_id} belongs to epoch {int(owner)}")
 
 
-def _keys(tenant: str, session_id: str) -> tuple[str, str]:
+def _keys(tenant: str, session_id: str) -> tuple[str, str, str, str]:
     stem = f"t:{tenant}:session:{{{session_id}}}"
-    return stem, f"{stem}:alive"
+    return stem, f"{stem}:alive", f"{stem}:items", f"{stem}:events"

@@ -1,0 +1,61 @@
+"""Taking a conversation up where another door has lost it.
+
+What workers tell lies in the session's pipe, and a machine that is told the same does the same. So a saved state and the
+entries behind it bring everything back, with the same ids, as long as whatever else gives out an id or starts work is
+saved before anybody can notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from antiphon.conversation import output, response, turn
+from antiphon.conversation.effects import DropSpeech, Effect, ForgetInput
+from antiphon.conversation.inputs import AudioMade, Resumed
+from antiphon.conversation.state import State
+from antiphon.conversation.step import Step
+from antiphon.wire.realtime_server import SessionResumed
+
+
+def is_noticeable(effects: Sequence[Effect], given_out: int) -> bool:
+    """Say whether a step that no worker's result led to has to be saved first; ``given_out`` counts its ids."""
+    return given_out > 0 or any(not isinstance(effect, ForgetInput | DropSpeech) for effect in effects)
+
+
+def take_up(step: Step, event: Resumed) -> None:
+    """Go on, and tell the client from where on it has to say again what was not committed."""
+    state = step.state
+    state.counter = max(state.counter, event.counter)
+    was_speaking = bool(state.buffer.speech_item)
+    start_ms = turn.lose_input(step)
+    if not event.keeps_answers:
+        for found in list(state.responses.values()):
+            response.abandon(step, found)
+    elif was_speaking and not state.active:
+        output.await_idle(step)
+    step.send(
+        SessionResumed,
+        session_id=state.session.id,
+        audio_start_ms=start_ms,
+        client_event_id=state.client_event,
+    )
+
+
+def held_refs(state: State) -> set[int]:
+    """Return the speech that waits at the door, by its refs."""
+    waiting = [event for found in state.responses.values() for event in found.held]
+    if state.speculation is not None:
+        waiting += state.speculation.held
+    return {event.ref for event in waiting if isinstance(event, AudioMade)}
+
+
+def number_of(event_id: str, state: State) -> int | None:
+    """Return which of this conversation's ids an event has; None for an event of another one."""
+    stem = f"event_{state.seed}"
+    digits = event_id.removeprefix(stem).partition("r")[0]
+    return int(digits) if event_id.startswith(stem) and digits.isascii() and digits.isdigit() else None
+
+
+def greeting_id(state: State, number: int, epoch: int) -> str:
+    """Return the id of the event that greets whoever resumes behind event ``number``: it comes right behind that."""
+    return f"event_{state.seed}{number:07d}r{epoch}"

@@ -1,0 +1,62 @@
+"""Which parts of a conversation have to be saved: its frame, and the items that are new or have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from antiphon.conversation.effects import Effect, Keep
+from antiphon.conversation.snapshot import dump_frame, dump_item
+from antiphon.conversation.state import State
+
+_RECENT = 16
+"""So many of the last items are saved anew every time: what a listener hears of them changes without a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is to be saved."""
+
+    frame: bytes
+    items: dict[str, bytes]
+    gone: frozenset[str]
+
+
+class Savings:
+    """Knows what of one conversation was saved."""
+
+    __slots__ = ("_saved", "_touched")
+
+    def __init__(self, saved: Iterable[str] = ()) -> None:
+        """``saved`` are the ids of items that lie there already."""
+        self._saved = set(saved)
+        self._touched: set[str] = set()
+
+    def note(self, effects: Iterable[Effect]) -> None:
+        """Note which items a step has changed."""
+        for effect in effects:
+            if isinstance(effect, Keep):
+                self._touched.add(effect.item_id)
+
+    def take(self, state: State) -> Parts:
+        """Return what has to be saved now; where that fails, `failed` has to be told."""
+        records, settled = state.records, len(state.records) - _RECENT
+        items: dict[str, bytes] = {}
+        present: set[str] = set()
+        waiting: set[str] = set()
+        for index, record in enumerate(records):
+            item_id = str(record.item.id)
+            present.add(item_id)
+            if record.hearing == "pending":
+                waiting.add(item_id)
+            if index >= settled or item_id in self._touched or item_id not in self._saved:
+                items[item_id] = dump_item(record)
+        gone = frozenset(self._saved - present)
+        self._saved = present
+        self._touched = waiting  # their transcript may come without being told
+        return Parts(dump_frame(state), items, gone)
+
+    def failed(self, parts: Parts) -> None:
+        """What was taken is not saved."""
+        self._touched.update(parts.items)
+        self._saved.update(parts.gone)

@@ -1,0 +1,15 @@
+-- Forget a session whose time is over.
+-- KEYS  1 the session  2 its sign of life  3 items  4 events
+-- gives {"over", snapshot}, or {"gone"} when there is nothing, or {"known", ms until its time may be over}
+local kept = redis.call('HMGET', KEYS[1], 'until', 'snapshot')
+if not kept[1] then
+  return {'gone'}
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if tonumber(kept[1]) > now then
+  return {'known', kept[1] - now}
+end
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+redis.call('PUBLISH', KEYS[1], cjson.encode({type = 'session.closed'}))
+return {'over', kept[2] or ''}
