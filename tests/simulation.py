@@ -1,7 +1,7 @@
 """A conversation machine with a scripted world around it: workers and a clock that move when told to.
 
 Every input is also given to a shadow that is dumped to bytes and loaded again before each one; both must do the
-same. What the client is sent is checked against the rules of the protocol as it comes. Whatever has to be saved is saved,
+same. What the client is sent is checked against the rules of the protocol as it comes. What has to be saved is saved,
 so that another door may take the conversation up at any time.
 """
 

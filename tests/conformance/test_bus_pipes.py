@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -168,12 +167,6 @@ async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping(bus: Any
     assert texts(await soon(take(bus, "p", 1, after=PIPE_ENTRIES * 3 - 1))) == [str(PIPE_ENTRIES * 3 - 1)]
 
 
-async def leave(entries: AsyncIterator[object]) -> None:
-    """A reader stops reading; one in memory is gone when nobody refers to it any more."""
-    if isinstance(entries, AsyncGenerator):
-        await entries.aclose()
-
-
 async def test_what_a_reader_still_needs_stays_for_the_next_one(bus: AnyBus) -> None:
     needed = 2
     entries = bus.read("p", keep=lambda: needed)
@@ -183,17 +176,21 @@ async def test_what_a_reader_still_needs_stays_for_the_next_one(bus: AnyBus) -> 
     assert not writer.done(), "what follows has no room while the reader needs so much"
     again = bus.read("p", after=2)
     assert await soon(anext(again)) == (3, *words(3))
-    await leave(again)
-    del again
+    await again.aclose()
     needed = 5
     assert await soon(anext(entries)) == (PIPE_ENTRIES + 3, *words(PIPE_ENTRIES + 3))
     await soon(writer)
-    await leave(entries)
-    del entries
+    await entries.aclose()
     kept = bus.read("p", after=5)
     assert await soon(anext(kept)) == (6, *words(6))
     with pytest.raises(NotFound):
         await soon(anext(bus.read("p", after=1)))
+
+
+async def test_the_newest_entry_has_the_position_of_the_tail(bus: AnyBus) -> None:
+    assert await bus.tail("p") == 0
+    await bus.write("p", words(1, 2, 3))
+    assert await bus.tail("p") == 3
 
 
 async def test_many_writers_lose_nothing_and_each_keeps_its_order(bus: AnyBus) -> None:

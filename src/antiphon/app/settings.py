@@ -177,6 +177,9 @@ class Settings(BaseSettings):
     session_liveness_s: float = Field(
         default=30.0, gt=0, description="A session counts as disconnected without a sign of its gateway, seconds."
     )
+    session_sweep_s: float = Field(
+        default=30.0, gt=0, description="Between two looks for sessions that nobody took up in time, seconds."
+    )
     database_url: str = Field(default="", description="`sqlite:///PATH`; unset: `antiphon.db` in the data directory.")
     resume_window_s: float = Field(default=60.0, ge=0, description="How long a lost session can be taken up again.")
     drain_s: float = Field(default=30.0, ge=0, description="Longest drain at shutdown, seconds.")

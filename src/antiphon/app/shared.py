@@ -20,8 +20,11 @@ from antiphon.ports.sessions import Sessions
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.wire.jobs import Queue
 
-PIPE_BYTES = 128 * 2**10
-"""Results that may wait for one session; a client that does not read holds its workers back."""
+_OWN_PIPE_BYTES, _REDIS_PIPE_BYTES = 256 * 2**10, 2**20
+"""Results that may wait for one session, and stay for whoever takes it up: 5 and 22 s of speech.
+
+A client that does not read holds its workers back; in one process that is memory of the gateway itself.
+"""
 _DEPTH_S = 5.0
 
 _log = structlog.get_logger("antiphon.bus")
@@ -64,7 +67,7 @@ def _in_memory(settings: Settings, clock: Clock) -> Shared:
         clock,
         lease_s=settings.bus_lease_s,
         attempts=settings.bus_attempts,
-        pipe_bytes=PIPE_BYTES,
+        pipe_bytes=_OWN_PIPE_BYTES,
         strict=settings.bus_strict,
     )
     sessions = EmbeddedSessions(clock, resume_window_s=settings.resume_window_s, liveness_s=settings.session_liveness_s)
@@ -95,7 +98,7 @@ async def _over_redis(settings: Settings) -> AsyncGenerator[Shared]:
         bus = RedisBus(
             connection,
             queues=QueueLimit(lease_s=settings.bus_lease_s, attempts=settings.bus_attempts),
-            pipes=PipeLimit(bytes=PIPE_BYTES),
+            pipes=PipeLimit(bytes=_REDIS_PIPE_BYTES),
         )
         await bus.start()
         sessions = RedisSessions(

@@ -98,6 +98,8 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                 helpers = [group.create_task(made.writer.run(), name="store writer")]
                 if "gateway" in roles:
                     helpers.append(group.create_task(made.realtime.keep_alive(), name="signs of life"))
+                    helpers.append(group.create_task(made.realtime.watch_taken(), name="taken sessions"))
+                    helpers.append(group.create_task(made.realtime.clear_up(), name="expired sessions"))
                 handlers = _handlers(settings, made)
                 watch = own.watch_queues(made.metrics, tuple(queue for queue, _, _ in handlers))
                 helpers.append(group.create_task(watch, name="queue depths"))
@@ -202,6 +204,8 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
             lasts_s=settings.realtime_session_s,
         ),
         heartbeat_s=settings.session_liveness_s / 3,
+        sweep_s=settings.session_sweep_s,
+        resumes=settings.resume_window_s > 0,
         gateway_id=f"gateway-{socket.gethostname()}-{os.getpid()}",
     )
 

@@ -97,6 +97,11 @@ class EmbeddedBus:
             source.end()
         return PipeReader(source, after, keep)
 
+    async def tail(self, pipe: str) -> int:
+        """Return the position of the newest entry."""
+        known = self._pipes.get(pipe)
+        return 0 if known is None else known.tail
+
     async def fence(self, pipe: str, epoch: int) -> None:
         """Refuse writers below ``epoch`` from now on."""
         target = self._pipes.get(pipe) or self._open(pipe)

@@ -12,7 +12,6 @@ from antiphon.errors import Fenced, NotFound, Superseded
 from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
 
-
 _LOOK_S = 0.25
 """So often a writer looks for room by itself: readers do not say when they need less."""
 
@@ -46,6 +45,10 @@ class PipeReader(AsyncIterator[tuple[int, PipeEntry]]):
 
     def __aiter__(self) -> PipeReader:
         return self
+
+    async def aclose(self) -> None:
+        """Read no further."""
+        self._pipe.leave(self)
 
     async def __anext__(self) -> tuple[int, PipeEntry]:
         pipe = self._pipe
@@ -216,6 +219,13 @@ class Pipe:
     def join(self, reader: PipeReader) -> None:
         """Keep for ``reader`` what it has not read."""
         self._readers.append(weakref.ref(reader, self._left))
+
+    def leave(self, reader: PipeReader) -> None:
+        """Keep nothing for ``reader`` any more."""
+        for ref in self._readers:
+            if ref() is reader:
+                self._left(ref)
+                return
 
     def take(self, reader: PipeReader) -> PipeEntry | bytes:
         """Move ``reader`` on by one entry and return it. Raises `NotFound` when it was let go already."""

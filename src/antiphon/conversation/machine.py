@@ -209,14 +209,20 @@ def _dispatch(step: Step, event: AnyInput) -> None:
             _worker(step, event)
         case Unsent():
             heard.unsent(step, event)
-        case Resumed():
-            resumption.take_up(step, event)
         case AllowanceChanged():
             step.state.allowances = event.allowances
-        case Opened():
-            step.send(SessionCreated, session=step.state.session)
+        case Opened() | Resumed():
+            _come(step, event)
         case _:
             assert_never(event)
+
+
+def _come(step: Step, event: Opened | Resumed) -> None:
+    """The client is there, for the first time or again."""
+    if isinstance(event, Resumed):
+        resumption.take_up(step, event)
+    else:
+        step.send(SessionCreated, session=step.state.session)
 
 
 def _understood(step: Step, event: Transcribing | Transcribed) -> None:

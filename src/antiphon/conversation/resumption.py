@@ -1,8 +1,8 @@
 """Taking a conversation up where another door has lost it.
 
-What workers tell lies in the session's pipe, and a machine that is told the same does the same. So a saved state and the
-entries behind it bring everything back, with the same ids, as long as whatever else gives out an id or starts work is
-saved before anybody can notice.
+What workers tell lies in the session's pipe, and a machine that is told the same does the same. So a saved state and
+the entries behind it bring everything back, with the same ids, as long as whatever else gives out an id or starts work
+is saved before anybody can notice.
 """
 
 from __future__ import annotations

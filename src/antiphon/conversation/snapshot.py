@@ -44,6 +44,11 @@ def dump_item(record: Record) -> bytes:
     return _encoder.encode(record)
 
 
+def load_frame(frame: bytes) -> State:
+    """Return what `dump_frame` gave: a state without its items. Raises `msgspec.ValidationError` for foreign bytes."""
+    return _frame_decoder.decode(frame).state
+
+
 def join(frame: bytes, items: Mapping[str, bytes]) -> State:
     """Return the state of a frame and its items; others are passed over.
 

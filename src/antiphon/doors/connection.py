@@ -23,6 +23,10 @@ SendAsgi = Callable[[dict[str, Any]], Awaitable[None]]
 _log = structlog.get_logger("antiphon.gateway")
 _DRAIN_STEP_S = 0.02
 _FAREWELL_S = 2.0
+TAKEN_OVER = 4409
+"""Close code of a connection whose session another one has taken up."""
+_LOST_CODES = frozenset({1006, 1011, 1012, TAKEN_OVER})
+"""Nothing more came, no pong came, the server goes down, the session goes on elsewhere."""
 
 
 class AnyLink(Protocol):
@@ -62,6 +66,11 @@ class Connection:
         self._closing: tuple[int, str] | None = None
         self._left_with = 1005
         self._reader: asyncio.Task[None] | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """True when it ended without a farewell of the client, or to be made anew elsewhere."""
+        return (self._left_with if self._closing is None else self._closing[0]) in _LOST_CODES
 
     @property
     def is_answering(self) -> bool:

@@ -186,7 +186,7 @@ class InterpretingLink:
                 self._connection.hang_up(1000, "")
 
     async def _submit(self, job: tuple[str, jobs.Queue, jobs.Work]) -> None:
-        await self._jobs.submit(*job)
+        await self._jobs.do(*job)
 
     async def flushed(self) -> None:
         """Return when all that was to be said is written."""

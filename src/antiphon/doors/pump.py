@@ -31,6 +31,12 @@ class Pump(Generic[T]):
             await self._work(self._items.popleft())
         self._task = None
 
+    def cancel(self) -> None:
+        """Do nothing more."""
+        self._items.clear()
+        if self._task is not None:
+            self._task.cancel()
+
     async def drained(self) -> None:
         """Return when everything put so far is done."""
         while self._task is not None and not self._task.done():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -11,19 +11,21 @@ import msgspec
 import structlog
 
 from antiphon import ids
+from antiphon.conversation import snapshot
 from antiphon.conversation.machine import Conversation
+from antiphon.conversation.resumption import number_of
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
-from antiphon.doors.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
-from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices
-from antiphon.errors import AntiphonError, Fenced, InvalidRequest, ProviderUnavailable
+from antiphon.doors.connection import TAKEN_OVER, Attendance, Connection, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.realtime_jobs import JobDesk
+from antiphon.doors.realtime_keeper import Ownership
+from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices, Resumption
+from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
-from antiphon.ports.sessions import SessionRecord, Sessions
+from antiphon.ports.sessions import Expired, SessionRecord, Sessions
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 
-TAKEN_OVER = 4409
-"""Close code of a connection whose session another one has taken up."""
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 _log = structlog.get_logger("antiphon.gateway")
@@ -37,8 +39,22 @@ class RealtimeOptions:
     limits: LinkLimits = field(default_factory=LinkLimits)
     defaults: Defaults = field(default_factory=Defaults)
     gateway_id: str = "gateway"
+    resumes: bool = True
+    """True saves sessions, so that a lost connection's session can be taken up."""
+    sweep_s: float = 30.0
+    """Between two looks for sessions that nobody took up in time."""
     heartbeat_s: float = 10.0
     """Between two signs of life of the sessions; a third of what they live without one is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Guest:
+    """Somebody who was let in, and the session that is theirs."""
+
+    identity: Identity
+    owned: Ownership
+    machine: Conversation
+    resumption: Resumption | None = None
 
 
 class RealtimeDoor:
@@ -59,17 +75,17 @@ class RealtimeDoor:
         self._metrics = metrics
         self._options = options
         self._attendance = attendance
-        self._owned: dict[Connection, SessionRecord] = {}
+        self._owned: dict[Connection, Ownership] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
         """Serve one WebSocket."""
         try:
-            identity, session, rules = self._admit(scope)
-            record = await self._sessions.claim(identity.tenant, session.id, self._options.gateway_id)
+            guest = await self._admit(scope)
         except AntiphonError as error:
             self._metrics.error("realtime", error.type)
             await refuse(send, error)
             return
+        may_return = guest.resumption is not None  # as long as it has not gone on, it stays as it was
         try:
             await receive()
             await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
@@ -77,79 +93,145 @@ class RealtimeDoor:
                 await _refuse_beta(send)
                 return
             with self._attendance.connect(scope, receive, send) as connection:
-                self._owned[connection] = record
+                self._owned[connection] = guest.owned
                 try:
-                    await self._run(connection, identity, session, rules, record.epoch)
+                    may_return = await self._run(connection, guest)
                 finally:
-                    record = self._owned.pop(connection)
+                    del self._owned[connection]
         finally:
-            await self._let_go(record)
+            await self._let_go(guest.owned.record, resumable=may_return)
 
     async def keep_alive(self) -> None:
         """Give a sign of life for every session, endlessly; a session that another gateway has taken over is left."""
         while True:
             await asyncio.sleep(self._options.heartbeat_s)
-            for connection, record in list(self._owned.items()):
+            for connection, owned in list(self._owned.items()):
                 try:
-                    await self._sessions.heartbeat(record)
+                    await self._sessions.heartbeat(owned.record)
                 except Fenced:
-                    await self._take_back(connection, record)
+                    await self._take_back(connection, owned)
                 except ProviderUnavailable as error:  # those that are open go on
-                    _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
+                    session_id = owned.record.session_id
+                    _log.warning("no sign of life could be given", session_id=session_id, error=str(error))
 
-    async def _take_back(self, connection: Connection, record: SessionRecord) -> None:
+    async def watch_taken(self) -> None:
+        """Hang up, endlessly, where another connection has taken a session up."""
+        async for taken in self._sessions.taken(self._options.gateway_id):
+            for connection, owned in list(self._owned.items()):
+                record = owned.record
+                is_this = (record.tenant, record.session_id) == (taken.tenant, taken.session_id)
+                if is_this and record.epoch < taken.epoch:
+                    connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
+
+    async def clear_up(self) -> None:
+        """End, endlessly, what sessions have left behind that nobody took up in time."""
+        while True:
+            await asyncio.sleep(self._options.sweep_s)
+            try:
+                for expired in await self._sessions.expired():
+                    await self._clear_up_behind(expired)
+            except ProviderUnavailable as error:
+                _log.warning("nothing could be cleared up", error=str(error))
+
+    async def _clear_up_behind(self, expired: Expired) -> None:
+        jobs = JobDesk(self._services.bus, self._services.clock, expired.tenant, expired.session_id, 0, timeout_s=0)
+        running: Collection[str] = ()
+        if expired.snapshot:
+            state = snapshot.load_frame(expired.snapshot)
+            running = state.jobs
+            for response in state.responses.values():
+                if response.speak_job_id:
+                    jobs.adopt(response.speak_job_id)
+        await jobs.close(running)
+        _log.info("session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="nobody came back")
+
+    async def _take_back(self, connection: Connection, owned: Ownership) -> bool:
         """Leave a session to the gateway that has it now; one that ran out while Redis was away is ours again."""
+        record = owned.record
         try:
             if await self._sessions.find(record.tenant, record.session_id) is not None:
                 connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
-            elif connection in self._owned:
-                claimed = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id)
-                if connection in self._owned:
-                    self._owned[connection] = claimed
-                else:  # it has ended meanwhile
-                    await self._let_go(claimed)
+                return False
+            owned.record = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id)
+            if connection not in self._owned:  # it has ended meanwhile
+                await self._let_go(owned.record, resumable=False)
         except ProviderUnavailable as error:
             _log.warning("a session could not be taken back", session_id=record.session_id, error=str(error))
+        return True
 
-    async def _let_go(self, record: SessionRecord) -> None:
+    async def _let_go(self, record: SessionRecord, *, resumable: bool) -> None:
         try:
-            await self._sessions.end(record, resumable=False)
+            await self._sessions.end(record, resumable=resumable)
         except ProviderUnavailable as error:  # it runs out by itself
             _log.warning("a session could not be ended", session_id=record.session_id, error=str(error))
 
-    async def _run(
-        self, connection: Connection, identity: Identity, session: AnySession, rules: Rules, epoch: int
-    ) -> None:
-        clock = self._services.clock
-        machine = Conversation.begin(
-            session, rules, seed=ids.token(12), now=clock.wall(), lasts_s=self._options.defaults.lasts_s
-        )
+    async def _run(self, connection: Connection, guest: _Guest) -> bool:
+        """Serve a connection to its end; return whether its session may be taken up again."""
+        record, identity = guest.owned.record, guest.identity
+        links: list[Link] = []
 
         def link(group: asyncio.TaskGroup) -> Link:
-            return Link(
-                machine,
+            made = Link(
+                guest.machine,
                 self._services,
                 self._options.limits,
                 group,
                 connection,
                 tenant=identity.tenant,
-                session_id=session.id,
-                epoch=epoch,
+                session_id=record.session_id,
+                epoch=record.epoch,
+                owned=guest.owned if self._options.resumes else None,
+                take_back=lambda: self._take_back(connection, guest.owned),
+                resumption=guest.resumption,
             )
+            links.append(made)
+            return made
 
-        await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
+        await connection.run(link, session_id=record.session_id, tenant=identity.tenant, key_id=identity.key_id)
+        return links[0].may_return
 
-    def _admit(self, scope: Scope) -> tuple[Identity, AnySession, Rules]:
+    async def _admit(self, scope: Scope) -> _Guest:
         """Decide who comes and which session it will be, before any state exists."""
         identity = self._access.admit(Credentials.of_scope(scope))
         self._attendance.admit()
         query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"))
         if "call_id" in query:
             raise InvalidRequest("Calls over WebRTC and SIP are not available here.", param="call_id")
+        if "session_id" in query:
+            return await self._resume(identity, query["session_id"][0], query.get("after", [""])[0])
+        session, rules = self._begin(identity, query)
+        record = await self._sessions.claim(identity.tenant, session.id, self._options.gateway_id)
+        machine = Conversation.begin(
+            session,
+            rules,
+            seed=ids.token(12),
+            now=self._services.clock.wall(),
+            lasts_s=self._options.defaults.lasts_s,
+        )
+        return _Guest(identity, Ownership(self._sessions, record), machine)
+
+    async def _resume(self, identity: Identity, session_id: str, after: str) -> _Guest:
+        """Take a session up that was begun elsewhere. Raises `NotFound`, or `InvalidRequest` for a wrong cursor."""
+        record, saved = await self._sessions.resume(identity.tenant, session_id, self._options.gateway_id)
+        try:
+            state = snapshot.join(saved.snapshot, saved.items)
+        except (msgspec.ValidationError, KeyError) as error:
+            _log.warning("a saved session cannot be read", session_id=session_id, error=repr(error))
+            await self._let_go(record, resumable=False)
+            raise NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found") from error
+        number = number_of(after, state) if after else None
+        if after and number is None:
+            await self._let_go(record, resumable=True)
+            raise InvalidRequest(f"'{after}' is no event id of session '{session_id}'.", param="after")
+        owned = Ownership(self._sessions, record)
+        return _Guest(identity, owned, Conversation(state), Resumption(saved, number))
+
+    def _begin(self, identity: Identity, query: Mapping[str, list[str]]) -> tuple[AnySession, Rules]:
+        """Return what a new session begins with. Raises `InvalidRequest`."""
         rules = self._options.rules
         if query.get("pace") == ["realtime"]:
             rules = msgspec.structs.replace(rules, pace=True)
-        return identity, self._session(identity.session, query), rules
+        return self._session(identity.session, query), rules
 
     def _session(self, wish: bytes | None, query: Mapping[str, list[str]]) -> AnySession:
         """Return the session that a client begins with. Raises `InvalidRequest`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -11,7 +11,7 @@ from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
 from antiphon.doors.realtime_audio import PCM_HZ, Clip
 from antiphon.errors import Overloaded, ProviderUnavailable
-from antiphon.ports.bus import Bus
+from antiphon.ports.bus import Bus, Keep, Reader
 from antiphon.wire.jobs import (
     AnswerDone,
     CallReady,
@@ -50,7 +50,7 @@ class JobDesk:
         epoch: int,
         *,
         timeout_s: float,
-        on_refused: Callable[[JobFailed], None],
+        on_refused: Callable[[JobFailed], None] | None = None,
     ) -> None:
         """``on_refused`` is told of jobs that no queue took."""
         self._bus = bus
@@ -61,40 +61,47 @@ class JobDesk:
         self._timeout_s = timeout_s
         self._on_refused = on_refused
         self._pipe = f"t:{tenant}:session:{{{session_id}}}"
-        self._clips: dict[str, Clip] = {}
+        self.pending: dict[str, Job] = {}
+        """Jobs that were made and are perhaps not submitted yet."""
         self._speech_pipes: dict[str, str] = {}
 
-    def results(self) -> AsyncIterator[tuple[int, PipeEntry]]:
-        """Yield the results of all jobs, in order."""
-        return self._bus.read(self._pipe)
+    def results(self, *, after: int = 0, keep: Keep | None = None) -> Reader:
+        """Yield the results of all jobs, in order, from behind position ``after``."""
+        return self._bus.read(self._pipe, after=after, keep=keep)
 
-    def attach(self, job_id: str, clip: Clip) -> None:
-        """Note the audio of a job that is about to be submitted."""
-        self._clips[job_id] = clip
+    async def tail(self) -> int:
+        """Return the position of the newest result."""
+        return await self._bus.tail(self._pipe)
 
-    async def transcribe(self, effect: StartTranscription) -> None:
-        """Submit a transcription."""
-        clip = self._clips.pop(effect.job_id)
+    # -- making ------------------------------------------------------------------------------------------------------
+    def listening(self, effect: StartTranscription | StartScore, clip: Clip) -> tuple[Job, ...]:
+        """Make the job that listens to ``clip``."""
+        if isinstance(effect, StartScore):
+            return (self._make(effect.job_id, "score", Score(clip.data, clip.rate_hz)),)
         work = Transcribe(clip.data, clip.rate_hz, language=effect.language, prompt=effect.prompt, model=effect.model)
-        await self.submit(effect.job_id, "transcribe", work)
+        return (self._make(effect.job_id, "transcribe", work),)
 
-    async def score(self, effect: StartScore) -> None:
-        """Submit an end-of-turn question."""
-        clip = self._clips.pop(effect.job_id)
-        await self.submit(effect.job_id, "score", Score(clip.data, clip.rate_hz))
+    def answering(self, effect: StartAnswer) -> tuple[Job, ...]:
+        """Make the jobs of an answer, its speaker first: the sentences flow from one to the other without us."""
+        if not effect.speak_job_id:
+            return (self._make(effect.job_id, "respond", Respond(effect.request)),)
+        self.adopt(effect.speak_job_id)
+        speech_pipe = self._speech_pipes[effect.speak_job_id]
+        speak = Speak(voice=effect.voice, speed=effect.speed, rate_hz=PCM_HZ)
+        return (
+            self._make(effect.speak_job_id, "speak", speak, source=speech_pipe),
+            self._make(effect.job_id, "respond", Respond(effect.request, speech_pipe)),
+        )
 
-    async def answer(self, effect: StartAnswer) -> None:
-        """Submit an answer, and its speaker first: the sentences flow from one to the other without us."""
-        speech_pipe = ""
-        if effect.speak_job_id:
-            speech_pipe = f"t:{self._tenant}:speech:{{{self._session_id}}}:{effect.speak_job_id}"
-            self._speech_pipes[effect.speak_job_id] = speech_pipe
-            work = Speak(voice=effect.voice, speed=effect.speed, rate_hz=PCM_HZ)
-            await self.submit(effect.speak_job_id, "speak", work, source=speech_pipe)
-        await self.submit(effect.job_id, "respond", Respond(effect.request, speech_pipe))
+    def adopt(self, speak_job_id: str) -> None:
+        """A speaker is ours, and so is the pipe that feeds it."""
+        self._speech_pipes[speak_job_id] = f"t:{self._tenant}:speech:{{{self._session_id}}}:{speak_job_id}"
 
-    async def submit(self, job_id: str, queue: Queue, work: Work, source: str = "") -> None:
-        """Submit any work under the machine's own id; where there is no room for it, that is its result."""
+    def take_over(self, jobs: Iterable[Job]) -> None:
+        """Jobs of the door before us are ours."""
+        self.pending.update((job.id, job) for job in jobs)
+
+    def _make(self, job_id: str, queue: Queue, work: Work, source: str = "") -> Job:
         job = Job(
             id=f"{self._session_id}.{job_id}",
             queue=queue,
@@ -107,11 +114,24 @@ class JobDesk:
             correlation_id=self._session_id,
             deadline_s=self._clock.wall() + (ANSWER_S if queue in ("respond", "speak") else self._timeout_s),
         )
+        self.pending[job.id] = job
+        return job
+
+    # -- submitting --------------------------------------------------------------------------------------------------
+    async def do(self, job_id: str, queue: Queue, work: Work) -> None:
+        """Make and submit any work under the machine's own id."""
+        await self.submit(self._make(job_id, queue, work))
+
+    async def submit(self, job: Job) -> None:
+        """Submit a job, again if need be; where there is no room for it, that is its result."""
         try:
             await self._bus.submit(job)
         except (Overloaded, ProviderUnavailable) as error:
-            await self._drop_speech(job_id)
-            self._on_refused(JobFailed(job.id, error.type, error.code, error.message, transient=True))
+            await self._drop_speech(self._name(job.id))
+            if self._on_refused is not None:
+                self._on_refused(JobFailed(job.id, error.type, error.code, error.message, transient=True))
+        finally:
+            self.pending.pop(job.id, None)
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job."""
@@ -142,7 +162,11 @@ class JobDesk:
 
     def name(self, entry: PipeEntry) -> str:
         """Return the machine's own id of the job that an entry comes from."""
-        return entry.job_id.rpartition(".")[2]
+        return self._name(entry.job_id)
+
+    @staticmethod
+    def _name(job_id: str) -> str:
+        return job_id.rpartition(".")[2]
 
     def as_input(self, entry: PipeEntry) -> inputs.AnyInput | None:
         """Return a result as the machine is told it; audio goes another way."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,7 @@ from antiphon.conversation.effects import (
     StartTranscription,
 )
 from antiphon.conversation.machine import Conversation
+from antiphon.conversation.resumption import greeting_id, held_refs, number_of
 from antiphon.doors.connection import Connection
 from antiphon.doors.ending import EndsGroup
 from antiphon.doors.flood import FloodGuard
@@ -43,19 +45,25 @@ from antiphon.doors.pump import Pump
 from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder, audio_ticks
 from antiphon.doors.realtime_intake import LARGE_BYTES, Intake
 from antiphon.doors.realtime_jobs import JobDesk
+from antiphon.doors.realtime_keeper import PIECES, Keeper, Ownership, Said, jobs_of, said_since
 from antiphon.doors.realtime_outbox import Outbox
+from antiphon.errors import NotFound
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
 from antiphon.ports.limiter import Limiter
+from antiphon.ports.sessions import Saved
 from antiphon.ports.store import StoredItem
 from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
-from antiphon.wire.jobs import AudioReady, PipeEntry
-from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta
+from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry
+from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta, ServerMessage, SessionCreated
 
 _TICK_S = 0.01
 """Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""
+
+_ID_GAP = 1000
+"""Ids that are left out when a session is taken up: a door that is only thought dead may still give some out."""
 
 _PACED_PIECE_BYTES = 40 * 48
 """Speech that is sent at the pace of listening leaves in pieces of 40 ms: the lead is kept to one of them."""
@@ -87,8 +95,29 @@ class LinkServices:
     metrics: Metrics = field(default_factory=Metrics)
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What a lost connection's session goes on from."""
+
+    saved: Saved
+    after: int | None
+    """Number of the last event that the client has; None when it asks for nothing that it has missed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """Something for the bus, once what led to it is saved."""
+
+    gate: int
+    effect: CancelJob | None = None
+    jobs: tuple[Job, ...] = ()
+
+
 class Link:
-    """Drives one `Conversation`. Everything but jobs and writing happens at once, in the order of the inputs."""
+    """Drives one `Conversation`. Everything but jobs and writing happens at once, in the order of the inputs.
+
+    With ``owned`` its state is saved as it goes; what a client could notice waits until it is.
+    """
 
     def __init__(
         self,
@@ -101,8 +130,19 @@ class Link:
         tenant: str,
         session_id: str,
         epoch: int,
+        owned: Ownership | None = None,
+        take_back: Callable[[], Awaitable[bool]] | None = None,
+        resumption: Resumption | None = None,
     ) -> None:
         self.machine = machine
+        self._epoch = epoch
+        self._resumption = resumption
+        self._going_on = asyncio.Event() if resumption is not None else None
+        """Set as soon as a resumed session is where it was."""
+        self._replays = False
+        """True while the door before us has perhaps worked in the same results."""
+        self._known_until: float = 0
+        """Number of the last event that the client has got from the door before."""
         self._services = services
         self._limits = limits
         self._group = group
@@ -118,14 +158,25 @@ class Link:
             session_id,
             epoch,
             timeout_s=services.job_timeout_s,
-            on_refused=self._result,
+            on_refused=self._refused,
         )
-        self._commands: Pump[Effect] = Pump(group, f"jobs {session_id}", self._command)
+        self._keeper: Keeper | None = None
+        if owned is not None and take_back is not None:
+            self._keeper = Keeper(
+                owned,
+                group,
+                self._outbox,
+                state=lambda: self.machine.state,
+                pending=self._jobs.pending.values,
+                take_back=take_back,
+                saved=resumption.saved.items if resumption is not None else (),
+                position=resumption.saved.position if resumption is not None else 0,
+            )
+        self._commands: Pump[_Command] = Pump(group, f"jobs {session_id}", self._command)
         self._intake = Intake(self, services.vad, max_append_bytes=limits.max_append_bytes)
         self._ends_group = EndsGroup(group)
         self._items = ItemAudio(limits.item_audio_bytes, limits.spill_dir)
         self._speech: dict[int, bytes] = {}
-        self._refs = 0
         self._unsent: list[inputs.Unsent] = []
         self._piece_bytes = _PACED_PIECE_BYTES if machine.state.rules.pace else 0
         self._encoders: dict[str, SpeechEncoder] = {}
@@ -139,21 +190,40 @@ class Link:
     def open(self) -> None:
         """Greet the client."""
         self._is_limited = bool(self._services.limiter.allowances(self._tenant))
-        self.tell(inputs.Opened())
+        if self._resumption is None:
+            self.tell(inputs.Opened())
+        else:
+            state, after = self.machine.state, self._resumption.after
+            event_id = greeting_id(state, state.counter if after is None else after, self._epoch)
+            self._outbox.put(realtime_codec.encode(SessionCreated(event_id=event_id, session=state.session)))
+            self._read()
 
-    def tell(self, event: inputs.AnyInput) -> None:
-        """Work one input in and carry out what follows."""
+    def tell(self, event: inputs.AnyInput, *, is_result: bool = False) -> None:
+        """Work one input in and carry out what follows; ``is_result`` says that the session's pipe has it."""
         now = self._clock.wall()
         if self._is_limited:  # limits recover with time, and other sessions use them up as well
             left = self._services.limiter.allowances(self._tenant)
             self._carry_out_all(self.machine.receive(inputs.AllowanceChanged(left), now))
-        self._carry_out_all(self.machine.receive(event, now))
+        self._step(event, now, is_result=is_result)
         while self._unsent:
-            self._carry_out_all(self.machine.receive(self._unsent.pop(), now))
-        self._arm(now)
+            self._step(self._unsent.pop(), now)
+        if self._replays:  # the door before has saved the ticks that did something
+            return
+        while (at := self.machine.wake_at(now)) <= now and not self.machine.state.closed:
+            self._step(inputs.Tick(), now)
+        self._arm(at, now)
+
+    def _step(self, event: inputs.AnyInput, now: float, *, is_result: bool = False) -> None:
+        before = self.machine.state.counter
+        effects = self.machine.receive(event, now)
+        if self._keeper is not None:
+            self._keeper.step(effects, self.machine.state.counter - before, is_result=is_result)
+        self._carry_out_all(effects)
 
     async def frame(self, frame: str | bytes | None) -> None:
         """Take one frame of the client."""
+        if self._going_on is not None:
+            await self._going_on.wait()
         await self._flood.hold()
         if not isinstance(frame, str):
             self._refuse("Binary frames are not part of this protocol; send JSON text.", "invalid_event", None, None)
@@ -172,11 +242,13 @@ class Link:
 
     def append(self, event: inputs.AudioAppended) -> bool:
         """Work in that audio has come, which seldom leads to anything; False when it was refused."""
-        now, before = self._clock.wall(), self.machine.state.buffer.written
+        now, before, counter = self._clock.wall(), self.machine.state.buffer.written, self.machine.state.counter
         effects = self.machine.receive(event, now)
         if effects:
+            if self._keeper is not None:
+                self._keeper.step(effects, self.machine.state.counter - counter, is_result=False)
             self._carry_out_all(effects)
-            self._arm(now)
+            self._arm(self.machine.wake_at(now), now)
         return self.machine.state.buffer.written == before + event.ticks
 
     def tell_from_callback(self, event: inputs.AnyInput) -> None:
@@ -188,33 +260,125 @@ class Link:
         """Answer what never reached the machine."""
         detail = ErrorDetail("invalid_request_error", code, text, param, event_id)
         self._services.metrics.error("realtime", detail.type)
-        self._outbox.put(realtime_codec.encode(Error(event_id=self.machine.new_event_id(), error=detail)))
+        event_id = self.machine.new_event_id()
+        if self._keeper is not None:
+            self._keeper.step((), 1, is_result=False)
+        self._send(Error(event_id=event_id, error=detail))
+
+    # -- results -----------------------------------------------------------------------------------------------------
+    def _read(self) -> None:
+        if self._reader is None:
+            self._reader = self._group.create_task(self._read_results(), name=f"results {self._session_id}")
 
     async def _read_results(self) -> None:
         """Bring the workers' results to the machine, no faster than the client reads."""
-        async for _, entry in self._jobs.results():
-            if self._outbox.is_full:
-                await self._outbox.room()
-            self._result(entry)
-            await self._jobs.settled(entry)
+        after = 0
+        if self._resumption is not None and self._going_on is not None:
+            after = await self._take_up(self._resumption)
+            self._going_on.set()
+            self._resumption = self._going_on = None
+        keep = self._keeper.needed if self._keeper is not None else None
+        async with aclosing(self._jobs.results(after=after, keep=keep)) as results:
+            async for position, entry in results:
+                if self._outbox.is_full:
+                    await self._outbox.room()
+                await self._result(position, entry)
 
-    def _result(self, entry: PipeEntry) -> None:
+    async def _result(self, position: int, entry: PipeEntry) -> None:
         if isinstance(entry, AudioReady):
-            most, text = self._piece_bytes or len(entry.audio), entry.text
-            for at in range(0, max(1, len(entry.audio)), max(1, most)):
-                piece = entry.audio[at : at + most]
-                self._refs += 1
-                self._speech[self._refs] = piece
-                self.tell(inputs.AudioMade(self._jobs.name(entry), self._refs, len(piece) // 2, text))
+            text = entry.text
+            for ref, piece in self._pieces(position, entry):
+                self._speech[ref] = piece
+                self.tell(inputs.AudioMade(self._jobs.name(entry), ref, len(piece) // 2, text), is_result=True)
                 text = ""
         else:
             event = self._jobs.as_input(entry)
             if event is not None:
-                self.tell(event)
+                self.tell(event, is_result=True)
+        if self._keeper is not None:
+            self._keeper.result(position, len(entry.audio) if isinstance(entry, AudioReady) else 0)
+        await self._jobs.settled(entry)
+
+    def _pieces(self, position: int, entry: AudioReady) -> list[tuple[int, bytes]]:
+        """Return the pieces that speech is sent in, by their numbers."""
+        audio, most = entry.audio, max(1, self._piece_bytes or len(entry.audio))
+        parts = [audio[at : at + most] for at in range(0, max(1, len(audio)), most)]
+        return [(position * PIECES + index, part) for index, part in enumerate(parts)]
+
+    def _refused(self, failure: JobFailed) -> None:
+        """No queue took a job."""
+        event = self._jobs.as_input(failure)
+        if event is not None:
+            self.tell(event)
+
+    # -- resuming ----------------------------------------------------------------------------------------------------
+    async def _take_up(self, resumption: Resumption) -> int:
+        """Say again what the client has missed, and go on; returns up to where the session's pipe was worked in."""
+        saved, after = resumption.saved, resumption.after
+        state = self.machine.state
+        for found in state.responses.values():
+            if found.speak_job_id:
+                self._jobs.adopt(found.speak_job_id)
+        missed = [] if after is None else said_since(saved.events, after)
+        held = held_refs(state)
+        wanted = held | {said.audio.ref for said in missed if said.audio is not None}
+        tail = await self._jobs.tail()
+        position = min(saved.position, tail)
+        if not await self._fetch_speech(position, wanted):  # too much was said since: go on from here
+            missed, after = [], None
+            self._speech.update(dict.fromkeys(held - self._speech.keys(), b""))
+        if position < saved.position:
+            after = None
+            if self._keeper is not None:
+                self._keeper.rewind(position)
+        self._known_until = math.inf if after is None else after
+        for said in missed:
+            self._say_again(said)
+        self._replays = True
+        async with aclosing(self._jobs.results(after=position, keep=lambda: saved.position)) as results:
+            while position < tail:
+                if self._outbox.is_full:
+                    await self._outbox.room()
+                position, entry = await anext(results)
+                await self._result(position, entry)
+        self._replays, self._known_until = False, 0
+        self._submit_again(saved)
+        self.tell(inputs.Resumed(self.machine.state.counter + _ID_GAP, keeps_answers=after is not None))
+        return position
+
+    async def _fetch_speech(self, until: int, wanted: set[int]) -> bool:
+        """Get the speech under these numbers back from the session's pipe; False when not all of it is there."""
+        position = min(wanted, default=until * PIECES + PIECES) // PIECES - 1
+        start = position
+        try:
+            async with aclosing(self._jobs.results(after=start, keep=lambda: start)) as results:
+                while position < until:
+                    position, entry = await anext(results)
+                    if isinstance(entry, AudioReady):
+                        known = dict(self._pieces(position, entry))
+                        self._speech.update((ref, known[ref]) for ref in known.keys() & wanted)
+        except (NotFound, StopAsyncIteration):
+            return False
+        return wanted <= self._speech.keys()
+
+    def _say_again(self, said: Said) -> None:
+        if said.audio is not None:
+            self._send_audio(said.audio)
+        elif said.end is not None:
+            self._end_speech(said.end)
+        else:
+            self._outbox.put(said.frame)
+
+    def _submit_again(self, saved: Saved) -> None:
+        """Submit jobs that the door before us perhaps did not; what a queue knows already changes nothing."""
+        names = self.machine.state.jobs
+        jobs = tuple(job for job in jobs_of(saved.jobs) if job.id.rpartition(".")[2] in names)
+        if jobs:
+            self._jobs.take_over(jobs)
+            self._commands.put(_Command(self._gate, jobs=jobs))
 
     # -- time --------------------------------------------------------------------------------------------------------
-    def _arm(self, now: float) -> None:
-        at = self.machine.wake_at(now)
+    def _arm(self, at: float, now: float) -> None:
         if at != self._timer_at or self._timer is None:
             self._timer_at = at
             if self._timer is not None:
@@ -235,7 +399,7 @@ class Link:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Send():
-                self._outbox.put(realtime_codec.encode(effect.event))
+                self._send(effect.event)
                 if isinstance(effect.event, Error):
                     self._services.metrics.error("realtime", effect.event.error.type)
             case SendAudio():
@@ -259,6 +423,18 @@ class Link:
             case _:
                 self._keep_audio(effect)
 
+    def _is_known(self, event_id: str) -> bool:
+        """Say whether the client has got this event from the door before."""
+        return self._known_until > 0 and (number_of(event_id, self.machine.state) or 0) <= self._known_until
+
+    def _send(self, event: ServerMessage) -> None:
+        if self._is_known(event.event_id):
+            return
+        frame = realtime_codec.encode(event)
+        if self._keeper is not None:
+            self._keeper.said(event.event_id, frame)
+        self._outbox.put(frame)
+
     def _fence(self, effect: Fence) -> None:
         encoder = self._encoders.pop(effect.response_id, None)
         dropped = self._outbox.fence(effect.response_id)
@@ -266,13 +442,21 @@ class Link:
             self._unsent.append(inputs.Unsent(encoder.item_id, dropped + encoder.kept_ticks))
 
     def _send_audio(self, effect: SendAudio) -> None:
-        event = effect.event
+        event, piece = effect.event, self._speech.pop(effect.ref)
+        if self._is_known(event.event_id):
+            return
+        if self._keeper is not None:
+            self._keeper.said(event.event_id, audio=effect)
         encoder = self._encoders.get(event.response_id)
         if encoder is None:
             encoder = self._encoders[event.response_id] = SpeechEncoder(event.item_id, effect.form)
-        self._put_audio(event, encoder, encoder.encode(self._speech.pop(effect.ref)))
+        self._put_audio(event, encoder, encoder.encode(piece))
 
     def _end_speech(self, effect: EndSpeech) -> None:
+        if self._is_known(effect.event.event_id):
+            return
+        if self._keeper is not None:
+            self._keeper.said_end(effect)
         encoder = self._encoders.pop(effect.event.response_id, None)
         if encoder is not None:
             self._put_audio(effect.event, encoder, encoder.finish())
@@ -284,9 +468,14 @@ class Link:
             self._outbox.put(frame, event.response_id, audio_ticks(encoder.form, data))
 
     def _send_item(self, effect: SendItem) -> None:
-        pieces = self._items.pieces(str(effect.event.item.id))
+        event = effect.event
+        if self._is_known(event.event_id):
+            return
+        if self._keeper is not None:
+            self._keeper.said(event.event_id, realtime_codec.encode(event))
+        pieces = self._items.pieces(str(event.item.id))
         size_bytes = sum(map(len, pieces))
-        make = partial(realtime_codec.encode_item, effect.event, pieces)
+        make = partial(realtime_codec.encode_item, event, pieces)
         if size_bytes > LARGE_BYTES:
             self._outbox.put_later(make, size_bytes * 4 // 3)
         else:
@@ -310,30 +499,31 @@ class Link:
                 self._items.forget(effect.item_id)
 
     def _start(self, effect: StartTranscription | StartScore | StartAnswer | CancelJob) -> None:
-        """Note the audio a job needs now, and hand the job out in order."""
+        """Make a job of the audio that there is now, and hand it out in order."""
+        self._read()
         match effect:
             case StartTranscription() if effect.item_id and not effect.end:
-                self._jobs.attach(effect.job_id, self._items.clip(effect.item_id))
+                command = _Command(self._gate, jobs=self._jobs.listening(effect, self._items.clip(effect.item_id)))
             case StartTranscription() | StartScore():
-                self._jobs.attach(effect.job_id, self._intake.buffer.clip(effect.start, effect.end))
-            case _:
-                pass
-        if self._reader is None:
-            self._reader = self._group.create_task(self._read_results(), name=f"results {self._session_id}")
-        self._commands.put(effect)
-
-    async def _command(self, effect: Effect) -> None:
-        match effect:
-            case StartTranscription():
-                await self._jobs.transcribe(effect)
-            case StartScore():
-                await self._jobs.score(effect)
+                clip = self._intake.buffer.clip(effect.start, effect.end)
+                command = _Command(self._gate, jobs=self._jobs.listening(effect, clip))
             case StartAnswer():
-                await self._jobs.answer(effect)
-            case CancelJob():
-                await self._jobs.cancel(effect.job_id)
+                command = _Command(self._gate, jobs=self._jobs.answering(effect))
             case _:
-                raise AssertionError(f"{type(effect).__name__} is no job")
+                command = _Command(self._gate, effect)
+        self._commands.put(command)
+
+    @property
+    def _gate(self) -> int:
+        return self._keeper.gate if self._keeper is not None else 0
+
+    async def _command(self, command: _Command) -> None:
+        if self._keeper is not None:
+            await self._keeper.saved(command.gate)
+        for job in command.jobs:
+            await self._jobs.submit(job)
+        if command.effect is not None:
+            await self._jobs.cancel(command.effect.job_id)
 
     def _keep(self, effect: Keep) -> None:
         content = b"" if effect.item is None else msgspec.json.encode(effect.item)
@@ -355,6 +545,12 @@ class Link:
 
     # -- end ---------------------------------------------------------------------------------------------------------
     @property
+    def may_return(self) -> bool:
+        """True when somebody may take the session up, here or elsewhere: its work goes on."""
+        keeper = self._keeper
+        return keeper is not None and keeper.begun and (keeper.is_lost or self._connection.is_lost)
+
+    @property
     def is_answering(self) -> bool:
         """True while a response is under way; a drain waits for it."""
         return bool(self.machine.state.responses)
@@ -370,5 +566,10 @@ class Link:
         self._intake.close()
         if self._reader is not None:
             self._reader.cancel()
-        await self._jobs.close(self.machine.state.jobs)
+        if self.may_return:
+            self._commands.cancel()
+        if self._keeper is not None:
+            self._keeper.close()
+        if not self.may_return:
+            await self._jobs.close(self.machine.state.jobs)
         self._items.close()

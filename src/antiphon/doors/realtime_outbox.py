@@ -36,6 +36,8 @@ class _Waiting:
     size_bytes: int
     fence: str = ""
     ticks: int = 0
+    behind: int = 0
+    """Number of the gate that has to be open."""
 
 
 class Outbox:
@@ -43,7 +45,7 @@ class Outbox:
 
     `is_full` asks producers to wait for `room`. A client that takes nothing for ``stall_s``, or that lets twice the
     limit pile up, is given up: nothing is written any more. A single large frame does not count in full: whoever
-    asks for it may have it.
+    asks for it may have it. What follows from something that has to be saved first waits behind a gate.
     """
 
     def __init__(self, group: asyncio.TaskGroup, wire: Wire, *, limit_bytes: int, stall_s: float) -> None:
@@ -59,17 +61,40 @@ class Outbox:
         """How many frames had to wait so far, and how many of them were written or dropped since."""
         self._progress: asyncio.Event | None = None
         self._given_up = False
+        self._gate = self._opened = 0
+        """Numbers of the last gate that was shut, and of the last that was opened."""
 
     def put(self, frame: bytes, fence: str = "", ticks: int = 0) -> None:
         """Queue a frame; ``fence`` names the response of which it carries ``ticks`` of audio."""
-        if self._given_up or (self._task is None and self._wire.write(frame)):
+        is_free = not self._frames and self._task is None and self._gate <= self._opened
+        if self._given_up or (is_free and self._wire.write(frame)):
             return
-        self._queue(_Waiting(frame, len(frame), fence, ticks))
+        self._queue(_Waiting(frame, len(frame), fence, ticks, self._gate))
 
     def put_later(self, make: Callable[[], bytes], size_bytes: int) -> None:
         """Queue a frame of about this size, which is made in a thread when its turn comes."""
         if not self._given_up:
-            self._queue(_Waiting(make, size_bytes))
+            self._queue(_Waiting(make, size_bytes, behind=self._gate))
+
+    def shut(self, gate: int) -> None:
+        """Let nothing that is queued from now on pass before `open_up` says so; the numbers of gates grow."""
+        self._gate = gate
+
+    def open_up(self, gate: int) -> None:
+        """Let pass what waits behind this gate, and behind those before it."""
+        self._opened = max(self._opened, gate)
+        while self._task is None and self._frames and self._may_pass():
+            waiting = self._frames[0]
+            if not isinstance(waiting.make, bytes) or not self._wire.write(waiting.make):
+                self._task = self._group.create_task(self._write(), name="realtime writer")
+                return
+            self._frames.popleft()
+            self._count(waiting, -1)
+            self._left += 1
+        self._wake()
+
+    def _may_pass(self) -> bool:
+        return self._frames[0].behind <= self._opened
 
     def _queue(self, waiting: _Waiting) -> None:
         self._frames.append(waiting)
@@ -77,7 +102,7 @@ class Outbox:
         self._queued += 1
         if self._weight > 2 * self._limit:
             self._give_up()
-        elif self._task is None:
+        elif self._task is None and self._may_pass():
             self._task = self._group.create_task(self._write(), name="realtime writer")
 
     def _count(self, waiting: _Waiting, sign: int) -> None:
@@ -115,7 +140,7 @@ class Outbox:
 
     async def _write(self) -> None:
         try:
-            while self._frames:
+            while self._frames and self._may_pass():
                 waiting = self._frames.popleft()
                 self._count(waiting, -1)
                 frame = waiting.make if isinstance(waiting.make, bytes) else await asyncio.to_thread(waiting.make)
@@ -137,6 +162,10 @@ class Outbox:
         if not self._given_up:
             self._forget()
             self._wire.give_up()
+
+    def abandon(self) -> None:
+        """Write nothing any more: somebody else speaks to this client."""
+        self._forget()
 
     def _forget(self) -> None:
         self._given_up = True

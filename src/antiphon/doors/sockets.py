@@ -37,7 +37,7 @@ SOCKET = "antiphon.socket"
 """Name of the ASGI extension that holds a `Socket`."""
 LINGER_S = 5.0
 """How long a client may take to read the last words, and to say goodbye itself."""
-_GOING_DOWN, _PING_TIMED_OUT, _OVERLOADED = 1012, 1011, 1013
+_LOST, _GOING_DOWN, _PING_TIMED_OUT, _OVERLOADED = 1006, 1012, 1011, 1013
 _PAUSE_BYTES = 64 * 2**10
 """While so much waits for the application nothing more is read."""
 _LARGE_BYTES = 256 * 2**10
@@ -150,7 +150,8 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             cast("dict[str, Any]", self.scope)["extensions"][SOCKET] = self
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was received."""
+        """Forget what was received; who has said no farewell is lost (RFC 6455, 7.1.5), which may not be meant."""
+        self._inbox.put_nowait({"type": "websocket.disconnect", "code": _LOST, "reason": ""})
         super().connection_lost(exc)
         self._received.update(self, 0)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +44,18 @@ class Lease(Protocol):
 
     async def bury(self, reason: str) -> None:
         """Move the job to the dead letters, with its reason."""
+        ...
+
+
+class Reader(Protocol):
+    """Somebody's place in a pipe: ``(position, entry)`` one after the other."""
+
+    def __aiter__(self) -> AsyncIterator[tuple[int, PipeEntry]]: ...
+
+    def __anext__(self) -> Awaitable[tuple[int, PipeEntry]]: ...
+
+    def aclose(self) -> Awaitable[None]:
+        """Read no further, and hold nobody up."""
         ...
 
 
@@ -95,13 +107,17 @@ class Bus(Protocol):
         """The job has ended: what it wrote need not be counted any more."""
         ...
 
-    def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> AsyncIterator[tuple[int, PipeEntry]]:
+    def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> Reader:
         """Yield ``(position, entry)`` from behind position ``after``; endless, ends when the pipe is dropped.
 
         ``keep`` says up to which position nothing is needed any more, where that is not all that was read: what lies
         behind stays for another reader, and takes up room.
         Raises `NotFound` when the entries behind ``after`` have made room already.
         """
+        ...
+
+    async def tail(self, pipe: str) -> int:
+        """Return the position of the newest entry, 0 where there is none."""
         ...
 
     async def fence(self, pipe: str, epoch: int) -> None:

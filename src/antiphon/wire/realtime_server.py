@@ -36,7 +36,7 @@ class SessionResumed(ServerEvent, frozen=True, tag="antiphon.session.resumed"):
 
     session_id: str
     audio_start_ms: int
-    """Where the input audio begins that is to be sent again, on the clock of ``speech_started`` and ``speech_stopped``."""
+    """Where the input audio begins that is to be sent again, on the clock of ``speech_started``."""
     client_event_id: str | None
     """Id of the last event of the client that was worked in; those that follow it, and audio, are to be sent again."""
 

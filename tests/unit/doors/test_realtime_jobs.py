@@ -55,6 +55,11 @@ class Stage:
         self.results = self.desk.results()
         self._claims: dict[Queue, AsyncIterator[Lease]] = {}
 
+    async def answer(self, effect: StartAnswer) -> None:
+        """Have an answer made."""
+        for job in self.desk.answering(effect):
+            await self.desk.submit(job)
+
     async def take(self, queue: Queue) -> Lease:
         """Claim the next job of a queue."""
         assert self.bus.depth(queue)
@@ -81,9 +86,12 @@ def stage() -> Stage:
 
 
 # -- what is submitted -------------------------------------------------------------------------------------------------
-async def test_a_transcription_takes_the_audio_that_was_attached_to_it(stage: Stage) -> None:
-    stage.desk.attach("job_1", Clip(b"abcd", 8_000))
-    await stage.desk.transcribe(StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1"))
+async def test_a_transcription_takes_its_audio_along(stage: Stage) -> None:
+    effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
+    (made,) = stage.desk.listening(effect, Clip(b"abcd", 8_000))
+    assert stage.desk.pending == {made.id: made}
+    await stage.desk.submit(made)
+    assert not stage.desk.pending
     job = (await stage.take("transcribe")).job
     assert job.work == jobs.Transcribe(b"abcd", 8_000, language="de", prompt="names", model="whisper-1")
     assert (job.id, job.output, job.input) == ("sess_1.job_1", OUTPUT, "")
@@ -91,14 +99,14 @@ async def test_a_transcription_takes_the_audio_that_was_attached_to_it(stage: St
     assert job.deadline_s == stage.clock.wall() + 30.0
 
 
-async def test_a_score_takes_the_audio_that_was_attached_to_it(stage: Stage) -> None:
-    stage.desk.attach("job_1", Clip(b"abcd", 24_000))
-    await stage.desk.score(StartScore("job_1", 0, 2))
+async def test_a_score_takes_its_audio_along(stage: Stage) -> None:
+    (made,) = stage.desk.listening(StartScore("job_1", 0, 2), Clip(b"abcd", 24_000))
+    await stage.desk.submit(made)
     assert (await stage.take("score")).job.work == jobs.Score(b"abcd", 24_000)
 
 
 async def test_a_spoken_answer_is_a_speaker_and_a_model_with_a_pipe_between_them(stage: Stage) -> None:
-    await stage.desk.answer(ANSWER)
+    await stage.answer(ANSWER)
     speaker, model = (await stage.take("speak")).job, (await stage.take("respond")).job
     assert (speaker.id, speaker.input, speaker.output) == ("sess_1.job_2", SPEECH, OUTPUT)
     assert speaker.work == jobs.Speak(voice="alto", speed=1.5, rate_hz=24_000)
@@ -107,15 +115,15 @@ async def test_a_spoken_answer_is_a_speaker_and_a_model_with_a_pipe_between_them
 
 
 async def test_a_written_answer_has_no_speaker(stage: Stage) -> None:
-    await stage.desk.answer(WRITTEN)
+    await stage.answer(WRITTEN)
     assert stage.bus.depth("speak") == 0
     assert (await stage.take("respond")).job.work == jobs.Respond(REQUEST, "")
 
 
 async def test_a_full_queue_is_the_failure_of_that_job_and_of_nothing_else() -> None:
     stage = Stage(queue_limit=1)
-    await stage.desk.answer(WRITTEN)
-    await stage.desk.answer(ANSWER)
+    await stage.answer(WRITTEN)
+    await stage.answer(ANSWER)
     (failed,) = stage.refused
     assert (failed.job_id, failed.error_type, failed.code) == ("sess_1.job_1", "overloaded_error", "queue_full")
     assert failed.transient
@@ -162,7 +170,7 @@ async def test_results_of_all_jobs_come_in_order_through_one_pipe(stage: Stage) 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
 async def test_cancelling_a_speaker_drops_its_pipe(stage: Stage) -> None:
-    await stage.desk.answer(ANSWER)
+    await stage.answer(ANSWER)
     await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
     sentences = stage.bus.read(SPEECH)
     await anext(sentences)
@@ -174,7 +182,7 @@ async def test_cancelling_a_speaker_drops_its_pipe(stage: Stage) -> None:
 
 
 async def test_cancelling_anything_else_leaves_the_pipes_alone(stage: Stage) -> None:
-    await stage.desk.answer(ANSWER)
+    await stage.answer(ANSWER)
     await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
     await stage.desk.cancel("job_1")
     await stage.desk.cancel("job_9")
@@ -183,7 +191,7 @@ async def test_cancelling_anything_else_leaves_the_pipes_alone(stage: Stage) -> 
 
 @pytest.mark.parametrize("last", [SpeechDone("sess_1.job_2"), JobFailed("sess_1.job_2", "api_error", None, "it broke")])
 async def test_a_speaker_that_has_ended_leaves_no_pipe(last: PipeEntry, stage: Stage) -> None:
-    await stage.desk.answer(ANSWER)
+    await stage.answer(ANSWER)
     await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
     await stage.bus.write(OUTPUT, [AudioReady("sess_1.job_2", b"ab"), AnswerDone("sess_1.job_1", "stop"), last])
     await stage.result()
@@ -194,8 +202,8 @@ async def test_a_speaker_that_has_ended_leaves_no_pipe(last: PipeEntry, stage: S
 
 
 async def test_a_closed_desk_leaves_nothing_on_the_bus(stage: Stage) -> None:
-    await stage.desk.answer(ANSWER)
-    await stage.desk.answer(WRITTEN)
+    await stage.answer(ANSWER)
+    await stage.answer(WRITTEN)
     running = await stage.take("respond")
     await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "hi")], epoch=7)
     await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
@@ -214,9 +222,9 @@ async def test_a_closed_desk_leaves_nothing_on_the_bus(stage: Stage) -> None:
 
 async def test_a_speaker_that_no_queue_took_leaves_no_pipe() -> None:
     stage = Stage(queue_limit=1)
-    await stage.desk.answer(ANSWER)
+    await stage.answer(ANSWER)
     await stage.take("respond")
-    await stage.desk.answer(StartAnswer("job_8", "job_9", REQUEST, "alto", 1.5))
+    await stage.answer(StartAnswer("job_8", "job_9", REQUEST, "alto", 1.5))
     (failed,) = stage.refused
     assert failed.job_id == "sess_1.job_9"
     assert "job_9" not in stage.desk._speech_pipes

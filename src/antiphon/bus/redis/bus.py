@@ -94,6 +94,10 @@ class RedisBus:
         """Yield ``(position, entry)`` from behind ``after``."""
         return self._pipes.read(pipe, after, keep)
 
+    async def tail(self, pipe: str) -> int:
+        """Return the position of the newest entry."""
+        return await self._pipes.tail(pipe)
+
     async def fence(self, pipe: str, epoch: int) -> None:
         """Refuse writers below ``epoch`` from now on."""
         await self._pipes.fence(pipe, epoch)

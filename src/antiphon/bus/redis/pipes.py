@@ -169,6 +169,10 @@ class RedisPipes:
         except ProviderUnavailable as error:  # it counts as gone a few seconds from now
             _log.warning("a reader could not take its leave", pipe=pipe, error=str(error))
 
+    async def tail(self, pipe: str) -> int:
+        """Return the position of the newest entry, 0 where there is none."""
+        return int(await self._connection.command("HGET", _keys(pipe)[1], "tail") or 0)
+
     async def fence(self, pipe: str, epoch: int) -> None:
         """Refuse writers below ``epoch`` from now on."""
         await self._connection.run(_FENCE, _keys(pipe), epoch, pipe, _KEPT_MS)

@@ -1,0 +1,182 @@
+"""A lost connection is taken up where it was: the same session, what was missed once, and the answer goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websockets
+
+from tests.serving import Client, Served, recording, serving, silence
+
+WORDS, WORD_MS = 30, 100
+SPEECH_BYTES = WORDS * WORD_MS * 48
+SLOW = {"stub_llm_words": WORDS, "stub_llm_wps": 60, "stub_tts_ms_per_word": WORD_MS, "stub_stt_ms": 100}
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serving(tmp_path, **SLOW) as made:
+        yield made
+
+
+def lose(client: Client) -> None:
+    """Cut the connection without a farewell."""
+    client.socket.transport.abort()
+
+
+@asynccontextmanager
+async def again(served: Served, client: Client, **query: str) -> AsyncIterator[Client]:
+    """Take the client's session up; what was heard so far is known."""
+    session_id = client.events[0]["session"]["id"]
+    wish = "&".join(f"{name}={value}" for name, value in {"session_id": session_id, **query}.items())
+    async with served.connect(wish) as resumed:
+        yield resumed
+
+
+def ids(*clients: Client) -> list[str]:
+    return [event["event_id"] for client in clients for event in client.events]
+
+
+async def ask(client: Client) -> None:
+    await client.until("session.created")
+    await client.say_text("tell me")
+    await client.send("response.create", event_id="mine")
+
+
+@pytest.mark.parametrize("form", ["audio/pcm", "audio/pcmu"])
+@pytest.mark.parametrize("seen", ["response.created", "response.output_audio.delta"])
+async def test_an_answer_under_way_goes_on_behind_what_was_heard(served: Served, seen: str, form: str) -> None:
+    async with served.connect() as client:
+        await client.until("session.created")
+        await client.configure(audio={"output": {"format": {"type": form}}})
+        await client.say_text("tell me")
+        await client.send("response.create", event_id="mine")
+        last = await client.until(seen)
+        lose(client)
+    await asyncio.sleep(0.3)  # it goes on meanwhile
+    async with again(served, client, after=last["event_id"]) as resumed:
+        created = await resumed.receive()
+        assert created["type"] == "session.created"
+        assert created["session"]["id"] == client.events[0]["session"]["id"]
+        assert created["session"]["audio"]["output"]["format"]["type"] == form
+        await resumed.until("antiphon.session.resumed")
+        done = next((event for event in resumed.events if event["type"] == "response.done"), None)
+        done = done or await resumed.until("response.done")
+        assert done["response"]["status"] == "completed"
+        (note,) = (event for event in resumed.events if event["type"] == "antiphon.session.resumed")
+        assert note["client_event_id"] == "mine"
+        assert ids(client, resumed) == sorted(set(ids(client, resumed)))
+        width = 1 if form == "audio/pcm" else 6
+        heard = len(client.audio() + resumed.audio()) * width
+        assert abs(heard - SPEECH_BYTES) <= (0 if width == 1 else 10_000)
+        transcript = done["response"]["output"][0]["content"][0]["transcript"]
+        kind = "response.output_audio_transcript.delta"
+        events = client.events + resumed.events
+        assert "".join(event["delta"] for event in events if event["type"] == kind) == transcript
+        await resumed.say_text("more")
+        await resumed.send("response.create")
+        assert (await resumed.until("response.done"))["response"]["status"] == "completed"
+
+
+async def test_everything_behind_an_older_event_is_said_again_as_it_was(served: Served) -> None:
+    async with served.connect() as client:
+        await ask(client)
+        await client.until("response.done")
+        lose(client)
+    for at, event in list(enumerate(client.events))[:: len(client.events) // 5]:
+        async with again(served, client, after=event["event_id"]) as resumed:
+            await resumed.until("antiphon.session.resumed")
+            missed = [one for one in resumed.events[1:] if not one["type"].startswith("antiphon.")]
+            assert missed == client.events[at + 1 :]
+            lose(resumed)
+
+
+async def test_without_a_cursor_an_answer_under_way_ends_and_the_conversation_is_there(served: Served) -> None:
+    async with served.connect() as client:
+        await ask(client)
+        await client.until("response.output_audio.delta")
+        item_id = client.events[1]["item"]["id"]
+        lose(client)
+    async with again(served, client) as resumed:
+        done = await resumed.until("response.done")
+        assert done["response"]["status"] == "incomplete"
+        await resumed.send("conversation.item.retrieve", item_id=item_id)
+        item = (await resumed.until("conversation.item.retrieved"))["item"]
+        assert item["content"][0]["text"] == "tell me"
+        await resumed.send("response.create")
+        assert (await resumed.until("response.done"))["response"]["status"] == "completed"
+
+
+async def test_what_is_said_before_the_loss_and_not_committed_is_asked_for_again(served: Served) -> None:
+    question = recording("spk1_snt4.wav")
+    async with served.connect() as client:
+        await client.until("session.created")
+        await client.append(question)
+        started = await client.until("input_audio_buffer.speech_started")
+        lose(client)
+    async with again(served, client, after=started["event_id"]) as resumed:
+        note = await resumed.until("antiphon.session.resumed")
+        assert note["audio_start_ms"] <= started["audio_start_ms"]
+        await resumed.append(question[note["audio_start_ms"] * 48 :] + silence(1))
+        restarted = await resumed.until("input_audio_buffer.speech_started")
+        assert abs(restarted["audio_start_ms"] - started["audio_start_ms"]) <= 64
+        assert (await resumed.until("response.done"))["response"]["status"] == "completed"
+
+
+async def test_a_pending_transcript_is_not_lost(served: Served) -> None:
+    async with served.connect() as client:
+        await client.until("session.created")
+        await client.configure(audio={"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}})
+        await client.append(silence(1))
+        await client.send("input_audio_buffer.commit")
+        last = await client.until("conversation.item.done")
+        lose(client)
+    async with again(served, client, after=last["event_id"]) as resumed:
+        completed = await resumed.until("conversation.item.input_audio_transcription.completed")
+        assert completed["item_id"] == last["item"]["id"]
+
+
+async def test_the_older_connection_is_closed_when_somebody_else_takes_its_session_up(served: Served) -> None:
+    async with served.connect() as client:
+        await ask(client)
+        last = await client.until("response.output_audio.delta")
+        async with again(served, client, after=last["event_id"]) as resumed:
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                while True:
+                    await client.receive()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4409
+            assert (await resumed.until("response.done"))["response"]["status"] == "completed"
+        last = next(event for event in reversed(resumed.events) if event["type"] == "response.done")
+
+
+async def test_a_farewell_is_the_end_of_a_session(served: Served) -> None:
+    async with served.connect() as client:
+        await ask(client)
+        last = await client.until("response.done")
+    await refused(served, client, 404, "session_not_found", None, after=last["event_id"])
+
+
+@pytest.mark.parametrize("after", ["nonsense", "event_1", "event_"])
+async def test_a_cursor_of_another_session_is_refused_and_the_session_stays(served: Served, after: str) -> None:
+    async with served.connect() as client:
+        await ask(client)
+        last = await client.until("response.done")
+        lose(client)
+    await refused(served, client, 400, "invalid_value", "after", after=after)
+    async with again(served, client, after=last["event_id"]) as resumed:
+        await resumed.until("antiphon.session.resumed")
+
+
+async def refused(served: Served, client: Client, status: int, code: str, param: str | None, **query: str) -> None:
+    with pytest.raises(websockets.InvalidStatus) as found:
+        async with again(served, client, **query):
+            pass
+    assert found.value.response.status_code == status
+    error: dict[str, Any] = __import__("json").loads(found.value.response.body)["error"]
+    assert (error["code"], error["param"]) == (code, param)
