@@ -20,8 +20,8 @@ from antiphon.ports.sessions import Sessions
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.wire.jobs import Queue
 
-_OWN_PIPE_BYTES, _REDIS_PIPE_BYTES = 256 * 2**10, 2**20
-"""Results that may wait for one session, and stay for whoever takes it up: 5 and 22 s of speech.
+_OWN_PIPE_BYTES, _REDIS_PIPE_BYTES = 192 * 2**10, 2**20
+"""Results that may wait for one session, and stay for whoever takes it up: 4 and 22 s of speech.
 
 A client that does not read holds its workers back; in one process that is memory of the gateway itself.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ _PATIENCE_S = 1.0
 """So long a client waits for its state to be saved. Then the session goes on without: better heard than safe."""
 _AGAIN_S = 0.5
 """Between two tries while saving fails."""
-_MOST_ENTRIES = 128
+_MOST_ENTRIES = 64
 _MOST_BYTES = 64 * 2**10
 """After so many results since the last save it is time for the next one: they fill the pipe until then."""
 _MOST_EVENTS = 4096
@@ -52,7 +53,7 @@ def said_since(batches: Iterable[bytes], number: int) -> list[Said]:
     """Return what was said behind event ``number``, in order and each once."""
     found: list[Said] = []
     for batch in batches:
-        for said in _said_decoder.decode(batch):
+        for said in _said_decoder.decode(zlib.decompress(batch)):
             if said.number > number:
                 found.append(said)
                 number = said.number
@@ -119,8 +120,7 @@ class Keeper:
         """A step was made and is about to be carried out."""
         self._savings.note(effects)
         if is_result:
-            is_much = self._entries >= _MOST_ENTRIES or self._bytes >= _MOST_BYTES
-            if is_much or any(isinstance(effect, Keep) for effect in effects):
+            if self.is_behind or any(isinstance(effect, Keep) for effect in effects):
                 self._ask()
         elif is_noticeable(effects, given_out):
             number = self._ask()
@@ -145,6 +145,11 @@ class Keeper:
         self._said.append(said)
         if len(self._said) > _MOST_EVENTS:
             del self._said[: _MOST_EVENTS // 2]
+
+    @property
+    def is_behind(self) -> bool:
+        """True when so much has come since the last save that what follows should wait for the next one."""
+        return self._entries >= _MOST_ENTRIES or self._bytes >= _MOST_BYTES
 
     # -- what waits for it -------------------------------------------------------------------------------------------
     @property
@@ -213,7 +218,7 @@ class Keeper:
             _encoder.encode(list(self._pending())),
             parts.items,
             tuple(parts.gone),
-            _encoder.encode(said) if said else b"",
+            zlib.compress(_encoder.encode(said), 1) if said else b"",  # deltas are much alike
         )
         try:
             async with asyncio.timeout(_PATIENCE_S):

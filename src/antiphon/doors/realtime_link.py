@@ -283,6 +283,8 @@ class Link:
                 if self._outbox.is_full:
                     await self._outbox.room()
                 await self._result(position, entry)
+                if self._keeper is not None and self._keeper.is_behind:
+                    await self._keeper.saved(self._keeper.gate)
 
     async def _result(self, position: int, entry: PipeEntry) -> None:
         if isinstance(entry, AudioReady):
