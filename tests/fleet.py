@@ -97,7 +97,7 @@ class Fleet:
 @contextlib.contextmanager
 def fleet(**settings: object) -> Iterator[Fleet]:
     """Run a fleet with a Valkey of its own; leases and signs of life are short."""
-    short = {"bus_lease_s": 1, "session_liveness_s": 3, "resume_window_s": 5, "drain_s": 5}
+    short = {"bus_lease_s": 1, "session_liveness_s": 3, "resume_window_s": 5, "session_sweep_s": 1, "drain_s": 5}
     with valkey() as server, tempfile.TemporaryDirectory(prefix="antiphon-fleet-") as folder:
         made = Fleet(server, Path(folder), {**short, **settings})
         try:

@@ -25,7 +25,8 @@ _DRAIN_STEP_S = 0.02
 _FAREWELL_S = 2.0
 TAKEN_OVER = 4409
 """Close code of a connection whose session another one has taken up."""
-_LOST_CODES = frozenset({1006, 1011, 1012, TAKEN_OVER})
+_GOING_DOWN = 1012
+_LOST_CODES = frozenset({1006, 1011, _GOING_DOWN, TAKEN_OVER})
 """Nothing more came, no pong came, the server goes down, the session goes on elsewhere."""
 
 
@@ -64,6 +65,7 @@ class Connection:
         self._send = send
         self._link: AnyLink | None = None
         self._closing: tuple[int, str] | None = None
+        self._is_leaving = False
         self._left_with = 1005
         self._reader: asyncio.Task[None] | None = None
 
@@ -110,6 +112,9 @@ class Connection:
             if message["type"] == "websocket.disconnect":
                 self._left_with = int(message.get("code") or 1005)
                 return
+            if self._is_leaving and not link.is_answering:  # who goes on elsewhere says it there
+                self.leave()
+                return
             begin = time.perf_counter()
             text = message.get("text")
             await link.frame(message.get("bytes") if text is None else text)
@@ -125,6 +130,12 @@ class Connection:
             await self._socket.send_text(text)
         else:
             await self._send({"type": "websocket.send", "text": text.decode()})
+
+    def leave(self) -> None:
+        """Close with 1012 as soon as nothing is under way, so that the client goes on elsewhere."""
+        self._is_leaving = True
+        if not self.is_answering:
+            self.hang_up(_GOING_DOWN, "the server is going down")
 
     def hang_up(self, code: int, reason: str) -> None:
         """Close with a code, once what is queued was sent."""
@@ -176,8 +187,9 @@ class Attendance:
         while self._open:
             is_late = self._clock.now() >= until
             for connection in list(self._open):
-                if is_late or not connection.is_answering:
-                    connection.hang_up(1012, "the server is going down")
+                connection.leave()
+                if is_late:
+                    connection.hang_up(_GOING_DOWN, "the server is going down")
             await asyncio.sleep(_DRAIN_STEP_S)
             if self._clock.now() > until + _FAREWELL_S:
                 return

@@ -1,0 +1,279 @@
+"""A session of the Realtime protocol that outlives its connections."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import msgspec
+import pybase64
+import websockets
+from websockets.asyncio.client import ClientConnection
+
+from antiphon.client.retained import Retained
+from antiphon.resilience.backoff import Backoff
+from antiphon.wire.realtime_client import (
+    ClientMessage,
+    ConversationItemCreate,
+    InputAudioBufferAppend,
+    InputAudioBufferClear,
+    InputAudioBufferCommit,
+    ResponseCancel,
+    ResponseCreate,
+    ResponseParams,
+    SessionUpdate,
+)
+from antiphon.wire.realtime_items import Content, Message
+from antiphon.wire.realtime_server import ServerEvent, ServerMessage, SessionCreated, SessionResumed, SessionUpdated
+from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, AudioPcma, AudioPcmu
+
+TAKEN_OVER = 4409
+"""Close code of a connection whose session another one has taken up."""
+_OVER = frozenset({1000, 1001, 1003, 1007, 1008, 1009})
+"""Close codes that end a session: it is over, or what was sent is at fault."""
+_BYTES_PER_MS = {"pcm": 48, "g711": 8}
+
+E = TypeVar("E", bound=ServerEvent)
+_decoder = msgspec.json.Decoder(ServerMessage)
+
+
+class ClientError(Exception):
+    """The session cannot go on."""
+
+
+class SessionLost(ClientError):
+    """Nobody could be reached in time, or the session is no longer known."""
+
+
+class TakenOver(ClientError):
+    """Another connection has taken the session up."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEvent:
+    """An event that this version does not know."""
+
+    type: str
+    data: dict[str, Any]
+
+
+class Session:
+    """One conversation: send events, and iterate over what comes back.
+
+    A lost connection is made anew and the session resumed: every event comes once and in order, and what was sent and
+    not worked in is sent again. Iterate all the time; one iteration at a time.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], api_key: str, query: dict[str, str], *, patience_s: float, **options: Any
+    ) -> None:
+        self._urls = deque(urls)
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._query = query
+        self._patience_s = patience_s
+        self._options: dict[str, Any] = {
+            "open_timeout": 5.0,
+            "close_timeout": 1.0,
+            "max_size": None,
+            "compression": None,
+            **options,
+        }
+        self._socket: ClientConnection | None = None
+        self._retained = Retained()
+        self._backoff = Backoff(base_s=0.05, cap_s=1.0)
+        self._cursor = ""
+        self._bytes_per_ms = _BYTES_PER_MS["pcm"]
+        self._is_resuming = False
+        self.id = ""
+        """Of the session, once it was created."""
+        self.resumptions = 0
+        """How often the session was taken up again."""
+
+    # -- what is sent ------------------------------------------------------------------------------------------------
+    async def send(self, event: ClientMessage) -> str:
+        """Send any event and return its id, which an `Error` would echo."""
+        event_id = f"c{self._retained.number + 1:07d}"
+        frame = msgspec.json.encode(msgspec.structs.replace(event, event_id=event_id)).decode()
+        self._retained.add(frame, time.monotonic())
+        await self._write(frame)
+        return event_id
+
+    async def append(self, audio: bytes) -> None:
+        """Send audio in the session's input format."""
+        self._retained.add_audio(audio, time.monotonic())
+        await self._write(_append(audio))
+
+    async def update(self, **fields: Any) -> str:
+        """Change the configuration: fields of ``session.update``. Raises `msgspec.ValidationError`."""
+        wish = msgspec.convert({"type": "realtime", **fields}, AnySessionUpdate)
+        return await self.send(SessionUpdate(session=wish))
+
+    async def say(self, text: str) -> str:
+        """Add a message of the user."""
+        content = (Content(type="input_text", text=text),)
+        return await self.send(ConversationItemCreate(item=Message(role="user", content=content)))
+
+    async def commit(self) -> str:
+        """Make an item of the audio that was sent."""
+        return await self.send(InputAudioBufferCommit())
+
+    async def clear(self) -> str:
+        """Forget the audio that was sent and not committed."""
+        return await self.send(InputAudioBufferClear())
+
+    async def respond(self, **overrides: Any) -> str:
+        """Ask for an answer: fields of ``response.create``. Raises `msgspec.ValidationError`."""
+        return await self.send(ResponseCreate(response=msgspec.convert(overrides, ResponseParams)))
+
+    async def cancel(self, response_id: str | None = None) -> str:
+        """Stop an answer."""
+        return await self.send(ResponseCancel(response_id=response_id))
+
+    async def _write(self, frame: str) -> None:
+        if self._socket is not None and not self._is_resuming:
+            with suppress(websockets.ConnectionClosed):  # it is sent again when the session is resumed
+                await self._socket.send(frame)
+
+    # -- what comes --------------------------------------------------------------------------------------------------
+    def __aiter__(self) -> Session:
+        return self
+
+    async def __anext__(self) -> ServerMessage | UnknownEvent:
+        """Return the next event. Raises `SessionLost` or `TakenOver`; ends when the server ends the session."""
+        while True:
+            try:
+                event = await self._receive()
+            except websockets.ConnectionClosed as closed:
+                code = closed.rcvd.code if closed.rcvd is not None else 1006
+                if code == TAKEN_OVER:
+                    raise TakenOver("another connection has taken the session up") from closed
+                if code in _OVER or not self.id:
+                    raise StopAsyncIteration from closed
+                await self._come_back()
+                continue
+            if isinstance(event, SessionResumed):
+                await self._go_on(event)
+            if not (isinstance(event, SessionCreated) and self.resumptions):
+                return event
+
+    async def until(self, kind: type[E], where: Callable[[E], bool] = lambda event: True) -> E:
+        """Return the next event of a kind, passing over others. Raises `SessionLost` when the session ends before."""
+        async for event in self:
+            if isinstance(event, kind) and where(event):
+                return event
+        raise SessionLost(f"the session ended before {kind.__name__}")
+
+    async def _receive(self) -> ServerMessage | UnknownEvent:
+        assert self._socket is not None  # noqa: S101 - narrows the type: `connect` has opened it
+        frame = await self._socket.recv()
+        try:
+            event = _decoder.decode(frame)
+        except msgspec.ValidationError:
+            data = json.loads(frame)
+            self._cursor = data.get("event_id", self._cursor)
+            return UnknownEvent(str(data.get("type")), data)
+        self._cursor = event.event_id
+        if isinstance(event, SessionCreated | SessionUpdated):
+            self._know(event.session)
+        return event
+
+    def _know(self, session: AnySession) -> None:
+        self.id = session.id
+        is_g711 = isinstance(session.audio.input.format, AudioPcmu | AudioPcma)
+        self._bytes_per_ms = _BYTES_PER_MS["g711" if is_g711 else "pcm"]
+
+    # -- coming back -------------------------------------------------------------------------------------------------
+    async def open(self) -> None:
+        """Connect for the first time. Raises what `websockets.connect` raises."""
+        self._socket = await self._connect(self._query)
+
+    async def close(self) -> None:
+        """Say farewell; the session is over."""
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _connect(self, query: dict[str, str]) -> ClientConnection:
+        url = f"{self._urls[0]}/v1/realtime?{urlencode(query)}"
+        return await websockets.connect(url, additional_headers=self._headers, **self._options)
+
+    async def _come_back(self) -> None:
+        self._is_resuming = True
+        self.resumptions += 1
+        query = {"session_id": self.id, "after": self._cursor}
+        until = time.monotonic() + self._patience_s
+        attempt = 0
+        while True:
+            self._urls.rotate(-1)  # whoever has just failed is asked last
+            try:
+                self._socket = await self._connect(query)
+            except websockets.InvalidStatus as refused:
+                if refused.response.status_code < 500:
+                    raise SessionLost(f"the session is not known any more: {refused}") from refused
+            except (OSError, websockets.WebSocketException):
+                pass  # nobody is there yet
+            else:
+                return
+            if time.monotonic() > until:
+                raise SessionLost(f"nobody could be reached for {self._patience_s:g} s")
+            attempt += 1
+            await asyncio.sleep(0.01 + self._backoff.delay_s(attempt, random.random))
+
+    async def _go_on(self, event: SessionResumed) -> None:
+        """Send again what was not worked in."""
+        known = int(event.client_event_id[1:]) if event.client_event_id else 0
+        wanted = event.audio_start_ms * self._bytes_per_ms
+        start = self._retained.first_audio(wanted)
+        self._retained.rebase(start, wanted)
+        start = wanted
+        assert self._socket is not None  # noqa: S101 - narrows the type: the event came through it
+        try:
+            while again := list(self._retained.behind(known, start)):  # more may be said meanwhile
+                for sent in again:
+                    await self._socket.send(_append(sent.audio) if sent.audio else sent.frame)
+                    known, start = max(known, sent.number), max(start, sent.start + len(sent.audio))
+        except websockets.ConnectionClosed:
+            return  # lost once more: all of it is sent again
+        self._is_resuming = False
+
+
+def _base(url: str) -> str:
+    parts = urlsplit(url)
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/").removesuffix("/v1/realtime"), "", ""))
+
+
+def _append(audio: bytes) -> str:
+    event = InputAudioBufferAppend(audio=pybase64.b64encode(audio).decode())
+    return msgspec.json.encode(event).decode()
+
+
+@asynccontextmanager
+async def connect(
+    url: str,
+    *others: str,
+    api_key: str = "",
+    model: str = "gpt-realtime",
+    patience_s: float = 60.0,
+    **options: Any,
+) -> AsyncGenerator[Session]:
+    """Open a session at ``url`` (``http``, ``https``, ``ws`` or ``wss``), and close it in the end.
+
+    Where no front stands before the gateways, ``others`` are theirs: a lost session is taken up at any of them.
+    ``patience_s`` is how long a lost connection is tried to be made anew; ``options`` go to `websockets.connect`.
+    """
+    session = Session(
+        [_base(one) for one in (url, *others)], api_key, {"model": model}, patience_s=patience_s, **options
+    )
+    await session.open()
+    try:
+        yield session
+    finally:
+        await session.close()

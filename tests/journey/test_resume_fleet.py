@@ -1,0 +1,213 @@
+"""Gateways that are killed, stopped and replaced while clients talk: the sessions go on, nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pybase64
+import pytest
+import redis
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from antiphon.client import Session, SessionLost, connect
+from antiphon.wire.realtime_client import ConversationItemRetrieve
+from antiphon.wire.realtime_items import Message
+from antiphon.wire.realtime_server import (
+    ConversationItemDone,
+    ConversationItemRetrieved,
+    Error,
+    ResponseDone,
+    ResponseOutputAudioDelta,
+    ResponseOutputAudioTranscriptDelta,
+    ServerEvent,
+)
+from tests.fleet import Fleet, Member, fleet
+from tests.serving import recording, silence
+
+WORDS, WORD_MS = 30, 100
+SPEECH_BYTES = WORDS * WORD_MS * 48
+SLOW = {"stub_llm_words": WORDS, "stub_llm_wps": 20, "stub_tts_ms_per_word": WORD_MS}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Fleet]:
+    with fleet(llm_workers=60, tts_workers=60, **SLOW) as made:
+        yield made
+
+
+@dataclass
+class Heard:
+    """What one client got of one answer."""
+
+    ids: list[str] = field(default_factory=list[str])
+    audio_bytes: int = 0
+    words: str = ""
+    errors: list[str] = field(default_factory=list[str])
+    items: list[Message] = field(default_factory=list[Message])
+
+    def note(self, event: ServerEvent) -> None:
+        self.ids.append(event.event_id)
+        match event:
+            case ResponseOutputAudioDelta():
+                self.audio_bytes += len(pybase64.b64decode(event.delta))
+            case ResponseOutputAudioTranscriptDelta():
+                self.words += event.delta
+            case ConversationItemDone():
+                assert isinstance(event.item, Message)
+                self.items.append(event.item)
+            case Error():
+                self.errors.append(event.error.message)
+            case _:
+                pass
+
+
+async def turn(session: Session, heard: Heard, begun: asyncio.Event | None = None) -> ResponseDone:
+    """Ask something and hear the answer to its end."""
+    await session.say("tell me")
+    await session.respond()
+    heard.words, heard.audio_bytes = "", 0
+    async for event in session:
+        assert isinstance(event, ServerEvent)
+        heard.note(event)
+        if isinstance(event, ResponseOutputAudioDelta) and begun is not None:
+            begun.set()
+        if isinstance(event, ResponseDone):
+            return event
+    raise AssertionError("the session ended")
+
+
+def check(done: ResponseDone, heard: Heard) -> None:
+    """The answer is whole, and everything came once."""
+    assert done.response.status == "completed"
+    (message,) = done.response.output
+    assert isinstance(message, Message)
+    assert heard.words == message.content[0].transcript
+    assert heard.audio_bytes == SPEECH_BYTES
+    assert heard.ids == sorted(set(heard.ids))
+    assert not heard.errors
+
+
+def workers(fleet: Fleet) -> list[Member]:
+    made = [fleet.worker("transcribe", "score", "respond", "speak")]
+    assert all(member.url for member in made)
+    return made
+
+
+async def talking(urls: list[str], turns: int, begun: asyncio.Event) -> int:
+    """One client's conversation; returns how often it had to come back."""
+    heard = Heard()
+    async with connect(*urls, patience_s=20) as session:
+        for _ in range(turns):
+            check(await turn(session, heard, begun), heard)
+        assert len(heard.items) == 2 * turns
+        for item in heard.items:
+            await session.send(ConversationItemRetrieve(item_id=str(item.id)))
+            found = (await session.until(ConversationItemRetrieved)).item
+            assert isinstance(found, Message)
+            shown = replace(found, content=tuple(replace(part, audio=UNSET) for part in found.content))
+            assert shown == item, "the conversation is the one that the client knows"
+        return session.resumptions
+
+
+async def test_sessions_of_a_gateway_that_is_killed_go_on_at_another(running: Fleet) -> None:
+    crew, gateways = workers(running), [running.gateway(), running.gateway()]
+    urls = [gateway.url for gateway in gateways]
+    begun = [asyncio.Event() for _ in range(10)]
+    talks = [asyncio.create_task(talking(urls, 2, event)) for event in begun]
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(event.wait() for event in begun))
+        gateways[0].kill()
+        came_back = await asyncio.gather(*talks)
+    assert came_back == [1] * 10
+    for member in (*crew, gateways[1]):
+        member.kill()
+
+
+async def test_a_gateway_that_only_slept_finds_its_sessions_taken(running: Fleet) -> None:
+    crew, gateways = workers(running), [running.gateway(), running.gateway()]
+    begun = asyncio.Event()
+    heard = Heard()
+    async with connect(gateways[0].url, gateways[1].url, patience_s=20, ping_interval=0.2, ping_timeout=0.5) as session:
+        asking = asyncio.create_task(turn(session, heard, begun))
+        await begun.wait()
+        gateways[0].process.send_signal(signal.SIGSTOP)
+        async with asyncio.timeout(20):
+            done = await asking
+            gateways[0].process.send_signal(signal.SIGCONT)
+            check(done, heard)
+            assert session.resumptions == 1
+            check(await turn(session, heard), heard)
+    for member in (*crew, *gateways):
+        member.kill()
+
+
+async def test_a_rolling_restart_cuts_no_turn(running: Fleet) -> None:
+    crew, gateways = workers(running), [running.gateway()]
+    begun = [asyncio.Event() for _ in range(10)]
+    ahead = running.gateway()
+    urls = [gateways[0].url, ahead.url]
+    talks = [asyncio.create_task(talking(urls, 3, event)) for event in begun]
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(event.wait() for event in begun))
+        assert await asyncio.to_thread(gateways[0].terminate) == 0
+        assert 1 in await asyncio.gather(*talks)
+    for member in (*crew, ahead):
+        member.kill()
+
+
+async def test_a_turn_that_is_spoken_while_its_gateway_is_killed_is_heard_whole(running: Fleet) -> None:
+    crew, gateways = workers(running), [running.gateway(), running.gateway()]
+    question = recording("spk1_snt4.wav")
+    spoken: list[int] = []
+    for is_killed in (False, True):
+        async with connect(gateways[0].url, gateways[1].url, patience_s=20) as session:
+            heard = asyncio.create_task(session.until(ResponseDone))
+            for at in range(0, len(question), 4800):
+                await session.append(question[at : at + 4800])
+                await asyncio.sleep(0.05)
+                if is_killed and at // 4800 == len(question) // 9600:
+                    gateways[0].kill()
+            for _ in range(15):
+                await session.append(silence(0.1))
+                await asyncio.sleep(0.05)
+            async with asyncio.timeout(20):
+                done = await heard
+            assert done.response.status == "completed"
+            assert session.resumptions == is_killed
+            spoken.append(done.response.usage.input_token_details.audio_tokens)
+    assert spoken[0] == spoken[1], "as much was heard"
+    for member in (*crew, gateways[1]):
+        member.kill()
+
+
+async def test_what_sessions_leave_behind_that_nobody_takes_up_is_cleared_away(running: Fleet) -> None:
+    crew, gateways = workers(running), [running.gateway(), running.gateway()]
+    assert gateways[1].url
+    with redis.Redis.from_url(running.valkey.url) as client, client.pubsub() as changes:
+        async with connect(gateways[0].url, patience_s=0.1) as session:
+            await session.say("tell me")
+            await session.respond()
+            await session.until(ResponseOutputAudioDelta)
+            changes.subscribe(f"t:default:session:{{{session.id}}}")
+            gateways[0].kill()
+            with pytest.raises(SessionLost):
+                await session.until(ResponseDone)
+
+        def left() -> set[str]:  # that a pipe is over is known for a while
+            keys = {key.decode() for key in client.keys(f"t:default:*{session.id}*")}
+            return {key for key in keys if not (key.endswith(":pipe:state") and client.hexists(key, "over"))}
+
+        assert left()
+        async with asyncio.timeout(20):
+            while left():
+                await asyncio.sleep(0.2)
+        told = []
+        while (message := changes.get_message(timeout=0.2)) is not None:
+            told.append(message["data"])
+        assert any(b"session.closed" in data for data in told if isinstance(data, bytes))
+    for member in (*crew, gateways[1]):
+        member.kill()
