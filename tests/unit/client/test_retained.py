@@ -1,0 +1,62 @@
+"""What a client sends again after a loss: exactly what the server has not worked in, in order."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from antiphon.client.retained import Retained
+
+EVENTS = st.lists(st.one_of(st.binary(min_size=1, max_size=9), st.just("event")), max_size=30)
+
+
+def filled(events: list[bytes | str]) -> Retained:
+    retained = Retained()
+    for at, event in enumerate(events):
+        if isinstance(event, bytes):
+            retained.add_audio(event, float(at) / 10)
+        else:
+            retained.add(event, float(at) / 10)
+    return retained
+
+
+@given(EVENTS, st.integers(0, 30), st.integers(0, 300))
+def test_what_lies_behind_comes_again_in_order_and_nothing_else(
+    events: list[bytes | str], number: int, audio_start: int
+) -> None:
+    wanted: list[bytes | str] = []
+    numbered = position = 0
+    for event in events:
+        if isinstance(event, bytes):
+            rest = event[max(0, audio_start - position) :]
+            position += len(event)
+            wanted += [rest] if rest else []
+        else:
+            numbered += 1
+            wanted += [event] if numbered > number else []
+    assert [sent.audio or sent.frame for sent in filled(events).behind(number, audio_start)] == wanted
+
+
+def test_what_is_older_than_half_a_minute_is_forgotten() -> None:
+    retained = Retained(kept_s=30)
+    retained.add_audio(b"old", 0.0)
+    retained.add_audio(b"new", 31.0)
+    assert [sent.audio for sent in retained.behind(0, 0)] == [b"new"]
+    assert retained.first_audio(0) == 3
+
+
+def test_audio_is_counted_anew_as_the_server_counts_it() -> None:
+    retained = filled([b"abcd", "event", b"efgh"])
+    start = retained.first_audio(2)
+    assert start == 2
+    retained.rebase(start, 0)
+    assert [(sent.start, sent.audio) for sent in retained.behind(1, 0)] == [(0, b"cd"), (2, b"efgh")]
+    retained.add_audio(b"ij", 1.0)
+    assert [sent.audio for sent in retained.behind(1, 6)] == [b"ij"]
+
+
+def test_without_any_audio_what_comes_next_begins_where_the_server_is() -> None:
+    retained = filled(["event"])
+    retained.rebase(retained.first_audio(480), 480)
+    retained.add_audio(b"ab", 1.0)
+    assert [(sent.start, sent.audio) for sent in retained.behind(1, 480)] == [(480, b"ab")]

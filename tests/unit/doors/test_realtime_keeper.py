@@ -1,0 +1,187 @@
+"""The keeper: nothing is noticed before it is saved, and a store that is away holds nobody up for long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from antiphon.clock import VirtualClock
+from antiphon.conversation import effects
+from antiphon.conversation.state import State
+from antiphon.doors.realtime_keeper import Keeper, Ownership, said_since
+from antiphon.doors.realtime_outbox import Outbox
+from antiphon.errors import ProviderUnavailable
+from antiphon.ports.sessions import Change, SessionRecord
+from antiphon.state.embedded import EmbeddedSessions
+from antiphon.wire.realtime_server import InputAudioBufferCleared
+from tests.simulation import World
+from tests.virtual_time import on_virtual_time
+
+
+class Faulty(EmbeddedSessions):
+    """Sessions that can be away, or slow."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__(clock)
+        self.is_away = False
+        self.takes_s = 0.0
+        self.changes: list[Change] = []
+
+    async def save(self, record: SessionRecord, change: Change) -> None:
+        await asyncio.sleep(self.takes_s)
+        if self.is_away:
+            raise ProviderUnavailable("away", code="redis_unavailable")
+        await super().save(record, change)
+        self.changes.append(change)
+
+
+class Stage:
+    """One keeper and all that it touches."""
+
+    def __init__(self, group: asyncio.TaskGroup, sessions: Faulty, record: SessionRecord) -> None:
+        self.read: list[str] = []
+        self.sessions = sessions
+        self.owned = Ownership(sessions, record)
+        self.state: State = World().machine.state
+        self.is_ours = False
+        self.outbox = Outbox(group, self, limit_bytes=10_000, stall_s=5.0)
+        self.keeper = Keeper(
+            self.owned, group, self.outbox, state=lambda: self.state, pending=list, take_back=self.take_back
+        )
+        self._number = 0
+
+    def write(self, text: bytes) -> bool:
+        self.read.append(text.decode())
+        return True
+
+    async def send_text(self, text: bytes) -> None:
+        self.write(text)
+
+    def give_up(self) -> None:
+        raise AssertionError("everybody reads here")
+
+    async def take_back(self) -> bool:
+        if self.is_ours:
+            record = self.owned.record
+            self.owned.record = await self.sessions.claim(record.tenant, record.session_id, record.gateway_id)
+        return self.is_ours
+
+    def say(self, *, is_result: bool = False) -> str:
+        """A step that the client notices."""
+        self._number += 1
+        event_id = f"event_seed{self._number:07d}"
+        self.keeper.step([effects.Send(InputAudioBufferCleared(event_id=event_id))], 1, is_result=is_result)
+        self.keeper.said(event_id, event_id.encode())
+        self.outbox.put(event_id.encode())
+        return event_id
+
+
+@asynccontextmanager
+async def staged(clock: VirtualClock) -> AsyncGenerator[Stage]:
+    sessions = Faulty(clock)
+    record = await sessions.claim("t", "s", "g")
+    async with asyncio.TaskGroup() as group:
+        stage = Stage(group, sessions, record)
+        yield stage
+        stage.keeper.close()
+
+
+@on_virtual_time
+async def test_what_follows_from_a_step_is_written_when_it_is_saved(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        stage.sessions.takes_s = 0.1
+        said = [stage.say(), stage.say()]
+        await asyncio.sleep(0.05)
+        assert not stage.read
+        await asyncio.sleep(0.2)
+        assert stage.read == said
+        _, saved = await stage.sessions.resume("t", "s", "g2")
+        assert [one.frame.decode() for one in said_since(saved.events, 0)] == said
+        assert [one.number for one in said_since([*saved.events, *saved.events], 1)] == [2]
+
+
+@on_virtual_time
+async def test_what_a_worker_has_told_is_not_held_back(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        stage.sessions.takes_s = 0.1
+        assert stage.read == [stage.say(is_result=True)]
+        await asyncio.sleep(0.5)
+        assert not stage.sessions.changes, "the pipe has it"
+
+
+@on_virtual_time
+async def test_steps_while_a_save_is_under_way_share_the_next_one(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        stage.sessions.takes_s = 0.1
+        for _ in range(20):
+            stage.say()
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)
+        assert len(stage.read) == 20
+        assert len(stage.sessions.changes) <= 4
+
+
+@on_virtual_time
+async def test_a_store_that_is_away_or_silent_holds_nobody_up_for_long(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        stage.say()
+        await asyncio.sleep(0.01)
+        stage.sessions.takes_s = 60.0
+        begin = clock.now()
+        stage.say()
+        while len(stage.read) < 2:
+            await asyncio.sleep(0.01)
+        assert clock.now() - begin < 1.1
+        stage.keeper.result(7, 100)
+        assert stage.keeper.needed() == 7, "what cannot be saved does not fill the pipe"
+        stage.say()
+        assert len(stage.read) == 3, "nothing is held back any more"
+        stage.sessions.takes_s = 0.0
+        await asyncio.sleep(3)
+        stage.say()
+        await asyncio.sleep(0.01)
+        _, saved = await stage.sessions.resume("t", "s", "g2")
+        assert [one.number for one in said_since(saved.events, 0)] == [1, 2, 3, 4], "and nothing of it is missing"
+
+
+@on_virtual_time
+async def test_a_session_that_is_anothers_says_nothing_more(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        said = stage.say()
+        await asyncio.sleep(0.01)
+        await stage.sessions.resume("t", "s", "g2")
+        stage.say()
+        await asyncio.sleep(2)
+        assert stage.read == [said]
+        assert stage.keeper.is_lost
+        await stage.outbox.flushed()
+
+
+@on_virtual_time
+async def test_a_session_that_ran_out_and_is_ours_again_is_saved_whole(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        stage.is_ours = True
+        stage.say()
+        await asyncio.sleep(0.01)
+        await stage.sessions.end(stage.owned.record, resumable=False)
+        stage.say()
+        await asyncio.sleep(0.01)
+        assert len(stage.read) == 2
+        await stage.sessions.resume("t", "s", "g2")
+
+
+@on_virtual_time
+async def test_what_has_not_been_saved_stays_in_the_pipe(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        for position in range(1, 64):
+            stage.keeper.result(position, 100)
+        assert not stage.keeper.is_behind
+        assert stage.keeper.needed() == 0
+        stage.keeper.result(64, 100)
+        assert stage.keeper.is_behind
+        stage.keeper.step((), 0, is_result=True)
+        await stage.keeper.saved(stage.keeper.gate)
+        assert stage.keeper.needed() == 64
+        stage.keeper.rewind(3)
+        assert stage.keeper.needed() == 3
