@@ -33,6 +33,10 @@ class Member:
         return line.split()[-1]
 
     @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def ws(self) -> str:
         return self.url.replace("http", "ws", 1)
 
@@ -52,17 +56,18 @@ class Member:
 class Fleet:
     """Starts members, and ends those that are left."""
 
-    def __init__(self, server: Valkey, folder: Path, settings: dict[str, object]) -> None:
+    def __init__(self, server: Valkey, folder: Path, settings: dict[str, object], package: Path | None) -> None:
         self.valkey = server
         self._members: list[Member] = []
         own = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
         given = {f"ANTIPHON_{name.upper()}": str(value) for name, value in settings.items()}
         shared = {"ANTIPHON_REDIS_URL": server.url, "ANTIPHON_DATA_DIR": str(folder), "ANTIPHON_LOG_LEVEL": "warning"}
-        self._environment = own | STUB_ENVIRONMENT | shared | given
+        other = {} if package is None else {"PYTHONPATH": str(package)}
+        self._environment = own | STUB_ENVIRONMENT | shared | given | other
 
-    def gateway(self) -> Member:
-        """Start a gateway."""
-        return self._start("serve", "--roles", "gateway", "--port", "0")
+    def gateway(self, port: int = 0) -> Member:
+        """Start a gateway, by default at a free port."""
+        return self._start("serve", "--roles", "gateway", "--port", str(port))
 
     def worker(self, *roles: str) -> Member:
         """Start a worker."""
@@ -95,11 +100,14 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleet(**settings: object) -> Iterator[Fleet]:
-    """Run a fleet with a Valkey of its own; leases and signs of life are short."""
+def fleet(package: Path | None = None, **settings: object) -> Iterator[Fleet]:
+    """Run a fleet with a Valkey of its own; leases and signs of life are short.
+
+    Its members run the ``antiphon`` in the folder ``package`` where one is given.
+    """
     short = {"bus_lease_s": 1, "session_liveness_s": 3, "resume_window_s": 5, "session_sweep_s": 1, "drain_s": 5}
     with valkey() as server, tempfile.TemporaryDirectory(prefix="antiphon-fleet-") as folder:
-        made = Fleet(server, Path(folder), {**short, **settings})
+        made = Fleet(server, Path(folder), {**short, **settings}, package)
         try:
             yield made
         finally:

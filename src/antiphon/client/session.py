@@ -195,6 +195,14 @@ class Session:
         """Connect for the first time. Raises what `websockets.connect` raises."""
         self._socket = await self._connect(self._query)
 
+    async def lose(self, *, deaf_s: float = 0.0) -> None:
+        """Lose the present connection, after it was deaf for a while: for tests of whoever uses this."""
+        socket = self._socket
+        if socket is not None:
+            socket.transport.pause_reading()
+            await asyncio.sleep(deaf_s)
+            socket.transport.abort()
+
     async def close(self) -> None:
         """Say farewell; the session is over."""
         if self._socket is not None:

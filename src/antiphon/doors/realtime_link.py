@@ -341,8 +341,12 @@ class Link:
             while position < tail:
                 if self._outbox.is_full:
                     await self._outbox.room()
-                position, entry = await anext(results)
-                await self._result(position, entry)
+                try:
+                    position, entry = await anext(results)
+                except (NotFound, StopAsyncIteration):  # nobody knows what the answers under way have come to
+                    position, after = tail, None
+                else:
+                    await self._result(position, entry)
         self._replays, self._known_until = False, 0
         self._submit_again(saved)
         self.tell(inputs.Resumed(self.machine.state.counter + _ID_GAP, keeps_answers=after is not None))

@@ -1,0 +1,147 @@
+"""Shows that the checker sees what goes wrong: plants defects in a copy of the package, one at a time.
+
+python -m tests.chaos.defects [NAME…]     exit code 0 when every one is caught
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import antiphon
+from tests.chaos.run import Report, chaos
+
+PACKAGE = Path(antiphon.__file__).parent
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A line that is wrong."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    happens: str
+    """What has to happen for somebody to notice."""
+
+
+DEFECTS = (
+    Defect(
+        "a job is acknowledged before it is done",
+        "workers/loop.py",
+        "        output = _Output(self._bus, job)\n",
+        "        output = _Output(self._bus, job)\n        await lease.acknowledge()\n",
+        "kill speak",
+    ),
+    Defect(
+        "the work of a dead worker is never taken up",
+        "bus/redis/claim.lua",
+        "    local entry, id = due(stream, zset)\n",
+        "    local entry, id = nil, nil\n",
+        "kill speak",
+    ),
+    Defect(
+        "a further attempt says again what was said",
+        "workers/loop.py",
+        "            self._ahead = await self._bus.begin(self._job.output, self._attempt)\n",
+        "            await self._bus.begin(self._job.output, self._attempt)\n",
+        "kill speak",
+    ),
+    Defect(
+        "a worker that slept past its lease goes on writing",
+        "bus/redis/write.lua",
+        "if ARGV[8] ~= '' and tonumber(ARGV[9]) < tonumber(attempt) then",
+        "if false then",
+        "stop speak",
+    ),
+    Defect(
+        "a pipe is cut to its newest entries",
+        "bus/redis/write.lua",
+        "  redis.call('XADD', KEYS[1], tail .. '-0',",
+        "  redis.call('XADD', KEYS[1], 'MAXLEN', 4, tail .. '-0',",
+        "kill gateway",
+    ),
+    Defect(
+        "what the client has is sent once more",
+        "doors/realtime_link.py",
+        "        return self._known_until > 0 and",
+        "        return False and",
+        "cut clients",
+    ),
+    Defect(
+        "what was said is not kept",
+        "doors/realtime_keeper.py",
+        '            zlib.compress(_encoder.encode(said), 1) if said else b"",',
+        '            b"",',
+        "cut clients",
+    ),
+    Defect(
+        "a session is saved without its place in the pipe",
+        "state/redis/keep.lua",
+        "'position', ARGV[6],",
+        "'position', 0,",
+        "cut clients",
+    ),
+    Defect(
+        "a connection that is left drops the session's pipe",
+        "doors/realtime_link.py",
+        "        return keeper is not None and keeper.begun and (keeper.is_lost or self._connection.is_lost)",
+        "        return False",
+        "cut clients",
+    ),
+    Defect(
+        "items are not saved",
+        "doors/realtime_keeper.py",
+        "            parts.items,\n",
+        "            {},\n",
+        "cut clients",
+    ),
+    Defect(
+        "nothing is saved before it is noticed",
+        "doors/realtime_keeper.py",
+        "        elif is_noticeable(effects, given_out):\n",
+        "        elif False:\n",
+        "kill gateway",
+    ),
+    Defect(
+        "answers under way are given up when a session is taken up",
+        "doors/realtime_link.py",
+        "keeps_answers=after is not None",
+        "keeps_answers=False",
+        "kill gateway",
+    ),
+)
+
+
+async def try_out(defect: Defect, seconds: float = 6) -> Report:
+    """Run the platform with this defect."""
+    with tempfile.TemporaryDirectory(prefix="antiphon-defect-") as folder:
+        copy = Path(folder) / "antiphon"
+        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        file = copy / defect.file
+        text = file.read_text("utf-8")
+        assert text.count(defect.right) == 1, f"{defect.file} has changed: {defect.name}"
+        file.write_text(text.replace(defect.right, defect.wrong), "utf-8")
+        return await chaos(seconds=seconds, talkers=6, seed=1, only=frozenset({defect.happens}), package=Path(folder))
+
+
+def main(names: list[str]) -> int:
+    """Try the defects that are named, by default all; returns the exit code."""
+    missed = 0
+    for defect in DEFECTS:
+        if names and not any(name in defect.name for name in names):
+            continue
+        found = asyncio.run(try_out(defect)).violations
+        missed += not found
+        print(f"{'caught' if found else 'MISSED'}: {defect.name}: {len(found)} broken promises", flush=True)
+        print(f"        {found[0]}" if found else "", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
