@@ -1,7 +1,7 @@
 # One word per task. A fresh machine needs Python 3.11, pip and make; `make env` brings the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz fmt lint env audit
+.PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz chaos fmt lint env audit
 
 EXTRAS := local kokoro piper espeak microphone fleet
 BIN := .venv/bin
@@ -47,6 +47,10 @@ clients: $(READY) # run five published clients of the Realtime API against a ser
 
 fuzz: $(READY) # search for crashes with random input, longer than `make test` does
 	$(BIN)/pytest tests/fuzz --hypothesis-profile=long --timeout=3600
+
+chaos: $(READY) # kill, stop and restart a fleet under clients that talk, then show which planted defects are caught
+	$(BIN)/python -m tests.chaos.run --seconds 180
+	$(BIN)/python -m tests.chaos.defects
 
 fmt: $(READY) # format the code and mend what can be mended by rule
 	$(BIN)/ruff check --fix-only --quiet

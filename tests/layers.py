@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ("unit", "conformance", "contract", "journey", "fuzz", "clients")
+LAYERS = ("unit", "conformance", "contract", "journey", "chaos", "fuzz", "clients")
 SHARED = ("unit",)
 """Layers whose tests share nothing and measure nothing: two processes take them together."""
 

@@ -28,6 +28,8 @@ class Defect:
     wrong: str
     happens: str
     """What has to happen for somebody to notice."""
+    also: tuple[str, str, str] = ("", "", "")
+    """File, right and wrong of a second line, where one alone is made good by the other."""
 
 
 DEFECTS = (
@@ -58,6 +60,11 @@ DEFECTS = (
         "if ARGV[8] ~= '' and tonumber(ARGV[9]) < tonumber(attempt) then",
         "if false then",
         "stop speak",
+        also=(
+            "workers/loop.py",
+            "            except LeaseLost as error:\n                return error\n",
+            "            except LeaseLost:\n                continue\n",
+        ),
     ),
     Defect(
         "a pipe is cut to its newest entries",
@@ -123,10 +130,11 @@ async def try_out(defect: Defect, seconds: float = 6) -> Report:
     with tempfile.TemporaryDirectory(prefix="antiphon-defect-") as folder:
         copy = Path(folder) / "antiphon"
         shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        file = copy / defect.file
-        text = file.read_text("utf-8")
-        assert text.count(defect.right) == 1, f"{defect.file} has changed: {defect.name}"
-        file.write_text(text.replace(defect.right, defect.wrong), "utf-8")
+        for name, right, wrong in ((defect.file, defect.right, defect.wrong), defect.also):
+            if name:
+                text = (copy / name).read_text("utf-8")
+                assert text.count(right) == 1, f"{name} has changed: {defect.name}"
+                (copy / name).write_text(text.replace(right, wrong), "utf-8")
         return await chaos(seconds=seconds, talkers=6, seed=1, only=frozenset({defect.happens}), package=Path(folder))
 
 

@@ -33,10 +33,30 @@ SPEECH_BYTES = WORDS * WORD_MS * 48
 SLOW = {"stub_llm_words": WORDS, "stub_llm_wps": 20, "stub_tts_ms_per_word": WORD_MS}
 
 
+class Stand:
+    """Workers, and two gateways that are there at the beginning of every test."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.worker = fleet.worker("transcribe", "score", "respond", "speak")
+        self.gateways = [fleet.gateway(), fleet.gateway()]
+
+    def whole(self) -> list[Member]:
+        """Replace who is gone, and return the gateways."""
+        self.gateways = [one if one.process.poll() is None else self.fleet.gateway() for one in self.gateways]
+        assert all(member.url for member in (self.worker, *self.gateways))
+        return self.gateways
+
+
 @pytest.fixture(scope="module")
-def running() -> Iterator[Fleet]:
+def stand() -> Iterator[Stand]:
     with fleet(llm_workers=60, tts_workers=60, **SLOW) as made:
-        yield made
+        yield Stand(made)
+
+
+@pytest.fixture
+def gateways(stand: Stand) -> list[Member]:
+    return stand.whole()
 
 
 @dataclass
@@ -91,12 +111,6 @@ def check(done: ResponseDone, heard: Heard) -> None:
     assert not heard.errors
 
 
-def workers(fleet: Fleet) -> list[Member]:
-    made = [fleet.worker("transcribe", "score", "respond", "speak")]
-    assert all(member.url for member in made)
-    return made
-
-
 async def talking(urls: list[str], turns: int, begun: asyncio.Event) -> int:
     """One client's conversation; returns how often it had to come back."""
     heard = Heard()
@@ -113,8 +127,7 @@ async def talking(urls: list[str], turns: int, begun: asyncio.Event) -> int:
         return session.resumptions
 
 
-async def test_sessions_of_a_gateway_that_is_killed_go_on_at_another(running: Fleet) -> None:
-    crew, gateways = workers(running), [running.gateway(), running.gateway()]
+async def test_sessions_of_a_gateway_that_is_killed_go_on_at_another(gateways: list[Member]) -> None:
     urls = [gateway.url for gateway in gateways]
     begun = [asyncio.Event() for _ in range(10)]
     talks = [asyncio.create_task(talking(urls, 2, event)) for event in begun]
@@ -123,12 +136,9 @@ async def test_sessions_of_a_gateway_that_is_killed_go_on_at_another(running: Fl
         gateways[0].kill()
         came_back = await asyncio.gather(*talks)
     assert came_back == [1] * 10
-    for member in (*crew, gateways[1]):
-        member.kill()
 
 
-async def test_a_gateway_that_only_slept_finds_its_sessions_taken(running: Fleet) -> None:
-    crew, gateways = workers(running), [running.gateway(), running.gateway()]
+async def test_a_gateway_that_only_slept_finds_its_sessions_taken(gateways: list[Member]) -> None:
     begun = asyncio.Event()
     heard = Heard()
     async with connect(gateways[0].url, gateways[1].url, patience_s=20, ping_interval=0.2, ping_timeout=0.5) as session:
@@ -141,26 +151,19 @@ async def test_a_gateway_that_only_slept_finds_its_sessions_taken(running: Fleet
             check(done, heard)
             assert session.resumptions == 1
             check(await turn(session, heard), heard)
-    for member in (*crew, *gateways):
-        member.kill()
 
 
-async def test_a_rolling_restart_cuts_no_turn(running: Fleet) -> None:
-    crew, gateways = workers(running), [running.gateway()]
+async def test_a_rolling_restart_cuts_no_turn(gateways: list[Member]) -> None:
+    urls = [gateway.url for gateway in gateways]
     begun = [asyncio.Event() for _ in range(10)]
-    ahead = running.gateway()
-    urls = [gateways[0].url, ahead.url]
     talks = [asyncio.create_task(talking(urls, 3, event)) for event in begun]
     async with asyncio.timeout(60):
         await asyncio.gather(*(event.wait() for event in begun))
         assert await asyncio.to_thread(gateways[0].terminate) == 0
         assert 1 in await asyncio.gather(*talks)
-    for member in (*crew, ahead):
-        member.kill()
 
 
-async def test_a_turn_that_is_spoken_while_its_gateway_is_killed_is_heard_whole(running: Fleet) -> None:
-    crew, gateways = workers(running), [running.gateway(), running.gateway()]
+async def test_a_turn_that_is_spoken_while_its_gateway_is_killed_is_heard_whole(gateways: list[Member]) -> None:
     question = recording("spk1_snt4.wav")
     spoken: list[int] = []
     for is_killed in (False, True):
@@ -180,14 +183,12 @@ async def test_a_turn_that_is_spoken_while_its_gateway_is_killed_is_heard_whole(
             assert session.resumptions == is_killed
             spoken.append(done.response.usage.input_token_details.audio_tokens)
     assert spoken[0] == spoken[1], "as much was heard"
-    for member in (*crew, gateways[1]):
-        member.kill()
 
 
-async def test_what_sessions_leave_behind_that_nobody_takes_up_is_cleared_away(running: Fleet) -> None:
-    crew, gateways = workers(running), [running.gateway(), running.gateway()]
-    assert gateways[1].url
-    with redis.Redis.from_url(running.valkey.url) as client, client.pubsub() as changes:
+async def test_what_sessions_leave_behind_that_nobody_takes_up_is_cleared_away(
+    stand: Stand, gateways: list[Member]
+) -> None:
+    with redis.Redis.from_url(stand.fleet.valkey.url) as client, client.pubsub() as changes:
         async with connect(gateways[0].url, patience_s=0.1) as session:
             await session.say("tell me")
             await session.respond()
@@ -209,5 +210,3 @@ async def test_what_sessions_leave_behind_that_nobody_takes_up_is_cleared_away(r
         while (message := changes.get_message(timeout=0.2)) is not None:
             told.append(message["data"])
         assert any(b"session.closed" in data for data in told if isinstance(data, bytes))
-    for member in (*crew, gateways[1]):
-        member.kill()
