@@ -1,7 +1,7 @@
 # One word per task. A fresh machine needs Python 3.11, pip and make; `make env` brings the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz chaos fmt lint env audit
+.PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz chaos soak fmt lint env audit
 
 EXTRAS := local kokoro piper espeak microphone fleet
 BIN := .venv/bin
@@ -51,6 +51,9 @@ fuzz: $(READY) # search for crashes with random input, longer than `make test` d
 chaos: $(READY) # kill, stop and restart a fleet under clients that talk, then show which planted defects are caught
 	$(BIN)/python -m tests.chaos.run --seconds 180
 	$(BIN)/python -m tests.chaos.defects
+
+soak: $(READY) # talk to a fleet for half an hour and look whether anything grows
+	$(BIN)/python -m tests.chaos.soak
 
 fmt: $(READY) # format the code and mend what can be mended by rule
 	$(BIN)/ruff check --fix-only --quiet

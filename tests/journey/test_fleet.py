@@ -7,6 +7,7 @@ import base64
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 
+import httpx2
 import pytest
 import websockets
 
@@ -51,6 +52,12 @@ async def talk(gateway: Member) -> AsyncIterator[Talk]:
         client = Client(socket)
         await client.until("session.created")
         yield Talk(client)
+
+
+def readiness(gateway: Member) -> tuple[int, bool]:
+    """Ask whether it may be sent clients, and whether it reaches Redis."""
+    answer = httpx2.get(f"{gateway.url}/ready")
+    return answer.status_code, answer.json()["checks"]["redis"]
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +142,7 @@ async def test_while_redis_is_away_nobody_is_let_in_and_who_is_in_stays(running:
         with pytest.raises(websockets.InvalidStatus) as refused:
             await websockets.connect(f"{gateway.ws}/v1/realtime?model=gpt-realtime")
         assert refused.value.response.status_code == 503
+        assert await asyncio.to_thread(readiness, gateway) == (503, False)
         await one.ask()
         status, heard = await one.answer()
         assert (status, heard) == ("failed", 0)
@@ -144,6 +152,7 @@ async def test_while_redis_is_away_nobody_is_let_in_and_who_is_in_stays(running:
                 await one.ask()
                 status, heard = await one.answer()
         assert heard == SPEECH_BYTES
+        assert await asyncio.to_thread(readiness, gateway) == (200, True)
         assert "error" not in one.client.types()
     for member in (gateway, helper):
         member.kill()

@@ -57,6 +57,8 @@ class RedisConnection:
         self._url = url
         self._patience_s = patience_s
         self._client = _client(url, most)
+        self.is_reachable = True
+        """False while a subscription cannot be kept."""
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
         """Run a script; all ``keys`` lie in one slot."""
@@ -88,12 +90,14 @@ class RedisConnection:
             pubsub = client.pubsub()
             try:
                 await pubsub.subscribe(*channels)
+                self.is_reachable = True
                 yield None
                 failures = 0
                 async for heard in _messages(pubsub):
                     yield heard
             except (exceptions.RedisError, OSError) as error:
                 failures += 1
+                self.is_reachable = False
                 if failures == 1:
                     _log.warning("redis sends no wake-ups", error=repr(error))
                 await asyncio.sleep(pause.compute(failures))

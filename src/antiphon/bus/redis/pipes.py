@@ -28,6 +28,8 @@ _PRESENT_MS = 5_000
 """A reader that was not heard of for so long is gone, and holds nobody up."""
 _KEPT_MS = 900_000
 """So long a pipe is kept that nobody touches."""
+_DROPPED_MS = 60_000
+"""So long it is known that a pipe was dropped; who writes later than that writes for nobody."""
 _ABANDONED_MS = 60_000
 """So long a full pipe waits for a reader that has left: another gateway may take up its session."""
 _AT_ONCE = 32
@@ -179,7 +181,7 @@ class RedisPipes:
 
     async def drop(self, pipe: str) -> None:
         """Forget the pipe, and wake who reads it or waits at it."""
-        await self._connection.run(_FENCE, _keys(pipe), "", pipe, _KEPT_MS)
+        await self._connection.run(_FENCE, _keys(pipe), "", pipe, _DROPPED_MS)
 
     def close(self) -> None:
         """End all reads and writes of this process."""
