@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from antiphon.app.settings import Settings
 from antiphon.entities.capabilities import Capabilities
+from antiphon.ports.breakers import Breakers
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
@@ -57,16 +58,16 @@ class Engines:
             await engine.close()
 
 
-def make_engines(settings: Settings) -> Engines:
+def make_engines(settings: Settings, breakers: Breakers | None = None) -> Engines:
     """Make the engines that the settings name; none is started yet. Raises `NotFound`, `WeightsMissing`."""
     context = engine_context(settings)
     return Engines(
-        stt=load("stt", settings.stt, context),
-        llm=load("llm", settings.llm, context),
-        tts=load("tts", settings.tts, context),
-        translation=load("translation", settings.translation, context),
-        vad=load("vad", settings.vad, context),
-        end_of_turn=load("end_of_turn", settings.end_of_turn, context),
+        stt=load("stt", settings.stt, context, breakers),
+        llm=load("llm", settings.llm, context, breakers),
+        tts=load("tts", settings.tts, context, breakers),
+        translation=load("translation", settings.translation, context, breakers),
+        vad=load("vad", settings.vad, context, breakers),
+        end_of_turn=load("end_of_turn", settings.end_of_turn, context, breakers),
     )
 
 

@@ -102,6 +102,15 @@ class Settings(BaseSettings):
     piper_path: Path | None = Field(default=None, description="A Piper voice (.onnx with its .json beside it).")
     kokoro_path: Path | None = Field(default=None, description="Folder with Kokoro's model and voices.")
     provider_timeout_s: float = Field(default=30.0, gt=0, description="Deadline of one call to an engine, seconds.")
+    breaker_failures: int = Field(
+        default=5, ge=1, description="Failures in a row after which an engine is passed over."
+    )
+    breaker_open_s: float = Field(
+        default=30.0, gt=0, description="How long it is passed over before one call probes it, seconds."
+    )
+    breaker_slow_s: float = Field(
+        default=20.0, gt=0, description="A call to an engine whose first result takes longer has failed, seconds."
+    )
     speech_timeout_s: float = Field(
         default=300.0, gt=0, description="Deadline of one REST call to speak or to transcribe, seconds."
     )

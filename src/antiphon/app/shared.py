@@ -15,9 +15,13 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import Clock
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
+from antiphon.ports.breakers import Breakers
 from antiphon.ports.bus import Bus
 from antiphon.ports.sessions import Sessions
+from antiphon.resilience.breaker import BreakerRule
+from antiphon.state.circuit_watch import CircuitWatch
 from antiphon.state.embedded import EmbeddedSessions
+from antiphon.state.embedded_breakers import EmbeddedBreakers
 from antiphon.wire.jobs import Queue
 
 _OWN_PIPE_BYTES, _REDIS_PIPE_BYTES = 192 * 2**10, 2**20
@@ -32,11 +36,14 @@ _log = structlog.get_logger("antiphon.bus")
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The bus and the sessions."""
+    """The bus, the sessions, and the circuits of the services that engines call."""
 
     bus: Bus
     sessions: Sessions
+    breakers: Breakers
     depth: Callable[[Queue], Awaitable[int]]
+    checks: Callable[[], dict[str, bool]] = dict[str, bool]
+    """What of it can be used at the moment, by name."""
 
     async def watch_queues(self, metrics: Metrics, queues: Sequence[Queue]) -> None:
         """Keep the gauges of these queues up to date, endlessly."""
@@ -53,16 +60,17 @@ class Shared:
 
 
 @asynccontextmanager
-async def shared(settings: Settings, clock: Clock) -> AsyncGenerator[Shared]:
+async def shared(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncGenerator[Shared]:
     """Open what the settings name, and close it. Raises `ProviderUnavailable` where Redis does not answer."""
+    watch = CircuitWatch(metrics.circuit)
     if settings.redis_url:
-        async with _over_redis(settings) as made:
+        async with _over_redis(settings, clock, watch) as made:
             yield made
     else:
-        yield _in_memory(settings, clock)
+        yield _in_memory(settings, clock, watch)
 
 
-def _in_memory(settings: Settings, clock: Clock) -> Shared:
+def _in_memory(settings: Settings, clock: Clock, watch: CircuitWatch) -> Shared:
     bus = EmbeddedBus(
         clock,
         lease_s=settings.bus_lease_s,
@@ -75,16 +83,26 @@ def _in_memory(settings: Settings, clock: Clock) -> Shared:
     async def depth(queue: Queue) -> int:
         return bus.depth(queue)
 
-    return Shared(bus, sessions, depth)
+    return Shared(bus, sessions, EmbeddedBreakers(_breaker_rule(settings), clock, watch), depth)
+
+
+def _breaker_rule(settings: Settings) -> BreakerRule:
+    return BreakerRule(
+        failures=settings.breaker_failures,
+        open_s=settings.breaker_open_s,
+        slow_s=settings.breaker_slow_s,
+        probe_s=2 * settings.provider_timeout_s,  # each step of a call may take so long, and many take two
+    )
 
 
 @asynccontextmanager
-async def _over_redis(settings: Settings) -> AsyncGenerator[Shared]:
+async def _over_redis(settings: Settings, clock: Clock, watch: CircuitWatch) -> AsyncGenerator[Shared]:
     try:
         from antiphon.bus.redis.bus import RedisBus
         from antiphon.bus.redis.jobs import QueueLimit
         from antiphon.bus.redis.pipes import PipeLimit
         from antiphon.connections.redis import RedisConnection
+        from antiphon.state.redis.breakers import RedisBreakers
         from antiphon.state.redis.sessions import RedisSessions
     except ModuleNotFoundError as error:
         variable = "ANTIPHON_REDIS_URL"
@@ -104,6 +122,7 @@ async def _over_redis(settings: Settings) -> AsyncGenerator[Shared]:
         sessions = RedisSessions(
             connection, resume_window_s=settings.resume_window_s, liveness_s=settings.session_liveness_s
         )
-        yield Shared(bus, sessions, bus.depth)
+        breakers = RedisBreakers(connection, _breaker_rule(settings), clock, watch)
+        yield Shared(bus, sessions, breakers, bus.depth, lambda: {"redis": connection.is_reachable})
     finally:
         await connection.close()

@@ -89,8 +89,9 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
         variable = "ANTIPHON_REDIS_URL"
         raise InvalidRequest(f"{variable} is not set: without it one process runs all roles.", param=variable)
     clock = clock or SystemClock()
-    async with shared(settings, clock) as own:
-        made = _make(settings, clock, make_engines(settings), own, roles)
+    metrics = Metrics()
+    async with shared(settings, clock, metrics) as own:
+        made = _make(settings, clock, make_engines(settings, own.breakers), own, metrics, roles)
         await made.store.start()
         try:
             await made.engines.start(engine_kinds(roles))
@@ -121,8 +122,7 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
             await made.store.close()
 
 
-def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, roles: Roles) -> Platform:
-    metrics = Metrics()
+def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metrics: Metrics, roles: Roles) -> Platform:
     bus = own.bus
     store = SqliteStore(_database(settings))
     writer = StoreWriter(store, metrics=metrics)
@@ -140,7 +140,9 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, roles
     interpreting = InterpretingDoor(access, services, metrics, options, attendance)
 
     def readiness() -> Readiness:
-        return Readiness(ready=not made.is_draining, draining=made.is_draining, checks={"engines": True})
+        checks = {"engines": True, **own.checks()}
+        ready = not made.is_draining and all(checks.values())
+        return Readiness(ready=ready, draining=made.is_draining, checks=checks)
 
     is_gateway = "gateway" in roles
 

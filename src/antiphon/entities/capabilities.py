@@ -19,6 +19,8 @@ class Capabilities:
     """ISO 639-1 codes; empty means any."""
     streams: bool = False
     """True when first results come before the whole input was worked on."""
+    is_remote: bool = False
+    """True when a service does the work that other processes call too: they share its circuit breaker."""
     images: bool = False
     """True when the model looks at images."""
     tools: bool = False

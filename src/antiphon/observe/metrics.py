@@ -60,6 +60,12 @@ class Metrics:
         self._utilization = Gauge(
             "worker_utilization", "Share of the worker's slots at work, 0 to 1.", ["queue"], registry=registry
         )
+        self._circuits = Gauge(
+            "circuit_open",
+            "1 while calls to an engine are refused because it kept failing.",
+            ["endpoint"],
+            registry=registry,
+        )
         self._requests = Counter("requests", "Requests answered.", ["door", "outcome"], registry=registry)
         self._errors = Counter("errors", "Errors by where and which.", ["area", "type"], registry=registry)
         self._rate_limits = Counter("rate_limits", "Refusals by a limit.", ["limit"], registry=registry)
@@ -93,6 +99,10 @@ class Metrics:
     def worker_utilization(self, queue: str, share: float) -> None:
         """This share of the worker's slots is at work."""
         self._utilization.labels(_listed(queue, QUEUES)).set(share)
+
+    def circuit(self, endpoint: str, is_open: bool) -> None:
+        """The circuit of an endpoint was seen open or closed; the settings name the endpoints, never a client."""
+        self._circuits.labels(endpoint).set(is_open)
 
     def request(self, door: str, outcome: str) -> None:
         """A request was answered."""

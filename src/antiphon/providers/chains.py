@@ -2,7 +2,7 @@
 
 At the start an engine whose weights or library are missing is left out, with a warning that says what
 brings them. At a call the next engine is asked when one fails before its first result; after it the error
-rises.
+rises. An engine whose circuit is open is passed over at once.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -19,6 +19,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatEvent, ChatRequest
 from antiphon.entities.speech import Pcm, Segment, SpeechChunk, Transcript
 from antiphon.errors import AntiphonError, ProviderUnavailable, WeightsMissing
+from antiphon.ports.breakers import Breakers, Endpoint, Ticket
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.llm import LanguageModel
 from antiphon.ports.stt import SpeechToText, TranscribeOptions
@@ -26,6 +27,7 @@ from antiphon.ports.translation import Translation
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.ports.vad import VoiceActivity, VoiceStream
 from antiphon.providers.extras import install_hint
+from antiphon.resilience.breaker import blame
 from antiphon.resilience.failover import Failover, moves_on
 
 _log = structlog.get_logger(__name__)
@@ -50,11 +52,15 @@ V = TypeVar("V")
 class Chain(Generic[E]):
     """Engines in the order in which they are asked; the ones that did not start are left out."""
 
-    def __init__(self, engines: Sequence[E], *, clock: Clock | None = None) -> None:
+    kind: ClassVar[str]
+    """The first word of its engines' endpoints: ``llm`` of ``llm:openai``."""
+
+    def __init__(self, engines: Sequence[E], *, clock: Clock | None = None, breakers: Breakers | None = None) -> None:
         if not engines:
             raise ValueError("a chain needs an engine")
         self._engines = list(engines)
         self._clock = clock or SystemClock()
+        self._breakers = breakers
         self._failover = Failover(len(engines))
 
     @property
@@ -76,6 +82,9 @@ class Chain(Generic[E]):
 
     async def start(self) -> None:
         """Start all engines and leave out those that cannot. Raises when none can."""
+        if len(self._engines) == 1:
+            await self._engines[0].start()
+            return
         started = [engine for engine in self._engines if await self._starts(engine)]
         if not started:
             raise self._none_started()
@@ -91,6 +100,11 @@ class Chain(Generic[E]):
         names = ", ".join(engine.capabilities.name for engine in self._engines)
         return WeightsMissing(f"no engine of the chain could start ({names}); the warnings before say why")
 
+    def _all_refused(self) -> AntiphonError:
+        # with the code of a call that failed: what a client can do about it is the same
+        names = ", ".join(engine.capabilities.name for engine in self._engines)
+        return ProviderUnavailable(f"all engines of the chain kept failing ({names}) and are left alone for a while")
+
     async def _starts(self, engine: E) -> bool:
         name = engine.capabilities.name
         try:
@@ -105,21 +119,27 @@ class Chain(Generic[E]):
 
     async def _stream(self, call: Callable[[E], AsyncIterator[T]]) -> AsyncIterator[T]:
         """Relay one engine's results; the next engine is asked when one fails before its first."""
-        order = self._failover.order(self._clock.now())
-        for index in order:
-            delivered = False
+        failure: AntiphonError | None = None
+        for index in self._failover.order(self._clock.now()):
             try:
-                async with _closing(call(self._engines[index])) as results:
+                ticket = await self._admit(index)
+            except ProviderUnavailable:
+                continue  # its circuit is open
+            attempt = _Attempt(self._clock)
+            try:
+                async with self._reporting(ticket, attempt), _closing(call(self._engines[index])) as results:
                     async for result in results:
-                        delivered = True
+                        attempt.deliver()
                         yield result
             except AntiphonError as exc:
                 self._note(index, exc)
-                if index == order[-1] or not moves_on(exc, delivered=delivered):
+                if not moves_on(exc, delivered=attempt.delivered):
                     raise
+                failure = exc
             else:
                 self._failover.succeeded(index)
                 return
+        raise failure or self._all_refused()
 
     async def _answer(self, call: Callable[[E], Awaitable[T]]) -> T:
         """Return one engine's answer; the next engine is asked when one fails."""
@@ -128,7 +148,28 @@ class Chain(Generic[E]):
             yield await call(engine)
 
         async with _closing(self._stream(once)) as answers:
-            return await anext(answers)
+            (answer,) = [answer async for answer in answers]  # to the end: then it counts as a success
+        return answer
+
+    async def _admit(self, index: int) -> Ticket | None:
+        """Ask the circuit of an engine; None where there are none. Raises `ProviderUnavailable` when it is open."""
+        if self._breakers is None:
+            return None
+        capabilities = self._engines[index].capabilities
+        return await self._breakers.admit(Endpoint(f"{self.kind}:{capabilities.name}", capabilities.is_remote))
+
+    @asynccontextmanager
+    async def _reporting(self, ticket: Ticket | None, attempt: _Attempt) -> AsyncGenerator[None]:
+        """Tell the circuit how the block went: once, however it ends."""
+        ok: bool | None = True
+        try:
+            yield
+        except BaseException as exc:
+            ok = blame(exc, delivered=attempt.delivered)
+            raise
+        finally:
+            if self._breakers is not None and ticket is not None:
+                await self._breakers.report(ticket, ok, took_s=attempt.first_s())
 
     def _note(self, index: int, error: AntiphonError) -> None:
         if moves_on(error, delivered=False):
@@ -140,6 +181,8 @@ class Chain(Generic[E]):
 class SttChain(Chain[SpeechToText]):
     """A `SpeechToText` of several."""
 
+    kind = "stt"
+
     def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
         """Transcribe with the first engine that can."""
         return self._stream(lambda engine: engine.transcribe(audio, options))
@@ -147,6 +190,8 @@ class SttChain(Chain[SpeechToText]):
 
 class LlmChain(Chain[LanguageModel]):
     """A `LanguageModel` of several."""
+
+    kind = "llm"
 
     def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         """Answer with the first engine that can."""
@@ -156,6 +201,8 @@ class LlmChain(Chain[LanguageModel]):
 class TtsChain(Chain[TextToSpeech]):
     """A `TextToSpeech` of several; a voice that an engine has not is mapped by that engine."""
 
+    kind = "tts"
+
     def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
         """Speak with the first engine that can."""
         return self._stream(lambda engine: engine.synthesize(text, options))
@@ -163,6 +210,8 @@ class TtsChain(Chain[TextToSpeech]):
 
 class TranslationChain(Chain[Translation]):
     """A `Translation` of several; a pair of languages that one engine has not is the next one's chance."""
+
+    kind = "translation"
 
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
         """Translate with the first engine that can."""
@@ -172,6 +221,8 @@ class TranslationChain(Chain[Translation]):
 class EndOfTurnChain(Chain[EndOfTurn]):
     """An `EndOfTurn` of several."""
 
+    kind = "end_of_turn"
+
     async def score(self, audio: Pcm) -> float:
         """Score with the first engine that can."""
         return await self._answer(lambda engine: engine.score(audio))
@@ -179,6 +230,8 @@ class EndOfTurnChain(Chain[EndOfTurn]):
 
 class VadChain(Chain[VoiceActivity]):
     """A `VoiceActivity`: the first engine that starts, alone, because a stream cannot change its detector."""
+
+    kind = "vad"
 
     async def start(self) -> None:
         """Start engines until one can. Raises when none can."""
@@ -191,6 +244,29 @@ class VadChain(Chain[VoiceActivity]):
     def open(self, on_scores: Callable[[Sequence[float]], None]) -> VoiceStream:
         """Open a stream of the engine that started."""
         return self._engines[0].open(on_scores)
+
+
+class _Attempt:
+    """One call of one engine: whether it gave a first result, and how long that took."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since = clock.now()
+        self._first_s: float | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """True when a result was given out."""
+        return self._first_s is not None
+
+    def deliver(self) -> None:
+        """A result is given out."""
+        if self._first_s is None:
+            self._first_s = self.first_s()
+
+    def first_s(self) -> float:
+        """Return how long the first result took, or how long it is awaited."""
+        return self._clock.now() - self._since if self._first_s is None else self._first_s
 
 
 @asynccontextmanager

@@ -106,6 +106,7 @@ class OpenAiLlm:
             service.name,
             models=(service.model,),
             streams=True,
+            is_remote=True,
             images=service.images,
             tools=True,
             context_tokens=service.context_tokens,

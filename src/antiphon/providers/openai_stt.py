@@ -88,7 +88,7 @@ class OpenAiStt:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("openai", models=(self._model,))
+        return Capabilities("openai", models=(self._model,), is_remote=True)
 
     async def start(self) -> None:
         """Open the client; the service is first asked when there is something to hear."""

@@ -47,7 +47,7 @@ class OpenAiTts:
     def capabilities(self) -> Capabilities:
         """OpenAI's voices; another service may have others, which pass through."""
         voices = tuple(Voice(name, _LANGUAGE) for name in _VOICES)
-        return Capabilities("openai", models=(self._model,), voices=voices, streams=True)
+        return Capabilities("openai", models=(self._model,), voices=voices, streams=True, is_remote=True)
 
     async def start(self) -> None:
         """Open the client; the service is first asked when there is something to say."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 import structlog
 
 from antiphon.errors import InvalidRequest, NotFound, WeightsMissing
+from antiphon.ports.breakers import Breakers
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
@@ -30,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 Kind = Literal["stt", "llm", "tts", "translation", "vad", "end_of_turn"]
 
-_CHAINS: dict[str, Callable[[Sequence[Any]], Any]] = {
+_CHAINS: dict[str, Callable[..., Any]] = {
     "stt": SttChain,
     "llm": LlmChain,
     "tts": TtsChain,
@@ -41,23 +42,36 @@ _CHAINS: dict[str, Callable[[Sequence[Any]], Any]] = {
 
 
 @overload
-def load(kind: Literal["stt"], names: Sequence[str], context: EngineContext) -> SpeechToText: ...
+def load(
+    kind: Literal["stt"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
+) -> SpeechToText: ...
 @overload
-def load(kind: Literal["llm"], names: Sequence[str], context: EngineContext) -> LanguageModel: ...
+def load(
+    kind: Literal["llm"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
+) -> LanguageModel: ...
 @overload
-def load(kind: Literal["tts"], names: Sequence[str], context: EngineContext) -> TextToSpeech: ...
+def load(
+    kind: Literal["tts"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
+) -> TextToSpeech: ...
 @overload
-def load(kind: Literal["translation"], names: Sequence[str], context: EngineContext) -> Translation: ...
+def load(
+    kind: Literal["translation"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
+) -> Translation: ...
 @overload
-def load(kind: Literal["vad"], names: Sequence[str], context: EngineContext) -> VoiceActivity: ...
+def load(
+    kind: Literal["vad"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
+) -> VoiceActivity: ...
 @overload
-def load(kind: Literal["end_of_turn"], names: Sequence[str], context: EngineContext) -> EndOfTurn: ...
-def load(kind: Kind, names: Sequence[str], context: EngineContext) -> Any:
+def load(
+    kind: Literal["end_of_turn"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
+) -> EndOfTurn: ...
+def load(kind: Kind, names: Sequence[str], context: EngineContext, breakers: Breakers | None = None) -> Any:
     """Make the engine that ``names`` says, or a failover chain of several; it is not started yet.
 
-    One name gives that engine itself. In a chain, an engine whose library or weights are missing is left out
-    with a warning. Raises `NotFound` for an unknown name, `InvalidRequest` for no name, `WeightsMissing` when
-    no engine could be made; each says what to do.
+    One name gives that engine itself, or a chain of one where it is a service and ``breakers`` has a circuit for
+    it. In a chain, an engine whose library or weights are missing is left out with a warning. Raises `NotFound`
+    for an unknown name, `InvalidRequest` for no name, `WeightsMissing` when no engine could be made; each says
+    what to do.
     """
     if not names:
         raise InvalidRequest(f"no engine is named for {kind}: choose of {_known(kind)}", param=kind)
@@ -73,7 +87,9 @@ def load(kind: Kind, names: Sequence[str], context: EngineContext) -> Any:
                 _log.warning("engine left out", kind=kind, engine=point.name, reason=exc.message)
     if not engines:
         raise WeightsMissing("; ".join(reasons))
-    return engines[0] if len(engines) == 1 else _CHAINS[kind](engines)
+    if len(engines) == 1 and not (breakers and engines[0].capabilities.is_remote):
+        return engines[0]
+    return _CHAINS[kind](engines, breakers=breakers)
 
 
 def names_of(kind: Kind) -> list[str]:

@@ -20,11 +20,11 @@ class Failover:
     """The order in which the engines of a chain are asked.
 
     An engine that failed rests: 1 s, doubled with each failure in a row up to ``longest_rest_s``, or as long
-    as it asked for. While it rests it is asked after all others, so that a dead service costs one time-out,
-    not one per call; a success ends its rest.
+    as it asked for; never longer than a circuit stays open, or its probe would come late. While it rests it is
+    asked after all others, so that a dead service costs one time-out, not one per call; a success ends its rest.
     """
 
-    def __init__(self, size: int, *, longest_rest_s: float = 60.0) -> None:
+    def __init__(self, size: int, *, longest_rest_s: float = 30.0) -> None:
         self._longest_rest_s = longest_rest_s
         self._failures = [0] * size
         self._rests_until = [float("-inf")] * size

@@ -14,7 +14,8 @@ from antiphon.app.asgi import Doors
 from antiphon.app.engines import Engines, engine_context, make_engines
 from antiphon.app.settings import Settings
 from antiphon.app.wiring import Platform, platform
-from antiphon.errors import InvalidRequest, NotFound, WeightsMissing
+from antiphon.entities.chat import ChatMessage, ChatRequest
+from antiphon.errors import InvalidRequest, NotFound, ProviderUnavailable, WeightsMissing
 from antiphon.providers import stub_llm
 from tests.serving import STUBS
 
@@ -127,6 +128,18 @@ def test_an_engine_that_nobody_knows_is_refused_with_those_that_are_known(settin
     wrong = settings.model_copy(update={"tts": ("nightingale",)})
     with pytest.raises(NotFound, match=r"nightingale.*hibari"):
         make_engines(wrong)
+
+
+async def test_a_service_that_cannot_be_reached_is_left_alone_and_metrics_show_it(settings: Settings) -> None:
+    nobody_listens = {"llm": ("openai",), "openai_base_url": "http://127.0.0.1:9/v1", "breaker_failures": 2}
+    reasons: list[str] = []
+    async with platform(settings.model_copy(update=nobody_listens)) as made:
+        for _ in range(3):
+            with pytest.raises(ProviderUnavailable) as failed:
+                await anext(aiter(made.engines.llm.respond(ChatRequest((ChatMessage("user", "hello"),)))))
+            reasons.append(failed.value.message)
+        assert b'circuit_open{endpoint="llm:openai"} 1.0' in made.metrics.render()
+    assert ["left alone" in reason for reason in reasons] == [False, False, True]
 
 
 def test_each_kind_says_what_it_is(settings: Settings) -> None:

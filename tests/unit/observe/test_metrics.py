@@ -18,6 +18,7 @@ def filled() -> Metrics:
     metrics.connections("realtime", 1)
     metrics.queue_depth("speak", 4)
     metrics.worker_utilization("speak", 0.5)
+    metrics.circuit("llm:openai", is_open=True)
     metrics.request("speech", "done")
     metrics.error("worker", "api_error")
     metrics.rate_limited("requests")
@@ -34,6 +35,7 @@ def test_the_stable_names_are_there() -> None:
         "active_connections": "gauge",
         "queue_depth": "gauge",
         "worker_utilization": "gauge",
+        "circuit_open": "gauge",
         "requests": "counter",
         "errors": "counter",
         "rate_limits": "counter",
@@ -50,6 +52,9 @@ def test_what_is_counted_is_shown() -> None:
     assert sample(metrics, "stt_transcription_sum", outcome="done") == pytest.approx(0.3)
     assert sample(metrics, "queue_depth", queue="speak") == 4.0
     assert sample(metrics, "worker_utilization", queue="speak") == 0.5
+    assert sample(metrics, "circuit_open", endpoint="llm:openai") == 1.0
+    metrics.circuit("llm:openai", is_open=False)
+    assert sample(metrics, "circuit_open", endpoint="llm:openai") == 0.0
     metrics.connections("realtime", -1)
     assert sample(metrics, "active_connections", door="realtime") == 0.0
 

@@ -13,14 +13,18 @@ from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta
 from antiphon.errors import (
     InvalidRequest,
+    ProviderBusy,
     ProviderRejected,
     ProviderTimeout,
     ProviderUnavailable,
     Unsupported,
     WeightsMissing,
 )
+from antiphon.ports.breakers import Endpoint, Ticket
 from antiphon.ports.vad import VoiceStream
 from antiphon.providers.chains import LlmChain, TranslationChain, VadChain
+from antiphon.resilience.breaker import BreakerRule
+from antiphon.state.embedded_breakers import EmbeddedBreakers
 
 ASKED = ChatRequest((ChatMessage("user", "hello"),))
 
@@ -186,3 +190,167 @@ async def test_a_detector_is_the_first_that_starts_and_no_other_is_loaded() -> N
     assert engines[2].started == 0
     await chain.close()
     assert engines[1].closed == 1
+
+
+async def test_a_chain_of_one_that_cannot_start_says_why_itself() -> None:
+    with pytest.raises(ProviderUnavailable, match="no key"):
+        await LlmChain([Engine("a", start=ProviderUnavailable("no key"))]).start()
+
+
+# -- circuits --------------------------------------------------------------------------------------------------------
+
+
+class Noted(EmbeddedBreakers):
+    """Breakers that note what they are asked and told; both take a turn of the loop, as over a network."""
+
+    def __init__(self, clock: VirtualClock, failures: int = 2) -> None:
+        super().__init__(BreakerRule(failures=failures, open_s=30.0, slow_s=5.0), clock)
+        self.asked: list[Endpoint] = []
+        self.told: list[tuple[str, bool | None]] = []
+
+    async def admit(self, endpoint: Endpoint) -> Ticket:
+        await asyncio.sleep(0)
+        self.asked.append(endpoint)
+        return await super().admit(endpoint)
+
+    async def report(self, ticket: Ticket, ok: bool | None, *, took_s: float = 0.0) -> None:
+        await asyncio.sleep(0)
+        self.told.append((ticket.endpoint.name, ok))
+        await super().report(ticket, ok, took_s=took_s)
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def breakers(clock: VirtualClock) -> Noted:
+    return Noted(clock)
+
+
+async def test_an_engine_whose_circuit_is_open_is_passed_over_until_a_probe_succeeds(
+    clock: VirtualClock, breakers: Noted
+) -> None:
+    first = Engine("a", fail=ProviderTimeout("dead"))
+    chain = LlmChain([first, Engine("b")], clock=clock, breakers=breakers)
+    for _ in range(10):
+        assert await said(chain) == "b"
+        clock.advance(2.9)
+    assert first.asked == 2
+    first.error = None
+    clock.advance(30)
+    assert await said(chain) + await said(chain) == "aa"
+
+
+async def test_each_call_is_reported_once_with_what_it_says_of_the_endpoint(
+    clock: VirtualClock, breakers: Noted
+) -> None:
+    engines = [Engine("a", fail=ProviderBusy("full")), Engine("b")]
+    assert await said(LlmChain(engines, clock=clock, breakers=breakers)) == "b"
+    assert breakers.told == [("llm:a", False), ("llm:b", True)]
+
+
+@pytest.mark.parametrize(
+    ("error", "after", "ok"),
+    [
+        (InvalidRequest("bad"), 0, None),
+        (ProviderTimeout("late"), 1, False),
+        (ProviderTimeout("dead"), 0, False),
+        (ValueError("a fault of ours"), 0, None),
+    ],
+)
+async def test_a_call_that_fails_is_reported_by_its_error(
+    clock: VirtualClock, breakers: Noted, error: Exception, after: int, ok: bool | None
+) -> None:
+    with pytest.raises(type(error)):
+        await said(LlmChain([Engine("a", fail=error, after=after)], clock=clock, breakers=breakers))
+    assert breakers.told == [("llm:a", ok)]
+
+
+async def test_a_listener_that_stops_after_the_first_result_says_that_the_engine_works(
+    clock: VirtualClock, breakers: Noted
+) -> None:
+    results = LlmChain([Engine("a", after=5)], clock=clock, breakers=breakers).respond(ASKED)
+    await anext(results)
+    await results.aclose()  # pyright: ignore[reportAttributeAccessIssue]  # a generator behind the port's type
+    assert breakers.told == [("llm:a", True)]
+
+
+async def test_a_call_that_is_cancelled_before_its_first_result_says_nothing(
+    clock: VirtualClock, breakers: Noted
+) -> None:
+    class Silent(Engine):
+        async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+            await asyncio.Event().wait()
+            yield TextDelta("never")
+
+    task = asyncio.create_task(said(LlmChain([Silent("a")], clock=clock, breakers=breakers)), name="reader")
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert breakers.told == [("llm:a", None)]
+
+
+async def test_what_counts_is_how_long_the_first_result_took_not_how_long_one_listens(
+    clock: VirtualClock, breakers: Noted
+) -> None:
+    class Late(Engine):
+        async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+            self.asked += 1
+            clock.advance(self.after)
+            yield TextDelta(self.capabilities.name)
+            yield ChatDone("stop")
+
+    late = Late("a", after=4)
+    chain = LlmChain([late, Engine("b")], clock=clock, breakers=breakers)
+    for _ in range(3):
+        async for _ in chain.respond(ASKED):
+            clock.advance(60)  # a listener who takes his time
+    assert late.asked == 3
+    late.after = 6
+    assert await said(chain) + await said(chain) + await said(chain) == "aab"
+
+
+async def test_when_all_circuits_are_open_the_call_fails_at_once(clock: VirtualClock, breakers: Noted) -> None:
+    engines = [Engine("a", fail=ProviderTimeout("a")), Engine("b", fail=ProviderTimeout("b"))]
+    chain = LlmChain(engines, clock=clock, breakers=breakers)
+    for _ in range(2):
+        with pytest.raises(ProviderTimeout):
+            await said(chain)
+    with pytest.raises(ProviderUnavailable, match=r"a, b.*left alone"):
+        await said(chain)
+    assert [engine.asked for engine in engines] == [2, 2]
+
+
+async def test_the_error_of_an_engine_that_was_asked_outweighs_an_open_circuit(
+    clock: VirtualClock, breakers: Noted
+) -> None:
+    engines = [Engine("a", fail=ProviderTimeout("a")), Engine("b")]
+    chain = LlmChain(engines, clock=clock, breakers=breakers)
+    for _ in range(2):
+        await said(chain)
+        clock.advance(5)
+    engines[1].error = ProviderBusy("b is full")
+    with pytest.raises(ProviderBusy, match="b is full"):
+        await said(chain)
+
+
+async def test_an_answer_in_one_piece_ends_a_row_of_failures(clock: VirtualClock, breakers: Noted) -> None:
+    first = Engine("a", fail=ProviderTimeout("a"))
+    chain = TranslationChain([first, Engine("b")], clock=clock, breakers=breakers)
+    for error in (first.error, None, first.error, None):
+        first.error = error
+        await chain.translate("hi", source="en", target="ja")
+        clock.advance(5)
+    assert [ok for name, ok in breakers.told if name == "translation:a"] == [False, True, False, True]
+
+
+async def test_services_share_their_circuit_and_engines_of_this_process_do_not(
+    clock: VirtualClock, breakers: Noted
+) -> None:
+    service = Engine("a", fail=ProviderTimeout("a"))
+    service.capabilities = Capabilities("a", is_remote=True)
+    await said(LlmChain([service, Engine("b")], clock=clock, breakers=breakers))
+    assert breakers.asked == [Endpoint("llm:a", is_shared=True), Endpoint("llm:b", is_shared=False)]

@@ -14,6 +14,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.providers import registry
 from antiphon.providers.chains import LlmChain
 from antiphon.providers.stub_llm import StubLlm
+from antiphon.state.embedded_breakers import EmbeddedBreakers
 
 
 @pytest.fixture
@@ -50,6 +51,15 @@ def create_broken(context: EngineContext) -> Any:
 
 def test_one_name_gives_the_engine_itself(context: EngineContext) -> None:
     assert isinstance(registry.load("llm", ("stub",), context), StubLlm)
+
+
+def test_one_service_stands_behind_a_chain_for_the_sake_of_its_circuit(context: EngineContext) -> None:
+    breakers = EmbeddedBreakers()
+    service = registry.load("llm", ("ollama",), context, breakers)
+    assert isinstance(service, LlmChain)
+    assert [engine.capabilities.name for engine in service.engines] == ["ollama"]
+    assert not isinstance(registry.load("llm", ("ollama",), context), LlmChain)
+    assert isinstance(registry.load("llm", ("stub",), context, breakers), StubLlm)
 
 
 def test_several_names_give_a_chain_in_order(context: EngineContext) -> None:
