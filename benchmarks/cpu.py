@@ -65,14 +65,20 @@ async def _duplex(server: stage.Child, seconds: float, *, detects: bool) -> floa
         nonlocal got
         got += text.startswith(wire.DELTA)
 
+    sockets = await speaking(server.port, on_text, detects=detects)
+    return await _measure(server, sockets, wire.append(sound.tone()), seconds, lambda: got)
+
+
+async def speaking(port: int, on_text: wire.OnText, *, detects: bool) -> list[wire.Socket]:
+    """Open sessions and let them speak; return when all do, at an even pace."""
     path = "/v1/realtime?model=gpt-realtime&pace=realtime"
-    sockets = [await wire.Socket.connect(server.port, path, on_text) for _ in range(SESSIONS)]
+    sockets = [await wire.Socket.connect(port, path, on_text) for _ in range(SESSIONS)]
     detection = {"type": "server_vad", "create_response": False, "interrupt_response": False} if detects else None
     for socket in sockets:
         socket.send(wire.configure(audio={"input": {"turn_detection": detection}}))
         socket.send(wire.event("response.create"))
     await asyncio.sleep(6)
-    return await _measure(server, sockets, wire.append(sound.tone()), seconds, lambda: got)
+    return sockets
 
 
 async def _measure(

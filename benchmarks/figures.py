@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -46,3 +47,11 @@ def best(rounds: Sequence[Sequence[float]], share: float) -> float:
 
 Benchmark = Callable[[bool], list[Figure]]
 """Runs one benchmark, in short form where True."""
+
+
+def tell(run: Benchmark) -> None:
+    """Run a benchmark by itself, in short form unless ``--full`` is said, and print a line for each figure."""
+    for figure in run("--full" not in sys.argv):
+        floor = "" if figure.floor is None else f"; beside it {figure.floor:.4g} ({figure.floor_is})"
+        limit = "" if figure.limit is None else f" ({'>=' if figure.more else '<='} {figure.limit:g})"
+        print(f"{figure.target:4}{figure.what}: {figure.ours:.4g} {figure.unit}{limit}{floor}")

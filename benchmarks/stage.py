@@ -1,4 +1,4 @@
-"""The processes of a benchmark: a server of ours, the floor beside it, and what they cost."""
+"""The processes of a benchmark: a server or a fleet of ours, the floor beside it, and what they cost."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from antiphon.app.settings import default_data_dir
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("STT", "LLM", "TTS", "TRANSLATION", "VAD", "END_OF_TURN")
+WORK = ("transcribe", "respond", "speak", "translate", "score")
+"""The roles of a worker."""
 _START_S = 60.0
 
 
@@ -52,6 +55,11 @@ class Child:
         self._process.stdin.flush()
         return self.line()
 
+    def kill(self) -> None:
+        """End it without a word."""
+        self._process.kill()
+        self._process.wait()
+
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
@@ -67,6 +75,31 @@ def antiphon(**settings: object) -> Generator[Child]:
     """Run ``antiphon serve`` with stub engines; ``settings`` by their names in lower case."""
     with _scratch() as folder, _started(["-m", "antiphon", "serve", "--port", "0"], folder, settings) as child:
         yield child
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Gateways, one worker process with every other role, and the Valkey that they share."""
+
+    gateways: tuple[Child, ...]
+    worker: Child
+    redis_url: str
+
+
+@contextmanager
+def fleet(gateways: int = 1, /, **settings: object) -> Generator[Fleet]:
+    """Run a fleet with stub engines; ``settings`` by their names in lower case, the same for every process."""
+    from tests.valkey import valkey  # the server comes with the source, and one process needs none
+
+    with ExitStack() as stack:
+        url = stack.enter_context(valkey()).url
+        folder = stack.enter_context(_scratch())
+        serve, work = ["serve", "--port", "0", "--roles", "gateway"], ["worker", *WORK]
+        worker, *others = [
+            stack.enter_context(_started(["-m", "antiphon", *words], folder, {**settings, "redis_url": url}))
+            for words in (work, *([serve] * gateways))
+        ]
+        yield Fleet(tuple(others), worker, url)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ VOICED = 6
 
 def run(short: bool) -> list[Figure]:
     """Stop by cancel and by speaking."""
-    stops = 500 if short else 10_000
+    times = 500 if short else 10_000
     figures: list[Figure] = []
     late = 0
     for how in ("cancel", "barge-in"):
@@ -39,7 +39,7 @@ def run(short: bool) -> list[Figure]:
         floors: list[list[float]] = []
         for _ in range(ROUNDS):
             with stage.antiphon(**LONG_ANSWER) as server:
-                speakers = asyncio.run(_stops(server.port, how, stops // ROUNDS // 2 // SESSIONS + 1))
+                speakers = asyncio.run(stops(server.port, how, times // ROUNDS // 2 // SESSIONS + 1))
             rounds.append([wait for speaker in speakers for wait in speaker.waits])
             floors.append([trip for speaker in speakers for trip in speaker.trips])
             late += sum(speaker.late for speaker in speakers)
@@ -51,9 +51,10 @@ def run(short: bool) -> list[Figure]:
     return figures
 
 
-async def _stops(port: int, how: str, times: int) -> list[Speaker]:
+async def stops(port: int, how: str, times: int, speaks_s: float = _SPEAKS_S) -> list[Speaker]:
+    """Let all sessions speak for so long and stop each so often, by "cancel" or "barge-in"."""
     speakers = [Speaker() for _ in range(SESSIONS)]
-    await asyncio.gather(*(speaker.run(port, how, times) for speaker in speakers))
+    await asyncio.gather(*(speaker.run(port, how, times, speaks_s) for speaker in speakers))
     return speakers
 
 
@@ -62,31 +63,40 @@ class Speaker:
 
     def __init__(self) -> None:
         self.waits: list[float] = []
+        """From each stop to the last audio, milliseconds."""
+        self.ends: list[float] = []
+        """From each stop to its ``response.done``, milliseconds."""
         self.trips: list[float] = []
+        self.cut = 0
+        """Stops before which audio had come."""
         self.late = 0
         self._is_answering = False
         self._stopped_at = 0.0
         self._last_audio = 0.0
+        self._done_at = 0.0
         self._asked_at = 0.0
         self._done = asyncio.Event()
         self._answered = asyncio.Event()
 
-    async def run(self, port: int, how: str, times: int) -> None:
+    async def run(self, port: int, how: str, times: int, speaks_s: float) -> None:
         """Speak and be stopped so often."""
         socket = await wire.Socket.connect(port, _PATH, self._on_text)
         detection = None if how == "cancel" else {"type": "server_vad", "create_response": False}
         socket.send(wire.configure(audio={"input": {"turn_detection": detection}}))
         for _ in range(times):
-            await asyncio.sleep(random.random() * _SPEAKS_S)  # people do not stop in step
+            await asyncio.sleep(random.random() * speaks_s)  # people do not stop in step
             self._done.clear()
+            self._last_audio = 0.0
             socket.send(wire.event("response.create"))
-            await asyncio.sleep(_SPEAKS_S)
+            await asyncio.sleep(speaks_s)
             await self._trip(socket)
+            self.cut += self._last_audio > 0
             self._stopped_at = time.perf_counter()
             self._last_audio = 0.0
             socket.send(wire.event("response.cancel") if how == "cancel" else wire.append(sound.tone(20 * VOICED)))
             await asyncio.wait_for(self._done.wait(), 20)
             await asyncio.sleep(0.05)  # what comes now comes too late
+            self.ends.append((self._done_at - self._stopped_at) * 1000)
             self.waits.append(max(0.0, self._last_audio - self._stopped_at) * 1000)
             if how != "cancel":
                 socket.send(wire.event("input_audio_buffer.clear"))
@@ -106,6 +116,7 @@ class Speaker:
             self._is_answering = True
         elif text.startswith(_DONE):
             self._is_answering = False
+            self._done_at = time.perf_counter()
             self._done.set()
         elif text.startswith(_ERROR):
             self.trips.append((time.perf_counter() - self._asked_at) * 1000)

@@ -89,6 +89,9 @@ class RedisConnection:
             client = _client(self._url, 2, retries=0)  # a connection that is made anew behind our back misses messages
             pubsub = client.pubsub()
             try:
+                await (
+                    client.initialize()
+                )  # a cluster's client chooses a node for the subscription, and has to know some
                 await pubsub.subscribe(*channels)
                 self.is_reachable = True
                 yield None
@@ -103,7 +106,7 @@ class RedisConnection:
                 await asyncio.sleep(pause.compute(failures))
             finally:
                 await pubsub.aclose()
-                await client.aclose()
+                await _close(client)
 
     @asynccontextmanager
     async def _patience(self) -> AsyncGenerator[None]:
@@ -115,7 +118,7 @@ class RedisConnection:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await _close(self._client)
 
 
 async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str]]:
@@ -130,6 +133,14 @@ async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str]]:
         elif message["type"] == "message":
             yield message["channel"].decode(), message["data"].decode()
         is_asked = message is None
+
+
+async def _close(client: Any) -> None:
+    """Close a client, and those by which it asks who the master is."""
+    await client.aclose()
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for sentinel in getattr(manager, "sentinels", ()):
+        await sentinel.aclose()
 
 
 def _client(url: str, most: int, retries: int = -1) -> Any:

@@ -224,7 +224,8 @@ class ItemAudio:
         self._forms.pop(item_id, None)
 
     def close(self) -> None:
-        """Drop everything."""
+        """Drop everything: whoever still refers to it must not keep it."""
+        self._clips.clear()
         if self._file is not None:
             self._file.close()
 

@@ -579,3 +579,4 @@ class Link:
         if not self.may_return:
             await self._jobs.close(self.machine.state.jobs)
         self._items.close()
+        self._speech.clear()

@@ -87,7 +87,7 @@ class _Voice:
     async def _send(self, data: bytes, text: str) -> None:
         if not data and not text:
             return
-        for at in range(
-            0, max(1, len(data)), self._piece
-        ):  # one by one: the first must not wait for the last one's room
-            await self._emit([AudioReady(self._job.id, data[at : at + self._piece], text if at == 0 else "")])
+        await self._emit([AudioReady(self._job.id, data[: self._piece], text)])  # it must not wait for the others' room
+        rest = range(self._piece, len(data), self._piece)
+        if rest:
+            await self._emit([AudioReady(self._job.id, data[at : at + self._piece]) for at in rest])

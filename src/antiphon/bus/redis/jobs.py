@@ -137,6 +137,7 @@ class RedisJobs:
         self._on_given_up = on_given_up
         self._lease_ms = math.ceil(limit.lease_s * 1000)
         self._undertakers: dict[Queue, asyncio.Task[None]] = {}
+        self._lines: dict[Queue, asyncio.Lock] = {}
         self.closed = False
 
     # -- in and out --------------------------------------------------------------------------------------------------
@@ -155,12 +156,15 @@ class RedisJobs:
         """Take jobs one after the other; ends when the bus closes."""
         if queue not in self._undertakers:
             self._undertakers[queue] = asyncio.create_task(self._bury_exhausted(queue), name=f"undertaker {queue}")
+        line = self._lines.setdefault(queue, asyncio.Lock())
         with self._inbox.watch(queue_channel(queue)) as event:
             while not self.closed:
-                lease, due_s = await self._claim(queue, consumer)
-                if lease is None:
-                    await woken(event, due_s)
-                else:
+                async with line:  # one of those who wait asks, or each job would wake them all
+                    lease, due_s = await self._claim(queue, consumer)
+                    while lease is None and not self.closed:
+                        await woken(event, due_s)
+                        lease, due_s = await self._claim(queue, consumer)
+                if lease is not None:
                     yield lease
 
     async def depth(self, queue: Queue) -> int:

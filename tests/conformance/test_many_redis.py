@@ -1,0 +1,58 @@
+"""A smoke test of the bus and the sessions over a cluster of six, and over a master that a sentinel replaces."""
+
+from __future__ import annotations
+
+import asyncio
+
+from antiphon.bus.redis.bus import RedisBus
+from antiphon.connections.redis import RedisConnection
+from antiphon.ports.sessions import Change
+from antiphon.state.redis.sessions import RedisSessions
+from antiphon.wire.jobs import Job, Speak, TextReady
+from tests.valkey import cluster, sentinel
+
+
+async def works(connection: RedisConnection, name: str) -> None:
+    """A session, a job, its result and its cancel flag find their way."""
+    bus, sessions = RedisBus(connection), RedisSessions(connection)
+    await bus.start()
+    pipe = f"t:t:session:{{{name}}}"
+    record = await sessions.claim("t", name, "g")
+    await sessions.save(record, Change(b"state", 1, items={"a": b"1"}))
+    _, saved = await sessions.resume("t", name, "g2")
+    assert saved.items == {"a": b"1"}
+    async with asyncio.timeout(10):
+        await bus.submit(Job(f"{name}.1", "speak", Speak("hello"), pipe))
+        lease = await anext(bus.claim("speak", "worker"))
+        assert lease.job.id == f"{name}.1"
+        results = bus.read(pipe)
+        waiting = asyncio.ensure_future(anext(results))
+        await asyncio.sleep(0.05)
+        await bus.write(pipe, [TextReady(lease.job.id, "hi")])
+        assert await waiting == (1, TextReady(lease.job.id, "hi"))
+        await results.aclose()
+        flag = asyncio.create_task(bus.cancelled(lease.job.id))
+        await asyncio.sleep(0.05)
+        await bus.cancel(lease.job.id)
+        await flag
+        await lease.acknowledge()
+        assert await bus.depth("speak") == 0
+        assert not await sessions.expired()
+    await bus.close()
+
+
+async def test_a_cluster_of_six() -> None:
+    with cluster() as url:
+        connection = RedisConnection(url)
+        for number in range(5):  # in different slots
+            await works(connection, f"s{number}")
+        await connection.close()
+
+
+async def test_a_master_that_dies_is_replaced_by_its_replica() -> None:
+    with sentinel() as (url, master):
+        connection = RedisConnection(url, patience_s=15.0)
+        await works(connection, "before")
+        await asyncio.to_thread(master.kill)
+        await works(connection, "after")
+        await connection.close()
