@@ -26,7 +26,6 @@ MS = 24
 OF_WORKERS = (
     inputs.Transcribing,
     inputs.Transcribed,
-    inputs.TurnScored,
     inputs.TextMade,
     inputs.CallMade,
     inputs.AnswerMade,

@@ -91,7 +91,7 @@ class Session:
         self._backoff = Backoff(base_s=0.05, cap_s=1.0)
         self._cursor = ""
         self._bytes_per_ms = _BYTES_PER_MS["pcm"]
-        self._is_resuming = False
+        self._is_resuming = self._is_over = False
         self.id = ""
         """Of the session, once it was created."""
         self.resumptions = 0
@@ -155,7 +155,7 @@ class Session:
                 code = closed.rcvd.code if closed.rcvd is not None else 1006
                 if code == TAKEN_OVER:
                     raise TakenOver("another connection has taken the session up") from closed
-                if code in _OVER or not self.id:
+                if self._is_over or code in _OVER or not self.id:
                     raise StopAsyncIteration from closed
                 await self._come_back()
                 continue
@@ -205,6 +205,7 @@ class Session:
 
     async def close(self) -> None:
         """Say farewell; the session is over."""
+        self._is_over = True
         if self._socket is not None:
             await self._socket.close()
 

@@ -16,6 +16,8 @@ from antiphon.conversation.state import State
 from antiphon.conversation.step import Step
 from antiphon.wire.realtime_server import SessionResumed
 
+_MOST_DIGITS = 18
+
 
 def is_noticeable(effects: Sequence[Effect], given_out: int) -> bool:
     """Say whether a step that no worker's result led to has to be saved first; ``given_out`` counts its ids."""
@@ -53,7 +55,8 @@ def number_of(event_id: str, state: State) -> int | None:
     """Return which of this conversation's ids an event has; None for an event of another one."""
     stem = f"event_{state.seed}"
     digits = event_id.removeprefix(stem).partition("r")[0]
-    return int(digits) if event_id.startswith(stem) and digits.isascii() and digits.isdigit() else None
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
+    return int(digits) if event_id.startswith(stem) and is_number else None
 
 
 def greeting_id(state: State, number: int, epoch: int) -> str:

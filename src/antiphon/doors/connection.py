@@ -66,7 +66,7 @@ class Connection:
         self._link: AnyLink | None = None
         self._closing: tuple[int, str] | None = None
         self._is_leaving = False
-        self._left_with = 1005
+        self._left_with = 1006
         self._reader: asyncio.Task[None] | None = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
@@ -26,6 +27,7 @@ from antiphon.observe.metrics import Metrics
 from antiphon.ports.sessions import Expired, SessionRecord, Sessions
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 
+_SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 _log = structlog.get_logger("antiphon.gateway")
@@ -92,12 +94,14 @@ class RealtimeDoor:
             if _is_beta(scope):
                 await _refuse_beta(send)
                 return
+            links: list[Link] = []
             with self._attendance.connect(scope, receive, send) as connection:
                 self._owned[connection] = guest.owned
                 try:
-                    may_return = await self._run(connection, guest)
+                    await self._run(connection, guest, links)
                 finally:
                     del self._owned[connection]
+                    may_return = links[0].may_return if links else may_return
         finally:
             await self._let_go(guest.owned.record, resumable=may_return)
 
@@ -137,11 +141,15 @@ class RealtimeDoor:
         jobs = JobDesk(self._services.bus, self._services.clock, expired.tenant, expired.session_id, 0, timeout_s=0)
         running: Collection[str] = ()
         if expired.snapshot:
-            state = snapshot.load_frame(expired.snapshot)
-            running = state.jobs
-            for response in state.responses.values():
-                if response.speak_job_id:
-                    jobs.adopt(response.speak_job_id)
+            try:
+                state = snapshot.load_frame(expired.snapshot)
+            except msgspec.ValidationError as error:  # of another version: its jobs end by themselves
+                _log.warning("a saved session cannot be read", session_id=expired.session_id, error=repr(error))
+            else:
+                running = state.jobs
+                for response in state.responses.values():
+                    if response.speak_job_id:
+                        jobs.adopt(response.speak_job_id)
         await jobs.close(running)
         _log.info("session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="nobody came back")
 
@@ -165,10 +173,9 @@ class RealtimeDoor:
         except ProviderUnavailable as error:  # it runs out by itself
             _log.warning("a session could not be ended", session_id=record.session_id, error=str(error))
 
-    async def _run(self, connection: Connection, guest: _Guest) -> bool:
-        """Serve a connection to its end; return whether its session may be taken up again."""
+    async def _run(self, connection: Connection, guest: _Guest, links: list[Link]) -> None:
+        """Serve a connection to its end; its link is put into ``links``."""
         record, identity = guest.owned.record, guest.identity
-        links: list[Link] = []
 
         def link(group: asyncio.TaskGroup) -> Link:
             made = Link(
@@ -188,7 +195,6 @@ class RealtimeDoor:
             return made
 
         await connection.run(link, session_id=record.session_id, tenant=identity.tenant, key_id=identity.key_id)
-        return links[0].may_return
 
     async def _admit(self, scope: Scope) -> _Guest:
         """Decide who comes and which session it will be, before any state exists."""
@@ -212,6 +218,8 @@ class RealtimeDoor:
 
     async def _resume(self, identity: Identity, session_id: str, after: str) -> _Guest:
         """Take a session up that was begun elsewhere. Raises `NotFound`, or `InvalidRequest` for a wrong cursor."""
+        if _SESSION_ID.fullmatch(session_id) is None:
+            raise NotFound("There is no session of this name to resume.", code="session_not_found")
         record, saved = await self._sessions.resume(identity.tenant, session_id, self._options.gateway_id)
         try:
             state = snapshot.join(saved.snapshot, saved.items)

@@ -90,6 +90,7 @@ class Keeper:
         take_back: Callable[[], Awaitable[bool]],
         saved: Iterable[str] = (),
         position: int = 0,
+        begun: bool = False,
     ) -> None:
         """``saved`` and ``position`` are what lies there already; ``take_back`` says whether a session that was
         thought to be another's is ours after all."""
@@ -112,7 +113,8 @@ class Keeper:
         self._needed = position
         """Position behind which somebody who takes the session up needs everything."""
         self._entries = self._bytes = 0
-        self.begun = position > 0
+        self._is_closed = False
+        self.begun = begun
         """True as soon as there is something that is worth to be taken up."""
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -173,6 +175,7 @@ class Keeper:
 
     def close(self) -> None:
         """Save no more, and hold nothing back."""
+        self._is_closed = True
         if self._task is not None:
             self._task.cancel()
         self._pass(self._asked)
@@ -181,7 +184,7 @@ class Keeper:
     def _ask(self) -> int:
         self._asked += 1
         self.begun = self.begun or self._asked > 1
-        if self._task is None and not self.is_lost:
+        if self._task is None and not self.is_lost and not self._is_closed:
             self._task = self._group.create_task(self._save_all(), name="realtime keeper")
         return self._asked
 

@@ -56,12 +56,13 @@ from antiphon.ports.store import StoredItem
 from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
-from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry
+from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry, ScoreReady
 from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta, ServerMessage, SessionCreated
 
 _TICK_S = 0.01
 """Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""
 
+_RESULTS_GONE = 1011
 _ID_GAP = 1000
 """Ids that are left out when a session is taken up: a door that is only thought dead may still give some out."""
 
@@ -139,6 +140,7 @@ class Link:
         self._resumption = resumption
         self._going_on = asyncio.Event() if resumption is not None else None
         """Set as soon as a resumed session is where it was."""
+        self._is_closed = False
         self._replays = False
         """True while the door before us has perhaps worked in the same results."""
         self._known_until: float = 0
@@ -171,6 +173,7 @@ class Link:
                 take_back=take_back,
                 saved=resumption.saved.items if resumption is not None else (),
                 position=resumption.saved.position if resumption is not None else 0,
+                begun=resumption is not None,
             )
         self._commands: Pump[_Command] = Pump(group, f"jobs {session_id}", self._command)
         self._intake = Intake(self, services.vad, max_append_bytes=limits.max_append_bytes)
@@ -200,6 +203,8 @@ class Link:
 
     def tell(self, event: inputs.AnyInput, *, is_result: bool = False) -> None:
         """Work one input in and carry out what follows; ``is_result`` says that the session's pipe has it."""
+        if self._is_closed:
+            return
         now = self._clock.wall()
         if self._is_limited:  # limits recover with time, and other sessions use them up as well
             left = self._services.limiter.allowances(self._tenant)
@@ -225,6 +230,8 @@ class Link:
         if self._going_on is not None:
             await self._going_on.wait()
         await self._flood.hold()
+        if self._outbox.is_held:  # many events at once: what they lead to has to be saved now and then
+            await self._outbox.room()
         if not isinstance(frame, str):
             self._refuse("Binary frames are not part of this protocol; send JSON text.", "invalid_event", None, None)
         elif len(frame) > self._limits.max_frame_bytes:
@@ -285,6 +292,8 @@ class Link:
                 await self._result(position, entry)
                 if self._keeper is not None and self._keeper.is_behind:
                     await self._keeper.saved(self._keeper.gate)
+        if not self._is_closed:  # nothing more would ever come
+            self._connection.hang_up(_RESULTS_GONE, "the session's results are gone")
 
     async def _result(self, position: int, entry: PipeEntry) -> None:
         if isinstance(entry, AudioReady):
@@ -293,10 +302,10 @@ class Link:
                 self._speech[ref] = piece
                 self.tell(inputs.AudioMade(self._jobs.name(entry), ref, len(piece) // 2, text), is_result=True)
                 text = ""
-        else:
+        elif not (self._replays and isinstance(entry, ScoreReady)):  # the turn it is about is lost with its audio
             event = self._jobs.as_input(entry)
-            if event is not None:
-                self.tell(event, is_result=True)
+            if event is not None:  # a score ends a turn, whose audio is here and not in the pipe
+                self.tell(event, is_result=not isinstance(entry, ScoreReady))
         if self._keeper is not None:
             self._keeper.result(position, len(entry.audio) if isinstance(entry, AudioReady) else 0)
         await self._jobs.settled(entry)
@@ -567,6 +576,7 @@ class Link:
 
     async def close(self) -> None:
         """Let go of everything: jobs, timers, audio."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._intake.close()

@@ -125,6 +125,11 @@ class Outbox:
         """True when producers should wait for `room`."""
         return self._bytes > self._limit
 
+    @property
+    def is_held(self) -> bool:
+        """True when more than the limit waits, and not for the client but behind a gate."""
+        return self.is_full and self._task is None and bool(self._frames) and not self._may_pass()
+
     async def room(self) -> None:
         """Return when the queue is below its limit."""
         while self._bytes > self._limit and not self._given_up:

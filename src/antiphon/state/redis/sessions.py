@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -107,7 +106,7 @@ class RedisSessions:
         over: list[Expired] = []
         while due := await self._due():
             for member in due:
-                tenant, session_id = member.decode().split(" ")
+                tenant, session_id = member.decode().split(" ", 1)
                 kind, *rest = await self._connection.run(_REAP, _keys(tenant, session_id))
                 if kind == b"known":
                     await self._connection.command("ZADD", _INDEX, time.time() * 1000 + int(rest[0]) + 1, member)
@@ -122,21 +121,20 @@ class RedisSessions:
         return await self._connection.command("ZRANGE", _INDEX, "-inf", now, "BYSCORE", "LIMIT", 0, _AT_ONCE)
 
     async def _own(self, tenant: str, session_id: str, gateway_id: str, how: str) -> list[Any]:
-        now = time.time() * 1000  # about: whoever clears up looks again when it is too early
-        owned, _ = await asyncio.gather(
-            self._connection.run(
-                _OWN,
-                _keys(tenant, session_id),
-                gateway_id,
-                self._liveness_ms,
-                self._resume_ms,
-                _GRACE_MS,
-                how,
-                _TAKEN,
-                f"{tenant} {session_id}",
-            ),
-            self._connection.command("ZADD", _INDEX, now + self._resume_ms, f"{tenant} {session_id}"),
+        name = f"{tenant} {session_id}"
+        owned = await self._connection.run(
+            _OWN,
+            _keys(tenant, session_id),
+            gateway_id,
+            self._liveness_ms,
+            self._resume_ms,
+            _GRACE_MS,
+            how,
+            _TAKEN,
+            name,
         )
+        if owned:  # about when: whoever clears up looks again when it is too early
+            await self._connection.command("ZADD", _INDEX, time.time() * 1000 + self._resume_ms, name)
         return owned
 
     async def _keep(self, record: SessionRecord, *change: Argument) -> None:
