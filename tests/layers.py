@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("unit", "conformance", "contract", "journey", "chaos", "fuzz", "clients")
-SHARED = ("unit",)
+SHARED = ("unit", "contract")
 """Layers whose tests share nothing and measure nothing: two processes take them together."""
 
 

@@ -30,6 +30,8 @@ class Retained:
         self._kept_s = kept_s
         self._sent: deque[Sent] = deque()
         self._audio = 0
+        self.is_frozen = False
+        """True keeps everything: nobody hears it at the moment."""
         self.number = 0
         """Of the last event that is not audio."""
 
@@ -45,7 +47,7 @@ class Retained:
 
     def _add(self, sent: Sent) -> None:
         self._sent.append(sent)
-        while self._sent[0].at < sent.at - self._kept_s:
+        while not self.is_frozen and self._sent[0].at < sent.at - self._kept_s:
             self._sent.popleft()
 
     def behind(self, number: int, audio_start: int) -> Iterator[Sent]:

@@ -92,6 +92,8 @@ class Session:
         self._cursor = ""
         self._bytes_per_ms = _BYTES_PER_MS["pcm"]
         self._is_resuming = self._is_over = False
+        self._again: tuple[int, int] | None = None
+        """While it is sent again: number of the event, and place in the audio, behind which that goes on."""
         self.id = ""
         """Of the session, once it was created."""
         self.resumptions = 0
@@ -150,6 +152,8 @@ class Session:
         """Return the next event. Raises `SessionLost` or `TakenOver`; ends when the server ends the session."""
         while True:
             try:
+                if self._again is not None:
+                    await self._say_again()
                 event = await self._receive()
             except websockets.ConnectionClosed as closed:
                 code = closed.rcvd.code if closed.rcvd is not None else 1006
@@ -160,7 +164,10 @@ class Session:
                 await self._come_back()
                 continue
             if isinstance(event, SessionResumed):
-                await self._go_on(event)
+                self._note_known(event)
+                with suppress(websockets.ConnectionClosed):  # lost once more: all of it is sent again
+                    await self._say_again()
+                return event
             if not (isinstance(event, SessionCreated) and self.resumptions):
                 return event
 
@@ -214,7 +221,8 @@ class Session:
         return await websockets.connect(url, additional_headers=self._headers, **self._options)
 
     async def _come_back(self) -> None:
-        self._is_resuming = True
+        self._is_resuming = self._retained.is_frozen = True
+        self._again = None
         self.resumptions += 1
         query = {"session_id": self.id, "after": self._cursor}
         until = time.monotonic() + self._patience_s
@@ -235,22 +243,23 @@ class Session:
             attempt += 1
             await asyncio.sleep(0.01 + self._backoff.delay_s(attempt, random.random))
 
-    async def _go_on(self, event: SessionResumed) -> None:
-        """Send again what was not worked in."""
-        known = int(event.client_event_id[1:]) if event.client_event_id else 0
+    def _note_known(self, event: SessionResumed) -> None:
+        """Note from where on the server has to hear again."""
+        number = int(event.client_event_id[1:]) if event.client_event_id else 0
         wanted = event.audio_start_ms * self._bytes_per_ms
-        start = self._retained.first_audio(wanted)
-        self._retained.rebase(start, wanted)
-        start = wanted
+        self._retained.rebase(self._retained.first_audio(wanted), wanted)
+        self._again = (number, wanted)
+
+    async def _say_again(self) -> None:
+        """Send again what was not worked in; who is cancelled here goes on here. Raises `ConnectionClosed`."""
         assert self._socket is not None  # noqa: S101 - narrows the type: the event came through it
-        try:
-            while again := list(self._retained.behind(known, start)):  # more may be said meanwhile
-                for sent in again:
-                    await self._socket.send(_append(sent.audio) if sent.audio else sent.frame)
-                    known, start = max(known, sent.number), max(start, sent.start + len(sent.audio))
-        except websockets.ConnectionClosed:
-            return  # lost once more: all of it is sent again
-        self._is_resuming = False
+        while self._again is not None and (rest := list(self._retained.behind(*self._again))):
+            for sent in rest:  # more may be said meanwhile
+                number, start = self._again
+                self._again = (max(number, sent.number), max(start, sent.start + len(sent.audio)))
+                await self._socket.send(_append(sent.audio) if sent.audio else sent.frame)
+        self._again = None
+        self._is_resuming = self._retained.is_frozen = False
 
 
 def _base(url: str) -> str:

@@ -28,6 +28,8 @@ from antiphon.ports.sessions import Expired, SessionRecord, Sessions
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 
 _SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
+_SIGNS_AT_ONCE = 32
+_SIGNS_TO_WAIT = 3
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 _log = structlog.get_logger("antiphon.gateway")
@@ -109,14 +111,23 @@ class RealtimeDoor:
         """Give a sign of life for every session, endlessly; a session that another gateway has taken over is left."""
         while True:
             await asyncio.sleep(self._options.heartbeat_s)
+            await self._give_signs()
+
+    async def _give_signs(self) -> None:
+        places = asyncio.Semaphore(_SIGNS_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
             for connection, owned in list(self._owned.items()):
-                try:
-                    await self._sessions.heartbeat(owned.record)
-                except Fenced:
-                    await self._take_back(connection, owned)
-                except ProviderUnavailable as error:  # those that are open go on
-                    session_id = owned.record.session_id
-                    _log.warning("no sign of life could be given", session_id=session_id, error=str(error))
+                group.create_task(self._give_sign(connection, owned, places), name="sign of life")
+
+    async def _give_sign(self, connection: Connection, owned: Ownership, places: asyncio.Semaphore) -> None:
+        async with places:
+            record = owned.record
+            try:
+                await self._sessions.heartbeat(record)
+            except Fenced:
+                await self._take_back(connection, owned, record.epoch)
+            except ProviderUnavailable as error:  # those that are open go on
+                _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
 
     async def watch_taken(self) -> None:
         """Hang up, endlessly, where another connection has taken a session up."""
@@ -131,11 +142,13 @@ class RealtimeDoor:
         """End, endlessly, what sessions have left behind that nobody took up in time."""
         while True:
             await asyncio.sleep(self._options.sweep_s)
+            await self._give_signs()  # after a long absence of Redis those that live look as if they were over
             try:
                 for expired in await self._sessions.expired():
                     await self._clear_up_behind(expired)
             except ProviderUnavailable as error:
                 _log.warning("nothing could be cleared up", error=str(error))
+                await asyncio.sleep(_SIGNS_TO_WAIT * self._options.heartbeat_s)  # who lives has to say so first
 
     async def _clear_up_behind(self, expired: Expired) -> None:
         jobs = JobDesk(self._services.bus, self._services.clock, expired.tenant, expired.session_id, 0, timeout_s=0)
@@ -153,19 +166,33 @@ class RealtimeDoor:
         await jobs.close(running)
         _log.info("session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="nobody came back")
 
-    async def _take_back(self, connection: Connection, owned: Ownership) -> bool:
-        """Leave a session to the gateway that has it now; one that ran out while Redis was away is ours again."""
-        record = owned.record
-        try:
-            if await self._sessions.find(record.tenant, record.session_id) is not None:
-                connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
-                return False
-            owned.record = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id)
-            if connection not in self._owned:  # it has ended meanwhile
-                await self._let_go(owned.record, resumable=False)
-        except ProviderUnavailable as error:
-            _log.warning("a session could not be taken back", session_id=record.session_id, error=str(error))
+    async def _take_back(self, connection: Connection, owned: Ownership, epoch: int) -> bool:
+        """Leave a session to whoever has it now; one that ran out while Redis was away is ours again.
+
+        ``epoch`` is the one that was refused; True says that the session is ours, perhaps under another.
+        """
+        async with owned.line:
+            record = owned.record
+            if record.epoch != epoch:  # it was taken back meanwhile
+                return True
+            try:
+                found = await self._sessions.find(record.tenant, record.session_id)
+                if found is not None and self._is_anothers(found, connection):
+                    connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
+                    return False
+                owned.record = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id)
+                if connection not in self._owned:  # it has ended meanwhile
+                    await self._let_go(owned.record, resumable=False)
+            except ProviderUnavailable as error:
+                _log.warning("a session could not be taken back", session_id=record.session_id, error=str(error))
         return True
+
+    def _is_anothers(self, found: SessionRecord, connection: Connection) -> bool:
+        """Say whether somebody else has it: a claim of our own whose answer was lost is nobody else's."""
+        others = (owned.record for other, owned in self._owned.items() if other is not connection)
+        name = (found.tenant, found.session_id)
+        is_here = any((record.tenant, record.session_id) == name for record in others)
+        return is_here or found.gateway_id != self._options.gateway_id
 
     async def _let_go(self, record: SessionRecord, *, resumable: bool) -> None:
         try:
@@ -188,7 +215,7 @@ class RealtimeDoor:
                 session_id=record.session_id,
                 epoch=record.epoch,
                 owned=guest.owned if self._options.resumes else None,
-                take_back=lambda: self._take_back(connection, guest.owned),
+                take_back=lambda epoch: self._take_back(connection, guest.owned, epoch),
                 resumption=guest.resumption,
             )
             links.append(made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import structlog
@@ -71,6 +71,8 @@ class Ownership:
 
     sessions: Sessions
     record: SessionRecord
+    line: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by who takes it back."""
 
 
 class Keeper:
@@ -87,7 +89,7 @@ class Keeper:
         *,
         state: Callable[[], State],
         pending: Callable[[], Iterable[Job]],
-        take_back: Callable[[], Awaitable[bool]],
+        take_back: Callable[[int], Awaitable[bool]],
         saved: Iterable[str] = (),
         position: int = 0,
         begun: bool = False,
@@ -101,6 +103,8 @@ class Keeper:
         self._outbox = outbox
         self._take_back = take_back
         self._savings = Savings(saved)
+        self._epoch = owned.record.epoch
+        """Under which it was saved before: a session that was claimed anew has nothing of it any more."""
         self._said: list[Said] = []
         self._asked = self._done = 0
         self._task: asyncio.Task[None] | None = None
@@ -195,11 +199,10 @@ class Keeper:
                 try:
                     await self._save()
                 except Fenced:
-                    if not await self._take_back():
+                    if not await self._take_back(self._epoch):
                         self.is_lost = True
                         self._outbox.abandon()
                         return
-                    self._savings = Savings()
                     continue
                 self._pass(number)
                 if self._fails:
@@ -210,6 +213,8 @@ class Keeper:
 
     async def _save(self) -> None:
         """Write what is new. Raises `Fenced`."""
+        if self._owned.record.epoch != self._epoch:
+            self._savings, self._epoch = Savings(), self._owned.record.epoch
         state, position = self._state(), self.position
         parts, said = self._savings.take(state), self._said
         self._said = []

@@ -132,7 +132,7 @@ class Link:
         session_id: str,
         epoch: int,
         owned: Ownership | None = None,
-        take_back: Callable[[], Awaitable[bool]] | None = None,
+        take_back: Callable[[int], Awaitable[bool]] | None = None,
         resumption: Resumption | None = None,
     ) -> None:
         self.machine = machine

@@ -45,6 +45,14 @@ def test_what_is_older_than_half_a_minute_is_forgotten() -> None:
     assert retained.first_audio(0) == 3
 
 
+def test_while_nobody_hears_it_nothing_is_forgotten() -> None:
+    retained = Retained(kept_s=30)
+    retained.is_frozen = True
+    retained.add("event", 0.0)
+    retained.add_audio(b"new", 60.0)
+    assert [sent.audio or sent.frame for sent in retained.behind(0, 0)] == ["event", b"new"]
+
+
 def test_audio_is_counted_anew_as_the_server_counts_it() -> None:
     retained = filled([b"abcd", "event", b"efgh"])
     start = retained.first_audio(2)

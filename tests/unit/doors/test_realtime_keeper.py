@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from antiphon.clock import VirtualClock
 from antiphon.conversation import effects
+from antiphon.conversation.snapshot import join
 from antiphon.conversation.state import State
 from antiphon.doors.realtime_keeper import Keeper, Ownership, said_since
 from antiphon.doors.realtime_outbox import Outbox
@@ -61,7 +62,8 @@ class Stage:
     def give_up(self) -> None:
         raise AssertionError("everybody reads here")
 
-    async def take_back(self) -> bool:
+    async def take_back(self, epoch: int) -> bool:
+        assert epoch == self.owned.record.epoch
         if self.is_ours:
             record = self.owned.record
             self.owned.record = await self.sessions.claim(record.tenant, record.session_id, record.gateway_id)
@@ -169,6 +171,27 @@ async def test_a_session_that_ran_out_and_is_ours_again_is_saved_whole(clock: Vi
         await asyncio.sleep(0.01)
         assert len(stage.read) == 2
         await stage.sessions.resume("t", "s", "g2")
+
+
+@on_virtual_time
+async def test_a_session_that_was_claimed_anew_is_saved_whole(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        world = World()
+        world.say_text()
+        stage.state = world.machine.state
+        stage.say()
+        await asyncio.sleep(0.01)
+        for number in range(30):
+            world.say_text(f"number {number}")
+        stage.say()
+        await asyncio.sleep(0.01)
+        record = stage.owned.record
+        await stage.sessions.end(record, resumable=False)  # as if it had run out
+        stage.owned.record = await stage.sessions.claim(record.tenant, record.session_id, record.gateway_id)
+        stage.say()
+        await asyncio.sleep(0.01)
+        _, saved = await stage.sessions.resume("t", "s", "g2")
+        assert len(join(saved.snapshot, saved.items).records) == 31
 
 
 @on_virtual_time
