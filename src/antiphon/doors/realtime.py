@@ -113,13 +113,17 @@ class RealtimeDoor:
             await asyncio.sleep(self._options.heartbeat_s)
             await self._give_signs()
 
-    async def _give_signs(self) -> None:
+    async def _give_signs(self) -> bool:
+        """Give a sign of life for every session; False when one was not heard."""
         places = asyncio.Semaphore(_SIGNS_AT_ONCE)
         async with asyncio.TaskGroup() as group:
-            for connection, owned in list(self._owned.items()):
+            signs = [
                 group.create_task(self._give_sign(connection, owned, places), name="sign of life")
+                for connection, owned in list(self._owned.items())
+            ]
+        return all(sign.result() for sign in signs)
 
-    async def _give_sign(self, connection: Connection, owned: Ownership, places: asyncio.Semaphore) -> None:
+    async def _give_sign(self, connection: Connection, owned: Ownership, places: asyncio.Semaphore) -> bool:
         async with places:
             record = owned.record
             try:
@@ -128,6 +132,8 @@ class RealtimeDoor:
                 await self._take_back(connection, owned, record.epoch)
             except ProviderUnavailable as error:  # those that are open go on
                 _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
+                return False
+        return True
 
     async def watch_taken(self) -> None:
         """Hang up, endlessly, where another connection has taken a session up."""
@@ -142,7 +148,8 @@ class RealtimeDoor:
         """End, endlessly, what sessions have left behind that nobody took up in time."""
         while True:
             await asyncio.sleep(self._options.sweep_s)
-            await self._give_signs()  # after a long absence of Redis those that live look as if they were over
+            if not await self._give_signs():  # after a long absence of Redis those that live look as if they were over
+                continue
             try:
                 for expired in await self._sessions.expired():
                     await self._clear_up_behind(expired)
