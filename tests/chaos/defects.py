@@ -75,16 +75,16 @@ DEFECTS = (
     ),
     Defect(
         "what the client has is sent once more",
-        "doors/realtime_link.py",
-        "        return self._known_until > 0 and",
-        "        return False and",
+        "doors/realtime_output.py",
+        "        return number if number > self.known_until else None",
+        "        return number",
         "cut clients",
     ),
     Defect(
         "what was said is not kept",
-        "doors/realtime_keeper.py",
-        '            zlib.compress(_encoder.encode(said), 1) if said else b"",',
-        '            b"",',
+        "doors/realtime_output.py",
+        '    return zlib.compress(_encoder.encode(said), 1) if said else b""',
+        '    return b""',
         "cut clients",
     ),
     Defect(
@@ -97,15 +97,15 @@ DEFECTS = (
     Defect(
         "a connection that is left drops the session's pipe",
         "doors/realtime_link.py",
-        "        return keeper is not None and keeper.begun and (keeper.is_lost or self._connection.is_lost)",
-        "        return False",
+        "        if self._keeper is None:\n            return False\n        code",
+        "        if True:\n            return False\n        code",
         "cut clients",
     ),
     Defect(
         "items are not saved",
         "doors/realtime_keeper.py",
-        "            parts.items,\n",
-        "            {},\n",
+        "parts.items,",
+        "{},",
         "cut clients",
     ),
     Defect(
@@ -118,8 +118,8 @@ DEFECTS = (
     Defect(
         "answers under way are given up when a session is taken up",
         "doors/realtime_link.py",
-        "keeps_answers=after is not None",
-        "keeps_answers=False",
+        "keeps_answers = is_whole and missed is not None",
+        "keeps_answers = False",
         "kill gateway",
     ),
 )

@@ -158,7 +158,7 @@ async def test_sessions_without_a_sign_of_life_expire_and_are_cleared_away(sides
         while len(over) < EXAMPLES - len(alive):
             for record in alive:
                 await here.sessions.heartbeat(record)
-            found = [one for side in sides for one in await side.sessions.expired()]
+            found = [one for side in sides async for one in side.sessions.expired()]
             assert all(one.snapshot.decode() == one.session_id for one in found)
             assert not over & {one.session_id for one in found}, "each is cleared away once"
             over |= {one.session_id for one in found}

@@ -62,7 +62,7 @@ def readiness(gateway: Member) -> tuple[int, bool]:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Fleet]:
-    with fleet(redis_patience_s=2, resume_window_s=30, **SLOW) as made:
+    with fleet(redis_patience_s=2, **SLOW) as made:
         yield made
 
 

@@ -123,6 +123,6 @@ async def _over_redis(settings: Settings, clock: Clock, watch: CircuitWatch) -> 
             connection, resume_window_s=settings.resume_window_s, liveness_s=settings.session_liveness_s
         )
         breakers = RedisBreakers(connection, _breaker_rule(settings), clock, watch)
-        yield Shared(bus, sessions, breakers, bus.depth, lambda: {"redis": connection.is_reachable})
+        yield Shared(bus, sessions, breakers, bus.depth, lambda: {"redis": connection.reachable_since is not None})
     finally:
         await connection.close()

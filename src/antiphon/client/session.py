@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -32,11 +32,16 @@ from antiphon.wire.realtime_client import (
     SessionUpdate,
 )
 from antiphon.wire.realtime_items import Content, Message
-from antiphon.wire.realtime_server import ServerEvent, ServerMessage, SessionCreated, SessionResumed, SessionUpdated
+from antiphon.wire.realtime_server import (
+    TAKEN_OVER,
+    ServerEvent,
+    ServerMessage,
+    SessionCreated,
+    SessionResumed,
+    SessionUpdated,
+)
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, AudioPcma, AudioPcmu
 
-TAKEN_OVER = 4409
-"""Close code of a connection whose session another one has taken up."""
 _OVER = frozenset({1000, 1001, 1003, 1007, 1008, 1009})
 """Close codes that end a session: it is over, or what was sent is at fault."""
 _BYTES_PER_MS = {"pcm": 48, "g711": 8}
@@ -171,10 +176,10 @@ class Session:
             if not (isinstance(event, SessionCreated) and self.resumptions):
                 return event
 
-    async def until(self, kind: type[E], where: Callable[[E], bool] = lambda event: True) -> E:
+    async def until(self, kind: type[E]) -> E:
         """Return the next event of a kind, passing over others. Raises `SessionLost` when the session ends before."""
         async for event in self:
-            if isinstance(event, kind) and where(event):
+            if isinstance(event, kind):
                 return event
         raise SessionLost(f"the session ended before {kind.__name__}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,8 +58,8 @@ class RedisConnection:
         self._url = url
         self._patience_s = patience_s
         self._client = _client(url, most)
-        self.is_reachable = True
-        """False while a subscription cannot be kept."""
+        self.reachable_since: float | None = time.monotonic()
+        """On the monotonic clock; None while a subscription cannot be kept."""
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
         """Run a script; all ``keys`` lie in one slot."""
@@ -89,18 +90,16 @@ class RedisConnection:
             client = _client(self._url, 2, retries=0)  # a connection that is made anew behind our back misses messages
             pubsub = client.pubsub()
             try:
-                await (
-                    client.initialize()
-                )  # a cluster's client chooses a node for the subscription, and has to know some
+                await client.initialize()  # a cluster's chooses a node for the subscription, and has to know some
                 await pubsub.subscribe(*channels)
-                self.is_reachable = True
+                self.reachable_since = time.monotonic()
                 yield None
                 failures = 0
                 async for heard in _messages(pubsub):
                     yield heard
             except (exceptions.RedisError, OSError) as error:
                 failures += 1
-                self.is_reachable = False
+                self.reachable_since = None
                 if failures == 1:
                     _log.warning("redis sends no wake-ups", error=repr(error))
                 await asyncio.sleep(pause.compute(failures))

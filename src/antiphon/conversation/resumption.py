@@ -51,6 +51,11 @@ def held_refs(state: State) -> set[int]:
     return {event.ref for event in waiting if isinstance(event, AudioMade)}
 
 
+def speakers(state: State) -> list[str]:
+    """Return the jobs that speak the answers under way."""
+    return [found.speak_job_id for found in state.responses.values() if found.speak_job_id]
+
+
 def number_of(event_id: str, state: State) -> int | None:
     """Return which of this conversation's ids an event has; None for an event of another one."""
     stem = f"event_{state.seed}"

@@ -23,11 +23,7 @@ SendAsgi = Callable[[dict[str, Any]], Awaitable[None]]
 _log = structlog.get_logger("antiphon.gateway")
 _DRAIN_STEP_S = 0.02
 _FAREWELL_S = 2.0
-TAKEN_OVER = 4409
-"""Close code of a connection whose session another one has taken up."""
 _GOING_DOWN = 1012
-_LOST_CODES = frozenset({1006, 1011, _GOING_DOWN, TAKEN_OVER})
-"""Nothing more came, no pong came, the server goes down, the session goes on elsewhere."""
 
 
 class AnyLink(Protocol):
@@ -54,6 +50,11 @@ class AnyLink(Protocol):
         """True while a drain should wait."""
         ...
 
+    @property
+    def may_return(self) -> bool:
+        """True when the connection's work goes on without it, for somebody to take it up."""
+        ...
+
 
 class Connection:
     """One accepted WebSocket."""
@@ -70,9 +71,14 @@ class Connection:
         self._reader: asyncio.Task[None] | None = None
 
     @property
-    def is_lost(self) -> bool:
-        """True when it ended without a farewell of the client, or to be made anew elsewhere."""
-        return (self._left_with if self._closing is None else self._closing[0]) in _LOST_CODES
+    def code(self) -> int:
+        """Close code with which it ended; 1006 while it has not."""
+        return self._left_with if self._closing is None else self._closing[0]
+
+    @property
+    def may_return(self) -> bool:
+        """True when what was under way goes on without it."""
+        return self._link is not None and self._link.may_return
 
     @property
     def is_answering(self) -> bool:
@@ -90,7 +96,7 @@ class Connection:
                 self._link = make_link(group)
                 await self._serve(self._link, group)
         finally:
-            log.info("session closed", code=self._closing[0] if self._closing else self._left_with)
+            log.info("session closed", code=self.code)
 
     async def _serve(self, link: AnyLink, group: asyncio.TaskGroup) -> None:
         try:

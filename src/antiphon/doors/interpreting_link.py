@@ -75,6 +75,11 @@ class InterpretingLink:
         self._timer = asyncio.get_running_loop().call_later(lasts_s, self._close_input)
 
     @property
+    def may_return(self) -> bool:
+        """A translation that is lost is over."""
+        return False
+
+    @property
     def is_answering(self) -> bool:
         """True while an utterance is on its way."""
         return bool(self._machine.state.utterances)
@@ -140,7 +145,7 @@ class InterpretingLink:
             self._result(entry)
 
     def _result(self, entry: jobs.PipeEntry) -> None:
-        job_id = self._jobs.name(entry)
+        job_id = self._jobs.name(entry.job_id)
         match entry:
             case jobs.TranscriptReady():
                 self._tell(inputs.Transcribed(job_id, entry.text, entry.language))

@@ -14,22 +14,22 @@ import structlog
 from antiphon import ids
 from antiphon.conversation import snapshot
 from antiphon.conversation.machine import Conversation
-from antiphon.conversation.resumption import number_of
+from antiphon.conversation.resumption import number_of, speakers
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
-from antiphon.doors.connection import TAKEN_OVER, Attendance, Connection, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_keeper import Ownership
 from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices, Resumption
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.sessions import Expired, SessionRecord, Sessions
+from antiphon.wire.realtime_server import TAKEN_OVER
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 
 _SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
 _SIGNS_AT_ONCE = 32
-_SIGNS_TO_WAIT = 3
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 _log = structlog.get_logger("antiphon.gateway")
@@ -96,14 +96,13 @@ class RealtimeDoor:
             if _is_beta(scope):
                 await _refuse_beta(send)
                 return
-            links: list[Link] = []
             with self._attendance.connect(scope, receive, send) as connection:
                 self._owned[connection] = guest.owned
                 try:
-                    await self._run(connection, guest, links)
+                    await self._run(connection, guest)
                 finally:
                     del self._owned[connection]
-                    may_return = links[0].may_return if links else may_return
+                    may_return = connection.may_return
         finally:
             await self._let_go(guest.owned.record, resumable=may_return)
 
@@ -111,29 +110,21 @@ class RealtimeDoor:
         """Give a sign of life for every session, endlessly; a session that another gateway has taken over is left."""
         while True:
             await asyncio.sleep(self._options.heartbeat_s)
-            await self._give_signs()
+            places = asyncio.Semaphore(_SIGNS_AT_ONCE)
+            async with asyncio.TaskGroup() as group:
+                for connection, owned in list(self._owned.items()):
+                    group.create_task(self._give_sign(connection, owned, places), name="sign of life")
 
-    async def _give_signs(self) -> bool:
-        """Give a sign of life for every session; False when one was not heard."""
-        places = asyncio.Semaphore(_SIGNS_AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            signs = [
-                group.create_task(self._give_sign(connection, owned, places), name="sign of life")
-                for connection, owned in list(self._owned.items())
-            ]
-        return all(sign.result() for sign in signs)
-
-    async def _give_sign(self, connection: Connection, owned: Ownership, places: asyncio.Semaphore) -> bool:
+    async def _give_sign(self, connection: Connection, owned: Ownership, places: asyncio.Semaphore) -> None:
         async with places:
             record = owned.record
             try:
-                await self._sessions.heartbeat(record)
-            except Fenced:
-                await self._take_back(connection, owned, record.epoch)
+                try:
+                    await self._sessions.heartbeat(record)
+                except Fenced:
+                    await self._take_back(connection, owned, record.epoch)
             except ProviderUnavailable as error:  # those that are open go on
                 _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
-                return False
-        return True
 
     async def watch_taken(self) -> None:
         """Hang up, endlessly, where another connection has taken a session up."""
@@ -148,14 +139,11 @@ class RealtimeDoor:
         """End, endlessly, what sessions have left behind that nobody took up in time."""
         while True:
             await asyncio.sleep(self._options.sweep_s)
-            if not await self._give_signs():  # after a long absence of Redis those that live look as if they were over
-                continue
             try:
-                for expired in await self._sessions.expired():
+                async for expired in self._sessions.expired():
                     await self._clear_up_behind(expired)
             except ProviderUnavailable as error:
                 _log.warning("nothing could be cleared up", error=str(error))
-                await asyncio.sleep(_SIGNS_TO_WAIT * self._options.heartbeat_s)  # who lives has to say so first
 
     async def _clear_up_behind(self, expired: Expired) -> None:
         jobs = JobDesk(self._services.bus, self._services.clock, expired.tenant, expired.session_id, 0, timeout_s=0)
@@ -167,39 +155,27 @@ class RealtimeDoor:
                 _log.warning("a saved session cannot be read", session_id=expired.session_id, error=repr(error))
             else:
                 running = state.jobs
-                for response in state.responses.values():
-                    if response.speak_job_id:
-                        jobs.adopt(response.speak_job_id)
+                jobs.adopt(speakers(state))
         await jobs.close(running)
         _log.info("session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="nobody came back")
 
     async def _take_back(self, connection: Connection, owned: Ownership, epoch: int) -> bool:
         """Leave a session to whoever has it now; one that ran out while Redis was away is ours again.
 
-        ``epoch`` is the one that was refused; True says that the session is ours, perhaps under another.
+        ``epoch`` is the one that was refused; True says that the session is ours, perhaps under another. Raises
+        `ProviderUnavailable`.
         """
         async with owned.line:
             record = owned.record
             if record.epoch != epoch:  # it was taken back meanwhile
                 return True
-            try:
-                found = await self._sessions.find(record.tenant, record.session_id)
-                if found is not None and self._is_anothers(found, connection):
-                    connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
-                    return False
-                owned.record = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id)
-                if connection not in self._owned:  # it has ended meanwhile
-                    await self._let_go(owned.record, resumable=False)
-            except ProviderUnavailable as error:
-                _log.warning("a session could not be taken back", session_id=record.session_id, error=str(error))
+            if await self._sessions.find(record.tenant, record.session_id) is not None:
+                connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
+                return False
+            owned.record = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id)
+            if connection not in self._owned:  # it has ended meanwhile
+                await self._let_go(owned.record, resumable=False)
         return True
-
-    def _is_anothers(self, found: SessionRecord, connection: Connection) -> bool:
-        """Say whether somebody else has it: a claim of our own whose answer was lost is nobody else's."""
-        others = (owned.record for other, owned in self._owned.items() if other is not connection)
-        name = (found.tenant, found.session_id)
-        is_here = any((record.tenant, record.session_id) == name for record in others)
-        return is_here or found.gateway_id != self._options.gateway_id
 
     async def _let_go(self, record: SessionRecord, *, resumable: bool) -> None:
         try:
@@ -207,12 +183,11 @@ class RealtimeDoor:
         except ProviderUnavailable as error:  # it runs out by itself
             _log.warning("a session could not be ended", session_id=record.session_id, error=str(error))
 
-    async def _run(self, connection: Connection, guest: _Guest, links: list[Link]) -> None:
-        """Serve a connection to its end; its link is put into ``links``."""
+    async def _run(self, connection: Connection, guest: _Guest) -> None:
         record, identity = guest.owned.record, guest.identity
 
         def link(group: asyncio.TaskGroup) -> Link:
-            made = Link(
+            return Link(
                 guest.machine,
                 self._services,
                 self._options.limits,
@@ -225,8 +200,6 @@ class RealtimeDoor:
                 take_back=lambda epoch: self._take_back(connection, guest.owned, epoch),
                 resumption=guest.resumption,
             )
-            links.append(made)
-            return made
 
         await connection.run(link, session_id=record.session_id, tenant=identity.tenant, key_id=identity.key_id)
 

@@ -85,7 +85,7 @@ class JobDesk:
         """Make the jobs of an answer, its speaker first: the sentences flow from one to the other without us."""
         if not effect.speak_job_id:
             return (self._make(effect.job_id, "respond", Respond(effect.request)),)
-        self.adopt(effect.speak_job_id)
+        self.adopt((effect.speak_job_id,))
         speech_pipe = self._speech_pipes[effect.speak_job_id]
         speak = Speak(voice=effect.voice, speed=effect.speed, rate_hz=PCM_HZ)
         return (
@@ -93,9 +93,10 @@ class JobDesk:
             self._make(effect.job_id, "respond", Respond(effect.request, speech_pipe)),
         )
 
-    def adopt(self, speak_job_id: str) -> None:
-        """A speaker is ours, and so is the pipe that feeds it."""
-        self._speech_pipes[speak_job_id] = f"t:{self._tenant}:speech:{{{self._session_id}}}:{speak_job_id}"
+    def adopt(self, speak_job_ids: Iterable[str]) -> None:
+        """Speakers are ours, and so are the pipes that feed them."""
+        stem = f"t:{self._tenant}:speech:{{{self._session_id}}}"
+        self._speech_pipes.update((job_id, f"{stem}:{job_id}") for job_id in speak_job_ids)
 
     def take_over(self, jobs: Iterable[Job]) -> None:
         """Jobs of the door before us are ours."""
@@ -127,7 +128,7 @@ class JobDesk:
         try:
             await self._bus.submit(job)
         except (Overloaded, ProviderUnavailable) as error:
-            await self._drop_speech(self._name(job.id))
+            await self._drop_speech(self.name(job.id))
             if self._on_refused is not None:
                 self._on_refused(JobFailed(job.id, error.type, error.code, error.message, transient=True))
         finally:
@@ -147,7 +148,7 @@ class JobDesk:
     async def settled(self, entry: PipeEntry) -> None:
         """Let go of what the job needed, if this was its last result."""
         if isinstance(entry, SpeechDone | JobFailed):
-            await self._drop_speech(self.name(entry))
+            await self._drop_speech(self.name(entry.job_id))
 
     async def _drop_speech(self, job_id: str) -> None:
         pipe = self._speech_pipes.pop(job_id, None)
@@ -160,17 +161,14 @@ class JobDesk:
         except ProviderUnavailable as error:  # nobody touches it any more, and so it runs out
             _log.warning("a pipe could not be dropped", pipe=pipe, error=str(error))
 
-    def name(self, entry: PipeEntry) -> str:
-        """Return the machine's own id of the job that an entry comes from."""
-        return self._name(entry.job_id)
-
     @staticmethod
-    def _name(job_id: str) -> str:
+    def name(job_id: str) -> str:
+        """Return the machine's own id of a job."""
         return job_id.rpartition(".")[2]
 
     def as_input(self, entry: PipeEntry) -> inputs.AnyInput | None:
         """Return a result as the machine is told it; audio goes another way."""
-        job_id = self.name(entry)
+        job_id = self.name(entry.job_id)
         match entry:
             case SegmentReady():
                 return inputs.Transcribing(job_id, entry.segment)

@@ -3,61 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
+import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 import structlog
 
-from antiphon.conversation.effects import Effect, EndSpeech, Keep, SendAudio
-from antiphon.conversation.resumption import held_refs, is_noticeable, number_of
+from antiphon.conversation.effects import Effect, Keep
+from antiphon.conversation.resumption import held_refs, is_noticeable
 from antiphon.conversation.saving import Savings
 from antiphon.conversation.state import State
+from antiphon.doors.realtime_intake import LARGE_BYTES
 from antiphon.doors.realtime_outbox import Outbox
+from antiphon.doors.realtime_output import Said, pack_said, position_of
 from antiphon.errors import Fenced, ProviderUnavailable
 from antiphon.ports.sessions import Change, SessionRecord, Sessions
+from antiphon.resilience.backoff import Backoff
 from antiphon.wire.jobs import Job
-
-PIECES = 1 << 16
-"""A piece of speech has the number ``position * PIECES + piece``, by its place in the session's pipe."""
 
 _PATIENCE_S = 1.0
 """So long a client waits for its state to be saved. Then the session goes on without: better heard than safe."""
-_AGAIN_S = 0.5
+_AGAIN_S = 0.25
+_BACKOFF = Backoff(base_s=0.5, cap_s=5.0)
 """Between two tries while saving fails."""
 _MOST_ENTRIES = 64
 _MOST_BYTES = 64 * 2**10
 """After so many results since the last save it is time for the next one: they fill the pipe until then."""
-_MOST_EVENTS = 4096
-"""So many events wait to be saved; the oldest are forgotten first."""
+_MOST_SAID_BYTES = LARGE_BYTES
+"""So much of what was said may wait to be saved: it is packed in the event loop. Who has missed more has missed it."""
+_SAID_BYTES = 256
+"""What one event weighs beside its frame."""
 
 _log = structlog.get_logger("antiphon.gateway")
 _encoder = msgspec.msgpack.Encoder()
 
 
-class Said(msgspec.Struct, array_like=True, frozen=True):
-    """What was sent to the client: as it was, or for speech where it lies."""
-
-    number: int
-    frame: bytes = b""
-    audio: SendAudio | None = None
-    end: EndSpeech | None = None
-
-
-_said_decoder = msgspec.msgpack.Decoder(list[Said])
 _jobs_decoder = msgspec.msgpack.Decoder(list[Job])
-
-
-def said_since(batches: Iterable[bytes], number: int) -> list[Said]:
-    """Return what was said behind event ``number``, in order and each once."""
-    found: list[Said] = []
-    for batch in batches:
-        for said in _said_decoder.decode(zlib.decompress(batch)):
-            if said.number > number:
-                found.append(said)
-                number = said.number
-    return found
 
 
 def jobs_of(data: bytes) -> list[Job]:
@@ -106,10 +88,11 @@ class Keeper:
         self._epoch = owned.record.epoch
         """Under which it was saved before: a session that was claimed anew has nothing of it any more."""
         self._said: list[Said] = []
+        self._said_bytes = 0
         self._asked = self._done = 0
         self._task: asyncio.Task[None] | None = None
         self._progress: asyncio.Event | None = None
-        self._fails = False
+        self._failures = 0
         self.is_lost = False
         """True when the session is another's."""
         self.position = position
@@ -130,7 +113,7 @@ class Keeper:
                 self._ask()
         elif is_noticeable(effects, given_out):
             number = self._ask()
-            if not self._fails:
+            if not self._failures:
                 self._outbox.shut(number)
 
     def result(self, position: int, size_bytes: int) -> None:
@@ -139,18 +122,12 @@ class Keeper:
         self._entries += 1
         self._bytes += size_bytes
 
-    def said(self, event_id: str, frame: bytes = b"", *, audio: SendAudio | None = None) -> None:
+    def said(self, said: Said) -> None:
         """Note what is sent to the client."""
-        self._note(Said(number_of(event_id, self._state()) or 0, frame, audio))
-
-    def said_end(self, end: EndSpeech) -> None:
-        """Note that the last of an answer's speech is sent."""
-        self._note(Said(number_of(end.event.event_id, self._state()) or 0, end=end))
-
-    def _note(self, said: Said) -> None:
         self._said.append(said)
-        if len(self._said) > _MOST_EVENTS:
-            del self._said[: _MOST_EVENTS // 2]
+        self._said_bytes += _SAID_BYTES + len(said.frame)
+        if self._said_bytes > _MOST_SAID_BYTES:
+            self._said, self._said_bytes = [Said(said.number)], 0
 
     @property
     def is_behind(self) -> bool:
@@ -171,7 +148,7 @@ class Keeper:
 
     def needed(self) -> int:
         """Return the position up to which the session's pipe is no longer needed."""
-        return self.position if self._fails else self._needed
+        return self.position if self._failures else self._needed
 
     def rewind(self, position: int) -> None:
         """The pipe has lost what was worked in: go on from here."""
@@ -197,52 +174,54 @@ class Keeper:
             while self._done < self._asked:
                 number = self._asked
                 try:
-                    await self._save()
-                except Fenced:
-                    if not await self._take_back(self._epoch):
-                        self.is_lost = True
-                        self._outbox.abandon()
-                        return
-                    continue
+                    await self._save_as_owner()
+                    self._failures = 0
+                except (ProviderUnavailable, TimeoutError) as error:
+                    self._failures += 1
+                    if self._failures == 1:
+                        name = self._owned.record.session_id
+                        _log.warning("a session cannot be saved", session_id=name, error=repr(error))
+                if self.is_lost:
+                    self._outbox.abandon()
+                    return
                 self._pass(number)
-                if self._fails:
-                    await asyncio.sleep(_AGAIN_S)
+                if self._failures:
+                    await asyncio.sleep(_AGAIN_S + _BACKOFF.delay_s(self._failures, random.random))
                     self._asked += 1
         finally:
             self._task = None
 
+    async def _save_as_owner(self) -> None:
+        """Write what is new; a session that has run out is taken back. Raises `ProviderUnavailable`, `TimeoutError`."""
+        while not self.is_lost:
+            try:
+                await self._save()
+            except Fenced:
+                self.is_lost = not await self._take_back(self._epoch)
+            else:
+                return
+
     async def _save(self) -> None:
-        """Write what is new. Raises `Fenced`."""
+        """Write what is new. Raises `Fenced`, `ProviderUnavailable`, `TimeoutError`."""
         if self._owned.record.epoch != self._epoch:
             self._savings, self._epoch = Savings(), self._owned.record.epoch
         state, position = self._state(), self.position
-        parts, said = self._savings.take(state), self._said
-        self._said = []
+        parts, said, size_bytes = self._savings.take(state), self._said, self._said_bytes
+        jobs = _encoder.encode(list(self._pending()))
+        needed = min([position, *(position_of(ref) - 1 for ref in held_refs(state))])
+        self._said, self._said_bytes = [], 0
         self._entries = self._bytes = 0
-        held = [ref // PIECES - 1 for ref in held_refs(state)]
-        change = Change(
-            parts.frame,
-            position,
-            _encoder.encode(list(self._pending())),
-            parts.items,
-            tuple(parts.gone),
-            zlib.compress(_encoder.encode(said), 1) if said else b"",  # deltas are much alike
-        )
         try:
             async with asyncio.timeout(_PATIENCE_S):
+                change = Change(parts.frame, position, jobs, parts.items, tuple(parts.gone), pack_said(said))
                 await self._owned.sessions.save(self._owned.record, change)
-        except (ProviderUnavailable, TimeoutError) as error:
-            if not self._fails:
-                _log.warning("a session cannot be saved", session_id=state.session.id, error=repr(error))
-            self._fails = True
+        except (Fenced, ProviderUnavailable, TimeoutError):
             self._savings.failed(parts)
-            self._said = said + self._said
-        except Fenced:
-            self._said = said + self._said
+            later, self._said, self._said_bytes = self._said, said, size_bytes
+            for one in later:
+                self.said(one)
             raise
-        else:
-            self._fails = False
-            self._needed = min([position, *held])
+        self._needed = needed
 
     def _pass(self, number: int) -> None:
         self._done = number

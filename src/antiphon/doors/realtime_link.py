@@ -7,7 +7,6 @@ import math
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -37,16 +36,17 @@ from antiphon.conversation.effects import (
     StartTranscription,
 )
 from antiphon.conversation.machine import Conversation
-from antiphon.conversation.resumption import greeting_id, held_refs, number_of
+from antiphon.conversation.resumption import greeting_id, held_refs, number_of, speakers
 from antiphon.doors.connection import Connection
 from antiphon.doors.ending import EndsGroup
 from antiphon.doors.flood import FloodGuard
 from antiphon.doors.pump import Pump
-from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder, audio_ticks
-from antiphon.doors.realtime_intake import LARGE_BYTES, Intake
+from antiphon.doors.realtime_audio import ItemAudio
+from antiphon.doors.realtime_intake import Intake
 from antiphon.doors.realtime_jobs import JobDesk
-from antiphon.doors.realtime_keeper import PIECES, Keeper, Ownership, Said, jobs_of, said_since
+from antiphon.doors.realtime_keeper import Keeper, Ownership, jobs_of
 from antiphon.doors.realtime_outbox import Outbox
+from antiphon.doors.realtime_output import Output, said_since
 from antiphon.errors import NotFound
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
@@ -57,12 +57,15 @@ from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry, ScoreReady
-from antiphon.wire.realtime_server import Error, ErrorDetail, ResponseOutputAudioDelta, ServerMessage, SessionCreated
+from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, SessionCreated
 
 _TICK_S = 0.01
 """Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""
 
-_RESULTS_GONE = 1011
+_RESULTS_GONE = 1001
+"""Close code of a session that was cleared away, though its client was there: it is over."""
+_LOST_CODES = frozenset({1006, 1011, 1012})
+"""Nothing more came, no pong came, the server goes down: the session may be taken up."""
 _ID_GAP = 1000
 """Ids that are left out when a session is taken up: a door that is only thought dead may still give some out."""
 
@@ -103,6 +106,8 @@ class Resumption:
     saved: Saved
     after: int | None
     """Number of the last event that the client has; None when it asks for nothing that it has missed."""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set as soon as the session is where it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +143,9 @@ class Link:
         self.machine = machine
         self._epoch = epoch
         self._resumption = resumption
-        self._going_on = asyncio.Event() if resumption is not None else None
-        """Set as soon as a resumed session is where it was."""
         self._is_closed = False
         self._replays = False
         """True while the door before us has perhaps worked in the same results."""
-        self._known_until: float = 0
-        """Number of the last event that the client has got from the door before."""
         self._services = services
         self._limits = limits
         self._group = group
@@ -179,10 +180,14 @@ class Link:
         self._intake = Intake(self, services.vad, max_append_bytes=limits.max_append_bytes)
         self._ends_group = EndsGroup(group)
         self._items = ItemAudio(limits.item_audio_bytes, limits.spill_dir)
-        self._speech: dict[int, bytes] = {}
         self._unsent: list[inputs.Unsent] = []
-        self._piece_bytes = _PACED_PIECE_BYTES if machine.state.rules.pace else 0
-        self._encoders: dict[str, SpeechEncoder] = {}
+        self._output = Output(
+            self._outbox,
+            self._items,
+            piece_bytes=_PACED_PIECE_BYTES if machine.state.rules.pace else 0,
+            number_of=lambda event_id: number_of(event_id, machine.state) or 0,
+            note=self._keeper.said if self._keeper is not None else None,
+        )
         self._reader: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -218,17 +223,19 @@ class Link:
             self._step(inputs.Tick(), now)
         self._arm(at, now)
 
-    def _step(self, event: inputs.AnyInput, now: float, *, is_result: bool = False) -> None:
+    def _step(self, event: inputs.AnyInput, now: float, *, is_result: bool = False) -> bool:
+        """Give the machine one input and carry out what follows; False when nothing does."""
         before = self.machine.state.counter
         effects = self.machine.receive(event, now)
-        if self._keeper is not None:
+        if self._keeper is not None and (effects or is_result):
             self._keeper.step(effects, self.machine.state.counter - before, is_result=is_result)
         self._carry_out_all(effects)
+        return bool(effects)
 
     async def frame(self, frame: str | bytes | None) -> None:
         """Take one frame of the client."""
-        if self._going_on is not None:
-            await self._going_on.wait()
+        if self._resumption is not None:
+            await self._resumption.done.wait()
         await self._flood.hold()
         if self._outbox.is_held:  # many events at once: what they lead to has to be saved now and then
             await self._outbox.room()
@@ -249,12 +256,8 @@ class Link:
 
     def append(self, event: inputs.AudioAppended) -> bool:
         """Work in that audio has come, which seldom leads to anything; False when it was refused."""
-        now, before, counter = self._clock.wall(), self.machine.state.buffer.written, self.machine.state.counter
-        effects = self.machine.receive(event, now)
-        if effects:
-            if self._keeper is not None:
-                self._keeper.step(effects, self.machine.state.counter - counter, is_result=False)
-            self._carry_out_all(effects)
+        now, before = self._clock.wall(), self.machine.state.buffer.written
+        if self._step(event, now):
             self._arm(self.machine.wake_at(now), now)
         return self.machine.state.buffer.written == before + event.ticks
 
@@ -267,10 +270,10 @@ class Link:
         """Answer what never reached the machine."""
         detail = ErrorDetail("invalid_request_error", code, text, param, event_id)
         self._services.metrics.error("realtime", detail.type)
-        event_id = self.machine.new_event_id()
+        error = Error(event_id=self.machine.new_event_id(), error=detail)
         if self._keeper is not None:
             self._keeper.step((), 1, is_result=False)
-        self._send(Error(event_id=event_id, error=detail))
+        self._output.send(error)
 
     # -- results -----------------------------------------------------------------------------------------------------
     def _read(self) -> None:
@@ -280,10 +283,10 @@ class Link:
     async def _read_results(self) -> None:
         """Bring the workers' results to the machine, no faster than the client reads."""
         after = 0
-        if self._resumption is not None and self._going_on is not None:
+        if self._resumption is not None:
             after = await self._take_up(self._resumption)
-            self._going_on.set()
-            self._resumption = self._going_on = None
+            self._resumption.done.set()
+            self._resumption = None
         keep = self._keeper.needed if self._keeper is not None else None
         async with aclosing(self._jobs.results(after=after, keep=keep)) as results:
             async for position, entry in results:
@@ -297,10 +300,9 @@ class Link:
 
     async def _result(self, position: int, entry: PipeEntry) -> None:
         if isinstance(entry, AudioReady):
-            text = entry.text
-            for ref, piece in self._pieces(position, entry):
-                self._speech[ref] = piece
-                self.tell(inputs.AudioMade(self._jobs.name(entry), ref, len(piece) // 2, text), is_result=True)
+            name, text = self._jobs.name(entry.job_id), entry.text
+            for ref, ticks in self._output.take(position, entry):
+                self.tell(inputs.AudioMade(name, ref, ticks, text), is_result=True)
                 text = ""
         elif not (self._replays and isinstance(entry, ScoreReady)):  # the turn it is about is lost with its audio
             event = self._jobs.as_input(entry)
@@ -309,12 +311,6 @@ class Link:
         if self._keeper is not None:
             self._keeper.result(position, len(entry.audio) if isinstance(entry, AudioReady) else 0)
         await self._jobs.settled(entry)
-
-    def _pieces(self, position: int, entry: AudioReady) -> list[tuple[int, bytes]]:
-        """Return the pieces that speech is sent in, by their numbers."""
-        audio, most = entry.audio, max(1, self._piece_bytes or len(entry.audio))
-        parts = [audio[at : at + most] for at in range(0, max(1, len(audio)), most)]
-        return [(position * PIECES + index, part) for index, part in enumerate(parts)]
 
     def _refused(self, failure: JobFailed) -> None:
         """No queue took a job."""
@@ -325,69 +321,56 @@ class Link:
     # -- resuming ----------------------------------------------------------------------------------------------------
     async def _take_up(self, resumption: Resumption) -> int:
         """Say again what the client has missed, and go on; returns up to where the session's pipe was worked in."""
-        saved, after = resumption.saved, resumption.after
-        state = self.machine.state
-        for found in state.responses.values():
-            if found.speak_job_id:
-                self._jobs.adopt(found.speak_job_id)
-        missed = [] if after is None else said_since(saved.events, after)
+        saved, after, state = resumption.saved, resumption.after, self.machine.state
+        self._jobs.adopt(speakers(state))
+        missed = None if after is None else said_since(saved.events, after)
         held = held_refs(state)
-        wanted = held | {said.audio.ref for said in missed if said.audio is not None}
+        wanted = held | {said.audio.ref for said in missed or () if said.audio is not None}
         tail = await self._jobs.tail()
         position = min(saved.position, tail)
-        if not await self._fetch_speech(position, wanted):  # too much was said since: go on from here
-            missed, after = [], None
-            self._speech.update(dict.fromkeys(held - self._speech.keys(), b""))
+        if not await self._output.fetch(
+            lambda start: self._jobs.results(after=start, keep=lambda: start), position, wanted
+        ):
+            missed = None  # too much was said since: go on from here
+            self._output.give_up(held)
         if position < saved.position:
-            after = None
+            missed = None
             if self._keeper is not None:
                 self._keeper.rewind(position)
-        self._known_until = math.inf if after is None else after
-        for said in missed:
-            self._say_again(said)
-        self._replays = True
-        async with aclosing(self._jobs.results(after=position, keep=lambda: saved.position)) as results:
-            while position < tail:
-                if self._outbox.is_full:
-                    await self._outbox.room()
-                try:
-                    position, entry = await anext(results)
-                except (NotFound, StopAsyncIteration):  # nobody knows what the answers under way have come to
-                    position, after = tail, None
-                else:
-                    await self._result(position, entry)
-        self._replays, self._known_until = False, 0
+        if missed is None or after is None:
+            self._output.know_all()
+        else:
+            self._output.known_until = after
+            for said in missed:
+                self._output.say_again(said)
+        is_whole = await self._replay(position, tail)
+        self._output.known_until = 0
         self._submit_again(saved)
-        self.tell(inputs.Resumed(self.machine.state.counter + _ID_GAP, keeps_answers=after is not None))
-        return position
+        keeps_answers = is_whole and missed is not None
+        self.tell(inputs.Resumed(self.machine.state.counter + _ID_GAP, keeps_answers=keeps_answers))
+        return tail
 
-    async def _fetch_speech(self, until: int, wanted: set[int]) -> bool:
-        """Get the speech under these numbers back from the session's pipe; False when not all of it is there."""
-        position = min(wanted, default=until * PIECES + PIECES) // PIECES - 1
-        start = position
+    async def _replay(self, after: int, tail: int) -> bool:
+        """Work in what the door before us has perhaps worked in as well; False when the pipe does not hold it."""
+        self._replays = True
         try:
-            async with aclosing(self._jobs.results(after=start, keep=lambda: start)) as results:
-                while position < until:
+            async with aclosing(self._jobs.results(after=after, keep=lambda: after)) as results:
+                position = after
+                while position < tail:
+                    if self._outbox.is_full:
+                        await self._outbox.room()
                     position, entry = await anext(results)
-                    if isinstance(entry, AudioReady):
-                        known = dict(self._pieces(position, entry))
-                        self._speech.update((ref, known[ref]) for ref in known.keys() & wanted)
+                    await self._result(position, entry)
         except (NotFound, StopAsyncIteration):
             return False
-        return wanted <= self._speech.keys()
-
-    def _say_again(self, said: Said) -> None:
-        if said.audio is not None:
-            self._send_audio(said.audio)
-        elif said.end is not None:
-            self._end_speech(said.end)
-        else:
-            self._outbox.put(said.frame)
+        finally:
+            self._replays = False
+        return True
 
     def _submit_again(self, saved: Saved) -> None:
         """Submit jobs that the door before us perhaps did not; what a queue knows already changes nothing."""
         names = self.machine.state.jobs
-        jobs = tuple(job for job in jobs_of(saved.jobs) if job.id.rpartition(".")[2] in names)
+        jobs = tuple(job for job in jobs_of(saved.jobs) if self._jobs.name(job.id) in names)
         if jobs:
             self._jobs.take_over(jobs)
             self._commands.put(_Command(self._gate, jobs=jobs))
@@ -414,17 +397,17 @@ class Link:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Send():
-                self._send(effect.event)
+                self._output.send(effect.event)
                 if isinstance(effect.event, Error):
                     self._services.metrics.error("realtime", effect.event.error.type)
             case SendAudio():
-                self._send_audio(effect)
+                self._output.send_audio(effect)
             case EndSpeech():
-                self._end_speech(effect)
+                self._output.end_speech(effect)
             case DropSpeech():
-                self._speech.pop(effect.ref, None)
+                self._output.drop(effect.ref)
             case SendItem():
-                self._send_item(effect)
+                self._output.send_item(effect)
             case Fence():
                 self._fence(effect)
             case StartTranscription() | StartScore() | StartAnswer() | CancelJob():
@@ -438,63 +421,10 @@ class Link:
             case _:
                 self._keep_audio(effect)
 
-    def _is_known(self, event_id: str) -> bool:
-        """Say whether the client has got this event from the door before."""
-        return self._known_until > 0 and (number_of(event_id, self.machine.state) or 0) <= self._known_until
-
-    def _send(self, event: ServerMessage) -> None:
-        if self._is_known(event.event_id):
-            return
-        frame = realtime_codec.encode(event)
-        if self._keeper is not None:
-            self._keeper.said(event.event_id, frame)
-        self._outbox.put(frame)
-
     def _fence(self, effect: Fence) -> None:
-        encoder = self._encoders.pop(effect.response_id, None)
-        dropped = self._outbox.fence(effect.response_id)
-        if encoder is not None and dropped + encoder.kept_ticks:
-            self._unsent.append(inputs.Unsent(encoder.item_id, dropped + encoder.kept_ticks))
-
-    def _send_audio(self, effect: SendAudio) -> None:
-        event, piece = effect.event, self._speech.pop(effect.ref)
-        if self._is_known(event.event_id):
-            return
-        if self._keeper is not None:
-            self._keeper.said(event.event_id, audio=effect)
-        encoder = self._encoders.get(event.response_id)
-        if encoder is None:
-            encoder = self._encoders[event.response_id] = SpeechEncoder(event.item_id, effect.form)
-        self._put_audio(event, encoder, encoder.encode(piece))
-
-    def _end_speech(self, effect: EndSpeech) -> None:
-        if self._is_known(effect.event.event_id):
-            return
-        if self._keeper is not None:
-            self._keeper.said_end(effect)
-        encoder = self._encoders.pop(effect.event.response_id, None)
-        if encoder is not None:
-            self._put_audio(effect.event, encoder, encoder.finish())
-
-    def _put_audio(self, event: ResponseOutputAudioDelta, encoder: SpeechEncoder, data: bytes) -> None:
-        if data:
-            self._items.add(event.item_id, encoder.form, data)
-            frame = realtime_codec.encode_audio_delta(event, data)
-            self._outbox.put(frame, event.response_id, audio_ticks(encoder.form, data))
-
-    def _send_item(self, effect: SendItem) -> None:
-        event = effect.event
-        if self._is_known(event.event_id):
-            return
-        if self._keeper is not None:
-            self._keeper.said(event.event_id, realtime_codec.encode(event))
-        pieces = self._items.pieces(str(event.item.id))
-        size_bytes = sum(map(len, pieces))
-        make = partial(realtime_codec.encode_item, event, pieces)
-        if size_bytes > LARGE_BYTES:
-            self._outbox.put_later(make, size_bytes * 4 // 3)
-        else:
-            self._outbox.put(make())
+        unsent = self._output.fence(effect)
+        if unsent is not None:
+            self._unsent.append(unsent)
 
     def _keep_audio(self, effect: CommitAudio | ForgetInput | RestartVad | AdoptAudio | CutAudio | ForgetAudio) -> None:
         match effect:
@@ -562,8 +492,10 @@ class Link:
     @property
     def may_return(self) -> bool:
         """True when somebody may take the session up, here or elsewhere: its work goes on."""
-        keeper = self._keeper
-        return keeper is not None and keeper.begun and (keeper.is_lost or self._connection.is_lost)
+        if self._keeper is None:
+            return False
+        code = self._connection.code
+        return self._keeper.is_lost or code == TAKEN_OVER or (self._keeper.begun and code in _LOST_CODES)
 
     @property
     def is_answering(self) -> bool:
@@ -589,4 +521,4 @@ class Link:
         if not self.may_return:
             await self._jobs.close(self.machine.state.jobs)
         self._items.close()
-        self._speech.clear()
+        self._output.close()

@@ -102,6 +102,9 @@ class Sessions(Protocol):
         """Yield the sessions of this gateway that others take up, endlessly. May yield one twice, or miss one."""
         ...
 
-    async def expired(self) -> Sequence[Expired]:
-        """Forget sessions whose time is over and return them; each is returned to one caller."""
+    def expired(self) -> AsyncIterator[Expired]:
+        """Forget sessions whose time is over, and yield each of them, to one caller.
+
+        After an absence of the store none is over before those that live had the time to say so.
+        """
         ...

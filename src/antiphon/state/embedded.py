@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from antiphon.clock import Clock, SystemClock
@@ -127,16 +127,12 @@ class EmbeddedSessions:
         finally:
             listeners.remove(listener)
 
-    async def expired(self) -> Sequence[Expired]:
-        """Forget sessions whose time is over and return them."""
+    async def expired(self) -> AsyncIterator[Expired]:
+        """Forget sessions whose time is over, and yield each of them."""
         now = self._clock.now()
-        over = [kept for kept in self._kept.values() if kept.resumable_until <= now]
-        for kept in over:
-            del self._kept[kept.record.tenant, kept.record.session_id]
-        return [
-            Expired(kept.record.tenant, kept.record.session_id, kept.last.snapshot if kept.last else b"")
-            for kept in over
-        ]
+        for (tenant, session_id), kept in list(self._kept.items()):
+            if kept.resumable_until <= now and self._kept.pop((tenant, session_id), None) is kept:
+                yield Expired(tenant, session_id, kept.last.snapshot if kept.last else b"")
 
     def __len__(self) -> int:
         """Return how many sessions are kept."""

@@ -41,6 +41,10 @@ class SessionResumed(ServerEvent, frozen=True, tag="antiphon.session.resumed"):
     """Id of the last event of the client that was worked in; those that follow it, and audio, are to be sent again."""
 
 
+TAKEN_OVER = 4409
+"""Close code of a connection whose session another one has taken up."""
+
+
 class ErrorDetail(msgspec.Struct, frozen=True):
     """All five keys are always there."""
 

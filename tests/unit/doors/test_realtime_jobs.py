@@ -157,7 +157,7 @@ def test_every_entry_that_there_is_is_tried_here() -> None:
 def test_a_result_is_told_under_the_machines_own_id(
     entry: PipeEntry, event: inputs.AnyInput | None, stage: Stage
 ) -> None:
-    assert stage.desk.name(entry) == "job_1"
+    assert stage.desk.name(entry.job_id) == "job_1"
     assert stage.desk.as_input(entry) == event
 
 

@@ -10,8 +10,9 @@ from antiphon.clock import VirtualClock
 from antiphon.conversation import effects
 from antiphon.conversation.snapshot import join
 from antiphon.conversation.state import State
-from antiphon.doors.realtime_keeper import Keeper, Ownership, said_since
+from antiphon.doors.realtime_keeper import Keeper, Ownership
 from antiphon.doors.realtime_outbox import Outbox
+from antiphon.doors.realtime_output import Said, said_since
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.sessions import Change, SessionRecord
 from antiphon.state.embedded import EmbeddedSessions
@@ -45,7 +46,7 @@ class Stage:
         self.sessions = sessions
         self.owned = Ownership(sessions, record)
         self.state: State = World().machine.state
-        self.is_ours = False
+        self.is_ours = self.cannot_be_asked = False
         self.outbox = Outbox(group, self, limit_bytes=10_000, stall_s=5.0)
         self.keeper = Keeper(
             self.owned, group, self.outbox, state=lambda: self.state, pending=list, take_back=self.take_back
@@ -64,6 +65,8 @@ class Stage:
 
     async def take_back(self, epoch: int) -> bool:
         assert epoch == self.owned.record.epoch
+        if self.cannot_be_asked:
+            raise ProviderUnavailable("away", code="redis_unavailable")
         if self.is_ours:
             record = self.owned.record
             self.owned.record = await self.sessions.claim(record.tenant, record.session_id, record.gateway_id)
@@ -74,7 +77,7 @@ class Stage:
         self._number += 1
         event_id = f"event_seed{self._number:07d}"
         self.keeper.step([effects.Send(InputAudioBufferCleared(event_id=event_id))], 1, is_result=is_result)
-        self.keeper.said(event_id, event_id.encode())
+        self.keeper.said(Said(self._number, event_id.encode()))
         self.outbox.put(event_id.encode())
         return event_id
 
@@ -99,8 +102,8 @@ async def test_what_follows_from_a_step_is_written_when_it_is_saved(clock: Virtu
         await asyncio.sleep(0.2)
         assert stage.read == said
         _, saved = await stage.sessions.resume("t", "s", "g2")
-        assert [one.frame.decode() for one in said_since(saved.events, 0)] == said
-        assert [one.number for one in said_since([*saved.events, *saved.events], 1)] == [2]
+        assert [one.frame.decode() for one in said_since(saved.events, 0) or ()] == said
+        assert [one.number for one in said_since([*saved.events, *saved.events], 1) or ()] == [2]
 
 
 @on_virtual_time
@@ -140,11 +143,11 @@ async def test_a_store_that_is_away_or_silent_holds_nobody_up_for_long(clock: Vi
         stage.say()
         assert len(stage.read) == 3, "nothing is held back any more"
         stage.sessions.takes_s = 0.0
-        await asyncio.sleep(3)
+        await asyncio.sleep(10)
         stage.say()
         await asyncio.sleep(0.01)
         _, saved = await stage.sessions.resume("t", "s", "g2")
-        assert [one.number for one in said_since(saved.events, 0)] == [1, 2, 3, 4], "and nothing of it is missing"
+        assert [one.number for one in said_since(saved.events, 0) or ()] == [1, 2, 3, 4], "and nothing of it is missing"
 
 
 @on_virtual_time
@@ -192,6 +195,36 @@ async def test_a_session_that_was_claimed_anew_is_saved_whole(clock: VirtualCloc
         await asyncio.sleep(0.01)
         _, saved = await stage.sessions.resume("t", "s", "g2")
         assert len(join(saved.snapshot, saved.items).records) == 31
+
+
+@on_virtual_time
+async def test_who_has_missed_more_than_could_be_kept_is_told_so(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        stage.sessions.is_away = True
+        for number in range(1, 40):
+            stage.keeper.said(Said(number, bytes(100_000)))
+        stage.say()
+        await asyncio.sleep(1)
+        stage.sessions.is_away = False
+        await asyncio.sleep(10)
+        _, saved = await stage.sessions.resume("t", "s", "g2")
+        assert said_since(saved.events, 0) is None
+        assert said_since(saved.events, 39) == []
+
+
+@on_virtual_time
+async def test_a_session_that_cannot_be_taken_back_holds_nobody_up(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        stage.say()
+        await asyncio.sleep(0.01)
+        await stage.sessions.end(stage.owned.record, resumable=False)
+        stage.cannot_be_asked = True
+        stage.say()
+        await asyncio.sleep(1)
+        assert len(stage.read) == 2
+        stage.cannot_be_asked, stage.is_ours = False, True
+        await asyncio.sleep(10)
+        await stage.sessions.resume("t", "s", "g2")
 
 
 @on_virtual_time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from antiphon.connections.redis import Argument, RedisConnection, Script
@@ -101,10 +101,9 @@ class RedisSessions:
                 tenant, session_id, epoch = heard[1].split(" ")
                 yield Taken(tenant, session_id, int(epoch))
 
-    async def expired(self) -> Sequence[Expired]:
-        """Forget sessions whose time is over and return them."""
-        over: list[Expired] = []
-        while due := await self._due():
+    async def expired(self) -> AsyncIterator[Expired]:
+        """Forget sessions whose time is over, and yield each of them."""
+        while self._has_settled() and (due := await self._due()):
             for member in due:
                 tenant, session_id = member.decode().split(" ", 1)
                 kind, *rest = await self._connection.run(_REAP, _keys(tenant, session_id))
@@ -113,8 +112,12 @@ class RedisSessions:
                     continue
                 await self._connection.command("ZREM", _INDEX, member)
                 if kind == b"over":
-                    over.append(Expired(tenant, session_id, rest[0]))
-        return over
+                    yield Expired(tenant, session_id, rest[0])
+
+    def _has_settled(self) -> bool:
+        """Say whether Redis was there for so long that whoever lives has given a sign of it."""
+        since = self._connection.reachable_since
+        return since is not None and time.monotonic() - since >= self._liveness_ms / 1000
 
     async def _due(self) -> list[bytes]:
         now = time.time() * 1000

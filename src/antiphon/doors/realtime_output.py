@@ -1,0 +1,207 @@
+"""What goes out to one client: events, speech in its wire format, and a note of it for whoever takes the session up."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
+from functools import partial
+
+import msgspec
+
+from antiphon.conversation import inputs
+from antiphon.conversation.effects import EndSpeech, Fence, SendAudio, SendItem
+from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder, audio_ticks
+from antiphon.doors.realtime_intake import LARGE_BYTES
+from antiphon.doors.realtime_outbox import Outbox
+from antiphon.errors import NotFound
+from antiphon.ports.bus import Reader
+from antiphon.wire import realtime_codec
+from antiphon.wire.jobs import AudioReady
+from antiphon.wire.realtime_server import ResponseOutputAudioDelta, ServerMessage
+
+_PIECES = 1 << 16
+"""A piece of speech has the number ``position * _PIECES + piece``, by its place in the session's pipe."""
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Said(msgspec.Struct, array_like=True, frozen=True):
+    """What was sent to the client: as it was, or for speech where it lies; or a gap, of which nothing is known."""
+
+    number: int
+    frame: bytes = b""
+    audio: SendAudio | None = None
+    end: EndSpeech | None = None
+
+    @property
+    def is_gap(self) -> bool:
+        """True when there was too much to keep up to this event."""
+        return not self.frame and self.audio is None and self.end is None
+
+
+_said_decoder = msgspec.msgpack.Decoder(list[Said])
+
+
+def pack_said(said: Sequence[Said]) -> bytes:
+    """Return a batch as bytes; deltas are much alike, and become small."""
+    return zlib.compress(_encoder.encode(said), 1) if said else b""
+
+
+def said_since(batches: Iterable[bytes], number: int) -> list[Said] | None:
+    """Return what was said behind event ``number``, in order and each once; None when it is not all there."""
+    found: list[Said] = []
+    for batch in batches:
+        for said in _said_decoder.decode(zlib.decompress(batch)):
+            if said.number > number:
+                found.append(said)
+                number = said.number
+    return None if any(said.is_gap for said in found) else found
+
+
+def position_of(ref: int) -> int:
+    """Return where in the session's pipe a piece of speech lies."""
+    return ref // _PIECES
+
+
+class Output:
+    """Carries out what a machine sends. Speech waits here, in pieces, until the machine says so."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        items: ItemAudio,
+        *,
+        piece_bytes: int,
+        number_of: Callable[[str], int],
+        note: Callable[[Said], None] | None,
+    ) -> None:
+        """``piece_bytes`` bounds a piece, 0 does not; ``note`` is told all that is sent."""
+        self._outbox = outbox
+        self._items = items
+        self._piece_bytes = piece_bytes
+        self._number_of = number_of
+        self._note = note
+        self._speech: dict[int, bytes] = {}
+        self._encoders: dict[str, SpeechEncoder] = {}
+        self.known_until: float = 0
+        """Number of the last event that the client has got from the door before: it is not sent once more."""
+
+    # -- speech that waits -------------------------------------------------------------------------------------------
+    def take(self, position: int, entry: AudioReady) -> list[tuple[int, int]]:
+        """Keep speech from the session's pipe; returns the number and the ticks of each piece."""
+        pieces = self._pieces(position, entry)
+        self._speech.update(pieces)
+        return [(ref, len(piece) // 2) for ref, piece in pieces]
+
+    def drop(self, ref: int) -> None:
+        """Forget a piece."""
+        self._speech.pop(ref, None)
+
+    async def fetch(self, results: Callable[[int], Reader], until: int, wanted: set[int]) -> bool:
+        """Get pieces back from the session's pipe, which ``results`` reads; False when not all of them are there."""
+        position = min((position_of(ref) - 1 for ref in wanted), default=until)
+        try:
+            async with aclosing(results(position)) as entries:
+                while position < until:
+                    position, entry = await anext(entries)
+                    if isinstance(entry, AudioReady):
+                        self._speech.update((ref, part) for ref, part in self._pieces(position, entry) if ref in wanted)
+        except (NotFound, StopAsyncIteration):
+            return False
+        return wanted <= self._speech.keys()
+
+    def give_up(self, refs: set[int]) -> None:
+        """Let silence stand for pieces that are not there any more."""
+        self._speech.update(dict.fromkeys(refs - self._speech.keys(), b""))
+
+    def _pieces(self, position: int, entry: AudioReady) -> list[tuple[int, bytes]]:
+        audio, most = entry.audio, max(1, self._piece_bytes or len(entry.audio))
+        parts = [audio[at : at + most] for at in range(0, max(1, len(audio)), most)]
+        return [(position * _PIECES + index, part) for index, part in enumerate(parts)]
+
+    # -- sending -----------------------------------------------------------------------------------------------------
+    def send(self, event: ServerMessage) -> None:
+        """Send an event."""
+        number = self._fresh(event.event_id)
+        if number is not None:
+            frame = realtime_codec.encode(event)
+            self._say(Said(number, frame))
+            self._outbox.put(frame)
+
+    def send_audio(self, effect: SendAudio) -> None:
+        """Send a piece of speech."""
+        event, piece = effect.event, self._speech.pop(effect.ref)
+        number = self._fresh(event.event_id)
+        if number is None:
+            return
+        self._say(Said(number, audio=effect))
+        encoder = self._encoders.get(event.response_id)
+        if encoder is None:
+            encoder = self._encoders[event.response_id] = SpeechEncoder(event.item_id, effect.form)
+        self._put_audio(event, encoder, encoder.encode(piece))
+
+    def end_speech(self, effect: EndSpeech) -> None:
+        """Send what is still kept back of an answer's speech."""
+        number = self._fresh(effect.event.event_id)
+        if number is None:
+            return
+        self._say(Said(number, end=effect))
+        encoder = self._encoders.pop(effect.event.response_id, None)
+        if encoder is not None:
+            self._put_audio(effect.event, encoder, encoder.finish())
+
+    def send_item(self, effect: SendItem) -> None:
+        """Send an item with its audio; without it where that is said again."""
+        event = effect.event
+        number = self._fresh(event.event_id)
+        if number is None:
+            return
+        self._say(Said(number, realtime_codec.encode(event)))
+        pieces = self._items.pieces(str(event.item.id))
+        size_bytes = sum(map(len, pieces))
+        make = partial(realtime_codec.encode_item, event, pieces)
+        if size_bytes > LARGE_BYTES:
+            self._outbox.put_later(make, size_bytes * 4 // 3)
+        else:
+            self._outbox.put(make())
+
+    def fence(self, effect: Fence) -> inputs.Unsent | None:
+        """Let no more of a response's speech out; returns how much of it was queued."""
+        encoder = self._encoders.pop(effect.response_id, None)
+        dropped = self._outbox.fence(effect.response_id)
+        if encoder is None or not dropped + encoder.kept_ticks:
+            return None
+        return inputs.Unsent(encoder.item_id, dropped + encoder.kept_ticks)
+
+    def say_again(self, said: Said) -> None:
+        """Send once more what was sent through another door."""
+        if said.audio is not None:
+            self.send_audio(said.audio)
+        elif said.end is not None:
+            self.end_speech(said.end)
+        else:
+            self._outbox.put(said.frame)
+
+    def know_all(self) -> None:
+        """Send nothing until `known_until` says otherwise: the client asked for nothing that it has missed."""
+        self.known_until = math.inf
+
+    def close(self) -> None:
+        """Drop what waits."""
+        self._speech.clear()
+
+    def _fresh(self, event_id: str) -> int | None:
+        """Return the number of an event, or None when the client has got it from the door before."""
+        number = self._number_of(event_id)
+        return number if number > self.known_until else None
+
+    def _say(self, said: Said) -> None:
+        if self._note is not None:
+            self._note(said)
+
+    def _put_audio(self, event: ResponseOutputAudioDelta, encoder: SpeechEncoder, data: bytes) -> None:
+        if data:
+            self._items.add(event.item_id, encoder.form, data)
+            frame = realtime_codec.encode_audio_delta(event, data)
+            self._outbox.put(frame, event.response_id, audio_ticks(encoder.form, data))
