@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,10 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from antiphon.errors import InvalidRequest, ProviderBusy, ProviderUnavailable
 from antiphon.ports.store import StoredItem, StoredSession
+from antiphon.resilience.backoff import Backoff
 from antiphon.store.rows import item_columns, select_items, select_sessions, session_columns, to_item, to_session
 from antiphon.store.tables import VERSION, conversation_items, metadata, sessions
 
-_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000")
+_PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL")
+_START_ATTEMPTS = 20
+_START_BACKOFF = Backoff(base_s=0.05, cap_s=0.5)
 
 
 class SqliteStore:
@@ -45,13 +51,29 @@ class SqliteStore:
         engine = create_async_engine(f"sqlite+aiosqlite:///{self._path}", pool_size=4, max_overflow=0)
         event.listen(engine.sync_engine, "connect", _prepare)
         self._engine = engine
-        async with self._transaction() as connection:
-            found: int = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
-            if found > VERSION:
-                message = f"{self._path} was written by a newer release (schema {found}, this one knows {VERSION})"
-                raise ProviderUnavailable(message, code="store_too_new")
-            await connection.run_sync(metadata.create_all)
-            await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+        try:
+            await self._create_schema()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _create_schema(self) -> None:
+        """Create what is missing; processes that start together on a new file take turns."""
+        for attempt in itertools.count(1):
+            try:
+                async with self._transaction() as connection:
+                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    found: int = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
+                    if found > VERSION:
+                        message = f"{self._path} is of a newer release (schema {found}, this one knows {VERSION})"
+                        raise ProviderUnavailable(message, code="store_too_new")
+                    await connection.run_sync(metadata.create_all)
+                    await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+                return
+            except ProviderBusy:  # SQLite does not wait by itself where another changes the file to its journal
+                if attempt == _START_ATTEMPTS:
+                    raise
+                await asyncio.sleep(_START_BACKOFF.delay_s(attempt, random.random))
 
     async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
         """Write rows in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sqlite3
@@ -69,6 +70,13 @@ async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
         "history.db-shm": "0o600",
     }
     await store.close()
+
+
+async def test_stores_that_open_a_new_file_at_once_all_open_it(tmp_path: Path) -> None:
+    for attempt in range(10):
+        stores = [SqliteStore(tmp_path / f"{attempt}.db") for _ in range(6)]
+        await asyncio.gather(*(store.start() for store in stores))
+        await asyncio.gather(*(store.close() for store in stores))
 
 
 async def test_a_file_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:
