@@ -13,6 +13,8 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= 1
 export UV_PROJECT_ENVIRONMENT := $(CURDIR)/.venv
 unexport VIRTUAL_ENV
+# Compiled once and kept: else every process that is started compiles all packages, 3 s each.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: # list the words
 	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -40,6 +40,11 @@ class Member:
     def ws(self) -> str:
         return self.url.replace("http", "ws", 1)
 
+    @property
+    def is_gone(self) -> bool:
+        """True once its process has ended."""
+        return self.process.poll() is not None
+
     def kill(self) -> None:
         """End it without a word."""
         assert self.url
@@ -90,7 +95,7 @@ class Fleet:
 
     def stop(self) -> None:
         """End everybody."""
-        left = [member.process for member in self._members if member.process.poll() is None]
+        left = [member.process for member in self._members if not member.is_gone]
         for process in left:
             process.kill()
         for member in self._members:

@@ -46,6 +46,47 @@ class Talk:
         return done["response"]["status"], sum(len(base64.b64decode(delta)) for delta in deltas)
 
 
+class Stand:
+    """Two gateways, and workers of each kind: all are there at the beginning of every test."""
+
+    CREW = (("transcribe", "score"), ("transcribe", "score"), ("respond",), ("speak",), ("speak",), ("speak",))
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self.gateways = [fleet.gateway(), fleet.gateway()]
+        self.workers = {(number, roles): fleet.worker(*roles) for number, roles in enumerate(self.CREW)}
+
+    @property
+    def members(self) -> list[Member]:
+        """Everybody."""
+        return [*self.gateways, *self.workers.values()]
+
+    def whole(self) -> None:
+        """Put another in the place of everybody who is gone, and wait until all are there."""
+        for place, worker in self.workers.items():
+            if worker.is_gone:
+                self.workers[place] = self.fleet.worker(*place[1])
+        assert all(member.url for member in self.members)
+
+    def replace(self, role: str) -> Member:
+        """Return the one worker of this role; another begins to start."""
+        ((place, worker),) = [(place, worker) for place, worker in self.workers.items() if role in place[1]]
+        self.workers[place] = self.fleet.worker(*place[1])
+        return worker
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Stand]:
+    with fleet(redis_patience_s=2, **SLOW) as made:
+        yield Stand(made)
+
+
+@pytest.fixture
+def stand(standing: Stand) -> Stand:
+    standing.whole()
+    return standing
+
+
 @contextlib.asynccontextmanager
 async def talk(gateway: Member) -> AsyncIterator[Talk]:
     async with websockets.connect(f"{gateway.ws}/v1/realtime?model=gpt-realtime") as socket:
@@ -60,85 +101,58 @@ def readiness(gateway: Member) -> tuple[int, bool]:
     return answer.status_code, answer.json()["checks"]["redis"]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Fleet]:
-    with fleet(redis_patience_s=2, **SLOW) as made:
-        yield made
-
-
-async def test_what_is_said_to_either_gateway_is_heard_and_answered_by_the_workers(running: Fleet) -> None:
-    gateways = [running.gateway(), running.gateway()]
-    workers = [running.worker("transcribe", "score"), running.worker("respond"), running.worker("speak")]
-    for gateway in gateways:
+async def test_what_is_said_to_either_gateway_is_heard_and_answered_by_the_workers(stand: Stand) -> None:
+    for gateway in stand.gateways:
         async with talk(gateway) as one:
             await one.ask(aloud=True)
             assert await one.answer() == ("completed", SPEECH_BYTES)
-    assert [member.terminate() for member in (*workers, *gateways)] == [0] * 5
 
 
-async def test_a_voice_that_is_killed_in_mid_answer_costs_nothing_that_is_said(running: Fleet) -> None:
-    gateway, helper = running.gateway(), running.worker("transcribe", "score", "respond")
-    voices = [running.worker("speak") for _ in range(3)]
-    assert all(member.url for member in (helper, *voices))
-    async with talk(gateway) as one:
+async def test_a_voice_that_is_killed_in_mid_answer_costs_nothing_that_is_said(stand: Stand) -> None:
+    async with talk(stand.gateways[0]) as one:
         for _ in range(2):
             await one.ask()
             await one.client.until("response.output_audio.delta")
-            running.holder("speak", "tts-workers").kill()
+            stand.fleet.holder("speak", "tts-workers").kill()
             assert await one.answer() == ("completed", SPEECH_BYTES)
-    assert len([voice for voice in voices if voice.process.poll() is None]) == 1
-    for member in (gateway, helper, *voices):
-        member.kill()
+    assert [member.is_gone for member in stand.members].count(True) == 2
 
 
-async def test_an_ear_that_is_killed_at_work_costs_a_moment(running: Fleet) -> None:
-    gateway, helper = running.gateway(), running.worker("score", "respond", "speak")
-    ears = [running.worker("transcribe") for _ in range(2)]
-    assert all(member.url for member in (helper, *ears))
-    async with talk(gateway) as one:
+async def test_an_ear_that_is_killed_at_work_costs_a_moment(stand: Stand) -> None:
+    async with talk(stand.gateways[0]) as one:
         await one.ask(aloud=True)
         await one.client.until("input_audio_buffer.committed")
-        running.holder("transcribe", "stt-workers").kill()
+        stand.fleet.holder("transcribe", "stt-workers").kill()
         assert await one.answer() == ("completed", SPEECH_BYTES)
-    assert len([ear for ear in ears if ear.process.poll() is None]) == 1
-    for member in (gateway, helper, *ears):
-        member.kill()
+    assert [member.is_gone for member in stand.members].count(True) == 1
 
 
-async def test_a_model_that_is_killed_in_mid_answer_ends_the_answer_and_not_the_session(running: Fleet) -> None:
-    gateway, helper = running.gateway(), running.worker("transcribe", "score", "speak")
-    models = [running.worker("respond")]
-    async with talk(gateway) as one:
+async def test_a_model_that_is_killed_in_mid_answer_ends_the_answer_and_not_the_session(stand: Stand) -> None:
+    async with talk(stand.gateways[0]) as one:
         await one.ask()
         await one.client.until("response.output_audio.delta")
-        models.append(running.worker("respond"))
-        models[0].kill()
+        stand.replace("respond").kill()
         status, _ = await one.answer()
         assert status in ("failed", "incomplete")
         await one.ask()
         assert await one.answer() == ("completed", SPEECH_BYTES)
-    for member in (gateway, helper, models[1]):
-        member.kill()
 
 
-async def test_a_redis_that_is_killed_and_comes_back_holds_everybody_up_for_a_moment(running: Fleet) -> None:
-    gateway, helper = running.gateway(), running.worker("transcribe", "score", "respond", "speak")
-    async with talk(gateway) as one:
+async def test_a_redis_that_is_killed_and_comes_back_holds_everybody_up_for_a_moment(stand: Stand) -> None:
+    async with talk(stand.gateways[0]) as one:
         for _ in range(2):
             await one.ask()
             await one.client.until("response.output_audio.delta")
-            running.valkey.kill()
+            stand.fleet.valkey.kill()
             await asyncio.sleep(0.3)
-            await asyncio.to_thread(running.valkey.start)
+            await asyncio.to_thread(stand.fleet.valkey.start)
             assert await one.answer() == ("completed", SPEECH_BYTES)
-    for member in (gateway, helper):
-        member.kill()
 
 
-async def test_while_redis_is_away_nobody_is_let_in_and_who_is_in_stays(running: Fleet) -> None:
-    gateway, helper = running.gateway(), running.worker("transcribe", "score", "respond", "speak")
+async def test_while_redis_is_away_nobody_is_let_in_and_who_is_in_stays(stand: Stand) -> None:
+    gateway = stand.gateways[0]
     async with talk(gateway) as one:
-        running.valkey.kill()
+        stand.fleet.valkey.kill()
         with pytest.raises(websockets.InvalidStatus) as refused:
             await websockets.connect(f"{gateway.ws}/v1/realtime?model=gpt-realtime")
         assert refused.value.response.status_code == 503
@@ -146,7 +160,7 @@ async def test_while_redis_is_away_nobody_is_let_in_and_who_is_in_stays(running:
         await one.ask()
         status, heard = await one.answer()
         assert (status, heard) == ("failed", 0)
-        await asyncio.to_thread(running.valkey.start)
+        await asyncio.to_thread(stand.fleet.valkey.start)
         async with asyncio.timeout(30):
             while status != "completed":
                 await one.ask()
@@ -154,5 +168,8 @@ async def test_while_redis_is_away_nobody_is_let_in_and_who_is_in_stays(running:
         assert heard == SPEECH_BYTES
         assert await asyncio.to_thread(readiness, gateway) == (200, True)
         assert "error" not in one.client.types()
-    for member in (gateway, helper):
-        member.kill()
+
+
+async def test_at_the_end_everybody_ends_when_asked(stand: Stand) -> None:
+    ends = [asyncio.to_thread(member.terminate) for member in stand.members]
+    assert await asyncio.gather(*ends) == [0] * len(ends)

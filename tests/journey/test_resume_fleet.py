@@ -43,7 +43,7 @@ class Stand:
 
     def whole(self) -> list[Member]:
         """Replace who is gone, and return the gateways."""
-        self.gateways = [one if one.process.poll() is None else self.fleet.gateway() for one in self.gateways]
+        self.gateways = [self.fleet.gateway() if one.is_gone else one for one in self.gateways]
         assert all(member.url for member in (self.worker, *self.gateways))
         return self.gateways
 
