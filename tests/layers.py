@@ -17,8 +17,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("unit", "conformance", "contract", "journey", "chaos", "fuzz", "clients")
-SHARED = ("unit", "contract")
-"""Layers whose tests share nothing and measure nothing: two processes take them together."""
+SHARED: dict[str, str] = {"unit": "load", "contract": "load", "conformance": "loadfile", "journey": "loadfile"}
+"""Layers that two processes take together, and how: test by test, or by files whose tests share servers."""
+LAST_JOURNEY = ROOT / "tests" / "journey" / "test_zz_every_event_was_sent.py"
+"""Looks back on all journeys, whichever process they ran in."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="antiphon-coverage-") as scratch:
         environment = _environment(Path(scratch))
         rows = [_timed("weights", [sys.executable, "-m", "antiphon", "models", "pull"], environment)]
-        rows += [_layer(name, environment) for name in names or LAYERS]
+        for name in names or LAYERS:
+            rows.append(_layer(name, environment))
+            if name == "journey":
+                rows.append(_timed("all events", [sys.executable, "-m", "pytest", str(LAST_JOURNEY)], environment))
         if not names:
             rows.append(_timed("coverage", [sys.executable, __file__, "--bars"], environment))
     print("\n" + "\n".join(f"{name:<12} {seconds:7.1f} s  {result}" for name, seconds, result in rows))
@@ -62,12 +67,17 @@ def _environment(scratch: Path) -> dict[str, str]:
     """Return this environment without settings of ours, but for the folder where the weights lie."""
     kept = ("ANTIPHON_DATA_DIR",)
     own = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_") or name in kept}
-    return own | {"COVERAGE_FILE": str(scratch / "coverage"), "ANTIPHON_TEST_REQUIRE_ENGINES": "1"}
+    return own | {
+        "COVERAGE_FILE": str(scratch / "coverage"),
+        "ANTIPHON_TEST_REQUIRE_ENGINES": "1",
+        "ANTIPHON_TEST_SEEN_EVENTS": str(scratch / "events"),
+    }
 
 
 def _layer(name: str, environment: dict[str, str]) -> Row:
     pytest = ["pytest", str(ROOT / "tests" / name), "--durations=5", "--durations-min=5"]
-    pytest += ["-n", "2"] if name in SHARED else []
+    if name in SHARED:
+        pytest += ["-n", "2", "--dist", SHARED[name], "--ignore", str(LAST_JOURNEY)]
     measured = ["coverage", "run", "-m"] if name != "clients" else []  # their servers answer at the pace of users
     return _timed(name, [sys.executable, "-m", *measured, *pytest], environment)
 

@@ -34,6 +34,7 @@ OF_WORKERS = (
     inputs.SpeechMade,
     inputs.Failed,
 )
+_STARTS = effects.StartTranscription | effects.StartScore | effects.StartAnswer | effects.StartSpeech
 SAY = "It is noon. The sun is high."
 
 
@@ -134,7 +135,7 @@ class World:
         for event in self._pipe[self._position :]:
             for effect in self.machine.receive(event, self.now):
                 replayed += _frames(effect)
-                if isinstance(effect, effects.StartTranscription | effects.StartScore | effects.StartAnswer):
+                if isinstance(effect, _STARTS):
                     assert effect.job_id in self._started, "work that was begun is not begun under another name"
         if not limited:  # what a limit leaves comes from outside and is not saved
             assert replayed == self.raw
@@ -238,6 +239,10 @@ class World:
             case effects.StartAnswer():
                 self._started.add(effect.job_id)
                 self._answer(effect)
+            case effects.StartSpeech():
+                self._started.add(effect.job_id)
+                audio = [inputs.AudioMade(effect.job_id, 0, 500 * MS, text) for text in (effect.text, "")]
+                self.jobs[effect.job_id] = deque([*audio, inputs.SpeechMade(effect.job_id)])
             case effects.CancelJob():
                 pass  # a late result may still come: the queue stays
             case _:

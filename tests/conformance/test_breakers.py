@@ -234,16 +234,16 @@ async def test_an_engine_inside_a_process_is_nobody_else_s_circuit(redis_url: st
 
 
 async def test_four_processes_never_have_two_probes_out(redis_url: str) -> None:
-    """Thirty-two callers ask all the time; the endpoint fails for a second, then recovers."""
+    """Thirty-two callers ask all the time; the endpoint fails for a dozen probes, then recovers."""
     chance = random.Random(7)
     out: set[int] = set()
     most = probes = calls = 0
     quick = BreakerRule(failures=5, open_s=0.02, slow_s=SLOW_S, probe_s=30.0)
-    until = time.monotonic() + 2.0
+    until = time.monotonic() + 30.0
 
     async def caller(breakers: RedisBreakers) -> None:
         nonlocal most, probes, calls
-        while time.monotonic() < until:
+        while (probes <= 12 or calls <= 10 * probes) and time.monotonic() < until:
             try:
                 ticket = await breakers.admit(LLM)
             except ProviderUnavailable:
@@ -256,12 +256,12 @@ async def test_four_processes_never_have_two_probes_out(redis_url: str) -> None:
                 most = max(most, len(out))
             await asyncio.sleep(chance.uniform(0, 0.01))
             out.discard(ticket.generation)
-            is_healthy = time.monotonic() > until - 1.0
+            is_healthy = probes > 12
             await breakers.report(ticket, chance.choice((True, None)) if is_healthy else chance.choice((False, None)))
 
     async with fleet(redis_url, 4, quick) as processes:
         await asyncio.gather(*(caller(breakers) for breakers in processes for _ in range(8)))
         assert most == 1
-        assert probes > 10
-        assert calls > 2 * probes  # it closed again
+        assert probes > 12
+        assert calls > 10 * probes  # it closed again
         assert not any([await refused(breakers) for breakers in processes])

@@ -78,6 +78,7 @@ def engine_context(settings: Settings) -> EngineContext:
         offline=settings.offline,
         threads=settings.engine_threads,
         timeout_s=settings.provider_timeout_s,
+        failover_s=settings.failover_s,
         settings={name: _plain(getattr(settings, name)) for name in type(settings).model_fields},
     )
 

@@ -99,9 +99,28 @@ class Settings(BaseSettings):
         default="http://127.0.0.1:11434/v1", description="Base URL of Ollama's OpenAI-compatible API."
     )
     ollama_llm_model: str = Field(default="llama3.2", description="Chat model of the `ollama` engine.")
+    anthropic_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTIPHON_ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"),
+        description="Key of Anthropic.",
+    )
+    anthropic_base_url: str = Field(
+        default="https://api.anthropic.com", description="Base URL of the `anthropic` engine."
+    )
+    anthropic_llm_model: str = Field(default="claude-haiku-5-5", description="Chat model of the `anthropic` engine.")
+    anthropic_llm_thinking: Literal["disabled", "between_tools", "adaptive", "model"] = Field(
+        default="disabled",
+        description="Thinking of the `anthropic` engine before it speaks, as its model takes it; `model` says nothing "
+        "of it.",
+    )
     piper_path: Path | None = Field(default=None, description="A Piper voice (.onnx with its .json beside it).")
     kokoro_path: Path | None = Field(default=None, description="Folder with Kokoro's model and voices.")
     provider_timeout_s: float = Field(default=30.0, gt=0, description="Deadline of one call to an engine, seconds.")
+    failover_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="How long a service may take for its first result while another engine of its chain waits, s.",
+    )
     breaker_failures: int = Field(
         default=5, ge=1, description="Failures in a row after which an engine is passed over."
     )
@@ -128,6 +147,10 @@ class Settings(BaseSettings):
     realtime_instructions: str = Field(
         default="You are a helpful voice assistant. Answer in one or two short, plain sentences.",
         description="Instructions of a session whose client sets none.",
+    )
+    realtime_apology: str = Field(
+        default="I'm sorry, I cannot answer right now. I understood: {heard}",
+        description="Said while no model can answer; `{heard}` is what was understood. Empty: the answer fails.",
     )
     realtime_model: str = Field(default="gpt-realtime", description="Model name of a session whose client names none.")
     realtime_voice: str = Field(default="alloy", description="Voice of a session whose client names none.")

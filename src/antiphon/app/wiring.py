@@ -37,6 +37,7 @@ from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
 from antiphon.version import VERSION
 from antiphon.wire.jobs import Queue
+from antiphon.wire.realtime_server import Leg
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 from antiphon.workers import loop
 from antiphon.workers.respond import Responder
@@ -46,6 +47,9 @@ from antiphon.workers.speak import Speaker
 from antiphon.workers.transcribe import Transcriber
 from antiphon.workers.translate import Translator
 from antiphon.workers.verdict import RetryRule
+
+_RESULT_MARGIN_S = 5.0
+"""Beyond the deadline of an engine's call: so late a conversation gives a job up that nobody else has."""
 
 
 @dataclass(slots=True)
@@ -71,6 +75,10 @@ class Platform:
     def bus(self) -> Bus:
         """What carries jobs and their results."""
         return self.shared.bus
+
+    def legs(self) -> dict[Leg, bool]:
+        """Return what conversations stand on besides engines, and whether it works."""
+        return {"redis": self.shared.checks().get("redis", True), "database": not self.writer.is_failing}
 
     async def drain(self) -> None:
         """Stop taking work; return when what is under way has ended, or its time is over."""
@@ -100,6 +108,7 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                 if "gateway" in roles:
                     helpers.append(group.create_task(made.realtime.keep_alive(), name="signs of life"))
                     helpers.append(group.create_task(made.realtime.watch_taken(), name="taken sessions"))
+                    helpers.append(group.create_task(made.realtime.watch_legs(made.legs), name="legs"))
                     helpers.append(group.create_task(made.realtime.clear_up(), name="expired sessions"))
                 handlers = _handlers(settings, made)
                 watch = own.watch_queues(made.metrics, tuple(queue for queue, _, _ in handlers))
@@ -191,6 +200,8 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
             speculate_ms=settings.realtime_speculate_ms,
             max_items=settings.realtime_max_items,
             max_buffer_s=settings.realtime_max_buffer_s,
+            patience_s=settings.provider_timeout_s + _RESULT_MARGIN_S,
+            apology=settings.realtime_apology,
         ),
         limits=LinkLimits(
             max_frame_bytes=settings.realtime_max_frame_bytes,

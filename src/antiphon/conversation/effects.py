@@ -8,6 +8,8 @@ from antiphon.entities.chat import ChatRequest
 from antiphon.wire.realtime_items import OwnItem
 from antiphon.wire.realtime_server import (
     ConversationItemRetrieved,
+    Leg,
+    Mode,
     ResponseOutputAudioDelta,
     ServerMessage,
 )
@@ -143,6 +145,16 @@ class StartAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class StartSpeech:
+    """Speak ``text``, which no model has written."""
+
+    job_id: str
+    text: str
+    voice: str
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
 class CancelJob:
     """Stop a job; its results do not count any more."""
 
@@ -165,6 +177,15 @@ class Charge:
 
     requests: int = 0
     tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LegChanged:
+    """A leg of this conversation has failed, or works again: to be counted and logged."""
+
+    leg: Leg
+    mode: Mode
+    is_down: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +212,10 @@ Effect = (
     | StartTranscription
     | StartScore
     | StartAnswer
+    | StartSpeech
     | CancelJob
     | Keep
     | Charge
+    | LegChanged
     | Close
 )

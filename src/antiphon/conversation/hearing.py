@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from antiphon.conversation import degraded
 from antiphon.conversation.effects import CancelJob, StartTranscription
 from antiphon.conversation.inputs import Failed, Transcribed, Transcribing
-from antiphon.conversation.state import Owner, Record
+from antiphon.conversation.state import Record
 from antiphon.conversation.step import Step
 from antiphon.conversation.ticks import TICKS_PER_S
 from antiphon.text.script import continuation
@@ -41,7 +42,7 @@ def forget(step: Step, record: Record) -> None:
     """Stop listening to an item that is gone."""
     item_id = str(record.item.id)
     for job_id, owner in list(step.state.jobs.items()):
-        if owner == Owner("item", item_id):
+        if (owner.kind, owner.id) == ("item", item_id):
             del step.state.jobs[job_id]
             step.do(CancelJob(job_id))
 
@@ -108,6 +109,7 @@ def failed(step: Step, event: Failed) -> None:
     step.state.jobs.pop(event.job_id, None)
     if record is None:
         return
+    degraded.failed(step, "stt", event)
     record.heard = None
     record.hearing = "failed"
     if is_shown(step):

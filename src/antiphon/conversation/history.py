@@ -66,6 +66,15 @@ def messages(records: Sequence[Record], instructions: str) -> tuple[ChatMessage,
     return tuple(found)
 
 
+def last_said(records: Sequence[Record]) -> str:
+    """Return what the user said last, spoken or written; empty where that is not known."""
+    for record in reversed(records):
+        if isinstance(record.item, Message) and record.item.role == "user":
+            found = _message(record)
+            return "" if found is None else found.text
+    return ""
+
+
 def _message(record: Record) -> ChatMessage | None:
     """Return one item as a message, or None where it says nothing."""
     item = record.item

@@ -7,6 +7,7 @@ import msgspec
 from antiphon.entities.speech import Segment
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_client import ClientMessage
+from antiphon.wire.realtime_server import Leg
 
 
 class Input(msgspec.Struct, frozen=True, tag_field="input"):
@@ -140,6 +141,13 @@ class AllowanceChanged(Input, frozen=True, tag="allowance_changed"):
     allowances: tuple[Allowance, ...]
 
 
+class LegSeen(Input, frozen=True, tag="leg_seen"):
+    """Something that the whole server stands on was seen to fail, or to work; told as often as one likes."""
+
+    leg: Leg
+    is_down: bool
+
+
 class Tick(Input, frozen=True, tag="tick"):
     """Time has passed; sent when ``Conversation.wake_at`` is due."""
 
@@ -162,6 +170,7 @@ AnyInput = (
     | Unsent
     | Resumed
     | AllowanceChanged
+    | LegSeen
     | Tick
 )
 WorkerInput = TextMade | CallMade | AnswerMade | AudioMade | SentenceMade | SpeechMade | Failed

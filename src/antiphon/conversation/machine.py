@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from antiphon.conversation import heard, hearing, items, output, response, resumption, session, speculation, turn
+from antiphon.conversation import (
+    degraded,
+    heard,
+    hearing,
+    items,
+    output,
+    overdue,
+    response,
+    resumption,
+    session,
+    speculation,
+    turn,
+)
 from antiphon.conversation.effects import Close, DropSpeech, Effect
 from antiphon.conversation.inputs import (
     AllowanceChanged,
@@ -17,6 +29,7 @@ from antiphon.conversation.inputs import (
     AudioMade,
     CallMade,
     Failed,
+    LegSeen,
     Opened,
     Received,
     Resumed,
@@ -104,7 +117,8 @@ class Conversation:
     def wake_at(self, now: float) -> float:
         """Return when a `Tick` is due, on the clock of ``now``."""
         state = self.state
-        step, at = Step(state, now), state.expires_at
+        step = Step(state, now)
+        at = min(state.expires_at, overdue.due_at(step))
         if state.idle_due is not None:
             at = min(at, state.idle_due)
         if state.cuts:
@@ -209,12 +223,21 @@ def _dispatch(step: Step, event: AnyInput) -> None:
             _worker(step, event)
         case Unsent():
             heard.unsent(step, event)
-        case AllowanceChanged():
-            step.state.allowances = event.allowances
+        case AllowanceChanged() | LegSeen():
+            _informed(step, event)
         case Opened() | Resumed():
             _come(step, event)
         case _:
             assert_never(event)
+
+
+def _informed(step: Step, event: AllowanceChanged | LegSeen) -> None:
+    """Something outside of the conversation has changed."""
+    match event:
+        case AllowanceChanged():
+            step.state.allowances = event.allowances
+        case LegSeen():
+            degraded.seen(step, event.leg, is_down=event.is_down)
 
 
 def _come(step: Step, event: Opened | Resumed) -> None:
@@ -228,10 +251,13 @@ def _come(step: Step, event: Opened | Resumed) -> None:
 def _understood(step: Step, event: Transcribing | Transcribed) -> None:
     """Words were understood: of a turn that is over, or of one that perhaps goes on."""
     is_guess = step.owner(event.job_id, "speculation") is not None
+    overdue.progress(step, event.job_id)
     match event:
         case Transcribing():
             (speculation.partial if is_guess else hearing.partial)(step, event)
         case Transcribed():
+            if step.state.jobs.get(event.job_id) is not None:
+                degraded.seen(step, "stt", is_down=False)
             (speculation.transcribed if is_guess else hearing.completed)(step, event)
 
 
@@ -239,9 +265,10 @@ def _client(step: Step, event: Received) -> None:
     message = event.message
     match message:
         case SessionUpdate():
-            before = step.state.session.audio.input.turn_detection
+            before, was_told = step.state.session.audio.input.turn_detection, degraded.is_told(step)
             session.update(step, message.session)
             turn.detection_changed(step, before)
+            degraded.catch_up(step, was_told=was_told)
         case InputAudioBufferCommit():
             turn.commit(step)
         case InputAudioBufferClear():
@@ -308,6 +335,10 @@ def _appended(step: Step, event: AudioAppended) -> None:
 
 def _worker(step: Step, event: WorkerInput) -> None:
     """Hand a worker's result to whom it belongs; nobody waits for the results of a cancelled job."""
+    if isinstance(event, AnswerMade | SpeechMade):
+        overdue.done(step, event.job_id)
+    else:
+        overdue.progress(step, event.job_id)
     found = step.state.responses.get(step.owner(event.job_id, "response") or "")
     if found is not None:
         _work_in(step, found, event)
@@ -333,8 +364,10 @@ def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
         case SentenceMade():
             output.sentence_done(step, found)
         case SpeechMade():
+            degraded.seen(step, "tts", is_down=False)
             output.speech_done(step, found, event)
         case AnswerMade():
+            degraded.seen(step, "llm", is_down=False)
             output.answer_done(found, event)
         case Failed():
             response.failed(step, found, event)
@@ -347,6 +380,9 @@ def _tick(step: Step) -> None:
     if step.now >= state.expires_at:
         _expire(step)
         return
+    for failure in overdue.give_up(step):
+        _worker(step, failure)
+        state.jobs.pop(failure.job_id, None)
     heard.settle(step)
     output.release(step)
     if state.idle_due is not None and step.now >= state.idle_due:

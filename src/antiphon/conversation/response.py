@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from antiphon.conversation import content, history, output, session
-from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer
-from antiphon.conversation.inputs import AudioMade, Failed
+from antiphon.conversation import content, degraded, history, output, session
+from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer, StartSpeech
+from antiphon.conversation.inputs import AnswerMade, AudioMade, Failed, TextMade
 from antiphon.conversation.state import Owner, Record, ResponseState
 from antiphon.conversation.step import Refused, Step
 from antiphon.wire.realtime_client import ResponseCancel, ResponseOutput, ResponseParams
@@ -243,12 +243,31 @@ def cancel(step: Step, message: ResponseCancel) -> None:
 def failed(step: Step, response: ResponseState, event: Failed) -> None:
     """A job of the response was given up: without its speaker it is still an answer, without its words it is none."""
     if event.job_id == response.speak_job_id:
+        degraded.failed(step, "tts", event)
         output.speech_lost(step, response)
         return
     if response.answered:  # its words are all here: the job was done once more, in vain
         return
+    if not response.outputs and degraded.failed(step, "llm", event):
+        text = degraded.apology(step, response)
+        if text:
+            _apologise(step, response, text)
+            return
     kind = "server_error" if event.error_type == "api_error" else event.error_type
     end(step, response, "failed", error=ResponseError(kind, event.code, event.message))
+
+
+def _apologise(step: Step, response: ResponseState, text: str) -> None:
+    """Say this in place of an answer that no model could give. It ends as any answer, and costs nothing."""
+    state = step.state
+    state.jobs.pop(response.job_id, None)
+    waits = state.jobs.pop(response.speak_job_id, None)
+    if waits is not None:  # for the sentences of a model
+        step.do(CancelJob(response.speak_job_id))
+        response.speak_job_id = step.new_job(waits.kind, waits.id)
+        step.do(StartSpeech(response.speak_job_id, text, response.voice, response.speed))
+    output.more_text(step, response, TextMade(response.job_id, text))
+    output.answer_done(response, AnswerMade(response.job_id, "stop"))
 
 
 def end(

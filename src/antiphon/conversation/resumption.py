@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antiphon.conversation import output, response, turn
+from antiphon.conversation import output, overdue, response, turn
 from antiphon.conversation.effects import DropSpeech, Effect, ForgetInput
 from antiphon.conversation.inputs import AudioMade, Resumed
 from antiphon.conversation.state import State
@@ -28,6 +28,7 @@ def take_up(step: Step, event: Resumed) -> None:
     """Go on, and tell the client from where on it has to say again what was not committed."""
     state = step.state
     state.counter = max(state.counter, event.counter)
+    overdue.restart(step)
     was_speaking = bool(state.buffer.speech_item)
     start_ms = turn.lose_input(step)
     if not event.keeps_answers:

@@ -11,6 +11,7 @@ from antiphon.conversation.ticks import TICKS_PER_MS
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_items import ItemReference, OwnItem
 from antiphon.wire.realtime_response import Reason, ResponseStatus, Usage
+from antiphon.wire.realtime_server import Leg
 from antiphon.wire.realtime_session import (
     AnySession,
     AudioFormat,
@@ -29,6 +30,8 @@ class Owner(msgspec.Struct, frozen=True):
     kind: OwnerKind
     id: str = ""
     """Id of the item, also of one still being spoken, or of the response."""
+    due: float = 0.0
+    """When the job is given up unless it shows a result, seconds; 0 is never."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -46,6 +49,10 @@ class Rules(msgspec.Struct, frozen=True):
     max_buffer_s: float = 600.0
     max_out_of_band: int = 8
     min_commit_ms: int = 100
+    patience_s: float = 0.0
+    """A job that shows no result for so long is given up; 0 waits for ever."""
+    apology: str = ""
+    """What is answered while no model can; ``{heard}`` is what was understood. Empty: the answer fails."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -231,3 +238,5 @@ class State(msgspec.Struct):
     """Speech was sent: the voice cannot change any more."""
     speculation: Speculation | None = None
     allowances: tuple[Allowance, ...] = ()
+    down: list[Leg] = msgspec.field(default_factory=list[Leg])
+    """Legs that have failed and were not seen to work since."""

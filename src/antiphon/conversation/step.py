@@ -46,7 +46,8 @@ class Step:
     def new_job(self, kind: OwnerKind, owner_id: str = "") -> str:
         """Return the id of a job whose results are for this owner."""
         job_id = self.new_id("job")
-        self.state.jobs[job_id] = Owner(kind, owner_id)
+        patience_s = self.state.rules.patience_s
+        self.state.jobs[job_id] = Owner(kind, owner_id, self.now + patience_s if patience_s else 0.0)
         return job_id
 
     def owner(self, job_id: str, kind: OwnerKind) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from antiphon import ids
-from antiphon.conversation import snapshot
+from antiphon.conversation import inputs, snapshot
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.resumption import number_of, speakers
 from antiphon.conversation.session import Defaults, describe
@@ -25,11 +25,13 @@ from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices, Resumpt
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.sessions import Expired, SessionRecord, Sessions
-from antiphon.wire.realtime_server import TAKEN_OVER
+from antiphon.wire.realtime_server import TAKEN_OVER, Leg
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 
 _SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
 _SIGNS_AT_ONCE = 32
+_LOOK_S = 0.5
+"""Between two looks at what the whole server stands on."""
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 _log = structlog.get_logger("antiphon.gateway")
@@ -80,6 +82,7 @@ class RealtimeDoor:
         self._options = options
         self._attendance = attendance
         self._owned: dict[Connection, Ownership] = {}
+        self._links: dict[Connection, Link] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
         """Serve one WebSocket."""
@@ -102,6 +105,7 @@ class RealtimeDoor:
                     await self._run(connection, guest)
                 finally:
                     del self._owned[connection]
+                    self._links.pop(connection, None)
                     may_return = connection.may_return
         finally:
             await self._let_go(guest.owned.record, resumable=may_return)
@@ -125,6 +129,18 @@ class RealtimeDoor:
                     await self._take_back(connection, owned, record.epoch)
             except ProviderUnavailable as error:  # those that are open go on
                 _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
+
+    async def watch_legs(self, checks: Callable[[], Mapping[Leg, bool]]) -> None:
+        """Tell all conversations, endlessly, when something that the server stands on fails or works again."""
+        was_down: set[Leg] = set()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            found = checks()
+            is_down: set[Leg] = {leg for leg, works in found.items() if not works}
+            for leg in is_down | was_down:
+                for link in list(self._links.values()):
+                    link.tell_from_callback(inputs.LegSeen(leg, leg in is_down))
+            was_down = is_down
 
     async def watch_taken(self) -> None:
         """Hang up, endlessly, where another connection has taken a session up."""
@@ -187,7 +203,7 @@ class RealtimeDoor:
         record, identity = guest.owned.record, guest.identity
 
         def link(group: asyncio.TaskGroup) -> Link:
-            return Link(
+            made = self._links[connection] = Link(
                 guest.machine,
                 self._services,
                 self._options.limits,
@@ -200,6 +216,7 @@ class RealtimeDoor:
                 take_back=lambda epoch: self._take_back(connection, guest.owned, epoch),
                 resumption=guest.resumption,
             )
+            return made
 
         await connection.run(link, session_id=record.session_id, tenant=identity.tenant, key_id=identity.key_id)
 

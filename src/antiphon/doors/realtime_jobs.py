@@ -8,7 +8,7 @@ import structlog
 
 from antiphon.clock import Clock
 from antiphon.conversation import inputs
-from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
+from antiphon.conversation.effects import StartAnswer, StartScore, StartSpeech, StartTranscription
 from antiphon.doors.realtime_audio import PCM_HZ, Clip
 from antiphon.errors import Overloaded, ProviderUnavailable
 from antiphon.ports.bus import Bus, Keep, Reader
@@ -92,6 +92,11 @@ class JobDesk:
             self._make(effect.speak_job_id, "speak", speak, source=speech_pipe),
             self._make(effect.job_id, "respond", Respond(effect.request, speech_pipe)),
         )
+
+    def speaking(self, effect: StartSpeech) -> tuple[Job, ...]:
+        """Make the job that speaks a text."""
+        speak = Speak(effect.text, voice=effect.voice, speed=effect.speed, rate_hz=PCM_HZ)
+        return (self._make(effect.job_id, "speak", speak),)
 
     def adopt(self, speak_job_ids: Iterable[str]) -> None:
         """Speakers are ours, and so are the pipes that feed them."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import structlog
 
 from antiphon.clock import Clock
 from antiphon.conversation import inputs
@@ -27,12 +28,14 @@ from antiphon.conversation.effects import (
     ForgetAudio,
     ForgetInput,
     Keep,
+    LegChanged,
     RestartVad,
     Send,
     SendAudio,
     SendItem,
     StartAnswer,
     StartScore,
+    StartSpeech,
     StartTranscription,
 )
 from antiphon.conversation.machine import Conversation
@@ -58,6 +61,8 @@ from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry, ScoreReady
 from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, SessionCreated
+
+_log = structlog.get_logger("antiphon.gateway")
 
 _TICK_S = 0.01
 """Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""
@@ -410,12 +415,12 @@ class Link:
                 self._output.send_item(effect)
             case Fence():
                 self._fence(effect)
-            case StartTranscription() | StartScore() | StartAnswer() | CancelJob():
+            case StartTranscription() | StartScore() | StartAnswer() | StartSpeech() | CancelJob():
                 self._start(effect)
             case Keep():
                 self._keep(effect)
-            case Charge():
-                self._charge(effect)
+            case Charge() | LegChanged():
+                self._count(effect)
             case Close():
                 self._connection.hang_up(effect.code, effect.reason)
             case _:
@@ -443,7 +448,7 @@ class Link:
             case ForgetAudio():
                 self._items.forget(effect.item_id)
 
-    def _start(self, effect: StartTranscription | StartScore | StartAnswer | CancelJob) -> None:
+    def _start(self, effect: StartTranscription | StartScore | StartAnswer | StartSpeech | CancelJob) -> None:
         """Make a job of the audio that there is now, and hand it out in order."""
         self._read()
         match effect:
@@ -454,6 +459,8 @@ class Link:
                 command = _Command(self._gate, jobs=self._jobs.listening(effect, clip))
             case StartAnswer():
                 command = _Command(self._gate, jobs=self._jobs.answering(effect))
+            case StartSpeech():
+                command = _Command(self._gate, jobs=self._jobs.speaking(effect))
             case _:
                 command = _Command(self._gate, effect)
         self._commands.put(command)
@@ -485,8 +492,16 @@ class Link:
             )
         )
 
-    def _charge(self, effect: Charge) -> None:
-        self._services.limiter.charge(self._tenant, requests=effect.requests, tokens=effect.tokens)
+    def _count(self, effect: Charge | LegChanged) -> None:
+        if isinstance(effect, Charge):
+            self._services.limiter.charge(self._tenant, requests=effect.requests, tokens=effect.tokens)
+            return
+        self._services.metrics.leg(effect.leg, is_down=effect.is_down)
+        log = _log.bind(session_id=self._session_id, tenant_id=self._tenant, leg=effect.leg, mode=effect.mode)
+        if effect.is_down:
+            log.warning("degraded")
+        else:
+            log.info("recovered")
 
     # -- end ---------------------------------------------------------------------------------------------------------
     @property

@@ -13,6 +13,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 DOORS = frozenset({"realtime", "speech", "dubbing", "dialog", "captions", "admin", "health", "site"})
 QUEUES = frozenset({"transcribe", "respond", "speak", "translate", "score"})
 OUTCOMES = frozenset({"done", "failed", "cancelled", "retried", "lost", "refused"})
+LEGS = frozenset({"stt", "llm", "tts", "redis", "database"})
 LIMITS = frozenset({"requests", "tokens", "connections", "handshakes", "events", "bytes"})
 AREAS = DOORS | {"worker", "bus", "state", "store", "policy", "provider", "conversation"}
 ERROR_TYPES = frozenset(
@@ -68,6 +69,8 @@ class Metrics:
         )
         self._requests = Counter("requests", "Requests answered.", ["door", "outcome"], registry=registry)
         self._errors = Counter("errors", "Errors by where and which.", ["area", "type"], registry=registry)
+        self._degraded = Counter("degraded", "Conversations that lost a leg.", ["leg"], registry=registry)
+        self._recovered = Counter("recovered", "Conversations that got a leg back.", ["leg"], registry=registry)
         self._rate_limits = Counter("rate_limits", "Refusals by a limit.", ["limit"], registry=registry)
 
     @staticmethod
@@ -111,6 +114,10 @@ class Metrics:
     def error(self, area: str, error_type: str) -> None:
         """Something went wrong; ``error_type`` is the word of the taxonomy."""
         self._errors.labels(_listed(area, AREAS), _listed(error_type, ERROR_TYPES)).inc()
+
+    def leg(self, leg: str, *, is_down: bool) -> None:
+        """A conversation has lost a leg, or has it back."""
+        (self._degraded if is_down else self._recovered).labels(_listed(leg, LEGS)).inc()
 
     def rate_limited(self, limit: str) -> None:
         """A limit refused something."""

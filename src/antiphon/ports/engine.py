@@ -20,5 +20,7 @@ class EngineContext:
     """Threads inside one engine call."""
     timeout_s: float = 30.0
     """Deadline of one call."""
+    failover_s: float = 5.0
+    """How long a service may take for its first result while another engine waits."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """All settings by their name without the prefix, e.g. ``stub_stt_ms``. Secrets are plain strings here."""

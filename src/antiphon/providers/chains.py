@@ -1,14 +1,14 @@
 """Failover chains: several engines of one kind behind the port of one (``ANTIPHON_LLM=smollm2,rules``).
 
 At the start an engine whose weights or library are missing is left out, with a warning that says what
-brings them. At a call the next engine is asked when one fails before its first result; after it the error
-rises. An engine whose circuit is open is passed over at once.
+brings them. At a call the next engine is asked when one fails before its first result, or a service shows
+none in time; after it the error rises. An engine whose circuit is open is passed over at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -26,11 +26,19 @@ from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.ports.translation import Translation
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.ports.vad import VoiceActivity, VoiceStream
+from antiphon.providers.deadline import deadline
 from antiphon.providers.extras import install_hint
 from antiphon.resilience.breaker import blame
 from antiphon.resilience.failover import Failover, moves_on
 
 _log = structlog.get_logger(__name__)
+
+
+class _Nothing:
+    """In place of a first result: there was none."""
+
+
+_NOTHING = _Nothing()
 
 
 class Engine(Protocol):
@@ -55,12 +63,21 @@ class Chain(Generic[E]):
     kind: ClassVar[str]
     """The first word of its engines' endpoints: ``llm`` of ``llm:openai``."""
 
-    def __init__(self, engines: Sequence[E], *, clock: Clock | None = None, breakers: Breakers | None = None) -> None:
+    def __init__(
+        self,
+        engines: Sequence[E],
+        *,
+        clock: Clock | None = None,
+        breakers: Breakers | None = None,
+        failover_s: float = 5.0,
+    ) -> None:
+        """``failover_s`` bounds the wait for a service's first result while another engine waits."""
         if not engines:
             raise ValueError("a chain needs an engine")
         self._engines = list(engines)
         self._clock = clock or SystemClock()
         self._breakers = breakers
+        self._failover_s = failover_s
         self._failover = Failover(len(engines))
 
     @property
@@ -120,7 +137,8 @@ class Chain(Generic[E]):
     async def _stream(self, call: Callable[[E], AsyncIterator[T]]) -> AsyncIterator[T]:
         """Relay one engine's results; the next engine is asked when one fails before its first."""
         failure: AntiphonError | None = None
-        for index in self._failover.order(self._clock.now()):
+        order = self._failover.order(self._clock.now())
+        for place, index in enumerate(order, 1):
             try:
                 ticket = await self._admit(index)
             except ProviderUnavailable:
@@ -128,9 +146,13 @@ class Chain(Generic[E]):
             attempt = _Attempt(self._clock)
             try:
                 async with self._reporting(ticket, attempt), _closing(call(self._engines[index])) as results:
-                    async for result in results:
+                    async with self._patience(index, is_last=place == len(order)):
+                        first = await anext(results, _NOTHING)
+                    if not isinstance(first, _Nothing):
                         attempt.deliver()
-                        yield result
+                        yield first
+                        async for result in results:
+                            yield result
             except AntiphonError as exc:
                 self._note(index, exc)
                 if not moves_on(exc, delivered=attempt.delivered):
@@ -140,6 +162,13 @@ class Chain(Generic[E]):
                 self._failover.succeeded(index)
                 return
         raise failure or self._all_refused()
+
+    def _patience(self, index: int, *, is_last: bool) -> AbstractAsyncContextManager[None]:
+        """Bound the wait for a service's first result while another engine waits; what runs here works, and may."""
+        capabilities = self._engines[index].capabilities
+        if is_last or not capabilities.is_remote:
+            return nullcontext()
+        return deadline(capabilities.name, self._failover_s)
 
     async def _answer(self, call: Callable[[E], Awaitable[T]]) -> T:
         """Return one engine's answer; the next engine is asked when one fails."""

@@ -89,7 +89,7 @@ def load(kind: Kind, names: Sequence[str], context: EngineContext, breakers: Bre
         raise WeightsMissing("; ".join(reasons))
     if len(engines) == 1 and not (breakers and engines[0].capabilities.is_remote):
         return engines[0]
-    return _CHAINS[kind](engines, breakers=breakers)
+    return _CHAINS[kind](engines, breakers=breakers, failover_s=context.failover_s)
 
 
 def names_of(kind: Kind) -> list[str]:

@@ -69,11 +69,12 @@ class SqliteStore:
                         raise ProviderUnavailable(message, code="store_too_new")
                     await connection.run_sync(metadata.create_all)
                     await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
-                return
             except ProviderBusy:  # SQLite does not wait by itself where another changes the file to its journal
                 if attempt == _START_ATTEMPTS:
                     raise
                 await asyncio.sleep(_START_BACKOFF.delay_s(attempt, random.random))
+            else:
+                return
 
     async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
         """Write rows in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""

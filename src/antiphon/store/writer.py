@@ -57,6 +57,11 @@ class StoreWriter:
         """Rows that are not on disk yet."""
         return len(self._rows) + len(self._writing)
 
+    @property
+    def is_failing(self) -> bool:
+        """True from a failure of the store until it has taken a batch again."""
+        return self._failures > 0
+
     def put(self, row: Row) -> None:
         """Take ``row``; returns at once."""
         if self.backlog >= self._capacity and self._rows:

@@ -41,6 +41,26 @@ class SessionResumed(ServerEvent, frozen=True, tag="antiphon.session.resumed"):
     """Id of the last event of the client that was worked in; those that follow it, and audio, are to be sent again."""
 
 
+Leg = Literal["stt", "llm", "tts", "redis", "database"]
+"""What a conversation stands on."""
+Mode = Literal["text_input_only", "apology", "text_only", "no_new_sessions", "buffered"]
+"""How a conversation goes on without one of them."""
+
+
+class Degraded(ServerEvent, frozen=True, tag="antiphon.degraded"):
+    """A leg has failed, and the conversation goes on without it. Only who includes ``antiphon.degraded`` gets this."""
+
+    leg: Leg
+    mode: Mode
+
+
+class Recovered(ServerEvent, frozen=True, tag="antiphon.recovered"):
+    """A leg works again. Only who includes ``antiphon.degraded`` gets this."""
+
+    leg: Leg
+    mode: Mode
+
+
 TAKEN_OVER = 4409
 """Close code of a connection whose session another one has taken up."""
 
@@ -314,6 +334,8 @@ ServerMessage = (
     SessionCreated
     | SessionUpdated
     | SessionResumed
+    | Degraded
+    | Recovered
     | Error
     | RateLimitsUpdated
     | ConversationItemAdded

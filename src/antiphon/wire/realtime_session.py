@@ -199,7 +199,8 @@ class RetentionRatio(Partial, frozen=True, tag_field="type", tag="retention_rati
 
 
 Truncation = Literal["auto", "disabled"] | RetentionRatio
-Include = list[Literal["item.input_audio_transcription.logprobs"]]
+Include = list[Literal["item.input_audio_transcription.logprobs", "antiphon.degraded"]]
+"""What a client asks for beyond the usual; ``antiphon.degraded`` are the events of that name and their ends."""
 
 
 class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):

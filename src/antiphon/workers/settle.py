@@ -12,6 +12,7 @@ from antiphon.clock import Clock
 from antiphon.errors import AntiphonError, Fenced, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Attempt, Bus, Lease
+from antiphon.resilience.budget import RetryBudget
 from antiphon.wire.jobs import Job, JobFailed
 from antiphon.workers.verdict import Ended, Failed, Lost, Retry, RetryRule, failure, judge
 
@@ -38,12 +39,18 @@ class Settler:
     clock: Clock
     uniform: Callable[[], float]
     metrics: Metrics
+    budget: RetryBudget = field(default_factory=RetryBudget)
+    """Of all jobs of this queue in this process."""
 
     async def settle(self, lease: Lease, error: BaseException | None, *, touched: bool) -> str:
         """Act on the verdict about an attempt and return its outcome."""
         job = lease.job
         wall = self.clock.wall()
         verdict = judge(job, error, self.options.retry, touched=touched, wall=wall, uniform=self.uniform)
+        if error is None:
+            self.budget.earn()
+        elif isinstance(verdict, Retry) and not self.budget.spend():
+            verdict = Failed(f"{verdict.reason} (no retry is left)", failure(job, error))
         match verdict:
             case Ended():
                 await lease.acknowledge()

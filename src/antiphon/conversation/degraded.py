@@ -1,0 +1,77 @@
+"""What becomes of a conversation that has lost one of its legs, and how it says so.
+
+A turn never ends in an ``error`` event for it: some clients end on any error.
+"""
+
+from __future__ import annotations
+
+from antiphon.conversation import history
+from antiphon.conversation.effects import LegChanged
+from antiphon.conversation.inputs import Failed
+from antiphon.conversation.state import ResponseState
+from antiphon.conversation.step import Step
+from antiphon.wire.realtime_server import Degraded, Leg, Mode, Recovered
+from antiphon.wire.realtime_session import ToolChoiceFunction
+
+MODES: dict[Leg, Mode] = {
+    "stt": "text_input_only",
+    "llm": "apology",
+    "tts": "text_only",
+    "redis": "no_new_sessions",
+    "database": "buffered",
+}
+"""How a conversation goes on without each leg."""
+INCLUDE = "antiphon.degraded"
+
+_OUTAGES = frozenset({"api_error", "overloaded_error", "timeout_error", "rate_limit_error"})
+"""Errors that lie with a service; what lies with the request says nothing of it."""
+_WORKER_GONE = frozenset({"worker_lost", "worker_stopped"})
+"""Another worker takes the next job: nothing is down."""
+_MOST_HEARD = 200
+"""Characters of what was understood that an apology repeats."""
+
+
+def seen(step: Step, leg: Leg, *, is_down: bool) -> None:
+    """Note whether a leg works, and tell whoever wants to know when that has changed."""
+    if (leg in step.state.down) == is_down:
+        return
+    if is_down:
+        step.state.down.append(leg)
+    else:
+        step.state.down.remove(leg)
+    step.do(LegChanged(leg, MODES[leg], is_down))
+    if is_told(step):
+        step.send(Degraded if is_down else Recovered, leg=leg, mode=MODES[leg])
+
+
+def failed(step: Step, leg: Leg, event: Failed) -> bool:
+    """Note that a job has failed; False when that says nothing of its leg."""
+    is_outage = event.error_type in _OUTAGES and event.code not in _WORKER_GONE
+    if is_outage:
+        seen(step, leg, is_down=True)
+    return is_outage
+
+
+def catch_up(step: Step, *, was_told: bool) -> None:
+    """Tell a client that asks for it only now what is down already."""
+    if not was_told and is_told(step):
+        for leg in step.state.down:
+            step.send(Degraded, leg=leg, mode=MODES[leg])
+
+
+def is_told(step: Step) -> bool:
+    """Say whether the client asked to be told."""
+    return INCLUDE in (step.state.session.include or ())
+
+
+def apology(step: Step, response: ResponseState) -> str:
+    """Return what is said in place of an answer; empty where only a model's own answer is of use."""
+    is_forced = response.tool_choice == "required" or isinstance(response.tool_choice, ToolChoiceFunction)
+    if response.conversation_id is None or is_forced:
+        return ""
+    text = step.state.rules.apology
+    heard = history.last_said(step.state.records)
+    if heard:
+        return text.replace("{heard}", heard if len(heard) <= _MOST_HEARD else f"{heard[:_MOST_HEARD].rstrip()} …")
+    before, _, _ = text.partition("{heard}")
+    return before if before == text else before[: before.rfind(". ") + 1]
