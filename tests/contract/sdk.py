@@ -45,6 +45,7 @@ def complaints(event: dict[str, Any], direction: Direction = "server") -> list[s
     """Return what the SDK's types have against a server event."""
     if event["type"].startswith(OUR_OWN):
         return []
+    event = _without_own_wishes(event)
     model = MODELS[direction].get(event["type"])
     if model is None:
         return [f"{event['type']} is no server event of the SDK"]
@@ -55,6 +56,15 @@ def complaints(event: dict[str, Any], direction: Direction = "server") -> list[s
         return [f"{event['type']} does not fit the SDK's type: {error}"]
     unknown = set(_extras(parsed, "")) - KNOWN_EXTRAS
     return [f"{event['type']}.{path} is unknown to the SDK" for path in sorted(unknown)]
+
+
+def _without_own_wishes(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event as whoever asks for nothing of ours gets it: the session echoes what was asked for."""
+    asked = (event.get("session") or {}).get("include")
+    if not asked:
+        return event
+    rest = [name for name in asked if not name.startswith(OUR_OWN)]
+    return {**event, "session": {**event["session"], "include": rest or None}}
 
 
 def _extras(value: Any, path: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ Argument = str | bytes | int | float
 
 _PAUSE_S = 0.5
 """Longest pause between two attempts to reach Redis; with full jitter half of it on average."""
-_SILENT_S = 5.0
+_SILENT_S = 2.0
 """A subscription without a message for so long is asked whether it is still there."""
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, exceptions.ReadOnlyError)
 _SCHEMES = "redis://, rediss://, unix://, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT"
@@ -58,8 +58,20 @@ class RedisConnection:
         self._url = url
         self._patience_s = patience_s
         self._client = _client(url, most)
-        self.reachable_since: float | None = time.monotonic()
-        """On the monotonic clock; None while a subscription cannot be kept."""
+        self._since = time.monotonic()
+        self._answers = self._listens = True
+
+    @property
+    def reachable_since(self) -> float | None:
+        """On the monotonic clock; None while commands fail or a subscription cannot be kept."""
+        return self._since if self._answers and self._listens else None
+
+    def _note(self, *, answers: bool | None = None, listens: bool | None = None) -> None:
+        was_reachable = self._answers and self._listens
+        self._answers = self._answers if answers is None else answers
+        self._listens = self._listens if listens is None else listens
+        if not was_reachable and self._answers and self._listens:
+            self._since = time.monotonic()
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
         """Run a script; all ``keys`` lie in one slot."""
@@ -90,16 +102,17 @@ class RedisConnection:
             client = _client(self._url, 2, retries=0)  # a connection that is made anew behind our back misses messages
             pubsub = client.pubsub()
             try:
-                await client.initialize()  # a cluster's chooses a node for the subscription, and has to know some
-                await pubsub.subscribe(*channels)
-                self.reachable_since = time.monotonic()
+                async with asyncio.timeout(self._patience_s):  # who takes the connection may never say a word
+                    await client.initialize()  # a cluster's chooses a node for the subscription, and has to know some
+                    await pubsub.subscribe(*channels)
+                self._note(listens=True)
                 yield None
                 failures = 0
                 async for heard in _messages(pubsub):
                     yield heard
             except (exceptions.RedisError, OSError) as error:
                 failures += 1
-                self.reachable_since = None
+                self._note(listens=False)
                 if failures == 1:
                     _log.warning("redis sends no wake-ups", error=repr(error))
                 await asyncio.sleep(pause.compute(failures))
@@ -113,7 +126,9 @@ class RedisConnection:
             async with asyncio.timeout(self._patience_s):
                 yield
         except (exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError
+            self._note(answers=isinstance(error, exceptions.ResponseError))
             raise ProviderUnavailable(f"Redis cannot be used: {error!r}", code="redis_unavailable") from error
+        self._note(answers=True)
 
     async def close(self) -> None:
         """Close all connections."""

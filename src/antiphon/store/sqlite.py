@@ -23,7 +23,7 @@ from antiphon.resilience.backoff import Backoff
 from antiphon.store.rows import item_columns, select_items, select_sessions, session_columns, to_item, to_session
 from antiphon.store.tables import VERSION, conversation_items, metadata, sessions
 
-_PRAGMAS = ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL")
+_PRAGMAS = ("busy_timeout = 1000", "journal_mode = WAL", "synchronous = FULL")
 _START_ATTEMPTS = 20
 _START_BACKOFF = Backoff(base_s=0.05, cap_s=0.5)
 
