@@ -13,6 +13,7 @@ from antiphon.conversation import inputs
 from antiphon.conversation.state import Rules
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_items import FunctionCall
+from antiphon.wire.realtime_server import Leg
 from tests.simulation import World
 
 EXAMPLES = max(1000, settings.default.max_examples)
@@ -29,6 +30,7 @@ DETECTIONS: list[Any] = [
 ]
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
 CHOICES: list[Any] = ["auto", "none", "required", {"type": "function", "name": "look"}]
+LEGS: list[Leg] = ["redis", "database"]
 NAMES = ["mine", "speculation", "root", "item_seed0000031", "resp_seed0000020", 'a"b']
 
 
@@ -39,7 +41,15 @@ class Schedules(RuleBasedStateMachine):
 
     @initialize(pace=st.booleans(), speculate=st.sampled_from([0, 96]), heard=st.sampled_from(["yes", ""]))
     def begin(self, pace: bool, speculate: int, heard: str) -> None:
-        rules = Rules(pace=pace, speculate_ms=speculate, max_items=12, max_out_of_band=2, max_buffer_s=20.0)
+        rules = Rules(
+            pace=pace,
+            speculate_ms=speculate,
+            max_items=12,
+            max_out_of_band=2,
+            max_buffer_s=20.0,
+            patience_s=4.0,
+            apology="Sorry. I understood: {heard}",
+        )
         self.world = World(rules)
         self.world.heard = heard
 
@@ -133,6 +143,15 @@ class Schedules(RuleBasedStateMachine):
     @rule(number=st.integers(0, 9))
     def fail(self, number: int) -> None:
         self.world.fail(list(self.world.jobs)[number % len(self.world.jobs)])
+
+    @rule(leg=st.sampled_from(LEGS), is_down=st.booleans())
+    def see_leg(self, leg: Leg, is_down: bool) -> None:
+        self.world.tell(inputs.LegSeen(leg, is_down))
+
+    @rule(asks=st.booleans())
+    def ask_to_be_told(self, asks: bool) -> None:
+        wish = {"type": "realtime", "include": ["antiphon.degraded"] if asks else None}
+        self.world.send("session.update", session=wish)
 
     @rule(ms=st.integers(1, 3000))
     def wait(self, ms: int) -> None:

@@ -55,7 +55,8 @@ async def test_an_answer_to_speech_that_nobody_understood_fails_and_says_why(
 async def test_a_language_model_that_fails_ends_its_response_and_not_the_session(
     tmp_path: Path, unreachable: dict[str, Any]
 ) -> None:
-    async with serving(tmp_path, llm="openai", **unreachable) as served, served.connect() as client:
+    settings = {"llm": "openai", "realtime_apology": "", **unreachable}
+    async with serving(tmp_path, **settings) as served, served.connect() as client:
         await client.until("session.created")
         for _ in range(2):
             await client.say_text("hello")

@@ -159,13 +159,12 @@ async def test_while_redis_is_away_nobody_is_let_in_and_who_is_in_stays(stand: S
         assert await asyncio.to_thread(readiness, gateway) == (503, False)
         await one.ask()
         status, heard = await one.answer()
-        assert (status, heard) == ("failed", 0)
+        assert (status, heard) == ("completed", 0), "an apology in words: Redis would have to carry its speech"
         await asyncio.to_thread(stand.fleet.valkey.start)
         async with asyncio.timeout(30):
-            while status != "completed":
+            while heard != SPEECH_BYTES:
                 await one.ask()
-                status, heard = await one.answer()
-        assert heard == SPEECH_BYTES
+                _, heard = await one.answer()
         assert await asyncio.to_thread(readiness, gateway) == (200, True)
         assert "error" not in one.client.types()
 

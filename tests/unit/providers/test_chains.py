@@ -25,6 +25,7 @@ from antiphon.ports.vad import VoiceStream
 from antiphon.providers.chains import LlmChain, TranslationChain, VadChain
 from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.embedded_breakers import EmbeddedBreakers
+from tests.virtual_time import on_virtual_time
 
 ASKED = ChatRequest((ChatMessage("user", "hello"),))
 
@@ -354,3 +355,51 @@ async def test_services_share_their_circuit_and_engines_of_this_process_do_not(
     service.capabilities = Capabilities("a", is_remote=True)
     await said(LlmChain([service, Engine("b")], clock=clock, breakers=breakers))
     assert breakers.asked == [Endpoint("llm:a", is_shared=True), Endpoint("llm:b", is_shared=False)]
+
+
+class Hanging(Engine):
+    """Says nothing at all."""
+
+    async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        self.asked += 1
+        try:
+            await asyncio.Event().wait()
+            yield ChatDone("stop")
+        finally:
+            self.left += 1
+
+
+@on_virtual_time
+async def test_a_service_that_hangs_costs_five_seconds_and_not_its_whole_deadline(clock: VirtualClock) -> None:
+    hanging = Hanging("a")
+    hanging.capabilities = Capabilities("a", is_remote=True)
+    chain = LlmChain([hanging, Engine("b")], clock=clock, failover_s=5.0)
+    begin = clock.now()
+    assert await said(chain) == "b"
+    assert clock.now() - begin == 5.0
+    assert hanging.left == 1
+    assert await said(chain) == "b"
+    assert (clock.now() - begin, hanging.asked) == (5.0, 1), "who has hung is asked last for a while"
+
+
+@on_virtual_time
+async def test_the_last_engine_and_those_that_run_here_have_all_their_time(clock: VirtualClock) -> None:
+    here, last = Hanging("a"), Hanging("b")
+    last.capabilities = Capabilities("b", is_remote=True)
+    for engines in ([here, Engine("b")], [Engine("a", fail=ProviderTimeout("a")), last]):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(60):
+                await said(LlmChain(engines, clock=clock, failover_s=5.0))
+
+
+@on_virtual_time
+async def test_once_a_service_has_begun_to_speak_it_has_its_time(clock: VirtualClock) -> None:
+    class Slow(Engine):
+        async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+            for _ in range(3):
+                await asyncio.sleep(4)
+                yield TextDelta("a")
+
+    slow = Slow("a")
+    slow.capabilities = Capabilities("a", is_remote=True)
+    assert await said(LlmChain([slow, Engine("b")], clock=clock, failover_s=5.0)) == "aaa"

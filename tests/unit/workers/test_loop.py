@@ -476,3 +476,16 @@ async def test_a_failure_that_nobody_reads_does_not_hold_the_slot_for_ever(clock
         await stage.bus.submit(job("b"))
         assert len(await stage.results("b", within_s=OPTIONS.farewell_s + 1)) == 2
         assert stage.dead() == ["a"]
+
+
+@on_virtual_time
+async def test_when_everything_fails_the_budget_ends_the_retries(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handle, starts = failing(ProviderBusy("full"))
+    async with stage.working(handle, concurrency=20):
+        for number in range(20):
+            await stage.bus.submit(job(str(number)))
+        for number in range(20):
+            (entry,) = await stage.results(str(number))
+            assert isinstance(entry, JobFailed)
+    assert len(starts) == 20 + 10, "the reserve, and not two retries for each"
