@@ -49,6 +49,7 @@ def test_the_apology_is_spoken_costs_nothing_and_says_what_was_understood() -> N
     made = world()
     made.fail(asked(made))
     assert ended(made) == ("completed", "Sorry. I cannot answer now. I understood: what time is it")
+    assert effects.CancelJob(made.started(effects.StartAnswer)[-1].speak_job_id) in made.effects
     (speech,) = made.started(effects.StartSpeech)
     assert speech.text == "Sorry. I cannot answer now. I understood: what time is it"
     assert len(made.sent_audio) == 2
@@ -249,9 +250,12 @@ def test_what_was_made_and_waits_for_its_listener_is_not_given_up() -> None:
     speaker = made.started(effects.StartAnswer)[-1].speak_job_id
     made.work(job)
     made.jobs.clear()
-    made.made_audio(speaker, 20_000 * MS, "It is noon.")
+    for number in range(20):
+        made.made_audio(speaker, 1000 * MS, "" if number else "It is noon.")
     made.tell(inputs.SpeechMade(speaker))
-    made.advance(30)
+    made.advance(10)
+    assert "response.done" not in made.types()
+    made.advance(20)
     assert ended(made)[0] == "completed"
     assert told(made) == []
 

@@ -479,13 +479,32 @@ async def test_a_failure_that_nobody_reads_does_not_hold_the_slot_for_ever(clock
 
 
 @on_virtual_time
-async def test_when_everything_fails_the_budget_ends_the_retries(clock: VirtualClock) -> None:
+async def test_when_everything_fails_the_budget_ends_the_retries_and_successes_earn_them_back(
+    clock: VirtualClock,
+) -> None:
     stage = Stage(clock)
-    handle, starts = failing(ProviderBusy("full"))
+    starts = 0
+    works = False
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        nonlocal starts
+        starts += 1
+        if not works:
+            raise ProviderBusy("full")
+        await speak(job, emit, bus)
+
+    async def work(*names: str) -> None:
+        for name in names:
+            await stage.bus.submit(job(name))
+        for name in names:
+            await stage.results(name)
+        await turns()
+
     async with stage.working(handle, concurrency=20):
-        for number in range(20):
-            await stage.bus.submit(job(str(number)))
-        for number in range(20):
-            (entry,) = await stage.results(str(number))
-            assert isinstance(entry, JobFailed)
-    assert len(starts) == 20 + 10, "the reserve, and not two retries for each"
+        await work(*(f"failing {number}" for number in range(20)))
+        assert starts == 20 + 10, "the reserve, and not two retries for each"
+        works = True
+        await work(*(f"working {number}" for number in range(25)))
+        starts, works = 0, False
+        await work("one more")
+        assert starts == 1 + 2, "its two retries were earned"
