@@ -13,11 +13,13 @@ from antiphon.app.settings import load_settings
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers import registry
-from tests.fakes.openai_server import OpenAiServer, Pause, Script
+from tests.fakes.anthropic_server import AnthropicServer
+from tests.fakes.openai_server import OpenAiServer
+from tests.fakes.sse_server import Pause, Script, SseServer
 
 Settings = dict[str, Any]
 
-ENGINES = ("stub", "rules", "openai", "smollm2")
+ENGINES = ("stub", "rules", "openai", "anthropic", "smollm2")
 """In the order of their cost."""
 
 
@@ -49,8 +51,8 @@ async def running(name: str, loaded: LoadedModels) -> AsyncIterator[LanguageMode
     if name == "smollm2":
         yield await loaded.get(name)
         return
-    async with OpenAiServer() as server:
-        model = registry.load("llm", (name,), context({"openai_base_url": server.base_url}))
+    async with _service(name) as server:
+        model = registry.load("llm", (name,), context({f"{name}_base_url": server.base_url}))
         await model.start()
         yield model
         await model.close()
@@ -59,13 +61,18 @@ async def running(name: str, loaded: LoadedModels) -> AsyncIterator[LanguageMode
 @asynccontextmanager
 async def slow(name: str, timeout_s: float) -> AsyncIterator[LanguageModel]:
     """A started model that gives nothing within ``timeout_s``."""
-    async with OpenAiServer() as server:
+    async with _service(name) as server:
         server.script(Script([Pause(5)]))
-        settings = {"openai_base_url": server.base_url, "stub_llm_ms": 5000}
+        settings = {f"{name}_base_url": server.base_url, "stub_llm_ms": 5000}
         model = registry.load("llm", (name,), context(settings, timeout_s=timeout_s))
         await model.start()
         yield model
         await model.close()
+
+
+def _service(name: str) -> SseServer:
+    """The service behind an engine; those without one ask none."""
+    return AnthropicServer() if name == "anthropic" else OpenAiServer()
 
 
 def params(*names: str) -> list[Any]:

@@ -19,11 +19,13 @@ from antiphon.entities.chat import (
     TextDelta,
     Tool,
     ToolCall,
-    ToolCallDelta,
 )
 from antiphon.errors import InvalidRequest, ProviderTimeout
 from antiphon.ports.llm import LanguageModel
+from tests.answers import joined_calls, text_of
 from tests.conformance.llms import ENGINES, LoadedModels, params, running, slow
+
+pytestmark = pytest.mark.usefixtures("one_certificate")
 
 CANCEL_S = 0.05
 TRIES = 3
@@ -106,16 +108,8 @@ async def collect(model: LanguageModel, request: ChatRequest) -> list[ChatEvent]
     return events
 
 
-def text_of(events: list[ChatEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
-
-
 def calls_of(events: list[ChatEvent]) -> list[ToolCall]:
-    deltas = [event for event in events if isinstance(event, ToolCallDelta)]
-    return [
-        ToolCall(first.call_id, first.name, "".join(one.arguments for one in deltas if one.index == first.index))
-        for first in {delta.index: delta for delta in reversed(deltas)}.values()
-    ]
+    return [ToolCall(call_id, name, arguments) for _, call_id, name, arguments in joined_calls(events)]
 
 
 def done_of(events: list[ChatEvent]) -> ChatDone:
@@ -247,7 +241,7 @@ async def test_tool_choice_none_is_answered_with_text(model: LanguageModel) -> N
     assert not calls_of(events)
 
 
-@pytest.mark.parametrize("name", params("stub", "openai", "smollm2"))
+@pytest.mark.parametrize("name", params("stub", "openai", "anthropic", "smollm2"))
 async def test_an_answer_that_does_not_come_is_a_time_out(name: str) -> None:
     async with slow(name, timeout_s=0.001 if name == "smollm2" else 0.05) as model:
         started = time.monotonic()
