@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +19,16 @@ os.environ["ANTIPHON_BUS_STRICT"] = "1"  # servers that tests start inherit it
 settings.register_profile("short", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)
 settings.load_profile("short")
+
+
+@pytest.fixture(scope="module")
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One certificate in place of all of this machine's: clients read them for 50 ms each, even to speak plain HTTP."""
+    from antiphon.doors.tls import self_signed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(self_signed(tmp_path_factory.mktemp("tls"), time.time()).cert))
+        yield
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -11,51 +11,19 @@ clients hung up, is kept.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
-from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Self
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from antiphon.text.schema_example import example
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Pause:
-    """Wait before the next step; the client may hang up meanwhile."""
-
-    seconds: float
+from tests.fakes import sse_server
+from tests.fakes.sse_server import Json, Pause, SseServer, Step, refusal
 
 
 @dataclass(frozen=True)
-class HangUp:
-    """Cut the connection in the middle of the answer, without a word."""
+class Script(sse_server.Script):
+    """One answer. A dict is the ``choices[0]`` of a chunk, or a whole chunk where it has ``choices`` or ``error``."""
 
-
-@dataclass(frozen=True)
-class Raw:
-    """Bytes that go out as they are, inside the stream."""
-
-    data: bytes
-
-
-Step = Json | Pause | HangUp | Raw
-"""A dict is the ``choices[0]`` of a chunk, or a whole chunk where it has ``choices`` or ``error``."""
-
-
-@dataclass(frozen=True)
-class Script:
-    """One answer: HTTP status, headers, and the steps of its stream."""
-
-    steps: Sequence[Step] = ()
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | None = None
     usage: Json | None = None
     finished: bool = True
     """False leaves ``[DONE]`` and the usage out."""
@@ -91,10 +59,10 @@ def call(*calls: str, pieces: int = 3, text: str = "") -> Script:
     return Script([*steps, {"index": 0, "delta": {}, "finish_reason": "tool_calls"}], usage=USAGE)
 
 
-def refuse(status: int, *, code: str = "some_code", message: str = "no", **headers: str) -> Script:
+def refuse(status: int, *, code: str = "some_code", message: str = "no", **headers: str) -> sse_server.Script:
     """Answer with an HTTP error and OpenAI's error JSON."""
-    body = json.dumps({"error": {"message": message, "type": "some_type", "code": code, "param": None}}).encode()
-    return Script(status=status, body=body, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    error = {"error": {"message": message, "type": "some_type", "code": code, "param": None}}
+    return refusal(status, error, headers)
 
 
 def obey(asked: Json) -> Script:
@@ -116,146 +84,28 @@ def _call_step(index: int, function: Json, call_id: str | None = None) -> Json:
     return {"index": 0, "delta": {"tool_calls": [part]}}
 
 
-class _HangUpError(Exception):
-    """The client went away before the answer was over."""
+class OpenAiServer(SseServer):
+    """The service."""
 
-
-class OpenAiServer:
-    """The service. Bodies of all requests are in ``requests``; ``hangups`` has when clients left an answer early."""
-
-    def __init__(self) -> None:
-        self.requests: list[Json] = []
-        self.headers: list[dict[str, str]] = []
-        self.hangups: list[float] = []
-        self.open = 0
-        self.most_open = 0
-        self._scripts: deque[Script] = deque()
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[Any]] = set()
+    page = "/chat/completions"
 
     @property
     def base_url(self) -> str:
-        assert self._server is not None
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}/v1"
+        return f"{super().base_url}/v1"
 
-    def script(self, *scripts: Script) -> None:
-        """Put answers behind the ones that wait."""
-        self._scripts.extend(scripts)
+    def obey(self, asked: Json, headers: dict[str, str]) -> Script:
+        return obey(asked)
 
-    async def hung_up(self, within_s: float = 1.0) -> float:
-        """Wait until a client has left early, and return when (monotonic seconds)."""
-        async with asyncio.timeout(within_s):
-            while not self.hangups:
-                await asyncio.sleep(0.001)
-        return self.hangups[-1]
+    def encode(self, event: Json) -> bytes:
+        chunk = event if {"choices", "error"} & event.keys() else _chunk(event)
+        return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                while (asked := await _read_request(reader)) is not None:
-                    await self._answer(_Answer(reader, writer), *asked)
-        except _HangUpError:
-            self.hangups.append(time.monotonic())
-        finally:
-            self._connections.discard(task)
-            writer.close()
-
-    async def _answer(self, answer: _Answer, path: str, headers: dict[str, str], body: bytes) -> None:
-        if not path.endswith("/chat/completions"):
-            await answer.whole(404, {}, b'{"error": {"message": "no such page"}}')
+    def ending(self, script: sse_server.Script, asked: Json) -> Iterator[bytes]:
+        if not isinstance(script, Script) or not script.finished:
             return
-        asked: Json = json.loads(body)
-        self.requests.append(asked)
-        self.headers.append(headers)
-        script = self._scripts.popleft() if self._scripts else obey(asked)
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
-        try:
-            if script.body is not None:
-                await answer.whole(script.status, script.headers, script.body)
-            else:
-                await answer.stream(script, with_usage=(asked.get("stream_options") or {}).get("include_usage"))
-        finally:
-            self.open -= 1
-
-
-class _Answer:
-    """One HTTP answer on its way."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def whole(self, status: int, headers: dict[str, str], body: bytes) -> None:
-        self._head(status, {"content-type": "application/json", "content-length": str(len(body)), **headers})
-        self._writer.write(body)
-        await self._writer.drain()
-
-    async def stream(self, script: Script, *, with_usage: bool) -> None:
-        self._head(
-            script.status,
-            {"content-type": "text/event-stream", "transfer-encoding": "chunked", **script.headers},
-        )
-        for step in script.steps:
-            match step:
-                case Pause(seconds):
-                    await self._rest(seconds)
-                case HangUp():
-                    self._writer.transport.abort()
-                    raise ConnectionAbortedError
-                case Raw(data):
-                    await self._piece(data)
-                case _:
-                    await self._event(step if {"choices", "error"} & step.keys() else _chunk(step))
-        if script.finished:
-            if with_usage and script.usage:
-                await self._event({**_chunk(), "usage": script.usage})
-            await self._piece(b"data: [DONE]\n\n")
-        self._writer.write(b"0\r\n\r\n")
-        await self._writer.drain()
-
-    async def _event(self, chunk: Json) -> None:
-        await self._piece(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-
-    async def _piece(self, data: bytes) -> None:
-        if self._reader.at_eof():
-            raise _HangUpError
-        self._writer.write(b"%x\r\n%s\r\n" % (len(data), data))
-        try:
-            await self._writer.drain()
-        except ConnectionError as exc:
-            raise _HangUpError from exc
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait, and hear at once when the client hangs up; no client sends its next request before the answer."""
-        if not seconds:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                try:
-                    await self._reader.read(1)
-                except ConnectionError as exc:
-                    raise _HangUpError from exc
-                raise _HangUpError
-
-    def _head(self, status: int, headers: dict[str, str]) -> None:
-        lines = [f"HTTP/1.1 {status} scripted", *(f"{name}: {value}" for name, value in headers.items())]
-        self._writer.write("\r\n".join([*lines, "", ""]).encode())
+        if script.usage and (asked.get("stream_options") or {}).get("include_usage"):
+            yield self.encode({**_chunk(), "usage": script.usage})
+        yield b"data: [DONE]\n\n"
 
 
 def _chunk(choice: Json | None = None) -> Json:
@@ -266,16 +116,3 @@ def _chunk(choice: Json | None = None) -> Json:
         "model": "scripted",
         "choices": [choice] if choice else [],
     }
-
-
-async def _read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes] | None:
-    """Return path, headers and body of the next request, or None at the end of the connection."""
-    first = await reader.readline()
-    if not first:
-        return None
-    headers: dict[str, str] = {}
-    while (line := (await reader.readline()).decode().strip()) != "":
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return first.split()[1].decode(), headers, body

@@ -18,7 +18,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "state": ("antiphon.state",),
     "store": ("antiphon.store",),
     "policy": ("antiphon.policy",),
-    "http": ("uvicorn", "litestar", "httpx", "httpcore"),
+    "http": ("uvicorn", "litestar", "httpx", "httpx2", "httpcore", "httpcore2"),
 }
 """Loggers behind the areas that ``ANTIPHON_LOG_LEVELS`` names; any other name is a logger itself."""
 
@@ -29,7 +29,9 @@ PII = "pii."
 _SECRET_KEY = re.compile(r"(?:^|_)(?:api_?key|secret|password|authorization|access_token|cookie)", re.IGNORECASE)
 _SECRET_TEXT = re.compile(r"\b(?:sk|ek|gsk)[-_][A-Za-z0-9_-]{8,}|(?<=Bearer )[^\s\"']+|(?<=access_token=)[^\s&\"']+")
 
-_QUIET = ("uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
+_CLIENTS = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "anthropic")
+"""Loggers of requests to services; the last two tell at ``debug`` what people said."""
+_QUIET = ("uvicorn.access", *_CLIENTS, "aiosqlite", "asyncio")
 """Loggers that tell of every request or statement: from warnings on, unless they are asked for."""
 
 Event = MutableMapping[str, Any]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
-from openai import AsyncOpenAI, AsyncStream, OpenAIError, omit
+from openai import AsyncOpenAI, OpenAIError, omit
 from openai.types.chat import ChatCompletionChunk
 
 from antiphon import ids
@@ -22,6 +22,7 @@ from antiphon.providers.deadline import deadline
 from antiphon.providers.openai_client import OFFICIAL_BASE_URL
 from antiphon.providers.openai_errors import openai_errors
 from antiphon.providers.openai_messages import messages_of, tools_of
+from antiphon.providers.service_stream import pieces
 from antiphon.providers.tool_choice import forced_tool
 
 _GROQ_BASE_URL = "https://api.groq.com/openai/v1"
@@ -131,7 +132,7 @@ class OpenAiLlm:
             async with deadline(self._service.name, self._timeout_s):
                 stream = await client.chat.completions.create(**self._body(request))
             try:
-                async with aclosing(self._chunks(stream)) as chunks:
+                async with aclosing(pieces(self._service.name, stream, self._timeout_s)) as chunks:
                     async for chunk in chunks:
                         for event in answer.take(chunk):
                             yield event
@@ -139,18 +140,6 @@ class OpenAiLlm:
                 with suppress(OpenAIError, httpx2.HTTPError):
                     await stream.close()
         yield answer.done()
-
-    async def _chunks(self, stream: AsyncStream[ChatCompletionChunk]) -> AsyncGenerator[ChatCompletionChunk]:
-        chunks = aiter(stream)
-        while True:
-            try:
-                async with deadline(self._service.name, self._timeout_s):
-                    chunk = await anext(chunks, None)
-            except (ValueError, TypeError) as exc:
-                raise ProviderUnavailable(f"{self._service.name} sent what is no chunk: {exc}") from exc
-            if chunk is None:
-                return
-            yield chunk
 
     def _body(self, request: ChatRequest) -> dict[str, Any]:
         service = self._service

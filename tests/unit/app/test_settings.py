@@ -15,7 +15,7 @@ from antiphon.errors import InvalidRequest
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    foreign = ("ANTIPHON_", "OPENAI_", "GROQ_")
+    foreign = ("ANTIPHON_", "OPENAI_", "GROQ_", "ANTHROPIC_")
     for name in [name for name in os.environ if name.startswith(foreign)]:
         monkeypatch.delenv(name)
 
@@ -130,6 +130,7 @@ def test_a_wrong_secret_is_not_repeated_in_the_refusal(toml: Path) -> None:
 @pytest.mark.parametrize(("name", "usual"), [
     ("openai_api_key", "OPENAI_API_KEY"),
     ("groq_api_key", "GROQ_API_KEY"),
+    ("anthropic_api_key", "ANTHROPIC_API_KEY"),
 ])  # fmt: skip
 def test_a_vendors_usual_name_is_read_but_ours_wins(monkeypatch: pytest.MonkeyPatch, name: str, usual: str) -> None:
     monkeypatch.setenv(usual, "sk-usual")

@@ -20,7 +20,8 @@ KINDS = ("STT", "LLM", "TTS", "TRANSLATION", "VAD", "END_OF_TURN")
 @pytest.fixture
 def stubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The data directory of the commands, which they have to make."""
-    for name in [name for name in os.environ if name.startswith(("ANTIPHON_", "OPENAI_", "GROQ_"))]:
+    foreign = ("ANTIPHON_", "OPENAI_", "GROQ_", "ANTHROPIC_")
+    for name in [name for name in os.environ if name.startswith(foreign)]:
         monkeypatch.delenv(name)
     for kind in KINDS:
         monkeypatch.setenv(f"ANTIPHON_{kind}", "stub")

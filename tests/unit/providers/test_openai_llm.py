@@ -29,7 +29,11 @@ from antiphon.errors import (
 )
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.openai_llm import OpenAiLlm, Service, create_groq, create_ollama, create_openai
-from tests.fakes.openai_server import HangUp, OpenAiServer, Pause, Raw, Script, call, refuse, say
+from tests.answers import joined_calls, text_of
+from tests.fakes.openai_server import OpenAiServer, Script, call, refuse, say
+from tests.fakes.sse_server import HangUp, Pause, Raw
+
+pytestmark = pytest.mark.usefixtures("one_certificate")
 
 WEATHER = Tool("get_weather", "Weather", {"type": "object", "properties": {"city": {"type": "string"}}})
 
@@ -53,19 +57,6 @@ def ask(text: str = "Hello.", **kwargs: Any) -> ChatRequest:
 
 async def collect(model: OpenAiLlm, request: ChatRequest | None = None) -> list[ChatEvent]:
     return [event async for event in model.respond(request or ask())]
-
-
-def text_of(events: list[ChatEvent]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
-
-
-def joined_calls(events: list[ChatEvent]) -> list[tuple[int, str, str, str]]:
-    made: dict[int, tuple[int, str, str, str]] = {}
-    for event in events:
-        if isinstance(event, ToolCallDelta):
-            _, _, _, before = made.get(event.index, (0, "", "", ""))
-            made[event.index] = (event.index, event.call_id, event.name, before + event.arguments)
-    return list(made.values())
 
 
 async def test_text_and_usage_come_as_the_service_sent_them(server: OpenAiServer, model: OpenAiLlm) -> None:

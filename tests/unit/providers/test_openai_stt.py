@@ -23,6 +23,8 @@ from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.openai_stt import OpenAiStt, create
 from tests.fakes.openai_stt_server import TEXT, Answer, BreakOff, OpenAiSttServer, Refuse, Stall
 
+pytestmark = pytest.mark.usefixtures("one_certificate")
+
 SPEECH = Pcm((np.sin(np.arange(24_000)) * 9_000).astype("<i2").tobytes(), 24_000)
 
 

@@ -17,6 +17,8 @@ from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.openai_tts import OpenAiTts, create
 from tests.fakes.openai_tts_server import BreakOff, OpenAiTtsServer, Refuse, Stall
 
+pytestmark = pytest.mark.usefixtures("one_certificate")
+
 
 @pytest.fixture
 async def server() -> AsyncIterator[OpenAiTtsServer]:

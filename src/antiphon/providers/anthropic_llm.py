@@ -1,0 +1,247 @@
+"""Language models of Anthropic: Claude, and whatever speaks its Messages API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import msgspec
+from anthropic import AnthropicError, AsyncAnthropic
+from anthropic.types import RawContentBlockDeltaEvent, RawContentBlockStartEvent, RawMessageStreamEvent
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, ToolCallDelta
+from antiphon.errors import ProviderUnavailable
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.llm import LanguageModel
+from antiphon.providers.anthropic_errors import anthropic_errors
+from antiphon.providers.anthropic_messages import Json, messages_of, system_of, tools_of
+from antiphon.providers.context import fit
+from antiphon.providers.deadline import deadline
+from antiphon.providers.service_stream import pieces
+from antiphon.providers.tool_choice import forced_tool
+
+NAME = "anthropic"
+_OFFICIAL_BASE_URL = "https://api.anthropic.com"
+_MAX_TOKENS = 4096
+"""The service wants an upper bound of each answer; this is half an hour of speech."""
+_CONTEXT_TOKENS = 100_000
+"""Models take more, at a higher price: from here on the small one costs five times as much."""
+_COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+_EFFORTS = {"low", "medium", "high", "xhigh"}
+"""What a client may ask for and the service knows; less than that is no reason to think."""
+
+
+def create(context: EngineContext) -> LanguageModel:
+    """Make the engine from ``anthropic_api_key``, ``_base_url``, ``_llm_model`` and ``_llm_thinking``."""
+    settings = context.settings
+    return AnthropicLlm(
+        base_url=str(settings.get("anthropic_base_url") or _OFFICIAL_BASE_URL),
+        model=str(settings.get("anthropic_llm_model") or "claude-haiku-5-5"),
+        key=str(settings.get("anthropic_api_key") or ""),
+        thinking=str(settings.get("anthropic_llm_thinking") or "disabled"),
+        timeout_s=context.timeout_s,
+    )
+
+
+class AnthropicLlm:
+    """Streams answers; the configured model answers whatever model a client names.
+
+    Nothing is retried here. Each step of an answer has ``timeout_s``. ``thinking`` is ``disabled``,
+    ``between_tools``, ``adaptive`` or ``model``, which leaves it to the model.
+    """
+
+    def __init__(self, *, base_url: str, model: str, key: str, thinking: str, timeout_s: float) -> None:
+        self._base_url = base_url
+        self._model = model
+        self._key = key
+        self._thinking = thinking
+        self._timeout_s = timeout_s
+        self._client: AsyncAnthropic | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the service is said to be able to do; nobody asks it."""
+        return Capabilities(
+            NAME,
+            models=(self._model,),
+            streams=True,
+            is_remote=True,
+            images=True,
+            tools=True,
+            context_tokens=_CONTEXT_TOKENS,
+        )
+
+    async def start(self) -> None:
+        """Open the client. Raises `ProviderUnavailable` without a key; the service itself is not asked yet."""
+        self._open()
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        """Stream the service's answer."""
+        forced_tool(request)  # a tool that is not there is the caller's mistake, not the service's
+        client = self._open()
+        answer = _Answer()
+        with anthropic_errors(NAME):
+            async with deadline(NAME, self._timeout_s):
+                stream = await client.messages.create(**self._body(request), stream=True)
+            try:
+                async with aclosing(pieces(NAME, stream, self._timeout_s)) as events:
+                    async for event in events:
+                        for result in answer.take(event):
+                            yield result
+            finally:
+                with suppress(AnthropicError, httpx2.HTTPError):
+                    await stream.close()
+        yield answer.done()
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        most = max(1, _MAX_TOKENS if request.max_tokens is None else request.max_tokens)
+        messages = fit(request.messages, max(_CONTEXT_TOKENS - most, _CONTEXT_TOKENS // 4))
+        body = {
+            "model": self._model,
+            "max_tokens": most,
+            "messages": messages_of(messages),
+            **tools_of(request),
+            **self._thought(request.reasoning_effort),
+        }
+        system = system_of(messages)
+        return {**body, "system": system} if system else body
+
+    def _thought(self, effort: str) -> Json:
+        if effort in _EFFORTS:
+            return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
+        return {} if self._thinking == "model" else {"thinking": {"type": self._thinking}}
+
+    def _open(self) -> AsyncAnthropic:
+        if self._client is None:
+            if not self._key and self._base_url.rstrip("/") == _OFFICIAL_BASE_URL:
+                raise ProviderUnavailable(
+                    "there is no key for Anthropic: set ANTIPHON_ANTHROPIC_API_KEY", code="no_api_key"
+                )
+            self._client = AsyncAnthropic(
+                api_key=self._key or "none",
+                base_url=self._base_url,
+                timeout=self._timeout_s,
+                max_retries=0,
+            )
+        return self._client
+
+
+@dataclass(slots=True)
+class _Call:
+    """A function call on its way."""
+
+    index: int
+    call_id: str
+    name: str
+    arguments: Any
+    """As they stood at its beginning: empty, unless a service sends them whole."""
+    has_pieces: bool = False
+
+    def more(self, text: str) -> ToolCallDelta:
+        """Return the next piece."""
+        self.has_pieces = self.has_pieces or bool(text)
+        return ToolCallDelta(self.index, self.call_id, self.name, text)
+
+    def rest(self) -> Iterator[ToolCallDelta]:
+        """Yield the arguments where no piece of them came: a function that takes none has none."""
+        if not self.has_pieces:
+            yield self.more(msgspec.json.encode(self.arguments or {}).decode())
+
+
+class _Answer:
+    """Turns the service's events into ours. Blocks that are neither text nor a call, as thoughts, are left out."""
+
+    def __init__(self) -> None:
+        self._stop_reason: str | None = None
+        self._is_over = False
+        self._usage = dict.fromkeys(_COUNTS, 0)
+        self._calls: dict[int, _Call] = {}
+        """By the number of their block."""
+
+    def take(self, event: RawMessageStreamEvent) -> Iterator[ChatEvent]:
+        """Yield the results of one event; one of a kind that is not known here has none.
+
+        Raises `ProviderUnavailable` for one that has another form.
+        """
+        try:
+            yield from self._take(event)
+        except (AttributeError, TypeError, KeyError) as exc:
+            raise ProviderUnavailable(f"{NAME} sent what is no part of an answer: {exc!r}") from exc
+
+    def done(self) -> ChatDone:
+        """Return the last result. Raises `ProviderUnavailable` when the answer broke off."""
+        if not self._is_over:
+            raise ProviderUnavailable(f"{NAME} broke off in the middle of its answer")
+        match self._stop_reason:
+            case "max_tokens" | "model_context_window_exceeded":
+                finish = "length"
+            case "refusal":
+                finish = "content_filter"
+            case _:
+                finish = "tool_calls" if self._calls else "stop"
+        usage = self._usage
+        cached = usage["cache_read_input_tokens"]
+        return ChatDone(
+            finish,
+            # the service counts apart what it read from its cache and what it put there
+            input_tokens=usage["input_tokens"] + usage["cache_creation_input_tokens"] + cached,
+            output_tokens=usage["output_tokens"],
+            cached_tokens=cached,
+        )
+
+    def _take(self, event: RawMessageStreamEvent) -> Iterator[ChatEvent]:
+        match event.type:
+            case "message_start":
+                self._count(event.message.usage)
+            case "content_block_start":
+                yield from self._begin(event)
+            case "content_block_delta":
+                yield from self._go_on(event)
+            case "content_block_stop":
+                if event.index in self._calls:
+                    yield from self._calls[event.index].rest()
+            case "message_delta":
+                self._stop_reason = event.delta.stop_reason or self._stop_reason
+                self._count(event.usage)
+            case "message_stop":
+                self._is_over = True
+
+    def _begin(self, event: RawContentBlockStartEvent) -> Iterator[ChatEvent]:
+        block = event.content_block
+        if block.type == "text" and block.text:
+            yield TextDelta(_said(block.text))
+        elif block.type == "tool_use":
+            call = _Call(len(self._calls), _said(block.id), _said(block.name), block.input)
+            self._calls[event.index] = call
+            yield call.more("")
+
+    def _go_on(self, event: RawContentBlockDeltaEvent) -> Iterator[ChatEvent]:
+        delta = event.delta
+        if delta.type == "text_delta" and delta.text:
+            yield TextDelta(_said(delta.text))
+        elif delta.type == "input_json_delta":
+            yield self._calls[event.index].more(_said(delta.partial_json))
+
+    def _count(self, usage: object) -> None:
+        """Keep the newest figures: those at the end of an answer are not always all."""
+        for name in _COUNTS:
+            figure = getattr(usage, name, None)
+            if isinstance(figure, int):
+                self._usage[name] = figure
+
+
+def _said(value: object) -> str:
+    """Return a text as it is. The client lets everything through; raises `TypeError` for another thing."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
