@@ -17,6 +17,8 @@ import redis
 from tests.serving import STUB_ENVIRONMENT
 from tests.valkey import Valkey, valkey
 
+DRAIN_S = 5
+
 
 class Member:
     """A process of the fleet."""
@@ -85,6 +87,12 @@ class Fleet:
         pid = int(job["consumer"].decode().split("-")[-2])
         return next(member for member in self._members if member.process.pid == pid)
 
+    def dead_letters(self, queue: str) -> list[dict[str, bytes]]:
+        """Return the jobs of a queue that were given up, oldest first."""
+        with redis.Redis.from_url(self.valkey.url) as client:
+            letters = client.xrange(f"antiphon:queue:{{{queue}}}:dead")
+        return [{name.decode(): value for name, value in fields.items()} for _, fields in letters]
+
     def _start(self, *words: str) -> Member:
         process = subprocess.Popen(
             [sys.executable, "-m", "antiphon", *words], env=self._environment, stdout=subprocess.PIPE, text=True
@@ -110,7 +118,7 @@ def fleet(package: Path | None = None, **settings: object) -> Iterator[Fleet]:
 
     Its members run the ``antiphon`` in the folder ``package`` where one is given.
     """
-    short = {"bus_lease_s": 1, "session_liveness_s": 3, "resume_window_s": 5, "session_sweep_s": 1, "drain_s": 5}
+    short = {"bus_lease_s": 1, "session_liveness_s": 3, "resume_window_s": 5, "session_sweep_s": 1, "drain_s": DRAIN_S}
     with valkey() as server, tempfile.TemporaryDirectory(prefix="antiphon-fleet-") as folder:
         made = Fleet(server, Path(folder), {**short, **settings}, package)
         try:

@@ -94,9 +94,9 @@ class Client:
         """Send an event."""
         await self.socket.send(json.dumps({"type": kind, **fields}))
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self, within_s: float = 20) -> dict[str, Any]:
         """Take the next event."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(within_s):
             event = json.loads(await self.socket.recv())
         check_server_event(event)
         self.events.append(event)

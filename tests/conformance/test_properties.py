@@ -14,8 +14,11 @@ from antiphon.bus.redis.bus import RedisBus
 from antiphon.bus.redis.jobs import QueueLimit
 from antiphon.bus.redis.pipes import PipeLimit
 from antiphon.connections.redis import RedisConnection
-from antiphon.errors import NotFound
+from antiphon.errors import NotFound, ProviderUnavailable
+from antiphon.ports.breakers import Endpoint, Ticket
 from antiphon.ports.sessions import Change
+from antiphon.resilience.breaker import BreakerRule
+from antiphon.state.redis.breakers import RedisBreakers
 from antiphon.state.redis.sessions import RedisSessions
 from antiphon.wire.jobs import AudioReady, Job, Speak, TranscriptReady
 
@@ -145,6 +148,45 @@ async def test_a_cancel_reaches_the_worker_within_50_ms(sides: tuple[Side, Side]
         return took
 
     await within(0.05, example)
+
+
+async def test_a_circuit_lets_one_probe_through_after_its_time_and_closes_when_that_succeeds(
+    sides: tuple[Side, Side],
+) -> None:
+    chance = random.Random(8)
+    quick = BreakerRule(failures=3, open_s=0.1, slow_s=1.0, probe_s=5.0)
+    breakers = [RedisBreakers(side.connection, quick) for side in sides]
+
+    async def tries(endpoint: Endpoint) -> Ticket | None:
+        try:
+            return await chance.choice(breakers).admit(endpoint)
+        except ProviderUnavailable:
+            return None
+
+    async def example(number: int) -> None:
+        endpoint = Endpoint(f"llm:{number}", is_shared=True)
+        for _ in range(quick.failures):
+            ticket = await tries(endpoint)
+            assert ticket is not None
+            is_slow = chance.random() < 0.5
+            await chance.choice(breakers).report(ticket, is_slow, took_s=2.0 if is_slow else 0.0)
+        for probe in range(chance.randrange(1, 4)):  # all fail but the last
+            assert await tries(endpoint) is None, "it is open"
+            await asyncio.sleep(quick.open_s * 1.2)
+            tickets = [await tries(endpoint) for _ in range(4)]
+            (ticket,) = [ticket for ticket in tickets if ticket is not None]
+            assert ticket.is_probe, probe
+            await chance.choice(breakers).report(ticket, False, took_s=0.0)
+        await asyncio.sleep(quick.open_s * 1.2)
+        healthy = await tries(endpoint)
+        assert healthy is not None
+        await chance.choice(breakers).report(healthy, True, took_s=0.0)
+        assert None not in [await tries(endpoint) for _ in range(4)], "it is closed for all"
+
+    for begin in range(0, EXAMPLES, 10):
+        async with asyncio.TaskGroup() as group:
+            for number in range(begin, begin + 10):
+                group.create_task(example(number))
 
 
 async def test_sessions_without_a_sign_of_life_expire_and_are_cleared_away(sides: tuple[Side, Side]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import httpx2
@@ -14,6 +15,7 @@ import websockets
 from tests.fleet import Fleet, Member, fleet
 from tests.serving import Client, recording, silence
 
+ATTEMPTS = 3
 WORDS = 20
 WORD_MS = 100
 SPEECH_BYTES = WORDS * WORD_MS * 48
@@ -61,12 +63,27 @@ class Stand:
         """Everybody."""
         return [*self.gateways, *self.workers.values()]
 
+    @property
+    def ears(self) -> list[Member]:
+        """Those who transcribe."""
+        return [worker for (_, roles), worker in self.workers.items() if "transcribe" in roles]
+
     def whole(self) -> None:
         """Put another in the place of everybody who is gone, and wait until all are there."""
         for place, worker in self.workers.items():
             if worker.is_gone:
                 self.workers[place] = self.fleet.worker(*place[1])
         assert all(member.url for member in self.members)
+
+    def until_held(self, queue: str, group: str) -> None:
+        """Wait until somebody has a job of this queue in its hands."""
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(ValueError, StopIteration):
+                if not self.fleet.holder(queue, group).is_gone:
+                    return
+            assert time.monotonic() < deadline, "nobody takes it"
+            time.sleep(0.02)
 
     def replace(self, role: str) -> Member:
         """Return the one worker of this role; another begins to start."""
@@ -116,6 +133,26 @@ async def test_a_voice_that_is_killed_in_mid_answer_costs_nothing_that_is_said(s
             stand.fleet.holder("speak", "tts-workers").kill()
             assert await one.answer() == ("completed", SPEECH_BYTES)
     assert [member.is_gone for member in stand.members].count(True) == 2
+
+
+async def test_a_job_whose_workers_all_die_is_given_up_with_its_reason_and_hurts_nobody_else(stand: Stand) -> None:
+    async with talk(stand.gateways[0]) as one, talk(stand.gateways[1]) as other:
+        await one.client.configure(audio={"input": {"transcription": {"model": "whisper-1"}}})
+        await one.ask(aloud=True)
+        for attempt in range(1, ATTEMPTS + 1):
+            await asyncio.to_thread(stand.until_held, "transcribe", "stt-workers")
+            stand.fleet.holder("transcribe", "stt-workers").kill()
+            if attempt == len(stand.ears):
+                more = asyncio.create_task(asyncio.to_thread(stand.whole))
+        await other.ask()
+        assert await other.answer() == ("completed", SPEECH_BYTES)
+        failed = await one.client.until("conversation.item.input_audio_transcription.failed")
+        (letter,) = stand.fleet.dead_letters("transcribe")
+        assert letter["reason"] == b"its lease ran out"
+        assert failed["error"]["message"] == f"given up after {ATTEMPTS} attempts: its lease ran out"
+        await more
+        await one.ask(aloud=True)
+        assert await one.answer() == ("completed", SPEECH_BYTES)
 
 
 async def test_an_ear_that_is_killed_at_work_costs_a_moment(stand: Stand) -> None:

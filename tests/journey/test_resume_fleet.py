@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pybase64
 import pytest
 import redis
+import websockets
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -25,8 +29,8 @@ from antiphon.wire.realtime_server import (
     ResponseOutputAudioTranscriptDelta,
     ServerEvent,
 )
-from tests.fleet import Fleet, Member, fleet
-from tests.serving import recording, silence
+from tests.fleet import DRAIN_S, Fleet, Member, fleet
+from tests.serving import Client, recording, silence
 
 WORDS, WORD_MS = 30, 100
 SPEECH_BYTES = WORDS * WORD_MS * 48
@@ -185,6 +189,66 @@ async def test_a_turn_that_is_spoken_while_its_gateway_is_killed_is_heard_whole(
     assert spoken[0] == spoken[1], "as much was heard"
 
 
+async def test_whatever_a_hundred_clients_do_a_drain_ends_in_time_and_leaves_nothing(
+    stand: Stand, gateways: list[Member]
+) -> None:
+    chance = random.Random(6)
+    ids: set[str] = set()
+    under_way = 0
+
+    async def visit(number: int, is_here: asyncio.Event) -> tuple[int, list[str]]:
+        """Do something or nothing; returns the close code, and how answers ended."""
+        nonlocal under_way
+        async with websockets.connect(f"{gateways[0].ws}/v1/realtime?model=m", max_size=None) as socket:
+            client = Client(socket)
+            ids.add((await client.until("session.created"))["session"]["id"])
+            match number % 5:
+                case 0:
+                    await client.append(recording("spk1_snt4.wav")[: chance.randrange(2, 40_000, 2)])
+                case 1:
+                    await client.say_text("tell me")
+                    await client.send("response.create")
+                    await client.until("response.created")
+                    under_way += 1
+                case 2:
+                    await client.say_text("tell me")
+                    await client.send("response.create")
+                    await client.send("response.cancel")
+                case 3:
+                    await client.configure(instructions="be kind")
+                case _:
+                    pass
+            is_here.set()
+            with contextlib.suppress(websockets.ConnectionClosed):
+                while True:
+                    await client.receive(within_s=60)
+            code = socket.close_code or 0
+            return code, [one["response"]["status"] for one in client.events if one["type"] == "response.done"]
+
+    here = [asyncio.Event() for _ in range(100)]
+    visits = [asyncio.create_task(visit(number, event)) for number, event in enumerate(here)]
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(event.wait() for event in here))
+        begin = time.monotonic()
+        assert await asyncio.to_thread(gateways[0].terminate) == 0
+        assert time.monotonic() - begin < DRAIN_S + 3
+        ended = await asyncio.gather(*visits)
+    assert {code for code, _ in ended} == {1012}
+    assert under_way == 20
+    assert [status for _, statuses in ended for status in statuses].count("completed") == under_way
+    with redis.Redis.from_url(stand.fleet.valkey.url) as client:
+        async with asyncio.timeout(20):
+            while left_behind(client, ids):
+                await asyncio.sleep(0.2)
+
+
+def left_behind(client: redis.Redis, session_ids: set[str]) -> set[str]:
+    """Return the keys of sessions; that a pipe is over is known for a while."""
+    keys = {key.decode() for key in client.keys("t:default:*")}
+    mine = {key for key in keys if any(session_id in key for session_id in session_ids)}
+    return {key for key in mine if not (key.endswith(":pipe:state") and client.hexists(key, "over"))}
+
+
 async def test_what_sessions_leave_behind_that_nobody_takes_up_is_cleared_away(
     stand: Stand, gateways: list[Member]
 ) -> None:
@@ -198,13 +262,9 @@ async def test_what_sessions_leave_behind_that_nobody_takes_up_is_cleared_away(
             with pytest.raises(SessionLost):
                 await session.until(ResponseDone)
 
-        def left() -> set[str]:  # that a pipe is over is known for a while
-            keys = {key.decode() for key in client.keys(f"t:default:*{session.id}*")}
-            return {key for key in keys if not (key.endswith(":pipe:state") and client.hexists(key, "over"))}
-
-        assert left()
+        assert left_behind(client, {session.id})
         async with asyncio.timeout(20):
-            while left():
+            while left_behind(client, {session.id}):
                 await asyncio.sleep(0.2)
         told = []
         while (message := changes.get_message(timeout=0.2)) is not None:

@@ -75,7 +75,8 @@ for class = 1, 3 do
       redis.call('HSET', job, 'owner', ARGV[3])
       redis.call('XCLAIM', stream, ARGV[1], ARGV[2], 0, entry, 'JUSTID')
       redis.call('ZADD', zset, now + ARGV[4], entry)
-      return {id, data, redis.call('HINCRBY', job, 'attempt', 1), redis.call('HGET', job, 'reason')}
+      local attempt = redis.call('HINCRBY', job, 'attempt', exhausted and 0 or 1) -- who buries it does not try it
+      return {id, data, attempt, redis.call('HGET', job, 'reason')}
     end
   end
 end
