@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,7 @@ class Fleet:
 
     def __init__(self, server: Valkey, folder: Path, settings: dict[str, object], package: Path | None) -> None:
         self.valkey = server
+        self._folder = folder
         self._members: list[Member] = []
         own = {name: value for name, value in os.environ.items() if not name.startswith("ANTIPHON_")}
         given = {f"ANTIPHON_{name.upper()}": str(value) for name, value in settings.items()}
@@ -86,6 +88,12 @@ class Fleet:
             (job,) = client.xpending_range(f"antiphon:queue:{{{queue}}}:normal", group, "-", "+", 1)
         pid = int(job["consumer"].decode().split("-")[-2])
         return next(member for member in self._members if member.process.pid == pid)
+
+    def stored_items(self, session_id: str) -> list[str]:
+        """Return the ids of the items of a session that are in the database, in order."""
+        query = "SELECT item_id FROM conversation_items WHERE session_id = ? ORDER BY position"
+        with contextlib.closing(sqlite3.connect(self._folder / "antiphon.db")) as database:
+            return [item_id for (item_id,) in database.execute(query, (session_id,))]
 
     def dead_letters(self, queue: str) -> list[dict[str, bytes]]:
         """Return the jobs of a queue that were given up, oldest first."""

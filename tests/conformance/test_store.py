@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.errors import AntiphonError, InvalidRequest
-from antiphon.ports.store import Store, StoredItem, StoredSession
+from antiphon.ports.store import Store
 from antiphon.store.sqlite import SqliteStore
 
 

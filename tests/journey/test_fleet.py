@@ -51,7 +51,14 @@ class Talk:
 class Stand:
     """Two gateways, and workers of each kind: all are there at the beginning of every test."""
 
-    CREW = (("transcribe", "score"), ("transcribe", "score"), ("respond",), ("speak",), ("speak",), ("speak",))
+    CREW = (
+        ("transcribe", "score"),
+        ("transcribe", "score"),
+        ("respond", "persist"),
+        ("speak",),
+        ("speak",),
+        ("speak",),
+    )
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -173,6 +180,21 @@ async def test_a_model_that_is_killed_in_mid_answer_ends_the_answer_and_not_the_
         assert status in ("failed", "incomplete")
         await one.ask()
         assert await one.answer() == ("completed", SPEECH_BYTES)
+
+
+async def test_what_was_said_is_in_the_database_once_though_who_writes_it_is_killed(stand: Stand) -> None:
+    async with talk(stand.gateways[0]) as one:
+        session_id = one.client.events[0]["session"]["id"]
+        said: list[str] = []
+        for number in range(30):
+            said.append(await one.client.say_text(f"number {number}"))
+            if number == 10:
+                stand.replace("persist").kill()
+    assert len(said) == len(set(said)) == 30
+    async with asyncio.timeout(20):
+        while (found := stand.fleet.stored_items(session_id)) != said:
+            assert set(found) < set(said)
+            await asyncio.sleep(0.1)
 
 
 async def test_a_redis_that_is_killed_and_comes_back_holds_everybody_up_for_a_moment(stand: Stand) -> None:

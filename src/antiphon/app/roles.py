@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from antiphon.errors import InvalidRequest
 
-Role = Literal["gateway", "transcribe", "respond", "speak", "translate", "score"]
+Role = Literal["gateway", "transcribe", "respond", "speak", "translate", "score", "persist"]
 Roles = frozenset[Role]
 
 ALL: Roles = frozenset(get_args(Role))
@@ -19,7 +19,7 @@ ENGINES: dict[Role, str] = {
     "translate": "translation",
     "score": "end_of_turn",
 }
-"""The kind of engine that a role loads."""
+"""The kind of engine that a role loads; who persists loads none."""
 
 
 def parse_roles(names: Iterable[str]) -> Roles:
@@ -42,4 +42,4 @@ def parse_roles(names: Iterable[str]) -> Roles:
 
 def engine_kinds(roles: Roles) -> frozenset[str]:
     """Return the kinds of engines that these roles load."""
-    return frozenset(ENGINES[role] for role in roles)
+    return frozenset(ENGINES[role] for role in roles if role in ENGINES)

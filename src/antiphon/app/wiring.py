@@ -33,6 +33,8 @@ from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.bus import Bus
+from antiphon.ports.store import Store
+from antiphon.store.queued import QueuedStore
 from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
 from antiphon.version import VERSION
@@ -40,6 +42,7 @@ from antiphon.wire.jobs import Queue
 from antiphon.wire.realtime_server import Leg
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 from antiphon.workers import loop
+from antiphon.workers.persist import Persister
 from antiphon.workers.respond import Responder
 from antiphon.workers.score import Scorer
 from antiphon.workers.settle import WorkerOptions
@@ -48,6 +51,8 @@ from antiphon.workers.transcribe import Transcriber
 from antiphon.workers.translate import Translator
 from antiphon.workers.verdict import RetryRule
 
+_BATCHES_AT_ONCE = 8
+"""So many batches of rows a process writes to the database in one go."""
 _RESULT_MARGIN_S = 5.0
 """Beyond the deadline of an engine's call: so late a conversation gives a job up that nobody else has."""
 
@@ -60,8 +65,11 @@ class Platform:
     roles: Roles
     engines: Engines
     shared: Shared
-    store: SqliteStore
+    store: Store
     writer: StoreWriter
+    """Takes the rows of this process's conversations: to the database, or to the queue of those who persist."""
+    database: StoreWriter
+    """Writes to the database itself; the same as `writer` in a process that shares nothing."""
     metrics: Metrics
     access: Access
     attendance: Attendance
@@ -78,7 +86,12 @@ class Platform:
 
     def legs(self) -> dict[Leg, bool]:
         """Return what conversations stand on besides engines, and whether it works."""
-        return {"redis": self.shared.checks().get("redis", True), "database": not self.writer.is_failing}
+        return {"redis": self.shared.checks().get("redis", True), "database": not self.database.is_failing}
+
+    @property
+    def writers(self) -> tuple[StoreWriter, ...]:
+        """Return both, or the one."""
+        return (self.writer,) if self.writer is self.database else (self.writer, self.database)
 
     async def drain(self) -> None:
         """Stop taking work; return when what is under way has ended, or its time is over."""
@@ -100,11 +113,12 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
     metrics = Metrics()
     async with shared(settings, clock, metrics) as own:
         made = _make(settings, clock, make_engines(settings, own.breakers), own, metrics, roles)
-        await made.store.start()
+        if roles & {"gateway", "persist"}:
+            await made.store.start()
         try:
             await made.engines.start(engine_kinds(roles))
             async with asyncio.TaskGroup() as group:
-                helpers = [group.create_task(made.writer.run(), name="store writer")]
+                helpers = [group.create_task(writer.run(), name="store writer") for writer in made.writers]
                 if "gateway" in roles:
                     helpers.append(group.create_task(made.realtime.keep_alive(), name="signs of life"))
                     helpers.append(group.create_task(made.realtime.watch_taken(), name="taken sessions"))
@@ -122,8 +136,9 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                     for work in made.work:  # what is at work is given back while there is a bus to take it
                         work.cancel()
                     await asyncio.gather(*made.work, return_exceptions=True)
-                    await own.bus.close()
                     await made.writer.drain()
+                    await own.bus.close()
+                    await made.database.drain()
                     for helper in helpers:
                         helper.cancel()
         finally:
@@ -133,8 +148,10 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
 
 def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metrics: Metrics, roles: Roles) -> Platform:
     bus = own.bus
-    store = SqliteStore(_database(settings))
-    writer = StoreWriter(store, metrics=metrics)
+    sqlite = SqliteStore(_database(settings))
+    database = StoreWriter(sqlite, metrics=metrics)
+    store: Store = QueuedStore(bus, sqlite) if settings.redis_url else sqlite
+    writer = StoreWriter(store, metrics=metrics) if settings.redis_url else database
     limiter = SlidingWindowLimiter(
         requests=settings.limit_requests_per_min, tokens=settings.limit_tokens_per_min, clock=clock
     )
@@ -176,7 +193,7 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
     )
     sockets = {"/v1/realtime": realtime, "/v1/realtime/translations": interpreting} if is_gateway else {}
     app = Doors(rest, sockets)
-    made = Platform(settings, roles, engines, own, store, writer, metrics, access, attendance, realtime, app)
+    made = Platform(settings, roles, engines, own, store, writer, database, metrics, access, attendance, realtime, app)
     return made
 
 
@@ -232,6 +249,7 @@ def _handlers(settings: Settings, made: Platform) -> list[tuple[Queue, loop.Hand
         "speak": ("speak", Speaker(engines.tts, settings.realtime_delta_ms).handle, settings.tts_workers),
         "translate": ("translate", Translator(engines.translation).handle, 1),
         "score": ("score", Scorer(engines.end_of_turn).handle, 1),
+        "persist": ("persist", Persister(made.database.write).handle, _BATCHES_AT_ONCE),
     }
     return [work for role, work in handlers.items() if role in made.roles]
 

@@ -26,7 +26,7 @@ def worker(
     Parameters
     ----------
     roles
-        What to do: transcribe, respond, speak, translate, score.
+        What to do: transcribe, respond, speak, translate, score, persist.
     host
         Address of /health, /ready and /metrics.
     port

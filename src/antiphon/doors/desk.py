@@ -15,6 +15,7 @@ from antiphon.wire.jobs import (
     LAST,
     Job,
     JobFailed,
+    Persist,
     PipeEntry,
     Queue,
     Respond,
@@ -120,6 +121,8 @@ def queue_of(work: Work) -> Queue:
             return "translate"
         case Score():
             return "score"
+        case Persist():
+            return "persist"
         case _:
             assert_never(work)
 

@@ -50,12 +50,12 @@ from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_keeper import Keeper, Ownership, jobs_of
 from antiphon.doors.realtime_outbox import Outbox
 from antiphon.doors.realtime_output import Output, said_since
+from antiphon.entities.history import StoredItem
 from antiphon.errors import NotFound
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
 from antiphon.ports.limiter import Limiter
 from antiphon.ports.sessions import Saved
-from antiphon.ports.store import StoredItem
 from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent

@@ -11,7 +11,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Media type of `Metrics.render`."""
 
 DOORS = frozenset({"realtime", "speech", "dubbing", "dialog", "captions", "admin", "health", "site"})
-QUEUES = frozenset({"transcribe", "respond", "speak", "translate", "score"})
+QUEUES = frozenset({"transcribe", "respond", "speak", "translate", "score", "persist"})
 OUTCOMES = frozenset({"done", "failed", "cancelled", "retried", "lost", "refused"})
 LEGS = frozenset({"stt", "llm", "tts", "redis", "database"})
 LIMITS = frozenset({"requests", "tokens", "connections", "handshakes", "events", "bytes"})

@@ -3,35 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class StoredSession:
-    """One session of the history. Times are seconds since the epoch, UTC."""
-
-    session_id: str
-    tenant: str
-    started_at: float
-    model: str
-    ended_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredItem:
-    """One version of one conversation item; a higher ``revision`` replaces a lower one."""
-
-    tenant: str
-    session_id: str
-    item_id: str
-    position: int
-    """Order within the session."""
-    revision: int
-    content: bytes
-    """The item as JSON, without audio."""
-    created_at: float
-    deleted: bool = False
+from antiphon.entities.history import StoredItem, StoredSession
 
 
 class Store(Protocol):

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from antiphon.ports.store import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.store.tables import conversation_items, sessions
 
 

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceEr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.errors import InvalidRequest, ProviderBusy, ProviderUnavailable
-from antiphon.ports.store import StoredItem, StoredSession
 from antiphon.resilience.backoff import Backoff
 from antiphon.store.rows import item_columns, select_items, select_sessions, session_columns, to_item, to_session
 from antiphon.store.tables import VERSION, conversation_items, metadata, sessions

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
+from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.errors import AntiphonError, Permanent, Transient
 from antiphon.observe.metrics import Metrics
-from antiphon.ports.store import Store, StoredItem, StoredSession
+from antiphon.ports.store import Store
 from antiphon.resilience.backoff import Backoff
 
 Row = StoredSession | StoredItem
@@ -49,6 +50,9 @@ class StoreWriter:
         self._filled = asyncio.Event()
         self._one_writer = asyncio.Lock()
         self._failures = 0
+        self._taken = self._settled = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        """Who waits until so many rows are settled."""
         self.dropped = 0
         """Rows that were given up so far."""
 
@@ -68,7 +72,16 @@ class StoreWriter:
             self._rows.popleft()
             self._drop(1, "store buffer is full, oldest row dropped")
         self._rows.append(row)
+        self._taken += 1
         self._filled.set()
+
+    async def write(self, rows: Sequence[Row]) -> None:
+        """Take ``rows`` and return when they are on disk, or dropped."""
+        for row in rows:
+            self.put(row)
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append((self._taken, written))
+        await written
 
     async def run(self) -> None:
         """Store rows as they come, until cancelled; call `drain` afterwards."""
@@ -106,6 +119,7 @@ class StoreWriter:
             if self._failures:
                 _log.info("store works again", failures=self._failures)
             self._failures = 0
+            self._settle(len(self._writing))
             self._writing = []
 
     async def _wait(self, error: AntiphonError) -> None:
@@ -127,8 +141,17 @@ class StoreWriter:
             self._writing = []
             self._drop(1, "row dropped, the store refuses it")
 
+    def _settle(self, rows: int) -> None:
+        """So many rows are on disk or dropped, the oldest first."""
+        self._settled += rows
+        while self._waiting and self._waiting[0][0] <= self._settled:
+            _, written = self._waiting.popleft()
+            if not written.done():
+                written.set_result(None)
+
     def _drop(self, rows: int, event: str) -> None:
         self.dropped += rows
+        self._settle(rows)
         self._metrics.error("store", "overloaded_error")
         if self.dropped & (self.dropped - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a broken store fills no log
             _log.error(event, dropped=self.dropped)

@@ -11,9 +11,10 @@ from typing import Literal
 import msgspec
 
 from antiphon.entities.chat import ChatRequest
+from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.entities.speech import Segment
 
-Queue = Literal["transcribe", "respond", "speak", "translate", "score"]
+Queue = Literal["transcribe", "respond", "speak", "translate", "score", "persist"]
 
 
 class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
@@ -65,7 +66,14 @@ class Score(msgspec.Struct, frozen=True, tag="score"):
     rate_hz: int
 
 
-Work = Transcribe | Respond | Speak | Translate | Score
+class Persist(msgspec.Struct, frozen=True, tag="persist"):
+    """Write rows of the history to the database. A row that was written before changes nothing."""
+
+    sessions: tuple[StoredSession, ...] = ()
+    items: tuple[StoredItem, ...] = ()
+
+
+Work = Transcribe | Respond | Speak | Translate | Score | Persist
 
 
 class Job(msgspec.Struct, frozen=True):

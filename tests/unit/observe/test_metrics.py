@@ -91,4 +91,4 @@ def test_two_sets_do_not_share_anything() -> None:
 
 def test_the_lists_of_labels_are_short() -> None:
     assert len(DOORS) <= 10
-    assert {"transcribe", "respond", "speak", "translate", "score"} == QUEUES
+    assert {"transcribe", "respond", "speak", "translate", "score", "persist"} == QUEUES

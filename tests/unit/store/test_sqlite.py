@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.errors import ProviderUnavailable
-from antiphon.ports.store import StoredItem, StoredSession
 from antiphon.store.sqlite import SqliteStore
 
 WRITER = """

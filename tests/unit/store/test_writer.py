@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.errors import ProviderBusy
-from antiphon.ports.store import StoredItem, StoredSession
 from antiphon.resilience.backoff import Backoff
 from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
@@ -167,4 +167,41 @@ async def test_a_full_disk_is_waited_out(store: FaultyStore) -> None:
     await store.limit_pages(10_000)
     await emptied(writer)
     assert await stored(store) == list(range(50))
+    running.cancel()
+
+
+async def test_who_waits_for_rows_is_told_when_they_are_on_disk_and_not_before(store: FaultyStore) -> None:
+    store.failing = True
+    writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
+    running = asyncio.ensure_future(writer.run())
+    first = asyncio.ensure_future(writer.write([item(1), item(2)]))
+    second = asyncio.ensure_future(writer.write([item(3)]))
+    await asyncio.sleep(0.05)
+    assert not first.done()
+    assert not second.done()
+    store.failing = False
+    async with asyncio.timeout(5):
+        await asyncio.gather(first, second)
+    assert await stored(store) == [1, 2, 3]
+    running.cancel()
+
+
+async def test_who_waits_for_rows_that_are_refused_for_good_waits_no_longer(store: FaultyStore) -> None:
+    writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
+    running = asyncio.ensure_future(writer.run())
+    async with asyncio.timeout(5):
+        await writer.write([item(1), replace(item(2), content=b"\xff"), item(3)])
+    assert await stored(store) == [1, 3]
+    running.cancel()
+
+
+async def test_who_no_longer_waits_does_not_hold_up_the_others(store: FaultyStore) -> None:
+    writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
+    gone = asyncio.ensure_future(writer.write([item(1)]))
+    await asyncio.sleep(0)
+    gone.cancel()
+    running = asyncio.ensure_future(writer.run())
+    async with asyncio.timeout(5):
+        await writer.write([item(2)])
+    assert await stored(store) == [1, 2]
     running.cancel()

@@ -28,6 +28,7 @@ GROUPS: dict[Queue, str] = {
     "speak": "tts-workers",
     "translate": "translation-workers",
     "score": "turn-workers",
+    "persist": "persist-workers",
 }
 """Consumer groups."""
 QUEUES: tuple[Queue, ...] = get_args(Queue)
