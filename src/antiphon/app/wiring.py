@@ -251,7 +251,8 @@ def _handlers(settings: Settings, made: Platform) -> list[tuple[Queue, loop.Hand
         "score": ("score", Scorer(engines.end_of_turn).handle, 1),
         "persist": ("persist", Persister(made.database.write).handle, _BATCHES_AT_ONCE),
     }
-    return [work for role, work in handlers.items() if role in made.roles]
+    is_shared = made.writer is not made.database
+    return [work for role, work in handlers.items() if role in made.roles and (is_shared or role != "persist")]
 
 
 async def _worker(

@@ -15,6 +15,7 @@ from antiphon.doors.errors_http import error_answer
 from antiphon.doors.sockets import socket_of
 from antiphon.errors import AntiphonError, Overloaded
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.trace import sent_with, tracing
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -62,6 +63,7 @@ class Connection:
     def __init__(self, scope: Scope, receive: Receive, send: SendAsgi, observe: Callable[[float], None]) -> None:
         self._observe = observe
         self._socket = socket_of(scope)
+        self._traceparent = sent_with(scope["headers"])
         self._receive = receive
         self._send = send
         self._link: AnyLink | None = None
@@ -89,14 +91,14 @@ class Connection:
         self, make_link: Callable[[asyncio.TaskGroup], AnyLink], *, session_id: str, tenant: str, key_id: str
     ) -> None:
         """Serve until one side has had enough."""
-        log = _log.bind(session_id=session_id, tenant_id=tenant)
-        log.info("session opened", key_id=key_id)
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._link = make_link(group)
-                await self._serve(self._link, group)
-        finally:
-            log.info("session closed", code=self.code)
+        with tracing(self._traceparent, session_id=session_id, tenant_id=tenant, correlation_id=session_id):
+            _log.info("session opened", key_id=key_id)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    self._link = make_link(group)
+                    await self._serve(self._link, group)
+            finally:
+                _log.info("session closed", code=self.code)
 
     async def _serve(self, link: AnyLink, group: asyncio.TaskGroup) -> None:
         try:

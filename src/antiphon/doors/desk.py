@@ -10,6 +10,7 @@ from antiphon import errors
 from antiphon.clock import Clock
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
 from antiphon.ids import new_id
+from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     LAST,
@@ -79,6 +80,7 @@ class Desk:
             output=f"t:{tenant}:job:{{{job_id}}}",
             tenant=tenant,
             correlation_id=correlation_id or job_id,
+            traceparent=traceparent(),
             deadline_s=self._clock.wall() + timeout_s,
         )
         ended = False

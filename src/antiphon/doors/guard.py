@@ -10,6 +10,7 @@ from antiphon.doors.errors_http import error_answer
 from antiphon.errors import AntiphonError, Forbidden
 from antiphon.ids import new_id
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.trace import sent_with, tracing
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -45,8 +46,10 @@ class Guard:
                 return
             state = scope.setdefault("state", {})
             state["request_id"] = answer.request_id
-            state["identity"] = self._admit(scope)
-            await self._app(scope, receive, answer)
+            identity = state["identity"] = self._admit(scope)
+            trace, tenant = sent_with(scope["headers"]), identity.tenant
+            with tracing(trace, tenant_id=tenant, correlation_id=answer.request_id):
+                await self._app(scope, receive, answer)
         except AntiphonError as error:
             self._metrics.error(_door(scope["path"]), error.type)
             await answer.refuse(error)

@@ -11,6 +11,7 @@ from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartSpeech, StartTranscription
 from antiphon.doors.realtime_audio import PCM_HZ, Clip
 from antiphon.errors import Overloaded, ProviderUnavailable
+from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus, Keep, Reader
 from antiphon.wire.jobs import (
     AnswerDone,
@@ -118,6 +119,7 @@ class JobDesk:
             session_id=self._session_id,
             epoch=self._epoch,
             correlation_id=self._session_id,
+            traceparent=traceparent(),
             deadline_s=self._clock.wall() + (ANSWER_S if queue in ("respond", "speak") else self._timeout_s),
         )
         self.pending[job.id] = job

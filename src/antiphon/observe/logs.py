@@ -136,7 +136,7 @@ class _Stamp:
 
     def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
         event.setdefault("service", self._service)
-        for field in ("tenant_id", "session_id", "correlation_id"):
+        for field in ("tenant_id", "session_id", "correlation_id", "trace_id"):
             event.setdefault(field, "")
         return event
 

@@ -91,6 +91,8 @@ class Job(msgspec.Struct, frozen=True):
     epoch: int = 0
     """Fencing number of the session's owner; results under an older epoch are refused."""
     correlation_id: str = ""
+    traceparent: str = ""
+    """W3C trace context of whoever asked; empty where there is none."""
     deadline_s: float = 0.0
     """Wall clock after which the result is worthless; 0 is never."""
     priority: int = 0

@@ -12,6 +12,7 @@ import structlog
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import AntiphonError, LeaseLost, ProviderTimeout, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.trace import tracing
 from antiphon.ports.bus import Attempt, Bus, Lease
 from antiphon.wire.jobs import LAST, Job, PipeEntry, Queue
 from antiphon.workers.settle import Settler, WorkerOptions
@@ -163,14 +164,16 @@ class _Worker:
 
     async def _attempt(self, job: Job, output: _Output) -> BaseException | None:
         """Run the handler; what goes wrong is returned, so that it does not end the worker."""
-        try:
-            await output.begin()
-            await self._handler(job, output.emit, self._bus)
-        except AntiphonError as error:
-            return error
-        except Exception as error:  # noqa: BLE001 - the outermost loop: a handler's bug must not end the worker
-            _log.exception("handler failed unexpectedly", job_id=job.id, queue=job.queue, tenant_id=job.tenant)
-            return error
+        who = {"session_id": job.session_id, "tenant_id": job.tenant, "correlation_id": job.correlation_id}
+        with tracing(job.traceparent, job_id=job.id, **who):
+            try:
+                await output.begin()
+                await self._handler(job, output.emit, self._bus)
+            except AntiphonError as error:
+                return error
+            except Exception as error:  # noqa: BLE001 - the outermost loop: a handler's bug must not end the worker
+                _log.exception("handler failed unexpectedly", job_id=job.id, queue=job.queue)
+                return error
         return None
 
     async def _supervise(

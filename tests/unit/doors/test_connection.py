@@ -15,6 +15,7 @@ from antiphon.doors.connection import Attendance, Connection, refuse
 from antiphon.doors.sockets import SOCKET
 from antiphon.errors import Overloaded, RateLimited, Unauthenticated
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.trace import traceparent
 from tests.virtual_time import on_virtual_time
 
 
@@ -101,7 +102,7 @@ class Stage:
         self.link: Echo | None = None
         self._attendance = attendance
         self._fails_at = fails_at
-        self._scope = {"extensions": {} if socket is None else {SOCKET: socket}}
+        self._scope = {"headers": [], "extensions": {} if socket is None else {SOCKET: socket}}
         self.connection: Connection | None = None
 
     async def run(self) -> None:
@@ -184,7 +185,7 @@ async def test_a_link_that_fails_is_closed_all_the_same(where: str) -> None:
 
 async def test_a_frame_goes_through_the_servers_own_socket_where_there_is_one() -> None:
     peer, socket = Peer(), Socket()
-    with attendance().connect({"extensions": {SOCKET: socket}}, peer.receive, peer.send) as connection:
+    with attendance().connect({"headers": [], "extensions": {SOCKET: socket}}, peer.receive, peer.send) as connection:
         assert connection.write(b"quick")
         socket.takes = False
         assert not connection.write(b"later")
@@ -196,7 +197,7 @@ async def test_a_frame_goes_through_the_servers_own_socket_where_there_is_one() 
 
 async def test_without_such_a_socket_every_frame_has_to_wait() -> None:
     peer = Peer()
-    with attendance().connect({}, peer.receive, peer.send) as connection:
+    with attendance().connect({"headers": []}, peer.receive, peer.send) as connection:
         assert not connection.write(b"quick")
         await connection.send_text("später".encode())
         connection.give_up()
@@ -266,7 +267,7 @@ async def test_a_drain_has_an_end_also_when_an_answer_has_none(clock: VirtualClo
 @on_virtual_time
 async def test_a_drain_does_not_wait_for_a_connection_that_cannot_be_closed(clock: VirtualClock) -> None:
     everyone = attendance(clock)
-    with everyone.connect({}, Peer().receive, Peer().send) as connection:
+    with everyone.connect({"headers": []}, Peer().receive, Peer().send) as connection:
         begin = clock.now()
         await everyone.drain(1.0)
         assert 3.0 <= clock.now() - begin < 4.0
@@ -295,3 +296,20 @@ async def test_a_refused_handshake_is_a_real_http_answer(error: Any, status: int
     told = json.loads(body["body"])["error"]
     assert (told["message"], told["type"], told["code"]) == (error.message, error.type, error.code)
     assert int(dict(start["headers"])[b"content-length"]) == len(body["body"])
+
+
+async def test_what_a_connection_leads_to_belongs_to_the_trace_of_its_handshake() -> None:
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    found: list[str] = []
+    scope = {"headers": [(b"traceparent", given.encode())]}
+    peer = Peer()
+    with attendance().connect(scope, peer.receive, peer.send) as connection:
+
+        def make(group: asyncio.TaskGroup) -> Echo:
+            found.append(traceparent())
+            connection.hang_up(1000, "enough")
+            return Echo(connection)
+
+        await connection.run(make, session_id="sess_1", tenant="default", key_id="key_1")
+    assert [header[:36] for header in found] == [given[:36]]
+    assert traceparent() == ""

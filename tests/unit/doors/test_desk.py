@@ -16,6 +16,7 @@ from antiphon.wire.jobs import (
     AudioReady,
     Job,
     JobFailed,
+    Persist,
     Respond,
     Score,
     Speak,
@@ -31,8 +32,8 @@ JOB = Job("job_1", "speak", Speak("x"), "out")
 
 
 def test_each_kind_of_work_has_its_queue() -> None:
-    works = (Transcribe(b"", 1), Respond(ChatRequest(())), Speak("x"), Translate("x", "de"), Score(b"", 1))
-    assert [queue_of(work) for work in works] == ["transcribe", "respond", "speak", "translate", "score"]
+    works = (Transcribe(b"", 1), Respond(ChatRequest(())), Speak("x"), Translate("x", "de"), Score(b"", 1), Persist())
+    assert [queue_of(work) for work in works] == ["transcribe", "respond", "speak", "translate", "score", "persist"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from antiphon.doors.realtime_audio import Clip
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.entities.speech import Segment
+from antiphon.observe.trace import tracing
 from antiphon.ports.bus import Lease
 from antiphon.wire import jobs
 from antiphon.wire.jobs import (
@@ -228,3 +229,10 @@ async def test_a_speaker_that_no_queue_took_leaves_no_pipe() -> None:
     (failed,) = stage.refused
     assert failed.job_id == "sess_1.job_9"
     assert "job_9" not in stage.desk._speech_pipes
+
+
+async def test_jobs_belong_to_the_trace_that_they_are_made_in(stage: Stage) -> None:
+    with tracing("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
+        made = stage.desk.answering(ANSWER)
+    assert [job.traceparent[:36] for job in made] == ["00-4bf92f3577b34da6a3ce929d0e0e4736-"] * 2
+    assert len({job.traceparent for job in made}) == 2

@@ -51,6 +51,7 @@ def test_a_json_line_has_every_field_that_is_searched_by() -> None:
         "tenant_id": "t",
         "session_id": "s",
         "correlation_id": "c",
+        "trace_id": "",
         "message": "job failed",
     }
 

@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 
 import structlog
+from msgspec.structs import replace
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.errors import ProviderBusy, ProviderRejected
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus
 from antiphon.resilience.backoff import Backoff
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Speak, SpeechDone, TextReady
@@ -508,3 +510,23 @@ async def test_when_everything_fails_the_budget_ends_the_retries_and_successes_e
         starts, works = 0, False
         await work("one more")
         assert starts == 1 + 2, "its two retries were earned"
+
+
+@on_virtual_time
+async def test_what_a_handler_asks_for_belongs_to_the_trace_of_its_job(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    seen: list[tuple[str, dict[str, object]]] = []
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        seen.append((traceparent(), structlog.contextvars.get_contextvars()))
+        await speak(job, emit, bus)
+
+    async with stage.working(handle):
+        await stage.bus.submit(replace(job(), traceparent=given, session_id="sess_1"))
+        await stage.results()
+    ((header, fields),) = seen
+    assert header[:36] == given[:36]
+    assert header != given
+    assert (fields["trace_id"], fields["session_id"], fields["job_id"]) == (given[3:35], "sess_1", "a")
+    assert traceparent() == ""
