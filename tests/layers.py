@@ -17,7 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("unit", "conformance", "contract", "journey", "chaos", "fuzz", "clients")
-SHARED: dict[str, str] = {"unit": "load", "contract": "load", "conformance": "loadfile", "journey": "loadfile"}
+SHARED: dict[str, str] = {
+    "unit": "load",
+    "contract": "load",
+    "conformance": "loadfile",
+    "journey": "loadfile",
+    "chaos": "loadfile",
+    "fuzz": "loadfile",
+}
 """Layers that two processes take together, and how: test by test, or by files whose tests share servers."""
 LAST_JOURNEY = ROOT / "tests" / "journey" / "test_zz_every_event_was_sent.py"
 """Looks back on all journeys, whichever process they ran in."""

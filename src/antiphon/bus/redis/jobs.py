@@ -161,6 +161,7 @@ class RedisJobs:
         with self._inbox.watch(queue_channel(queue)) as event:
             while not self.closed:
                 async with line:  # one of those who wait asks, or each job would wake them all
+                    await asyncio.sleep(0)  # the handler of the job before begins first
                     lease, due_s = await self._claim(queue, consumer)
                     while lease is None and not self.closed:
                         await woken(event, due_s)
