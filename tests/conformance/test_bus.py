@@ -195,6 +195,20 @@ async def test_a_released_job_comes_back_at_once_with_the_next_attempt(bus: AnyB
     assert (await claim(bus)).job.attempt == 2
 
 
+async def test_a_job_that_is_given_back_untouched_has_as_many_attempts_as_before(bus: AnyBus) -> None:
+    await bus.submit(job("a"))
+    for _ in range(ATTEMPTS + 2):
+        lease = await claim(bus)
+        assert lease.job.attempt == 1
+        await lease.release("the worker was stopped", counts=False)
+    for attempt in range(1, ATTEMPTS + 1):
+        lease = await claim(bus)
+        assert lease.job.attempt == attempt
+        await lease.release("busy")
+    (letter,) = await dead(bus)
+    assert letter.reason == "busy"
+
+
 async def test_a_released_job_keeps_its_age(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     lease = await claim(bus)

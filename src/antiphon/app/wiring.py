@@ -86,7 +86,9 @@ class Platform:
 
     def legs(self) -> dict[Leg, bool]:
         """Return what conversations stand on besides engines, and whether it works."""
-        return {"redis": self.shared.checks().get("redis", True), "database": not self.database.is_failing}
+        has_redis = self.shared.checks().get("redis", True)
+        is_full = self.writer.is_failing and has_redis  # else it is Redis that does not take the rows
+        return {"redis": has_redis, "database": not (self.database.is_failing or is_full)}
 
     @property
     def writers(self) -> tuple[StoreWriter, ...]:
@@ -136,9 +138,8 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                     for work in made.work:  # what is at work is given back while there is a bus to take it
                         work.cancel()
                     await asyncio.gather(*made.work, return_exceptions=True)
-                    await made.writer.drain()
+                    await made.writer.drain()  # rows of the queue that are not written yet are in the queue
                     await own.bus.close()
-                    await made.database.drain()
                     for helper in helpers:
                         helper.cancel()
         finally:

@@ -157,11 +157,14 @@ class JobQueues:
         self._leased[record.id] = record
         self._arm(record.due)
 
-    def release(self, lease: EmbeddedLease, reason: str, delay_s: float) -> None:
+    def release(self, lease: EmbeddedLease, reason: str, delay_s: float, *, counts: bool = True) -> None:
         """Queue the job again after ``delay_s``; bury it when this was its last attempt."""
-        if not self._holds(lease) or self._ends(lease.record, lease.job, reason):
+        if not self._holds(lease):
             return
         record = lease.record
+        record.deliveries -= not counts
+        if self._ends(record, lease.job, reason):
+            return
         self._unlease(record)
         if delay_s > 0:
             due = self._clock.now() + delay_s

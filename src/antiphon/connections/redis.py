@@ -26,6 +26,7 @@ _PAUSE_S = 0.5
 """Longest pause between two attempts to reach Redis; with full jitter half of it on average."""
 _SILENT_S = 2.0
 """A subscription without a message for so long is asked whether it is still there."""
+_SHORT_PATIENCE_S = 1.0
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, exceptions.ReadOnlyError)
 _SCHEMES = "redis://, rediss://, unix://, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT"
 
@@ -105,11 +106,13 @@ class RedisConnection:
                 async with asyncio.timeout(self._patience_s):  # who takes the connection may never say a word
                     await client.initialize()  # a cluster's chooses a node for the subscription, and has to know some
                     await pubsub.subscribe(*channels)
-                self._note(listens=True)
+                self._note(answers=True, listens=True)
                 yield None
                 failures = 0
                 async for heard in _messages(pubsub):
-                    yield heard
+                    self._note(answers=True, listens=True)
+                    if heard is not None:
+                        yield heard
             except (exceptions.RedisError, OSError) as error:
                 failures += 1
                 self._note(listens=False)
@@ -123,7 +126,8 @@ class RedisConnection:
     @asynccontextmanager
     async def _patience(self) -> AsyncGenerator[None]:
         try:
-            async with asyncio.timeout(self._patience_s):
+            # who is known to be away is not waited for again
+            async with asyncio.timeout(self._patience_s if self._answers else min(self._patience_s, _SHORT_PATIENCE_S)):
                 yield
         except (exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError
             self._note(answers=isinstance(error, exceptions.ResponseError))
@@ -135,8 +139,8 @@ class RedisConnection:
         await _close(self._client)
 
 
-async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str]]:
-    """Yield what comes; a connection on which not even a pong comes raises `ConnectionError`."""
+async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str] | None]:
+    """Yield what comes, None for a pong; a connection on which not even that comes raises `ConnectionError`."""
     is_asked = False
     while True:
         message = await pubsub.get_message(timeout=_SILENT_S)
@@ -146,6 +150,8 @@ async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str]]:
             await pubsub.ping()
         elif message["type"] == "message":
             yield message["channel"].decode(), message["data"].decode()
+        elif message["type"] == "pong":
+            yield None
         is_asked = message is None
 
 

@@ -5,10 +5,12 @@ A turn never ends in an ``error`` event for it: some clients end on any error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from antiphon.conversation import history
 from antiphon.conversation.effects import LegChanged
 from antiphon.conversation.inputs import Failed
-from antiphon.conversation.state import ResponseState
+from antiphon.conversation.state import Record, ResponseState
 from antiphon.conversation.step import Step
 from antiphon.wire.realtime_server import Degraded, Leg, Mode, Recovered
 from antiphon.wire.realtime_session import ToolChoiceFunction
@@ -23,10 +25,10 @@ MODES: dict[Leg, Mode] = {
 """How a conversation goes on without each leg."""
 INCLUDE = "antiphon.degraded"
 
-_OUTAGES = frozenset({"api_error", "overloaded_error", "timeout_error", "rate_limit_error"})
-"""Errors that lie with a service; what lies with the request says nothing of it."""
 _WORKER_GONE = frozenset({"worker_lost", "worker_stopped"})
 """Another worker takes the next job: nothing is down."""
+_OF_REDIS = "redis_unavailable"
+_SENTENCE_ENDS = ".!?\n。！？"
 _MOST_HEARD = 200
 """Characters of what was understood that an apology repeats."""
 
@@ -45,9 +47,9 @@ def seen(step: Step, leg: Leg, *, is_down: bool) -> None:
 
 
 def failed(step: Step, leg: Leg, event: Failed) -> bool:
-    """Note that a job has failed; False when that says nothing of its leg."""
-    is_outage = event.error_type in _OUTAGES and event.code not in _WORKER_GONE
-    if is_outage:
+    """Note that a job has failed; False when a further one may well succeed, or it lies with the request."""
+    is_outage = event.transient and event.code not in _WORKER_GONE
+    if is_outage and event.code != _OF_REDIS:  # a leg of its own
         seen(step, leg, is_down=True)
     return is_outage
 
@@ -64,14 +66,15 @@ def is_told(step: Step) -> bool:
     return INCLUDE in (step.state.session.include or ())
 
 
-def apology(step: Step, response: ResponseState) -> str:
-    """Return what is said in place of an answer; empty where only a model's own answer is of use."""
+def apology(step: Step, response: ResponseState, records: Sequence[Record]) -> str:
+    """Return what is said in place of the answer to ``records``; empty where only a model's own answer is of use."""
     is_forced = response.tool_choice == "required" or isinstance(response.tool_choice, ToolChoiceFunction)
     if response.conversation_id is None or is_forced:
         return ""
     text = step.state.rules.apology
-    heard = history.last_said(step.state.records)
+    heard = history.last_said(records)
     if heard:
         return text.replace("{heard}", heard if len(heard) <= _MOST_HEARD else f"{heard[:_MOST_HEARD].rstrip()} …")
-    before, _, _ = text.partition("{heard}")
-    return before if before == text else before[: before.rfind(". ") + 1]
+    before, placeholder, _ = text.partition("{heard}")
+    whole = max(before.rfind(end) for end in _SENTENCE_ENDS) + 1 if placeholder else len(text)
+    return before[:whole].rstrip() or text.replace("{heard}", "…")

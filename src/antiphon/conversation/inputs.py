@@ -117,6 +117,8 @@ class Failed(Input, frozen=True, tag="failed"):
     error_type: str
     code: str | None
     message: str
+    transient: bool = True
+    """False where the same would fail again: it lies with the request, or with us."""
 
 
 class Unsent(Input, frozen=True, tag="unsent"):

@@ -356,15 +356,16 @@ def _worker(step: Step, event: WorkerInput) -> None:
 def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
     match event:
         case AudioMade():
+            degraded.seen(step, "tts", is_down=False)
             output.more_audio(step, found, event)
         case TextMade():
+            degraded.seen(step, "llm", is_down=False)
             output.more_text(step, found, event)
         case CallMade():
             output.more_call(step, found, event)
         case SentenceMade():
             output.sentence_done(step, found)
         case SpeechMade():
-            degraded.seen(step, "tts", is_down=False)
             output.speech_done(step, found, event)
         case AnswerMade():
             degraded.seen(step, "llm", is_down=False)

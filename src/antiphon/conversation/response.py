@@ -249,7 +249,7 @@ def failed(step: Step, response: ResponseState, event: Failed) -> None:
     if response.answered:  # its words are all here: the job was done once more, in vain
         return
     if not response.outputs and degraded.failed(step, "llm", event):
-        text = degraded.apology(step, response)
+        text = degraded.apology(step, response, scope(step, response))
         if text:
             _apologise(step, response, text)
             return
@@ -258,7 +258,7 @@ def failed(step: Step, response: ResponseState, event: Failed) -> None:
 
 
 def _apologise(step: Step, response: ResponseState, text: str) -> None:
-    """Say this in place of an answer that no model could give. It ends as any answer, and costs nothing."""
+    """Say this in place of an answer that no model could give. It ends as any answer; no model has written it."""
     state = step.state
     state.jobs.pop(response.job_id, None)
     waits = state.jobs.pop(response.speak_job_id, None)

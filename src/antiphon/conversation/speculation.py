@@ -86,7 +86,7 @@ def adopt(step: Step, record: Record) -> bool:
         return False
     if guess.text is None:
         step.state.speculation = None
-        step.state.jobs[guess.transcribe_job] = Owner("item", str(record.item.id))
+        step.hand_over(guess.transcribe_job, "item", str(record.item.id))
         record.hearing = "pending"
         hearing.more(step, record, guess.heard)
         return True
@@ -109,5 +109,5 @@ def take(step: Step) -> list[WorkerInput]:
     answer.asked_tokens = guess.asked_tokens
     answer.input_audio_ticks = sum(record.input_ticks for record in response.scope(step, answer))
     for job_id in filter(None, (guess.job_id, guess.speak_job_id)):
-        state.jobs[job_id] = Owner("response", answer.id)
+        step.hand_over(job_id, "response", answer.id)
     return guess.held

@@ -50,6 +50,11 @@ class Step:
         self.state.jobs[job_id] = Owner(kind, owner_id, self.now + patience_s if patience_s else 0.0)
         return job_id
 
+    def hand_over(self, job_id: str, kind: OwnerKind, owner_id: str) -> None:
+        """The results of a job are for somebody else from now on; it is due as before."""
+        due = self.state.jobs[job_id].due if job_id in self.state.jobs else 0.0
+        self.state.jobs[job_id] = Owner(kind, owner_id, due)
+
     def owner(self, job_id: str, kind: OwnerKind) -> str | None:
         """Return the id of a job's owner of this kind; None for a job of another kind, or one that does not count."""
         owner = self.state.jobs.get(job_id)

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from antiphon import ids
-from antiphon.conversation import inputs, snapshot
+from antiphon.conversation import snapshot
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.resumption import number_of, speakers
 from antiphon.conversation.session import Defaults, describe
@@ -132,15 +132,11 @@ class RealtimeDoor:
 
     async def watch_legs(self, checks: Callable[[], Mapping[Leg, bool]]) -> None:
         """Tell all conversations, endlessly, when something that the server stands on fails or works again."""
-        was_down: set[Leg] = set()
         while True:
             await asyncio.sleep(_LOOK_S)
             found = checks()
-            is_down: set[Leg] = {leg for leg, works in found.items() if not works}
-            for leg in is_down | was_down:
-                for link in list(self._links.values()):
-                    link.tell_from_callback(inputs.LegSeen(leg, leg in is_down))
-            was_down = is_down
+            for link in list(self._links.values()):
+                link.see(found)
 
     async def watch_taken(self) -> None:
         """Hang up, endlessly, where another connection has taken a session up."""

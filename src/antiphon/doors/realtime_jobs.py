@@ -11,7 +11,7 @@ from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartSpeech, StartTranscription
 from antiphon.doors.realtime_audio import PCM_HZ, Clip
 from antiphon.errors import Overloaded, ProviderUnavailable
-from antiphon.observe.trace import traceparent
+from antiphon.observe import trace
 from antiphon.ports.bus import Bus, Keep, Reader
 from antiphon.wire.jobs import (
     AnswerDone,
@@ -61,6 +61,7 @@ class JobDesk:
         self._epoch = epoch
         self._timeout_s = timeout_s
         self._on_refused = on_refused
+        self._trace = trace.present()
         self._pipe = f"t:{tenant}:session:{{{session_id}}}"
         self.pending: dict[str, Job] = {}
         """Jobs that were made and are perhaps not submitted yet."""
@@ -119,7 +120,7 @@ class JobDesk:
             session_id=self._session_id,
             epoch=self._epoch,
             correlation_id=self._session_id,
-            traceparent=traceparent(),
+            traceparent="" if self._trace is None else self._trace.header(),
             deadline_s=self._clock.wall() + (ANSWER_S if queue in ("respond", "speak") else self._timeout_s),
         )
         self.pending[job.id] = job
@@ -196,7 +197,7 @@ class JobDesk:
             case ScoreReady():
                 return inputs.TurnScored(job_id, entry.probability)
             case JobFailed():
-                return inputs.Failed(job_id, entry.error_type, entry.code, entry.message)
+                return inputs.Failed(job_id, entry.error_type, entry.code, entry.message, entry.transient)
             case _:
                 return None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,7 @@ from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry, ScoreReady
-from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, SessionCreated
+from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, Leg, SessionCreated
 
 _log = structlog.get_logger("antiphon.gateway")
 
@@ -146,6 +147,8 @@ class Link:
         resumption: Resumption | None = None,
     ) -> None:
         self.machine = machine
+        self._context = contextvars.copy_context()
+        """Of the connection: what a callback leads to belongs to its trace."""
         self._epoch = epoch
         self._resumption = resumption
         self._is_closed = False
@@ -269,7 +272,15 @@ class Link:
     def tell_from_callback(self, event: inputs.AnyInput) -> None:
         """As `tell`, outside of the connection's tasks: what goes wrong ends this connection, and no other."""
         with self._ends_group:
-            self.tell(event)
+            self._context.copy().run(self.tell, event)
+
+    def see(self, legs: Mapping[Leg, bool]) -> None:
+        """Tell the conversation what it does not know yet of what the server stands on."""
+        if self._resumption is not None:  # it has to become what it was first
+            return
+        for leg, works in legs.items():
+            if (leg in self.machine.state.down) == works:
+                self.tell_from_callback(inputs.LegSeen(leg, is_down=not works))
 
     def _refuse(self, text: str, code: str | None, param: str | None, event_id: str | None) -> None:
         """Answer what never reached the machine."""
@@ -495,6 +506,8 @@ class Link:
     def _count(self, effect: Charge | LegChanged) -> None:
         if isinstance(effect, Charge):
             self._services.limiter.charge(self._tenant, requests=effect.requests, tokens=effect.tokens)
+            return
+        if self._replays:  # the door before us has counted it
             return
         self._services.metrics.leg(effect.leg, is_down=effect.is_down)
         log = _log.bind(session_id=self._session_id, tenant_id=self._tenant, leg=effect.leg, mode=effect.mode)

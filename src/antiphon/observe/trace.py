@@ -16,20 +16,27 @@ _SAMPLED = "01"
 
 
 @dataclass(frozen=True, slots=True)
-class _Trace:
+class Trace:
+    """One trace."""
+
     trace_id: str
+    """32 hexadecimal digits."""
     flags: str = _SAMPLED
 
+    def header(self) -> str:
+        """Return the ``traceparent`` for whoever is asked next, under a span of its own."""
+        return f"00-{self.trace_id}-{secrets.token_hex(8)}-{self.flags}"
 
-_current: ContextVar[_Trace | None] = ContextVar("antiphon_trace", default=None)
+
+_current: ContextVar[Trace | None] = ContextVar("antiphon_trace", default=None)
 
 
-def _parse(header: str) -> _Trace | None:
+def _parse(header: str) -> Trace | None:
     """Return the trace of a ``traceparent`` header; None for one that breaks the rules, whose trace begins anew."""
     found = _FORM.fullmatch(header.strip())
     if found is None or not int(found[1], 16) or not int(found[2], 16):
         return None
-    return _Trace(found[1], found[3])
+    return Trace(found[1], found[3])
 
 
 @contextmanager
@@ -38,7 +45,7 @@ def tracing(traceparent: str, **fields: str) -> Generator[None]:
 
     Tasks that begin in the block take it along.
     """
-    trace = _parse(traceparent) or _Trace(secrets.token_hex(16))
+    trace = _parse(traceparent) or Trace(secrets.token_hex(16))
     token = _current.set(trace)
     try:
         with structlog.contextvars.bound_contextvars(trace_id=trace.trace_id, **fields):
@@ -52,7 +59,12 @@ def sent_with(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return next((value.decode("latin-1") for name, value in headers if name == b"traceparent"), "")
 
 
+def present() -> Trace | None:
+    """Return the trace that runs here; None outside of any."""
+    return _current.get()
+
+
 def traceparent() -> str:
-    """Return the header for whoever is asked next, under a span of its own; empty outside of any trace."""
-    trace = _current.get()
-    return "" if trace is None else f"00-{trace.trace_id}-{secrets.token_hex(8)}-{trace.flags}"
+    """Return the header for whoever is asked next; empty outside of any trace."""
+    trace = present()
+    return "" if trace is None else trace.header()

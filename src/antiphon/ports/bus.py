@@ -38,8 +38,11 @@ class Lease(Protocol):
         """The work is done and its results are written; the job is never delivered again. Idempotent."""
         ...
 
-    async def release(self, reason: str, *, delay_s: float = 0.0) -> None:
-        """Give the job back for another attempt after ``delay_s``; a lost lease changes nothing."""
+    async def release(self, reason: str, *, delay_s: float = 0.0, counts: bool = True) -> None:
+        """Give the job back for another attempt after ``delay_s``; a lost lease changes nothing.
+
+        With ``counts`` False this one was none: nothing of it is known, and the job has as many left as before.
+        """
         ...
 
     async def bury(self, reason: str) -> None:

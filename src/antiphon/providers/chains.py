@@ -7,8 +7,9 @@ none in time; after it the error rises. An engine whose circuit is open is passe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -18,7 +19,7 @@ from antiphon.clock import Clock, SystemClock
 from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatEvent, ChatRequest
 from antiphon.entities.speech import Pcm, Segment, SpeechChunk, Transcript
-from antiphon.errors import AntiphonError, ProviderUnavailable, WeightsMissing
+from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, WeightsMissing
 from antiphon.ports.breakers import Breakers, Endpoint, Ticket
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.llm import LanguageModel
@@ -26,7 +27,6 @@ from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.ports.translation import Translation
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.ports.vad import VoiceActivity, VoiceStream
-from antiphon.providers.deadline import deadline
 from antiphon.providers.extras import install_hint
 from antiphon.resilience.breaker import blame
 from antiphon.resilience.failover import Failover, moves_on
@@ -137,17 +137,13 @@ class Chain(Generic[E]):
     async def _stream(self, call: Callable[[E], AsyncIterator[T]]) -> AsyncIterator[T]:
         """Relay one engine's results; the next engine is asked when one fails before its first."""
         failure: AntiphonError | None = None
-        order = self._failover.order(self._clock.now())
-        for place, index in enumerate(order, 1):
-            try:
-                ticket = await self._admit(index)
-            except ProviderUnavailable:
-                continue  # its circuit is open
+        queue = _Queue(self._failover.order(self._clock.now()), self._admit)
+        while (turn := await queue.next()) is not None:
+            index, ticket = turn
             attempt = _Attempt(self._clock)
             try:
                 async with self._reporting(ticket, attempt), _closing(call(self._engines[index])) as results:
-                    async with self._patience(index, is_last=place == len(order)):
-                        first = await anext(results, _NOTHING)
+                    first = await self._first(index, results, queue)
                     if not isinstance(first, _Nothing):
                         attempt.deliver()
                         yield first
@@ -163,12 +159,23 @@ class Chain(Generic[E]):
                 return
         raise failure or self._all_refused()
 
-    def _patience(self, index: int, *, is_last: bool) -> AbstractAsyncContextManager[None]:
-        """Bound the wait for a service's first result while another engine waits; what runs here works, and may."""
+    async def _first(self, index: int, results: AsyncIterator[T], queue: _Queue) -> T | _Nothing:
+        """Return the first result. Raises `ProviderTimeout` for a service that takes long while another engine may go.
+
+        What runs here works and has all its time, and so has what answers in one piece: it grows with its question.
+        """
         capabilities = self._engines[index].capabilities
-        if is_last or not capabilities.is_remote:
-            return nullcontext()
-        return deadline(capabilities.name, self._failover_s)
+        if not (capabilities.is_remote and capabilities.streams and queue):
+            return await anext(results, _NOTHING)
+        coming = asyncio.ensure_future(_next(results))
+        try:
+            await asyncio.wait((coming,), timeout=self._failover_s)
+            if not coming.done() and await queue.has_next():
+                raise ProviderTimeout(f"{capabilities.name} showed nothing for {self._failover_s:g} s")
+            return await coming
+        finally:
+            coming.cancel()
+            await asyncio.wait((coming,))
 
     async def _answer(self, call: Callable[[E], Awaitable[T]]) -> T:
         """Return one engine's answer; the next engine is asked when one fails."""
@@ -296,6 +303,36 @@ class _Attempt:
     def first_s(self) -> float:
         """Return how long the first result took, or how long it is awaited."""
         return self._clock.now() - self._since if self._first_s is None else self._first_s
+
+
+class _Queue:
+    """The engines of a call that are still to be asked. Whoever is looked at is admitted, and comes next."""
+
+    def __init__(self, order: Sequence[int], admit: Callable[[int], Awaitable[Ticket | None]]) -> None:
+        self._left = list(order)
+        self._admit = admit
+        self._ready: tuple[int, Ticket | None] | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self._left) or self._ready is not None
+
+    async def has_next(self) -> bool:
+        """Say whether another engine may be asked: its circuit lets the call through."""
+        while self._ready is None and self._left:
+            index = self._left.pop(0)
+            with suppress(ProviderUnavailable):  # its circuit is open
+                self._ready = index, await self._admit(index)
+        return self._ready is not None
+
+    async def next(self) -> tuple[int, Ticket | None] | None:
+        """Return the next engine, and the ticket of its call; None when there is none left."""
+        await self.has_next()
+        turn, self._ready = self._ready, None
+        return turn
+
+
+async def _next(results: AsyncIterator[T]) -> T | _Nothing:
+    return await anext(results, _NOTHING)
 
 
 @asynccontextmanager

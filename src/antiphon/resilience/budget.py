@@ -15,11 +15,6 @@ class RetryBudget:
         self._reserve = reserve
         self._left = reserve
 
-    @property
-    def left(self) -> float:
-        """Retries that may be made now."""
-        return self._left
-
     def earn(self) -> None:
         """Something has succeeded."""
         self._left = min(self._reserve, self._left + self._share)

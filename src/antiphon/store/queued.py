@@ -1,4 +1,4 @@
-"""The history of a process that has no database of its own to write to: rows go to the persist workers."""
+"""The history in a fleet: rows go through a queue to those who write them."""
 
 from __future__ import annotations
 

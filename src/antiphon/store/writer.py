@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -18,6 +19,26 @@ from antiphon.resilience.backoff import Backoff
 Row = StoredSession | StoredItem
 
 _log = structlog.get_logger("antiphon.store")
+
+
+@dataclass(slots=True)
+class _Receipt:
+    """Rows that somebody waits for."""
+
+    left: int
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+_Entry = tuple[Row, _Receipt | None]
+
+
+def _settle(entries: Sequence[_Entry]) -> None:
+    """These rows are on disk, or dropped."""
+    for _, receipt in entries:
+        if receipt is not None:
+            receipt.left -= 1
+            if not receipt.left:
+                receipt.done.set()
 
 
 class StoreWriter:
@@ -45,14 +66,11 @@ class StoreWriter:
         self._backoff = backoff or Backoff(base_s=0.1, cap_s=2.0)
         self._uniform = uniform
         self._metrics = metrics or Metrics()
-        self._rows: deque[Row] = deque()
-        self._writing: list[Row] = []
+        self._rows: deque[_Entry] = deque()
+        self._writing: list[_Entry] = []
         self._filled = asyncio.Event()
         self._one_writer = asyncio.Lock()
         self._failures = 0
-        self._taken = self._settled = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-        """Who waits until so many rows are settled."""
         self.dropped = 0
         """Rows that were given up so far."""
 
@@ -68,20 +86,22 @@ class StoreWriter:
 
     def put(self, row: Row) -> None:
         """Take ``row``; returns at once."""
+        self._put((row, None))
+
+    def _put(self, entry: _Entry) -> None:
         if self.backlog >= self._capacity and self._rows:
-            self._rows.popleft()
-            self._drop(1, "store buffer is full, oldest row dropped")
-        self._rows.append(row)
-        self._taken += 1
+            self._drop(self._rows.popleft(), "store buffer is full, oldest row dropped")
+        self._rows.append(entry)
         self._filled.set()
 
     async def write(self, rows: Sequence[Row]) -> None:
         """Take ``rows`` and return when they are on disk, or dropped."""
+        if not rows:
+            return
+        receipt = _Receipt(len(rows))
         for row in rows:
-            self.put(row)
-        written = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._taken, written))
-        await written
+            self._put((row, receipt))
+        await receipt.done.wait()
 
     async def run(self) -> None:
         """Store rows as they come, until cancelled; call `drain` afterwards."""
@@ -110,7 +130,7 @@ class StoreWriter:
     async def _write(self) -> None:
         """Store the batch at hand; it stays at hand when that fails, or is cancelled."""
         try:
-            await self._store.record(self._writing)
+            await self._store.record([row for row, _ in self._writing])
         except Transient as error:
             await self._wait(error)
         except Permanent as error:
@@ -119,7 +139,7 @@ class StoreWriter:
             if self._failures:
                 _log.info("store works again", failures=self._failures)
             self._failures = 0
-            self._settle(len(self._writing))
+            _settle(self._writing)
             self._writing = []
 
     async def _wait(self, error: AntiphonError) -> None:
@@ -138,20 +158,13 @@ class StoreWriter:
             self._rows.extendleft(reversed(rest))
             await self._write()
         else:
+            (refused,) = self._writing
             self._writing = []
-            self._drop(1, "row dropped, the store refuses it")
+            self._drop(refused, "row dropped, the store refuses it")
 
-    def _settle(self, rows: int) -> None:
-        """So many rows are on disk or dropped, the oldest first."""
-        self._settled += rows
-        while self._waiting and self._waiting[0][0] <= self._settled:
-            _, written = self._waiting.popleft()
-            if not written.done():
-                written.set_result(None)
-
-    def _drop(self, rows: int, event: str) -> None:
-        self.dropped += rows
-        self._settle(rows)
+    def _drop(self, entry: _Entry, event: str) -> None:
+        self.dropped += 1
+        _settle([entry])
         self._metrics.error("store", "overloaded_error")
         if self.dropped & (self.dropped - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a broken store fills no log
             _log.error(event, dropped=self.dropped)

@@ -78,7 +78,7 @@ class Settler:
             await self._tell(lease.job, failure(lease.job, error))
             await lease.bury(error.message)
         else:
-            await lease.release("the worker was stopped")
+            await lease.release("the worker was stopped", counts=False)
 
     def _count(self, error: BaseException | None) -> None:
         self.metrics.error("worker", error.type if isinstance(error, AntiphonError) else AntiphonError.type)

@@ -91,3 +91,42 @@ async def test_a_bus_does_not_start_without_its_server() -> None:
         with pytest.raises(ProviderUnavailable):
             await RedisBus(connection).start()
         await connection.close()
+
+
+async def test_who_asks_for_nothing_learns_by_its_subscription_that_the_server_is_back() -> None:
+    with valkey() as server:
+        connection = RedisConnection(server.url, patience_s=0.3)
+
+        async def listen() -> None:
+            async for _ in connection.listen(["news"]):
+                pass
+
+        listening = asyncio.create_task(listen())
+        await connection.command("PING")
+        assert connection.reachable_since is not None
+        server.kill()
+        with pytest.raises(ProviderUnavailable):
+            await connection.command("PING")
+        assert connection.reachable_since is None
+        await asyncio.to_thread(server.start)
+        async with asyncio.timeout(5):
+            while connection.reachable_since is None:
+                await asyncio.sleep(0.02)
+        listening.cancel()
+        await connection.close()
+
+
+async def test_who_is_known_to_be_away_is_not_waited_for_again() -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        connection = RedisConnection(f"redis://127.0.0.1:{deaf.getsockname()[1]}", patience_s=2.0)
+        took: list[float] = []
+        for _ in range(2):
+            begin = time.monotonic()
+            with pytest.raises(ProviderUnavailable):
+                await connection.command("PING")
+            took.append(time.monotonic() - begin)
+        assert took[0] >= 2.0
+        assert took[1] < 1.8
+        await connection.close()

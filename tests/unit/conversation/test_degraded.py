@@ -75,6 +75,10 @@ def test_speech_that_was_understood_is_repeated() -> None:
         (SORRY, "Sorry. I cannot answer now."),
         ("Sorry, no. {heard}? Later.", "Sorry, no."),
         ("Not now.", "Not now."),
+        ("Sorry! You said {heard}", "Sorry!"),
+        ("Not now.\nYou said: {heard}", "Not now."),
+        ("申し訳ありません。「{heard}」ですね", "申し訳ありません。"),
+        ("You said {heard}", "You said …"),
     ],
 )
 def test_where_nothing_was_understood_that_sentence_is_left_out(template: str, said: str) -> None:
@@ -127,12 +131,33 @@ def test_an_answer_that_has_begun_is_not_followed_by_an_apology() -> None:
     assert told(made) == []
 
 
-@pytest.mark.parametrize(("kind", "code"), [("invalid_request_error", "invalid_value"), ("api_error", "worker_lost")])
-def test_what_lies_with_the_request_or_one_worker_is_no_outage(kind: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "transient"), [("invalid_value", False), ("internal_error", False), ("worker_lost", True)]
+)
+def test_what_lies_with_the_request_with_us_or_with_one_worker_is_no_outage(code: str, transient: bool) -> None:
     made = world()
-    made.tell(inputs.Failed(asked(made), kind, code, "no"))
+    made.tell(inputs.Failed(asked(made), "api_error", code, "no", transient))
     assert ended(made) == ("failed", "")
     assert told(made) == []
+
+
+def test_an_answer_that_redis_could_not_carry_is_an_apology_and_its_legs_are_not_blamed() -> None:
+    made = world()
+    job, speaker = asked(made), made.started(effects.StartAnswer)[-1].speak_job_id
+    made.jobs.clear()
+    for name in (speaker, job):
+        made.tell(inputs.Failed(name, "api_error", "redis_unavailable", "Redis cannot be used"))
+    assert ended(made) == ("completed", "Sorry. I cannot answer now. I understood: what time is it")
+    assert told(made) == []
+
+
+def test_the_apology_is_for_what_was_asked() -> None:
+    made = world()
+    made.say_text("something else")
+    own = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "this"}]}
+    made.send("response.create", response={"input": [own]})
+    made.fail(made.started(effects.StartAnswer)[-1].job_id)
+    assert ended(made) == ("completed", "Sorry. I cannot answer now. I understood: this")
 
 
 def test_without_a_text_for_it_the_answer_fails() -> None:
@@ -197,6 +222,33 @@ def test_ears_that_fail_are_told_and_the_item_stays() -> None:
     made.speak()
     made.finish()
     assert told(made)[-1] == ("recovered", "stt", "text_input_only")
+
+
+def test_one_sound_says_that_the_voice_works_and_one_word_that_the_model_does() -> None:
+    made = world()
+    job = asked(made)
+    made.fail(made.started(effects.StartAnswer)[-1].speak_job_id)
+    ended(made)
+    made.fail(asked(made))
+    made.send("response.cancel")
+    made.jobs.clear()
+    assert [kind for kind, _, _ in told(made)] == ["degraded", "degraded"]
+    job, speaker = asked(made), made.started(effects.StartAnswer)[-1].speak_job_id
+    made.work(job, steps=1)
+    assert told(made)[2:] == [("recovered", "llm", "apology")]
+    made.made_audio(speaker, 100 * MS, "It")
+    assert told(made)[3:] == [("recovered", "tts", "text_only")]
+
+
+def test_a_function_call_says_nothing_of_the_voice() -> None:
+    made = world()
+    asked(made)
+    made.fail(made.started(effects.StartAnswer)[-1].speak_job_id)
+    ended(made)
+    asked(made, tools=[{"type": "function", "name": "look"}], tool_choice="required")
+    made.finish()
+    assert made.last("response.done")["response"]["output"][0]["type"] == "function_call"
+    assert told(made) == [("degraded", "tts", "text_only")]
 
 
 # -- jobs of which nothing is heard ------------------------------------------------------------------------------------
@@ -276,3 +328,21 @@ def test_a_conversation_that_is_taken_up_in_an_apology_goes_on_with_it() -> None
     made.fail(asked(made))
     made.resume()
     assert ended(made) == ("completed", "Sorry. I cannot answer now. I understood: what time is it")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_was_begun_in_the_first_silence_is_given_up_as_well(is_known: bool) -> None:
+    made = world(rules=Rules(apology=SORRY, patience_s=10.0, speculate_ms=180))
+    made.append(1000, 0.9)
+    made.append(300, 0.01)
+    if is_known:
+        made.work(made.started(effects.StartTranscription)[-1].job_id)
+        assert made.started(effects.StartAnswer)
+    made.append(600, 0.01)
+    assert made.machine.state.speculation is None
+    made.jobs.clear()
+    made.advance(30)
+    assert made.machine.state.active == ""
+    assert "pending" not in [record.hearing for record in made.machine.state.records]
+    assert told(made)[0][1] == ("llm" if is_known else "stt")
+    assert not [job for job, owner in made.machine.state.jobs.items() if owner.due and owner.due < made.now]

@@ -231,8 +231,11 @@ async def test_a_speaker_that_no_queue_took_leaves_no_pipe() -> None:
     assert "job_9" not in stage.desk._speech_pipes
 
 
-async def test_jobs_belong_to_the_trace_that_they_are_made_in(stage: Stage) -> None:
-    with tracing("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"):
+async def test_jobs_belong_to_the_trace_of_their_desk_wherever_they_are_made() -> None:
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    with tracing(given):
+        stage = Stage()
+    with tracing(""):
         made = stage.desk.answering(ANSWER)
-    assert [job.traceparent[:36] for job in made] == ["00-4bf92f3577b34da6a3ce929d0e0e4736-"] * 2
+    assert [job.traceparent[:36] for job in made] == [given[:36]] * 2
     assert len({job.traceparent for job in made}) == 2

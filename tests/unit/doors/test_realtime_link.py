@@ -16,9 +16,10 @@ from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
-from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices
+from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices, Resumption
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
+from antiphon.ports.sessions import Saved
 from antiphon.providers.registry import load
 from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady
 
@@ -154,3 +155,18 @@ async def test_without_limits_none_are_told() -> None:
     async with staged() as stage:
         assert [await answer(stage) for _ in range(20)] == ["response.created"] * 20
         assert "rate_limits.updated" not in {event["type"] for event in stage.events}
+
+
+async def test_what_the_server_stands_on_is_told_once_and_not_before_a_session_is_what_it_was() -> None:
+    async with staged() as stage:
+        await stage.send("session.update", session={"type": "realtime", "include": ["antiphon.degraded"]})
+        stage.link._resumption = Resumption(Saved(b"", 0, b"", {}, ()), None)
+        stage.link.see({"redis": False, "database": True})
+        assert stage.link.machine.state.down == []
+        stage.link._resumption = None
+        for _ in range(2):
+            stage.link.see({"redis": False, "database": True})
+        for _ in range(2):
+            stage.link.see({"redis": True, "database": True})
+        told = [event["type"] for event in stage.events if event["type"].startswith("antiphon.")]
+        assert told == ["antiphon.degraded", "antiphon.recovered"]

@@ -372,7 +372,7 @@ class Hanging(Engine):
 @on_virtual_time
 async def test_a_service_that_hangs_costs_five_seconds_and_not_its_whole_deadline(clock: VirtualClock) -> None:
     hanging = Hanging("a")
-    hanging.capabilities = Capabilities("a", is_remote=True)
+    hanging.capabilities = Capabilities("a", is_remote=True, streams=True)
     chain = LlmChain([hanging, Engine("b")], clock=clock, failover_s=5.0)
     begin = clock.now()
     assert await said(chain) == "b"
@@ -385,7 +385,7 @@ async def test_a_service_that_hangs_costs_five_seconds_and_not_its_whole_deadlin
 @on_virtual_time
 async def test_the_last_engine_and_those_that_run_here_have_all_their_time(clock: VirtualClock) -> None:
     here, last = Hanging("a"), Hanging("b")
-    last.capabilities = Capabilities("b", is_remote=True)
+    last.capabilities = Capabilities("b", is_remote=True, streams=True)
     for engines in ([here, Engine("b")], [Engine("a", fail=ProviderTimeout("a")), last]):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(60):
@@ -401,5 +401,42 @@ async def test_once_a_service_has_begun_to_speak_it_has_its_time(clock: VirtualC
                 yield TextDelta("a")
 
     slow = Slow("a")
-    slow.capabilities = Capabilities("a", is_remote=True)
+    slow.capabilities = Capabilities("a", is_remote=True, streams=True)
     assert await said(LlmChain([slow, Engine("b")], clock=clock, failover_s=5.0)) == "aaa"
+
+
+@on_virtual_time
+async def test_a_slow_service_has_all_its_time_while_nobody_else_may_be_asked(clock: VirtualClock) -> None:
+    class Slow(Engine):
+        async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+            await asyncio.sleep(20)
+            yield TextDelta("a")
+
+    slow, dead = Slow("a"), Engine("b")
+    slow.capabilities = Capabilities("a", is_remote=True, streams=True)
+    chain = LlmChain([slow, dead], clock=clock, breakers=_Closed("llm:b", clock))
+    assert await said(chain) == "a"
+    assert dead.asked == 0
+
+
+@on_virtual_time
+async def test_a_caller_who_leaves_while_a_service_hangs_takes_it_along(clock: VirtualClock) -> None:
+    hanging, second = Hanging("a"), Engine("b")
+    hanging.capabilities = Capabilities("a", is_remote=True, streams=True)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await said(LlmChain([hanging, second], clock=clock))
+    assert (hanging.asked, hanging.left, second.asked) == (1, 1, 0)
+
+
+class _Closed(EmbeddedBreakers):
+    """One endpoint is refused, the others are not."""
+
+    def __init__(self, refused: str, clock: VirtualClock) -> None:
+        super().__init__(BreakerRule(), clock)
+        self._refused = refused
+
+    async def admit(self, endpoint: Endpoint) -> Ticket:
+        if endpoint.name == self._refused:
+            raise ProviderUnavailable("its circuit is open")
+        return await super().admit(endpoint)

@@ -205,3 +205,22 @@ async def test_who_no_longer_waits_does_not_hold_up_the_others(store: FaultyStor
         await writer.write([item(2)])
     assert await stored(store) == [1, 2]
     running.cancel()
+
+
+async def test_who_waits_for_rows_is_not_told_of_those_of_others(store: FaultyStore) -> None:
+    store.failing = True
+    writer = StoreWriter(store, capacity=4, batch=2, flush_s=0.01, backoff=FAST)
+    running = asyncio.ensure_future(writer.run())
+    mine = asyncio.ensure_future(writer.write([item(1), item(2)]))
+    await asyncio.sleep(0.05)
+    for number in range(3, 12):  # more than there is room for
+        writer.put(item(number))
+    await asyncio.sleep(0.05)
+    assert writer.dropped == 7
+    assert not mine.done()
+    store.failing = False
+    async with asyncio.timeout(5):
+        await mine
+        await writer.write([])
+    assert {1, 2} <= set(await stored(store))
+    running.cancel()

@@ -113,9 +113,9 @@ class RedisLease:
         """The job has ended well."""
         await self._jobs.settle(self.job)
 
-    async def release(self, reason: str, *, delay_s: float = 0.0) -> None:
+    async def release(self, reason: str, *, delay_s: float = 0.0, counts: bool = True) -> None:
         """Give the job back; after its last attempt it is buried instead."""
-        await self._jobs.release(self.job, self.token, reason, delay_s)
+        await self._jobs.release(self.job, self.token, reason, delay_s, counts=counts)
 
     async def bury(self, reason: str) -> None:
         """Move the job to the dead letters."""
@@ -218,16 +218,16 @@ class RedisJobs:
         if not await self._connection.run(_RENEW, keys, GROUPS[job.queue], consumer, token, self._lease_ms):
             raise LeaseLost(f"job {job.id} went to another worker, or has ended")
 
-    async def release(self, job: Job, token: str, reason: str, delay_s: float) -> None:
+    async def release(self, job: Job, token: str, reason: str, delay_s: float, *, counts: bool) -> None:
         """Give a job back, unless it is cancelled or this was its last attempt."""
         if await self._connection.command("EXISTS", _flags(job.queue) + job.id):
             await self.settle(job)
-        elif job.attempt >= self._limit.attempts:
+        elif counts and job.attempt >= self._limit.attempts:
             await self._give_up(job, token, reason)
         else:
             keys = (_jobs(job.queue) + job.id, *_index(job.queue))
             await self._connection.run(
-                _RELEASE, keys, token, math.ceil(delay_s * 1000), reason, queue_channel(job.queue)
+                _RELEASE, keys, token, math.ceil(delay_s * 1000), reason, queue_channel(job.queue), int(counts)
             )
 
     async def settle(self, job: Job, token: str = "", reason: str = "") -> None:
