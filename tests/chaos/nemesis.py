@@ -26,7 +26,7 @@ class Nemesis:
         }
 
     def _worker(self, role: str) -> Member:
-        return self._fleet.worker(role)
+        return self._fleet.worker(role, *(("persist",) if role == "respond" else ()))
 
     async def ready(self) -> list[str]:
         """Wait for everybody; return where the gateways are."""

@@ -29,6 +29,7 @@ GROWTH: Mapping[str, tuple[float, float]] = {
     "descriptors": (1.0, 8.0),
     "threads": (1.0, 4.0),
     "redis keys": (1.05, 40.0),
+    "redis keys that never expire": (1.0, 8.0),
     "redis memory MiB": (1.05, 2.0),
 }
 """How much the last quarter may lie above the second: times so much, and so much more."""
@@ -52,6 +53,8 @@ def look(members: Mapping[str, Member], client: redis.Redis) -> dict[str, float]
         found[f"{name} threads"] = int(status["Threads"])
         found[f"{name} descriptors"] = len(list((process / "fd").iterdir()))
     found["redis keys"] = client.dbsize()
+    space: dict[str, int] = client.info("keyspace").get("db0", {"keys": 0, "expires": 0})  # pyright: ignore[reportAssignmentType] -- redis-py says float
+    found["redis keys that never expire"] = space["keys"] - space["expires"]
     found["redis memory MiB"] = client.info("memory")["used_memory"] / 2**20
     return found
 
@@ -86,7 +89,11 @@ async def _visits(name: str, urls: list[str], until: float) -> list[History]:
 
 async def soak(made: Fleet, *, seconds: float, talkers: int) -> tuple[list[Sample], list[str], int]:
     """Talk for so long; return the samples, what went wrong, and how many turns there were."""
-    members = {"gateway": made.gateway(), "other gateway": made.gateway(), "worker": made.worker("respond", "speak")}
+    members = {
+        "gateway": made.gateway(),
+        "other gateway": made.gateway(),
+        "worker": made.worker("respond", "speak", "persist"),
+    }
     urls = [await asyncio.to_thread(lambda one=member: one.url) for member in members.values()][:2]
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
