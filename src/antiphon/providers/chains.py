@@ -175,7 +175,7 @@ class Chain(Generic[E]):
             return await coming
         finally:
             coming.cancel()
-            await asyncio.wait((coming,))
+            await asyncio.gather(coming, return_exceptions=True)
 
     async def _answer(self, call: Callable[[E], Awaitable[T]]) -> T:
         """Return one engine's answer; the next engine is asked when one fails."""

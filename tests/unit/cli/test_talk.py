@@ -124,7 +124,9 @@ async def test_an_answer_that_fails_says_why(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        async with serving(tmp_path, llm="openai", openai_base_url=url, openai_api_key="sk-none") as served:
+        async with serving(
+            tmp_path, llm="openai", openai_base_url=url, openai_api_key="sk-none", realtime_apology=""
+        ) as served:
             await talk(question, "--url", served.url, "--out", tmp_path / "reply.wav", code=1)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("antiphon: the server answered with an error: ")
