@@ -30,6 +30,9 @@ async def talk(name: str, urls: Sequence[str], stop: asyncio.Event, sockets: dic
                 history.turns.append(turn)
                 async with asyncio.timeout(PATIENCE_S):
                     await _ask(session, turn)
+                if not turn.done:
+                    history.trouble = "the server ended the session"
+                    return history
                 if stop.is_set():
                     break
             async with asyncio.timeout(PATIENCE_S):

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import websockets
 
+from antiphon.client import SessionLost, connect
+from antiphon.wire.realtime_server import Error
 from tests.serving import Client, Served, recording, serving, silence
 
 WORDS, WORD_MS = 30, 100
@@ -178,3 +180,11 @@ async def refused(served: Served, client: Client, status: int, code: str, param:
     assert found.value.response.status_code == status
     error: dict[str, Any] = json.loads(found.value.response.body)["error"]
     assert (error["code"], error["param"]) == (code, param)
+
+
+async def test_who_goes_on_talking_in_a_session_that_is_over_is_told(tmp_path: Path) -> None:
+    async with serving(tmp_path, realtime_session_s=1, **SLOW) as served, connect(served.url) as session:
+        assert isinstance([event async for event in session][-1], Error)
+        for _ in range(2):
+            with pytest.raises(SessionLost, match="over"):
+                await session.say("is anybody there")

@@ -106,7 +106,7 @@ class Session:
 
     # -- what is sent ------------------------------------------------------------------------------------------------
     async def send(self, event: ClientMessage) -> str:
-        """Send any event and return its id, which an `Error` would echo."""
+        """Send any event and return its id, which an `Error` would echo. Raises `SessionLost` when it is over."""
         event_id = f"c{self._retained.number + 1:07d}"
         frame = msgspec.json.encode(msgspec.structs.replace(event, event_id=event_id)).decode()
         self._retained.add(frame, time.monotonic())
@@ -145,6 +145,8 @@ class Session:
         return await self.send(ResponseCancel(response_id=response_id))
 
     async def _write(self, frame: str) -> None:
+        if self._is_over:
+            raise SessionLost("the session is over")
         if self._socket is not None and not self._is_resuming:
             with suppress(websockets.ConnectionClosed):  # it is sent again when the session is resumed
                 await self._socket.send(frame)
@@ -165,6 +167,7 @@ class Session:
                 if code == TAKEN_OVER:
                     raise TakenOver("another connection has taken the session up") from closed
                 if self._is_over or code in _OVER or not self.id:
+                    self._is_over = True
                     raise StopAsyncIteration from closed
                 await self._come_back()
                 continue
