@@ -162,7 +162,8 @@ class JobQueues:
         if not self._holds(lease):
             return
         record = lease.record
-        record.deliveries -= not counts
+        if not counts:
+            record.deliveries -= 1
         if self._ends(record, lease.job, reason):
             return
         self._unlease(record)

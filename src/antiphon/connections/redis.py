@@ -27,6 +27,7 @@ _PAUSE_S = 0.5
 _SILENT_S = 2.0
 """A subscription without a message for so long is asked whether it is still there."""
 _SHORT_PATIENCE_S = 1.0
+"""Longest wait for a command while Redis is known to be away: whoever talks must not wait for each one in turn."""
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, exceptions.ReadOnlyError)
 _SCHEMES = "redis://, rediss://, unix://, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT"
 
@@ -126,7 +127,6 @@ class RedisConnection:
     @asynccontextmanager
     async def _patience(self) -> AsyncGenerator[None]:
         try:
-            # who is known to be away is not waited for again
             async with asyncio.timeout(self._patience_s if self._answers else min(self._patience_s, _SHORT_PATIENCE_S)):
                 yield
         except (exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError

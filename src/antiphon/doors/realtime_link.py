@@ -510,11 +510,10 @@ class Link:
         if self._replays:  # the door before us has counted it
             return
         self._services.metrics.leg(effect.leg, is_down=effect.is_down)
-        log = _log.bind(session_id=self._session_id, tenant_id=self._tenant, leg=effect.leg, mode=effect.mode)
         if effect.is_down:
-            log.warning("degraded")
+            _log.warning("degraded", leg=effect.leg, mode=effect.mode)
         else:
-            log.info("recovered")
+            _log.info("recovered", leg=effect.leg, mode=effect.mode)
 
     # -- end ---------------------------------------------------------------------------------------------------------
     @property

@@ -61,20 +61,23 @@ class SqliteStore:
         """Create what is missing; processes that start together on a new file take turns."""
         for attempt in itertools.count(1):
             try:
-                async with self._transaction() as connection:
-                    await connection.exec_driver_sql("BEGIN IMMEDIATE")
-                    found: int = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
-                    if found > VERSION:
-                        message = f"{self._path} is of a newer release (schema {found}, this one knows {VERSION})"
-                        raise ProviderUnavailable(message, code="store_too_new")
-                    await connection.run_sync(metadata.create_all)
-                    await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+                await self._create_missing()
             except ProviderBusy:  # SQLite does not wait by itself where another changes the file to its journal
                 if attempt == _START_ATTEMPTS:
                     raise
                 await asyncio.sleep(_START_BACKOFF.delay_s(attempt, random.random))
             else:
                 return
+
+    async def _create_missing(self) -> None:
+        async with self._transaction() as connection:
+            await connection.exec_driver_sql("BEGIN IMMEDIATE")
+            found: int = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
+            if found > VERSION:
+                message = f"{self._path} was written by a newer release (schema {found}, this one knows {VERSION})"
+                raise ProviderUnavailable(message, code="store_too_new")
+            await connection.run_sync(metadata.create_all)
+            await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
 
     async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
         """Write rows in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""

@@ -76,6 +76,7 @@ async def test_stores_that_open_a_new_file_at_once_all_open_it(tmp_path: Path) -
     for attempt in range(10):
         stores = [SqliteStore(tmp_path / f"{attempt}.db") for _ in range(6)]
         await asyncio.gather(*(store.start() for store in stores))
+        assert [await store.sessions("t") for store in stores] == [[]] * 6
         await asyncio.gather(*(store.close() for store in stores))
 
 
