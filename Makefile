@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz chaos soak fmt lint env audit
 
-EXTRAS := local kokoro piper espeak microphone fleet anthropic
+EXTRAS := local kokoro piper espeak microphone fleet anthropic dub deepl elevenlabs
 BIN := .venv/bin
 READY := .venv/.ready
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -46,3 +47,8 @@ class VirtualClock:
         if seconds < 0:
             raise ValueError("a clock does not go back")
         self._now += seconds
+
+
+def iso_utc(wall_s: float) -> str:
+    """Return an instant as ISO 8601 in UTC with milliseconds: ``2026-01-31T12:30:00.250Z``."""
+    return datetime.fromtimestamp(wall_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,10 +1,14 @@
-"""The desk: hands a job to the workers, passes on what comes of it, and calls it off when nobody waits any more."""
+"""The desk: hands a job to the workers, passes on what comes of it, and calls it off when nobody waits any more.
+
+Doors ask there, and workers that have parts of their work done by others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import assert_never
+from contextlib import aclosing
+from typing import TypeVar, assert_never
 
 from antiphon import errors
 from antiphon.clock import Clock
@@ -14,6 +18,7 @@ from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     LAST,
+    Dub,
     Job,
     JobFailed,
     Persist,
@@ -26,6 +31,8 @@ from antiphon.wire.jobs import (
     Translate,
     Work,
 )
+
+T = TypeVar("T", bound=PipeEntry)
 
 _BY_CODE: dict[str, type[AntiphonError]] = {
     str(kind.default_code): kind
@@ -55,7 +62,7 @@ _BY_TYPE: dict[str, type[AntiphonError]] = {
 
 
 class Desk:
-    """Where a door asks the workers for something."""
+    """Where the workers are asked for something."""
 
     def __init__(self, bus: Bus, clock: Clock, *, timeout_s: float = 300.0) -> None:
         self._bus = bus
@@ -63,16 +70,23 @@ class Desk:
         self._timeout_s = timeout_s
 
     async def run(
-        self, work: Work, *, tenant: str = "default", correlation_id: str = "", timeout_s: float | None = None
+        self,
+        work: Work,
+        *,
+        tenant: str = "default",
+        correlation_id: str = "",
+        timeout_s: float | None = None,
+        job_id: str = "",
+        retries: bool = True,
     ) -> AsyncGenerator[PipeEntry]:
         """Yield the results of ``work`` in order, the last one included.
 
         A job that fails raises the error it failed with; one that takes longer than ``timeout_s`` raises
         `ProviderTimeout`. Closing the iterator before its end cancels the job. In every case the job's pipe is
-        dropped. Raises `Overloaded` when its queue is full.
+        dropped. ``retries`` False has a failure told at once. Raises `Overloaded` when its queue is full.
         """
         timeout_s = self._timeout_s if timeout_s is None else timeout_s
-        job_id = new_id("job")
+        job_id = job_id or new_id("job")
         job = Job(
             id=job_id,
             queue=queue_of(work),
@@ -82,6 +96,7 @@ class Desk:
             correlation_id=correlation_id or job_id,
             traceparent=traceparent(),
             deadline_s=self._clock.wall() + timeout_s,
+            retries=retries,
         )
         ended = False
         entries = self._bus.read(job.output)
@@ -98,6 +113,21 @@ class Desk:
             if not ended:
                 await self._bus.cancel(job.id)
             await self._bus.drop(job.output)
+
+    async def result(
+        self,
+        work: Work,
+        kind: type[T],
+        *,
+        tenant: str = "default",
+        timeout_s: float | None = None,
+        retries: bool = True,
+    ) -> T:
+        """Return the last entry of ``work``, which is of ``kind``. Raises what `run` raises."""
+        async with aclosing(self.run(work, tenant=tenant, timeout_s=timeout_s, retries=retries)) as entries:
+            *_, last = [entry async for entry in entries]
+        assert isinstance(last, kind)  # noqa: S101 - narrows the type: each kind of work ends with its own entry
+        return last
 
     async def _next(self, entries: AsyncIterator[tuple[int, PipeEntry]], left_s: float) -> PipeEntry:
         try:
@@ -125,6 +155,8 @@ def queue_of(work: Work) -> Queue:
             return "score"
         case Persist():
             return "persist"
+        case Dub():
+            return "dub"
         case _:
             assert_never(work)
 
@@ -133,4 +165,7 @@ def error_of(failure: JobFailed) -> AntiphonError:
     """Return the error that a job failed with, as the class its words stand for."""
     fallback = ProviderUnavailable if failure.transient else errors.Permanent
     kind = _BY_CODE.get(failure.code or "") or _BY_TYPE.get(failure.error_type, fallback)
-    return kind(failure.message, code=failure.code)
+    error = kind(failure.message, code=failure.code)
+    if isinstance(error, errors.RateLimited) and failure.retry_after_s is not None:
+        error.retry_after_s = failure.retry_after_s
+    return error

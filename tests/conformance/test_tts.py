@@ -185,7 +185,7 @@ async def test_an_engine_can_be_started_and_closed_twice(adapter: Adapter) -> No
         await engine.close()
 
 
-@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize("name", ["xtts", *LOCAL])
 async def test_a_closed_engine_says_so(name: str) -> None:
     async with ADAPTERS[name].open() as engine:
         await engine.close()
@@ -193,7 +193,7 @@ async def test_a_closed_engine_says_so(name: str) -> None:
             await speak(engine, "Hello.")
 
 
-@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize("name", ["xtts", *LOCAL])
 async def test_the_deadline_of_a_sentence_is_kept(name: str) -> None:
     async with ADAPTERS[name].open(timeout_s=20.0) as engine:
         _shorten_deadline(engine, 0.000_01)

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import SpeechToText
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.providers.registry import load
+from antiphon.providers.xtts import create as create_xtts
+from tests.fakes.coqui_model import PACKAGES, PYTHONPATH, write_model
+from tests.fakes.elevenlabs_server import KEY, ElevenLabsServer
 from tests.fakes.openai_tts_server import OpenAiTtsServer
 
 
@@ -63,6 +67,29 @@ async def openai_over_http(**settings: Any) -> AsyncIterator[TextToSpeech]:
 
 
 @asynccontextmanager
+async def elevenlabs_over_http(**settings: Any) -> AsyncIterator[TextToSpeech]:
+    """The ``elevenlabs`` engine against a service on the loopback address."""
+    pytest.importorskip("elevenlabs")
+    from antiphon.providers.elevenlabs_tts import create
+
+    async with ElevenLabsServer().running() as server:
+        engine = create(context(elevenlabs_base_url=server.base_url, elevenlabs_api_key=KEY, **settings))
+        async with started(engine):
+            yield engine
+
+
+@asynccontextmanager
+async def xtts_with_a_tone(**settings: Any) -> AsyncIterator[TextToSpeech]:
+    """The ``xtts`` engine and its process over a library that makes a tone of every word."""
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PACKAGES)
+        patch.setenv("PYTHONPATH", PYTHONPATH)
+        engine = create_xtts(context(xtts_path=write_model(Path(folder)), **settings))
+        async with started(engine):
+            yield engine
+
+
+@asynccontextmanager
 async def started(engine: TextToSpeech | SpeechToText) -> AsyncIterator[None]:
     await engine.start()
     try:
@@ -78,6 +105,8 @@ def context(*, timeout_s: float = 60.0, data_dir: Path | None = None, **settings
 ADAPTERS = {
     "stub": Adapter(local("stub")),
     "openai": Adapter(openai_over_http),
+    "elevenlabs": Adapter(elevenlabs_over_http),
+    "xtts": Adapter(xtts_with_a_tone),
     "hibari": Adapter(local("hibari", library="hibari"), speaks_kana=False),
     "espeak": Adapter(local("espeak", library="espeakng_loader")),
     "piper": Adapter(local("piper", library="piper", is_optional=True)),
@@ -85,7 +114,7 @@ ADAPTERS = {
 }
 
 LOCAL = [pytest.param(name, marks=pytest.mark.engines) for name in ("hibari", "espeak", "piper", "kokoro")]
-PARAMETERS = ["stub", "openai", *LOCAL]
+PARAMETERS = ["stub", "openai", "elevenlabs", "xtts", *LOCAL]
 
 
 @dataclass

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -19,11 +19,12 @@ RATE_HZ = 24_000
 
 @dataclass(frozen=True)
 class Refuse:
-    """Answer with an error as OpenAI writes it."""
+    """Answer with an error as the service writes it."""
 
     status: int
     code: str | None = None
     content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Stall:
 class OpenAiTtsServer:
     """What the service was asked, and what it is to do next."""
 
+    prefix: ClassVar[str] = "/v1"
     base_url: str = ""
     script: list[Refuse | BreakOff | Stall] = field(default_factory=list)
     """The next steps; when it is used up, requests are spoken."""
@@ -51,14 +53,16 @@ class OpenAiTtsServer:
     """Size of a chunk; odd, so that samples are cut in half."""
     requests: list[dict[str, Any]] = field(default_factory=list)
     broken_off_by_client: int = 0
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a client has closed its connection in the middle of an answer."""
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[OpenAiTtsServer]:
+    async def running(self) -> AsyncIterator[Self]:
         """Serve on a free port of the loopback address."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         host, port = server.sockets[0].getsockname()
-        self.base_url = f"http://{host}:{port}/v1"
+        self.base_url = f"http://{host}:{port}{self.prefix}"
         try:
             yield self
         finally:
@@ -77,6 +81,7 @@ class OpenAiTtsServer:
                     pass
         except ConnectionError:
             self.broken_off_by_client += 1
+            self.hung_up.set()
         finally:
             self._tasks.discard(task)
             writer.close()
@@ -84,18 +89,18 @@ class OpenAiTtsServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False closes the connection."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        assert head.startswith("POST /v1/audio/speech ")
         length = next(int(line[15:]) for line in head.lower().split("\r\n") if line.startswith("content-length:"))
-        request = json.loads(await reader.readexactly(length))
+        request = self._read(head, json.loads(await reader.readexactly(length)))
         self.requests.append(request)
-        step = self.script.pop(0) if self.script else None
+        step = self._objection(head, request) or (self.script.pop(0) if self.script else None)
         if isinstance(step, Refuse):
-            body = json.dumps({"error": {"message": "as scripted", "type": "x", "code": step.code}}).encode()
-            writer.write(_head(step.status, step.content_type, f"content-length: {len(body)}") + body)
+            body = json.dumps(self._refusal(step)).encode()
+            headers = "".join(f"{name}: {value}\r\n" for name, value in step.headers.items())
+            writer.write(_head(step.status, step.content_type, f"{headers}content-length: {len(body)}") + body)
             await writer.drain()
             return True
         writer.write(_head(200, "audio/pcm", "transfer-encoding: chunked"))
-        sound = _tone(request)
+        sound = tone(*self._wanted(request))
         await self._send(writer, sound[: step.after_bytes if step else None])
         if isinstance(step, Stall):
             await reader.read()  # until the client has had enough
@@ -104,6 +109,23 @@ class OpenAiTtsServer:
             writer.write(b"0\r\n\r\n")
         await writer.drain()
         return step is None
+
+    def _read(self, head: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return what is asked for."""
+        assert head.startswith("POST /v1/audio/speech ")
+        return body
+
+    def _objection(self, head: str, request: dict[str, Any]) -> Refuse | None:
+        """Return why the service refuses the request on its own, if it does."""
+        del head, request
+
+    def _refusal(self, step: Refuse) -> dict[str, Any]:
+        """Return the body of a refusal."""
+        return {"error": {"message": "as scripted", "type": "x", "code": step.code}}
+
+    def _wanted(self, request: dict[str, Any]) -> tuple[str, float]:
+        """Return the text of a request and its speed."""
+        return request["input"], request.get("speed", 1.0)
 
     async def _send(self, writer: asyncio.StreamWriter, sound: bytes) -> None:
         for start in range(0, len(sound), self.piece_bytes):
@@ -116,6 +138,7 @@ def _head(status: int, content_type: str, length: str) -> bytes:
     return f"HTTP/1.1 {status} Scripted\r\ncontent-type: {content_type}\r\n{length}\r\n\r\n".encode()
 
 
-def _tone(request: dict[str, Any]) -> bytes:
-    samples = round(len(request["input"].split()) * 0.3 * RATE_HZ / request.get("speed", 1.0))
+def tone(text: str, speed: float) -> bytes:
+    """Return 0.3 s of s16le tone a word."""
+    samples = round(len(text.split()) * 0.3 * RATE_HZ / speed)
     return (np.sin(np.arange(samples) * (880 * np.pi / RATE_HZ)) * 6_000).astype("<i2").tobytes()

@@ -8,7 +8,7 @@ import pytest
 from antiphon import errors
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
-from antiphon.doors.desk import Desk, error_of, queue_of
+from antiphon.desk import Desk, error_of, queue_of
 from antiphon.entities.chat import ChatRequest
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
 from antiphon.ports.bus import Bus

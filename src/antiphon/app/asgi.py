@@ -12,18 +12,20 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Doors:
-    """WebSockets by their exact path, everything else to REST."""
+    """WebSockets by their exact path, other requests to the door that has it, everything else to REST."""
 
-    def __init__(self, rest: AsgiApp, sockets: Mapping[str, AsgiApp]) -> None:
+    def __init__(self, rest: AsgiApp, sockets: Mapping[str, AsgiApp], requests: Mapping[str, AsgiApp]) -> None:
         self._rest = rest
         self._sockets = sockets
+        self._requests = requests
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a connection on, or say that there is nothing here."""
+        path = scope["path"].rstrip("/")
         if scope["type"] != "websocket":
-            await self._rest(scope, receive, send)
+            await self._requests.get(path, self._rest)(scope, receive, send)
             return
-        door = self._sockets.get(scope["path"].rstrip("/"))
+        door = self._sockets.get(path)
         if door is None:
             await refuse(send, RouteNotFound(f"There is no WebSocket at {scope['path']}."))
             return

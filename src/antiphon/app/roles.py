@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from antiphon.errors import InvalidRequest
 
-Role = Literal["gateway", "transcribe", "respond", "speak", "translate", "score", "persist"]
+Role = Literal["gateway", "transcribe", "respond", "speak", "translate", "score", "persist", "dub"]
 Roles = frozenset[Role]
 
 ALL: Roles = frozenset(get_args(Role))
@@ -19,7 +19,7 @@ ENGINES: dict[Role, str] = {
     "translate": "translation",
     "score": "end_of_turn",
 }
-"""The kind of engine that a role loads; who persists loads none."""
+"""The kind of engine that a role loads; who persists, or has fragments dubbed by the others, loads none."""
 
 
 def parse_roles(names: Iterable[str]) -> Roles:

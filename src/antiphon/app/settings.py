@@ -191,6 +191,169 @@ class Settings(BaseSettings):
         default=1000, ge=1, description="Flood guard: client events per second and connection."
     )
 
+    # -- the dubbing door --------------------------------------------------------------------------------------------
+    dubbing_mode: Literal["full", "echo"] = Field(
+        default="full", description="`echo` sends every fragment back as it came, for tests of workers."
+    )
+    dubbing_echo_delay_ms: int = Field(
+        default=0,
+        ge=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_ECHO_DELAY_MS", "ECHO_PROCESSING_DELAY_MS"),
+        description="Echo mode: time that a fragment takes.",
+    )
+    dubbing_capabilities: Literal["both", "array", "object"] = Field(
+        default="both",
+        description="Form of `capabilities` in `stream:ready`: an array, an object, or an array with the object as "
+        "`server_capabilities` beside it. Echo mode sends the object.",
+    )
+    dubbing_require_auth: bool = Field(
+        default=True,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_REQUIRE_AUTH", "REQUIRE_AUTH"),
+        description="False lets workers in without a key, also where keys are configured.",
+    )
+    dubbing_max_connections: int = Field(
+        default=10,
+        ge=1,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_MAX_CONNECTIONS", "WS_MAX_CONNECTIONS"),
+        description="Most workers at a time.",
+    )
+    dubbing_connections_per_key: int = Field(default=10, ge=1, description="Most workers with one key.")
+    dubbing_fragments_per_min: int = Field(
+        default=100,
+        ge=0,
+        description="Most fragments of a stream in a minute, where keys are asked for; 0: no limit.",
+    )
+    dubbing_ping_interval_s: float = Field(
+        default=25.0,
+        gt=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_PING_INTERVAL_S", "WS_PING_INTERVAL"),
+        description="Between two pings of Socket.IO, seconds.",
+    )
+    dubbing_ping_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_PING_TIMEOUT_S", "WS_PING_TIMEOUT"),
+        description="A worker that does not answer a ping for so long is gone, seconds.",
+    )
+    dubbing_idle_s: float = Field(
+        default=60.0, gt=0, description="A connection without a stream that sends nothing for so long is closed, s."
+    )
+    dubbing_stall_s: float = Field(
+        default=10.0, gt=0, description="How long a worker may not read before it is cut off, seconds."
+    )
+    dubbing_close_s: float = Field(
+        default=5.0,
+        ge=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_CLOSE_S", "AUTO_DISCONNECT_DELAY"),
+        description="From the end of a stream to the end of its connection, seconds.",
+    )
+    dubbing_resume_s: float = Field(
+        default=60.0,
+        ge=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_RESUME_S", "RESUME_WINDOW_S"),
+        description="How long a stream whose connection was lost is kept, seconds.",
+    )
+    dubbing_gap_timeout_ms: int | None = Field(
+        default=None,
+        ge=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_GAP_TIMEOUT_MS", "GAP_TIMEOUT_MS"),
+        description="How long a missing fragment holds up those behind it; unset: the stream's time-out, at most 8000.",
+    )
+    dubbing_asr_timeout_ms: int = Field(
+        default=5_000,
+        gt=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_ASR_TIMEOUT_MS", "ASR_TIMEOUT_MS"),
+        description="Longest recognition of a fragment.",
+    )
+    dubbing_translation_timeout_ms: int = Field(
+        default=5_000,
+        gt=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_TRANSLATION_TIMEOUT_MS", "TRANSLATION_TIMEOUT_MS"),
+        description="Longest translation of a fragment.",
+    )
+    dubbing_tts_timeout_ms: int = Field(
+        default=10_000,
+        gt=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_TTS_TIMEOUT_MS", "TTS_TIMEOUT_MS"),
+        description="Longest speech of a fragment.",
+    )
+    dubbing_backpressure_low: int = Field(
+        default=3,
+        ge=1,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_BACKPRESSURE_LOW", "BACKPRESSURE_THRESHOLD_LOW"),
+        description="Most fragments in flight without a word about it.",
+    )
+    dubbing_backpressure_medium: int = Field(
+        default=6,
+        ge=1,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_BACKPRESSURE_MEDIUM", "BACKPRESSURE_THRESHOLD_MEDIUM"),
+        description="Most fragments in flight while the worker is asked to slow down.",
+    )
+    dubbing_backpressure_high: int = Field(
+        default=10,
+        ge=1,
+        validation_alias=AliasChoices(
+            "ANTIPHON_DUBBING_BACKPRESSURE_HIGH", "BACKPRESSURE_THRESHOLD_HIGH", "BACKPRESSURE_THRESHOLD_CRITICAL"
+        ),
+        description="Most fragments in flight at all; above the one before, the worker is asked to pause.",
+    )
+    dubbing_variance_success: float = Field(
+        default=0.10,
+        ge=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_VARIANCE_SUCCESS", "DURATION_VARIANCE_SUCCESS_MAX"),
+        description="Most that dubbed speech may be longer than its fragment, as a share, to be a success.",
+    )
+    dubbing_variance_partial: float = Field(
+        default=0.20,
+        ge=0,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_VARIANCE_PARTIAL", "DURATION_VARIANCE_PARTIAL_MAX"),
+        description="Most that it may be longer to be played at all.",
+    )
+    dubbing_only_speed_up: bool = Field(
+        default=True, description="False slows short speech down to half its speed; True lets silence follow it."
+    )
+    dubbing_fallback: Literal["silence", "original"] = Field(
+        default="silence",
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_FALLBACK", "FALLBACK_MODE"),
+        description="What is played where nothing is said: silence, or the sound as it came.",
+    )
+    dubbing_drop_speaker_labels: bool = Field(
+        default=False, description="True leaves names before a colon out of what is translated."
+    )
+    dubbing_voices: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_VOICES", "VOICE_PROFILES_PATH"),
+        description="JSON file of voice profiles.",
+    )
+    dubbing_artifacts: Literal["auto", "off", "metadata", "media"] = Field(
+        default="auto",
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_ARTIFACTS", "ARTIFACT_CAPTURE", "ARTIFACTS_CAPTURE"),
+        description="What is kept of each fragment: texts and facts, or its audio too. `auto`: audio too where neither "
+        "keys nor Redis are configured.",
+    )
+    dubbing_artifacts_path: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_ARTIFACTS_PATH", "ARTIFACTS_PATH", "ARTIFACT_PATH"),
+        description="Folder of it; unset: `artifacts` in the data directory.",
+    )
+    dubbing_artifacts_hours: float = Field(
+        default=24.0,
+        gt=0,
+        validation_alias=AliasChoices(
+            "ANTIPHON_DUBBING_ARTIFACTS_HOURS", "ARTIFACT_RETENTION_HOURS", "ARTIFACTS_RETENTION_HOURS"
+        ),
+        description="How long it is kept.",
+    )
+    dubbing_artifacts_max_count: int = Field(
+        default=1_000,
+        ge=1,
+        validation_alias=AliasChoices(
+            "ANTIPHON_DUBBING_ARTIFACTS_MAX_COUNT", "ARTIFACT_MAX_COUNT", "ARTIFACTS_MAX_COUNT"
+        ),
+        description="Most fragments kept of one stream.",
+    )
+    dub_workers: int = Field(default=16, ge=1, description="Fragments on their way through the stages at a time.")
+
     # -- bus, state, store -------------------------------------------------------------------------------------------
     bus_strict: bool = Field(
         default=False, description="True sends every bus message through msgpack, as between processes."

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.app.asgi import Doors
+from antiphon.app.dubbing import dubber, dubbing_door
 from antiphon.app.engines import Engines, make_engines
 from antiphon.app.roles import ALL, Role, Roles, engine_kinds
 from antiphon.app.settings import Settings
@@ -20,15 +21,18 @@ from antiphon.app.shared import Shared, shared
 from antiphon.clock import Clock, SystemClock
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
+from antiphon.desk import Desk
 from antiphon.doors.auth import Access
 from antiphon.doors.connection import Attendance
-from antiphon.doors.desk import Desk
+from antiphon.doors.dubbing import PATH as SOCKET_IO
+from antiphon.doors.dubbing import DubbingDoor
 from antiphon.doors.ephemeral import EphemeralSecrets, load_secret_key
 from antiphon.doors.interpreting import InterpretingDoor
 from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime_link import LinkLimits, LinkServices
 from antiphon.doors.rest import API_ROUTES, OPERATION_ROUTES, build_rest
 from antiphon.doors.services import Readiness, RestServices
+from antiphon.dubbing.effects import Start
 from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
@@ -38,7 +42,8 @@ from antiphon.store.queued import QueuedStore
 from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
 from antiphon.version import VERSION
-from antiphon.wire.jobs import Queue
+from antiphon.wire.dubbing_server import FragmentProcessed
+from antiphon.wire.jobs import FragmentDubbed, Queue
 from antiphon.wire.realtime_server import Leg
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 from antiphon.workers import loop
@@ -74,6 +79,8 @@ class Platform:
     access: Access
     attendance: Attendance
     realtime: RealtimeDoor
+    dubbing: DubbingDoor
+    desk: Desk
     app: Callable[[Any, Any, Any], Awaitable[None]]
     is_draining: bool = False
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
@@ -99,7 +106,8 @@ class Platform:
         """Stop taking work; return when what is under way has ended, or its time is over."""
         self.is_draining = True
         until = time.monotonic() + self.settings.drain_s
-        await self.attendance.drain(self.settings.drain_s)
+        drain_s = self.settings.drain_s
+        await asyncio.gather(self.attendance.drain(drain_s), self.dubbing.drain(drain_s))
         self.stop_work.set()
         if self.work:
             await asyncio.wait(self.work, timeout=max(0.0, until - time.monotonic()))
@@ -126,7 +134,7 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                     helpers.append(group.create_task(made.realtime.watch_taken(), name="taken sessions"))
                     helpers.append(group.create_task(made.realtime.watch_legs(made.legs), name="legs"))
                     helpers.append(group.create_task(made.realtime.clear_up(), name="expired sessions"))
-                handlers = _handlers(settings, made)
+                handlers = _handlers(settings, made, clock)
                 watch = own.watch_queues(made.metrics, tuple(queue for queue, _, _ in handlers))
                 helpers.append(group.create_task(watch, name="queue depths"))
                 for queue, handler, concurrency in handlers:
@@ -135,6 +143,7 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                 try:
                     yield made
                 finally:
+                    made.dubbing.close()
                     for work in made.work:  # what is at work is given back while there is a bus to take it
                         work.cancel()
                     await asyncio.gather(*made.work, return_exceptions=True)
@@ -166,6 +175,9 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
     realtime = RealtimeDoor(access, services, own.sessions, metrics, options, attendance)
     interpreting = InterpretingDoor(access, services, metrics, options, attendance)
 
+    desk = Desk(bus, clock, timeout_s=settings.speech_timeout_s)
+    dubbing = dubbing_door(settings, engines, roles, access, desk, clock, metrics, _keep_nothing)
+
     def readiness() -> Readiness:
         checks = {"engines": True, **own.checks()}
         ready = not made.is_draining and all(checks.values())
@@ -178,7 +190,7 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
 
     rest = build_rest(
         RestServices(
-            desk=Desk(bus, clock, timeout_s=settings.speech_timeout_s),
+            desk=desk,
             access=access,
             ephemeral=ephemeral,
             clock=clock,
@@ -192,10 +204,29 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
         ),
         API_ROUTES if is_gateway else OPERATION_ROUTES,
     )
-    sockets = {"/v1/realtime": realtime, "/v1/realtime/translations": interpreting} if is_gateway else {}
-    app = Doors(rest, sockets)
-    made = Platform(settings, roles, engines, own, store, writer, database, metrics, access, attendance, realtime, app)
+    sockets = {"/v1/realtime": realtime, "/v1/realtime/translations": interpreting, SOCKET_IO: dubbing}
+    app = Doors(rest, sockets, {SOCKET_IO: dubbing}) if is_gateway else Doors(rest, {}, {})
+    made = Platform(
+        settings=settings,
+        roles=roles,
+        engines=engines,
+        shared=own,
+        store=store,
+        writer=writer,
+        database=database,
+        metrics=metrics,
+        access=access,
+        attendance=attendance,
+        realtime=realtime,
+        dubbing=dubbing,
+        desk=desk,
+        app=app,
+    )
     return made
+
+
+def _keep_nothing(start: Start, made: FragmentDubbed | None, result: FragmentProcessed) -> None:
+    del start, made, result
 
 
 def _database(settings: Settings) -> Path:
@@ -241,7 +272,7 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
     )
 
 
-def _handlers(settings: Settings, made: Platform) -> list[tuple[Queue, loop.Handler, int]]:
+def _handlers(settings: Settings, made: Platform, clock: Clock) -> list[tuple[Queue, loop.Handler, int]]:
     """Return what this process works on: queue, handler, jobs at a time."""
     engines = made.engines
     handlers: dict[Role, tuple[Queue, loop.Handler, int]] = {
@@ -251,6 +282,7 @@ def _handlers(settings: Settings, made: Platform) -> list[tuple[Queue, loop.Hand
         "translate": ("translate", Translator(engines.translation).handle, 1),
         "score": ("score", Scorer(engines.end_of_turn).handle, 1),
         "persist": ("persist", Persister(made.database.write).handle, _BATCHES_AT_ONCE),
+        "dub": ("dub", dubber(settings, engines, made.desk, clock).handle, settings.dub_workers),
     }
     is_shared = made.writer is not made.database
     return [work for role, work in handlers.items() if role in made.roles and (is_shared or role != "persist")]

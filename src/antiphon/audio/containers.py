@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_DURATION_S = 7_200.0
 """Longest sound that is decoded unless a caller says otherwise: 230 MB at 16 kHz."""
 
-_MAX_WORK_S = 60.0
+MAX_WORK_S = 60.0
 """A file that keeps the decoder busy for so long is not worth it."""
 
 _RATES_HZ = range(1_000, 384_001)
@@ -31,12 +31,15 @@ _MAX_CHANNELS = 32
 _MAX_BROKEN_PACKETS = 100
 
 
-def decode(data: bytes, rate_hz: int, *, max_duration_s: float = MAX_DURATION_S) -> Sound:
+def decode(
+    data: bytes, rate_hz: int, *, max_duration_s: float = MAX_DURATION_S, max_work_s: float = MAX_WORK_S
+) -> Sound:
     """Return the first sound track of a file as mono samples at ``rate_hz``. Blocks: call it in a thread.
 
     Knows WAV, MP3, M4A and MP4, Ogg (Opus, Vorbis, FLAC), FLAC, WebM, AAC, AIFF, AMR, AU, CAF and WMA, by
     their first bytes. A damaged file gives what can be decoded of it. Raises `InvalidRequest` with param ``file``
-    for what is no such file, has no sound, or is longer than ``max_duration_s``; `Unsupported` without PyAV.
+    for what is no such file, has no sound, is longer than ``max_duration_s`` or keeps the decoder busy for longer
+    than ``max_work_s``; `Unsupported` without PyAV.
     """
     if is_plain_wav(data):
         wav = read_wav(data)
@@ -45,7 +48,7 @@ def decode(data: bytes, rate_hz: int, *, max_duration_s: float = MAX_DURATION_S)
     container = container_of(data)
     if container is None:
         raise _invalid("this is not an audio file of a known kind")
-    return Sound(_decode(data, container, rate_hz, max_duration_s), rate_hz)
+    return Sound(_decode(data, container, rate_hz, max_duration_s, max_work_s), rate_hz)
 
 
 def need_av() -> None:
@@ -55,14 +58,15 @@ def need_av() -> None:
         raise Unsupported(message, code="library_missing")
 
 
-def _decode(data: bytes, container: str, rate_hz: int, max_duration_s: float) -> bytes:
+def _decode(data: bytes, container: str, rate_hz: int, max_duration_s: float, max_work_s: float) -> bytes:
     need_av()
     import av
 
     max_bytes = int(max_duration_s * rate_hz) * 2
     out = bytearray()
     with _av_errors(), av.open(io.BytesIO(data), "r", format=container) as source:
-        for piece in _mono(source, rate_hz, max_duration_s):
+        track = _sound_track(source, max_duration_s)
+        for piece in _mono(_frames(source, track, max_work_s), rate_hz):
             out += piece
             if len(out) > max_bytes:
                 raise _too_long(max_duration_s)
@@ -71,12 +75,12 @@ def _decode(data: bytes, container: str, rate_hz: int, max_duration_s: float) ->
     return bytes(out)
 
 
-def _mono(source: InputContainer, rate_hz: int, max_duration_s: float) -> Iterator[bytes]:
+def _mono(frames: Iterator[AudioFrame], rate_hz: int) -> Iterator[bytes]:
     from av import AudioResampler
 
     mixer = AudioResampler(format="s16", layout="mono")
     resampler: Resampler | None = None
-    for frame in _frames(source, _sound_track(source, max_duration_s)):
+    for frame in frames:
         resampler = resampler or Resampler(frame.sample_rate, rate_hz)
         for mixed in mixer.resample(frame):
             yield resampler.feed(bytes(mixed.planes[0])[: mixed.samples * 2])  # planes are padded
@@ -99,11 +103,11 @@ def _sound_track(source: InputContainer, max_duration_s: float) -> AudioStream:
     return stream
 
 
-def _frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+def _frames(source: InputContainer, stream: AudioStream, max_work_s: float) -> Iterator[AudioFrame]:
     """Yield what can be decoded; a broken packet is passed over, a hundred are the end."""
     from av.error import FFmpegError
 
-    give_up_at, broken = time.monotonic() + _MAX_WORK_S, 0
+    give_up_at, broken = time.monotonic() + max_work_s, 0
     packets = source.demux(stream)
     while True:
         try:
@@ -117,7 +121,7 @@ def _frames(source: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]
         if packet is None:
             return
         if time.monotonic() > give_up_at:
-            raise _invalid(f"the file cannot be decoded within {_MAX_WORK_S:g} s")
+            raise _invalid(f"the file cannot be decoded within {max_work_s:g} s")
         yield from frames
 
 

@@ -41,12 +41,19 @@ def is_plain_wav(data: bytes) -> bool:
     return len(body) < 16 or _tag(body) in {_PCM, _FLOAT, _ALAW, _ULAW}  # a broken one is `read_wav`'s to refuse
 
 
-def wav_header(rate_hz: int, data_bytes: int | None = None) -> bytes:
-    """Return the 44 bytes before mono s16le samples; None is a stream whose length nobody knows yet."""
+def wav_header(rate_hz: int, data_bytes: int | None = None, *, channels: int = 1, is_float: bool = False) -> bytes:
+    """Return the 44 bytes before samples of 16 bits, or floats of 32.
+
+    ``data_bytes`` None is a stream whose length nobody knows yet.
+    """
     data_size = _UNKNOWN_SIZE if data_bytes is None else data_bytes
+    tag, sample_bytes = (_FLOAT, 4) if is_float else (_PCM, 2)
+    frame_bytes = channels * sample_bytes
     riff_size = min(data_size + 36, _UNKNOWN_SIZE)
     head = struct.pack("<4sI4s", b"RIFF", riff_size, b"WAVE")
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, _PCM, 1, rate_hz, rate_hz * 2, 2, 16)
+    form = struct.pack(
+        "<4sIHHIIHH", b"fmt ", 16, tag, channels, rate_hz, rate_hz * frame_bytes, frame_bytes, 8 * sample_bytes
+    )
     return head + form + struct.pack("<4sI", b"data", data_size)
 
 

@@ -10,9 +10,9 @@ from litestar import Request
 from litestar.datastructures import State
 
 from antiphon.clock import Clock
+from antiphon.desk import Desk
 from antiphon.doors.auth import Access, Identity
 from antiphon.doors.budget import ByteBudget
-from antiphon.doors.desk import Desk
 from antiphon.doors.ephemeral import EphemeralSecrets
 from antiphon.entities.capabilities import Capabilities
 from antiphon.observe.metrics import Metrics

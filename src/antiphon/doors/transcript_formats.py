@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from antiphon.entities.speech import Segment
+from antiphon.text.subtitles import Cue, srt, vtt
 from antiphon.wire.jobs import TranscriptReady
 from antiphon.wire.transcriptions import (
     DurationUsage,
@@ -66,20 +67,12 @@ def as_text(transcript: TranscriptReady) -> bytes:
 
 def as_srt(transcript: TranscriptReady) -> bytes:
     """Return SubRip subtitles, one a segment."""
-    cues = (
-        f"{number}\n{_timestamp(one.start_s, ',')} --> {_timestamp(one.end_s, ',')}\n{_line(one)}\n"
-        for number, one in enumerate(transcript.segments, 1)
-    )
-    return "\n".join(cues).encode()
+    return srt(map(_cue, transcript.segments)).encode()
 
 
 def as_vtt(transcript: TranscriptReady) -> bytes:
     """Return WebVTT subtitles, one a segment."""
-    cues = (
-        f"{_timestamp(one.start_s, '.')} --> {_timestamp(one.end_s, '.')}\n{_line(one)}\n"
-        for one in transcript.segments
-    )
-    return "\n".join(("WEBVTT\n", *cues)).encode()
+    return vtt(map(_cue, transcript.segments)).encode()
 
 
 PLAIN_FORMATS: dict[str, Callable[[TranscriptReady], bytes]] = {"text": as_text, "srt": as_srt, "vtt": as_vtt}
@@ -105,13 +98,6 @@ def _seconds(value: float) -> float:
     return round(value, 3)
 
 
-def _timestamp(seconds: float, comma: str) -> str:
-    milliseconds = max(0, round(seconds * 1000))
-    minutes, milliseconds = divmod(milliseconds, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}{comma}{milliseconds % 1000:03}"
-
-
-def _line(segment: Segment) -> str:
-    """Return the words on one line; an arrow among them would end the cue."""
-    return " ".join(segment.text.split()).replace("-->", "->")
+def _cue(segment: Segment) -> Cue:
+    """Return the words on one line."""
+    return Cue(round(segment.start_s * 1000), round(segment.end_s * 1000), " ".join(segment.text.split()))

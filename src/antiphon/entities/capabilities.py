@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from antiphon.text.languages import base_language
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -28,6 +30,11 @@ class Capabilities:
     context_tokens: int = 8192
     """Prompt and answer together, in the model's tokens."""
     notes: dict[str, str] = field(default_factory=dict[str, str])
+
+    def speaks(self, language: str) -> bool:
+        """Say whether ``language`` is among `languages`, whatever its region: ``pt-BR`` where ``pt`` is."""
+        wanted = base_language(language)
+        return not self.languages or any(base_language(one) == wanted for one in self.languages)
 
 
 @dataclass(frozen=True, slots=True)

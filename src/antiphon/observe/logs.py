@@ -29,8 +29,8 @@ PII = "pii."
 _SECRET_KEY = re.compile(r"(?:^|_)(?:api_?key|secret|password|authorization|access_token|cookie)", re.IGNORECASE)
 _SECRET_TEXT = re.compile(r"\b(?:sk|ek|gsk)[-_][A-Za-z0-9_-]{8,}|(?<=Bearer )[^\s\"']+|(?<=access_token=)[^\s&\"']+")
 
-_CLIENTS = ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "anthropic")
-"""Loggers of requests to services; the last two tell at ``debug`` what people said."""
+_CLIENTS = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3", "openai", "anthropic", "deepl")
+"""Loggers of requests to services; the last three tell at ``debug`` what people said."""
 _QUIET = ("uvicorn.access", *_CLIENTS, "aiosqlite", "asyncio")
 """Loggers that tell of every request or statement: from warnings on, unless they are asked for."""
 

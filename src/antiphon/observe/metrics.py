@@ -7,11 +7,13 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
+from antiphon.observe.dubbing_metrics import DubbingMetrics
+
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Media type of `Metrics.render`."""
 
 DOORS = frozenset({"realtime", "speech", "dubbing", "dialog", "captions", "admin", "health", "site"})
-QUEUES = frozenset({"transcribe", "respond", "speak", "translate", "score", "persist"})
+QUEUES = frozenset({"transcribe", "respond", "speak", "translate", "score", "persist", "dub"})
 OUTCOMES = frozenset({"done", "failed", "cancelled", "retried", "lost", "refused"})
 LEGS = frozenset({"stt", "llm", "tts", "redis", "database"})
 LIMITS = frozenset({"requests", "tokens", "connections", "handshakes", "events", "bytes"})
@@ -72,6 +74,7 @@ class Metrics:
         self._degraded = Counter("degraded", "Conversations that lost a leg.", ["leg"], registry=registry)
         self._recovered = Counter("recovered", "Conversations that got a leg back.", ["leg"], registry=registry)
         self._rate_limits = Counter("rate_limits", "Refusals by a limit.", ["limit"], registry=registry)
+        self.dubbing = DubbingMetrics(registry)
 
     @staticmethod
     def _worked(name: str, text: str, registry: CollectorRegistry) -> Histogram:

@@ -10,8 +10,9 @@ from antiphon.entities.capabilities import Capabilities
 class Translation(Protocol):
     """Translates text between languages.
 
-    Raises `ProviderBusy`, `ProviderTimeout`, `ProviderUnavailable`, `ProviderRejected`, and `Unsupported` for a
-    pair of languages it has not.
+    A language is an ISO 639-1 code with an optional region, in any case: ``es``, ``pt-BR``, ``EN``. Raises
+    `ProviderBusy`, `ProviderTimeout`, `ProviderUnavailable`, `ProviderRejected`, `RateLimited`, and `Unsupported` for
+    a pair of languages it has not. Calls may run side by side; cancelling one returns at once and harms no other.
     """
 
     @property
@@ -25,6 +26,13 @@ class Translation(Protocol):
         """Free everything; idempotent."""
         ...
 
+    def has_pair(self, source: str | None, target: str) -> bool:
+        """Say, after the start, whether it can translate from ``source`` (None: it detects it) into ``target``.
+
+        True where the list of a service cannot be known.
+        """
+        ...
+
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
-        """Translate ``text``; languages are ISO 639-1, ``source`` None detects it. Empty text gives empty text."""
+        """Translate ``text``; ``source`` None detects it. Empty text gives empty text, whatever the languages."""
         ...

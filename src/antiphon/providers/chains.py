@@ -8,7 +8,7 @@ none in time; after it the error rises. An engine whose circuit is open is passe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Container, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import ClassVar, Generic, Protocol, TypeVar
@@ -19,7 +19,7 @@ from antiphon.clock import Clock, SystemClock
 from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatEvent, ChatRequest
 from antiphon.entities.speech import Pcm, Segment, SpeechChunk, Transcript
-from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, WeightsMissing
+from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, Unsupported, WeightsMissing
 from antiphon.ports.breakers import Breakers, Endpoint, Ticket
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.llm import LanguageModel
@@ -134,10 +134,16 @@ class Chain(Generic[E]):
             return False
         return True
 
-    async def _stream(self, call: Callable[[E], AsyncIterator[T]]) -> AsyncIterator[T]:
-        """Relay one engine's results; the next engine is asked when one fails before its first."""
+    async def _stream(
+        self, call: Callable[[E], AsyncIterator[T]], among: Container[E] | None = None, leader: int | None = None
+    ) -> AsyncIterator[T]:
+        """Relay one engine's results; the next engine is asked when one fails before its first.
+
+        Only those ``among`` are asked, None: all; the one at position ``leader`` before the others.
+        """
         failure: AntiphonError | None = None
-        queue = _Queue(self._failover.order(self._clock.now()), self._admit)
+        order = self._failover.order(self._clock.now(), leader)
+        queue = _Queue([at for at in order if among is None or self._engines[at] in among], self._admit)
         while (turn := await queue.next()) is not None:
             index, ticket = turn
             attempt = _Attempt(self._clock)
@@ -177,13 +183,13 @@ class Chain(Generic[E]):
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
 
-    async def _answer(self, call: Callable[[E], Awaitable[T]]) -> T:
-        """Return one engine's answer; the next engine is asked when one fails."""
+    async def _answer(self, call: Callable[[E], Awaitable[T]], among: Container[E] | None = None) -> T:
+        """Return one engine's answer; the next engine of those ``among`` is asked when one fails."""
 
         async def once(engine: E) -> AsyncIterator[T]:
             yield await call(engine)
 
-        async with _closing(self._stream(once)) as answers:
+        async with _closing(self._stream(once, among)) as answers:
             (answer,) = [answer async for answer in answers]  # to the end: then it counts as a success
         return answer
 
@@ -235,13 +241,29 @@ class LlmChain(Chain[LanguageModel]):
 
 
 class TtsChain(Chain[TextToSpeech]):
-    """A `TextToSpeech` of several; a voice that an engine has not is mapped by that engine."""
+    """A `TextToSpeech` of several; a voice that an engine has not is mapped by that engine.
+
+    Where a language is asked for, only engines that speak it are; all, if none does: an accent is better than
+    silence. Among them the one that alone has the voice comes first.
+    """
 
     kind = "tts"
 
     def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
         """Speak with the first engine that can."""
-        return self._stream(lambda engine: engine.synthesize(text, options))
+        among, leader = self._route(options.language, options.voice) if options.language else (None, None)
+        return self._stream(lambda engine: engine.synthesize(text, options), among, leader)
+
+    def _route(self, language: str, voice: str) -> tuple[Sequence[TextToSpeech] | None, int | None]:
+        """Return the engines that speak the language, None when none does, and the position of the voice's owner.
+
+        A voice leads to its owner only where a language is asked for: a conversation has the voice ``alloy``
+        when nobody chose one, and that must not lead past the engine configured first.
+        """
+        every = [engine.capabilities for engine in self._engines]
+        speakers = [engine for engine, one in zip(self._engines, every, strict=True) if one.speaks(language)]
+        owners = [at for at, one in enumerate(every) if voice in {own.id for own in one.voices}]
+        return speakers or None, owners[0] if len(owners) == 1 else None
 
 
 class TranslationChain(Chain[Translation]):
@@ -249,9 +271,19 @@ class TranslationChain(Chain[Translation]):
 
     kind = "translation"
 
+    def has_pair(self, source: str | None, target: str) -> bool:
+        """Say whether any engine has the pair."""
+        return any(engine.has_pair(source, target) for engine in self._engines)
+
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
-        """Translate with the first engine that can."""
-        return await self._answer(lambda engine: engine.translate(text, source=source, target=target))
+        """Translate with the first engine that has the pair and can. Raises `Unsupported` when none has it."""
+        if not text.strip():
+            return ""
+        able = [engine for engine in self._engines if engine.has_pair(source, target)]
+        if not able:
+            names = ", ".join(engine.capabilities.name for engine in self._engines)
+            raise Unsupported(f"no engine translates from {source or 'a detected language'} to {target} ({names})")
+        return await self._answer(lambda engine: engine.translate(text, source=source, target=target), able)
 
 
 class EndOfTurnChain(Chain[EndOfTurn]):

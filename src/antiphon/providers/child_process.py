@@ -24,12 +24,21 @@ class ChildProcess:
     """
 
     def __init__(
-        self, engine: str, module: str, *, needs: str, arguments: Sequence[str] = (), timeout_s: float
+        self,
+        engine: str,
+        module: str,
+        *,
+        needs: str,
+        arguments: Sequence[str] = (),
+        timeout_s: float,
+        loading_s: float | None = None,
     ) -> None:
+        """``loading_s`` is for an engine that takes longer to load than to answer; None: it does not."""
         self._engine = engine
         self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._needs = needs
         self._timeout_s = timeout_s
+        self._loading_s = loading_s
         self._ids = itertools.count(1)
         self._starting = asyncio.Lock()
         self._link: ChildLink | None = None
@@ -103,7 +112,7 @@ class ChildProcess:
         link = await ChildLink.launch(self._engine, self._command)
         is_loaded = False
         try:
-            async with deadline(self._engine, self._timeout_s):
+            async with deadline(self._engine, self._loading_s or self._timeout_s):
                 await link.ready()
             is_loaded = True
         finally:

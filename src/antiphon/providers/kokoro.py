@@ -26,6 +26,7 @@ from antiphon.providers.kokoro_text import tokens
 from antiphon.providers.pace import Pace
 from antiphon.providers.thread_voice import ThreadVoice
 from antiphon.providers.weights import Weights
+from antiphon.text.languages import base_language
 from antiphon.text.script import language_of_script
 
 _FAVOURITES = ("af_heart", "af_bella", "jf_alpha")
@@ -77,9 +78,10 @@ class KokoroTts(ThreadVoice[_Model]):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The voices of the file, each with its language."""
+        """The voices of the file, each with its language, and these languages."""
         voices = tuple(Voice(name, _LANGUAGES.get(name[0], "en-us"), "Kokoro") for name in self._voices)
-        return Capabilities("kokoro", models=("kokoro",), voices=voices, streams=True)
+        languages = tuple(dict.fromkeys(base_language(voice.language) for voice in voices))
+        return Capabilities("kokoro", ("kokoro",), voices, languages, streams=True)
 
     async def start(self) -> None:
         """Load the network, and the process that knows the phonemes."""
@@ -102,7 +104,7 @@ class KokoroTts(ThreadVoice[_Model]):
         return model
 
     async def _say(self, model: _Model, words: str, options: SpeakOptions) -> bytes:
-        language = options.language or language_of_script(words) or "en-us"
+        language = (options.language or language_of_script(words) or "en-us").lower()
         numbers = tokens(await self._phonemes(words, language), language)
         voice = self._voice_for(options.voice, language)
         return await self._in_thread(self._render, model, numbers, voice, options.speed) if numbers else b""
@@ -115,7 +117,8 @@ class KokoroTts(ThreadVoice[_Model]):
     def _voice_for(self, wanted: str, language: str) -> str:
         if wanted in self._voices:
             return wanted
-        speakers = (name for name in self._voices if _LANGUAGES.get(name[0], "").startswith(language[:2]))
+        base = base_language(language)
+        speakers = (name for name in self._voices if base_language(_LANGUAGES.get(name[0], "")) == base)
         return next(speakers, self._voices[0])
 
     def _render(self, model: _Model, numbers: list[int], voice: str, speed: float) -> bytes:

@@ -12,10 +12,9 @@ from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.by_sentence import by_sentence
 from antiphon.providers.openai_client import OFFICIAL_BASE_URL, openai_client
 from antiphon.providers.openai_errors import openai_errors
-from antiphon.text.sentences import split
-from antiphon.text.speakable import speakable
 
 RATE_HZ = 24_000
 """Of the ``pcm`` response format."""
@@ -62,16 +61,11 @@ class OpenAiTts:
     async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
         """Yield audio as it arrives."""
         client = self._open()
-        for sentence in split(text):
-            words = speakable(sentence)
-            if words:
-                label = sentence
-                async with aclosing(self._say(client, words, options)) as pieces:
-                    async for piece in pieces:
-                        yield SpeechChunk(Pcm(piece, RATE_HZ), label)
-                        label = ""
+        async with aclosing(by_sentence(text, lambda words: self._say(client, words, options))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
-    async def _say(self, client: AsyncOpenAI, words: str, options: SpeakOptions) -> AsyncGenerator[bytes]:
+    async def _say(self, client: AsyncOpenAI, words: str, options: SpeakOptions) -> AsyncGenerator[Pcm]:
         speech = client.audio.speech.with_streaming_response
         rest = b""
         with openai_errors("openai"):
@@ -90,7 +84,7 @@ class OpenAiTts:
                     rest += data
                     whole = len(rest) & ~1
                     if whole:
-                        yield rest[:whole]
+                        yield Pcm(rest[:whole], RATE_HZ)
                     rest = rest[whole:]
 
     def _voice_for(self, wanted: str) -> str:

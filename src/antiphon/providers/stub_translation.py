@@ -24,6 +24,11 @@ class StubTranslation:
     async def close(self) -> None:
         """Nothing to free."""
 
+    def has_pair(self, source: str | None, target: str) -> bool:
+        """Say yes to every pair."""
+        del source, target
+        return True
+
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
         """Return ``text`` marked with ``target``."""
         del source

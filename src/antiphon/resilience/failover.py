@@ -29,9 +29,10 @@ class Failover:
         self._failures = [0] * size
         self._rests_until = [float("-inf")] * size
 
-    def order(self, now: float) -> list[int]:
-        """Return all positions: the rested ones as configured, then the resting ones as configured."""
-        return sorted(range(len(self._failures)), key=lambda index: (self._rests_until[index] > now, index))
+    def order(self, now: float, leader: int | None = None) -> list[int]:
+        """Return all positions: the rested ones then the resting ones, as configured; ``leader`` leads its kind."""
+        positions = range(len(self._failures))
+        return sorted(positions, key=lambda index: (self._rests_until[index] > now, index != leader, index))
 
     def failed(self, index: int, error: Exception, now: float) -> None:
         """Take note of a failure. An engine that cannot do this one thing (`Unsupported`) does not rest."""

@@ -5,13 +5,40 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_LINE_MARK = re.compile(r"^\s*(?:#{1,6}|[-*+•>])\s+")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)\s]*\)")
+from antiphon.text.languages import base_language
+from antiphon.text.leagues import spell_leagues
+
+_LINE_MARK = re.compile(r"^\s*(?:(?:#{1,6}|[-*+•>])\s+)+")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^)\s]*\)")
 _EMPHASIS = re.compile(r"(?<!\w)[*_~]+(?=\S)|(?<=\S)[*_~]+(?!\w)|[`|]+")
 _SPACE = re.compile(r"\s+")
 _SILENT_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"})
 _JOINERS = "\u200c\u200d"
 """Format characters that shape words in Persian and Hindi."""
+
+_PLAIN_MARKS = str.maketrans(
+    dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("‘’‚‛", "'") | dict.fromkeys("‐‑‒–", "-") | {"—": " - ", "…": "..."}
+)
+_BEFORE_NAMES = {
+    "Mr": "Mister",
+    "Mrs": "Missus",
+    "Dr": "Doctor",
+    "Prof": "Professor",
+    "Rev": "Reverend",
+    "Hon": "Honorable",
+    "Gov": "Governor",
+    "Sen": "Senator",
+    "Rep": "Representative",
+    "Gen": "General",
+    "Col": "Colonel",
+    "Capt": "Captain",
+    "Lt": "Lieutenant",
+    "Sgt": "Sergeant",
+}
+_AFTER_NAMES = {"Jr": "Junior", "Sr": "Senior"}
+_TITLE = re.compile(rf"\b({'|'.join(_BEFORE_NAMES)})\.(?=\s+[A-Z])|\b({'|'.join(_AFTER_NAMES)})\.(?!\w)")
+_SCORE = re.compile(r"(?<![\w.,:/-])(\d{1,3})-(\d{1,3})(?![\w:/]|[-.,]\d)")
+_BETWEEN_SCORES = {"en": "to", "es": "a", "pt": "a", "it": "a", "fr": "à", "de": "zu"}
 
 
 def speakable(sentence: str) -> str:
@@ -24,6 +51,23 @@ def speakable(sentence: str) -> str:
     text = "".join(" " if _is_silent(sign) else sign for sign in text)
     text = _SPACE.sub(" ", text).strip()
     return text if any(sign.isalnum() for sign in text) else ""
+
+
+def speech_text(text: str, language: str) -> str:
+    """Return `speakable` text as a voice of ``language`` should read it; empty when nothing can be said.
+
+    Typographic marks become ASCII, leagues are spelled, scores are said (``15-12``: "15 to 12" and likewise in the
+    languages of `_BETWEEN_SCORES`; elsewhere they stay), and English titles are written out (``Dr. Ruiz``).
+    """
+    text = text.translate(_PLAIN_MARKS)
+    while (cleaned := speakable(text)) != text:  # what is taken away may lay bare another mark
+        text = cleaned
+    spoken = base_language(language)
+    if spoken == "en":
+        text = _TITLE.sub(lambda match: _BEFORE_NAMES.get(match[1]) or _AFTER_NAMES[match[2]], text)
+    if spoken in _BETWEEN_SCORES:
+        text = _SCORE.sub(rf"\1 {_BETWEEN_SCORES[spoken]} \2", text)
+    return spell_leagues(text)
 
 
 def _is_silent(sign: str) -> bool:

@@ -13,8 +13,9 @@ import msgspec
 from antiphon.entities.chat import ChatRequest
 from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.entities.speech import Segment
+from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError, StageTimings, Status
 
-Queue = Literal["transcribe", "respond", "speak", "translate", "score", "persist"]
+Queue = Literal["transcribe", "respond", "speak", "translate", "score", "persist", "dub"]
 
 
 class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
@@ -73,7 +74,35 @@ class Persist(msgspec.Struct, frozen=True, tag="persist"):
     items: tuple[StoredItem, ...] = ()
 
 
-Work = Transcribe | Respond | Speak | Translate | Score | Persist
+class Dub(msgspec.Struct, frozen=True, tag="dub", kw_only=True):
+    """Say what is said in ``audio`` in another language, in the same time."""
+
+    stream_id: str
+    fragment_id: str
+    sequence_number: int
+    audio: bytes
+    """As the client sent it; a container wins over ``format``, ``rate_hz`` and ``channels``."""
+    format: str
+    rate_hz: int
+    channels: int
+    duration_ms: int
+    until_s: float
+    """Wall clock at which the fragment's time is over. The job itself lasts a little longer, to say where it stood."""
+    start_ms: int = 0
+    """Where the fragment begins in its stream."""
+    source: str
+    target: str
+    prompt: str = ""
+    """What the recogniser is told to expect."""
+    voice: str = ""
+    voice_model: str = ""
+    voice_profile: str = ""
+    out_format: str
+    out_rate_hz: int
+    out_channels: int
+
+
+Work = Transcribe | Respond | Speak | Translate | Score | Persist | Dub
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -97,6 +126,8 @@ class Job(msgspec.Struct, frozen=True):
     """Wall clock after which the result is worthless; 0 is never."""
     priority: int = 0
     """Higher goes first; 0 is a live turn, negative is background."""
+    retries: bool = True
+    """False where a failure is final: whoever asked tries again itself. A lost worker's job is done again anyway."""
     attempt: int = 1
 
 
@@ -183,6 +214,26 @@ class ScoreReady(Entry, frozen=True, tag="score"):
     probability: float
 
 
+class FragmentDubbed(Entry, frozen=True, tag="dubbed", kw_only=True):
+    """What became of a fragment, good or bad. Last entry of a dub job."""
+
+    status: Status
+    audio: bytes = b""
+    """In ``format``; empty where there is none."""
+    format: str = ""
+    rate_hz: int = 0
+    channels: int = 0
+    duration_ms: int = 0
+    transcript: str | None = None
+    translated_text: str | None = None
+    timings: StageTimings = StageTimings()
+    error: ProcessingError | None = None
+    warnings: tuple[str, ...] = ()
+    metadata: FragmentMetadata = FragmentMetadata()
+    lineage: dict[str, str] = {}
+    """Ids of what the stages made, by kind."""
+
+
 class JobFailed(Entry, frozen=True, tag="failed"):
     """The job is given up. Last entry of any job that fails."""
 
@@ -190,6 +241,8 @@ class JobFailed(Entry, frozen=True, tag="failed"):
     code: str | None
     message: str
     transient: bool = False
+    retry_after_s: float | None = None
+    """What a service asked for that was called too often."""
 
 
 PipeEntry = (
@@ -205,8 +258,9 @@ PipeEntry = (
     | SpeechDone
     | TranslationReady
     | ScoreReady
+    | FragmentDubbed
     | JobFailed
 )
 
-LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady)
+LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady, FragmentDubbed)
 """The last entry of a job that does not fail is one of these."""

@@ -77,7 +77,7 @@ def judge(
             return Lost()
         case Fenced():
             return Ended("lost")
-        case Transient() if not touched and job.attempt < rule.attempts:
+        case Transient() if job.retries and not touched and job.attempt < rule.attempts:
             delay_s = rule.backoff.delay_s(job.attempt, uniform)
             if isinstance(error, RateLimited):
                 delay_s = max(delay_s, error.retry_after_s)
@@ -92,7 +92,8 @@ def failure(job: Job, error: BaseException) -> JobFailed:
     """Return the entry that tells a failure; of an unexpected one it tells no details."""
     if isinstance(error, AntiphonError):
         transient = isinstance(error, Transient)
-        return JobFailed(job.id, error.type, error.code, error.message, transient=transient)
+        wait_s = error.retry_after_s if isinstance(error, RateLimited) else None
+        return JobFailed(job.id, error.type, error.code, error.message, transient=transient, retry_after_s=wait_s)
     return JobFailed(job.id, AntiphonError.type, "internal_error", "the worker failed unexpectedly")
 
 

@@ -17,10 +17,21 @@ from antiphon.errors import InvalidRequest
 RAMP = np.arange(-30_000, 30_000, 7).astype("<i2")
 
 
-def riff(tag: int, bits: int, body: bytes, *, channels: int = 1, rate_hz: int = 16_000, extra: bytes = b"") -> bytes:
+def riff(
+    tag: int,
+    bits: int,
+    body: bytes,
+    *,
+    channels: int = 1,
+    rate_hz: int = 16_000,
+    extra: bytes = b"",
+    lists: bool = True,
+) -> bytes:
     width = channels * bits // 8
     form = struct.pack("<HHIIHH", tag, channels, rate_hz, rate_hz * width, width, bits) + extra
-    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"LIST" + struct.pack("<I", 3) + b"abc\0"
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form
+    if lists:
+        chunks += b"LIST" + struct.pack("<I", 3) + b"abc\0"
     chunks += b"data" + struct.pack("<I", len(body)) + body
     return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
 
@@ -32,6 +43,12 @@ def test_what_is_written_can_be_read_here_and_elsewhere() -> None:
     with wave.open(io.BytesIO(file)) as reader:
         assert (reader.getframerate(), reader.getnchannels(), reader.getnframes()) == (24_000, 1, len(RAMP))
         assert reader.readframes(len(RAMP)) == RAMP.tobytes()
+
+
+def test_a_header_of_several_channels_or_of_floats_says_so() -> None:
+    pcm, floats = RAMP.tobytes(), (RAMP / 32768).astype("<f4").tobytes()
+    assert wav_header(48_000, len(pcm), channels=2) + pcm == riff(1, 16, pcm, channels=2, rate_hz=48_000, lists=False)
+    assert wav_header(8_000, len(floats), is_float=True) + floats == riff(3, 32, floats, rate_hz=8_000, lists=False)
 
 
 @pytest.mark.parametrize(

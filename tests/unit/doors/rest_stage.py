@@ -14,7 +14,7 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.conversation.session import Defaults, describe
 from antiphon.doors.auth import Access
-from antiphon.doors.desk import Desk
+from antiphon.desk import Desk
 from antiphon.doors.ephemeral import EphemeralSecrets
 from antiphon.doors.rest import build_rest
 from antiphon.doors.server import HttpServer, ServerOptions

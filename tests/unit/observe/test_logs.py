@@ -155,7 +155,7 @@ def test_requests_of_libraries_are_quiet_unless_asked_for() -> None:
     assert [line["message"] for line in lines(stream)] == ["GET /"]
 
 
-@pytest.mark.parametrize("name", ["openai._base_client", "anthropic._base_client", "httpx2"])
+@pytest.mark.parametrize("name", ["openai._base_client", "anthropic._base_client", "deepl", "httpx2"])
 def test_what_is_sent_to_services_is_not_logged_even_where_all_else_is(name: str) -> None:
     stream = set_up(level="debug")
     logging.getLogger(name).debug("Request options: what somebody said")

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from antiphon.clock import VirtualClock
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta
+from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import (
     InvalidRequest,
     ProviderBusy,
@@ -21,8 +22,9 @@ from antiphon.errors import (
     WeightsMissing,
 )
 from antiphon.ports.breakers import Endpoint, Ticket
+from antiphon.ports.tts import SpeakOptions
 from antiphon.ports.vad import VoiceStream
-from antiphon.providers.chains import LlmChain, TranslationChain, VadChain
+from antiphon.providers.chains import LlmChain, TranslationChain, TtsChain, VadChain
 from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 from tests.virtual_time import on_virtual_time
@@ -37,6 +39,7 @@ class Engine:
         self.capabilities = Capabilities(name, models=(name,), voices=(Voice(name, "en"),), languages=("en", name))
         self.start_error, self.error, self.after = start, fail, after
         self.started = self.closed = self.asked = self.left = 0
+        self.pairs: set[tuple[str | None, str]] | None = None  # all
 
     async def start(self) -> None:
         self.started += 1
@@ -57,6 +60,9 @@ class Engine:
             yield ChatDone("stop")
         finally:
             self.left += 1
+
+    def has_pair(self, source: str | None, target: str) -> bool:
+        return self.pairs is None or (source, target) in self.pairs
 
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
         self.asked += 1
@@ -180,6 +186,97 @@ async def test_a_pair_of_languages_that_one_engine_has_not_goes_to_the_next() ->
     assert await chain.translate("hi", source="en", target="ja") == "b:hi"
     assert await chain.translate("hi", source="en", target="ja") == "b:hi"
     assert first.asked == 2
+
+
+async def test_only_engines_that_have_the_pair_are_asked_first_to_last() -> None:
+    engines = [Engine("a"), Engine("b", fail=ProviderTimeout("slow")), Engine("c")]
+    engines[0].pairs = {("en", "pt")}
+    chain = TranslationChain(engines)
+    assert await chain.translate("hi", source="en", target="es") == "c:hi"
+    assert await chain.translate("hi", source="en", target="pt") == "a:hi"
+    assert [engine.asked for engine in engines] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("source", ["en", None])
+async def test_a_pair_that_no_engine_has_is_unsupported_and_nobody_is_asked(source: str | None) -> None:
+    engines = [Engine("a"), Engine("b")]
+    engines[0].pairs, engines[1].pairs = {("en", "pt")}, {("es", "en")}
+    chain = TranslationChain(engines)
+    assert chain.has_pair("es", "en")
+    assert not chain.has_pair(source, "ja")
+    with pytest.raises(Unsupported, match=rf"{source or 'detected'}.* to ja \(a, b\)"):
+        await chain.translate("hi", source=source, target="ja")
+    assert await chain.translate("  ", source=source, target="ja") == ""
+    assert [engine.asked for engine in engines] == [0, 0]
+
+
+class Speaker(Engine):
+    """Speaks the languages it is given, with one voice of its own."""
+
+    def __init__(self, name: str, *languages: str, fail: Exception | None = None, voice: str = "") -> None:
+        super().__init__(name, fail=fail)
+        self.capabilities = Capabilities(name, voices=(Voice(voice or name, "en"),), languages=languages)
+
+    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+        self.asked += 1
+        if self.error:
+            raise self.error
+        yield SpeechChunk(Pcm(b"", 24_000), f"{self.capabilities.name}:{options.language}:{text}")
+
+
+async def spoken(chain: TtsChain, *, language: str | None = None, voice: str = "") -> str:
+    options = SpeakOptions(voice, language=language)
+    return "".join([chunk.text async for chunk in chain.synthesize("hi", options)])
+
+
+@pytest.mark.parametrize(
+    ("language", "speaker"),
+    [("es", "b"), ("ES-mx", "b"), ("pt-BR", "c"), ("en", "a"), ("ja", "a"), (None, "a"), ("", "a")],
+)
+async def test_only_voices_that_speak_the_language_are_asked_and_all_where_none_does(
+    language: str | None, speaker: str
+) -> None:
+    chain = TtsChain([Speaker("a", "en"), Speaker("b", "en", "es"), Speaker("c", "es", "pt")])
+    assert await spoken(chain, language=language) == f"{speaker}:{language}:hi"
+
+
+async def test_a_voice_that_speaks_any_language_is_asked_in_its_place() -> None:
+    chain = TtsChain([Speaker("a", "en"), Speaker("b"), Speaker("c", "es")])
+    assert await spoken(chain, language="es") == "b:es:hi"
+
+
+async def test_an_engine_without_the_language_is_not_asked_even_when_the_others_fail() -> None:
+    english = Speaker("a", "en")
+    chain = TtsChain([english, Speaker("b", "es", fail=ProviderBusy("full"))])
+    with pytest.raises(ProviderBusy, match="full"):
+        await spoken(chain, language="es")
+    assert english.asked == 0
+
+
+@pytest.mark.parametrize(
+    ("language", "voice", "speaker"),
+    [
+        ("es", "lola", "c"),
+        ("es", "shared", "b"),
+        ("es", "nobody", "b"),
+        ("en", "lola", "a"),
+        (None, "lola", "a"),
+    ],
+)
+async def test_who_alone_has_the_voice_comes_first_of_those_that_speak_the_language(
+    language: str | None, voice: str, speaker: str
+) -> None:
+    speakers = [
+        Speaker("a", "en", voice="shared"),
+        Speaker("b", "es", voice="shared"),
+        Speaker("c", "es", voice="lola"),
+    ]
+    assert (await spoken(TtsChain(speakers), language=language, voice=voice)).startswith(f"{speaker}:")
+
+
+async def test_the_owner_of_a_voice_that_fails_is_the_next_one_s_chance() -> None:
+    chain = TtsChain([Speaker("a", "es"), Speaker("b", "es", voice="lola", fail=ProviderTimeout("slow"))])
+    assert await spoken(chain, language="es", voice="lola") == "a:es:hi"
 
 
 async def test_a_detector_is_the_first_that_starts_and_no_other_is_loaded() -> None:

@@ -25,6 +25,7 @@ def test_the_voices_of_the_file_are_listed_the_favourite_first(tmp_path: Path) -
     engine = create(context(folder(tmp_path, "am_adam", "af_heart", "jf_alpha", "pf_dora")))
     voices = [(voice.id, voice.language) for voice in engine.capabilities.voices]
     assert voices == [("af_heart", "en-us"), ("am_adam", "en-us"), ("jf_alpha", "ja"), ("pf_dora", "pt-br")]
+    assert engine.capabilities.languages == ("en", "ja", "pt")
 
 
 def test_without_weights_the_command_that_brings_them_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from antiphon.providers.stub_translation import StubTranslation
 
 
@@ -11,3 +13,8 @@ async def test_the_target_language_stands_before_the_text() -> None:
 
 async def test_empty_text_stays_empty() -> None:
     assert await StubTranslation().translate("", source="en", target="es") == ""
+
+
+@pytest.mark.parametrize("source", ["en", None])
+def test_it_has_every_pair(source: str | None) -> None:
+    assert StubTranslation().has_pair(source, "tlh")

@@ -36,6 +36,14 @@ def test_a_failed_engine_is_asked_last_while_it_rests() -> None:
     assert failover.order(11.1) == [0, 1, 2]
 
 
+def test_a_leader_is_asked_first_unless_it_rests() -> None:
+    failover = Failover(3)
+    assert failover.order(now=0.0, leader=2) == [2, 0, 1]
+    failover.failed(2, ProviderTimeout("slow"), now=0.0)
+    failover.failed(0, ProviderTimeout("slow"), now=0.0)
+    assert failover.order(now=0.5, leader=2) == [1, 2, 0]
+
+
 def test_rests_grow_with_failures_in_a_row_and_end_with_a_success() -> None:
     failover = Failover(2, longest_rest_s=3.0)
     for _ in range(20):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.text.speakable import speakable
+from antiphon.text.speakable import speakable, speech_text
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,56 @@ def test_what_is_said_can_be_encoded_and_is_no_longer_than_the_text(text: str) -
     assert len(said) <= len(text)
     said.encode("utf-8")
     assert not any(sign in said for sign in "\x00\n\t")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Doctor Ruiz won 15 to 12"),
+        ("es-MX", "Dr. Ruiz won 15 a 12"),
+        ("pt", "Dr. Ruiz won 15 a 12"),
+        ("it", "Dr. Ruiz won 15 a 12"),
+        ("fr", "Dr. Ruiz won 15 à 12"),
+        ("DE", "Dr. Ruiz won 15 zu 12"),
+        ("zh", "Dr. Ruiz won 15-12"),
+    ],
+)
+def test_titles_are_english_and_scores_are_said_in_the_language(language: str, said: str) -> None:
+    assert speech_text("**Dr. Ruiz** won 15–12 🎉", language) == said
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("“Yes”, it’s «fine»…", '"Yes", it\'s "fine"...'),
+        ("wait—what", "wait - what"),
+        ("Mr. Lee Jr., Mrs. Day and Gen. Fox", "Mister Lee Junior, Missus Day and General Fox"),
+        ("Gen Z has a rep. Dr. who", "Gen Z has a rep. Dr. who"),
+        ("the NBA on 2019-2020, 3-2-1, 555-1234, 1-2.5", "the N B A on 2019-2020, 3-2-1, 555-1234, 1-2.5"),
+        ("up 10-15%, 3-2.", "up 10 to 15%, 3 to 2."),
+        ("—", ""),
+        ("# - 😀 * hello", "hello"),
+        ("[![a picture](x.png)](https://example.com) here", "a picture here"),
+    ],
+)
+def test_marks_titles_and_scores_are_written_for_a_voice(written: str, said: str) -> None:
+    assert speech_text(written, "en") == said
+
+
+PIECES = st.sampled_from(
+    ["Dr.", "Mrs.", "Jr.", "Ana", "15", "-", "12", "–", "—", "…", "“", "NFL", "*", "#", "😀", " ", " ", "[", "](x)"]
+)
+TEXTS = st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30)
+
+
+@given(TEXTS, st.sampled_from(["en", "es", "zh"]))
+def test_what_a_voice_can_read_stays_as_it_is(text: str, language: str) -> None:
+    said = speech_text(text, language)
+    assert speech_text(said, language) == said
+    assert len(said) <= 4 * len(text)
+
+
+@given(st.lists(st.sampled_from(["Dr.", "Prof.", "Jr.", "Ana", "15-12", "—", "“", "NFL", "*", "😀"]), max_size=8))
+def test_no_letter_and_no_digit_is_lost_for_a_voice(pieces: list[str]) -> None:
+    rest = iter(speech_text(" ".join(pieces), "en").lower())
+    assert all(sign in rest for sign in "".join(pieces).lower() if sign.isalnum())

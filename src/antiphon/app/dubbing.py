@@ -1,0 +1,126 @@
+"""The dubbing door and its workers, as the settings want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from antiphon.app.engines import Engines
+from antiphon.app.roles import Roles
+from antiphon.app.settings import Settings
+from antiphon.clock import Clock
+from antiphon.desk import Desk
+from antiphon.doors.auth import Access
+from antiphon.doors.dubbing import DubbingDoor, DubbingOptions, DubbingServices, Refusal
+from antiphon.doors.dubbing_stream import Keep
+from antiphon.dubbing.fit import Limits
+from antiphon.dubbing.pipeline import PipelineRules
+from antiphon.dubbing.state import Rules
+from antiphon.dubbing.voices import VoiceProfile, Voices, parse_voices
+from antiphon.dubbing.window import Thresholds
+from antiphon.errors import InvalidRequest, NotFound
+from antiphon.observe.metrics import Metrics
+from antiphon.wire.dubbing_client import StreamConfig
+from antiphon.workers.dub import Dubber, EchoDubber
+
+
+def dubbing_door(
+    settings: Settings,
+    engines: Engines,
+    roles: Roles,
+    access: Access,
+    desk: Desk,
+    clock: Clock,
+    metrics: Metrics,
+    keep: Keep,
+) -> DubbingDoor:
+    """Return the door. Raises `InvalidRequest` for settings that do not go together, and for a bad voices file."""
+    judge = _judge(settings, engines, roles)
+    services = DubbingServices(access, desk, clock, metrics, metrics.dubbing, judge, keep)
+    return DubbingDoor(services, _options(settings, access))
+
+
+def _options(settings: Settings, access: Access) -> DubbingOptions:
+    gap_ms = settings.dubbing_gap_timeout_ms
+    needs_key = settings.dubbing_require_auth and not access.is_open
+    return DubbingOptions(
+        rules=Rules(
+            thresholds=Thresholds(
+                settings.dubbing_backpressure_low,
+                settings.dubbing_backpressure_medium,
+                settings.dubbing_backpressure_high,
+            ),
+            gap_s=None if gap_ms is None else gap_ms / 1000,
+            fragments_per_min=settings.dubbing_fragments_per_min if needs_key else 0,
+            capabilities="object" if settings.dubbing_mode == "echo" else settings.dubbing_capabilities,
+        ),
+        mode=settings.dubbing_mode,
+        needs_key=settings.dubbing_require_auth,
+        max_connections=settings.dubbing_max_connections,
+        connections_per_key=settings.dubbing_connections_per_key,
+        ping_interval_s=settings.dubbing_ping_interval_s,
+        ping_timeout_s=settings.dubbing_ping_timeout_s,
+        idle_s=settings.dubbing_idle_s,
+        stall_s=settings.dubbing_stall_s,
+        close_s=settings.dubbing_close_s,
+        resume_s=settings.dubbing_resume_s,
+    )
+
+
+def dubber(settings: Settings, engines: Engines, desk: Desk, clock: Clock) -> Dubber | EchoDubber:
+    """Return who works on fragments."""
+    if settings.dubbing_mode == "echo":
+        return EchoDubber(settings.dubbing_echo_delay_ms / 1000)
+    rules = PipelineRules(
+        asr_s=settings.dubbing_asr_timeout_ms / 1000,
+        translation_s=settings.dubbing_translation_timeout_ms / 1000,
+        tts_s=settings.dubbing_tts_timeout_ms / 1000,
+        limits=Limits(
+            success_max=settings.dubbing_variance_success,
+            partial_max=settings.dubbing_variance_partial,
+            only_speed_up=settings.dubbing_only_speed_up,
+        ),
+        fallback=settings.dubbing_fallback,
+        drop_speaker_labels=settings.dubbing_drop_speaker_labels,
+        asr_model=engines.stt.capabilities.name,
+        translation_model=engines.translation.capabilities.name,
+        tts_model=engines.tts.capabilities.name,
+    )
+    return Dubber(desk, rules, clock)
+
+
+def _judge(settings: Settings, engines: Engines, roles: Roles) -> Callable[[StreamConfig], VoiceProfile]:
+    """Return what decides whether a stream can be dubbed here, before its first fragment."""
+    voices = _voices(settings)
+
+    def judge(config: StreamConfig) -> VoiceProfile:
+        source, target = config.source_language, config.target_language
+        if settings.dubbing_mode == "full":
+            if not engines.stt.capabilities.speaks(source):
+                raise Refusal("UNSUPPORTED_LANGUAGE", f"'{source}' is not recognised here.", "config.source_language")
+            # the pairs of a fleet are known to those who translate
+            if "translate" in roles and not engines.translation.has_pair(source, target):
+                raise Refusal(
+                    "UNSUPPORTED_LANGUAGE",
+                    f"Nothing here translates '{source}' into '{target}'; 'antiphon doctor' says what to install.",
+                    "config.target_language",
+                )
+            if "speak" in roles and not engines.tts.capabilities.speaks(target):
+                raise Refusal("UNSUPPORTED_LANGUAGE", f"No voice here speaks '{target}'.", "config.target_language")
+        known = [voice.id for voice in engines.tts.capabilities.voices]
+        try:
+            return voices.resolve(config.voice_profile, target, known=known)
+        except NotFound as error:
+            raise Refusal("INVALID_VOICE_PROFILE", error.message, "config.voice_profile") from error
+
+    return judge
+
+
+def _voices(settings: Settings) -> Voices:
+    path = settings.dubbing_voices
+    if path is None:
+        return Voices()
+    try:
+        return parse_voices(path.expanduser().read_bytes())
+    except OSError as error:
+        variable = "ANTIPHON_DUBBING_VOICES"
+        raise InvalidRequest(f"{variable}: {path}: {error.strerror or error}", param=variable) from error

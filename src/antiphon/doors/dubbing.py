@@ -1,0 +1,417 @@
+"""The dubbing door: numbered fragments over Socket.IO, and the same fragments back in another language."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+from uuid import uuid4
+
+import socketio
+import structlog
+from msgspec import Struct
+from socketio.exceptions import ConnectionRefusedError  # noqa: A004 - the library's; the built-in one carries no data
+
+from antiphon import ids
+from antiphon.clock import Clock
+from antiphon.desk import Desk
+from antiphon.doors import dubbing_json
+from antiphon.doors.auth import TENANT, Access, Credentials, Identity
+from antiphon.doors.connection import refuse
+from antiphon.doors.dubbing_link import DubbingLink
+from antiphon.doors.dubbing_stream import Keep, StreamHome, StreamServices
+from antiphon.doors.errors_http import error_answer
+from antiphon.doors.sockets import socket_of
+from antiphon.dubbing import effects, inputs
+from antiphon.dubbing.hints import initial_prompt
+from antiphon.dubbing.state import Rules, State
+from antiphon.dubbing.stream import Stream, error_event, parse_init
+from antiphon.dubbing.voices import VoiceProfile
+from antiphon.errors import AntiphonError, Forbidden, InvalidRequest
+from antiphon.observe.dubbing_metrics import DubbingMetrics
+from antiphon.observe.metrics import Metrics
+from antiphon.wire.dubbing_client import (
+    ErrorSimulation,
+    SimulateDisconnect,
+    StreamCommand,
+    StreamConfig,
+    StreamInit,
+    parse,
+)
+from antiphon.wire.dubbing_server import DisconnectAck, SimulationAck
+from antiphon.wire.jobs import Dub
+
+PATH = "/socket.io"
+MAX_MESSAGE_BYTES = 50 * 2**20
+_DRAIN_STEP_S = 0.02
+
+_log = structlog.get_logger("antiphon.gateway")
+
+
+class Refusal(Exception):
+    """A stream that cannot begin."""
+
+    def __init__(self, code: str, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class DubbingOptions:
+    """How the door behaves."""
+
+    rules: Rules = field(default_factory=Rules)
+    mode: Literal["full", "echo"] = "full"
+    needs_key: bool = True
+    """False lets everybody in, also where other doors ask for a key."""
+    max_connections: int = 10
+    connections_per_key: int = 10
+    """Where keys are asked for."""
+    ping_interval_s: float = 25.0
+    ping_timeout_s: float = 10.0
+    idle_s: float = 60.0
+    """A connection without a stream that sends nothing for so long is closed."""
+    close_s: float = 5.0
+    """Between the end of a stream and the end of its connection."""
+    stall_s: float = 10.0
+    """How long a client may not read before it is cut off."""
+    resume_s: float = 60.0
+    """How long a stream without a connection is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class DubbingServices:
+    """What the door needs of its process."""
+
+    access: Access
+    desk: Desk
+    clock: Clock
+    metrics: Metrics
+    dubbing_metrics: DubbingMetrics
+    judge: Callable[[StreamConfig], VoiceProfile]
+    """Returns the voice of a stream. Raises `Refusal` for languages and voices that there are not."""
+    keep: Keep
+
+
+class DubbingDoor:
+    """Lets workers in and runs their streams."""
+
+    def __init__(self, services: DubbingServices, options: DubbingOptions) -> None:
+        self._services = services
+        self._options = options
+        self._links: dict[str, DubbingLink] = {}
+        self._homes: dict[tuple[str, str], StreamHome] = {}
+        self._expiries: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._draining = False
+        self._observe = services.metrics.message_observer("dubbing")
+        self._server = socketio.AsyncServer(
+            async_mode="asgi",
+            async_handlers=False,  # events of a connection in their order, and none while one waits
+            cors_allowed_origins=[],  # pages of strangers are refused by `Access`, as at every door
+            json=dubbing_json,
+            logger=False,
+            engineio_logger=False,
+            ping_interval=options.ping_interval_s,
+            ping_timeout=options.ping_timeout_s,
+            max_http_buffer_size=MAX_MESSAGE_BYTES,
+        )
+        self._app = socketio.ASGIApp(self._server, socketio_path=PATH)
+        for name, handler in self._handlers().items():
+            self._server.on(name, handler)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one request or WebSocket of Socket.IO."""
+        try:
+            if self._services.access.is_open:
+                self._services.access.admit(Credentials.of_scope(scope))
+        except AntiphonError as error:
+            self._services.metrics.error("dubbing", error.type)
+            await _refuse(scope, send, error)
+            return
+        await self._app(scope, receive, send)
+
+    async def drain(self, deadline_s: float) -> None:
+        """Take no fragments any more; let each connection go when its fragments are delivered, or at the deadline."""
+        self._draining = True
+        until = self._services.clock.now() + deadline_s
+        while self._links:
+            is_late = self._services.clock.now() >= until
+            for link in [one for one in self._links.values() if is_late or one.is_idle]:
+                await self._server.disconnect(link.sid)
+            await asyncio.sleep(_DRAIN_STEP_S)
+
+    def close(self) -> None:
+        """End all streams."""
+        for expiry in self._expiries.values():
+            expiry.cancel()
+        for home in self._homes.values():
+            home.close()
+        self._homes.clear()
+
+    # -- connections -------------------------------------------------------------------------------------------------
+    def _handlers(self) -> dict[str, Callable[..., Any]]:
+        events: dict[str, Callable[[DubbingLink, Any], None]] = {
+            "stream:init": self._begin,
+            "stream:pause": lambda link, payload: self._command(link, inputs.Paused, payload),
+            "stream:resume": lambda link, payload: self._command(link, inputs.Resumed, payload),
+            "stream:end": lambda link, payload: self._command(link, inputs.Ended, payload),
+        }
+        if self._options.mode == "echo":
+            events["config:error_simulation"] = self._simulate
+            events["simulate:disconnect"] = self._simulate_disconnect
+        handlers: dict[str, Callable[..., Any]] = {name: self._handler(handler) for name, handler in events.items()}
+        return {**handlers, "connect": self._connect, "disconnect": self._disconnect, "fragment:data": self._fragment}
+
+    def _handler(self, handler: Callable[[DubbingLink, Any], None]) -> Callable[..., None]:
+        def handle(sid: str, *payloads: Any) -> None:
+            link = self._links.get(sid)
+            if link is not None:
+                self._touch(link)
+                handler(link, payloads[0] if payloads else None)
+
+        return handle
+
+    async def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        """Let a worker in. Raises `ConnectionRefusedError`."""
+        if sid in self._links:  # an event of the client's that is called like this
+            return
+        if self._draining or len(self._links) >= self._options.max_connections:
+            raise _refused("RATE_LIMIT", "The server takes no more connections at the moment.")
+        identity = self._identify(environ["asgi.scope"], auth)
+        same = sum(link.identity.key_id == identity.key_id for link in self._links.values())
+        if not self._services.access.is_open and same >= self._options.connections_per_key:
+            raise _refused("RATE_LIMIT", f"This key has {same} connections already.")
+        link = self._links[sid] = DubbingLink(sid, identity, self._new_home(identity), self._emit, self._completed)
+        self._touch(link)
+        self._services.metrics.connections("dubbing", 1)
+        _log.info(
+            "worker connected",
+            sid=sid,
+            key_id=identity.key_id,
+            stream_id=environ.get("HTTP_X_STREAM_ID", f"stream-{sid[:8]}"),
+            worker_id=environ.get("HTTP_X_WORKER_ID", f"worker-{sid[:8]}"),
+        )
+
+    def _identify(self, scope: Any, auth: Any) -> Identity:
+        credentials = Credentials.of_scope(scope)
+        token = auth.get("token") if isinstance(auth, dict) else None
+        if isinstance(token, str) and token:
+            credentials = replace(credentials, key=token)
+        try:
+            if not self._options.needs_key:
+                return Identity(TENANT, "open")
+            identity = self._services.access.admit(credentials)
+            if identity.is_ephemeral:
+                raise Forbidden("This client secret opens realtime sessions only.")
+        except AntiphonError as error:
+            raise _refused("AUTH_FAILED", error.message) from error
+        return identity
+
+    async def _disconnect(self, sid: str, *_: Any) -> None:
+        link = self._links.pop(sid, None)
+        if link is None:
+            return
+        link.close()
+        self._services.metrics.connections("dubbing", -1)
+        self._services.metrics.request("dubbing", "done")
+        self._leave(link)
+        _log.info("worker disconnected", sid=sid)
+
+    def _leave(self, link: DubbingLink) -> None:
+        """Part a connection from its stream, which stays for a while if there was more to come."""
+        home = link.home
+        key = (link.identity.tenant, home.machine.stream_id)
+        if not self._part(link):
+            return
+        if home.machine.state.phase in ("ready", "paused") and not self._draining and self._options.resume_s > 0:
+            loop = asyncio.get_running_loop()
+            self._expiries[key] = loop.call_later(self._options.resume_s, self._drop, key)
+        else:
+            self._drop(key)
+
+    def _part(self, link: DubbingLink) -> bool:
+        """Take the connection away from its stream; False where it had none."""
+        home, link.home = link.home, self._new_home(link.identity)
+        if home.listener is not link:
+            return False
+        home.listen(None)
+        home.tell(inputs.Lost())
+        return True
+
+    def _drop(self, key: tuple[str, str]) -> None:
+        self._expiries.pop(key, None)
+        home = self._homes.pop(key, None)
+        if home is not None:
+            home.close()
+
+    async def _emit(self, sid: str, name: str, payload: Struct) -> None:
+        """Send one event and return when it has left."""
+        await self._server.emit(name, payload, to=sid)
+        socket = self._server.eio.sockets.get(self._server.manager.eio_sid_from_sid(sid, "/"))
+        if socket is None:
+            return
+        try:
+            async with asyncio.timeout(self._options.stall_s):
+                await socket.queue.join()
+        except TimeoutError:
+            _log.warning("worker does not read", sid=sid)
+            environ = self._server.get_environ(sid)
+            raw = socket_of(environ["asgi.scope"]) if environ else None
+            if raw is not None:
+                raw.abort()
+            await self._server.disconnect(sid)
+
+    def _touch(self, link: DubbingLink) -> None:
+        """Begin to count anew until an idle connection is closed."""
+        if not link.home.machine.stream_id:
+            self._close_after(link, self._options.idle_s)
+
+    def _completed(self, link: DubbingLink) -> None:
+        self._close_after(link, self._options.close_s)
+
+    def _close_after(self, link: DubbingLink, wait_s: float) -> None:
+        if link.closes is not None:
+            link.closes.cancel()
+        link.closes = asyncio.get_running_loop().call_later(wait_s, self._hang_up, link.sid)
+
+    def _hang_up(self, sid: str) -> None:
+        self._server.start_background_task(self._server.disconnect, sid)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+    def _begin(self, link: DubbingLink, payload: Any) -> None:
+        try:
+            init = parse_init(payload)
+            profile = self._services.judge(init.config)
+        except InvalidRequest as error:
+            self._refuse(link, "INVALID_CONFIG", error.message, field=error.param)
+            return
+        except Refusal as refusal:
+            self._refuse(link, refusal.code, refusal.message, field=refusal.param)
+            return
+        if link.home.machine.in_flight:
+            self._refuse(link, "INVALID_CONFIG", "A stream cannot begin anew while fragments are in flight.")
+            return
+        self._join(link, self._home(link, init), init, profile)
+
+    def _home(self, link: DubbingLink, init: StreamInit) -> StreamHome:
+        """Return the stream of this name: one that is known, the connection's own, or a new one."""
+        known = self._homes.get((link.identity.tenant, init.stream_id))
+        if known is not None:
+            return known
+        return link.home if not link.home.machine.stream_id else self._new_home(link.identity)
+
+    def _new_home(self, identity: Identity) -> StreamHome:
+        services = self._services
+        machine = Stream(State(seed=ids.token(12)), self._options.rules)
+        needs = StreamServices(services.desk, services.clock, services.dubbing_metrics, identity.tenant, services.keep)
+        return StreamHome(machine, needs)
+
+    def _join(self, link: DubbingLink, home: StreamHome, init: StreamInit, profile: VoiceProfile) -> None:
+        """Bring a connection and a stream together, and part each from what it had before."""
+        key = (link.identity.tenant, init.stream_id)
+        if (expiry := self._expiries.pop(key, None)) is not None:
+            expiry.cancel()
+        if link.home is not home:
+            self._leave(link)
+            link.home = home
+        other = home.listener
+        if isinstance(other, DubbingLink) and other is not link:
+            self._part(other)
+            self._hang_up(other.sid)
+        if link.closes is not None:
+            link.closes.cancel()
+        self._homes[key] = home
+        home.listen(link)
+        home.begin(inputs.Begun(init, str(uuid4())), partial(_job_of, config=init.config, profile=profile))
+
+    def _command(
+        self, link: DubbingLink, kind: type[inputs.Paused | inputs.Resumed | inputs.Ended], payload: Any
+    ) -> None:
+        try:
+            command = parse(payload, StreamCommand)
+        except InvalidRequest as error:
+            self._refuse(link, "INVALID_CONFIG", error.message, field=error.param)
+        else:
+            link.home.tell(kind(command))
+
+    async def _fragment(self, sid: str, *payloads: Any) -> None:
+        link = self._links.get(sid)
+        if link is None or self._draining:  # it was not acknowledged: it is sent again, to another gateway
+            return
+        begin = time.perf_counter()
+        self._touch(link)
+        await link.room()
+        payload = payloads[0] if payloads else None
+        link.home.tell(inputs.Offered(payload, int(self._services.clock.wall() * 1000)))
+        self._observe(time.perf_counter() - begin)
+
+    def _simulate(self, link: DubbingLink, payload: Any) -> None:
+        try:
+            simulation = parse(payload, ErrorSimulation)
+        except InvalidRequest as error:
+            rejected = SimulationAck(
+                status="rejected", rules_count=0, message=error.message, error_message=error.message
+            )
+            link.send("config:error_simulation:ack", rejected)
+        else:
+            link.home.tell(inputs.Simulated(simulation))
+
+    def _simulate_disconnect(self, link: DubbingLink, payload: Any) -> None:
+        try:
+            wish = parse(payload or {}, SimulateDisconnect)
+        except InvalidRequest as error:
+            self._refuse(link, "INVALID_CONFIG", error.message, field=error.param)
+            return
+        at_ms = int(self._services.clock.wall() * 1000) + wish.delay_ms
+        message = f"The connection ends in {wish.delay_ms} ms."
+        link.send("simulate:disconnect:ack", DisconnectAck(status="scheduled", disconnect_at_ms=at_ms, message=message))
+        self._close_after(link, wish.delay_ms / 1000)
+
+    def _refuse(self, link: DubbingLink, code: str, message: str, **details: Any) -> None:
+        self._services.metrics.error("dubbing", "invalid_request_error")
+        link.send("error", error_event(code, message, ids.new_id("err"), link.home.machine.stream_id, **details))
+
+
+def _job_of(start: effects.Start, until_s: float, config: StreamConfig, profile: VoiceProfile) -> Dub:
+    """Return what a fragment asks of the workers."""
+    fragment = start.fragment
+    return Dub(
+        stream_id=fragment.stream_id,
+        fragment_id=fragment.fragment_id,
+        sequence_number=fragment.sequence_number,
+        audio=start.audio,
+        format=fragment.audio.format,
+        rate_hz=fragment.audio.sample_rate_hz,
+        channels=fragment.audio.channels,
+        duration_ms=fragment.audio.duration_ms,
+        until_s=until_s,
+        start_ms=start.begins_ms,
+        source=config.source_language,
+        target=config.target_language,
+        prompt=initial_prompt(config.domain_hints or (), config.source_language),
+        voice=profile.sample or profile.voice,
+        voice_model=profile.model,
+        voice_profile=profile.name,
+        out_format=config.format,
+        out_rate_hz=config.sample_rate_hz,
+        out_channels=config.channels,
+    )
+
+
+def _refused(code: str, message: str) -> ConnectionRefusedError:
+    """Return the error that a client hears in place of its connection."""
+    return ConnectionRefusedError(message, error_event(code, message, ids.new_id("err")))
+
+
+async def _refuse(scope: Any, send: Any, error: AntiphonError) -> None:
+    if scope["type"] == "websocket":
+        await refuse(send, error)
+        return
+    answer = error_answer(error)
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,223 @@
+"""A stream of the dubbing door, with or without a connection: its machine, its jobs, the audio of its results."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import pybase64
+import structlog
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from antiphon.clock import Clock
+from antiphon.desk import Desk
+from antiphon.dubbing import effects, inputs
+from antiphon.dubbing.failures import failure
+from antiphon.dubbing.stream import Stream
+from antiphon.errors import AntiphonError
+from antiphon.observe.dubbing_metrics import DubbingMetrics
+from antiphon.wire.dubbing_server import DubbedAudio, FragmentProcessed
+from antiphon.wire.jobs import Dub, FragmentDubbed
+
+_GRACE_S = 0.2
+"""So much longer than its fragment lives the job, so that it can say where it stood."""
+
+_log = structlog.get_logger("antiphon.gateway")
+
+
+JobOf = Callable[[effects.Start, float], Dub]
+"""Says what a fragment asks of the workers, and until when (wall clock, seconds)."""
+
+
+Keep = Callable[[effects.Start, FragmentDubbed | None, FragmentProcessed], None]
+"""Takes what was delivered, with what it was made from."""
+
+
+class Listener(Protocol):
+    """The connection of a stream."""
+
+    def send(self, name: str, payload: Struct) -> None:
+        """Send an event, after those before it."""
+        ...
+
+    def complete(self) -> None:
+        """The stream is complete."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamServices:
+    """What a stream needs of its process."""
+
+    desk: Desk
+    clock: Clock
+    metrics: DubbingMetrics
+    tenant: str
+    keep: Keep
+
+
+class StreamHome:
+    """Drives one `Stream`."""
+
+    def __init__(self, machine: Stream, services: StreamServices) -> None:
+        self._machine = machine
+        self._services = services
+        self._job_of: JobOf | None = None
+        self._listener: Listener | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._begun: dict[str, effects.Start] = {}
+        self._made: dict[str, FragmentDubbed] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def machine(self) -> Stream:
+        """The stream itself."""
+        return self._machine
+
+    @property
+    def listener(self) -> Listener | None:
+        """The connection, as long as there is one."""
+        return self._listener
+
+    def listen(self, listener: Listener | None) -> None:
+        """Give the stream a connection, or take it away."""
+        self._services.metrics.sessions((listener is not None) - (self._listener is not None))
+        self._listener = listener
+
+    def begin(self, event: inputs.Begun, job_of: JobOf) -> None:
+        """Begin the stream, or take it up."""
+        self._job_of = job_of
+        self.tell(event)
+
+    def tell(self, event: inputs.Input) -> None:
+        """Tell the machine, and carry out what it asks for."""
+        for effect in self._machine.receive(event, self._services.clock.now()):
+            self._carry_out(effect)
+        if self._machine.stream_id:
+            self._services.metrics.in_flight(self._machine.stream_id, self._machine.in_flight)
+        self._set_timer()
+
+    def _carry_out(self, effect: effects.Effect) -> None:
+        match effect:
+            case effects.Send():
+                self._send(effect.name, effect.payload)
+            case effects.Deliver():
+                self._deliver(effect)
+            case effects.Start():
+                self._begun[effect.job_id] = effect
+                task = asyncio.get_running_loop().create_task(self._work(effect), name=f"fragment {effect.job_id}")
+                self._tasks[effect.job_id] = task
+            case effects.Cancel():
+                self._begun.pop(effect.job_id, None)
+                if (task := self._tasks.pop(effect.job_id, None)) is not None:
+                    task.cancel()
+            case effects.Forget():
+                self._made.pop(effect.job_id, None)
+            case effects.Close():
+                if self._listener is not None:
+                    self._listener.complete()
+
+    def _send(self, name: str, payload: Struct) -> None:
+        if self._listener is not None:
+            self._listener.send(name, payload)
+
+    def _deliver(self, effect: effects.Deliver) -> None:
+        result, made = effect.result, self._made.get(effect.audio)
+        audio = UNSET if made is None else _audio_of(made)
+        self._send("fragment:processed", replace(result, dubbed_audio=audio))
+        begun = next((one for one in self._begun.values() if one.fragment.fragment_id == result.fragment_id), None)
+        if begun is not None:
+            del self._begun[begun.job_id]
+            self._services.keep(begun, made, result)
+        if not effect.again:
+            self._count(result)
+            _tell_of(result, self._machine.state.session_id)
+
+    def _count(self, result: FragmentProcessed) -> None:
+        metrics, timings = self._services.metrics, result.stage_timings
+        stages = {"asr": timings.asr_ms, "translation": timings.translation_ms, "tts": timings.tts_ms}
+        reached = {stage: spent_ms for stage, spent_ms in stages.items() if spent_ms}
+        metrics.delivered(result.stream_id, result.status, result.processing_time_ms / 1000, reached)
+        if result.error and result.status == "failed":
+            metrics.failed(result.stream_id, result.error.stage, result.error.code)
+
+    async def _work(self, start: effects.Start) -> None:
+        try:
+            done = await self._dubbed(start)
+        except AntiphonError as error:
+            done = inputs.Done(start.job_id, "failed", error=failure("asr", error))
+        finally:
+            self._tasks.pop(start.job_id, None)
+        self.tell(done)
+
+    async def _dubbed(self, start: effects.Start) -> inputs.Done:
+        services, job_id = self._services, start.job_id
+        assert self._job_of is not None  # noqa: S101 - narrows the type: fragments start in a stream that has begun
+        work = self._job_of(start, services.clock.wall() + start.timeout_s)
+        made = await services.desk.result(
+            work, FragmentDubbed, tenant=services.tenant, timeout_s=start.timeout_s + _GRACE_S, retries=False
+        )
+        if made.audio:
+            self._made[job_id] = made
+        return inputs.Done(
+            job_id,
+            made.status,
+            audio_bytes=len(made.audio),
+            transcript=made.transcript,
+            translated_text=made.translated_text,
+            timings=made.timings,
+            error=made.error,
+            warnings=made.warnings,
+            metadata=made.metadata,
+        )
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self._machine.next_due
+        if due is not None:
+            wait_s = max(0.0, due - self._services.clock.now())
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self.tell, inputs.Ticked())
+
+    def close(self) -> None:
+        """Let go of everything: nobody comes back."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.listen(None)
+        for task in self._tasks.values():
+            task.cancel()
+        if self._machine.stream_id:
+            self._services.metrics.forget(self._machine.stream_id)
+
+
+def _audio_of(made: FragmentDubbed) -> DubbedAudio:
+    return DubbedAudio(
+        format=made.format,
+        sample_rate_hz=made.rate_hz,
+        channels=made.channels,
+        duration_ms=made.duration_ms,
+        data_base64=pybase64.b64encode(made.audio).decode(),
+    )
+
+
+def _tell_of(result: FragmentProcessed, session_id: str) -> None:
+    """Log a result: where it was slow or failed, never what was said."""
+    error = result.error or None
+    _log.info(
+        "fragment processed",
+        stream_id=result.stream_id,
+        fragment_id=result.fragment_id,
+        sequence_number=result.sequence_number,
+        session_id=session_id,
+        status=result.status,
+        processing_ms=result.processing_time_ms,
+        asr_ms=result.stage_timings.asr_ms,
+        translation_ms=result.stage_timings.translation_ms,
+        tts_ms=result.stage_timings.tts_ms,
+        error_code=error.code if error else None,
+        stage=error.stage if error else None,
+    )

@@ -1,0 +1,276 @@
+"""The way of one fragment: decode, transcribe, translate, speak, fit, encode. The first stage that fails ends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, ParamSpec, Protocol, TypeVar, get_args
+
+from msgspec import UNSET
+
+from antiphon.audio.fragments import Decoded, Encoded, EncodedFormat, decode_fragment, encode_fragment, silence
+from antiphon.clock import Clock
+from antiphon.dubbing.failures import failure
+from antiphon.dubbing.fit import Fitted, Limits, Tempo, Verdict, fit, judge
+from antiphon.entities.speech import Pcm, Transcript
+from antiphon.errors import AntiphonError, ProviderTimeout
+from antiphon.text.speakable import speech_text
+from antiphon.text.translatable import translatable
+from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError, Stage, StageTimings, Status
+from antiphon.wire.jobs import Dub, FragmentDubbed
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_DECLARED_MS = 100.0
+"""A declared length is believed unless the audio is longer or shorter by more."""
+_NOT_WORDS = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?")
+"""What a recogniser writes for sounds: ``[Music]``, ``(applause)``, ``*laughs*``, sung lines between notes."""
+
+
+class Stages(Protocol):
+    """Who does the parts. Each ends within ``within_s`` seconds or raises `ProviderTimeout`."""
+
+    async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what only computes, away from the event loop."""
+        ...
+
+    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> Transcript: ...
+
+    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> str: ...
+
+    async def speak(
+        self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float
+    ) -> Pcm: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRules:
+    """What the server was configured to do; the same for all fragments."""
+
+    asr_s: float = 5.0
+    translation_s: float = 5.0
+    tts_s: float = 10.0
+    """Longest time of each stage."""
+    limits: Limits = field(default_factory=Limits)
+    fallback: Literal["silence", "original"] = "silence"
+    """What is played where nothing is said."""
+    drop_speaker_labels: bool = False
+    asr_model: str = ""
+    translation_model: str = ""
+    tts_model: str = ""
+
+
+class Pipeline:
+    """Dubs fragments, any number at a time."""
+
+    def __init__(self, stages: Stages, rules: PipelineRules, clock: Clock) -> None:
+        self._stages = stages
+        self._rules = rules
+        self._clock = clock
+        self._tempo = Tempo(rules.limits)
+
+    async def dub(self, job_id: str, work: Dub, *, within_s: float) -> FragmentDubbed:
+        """Return what became of the fragment; raises nothing of what an engine may raise."""
+        way = _Way(work, self._stages, self._rules, self._clock, self._tempo, self._clock.now() + within_s)
+        try:
+            await way.go()
+        except _Stopped as stopped:
+            way.error, way.status = stopped.error, "failed"
+        return way.result(job_id)
+
+
+class _Stopped(Exception):
+    """A stage failed."""
+
+    def __init__(self, error: ProcessingError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class _Way:
+    """One fragment, and how far it has come."""
+
+    def __init__(
+        self, work: Dub, stages: Stages, rules: PipelineRules, clock: Clock, tempo: Tempo, deadline: float
+    ) -> None:
+        self._work = work
+        self._stages = stages
+        self._rules = rules
+        self._clock = clock
+        self._tempo = tempo
+        self._deadline = deadline
+        self._spent_s: dict[Stage, float] = {}
+        self._target_ms = float(work.duration_ms)
+        self._transcript: str | None = None
+        self._translated: str | None = None
+        self._fitted: Fitted | None = None
+        self._encoded: Encoded | None = None
+        self._warnings: tuple[str, ...] = ()
+        self.status: Status = "success"
+        self.error: ProcessingError | None = None
+
+    async def go(self) -> None:
+        """Go from stage to stage. Raises `_Stopped`."""
+        with self._stage("asr"):
+            decoded = await self._decode()
+            self._transcript = await self._hear(decoded)
+        if self._transcript:
+            with self._stage("translation"):
+                self._translated = await self._translate(self._transcript)
+        else:
+            self._translated = ""
+        with self._stage("tts"):
+            if self._translated:
+                await self._speak(self._translated)
+            else:
+                await self._pass(decoded)
+
+    async def _decode(self) -> Decoded:
+        work = self._work
+        decoded = await self._stages.compute(decode_fragment, work.audio, work.format, work.rate_hz, work.channels)
+        if abs(decoded.duration_ms - self._target_ms) > _DECLARED_MS:
+            self._target_ms = decoded.duration_ms
+        return decoded
+
+    async def _hear(self, decoded: Decoded) -> str:
+        heard = await self._stages.transcribe(
+            Pcm(decoded.mono.data, decoded.mono.rate_hz),
+            language=self._work.source,
+            prompt=self._work.prompt,
+            within_s=self._left(self._rules.asr_s),
+        )
+        return spoken_words(heard.text)
+
+    async def _translate(self, transcript: str) -> str:
+        source = self._work.source
+        text = translatable(transcript, language=source, drop_speaker_labels=self._rules.drop_speaker_labels)
+        within_s = self._left(self._rules.translation_s)
+        if not text:
+            return ""
+        translated = await self._stages.translate(text, source=source, target=self._work.target, within_s=within_s)
+        return translated.strip()
+
+    async def _speak(self, translated: str) -> None:
+        work, limits = self._work, self._rules.limits
+        text = speech_text(translated, work.target)
+        voice_key = f"{work.voice}/{work.target}"
+        speed = self._tempo.speed_for(voice_key, text, self._target_ms)
+        speech = await self._stages.speak(
+            text,
+            voice=work.voice,
+            model=work.voice_model,
+            language=work.target,
+            speed=speed,
+            within_s=self._left(self._rules.tts_s),
+        )
+        fitted = await self._stages.compute(fit, speech.data, speech.rate_hz, self._target_ms, limits)
+        self._tempo.learn(voice_key, text, speed, fitted.metadata.raw_duration_ms)
+        self._fitted = fitted
+        self._judge(fitted)
+        self._encoded = await self._encode(fitted.mono, speech.rate_hz)
+
+    def _judge(self, fitted: Fitted) -> None:
+        """Say what the length is worth. Raises `_Stopped` when it is worth nothing."""
+        verdict = judge(self._target_ms, fitted.duration_ms, self._rules.limits).verdict
+        if verdict is Verdict.SUCCESS:
+            return
+        message = f"The speech is {fitted.metadata.duration_variance_percent:.1f} % longer than its fragment."
+        code = "DURATION_MISMATCH" if verdict is Verdict.PARTIAL else "DURATION_MISMATCH_EXCEEDED"
+        error = ProcessingError(stage="tts", code=code, message=message, retryable=False)
+        if verdict is Verdict.FAILED:
+            raise _Stopped(error)
+        self.status, self.error, self._warnings = "partial", error, ("duration_variance_high",)
+
+    async def _pass(self, decoded: Decoded) -> None:
+        """Nothing is said: play silence, or the sound as it came."""
+        work = self._work
+        if self._rules.fallback == "silence":
+            self._encoded = await self._stages.compute(
+                silence, self._target_ms, work.out_format, work.out_rate_hz, work.out_channels
+            )
+        elif (same := _kept_format(work)) is not None:
+            self._encoded = Encoded(work.audio, same, work.out_rate_hz, decoded.duration_ms)
+        else:
+            self._encoded = await self._encode(decoded.mono.data, decoded.mono.rate_hz)
+
+    async def _encode(self, mono: bytes, rate_hz: int) -> Encoded:
+        work = self._work
+        return await self._stages.compute(
+            encode_fragment, mono, rate_hz, work.out_format, work.out_rate_hz, work.out_channels
+        )
+
+    def _left(self, most_s: float) -> float:
+        """Return how long the next stage may take. Raises `ProviderTimeout` when the fragment's time is over."""
+        left_s = min(most_s, self._deadline - self._clock.now())
+        if left_s <= 0:
+            raise ProviderTimeout("The fragment's time is over.")
+        return left_s
+
+    @contextmanager
+    def _stage(self, stage: Stage) -> Generator[None]:
+        begin = self._clock.now()
+        try:
+            yield
+        except AntiphonError as error:
+            raise _Stopped(failure(stage, error)) from error
+        finally:
+            self._spent_s[stage] = self._clock.now() - begin
+
+    def result(self, job_id: str) -> FragmentDubbed:
+        """Return it as it leaves the worker."""
+        encoded = self._encoded if self.status != "failed" else None
+        return FragmentDubbed(
+            job_id=job_id,
+            status=self.status,
+            audio=encoded.data if encoded else b"",
+            format=encoded.format if encoded else "",
+            rate_hz=encoded.rate_hz if encoded else 0,
+            channels=self._work.out_channels if encoded else 0,
+            duration_ms=round(encoded.duration_ms) if encoded else 0,
+            transcript=self._transcript,
+            translated_text=self._translated,
+            timings=StageTimings(
+                asr_ms=self._ms("asr"), translation_ms=self._ms("translation"), tts_ms=self._ms("tts")
+            ),
+            error=self.error,
+            warnings=self._warnings,
+            metadata=self._metadata(),
+        )
+
+    def _metadata(self) -> FragmentMetadata:
+        rules, duration = self._rules, self._fitted.metadata if self._fitted else None
+        original_ms = round(self._target_ms)
+        variance = duration.duration_variance_percent if duration else 0.0
+        has_result = self._fitted is not None or self._encoded is not None
+        return FragmentMetadata(
+            original_duration_ms=original_ms,
+            dubbed_duration_ms=(duration.final_duration_ms if duration else original_ms) if has_result else UNSET,
+            duration_variance_percent=round(variance, 3) if has_result else UNSET,
+            speed_ratio=round(duration.speed_ratio if duration else 1.0, 4) if has_result else UNSET,
+            actual_variance_percent=round(variance, 3) if self._warnings else UNSET,
+            asr_model=rules.asr_model or UNSET,
+            translation_model=rules.translation_model or UNSET,
+            tts_model=rules.tts_model or UNSET,
+        )
+
+    def _ms(self, stage: Stage) -> int:
+        return int(self._spent_s.get(stage, 0.0) * 1000)
+
+
+def _kept_format(work: Dub) -> EncodedFormat | None:
+    """Return the format in which a fragment can go back as it came; None where it has to be made anew."""
+    is_same = work.format == work.out_format == "m4a" or (work.format, work.rate_hz, work.channels) == (
+        work.out_format,
+        work.out_rate_hz,
+        work.out_channels,
+    )
+    return next((one for one in get_args(EncodedFormat) if is_same and one == work.out_format), None)
+
+
+def spoken_words(transcript: str) -> str:
+    """Return what of a transcript was said: nothing, where it holds only names of sounds, notes and punctuation."""
+    words = " ".join(_NOT_WORDS.sub(" ", transcript).split())
+    return words if any(sign.isalnum() for sign in words) else ""

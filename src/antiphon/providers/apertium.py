@@ -1,0 +1,116 @@
+"""Apertium: rule-based translation between related languages, as Debian packages it; rough, and quick.
+
+It is GPL-2: its programs run in processes of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.errors import ProviderUnavailable
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.translation import Translation
+from antiphon.providers.apertium_modes import MODE_FOLDERS, Mode, Modes
+from antiphon.providers.apertium_process import ApertiumProcess
+from antiphon.providers.deadline import deadline
+from antiphon.providers.translation_tags import unsupported
+
+NAME = "apertium"
+INSTALL = "apt install apertium apertium-eng-spa"
+
+_log = structlog.get_logger(__name__)
+
+
+def create(context: EngineContext) -> Translation:
+    """Make the engine; it has no settings."""
+    return Apertium(timeout_s=context.timeout_s)
+
+
+class Apertium:
+    """Keeps the programs of each direction once it was asked for, and gives them one text at a time.
+
+    A text takes milliseconds, the first of a direction half a second. The pairs are what is installed.
+    """
+
+    def __init__(self, *, timeout_s: float, folders: Sequence[Path] = MODE_FOLDERS) -> None:
+        """``folders`` hold the modes."""
+        self._timeout_s = timeout_s
+        self._folders = folders
+        self._modes: Modes | None = None
+        self._directions: dict[str, _Direction] = {}
+        self._is_closed = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The languages of all installed pairs, once it is started."""
+        return Capabilities(NAME, models=(NAME,), languages=self._modes.languages if self._modes else ())
+
+    async def start(self) -> None:
+        """Look what is installed. Nothing is no error: the engine has no pair then."""
+        self._modes = await asyncio.to_thread(Modes, self._folders)
+        if not self._modes.languages:
+            _log.info("no pairs installed", engine=NAME, command=INSTALL)
+
+    async def close(self) -> None:
+        """End all programs; idempotent."""
+        self._is_closed = True
+        for direction in self._directions.values():
+            await direction.close()
+
+    def has_pair(self, source: str | None, target: str) -> bool:
+        """Say whether the direction is installed; it detects nothing."""
+        return self._modes is not None and self._modes.find(source, target) is not None
+
+    async def translate(self, text: str, *, source: str | None, target: str) -> str:
+        """Translate the whole text. A word that is not in the dictionary stays as it is."""
+        if not text.strip():
+            return ""
+        mode = self._modes.find(source, target) if self._modes else None
+        if mode is None:
+            raise unsupported(NAME, source, target)
+        if self._is_closed:
+            raise ProviderUnavailable(f"{NAME} is closed")
+        direction = self._directions.setdefault(mode.name, _Direction(mode))
+        async with deadline(NAME, self._timeout_s):
+            return await direction.translate(text)
+
+
+class _Direction:
+    """The process of one mode, started again when it has ended."""
+
+    def __init__(self, mode: Mode) -> None:
+        self._mode = mode
+        self._turn = asyncio.Lock()
+        self._process: ApertiumProcess | None = None
+
+    async def translate(self, text: str) -> str:
+        """Wait for the turn and translate; a call that is left in the middle takes the process along."""
+        async with self._turn:
+            process = await self._running()
+            is_done = False
+            try:
+                translated = await process.ask(text)
+                is_done = True
+            finally:
+                if not is_done:
+                    process.kill()
+            return translated
+
+    async def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _running(self) -> ApertiumProcess:
+        if self._process is not None and self._process.is_gone:
+            await self.close()
+            self._process = None
+        if self._process is None:
+            self._process = await ApertiumProcess.launch(self._mode)
+        return self._process

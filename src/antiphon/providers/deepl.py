@@ -1,0 +1,138 @@
+"""DeepL, through its official client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import structlog
+from deepl import Language, TextResult
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.errors import AntiphonError, ProviderUnavailable
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.translation import Translation
+from antiphon.providers.deadline import deadline
+from antiphon.providers.deepl_client import NAME, OneTryClient
+from antiphon.providers.deepl_errors import deepl_errors
+from antiphon.providers.translation_tags import parts, unsupported
+
+T = TypeVar("T")
+
+_CALLS = 8
+"""Calls under way at a time, each in a thread; the client keeps up to ten connections."""
+
+_DEFAULT_REGION = {"en": "EN-US", "pt": "PT-PT"}
+"""Targets that the service takes with a region only."""
+
+_log = structlog.get_logger(__name__)
+
+
+def create(context: EngineContext) -> Translation:
+    """Make the engine from ``deepl_api_key`` and ``deepl_server_url``."""
+    return DeepL(context)
+
+
+class DeepL:
+    """Asks once for each text. What it can translate is asked at the start; unknown, it is taken to have every pair.
+
+    A call that is cancelled, or takes too long, frees its caller at once; its thread ends by itself, within the
+    deadline of another call.
+    """
+
+    capabilities = Capabilities(NAME, models=(NAME,), is_remote=True)
+
+    def __init__(self, context: EngineContext) -> None:
+        self._key = str(context.settings.get("deepl_api_key") or "")
+        self._server_url = str(context.settings.get("deepl_server_url") or "") or None
+        self._timeout_s = context.timeout_s
+        self._patience_s = min(context.failover_s, context.timeout_s)
+        self._client: OneTryClient | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._sources: frozenset[str] = frozenset()
+        self._targets: frozenset[str] = frozenset()
+
+    async def start(self) -> None:
+        """Ask for the languages. Raises `ProviderUnavailable` without a key; an unreachable service is only logged."""
+        self._open()
+        try:
+            async with deadline(NAME, self._patience_s):
+                sources = _codes(await self._in_thread(lambda client: client.get_source_languages()))
+                targets = _codes(await self._in_thread(lambda client: client.get_target_languages()))
+                self._sources, self._targets = sources, targets
+        except AntiphonError as exc:
+            _log.warning("languages unknown", engine=NAME, reason=exc.message)
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        client, self._client = self._client, None
+        pool, self._pool = self._pool, None
+        if client is not None and pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+            client.close()
+
+    def has_pair(self, source: str | None, target: str) -> bool:
+        """Say whether the service named both languages; yes while nothing is known."""
+        if not self._targets:
+            return True
+        known_source = not source or _source_code(source) in self._sources
+        return known_source and self._target_code(target) in self._targets
+
+    async def translate(self, text: str, *, source: str | None, target: str) -> str:
+        """Translate the whole text in one call."""
+        if not text.strip():
+            return ""
+        if not self.has_pair(source, target):
+            raise unsupported(NAME, source, target)
+        source_lang = _source_code(source) if source else None
+        target_lang = self._target_code(target)
+        async with deadline(NAME, self._timeout_s):
+            return await self._in_thread(
+                lambda client: _text(client.translate_text(text, source_lang=source_lang, target_lang=target_lang))
+            )
+
+    def _target_code(self, target: str) -> str:
+        """Return the code of the service: with the region, where it has that one or nothing is known."""
+        language, region = parts(target)
+        wanted = f"{language}-{region}".upper()
+        if region and (wanted in self._targets or not self._targets):
+            return wanted
+        return _DEFAULT_REGION.get(language, language.upper())
+
+    async def _in_thread(self, call: Callable[[OneTryClient], T]) -> T:
+        client, pool = self._open()
+
+        def guarded() -> T:
+            with deepl_errors():
+                return call(client)
+
+        return await asyncio.get_running_loop().run_in_executor(pool, guarded)
+
+    def _open(self) -> tuple[OneTryClient, ThreadPoolExecutor]:
+        if self._client is None or self._pool is None:
+            if not self._key:
+                raise ProviderUnavailable("there is no key for DeepL: set ANTIPHON_DEEPL_API_KEY", code="no_api_key")
+            self._client = OneTryClient(self._key, server_url=self._server_url, timeout_s=self._timeout_s)
+            self._pool = ThreadPoolExecutor(_CALLS, thread_name_prefix=NAME)
+        return self._client, self._pool
+
+
+def _source_code(source: str) -> str:
+    """Return the code of the service, which knows no regions of a source."""
+    return parts(source)[0].upper()
+
+
+def _codes(languages: Collection[Language]) -> frozenset[str]:
+    """Return their codes. Raises `ProviderUnavailable` for none: so the client reads what is no list."""
+    if not languages:
+        raise ProviderUnavailable(f"{NAME} named no languages")
+    return frozenset(language.code.upper() for language in languages)
+
+
+def _text(result: TextResult | list[TextResult]) -> str:
+    """Return the text of one result. Raises `AttributeError` for what is none; the client does not check."""
+    if isinstance(result, TextResult):
+        return result.text.strip()
+    raise AttributeError("several results for one text")

@@ -1,0 +1,72 @@
+"""The official DeepL client, made to ask once, with a deadline, and to keep what the service says of waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from deepl import DeepLClient
+from deepl.http_client import HttpClient
+
+from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, RateLimited
+from antiphon.providers.service_errors import error_of_status, reason
+
+NAME = "deepl"
+
+
+class OneTryClient(DeepLClient):
+    """A `DeepLClient` that asks once.
+
+    The client's own way to do without retries is a variable of its module, shared by all who use it in this process,
+    and its errors have no headers.
+    """
+
+    def __init__(self, key: str, *, server_url: str | None, timeout_s: float) -> None:
+        """``timeout_s`` bounds the connection and each silence of the service."""
+        super().__init__(key, server_url=server_url, send_platform_info=False)
+        self._client.close()
+        self._client = _OneTry(timeout_s)
+
+
+class _OneTry(HttpClient):
+    """Sends each request once."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(send_platform_info=False)
+        self._timeout_s = timeout_s
+
+    def request_with_backoff(
+        self,
+        method: str,
+        url: str,
+        data: dict[str, Any] | None,
+        json: dict[str, Any] | None,
+        headers: dict[str, str],
+        stream: bool = False,
+        **kwargs: Any,
+    ) -> tuple[int, str | requests.Response]:
+        """Return status and text of the answer.
+
+        Raises our own error for a time-out and for the refusals that are told by their status alone.
+        """
+        request = self._prepare_request(method, url, data, json, headers, **kwargs)
+        try:
+            response = self._session.send(request, timeout=self._timeout_s)
+        except requests.Timeout as exc:
+            raise ProviderTimeout(f"{NAME} gave no answer in time") from exc
+        except requests.RequestException as exc:  # its text names the page, and no more
+            raise ProviderUnavailable(f"{NAME} cannot be reached or broke off: {reason(exc)}") from exc
+        status = response.status_code
+        if status in {408, 429} or status >= 500:
+            raise _refused(status, dict(response.headers.lower_items()))
+        response.encoding = "utf-8"
+        return status, response.text
+
+
+def _refused(status: int, headers: dict[str, str]) -> AntiphonError:
+    """Return the error without the body: a proxy's page may hold anything."""
+    message = f"{NAME} answered {status}"
+    error = error_of_status(status, message, headers=headers)
+    if status == 429 and not isinstance(error, RateLimited):
+        return RateLimited(message)
+    return error

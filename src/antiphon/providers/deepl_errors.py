@@ -1,0 +1,34 @@
+"""The errors of the official DeepL client, as ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from deepl import AuthorizationException, DeepLException, QuotaExceededException
+
+from antiphon.errors import ProviderRejected, ProviderUnavailable, Unsupported
+
+_LANGUAGE = re.compile(r"\b(?:target|source)_lang\b")
+"""How the service names the field, and the client its own check of it."""
+
+
+@contextmanager
+def deepl_errors() -> Generator[None]:
+    """Translate what the client raises in the block."""
+    try:
+        yield
+    except QuotaExceededException as exc:
+        raise ProviderRejected("the quota of deepl is used up", code="quota_exceeded") from exc
+    except AuthorizationException as exc:
+        raise ProviderRejected("deepl refuses the key: check ANTIPHON_DEEPL_API_KEY") from exc
+    except DeepLException as exc:
+        if exc.http_status_code == 401:
+            raise ProviderRejected("deepl refuses the key: check ANTIPHON_DEEPL_API_KEY") from exc
+        if exc.http_status_code in (None, 400) and _LANGUAGE.search(str(exc)):
+            raise Unsupported(f"deepl has not these languages: {exc}") from exc
+        status = exc.http_status_code or "nothing"
+        raise ProviderRejected(f"deepl answered {status}", code="translation_failed") from exc
+    except (ValueError, TypeError, LookupError, AttributeError) as exc:
+        raise ProviderUnavailable("deepl sent what is no translation") from exc

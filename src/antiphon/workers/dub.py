@@ -1,0 +1,110 @@
+"""The dub worker: a fragment in, the same fragment in another language out. The stages are jobs of other workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import ParamSpec, TypeVar
+
+from antiphon.clock import Clock
+from antiphon.desk import Desk
+from antiphon.dubbing.pipeline import Pipeline, PipelineRules
+from antiphon.entities.speech import Pcm, Transcript
+from antiphon.ports.bus import Bus
+from antiphon.wire.dubbing_server import FragmentMetadata
+from antiphon.wire.jobs import (
+    AudioReady,
+    Dub,
+    FragmentDubbed,
+    Job,
+    Speak,
+    Transcribe,
+    TranscriptReady,
+    Translate,
+    TranslationReady,
+)
+from antiphon.workers.loop import Emit
+from antiphon.workers.work import work_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_SPEECH_HZ = 24_000
+
+
+class Dubber:
+    """Handles ``dub`` jobs."""
+
+    def __init__(self, desk: Desk, rules: PipelineRules, clock: Clock) -> None:
+        self._clock = clock
+        self._pipeline = Pipeline(_Stages(desk), rules, clock)
+
+    async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
+        """Emit what became of the fragment."""
+        del bus
+        work = work_of(job, Dub)
+        await emit([await self._pipeline.dub(job.id, work, within_s=work.until_s - self._clock.wall())])
+
+
+class EchoDubber:
+    """Handles ``dub`` jobs without any engine: the fragment comes back as it went."""
+
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
+
+    async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
+        """Emit the fragment itself."""
+        del bus
+        work = work_of(job, Dub)
+        await asyncio.sleep(self._delay_s)
+        model = "echo-mock"
+        echo = FragmentDubbed(
+            job_id=job.id,
+            status="success",
+            audio=work.audio,
+            format=work.format,
+            rate_hz=work.rate_hz,
+            channels=work.channels,
+            duration_ms=work.duration_ms,
+            transcript=f"[ECHO] {work.fragment_id}",
+            translated_text=f"[ECHO] {work.fragment_id}",
+            metadata=FragmentMetadata(
+                original_duration_ms=work.duration_ms,
+                dubbed_duration_ms=work.duration_ms,
+                duration_variance_percent=0.0,
+                speed_ratio=1.0,
+                asr_model=model,
+                translation_model=model,
+                tts_model=model,
+            ),
+        )
+        await emit([echo])
+
+
+class _Stages:
+    """Has the stages done by the workers of their queues."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> Transcript:
+        work = Transcribe(audio.data, audio.rate_hz, language=language.partition("-")[0].lower(), prompt=prompt)
+        heard = await self._desk.result(work, TranscriptReady, timeout_s=within_s, retries=False)
+        return Transcript(heard.text, heard.language, heard.duration_s, heard.segments)
+
+    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> str:
+        work = Translate(text, target, source)
+        return (await self._desk.result(work, TranslationReady, timeout_s=within_s, retries=False)).text
+
+    async def speak(self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float) -> Pcm:
+        work = Speak(text, voice=voice, speed=speed, language=language, model=model, rate_hz=_SPEECH_HZ)
+        speech = bytearray()
+        async with aclosing(self._desk.run(work, timeout_s=within_s, retries=False)) as entries:
+            async for entry in entries:
+                if isinstance(entry, AudioReady):
+                    speech += entry.audio
+        return Pcm(bytes(speech), _SPEECH_HZ)

@@ -1,0 +1,285 @@
+"""Processes of Apertium: kept, in step with their texts whatever these hold, and gone when nobody needs them.
+
+The programs are stood for by one that hands everything back, in capitals where it is told so; the real ones, where
+they are installed, are tried at the end and in the tests of every translation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+
+from antiphon.errors import ProviderTimeout, ProviderUnavailable, Unsupported
+from antiphon.ports.engine import EngineContext
+from antiphon.providers.apertium import Apertium, create
+from antiphon.providers.apertium_modes import Modes
+from antiphon.providers.apertium_process import ApertiumProcess
+
+STAND_IN = "sed -zu -e '/^die/Q' -e '/^hang/e sleep 60' -e '/^loud/s/.*/\\U&/'"
+"""Ends without an answer, takes for ever, answers in capitals, or hands back what came."""
+
+Make = Callable[..., Apertium]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One direction, of the stand-in."""
+    program = tmp_path / "bin" / "lt-proc"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    (tmp_path / "eng-spa.mode").write_text(STAND_IN)
+    return tmp_path
+
+
+@pytest.fixture
+async def make(folder: Path) -> AsyncIterator[Make]:
+    engines: list[Apertium] = []
+
+    def made(timeout_s: float = 10.0) -> Apertium:
+        engines.append(Apertium(timeout_s=timeout_s, folders=[folder]))
+        return engines[-1]
+
+    yield made
+    for engine in engines:
+        await engine.close()
+
+
+@pytest.fixture
+async def apertium(make: Make) -> Apertium:
+    engine = make()
+    await engine.start()
+    return engine
+
+
+async def spanish(engine: Apertium, text: str) -> str:
+    return await engine.translate(text, source="en", target="es")
+
+
+def pid_of(engine: Apertium) -> int:
+    process = engine._directions["eng-spa"]._process
+    assert process is not None
+    return process.pid
+
+
+async def gone(group: int) -> None:
+    """Wait until no process of a group is left."""
+    async with asyncio.timeout(5):
+        with suppress(ProcessLookupError):
+            while True:
+                os.killpg(group, 0)
+                await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "^foo<n>$ {[a]} / @b \\ .[] \\[ \\\\",
+        "👍 naïve 你好",
+        "one\ntwo\r\n\tthree",
+        "Who?",
+        "Well …",
+        "number 7",
+        "x.",
+    ],
+)
+async def test_what_has_a_meaning_to_the_programs_comes_out_as_it_went_in(apertium: Apertium, text: str) -> None:
+    assert await spanish(apertium, text) == text
+
+
+@pytest.mark.parametrize(("text", "told"), [("a\0b", "a b"), (" \n a \n", "a"), ("\ud800", "?"), ("\0", "")])
+async def test_what_cannot_pass_is_replaced(apertium: Apertium, text: str, told: str) -> None:
+    assert await spanish(apertium, text) == told
+
+
+async def test_texts_longer_than_a_pipe_pass(apertium: Apertium) -> None:
+    text = "word " * 50_000
+    assert await spanish(apertium, text) == text.strip()
+
+
+async def test_one_process_is_kept_and_calls_side_by_side_do_not_mix(apertium: Apertium) -> None:
+    await spanish(apertium, "first")
+    first = pid_of(apertium)
+    texts = [f"number {n}" for n in range(20)]
+    assert await asyncio.gather(*[spanish(apertium, text) for text in texts]) == texts
+    assert pid_of(apertium) == first
+
+
+async def test_a_crash_in_the_middle_is_an_error_and_the_next_call_works(apertium: Apertium) -> None:
+    with pytest.raises(ProviderUnavailable, match="died"):
+        await spanish(apertium, "die")
+    assert await spanish(apertium, "again") == "again"
+
+
+async def test_a_process_that_died_between_two_calls_is_started_again(apertium: Apertium) -> None:
+    await spanish(apertium, "first")
+    first = pid_of(apertium)
+    os.killpg(first, signal.SIGKILL)
+    process = apertium._directions["eng-spa"]._process
+    assert process is not None
+    await process.wait()
+    assert await spanish(apertium, "second") == "second"
+    assert pid_of(apertium) != first
+
+
+async def test_a_call_that_is_cancelled_takes_its_process_along_and_no_other_call(apertium: Apertium) -> None:
+    hanging = asyncio.create_task(spanish(apertium, "hang"), name="hanging")
+    while not apertium._directions or apertium._directions["eng-spa"]._process is None:
+        await asyncio.sleep(0)
+    first = pid_of(apertium)
+    waiting = asyncio.create_task(spanish(apertium, "loud"), name="waiting")
+    await asyncio.sleep(0)
+    hanging.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await hanging
+    assert await waiting == "LOUD"
+    await gone(first)
+
+
+async def test_a_caller_who_gives_up_while_waiting_for_the_turn_leaves_the_process_alone(apertium: Apertium) -> None:
+    await spanish(apertium, "first")
+    first = pid_of(apertium)
+    turn = apertium._directions["eng-spa"]._turn
+    async with turn:
+        waiting = asyncio.create_task(spanish(apertium, "second"), name="waiting")
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert await spanish(apertium, "third") == "third"
+    assert pid_of(apertium) == first
+
+
+async def test_a_text_that_takes_too_long_costs_the_deadline(make: Make) -> None:
+    engine = make(timeout_s=0.3)
+    await engine.start()
+    await spanish(engine, "first")
+    first = pid_of(engine)
+    with pytest.raises(ProviderTimeout, match="apertium"):
+        await spanish(engine, "hang")
+    assert await spanish(engine, "again") == "again"
+    await gone(first)
+
+
+async def test_a_shell_that_does_not_start_is_told(apertium: Apertium, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ProviderUnavailable, match="did not start"):
+        await spanish(apertium, "hello")
+
+
+async def test_a_closed_engine_has_no_process_and_starts_none(apertium: Apertium) -> None:
+    await spanish(apertium, "first")
+    first = pid_of(apertium)
+    await apertium.close()
+    await apertium.close()
+    await gone(first)
+    with pytest.raises(ProviderUnavailable, match="closed"):
+        await spanish(apertium, "second")
+
+
+async def test_the_processes_end_with_the_server_whatever_ended_it(folder: Path) -> None:
+    program = (
+        "import asyncio, pathlib, sys\n"
+        "from antiphon.providers.apertium import Apertium\n"
+        "async def main():\n"
+        "    engine = Apertium(timeout_s=10, folders=[pathlib.Path(sys.argv[1])])\n"
+        "    await engine.start()\n"
+        "    await engine.translate('first', source='en', target='es')\n"
+        "    print(engine._directions['eng-spa']._process.pid, flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    server = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, str(folder)), stdout=asyncio.subprocess.PIPE
+    )
+    assert server.stdout is not None
+    group = int(await server.stdout.readline())
+    os.killpg(group, 0)
+    server.kill()
+    await server.communicate()
+    await gone(group)
+
+
+async def test_without_a_pair_it_starts_and_says_how_to_get_one(tmp_path: Path) -> None:
+    engine = Apertium(timeout_s=1, folders=[tmp_path])
+    with capture_logs() as logs:
+        await engine.start()
+    assert [(entry["log_level"], entry["command"]) for entry in logs] == [
+        ("info", "apt install apertium apertium-eng-spa")
+    ]
+    assert not engine.has_pair("en", "es")
+    with pytest.raises(Unsupported, match="en to es"):
+        await spanish(engine, "hello")
+    await engine.close()
+
+
+async def test_before_the_start_nothing_is_known(folder: Path) -> None:
+    engine = Apertium(timeout_s=1, folders=[folder])
+    assert not engine.has_pair("en", "es")
+    assert engine.capabilities.languages == ()
+    await engine.start()
+    assert engine.has_pair("en", "es")
+    assert engine.capabilities.languages == ("en", "es")
+
+
+# -- the real programs -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[Apertium]:
+    engine = create(EngineContext(tmp_path))
+    assert isinstance(engine, Apertium)
+    await engine.start()
+    if not engine.has_pair("en", "es"):
+        pytest.skip("apertium-eng-spa is not installed: apt install apertium apertium-eng-spa")
+    yield engine
+    await engine.close()
+
+
+async def test_english_becomes_spanish_and_back(real: Apertium) -> None:
+    assert await spanish(real, "The house is white.") == "La casa es blanca."
+    assert await real.translate("La casa es blanca.", source="es", target="en-US") == "The house is white."
+
+
+async def test_a_missing_full_stop_is_thought_of_and_not_written(real: Apertium) -> None:
+    assert await spanish(real, "Hello world") == "Hola Mundo"
+
+
+async def test_a_word_that_is_not_in_the_dictionary_has_no_mark(real: Apertium) -> None:
+    assert await spanish(real, "The *xyzzyq house") == "El *xyzzyq casa"
+
+
+async def test_no_text_brings_the_real_programs_out_of_step(tmp_path: Path) -> None:
+    mode = Modes([Path("/usr/share/apertium/modes")]).find("en", "es")
+    if mode is None:
+        pytest.skip("apertium-eng-spa is not installed: apt install apertium apertium-eng-spa")
+    process = await ApertiumProcess.launch(mode)
+    loop = asyncio.get_running_loop()
+    signs = st.text(st.sampled_from("\\^$/[]{}<>@.\0\n\r\t*+~#|&;:,() abZ1é👍你\u200b\u2028'\"-_=%!?"), max_size=40)
+
+    @settings(max_examples=100, deadline=None, database=None)
+    @given(signs | st.text(max_size=40))
+    def stays_in_step(text: str) -> None:
+        async def ask() -> tuple[str, str]:
+            return await process.ask(text), await process.ask("number 7.")
+
+        told, after = asyncio.run_coroutine_threadsafe(ask(), loop).result(10)
+        assert after == "Número 7."
+        for sign in "[]{}^$<>@\\/":
+            assert told.count(sign) == text.count(sign)
+
+    try:
+        await asyncio.to_thread(stays_in_step)
+    finally:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,65 @@
+"""espeak-ng in its own process: which languages it says it speaks, and that it speaks the one asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from antiphon.ports.engine import EngineContext
+from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.espeak import EspeakTts, create
+
+pytest.importorskip("espeakng_loader")
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TEXT = "La casa es grande y roja."
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def voice(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EspeakTts]:
+    made = create(EngineContext(tmp_path_factory.mktemp("data")))
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def speak(engine: EspeakTts, **options: Any) -> bytes:
+    async with aclosing(engine.synthesize(TEXT, SpeakOptions(**options))) as chunks:  # type: ignore[type-var]
+        return b"".join([chunk.pcm.data async for chunk in chunks])
+
+
+async def test_before_it_is_started_nobody_knows_its_languages(tmp_path: Path) -> None:
+    assert create(EngineContext(tmp_path)).capabilities.languages == ()
+
+
+async def test_its_languages_are_those_of_its_voices_under_their_usual_codes(voice: EspeakTts) -> None:
+    languages = voice.capabilities.languages
+    assert {"en", "es", "pt", "fr", "de", "zh", "no", "ja", "ar"} <= set(languages)
+    assert len(set(languages)) == len(languages) > 80
+    assert not voice.capabilities.speaks("xx")
+
+
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        ("es", "es"),
+        ("es-MX", "es"),
+        ("pt", "pt"),
+        ("pt-BR", "pt-br"),
+        ("fr", "fr-fr"),
+        ("de-AT", "de"),
+        ("en-GB", "en-gb"),
+        ("zh-CN", "cmn"),
+        ("NO", "nb"),
+        ("xx", "en-us"),
+    ],
+)
+async def test_a_language_is_spoken_by_its_own_voice(voice: EspeakTts, language: str, name: str) -> None:
+    own, other = await speak(voice, voice=name), await speak(voice, language="it")
+    assert len(await speak(voice, language=language)) == pytest.approx(len(own), rel=0.01)
+    assert len(own) != pytest.approx(len(other), rel=0.01)
