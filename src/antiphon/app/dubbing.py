@@ -11,7 +11,6 @@ from antiphon.clock import Clock
 from antiphon.desk import Desk
 from antiphon.doors.auth import Access
 from antiphon.doors.dubbing import DubbingDoor, DubbingOptions, DubbingServices, Refusal
-from antiphon.doors.dubbing_stream import Keep
 from antiphon.dubbing.fit import Limits
 from antiphon.dubbing.pipeline import PipelineRules
 from antiphon.dubbing.state import Rules
@@ -19,6 +18,7 @@ from antiphon.dubbing.voices import VoiceProfile, Voices, parse_voices
 from antiphon.dubbing.window import Thresholds
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.observe.metrics import Metrics
+from antiphon.ports.artifacts import Artifacts
 from antiphon.wire.dubbing_client import StreamConfig
 from antiphon.workers.dub import Dubber, EchoDubber
 
@@ -31,11 +31,11 @@ def dubbing_door(
     desk: Desk,
     clock: Clock,
     metrics: Metrics,
-    keep: Keep,
+    artifacts: Artifacts,
 ) -> DubbingDoor:
     """Return the door. Raises `InvalidRequest` for settings that do not go together, and for a bad voices file."""
     judge = _judge(settings, engines, roles)
-    services = DubbingServices(access, desk, clock, metrics, metrics.dubbing, judge, keep)
+    services = DubbingServices(access, desk, clock, metrics, metrics.dubbing, judge, artifacts)
     return DubbingDoor(services, _options(settings, access))
 
 

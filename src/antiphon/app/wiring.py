@@ -32,18 +32,18 @@ from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime_link import LinkLimits, LinkServices
 from antiphon.doors.rest import API_ROUTES, OPERATION_ROUTES, build_rest
 from antiphon.doors.services import Readiness, RestServices
-from antiphon.dubbing.effects import Start
 from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
+from antiphon.ports.artifacts import Artifacts
 from antiphon.ports.bus import Bus
 from antiphon.ports.store import Store
+from antiphon.store.artifacts import FileArtifacts, NullArtifacts
 from antiphon.store.queued import QueuedStore
 from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
 from antiphon.version import VERSION
-from antiphon.wire.dubbing_server import FragmentProcessed
-from antiphon.wire.jobs import FragmentDubbed, Queue
+from antiphon.wire.jobs import Queue
 from antiphon.wire.realtime_server import Leg
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 from antiphon.workers import loop
@@ -58,6 +58,8 @@ from antiphon.workers.verdict import RetryRule
 
 _BATCHES_AT_ONCE = 8
 """So many batches of rows a process writes to the database in one go."""
+_CLEAN_S = 300.0
+"""Between two looks for artifacts that are too old or too many."""
 _RESULT_MARGIN_S = 5.0
 """Beyond the deadline of an engine's call: so late a conversation gives a job up that nobody else has."""
 
@@ -80,6 +82,7 @@ class Platform:
     attendance: Attendance
     realtime: RealtimeDoor
     dubbing: DubbingDoor
+    artifacts: Artifacts
     desk: Desk
     app: Callable[[Any, Any, Any], Awaitable[None]]
     is_draining: bool = False
@@ -134,6 +137,7 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                     helpers.append(group.create_task(made.realtime.watch_taken(), name="taken sessions"))
                     helpers.append(group.create_task(made.realtime.watch_legs(made.legs), name="legs"))
                     helpers.append(group.create_task(made.realtime.clear_up(), name="expired sessions"))
+                    helpers.append(group.create_task(made.artifacts.run(_CLEAN_S), name="old artifacts"))
                 handlers = _handlers(settings, made, clock)
                 watch = own.watch_queues(made.metrics, tuple(queue for queue, _, _ in handlers))
                 helpers.append(group.create_task(watch, name="queue depths"))
@@ -143,7 +147,7 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                 try:
                     yield made
                 finally:
-                    made.dubbing.close()
+                    await made.dubbing.close()
                     for work in made.work:  # what is at work is given back while there is a bus to take it
                         work.cancel()
                     await asyncio.gather(*made.work, return_exceptions=True)
@@ -176,7 +180,8 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
     interpreting = InterpretingDoor(access, services, metrics, options, attendance)
 
     desk = Desk(bus, clock, timeout_s=settings.speech_timeout_s)
-    dubbing = dubbing_door(settings, engines, roles, access, desk, clock, metrics, _keep_nothing)
+    artifacts = _artifacts(settings, clock)
+    dubbing = dubbing_door(settings, engines, roles, access, desk, clock, metrics, artifacts)
 
     def readiness() -> Readiness:
         checks = {"engines": True, **own.checks()}
@@ -219,14 +224,26 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
         attendance=attendance,
         realtime=realtime,
         dubbing=dubbing,
+        artifacts=artifacts,
         desk=desk,
         app=app,
     )
     return made
 
 
-def _keep_nothing(start: Start, made: FragmentDubbed | None, result: FragmentProcessed) -> None:
-    del start, made, result
+def _artifacts(settings: Settings, clock: Clock) -> Artifacts:
+    """Return where dubbed fragments are kept."""
+    is_production = bool(settings.api_keys or settings.redis_url)
+    capture = settings.dubbing_artifacts
+    if capture == "off":
+        return NullArtifacts()
+    return FileArtifacts(
+        (settings.dubbing_artifacts_path or settings.data_dir / "artifacts").expanduser(),
+        capture="metadata" if capture == "metadata" or (capture == "auto" and is_production) else "media",
+        max_age_s=settings.dubbing_artifacts_hours * 3600,
+        max_count=settings.dubbing_artifacts_max_count,
+        clock=clock,
+    )
 
 
 def _database(settings: Settings) -> Path:

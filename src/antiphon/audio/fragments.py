@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal, cast
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ from antiphon.audio.resample import resample
 from antiphon.audio.sniff import container_of
 from antiphon.audio.sound import Sound
 from antiphon.errors import InvalidRequest
-
-if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
 
 SPEECH_RATE_HZ = 16_000
 """What speech recognition listens to."""
@@ -42,8 +39,6 @@ _AAC_BITS_PER_FRAME = 6_144
 """Most that a channel's frame may hold (ISO/IEC 14496-3): less than 128 kbit/s at the low rates."""
 _SURE_MAGIC = frozenset({"wav", "ogg", "flac", "matroska"})
 
-FragmentFormat = Literal["m4a", "aac", "wav", "pcm_s16le", "pcm_f32le"]
-"""What a client may declare."""
 EncodedFormat = Literal["m4a", "pcm_s16le", "pcm_f32le"]
 """What it is sent."""
 
@@ -174,7 +169,7 @@ def _encode_m4a(samples: NDArray[np.int16], rate_hz: int, channels: int) -> Enco
     options = {"movie_timescale": str(rate_hz)}
     with av.open(file, "w", format="ipod", container_options=options) as out:
         # "fast": for speech, at this bit rate, 2 to 4 times quicker than the default and closer to the original
-        stream = cast("AudioStream", out.add_stream("aac", rate=rate_hz, layout=layout, options={"aac_coder": "fast"}))
+        stream = out.add_stream("aac", rate=rate_hz, layout=layout, options={"aac_coder": "fast"})
         stream.bit_rate = min(AAC_BITS_PER_S, channels * rate_hz * _AAC_BITS_PER_FRAME // AAC_FRAME)
         frame = av.AudioFrame.from_ndarray(np.repeat(samples, channels).reshape(1, -1), "s16", layout)
         frame.sample_rate, frame.time_base, frame.pts = rate_hz, Fraction(1, rate_hz), 0

@@ -22,7 +22,7 @@ from antiphon.doors import dubbing_json
 from antiphon.doors.auth import TENANT, Access, Credentials, Identity
 from antiphon.doors.connection import refuse
 from antiphon.doors.dubbing_link import DubbingLink
-from antiphon.doors.dubbing_stream import Keep, StreamHome, StreamServices
+from antiphon.doors.dubbing_stream import StreamHome, StreamServices
 from antiphon.doors.errors_http import error_answer
 from antiphon.doors.sockets import socket_of
 from antiphon.dubbing import effects, inputs
@@ -33,6 +33,7 @@ from antiphon.dubbing.voices import VoiceProfile
 from antiphon.errors import AntiphonError, Forbidden, InvalidRequest
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
+from antiphon.ports.artifacts import Artifact, Artifacts
 from antiphon.wire.dubbing_client import (
     ErrorSimulation,
     SimulateDisconnect,
@@ -95,7 +96,7 @@ class DubbingServices:
     dubbing_metrics: DubbingMetrics
     judge: Callable[[StreamConfig], VoiceProfile]
     """Returns the voice of a stream. Raises `Refusal` for languages and voices that there are not."""
-    keep: Keep
+    artifacts: Artifacts
 
 
 class DubbingDoor:
@@ -107,6 +108,7 @@ class DubbingDoor:
         self._links: dict[str, DubbingLink] = {}
         self._homes: dict[tuple[str, str], StreamHome] = {}
         self._expiries: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self._writes: set[asyncio.Task[None]] = set()
         self._draining = False
         self._observe = services.metrics.message_observer("dubbing")
         self._server = socketio.AsyncServer(
@@ -145,13 +147,14 @@ class DubbingDoor:
                 await self._server.disconnect(link.sid)
             await asyncio.sleep(_DRAIN_STEP_S)
 
-    def close(self) -> None:
-        """End all streams."""
+    async def close(self) -> None:
+        """End all streams; what was delivered is kept."""
         for expiry in self._expiries.values():
             expiry.cancel()
         for home in self._homes.values():
             home.close()
         self._homes.clear()
+        await asyncio.gather(*self._writes)
 
     # -- connections -------------------------------------------------------------------------------------------------
     def _handlers(self) -> dict[str, Callable[..., Any]]:
@@ -308,8 +311,14 @@ class DubbingDoor:
     def _new_home(self, identity: Identity) -> StreamHome:
         services = self._services
         machine = Stream(State(seed=ids.token(12)), self._options.rules)
-        needs = StreamServices(services.desk, services.clock, services.dubbing_metrics, identity.tenant, services.keep)
+        needs = StreamServices(services.desk, services.clock, services.dubbing_metrics, identity.tenant, self._keep)
         return StreamHome(machine, needs)
+
+    def _keep(self, artifact: Artifact) -> None:
+        """Write an artifact while everything else goes on."""
+        write = asyncio.get_running_loop().create_task(self._services.artifacts.put(artifact), name="artifact")
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
 
     def _join(self, link: DubbingLink, home: StreamHome, init: StreamInit, profile: VoiceProfile) -> None:
         """Bring a connection and a stream together, and part each from what it had before."""

@@ -19,6 +19,7 @@ from antiphon.dubbing.failures import failure
 from antiphon.dubbing.stream import Stream
 from antiphon.errors import AntiphonError
 from antiphon.observe.dubbing_metrics import DubbingMetrics
+from antiphon.ports.artifacts import Artifact, ArtifactAudio
 from antiphon.wire.dubbing_server import DubbedAudio, FragmentProcessed
 from antiphon.wire.jobs import Dub, FragmentDubbed
 
@@ -32,8 +33,8 @@ JobOf = Callable[[effects.Start, float], Dub]
 """Says what a fragment asks of the workers, and until when (wall clock, seconds)."""
 
 
-Keep = Callable[[effects.Start, FragmentDubbed | None, FragmentProcessed], None]
-"""Takes what was delivered, with what it was made from."""
+Keep = Callable[[Artifact], None]
+"""Takes what is kept of a fragment."""
 
 
 class Listener(Protocol):
@@ -116,6 +117,7 @@ class StreamHome:
                     task.cancel()
             case effects.Forget():
                 self._made.pop(effect.job_id, None)
+                self._begun.pop(effect.job_id, None)
             case effects.Close():
                 if self._listener is not None:
                     self._listener.complete()
@@ -131,7 +133,7 @@ class StreamHome:
         begun = next((one for one in self._begun.values() if one.fragment.fragment_id == result.fragment_id), None)
         if begun is not None:
             del self._begun[begun.job_id]
-            self._services.keep(begun, made, result)
+            self._services.keep(_artifact(begun, made, result, self._services.clock.wall()))
         if not effect.again:
             self._count(result)
             _tell_of(result, self._machine.state.session_id)
@@ -201,6 +203,26 @@ def _audio_of(made: FragmentDubbed) -> DubbedAudio:
         channels=made.channels,
         duration_ms=made.duration_ms,
         data_base64=pybase64.b64encode(made.audio).decode(),
+    )
+
+
+def _artifact(begun: effects.Start, made: FragmentDubbed | None, result: FragmentProcessed, wall_s: float) -> Artifact:
+    """Return what is kept of a fragment."""
+    came = begun.fragment.audio
+    return Artifact(
+        stream_id=result.stream_id,
+        fragment_id=result.fragment_id,
+        status=result.status,
+        processing_time_ms=result.processing_time_ms,
+        timestamp=int(wall_s * 1000),
+        stage_timings=result.stage_timings,
+        lineage=made.lineage if made else {},
+        assets=made.assets if made else (),
+        error=result.error or None,
+        transcript=None if result.transcript is UNSET else result.transcript,
+        translation=None if result.translated_text is UNSET else result.translated_text,
+        dubbed_audio=ArtifactAudio(made.audio, made.format, made.rate_hz, made.channels) if made else None,
+        original_audio=ArtifactAudio(begun.audio, came.format, came.sample_rate_hz, came.channels),
     )
 
 

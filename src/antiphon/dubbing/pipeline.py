@@ -6,14 +6,27 @@ import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, ParamSpec, Protocol, TypeVar, get_args
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, get_args
 
+import msgspec
 from msgspec import UNSET
 
 from antiphon.audio.fragments import Decoded, Encoded, EncodedFormat, decode_fragment, encode_fragment, silence
 from antiphon.clock import Clock
 from antiphon.dubbing.failures import failure
 from antiphon.dubbing.fit import Fitted, Limits, Tempo, Verdict, fit, judge
+from antiphon.dubbing.lineage import (
+    Asset,
+    AssetStatus,
+    AudioFacts,
+    TranscriptAsset,
+    TranslationAsset,
+    dubbed_asset,
+    lineage,
+    transcript_asset,
+    translation_asset,
+)
+from antiphon.dubbing.lineage import Stage as StageFacts
 from antiphon.entities.speech import Pcm, Transcript
 from antiphon.errors import AntiphonError, ProviderTimeout
 from antiphon.text.speakable import speech_text
@@ -103,9 +116,13 @@ class _Way:
         self._tempo = tempo
         self._deadline = deadline
         self._spent_s: dict[Stage, float] = {}
+        self._ended_at_s: dict[Stage, float] = {}
         self._target_ms = float(work.duration_ms)
+        self._heard: Transcript | None = None
         self._transcript: str | None = None
+        self._source_text = ""
         self._translated: str | None = None
+        self._text = ""
         self._fitted: Fitted | None = None
         self._encoded: Encoded | None = None
         self._warnings: tuple[str, ...] = ()
@@ -123,8 +140,9 @@ class _Way:
         else:
             self._translated = ""
         with self._stage("tts"):
-            if self._translated:
-                await self._speak(self._translated)
+            self._text = speech_text(self._translated, self._work.target)
+            if self._text:
+                await self._speak(self._text)
             else:
                 await self._pass(decoded)
 
@@ -136,7 +154,7 @@ class _Way:
         return decoded
 
     async def _hear(self, decoded: Decoded) -> str:
-        heard = await self._stages.transcribe(
+        self._heard = heard = await self._stages.transcribe(
             Pcm(decoded.mono.data, decoded.mono.rate_hz),
             language=self._work.source,
             prompt=self._work.prompt,
@@ -147,15 +165,15 @@ class _Way:
     async def _translate(self, transcript: str) -> str:
         source = self._work.source
         text = translatable(transcript, language=source, drop_speaker_labels=self._rules.drop_speaker_labels)
+        self._source_text = text
         within_s = self._left(self._rules.translation_s)
         if not text:
             return ""
         translated = await self._stages.translate(text, source=source, target=self._work.target, within_s=within_s)
         return translated.strip()
 
-    async def _speak(self, translated: str) -> None:
+    async def _speak(self, text: str) -> None:
         work, limits = self._work, self._rules.limits
-        text = speech_text(translated, work.target)
         voice_key = f"{work.voice}/{work.target}"
         speed = self._tempo.speed_for(voice_key, text, self._target_ms)
         speech = await self._stages.speak(
@@ -218,10 +236,12 @@ class _Way:
             raise _Stopped(failure(stage, error)) from error
         finally:
             self._spent_s[stage] = self._clock.now() - begin
+            self._ended_at_s[stage] = self._clock.wall()
 
     def result(self, job_id: str) -> FragmentDubbed:
         """Return it as it leaves the worker."""
         encoded = self._encoded if self.status != "failed" else None
+        assets = self._assets(encoded)
         return FragmentDubbed(
             job_id=job_id,
             status=self.status,
@@ -238,6 +258,63 @@ class _Way:
             error=self.error,
             warnings=self._warnings,
             metadata=self._metadata(),
+            assets=tuple(_without_audio(asset) for asset in assets),
+            lineage=lineage(assets),
+        )
+
+    def _assets(self, encoded: Encoded | None) -> list[Asset]:
+        """Return what the stages made, as far as they were reached."""
+        work, rules = self._work, self._rules
+        transcript = transcript_asset(
+            self._facts("asr", rules.asr_model),
+            self._heard,
+            language=work.source,
+            audio_duration_ms=round(self._target_ms),
+            start_ms=work.start_ms,
+        )
+        assets: list[Asset] = [transcript]
+        parent: TranscriptAsset | TranslationAsset = transcript
+        if "translation" in self._spent_s:
+            parent = translation_asset(
+                self._facts("translation", rules.translation_model),
+                transcript,
+                self._translated or "",
+                source_text=self._source_text,
+                source_language=work.source,
+                target=work.target,
+            )
+            assets.append(parent)
+        if "tts" in self._spent_s:
+            audio = AudioFacts(
+                audio_bytes=b"",
+                format=encoded.format if encoded else work.out_format,
+                sample_rate_hz=encoded.rate_hz if encoded else work.out_rate_hz,
+                channels=work.out_channels,
+                duration_ms=round(encoded.duration_ms) if encoded else 0,
+            )
+            facts = self._facts("tts", rules.tts_model)
+            duration = self._fitted.metadata if self._fitted else None
+            assets.append(
+                dubbed_asset(
+                    facts, parent, audio, voice_profile=work.voice_profile, text_input=self._text, duration=duration
+                )
+            )
+        return assets
+
+    def _facts(self, stage: Stage, model: str) -> StageFacts:
+        """Return how a stage went."""
+        error = self.error if self.error and self.error.stage == stage else None
+        status: AssetStatus = "SUCCESS" if error is None else "FAILED" if self.status == "failed" else "PARTIAL"
+        return StageFacts(
+            stream_id=self._work.stream_id,
+            fragment_id=self._work.fragment_id,
+            sequence_number=self._work.sequence_number,
+            component_instance=model,
+            model_id=model,
+            latency_ms=self._ms(stage),
+            ended_at_s=self._ended_at_s[stage],
+            status=status,
+            error_message=error.message if error else None,
         )
 
     def _metadata(self) -> FragmentMetadata:
@@ -258,6 +335,13 @@ class _Way:
 
     def _ms(self, stage: Stage) -> int:
         return int(self._spent_s.get(stage, 0.0) * 1000)
+
+
+def _without_audio(asset: Asset) -> dict[str, Any]:
+    """Return an asset as it is kept beside its audio."""
+    facts = msgspec.to_builtins(asset)
+    facts.pop("audio_bytes", None)
+    return facts
 
 
 def _kept_format(work: Dub) -> EncodedFormat | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from antiphon.wire.dubbing_server import ProcessingError, StageTimings, Status
 
@@ -33,6 +33,8 @@ class Artifact:
     stage_timings: StageTimings = field(default_factory=StageTimings)
     lineage: Mapping[str, str] = field(default_factory=dict[str, str])
     """Ids of the assets by kind."""
+    assets: tuple[Mapping[str, Any], ...] = ()
+    """What each stage made, and from what, without the audio."""
     error: ProcessingError | None = None
     transcript: str | None = None
     """None where the fragment did not come so far; empty for silence."""

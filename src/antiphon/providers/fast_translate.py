@@ -37,20 +37,22 @@ class FastTranslate:
 
     def __init__(self, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._translator: _Plain | None = None
+        # made here, not in the thread: where the library is first imported by a thread that ends, it crashes later
+        self._translator = _Plain()
         self._pool: ThreadPoolExecutor | None = None
 
     async def start(self) -> None:
         """Load both models (0.3 s, 160 MB) and translate once with each."""
-        if self._translator is None:
+        if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix=NAME)
-            self._translator = await asyncio.get_running_loop().run_in_executor(self._pool, _load)
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._translator.warm_up)
 
     async def close(self) -> None:
         """Free the models; a sentence in progress is dropped. Idempotent."""
-        self._translator = None
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._translator.close()
 
     def has_pair(self, source: str | None, target: str) -> bool:
         """Say whether it is English and Portuguese; it detects nothing."""
@@ -63,33 +65,30 @@ class FastTranslate:
         direction = _direction(source, target)
         if direction is None:
             raise unsupported(NAME, source, target)
+        clean = text.encode(errors="replace").decode().replace("\0", " ")
         async with deadline(NAME, self._timeout_s):
-            return " ".join([await self._sentence(sentence, direction) for sentence in split(text)])
+            return " ".join([await self._sentence(sentence, direction) for sentence in split(clean)])
 
     async def _sentence(self, sentence: str, direction: str) -> str:
-        clean = sentence.encode(errors="replace").decode().replace("\0", " ")
-        if not any(map(str.isalpha, clean)):
-            return clean
-        translator, pool = self._translator, self._pool
-        if translator is None or pool is None:
+        if not any(map(str.isalpha, sentence)):
+            return sentence
+        if self._pool is None:
             raise ProviderUnavailable(f"{NAME} is not started, or closed")
-        translated = await asyncio.get_running_loop().run_in_executor(pool, translator.translate, clean, direction)
-        return translated.strip()
+        call = (self._translator.translate, sentence, direction)
+        return (await asyncio.get_running_loop().run_in_executor(self._pool, *call)).strip()
 
 
 class _Plain(Translator):
     """Without the package's corrections: they take Portuguese "no" (in the) for the English word and write "não"."""
 
+    def warm_up(self) -> None:
+        """Load both directions."""
+        for direction in _PAIRS.values():
+            self.translate("Ok.", direction)
+
     def _translate_line(self, text: str, direction: str) -> str:
         model: Any = self._direction(direction)
         return str(model.translate(text))
-
-
-def _load() -> _Plain:
-    translator = _Plain()
-    for direction in _PAIRS.values():
-        translator.translate("Ok.", direction)
-    return translator
 
 
 def _direction(source: str | None, target: str) -> str | None:

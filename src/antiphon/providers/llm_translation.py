@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from openai import AsyncOpenAI
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderRejected, ProviderUnavailable
@@ -64,16 +64,18 @@ class LlmTranslation:
         if not text.strip():
             return ""
         async with deadline(NAME, self._context.timeout_s):
+            return _translation(await self._complete(_instructions(source, target), text))
+
+    async def _complete(self, instructions: str, text: str) -> ChatCompletion:
+        messages: list[ChatCompletionMessageParam] = [
+            {"role": "system", "content": instructions},
+            {"role": "user", "content": text},
+        ]
+        try:
             with openai_errors(NAME):
-                completion = await self._open().chat.completions.create(
-                    model=self._model,
-                    temperature=0,
-                    messages=[
-                        {"role": "system", "content": _instructions(source, target)},
-                        {"role": "user", "content": text},
-                    ],
-                )
-        return _translation(completion)
+                return await self._open().chat.completions.create(model=self._model, temperature=0, messages=messages)
+        except ValueError as exc:  # the client reads any body as JSON
+            raise ProviderUnavailable(f"{NAME} sent what is no answer") from exc
 
     def _open(self) -> AsyncOpenAI:
         if self._client is None:

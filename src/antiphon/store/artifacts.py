@@ -170,6 +170,7 @@ def _metadata(artifact: Artifact) -> bytes:
         "stage_timings": msgspec.to_builtins(artifact.stage_timings),
         "timestamp": artifact.timestamp,
         "asset_lineage": dict(artifact.lineage),
+        "assets": [dict(asset) for asset in artifact.assets],
     }
     if artifact.error is not None:
         content["error"] = msgspec.to_builtins(artifact.error)

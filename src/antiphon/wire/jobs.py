@@ -6,7 +6,7 @@ so a pipe may hand over the object itself (one process) or its msgpack bytes (a 
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -230,8 +230,10 @@ class FragmentDubbed(Entry, frozen=True, tag="dubbed", kw_only=True):
     error: ProcessingError | None = None
     warnings: tuple[str, ...] = ()
     metadata: FragmentMetadata = FragmentMetadata()
+    assets: tuple[dict[str, Any], ...] = ()
+    """What each stage made, and from what, without the audio."""
     lineage: dict[str, str] = {}
-    """Ids of what the stages made, by kind."""
+    """Their ids, by kind."""
 
 
 class JobFailed(Entry, frozen=True, tag="failed"):

@@ -123,6 +123,11 @@ async def test_the_platform_is_not_told(deepl: Translation, server: DeepLServer)
     assert all(agent.startswith("deepl-python/") and "(" not in agent for agent in server.agents)
 
 
+async def test_nothing_is_not_sent(deepl: Translation, server: DeepLServer) -> None:
+    assert await deepl.translate(" \n", source="en", target="es") == ""
+    assert server.requests == []
+
+
 async def test_calls_run_side_by_side(deepl: Translation, server: DeepLServer) -> None:
     server.hold = 8
     texts = [f"number {n}" for n in range(8)]

@@ -1,0 +1,365 @@
+"""Recordings and films of any kind: their sound as a stream, and a new sound track as a file. Needs PyAV.
+
+All of it blocks: call it in a thread. Neither reading nor writing holds more than some seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from antiphon.errors import InvalidRequest, Unsupported
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+Samples = NDArray[np.int16]
+"""Sound of shape (frames, channels): s16, interleaved."""
+
+LOWEST_HZ = 8_000
+HIGHEST_HZ = 48_000
+"""Rates between these stay as they are."""
+
+_LEAST_GAP_S = 0.1
+"""Time stamps that stray by less are the container's rounding, not a hole."""
+_SILENCE_S = 1.0
+"""Holes are filled by pieces of this length."""
+_MAX_BROKEN_PACKETS = 100
+_US_PER_S = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    container: str
+    codec: str
+    rates_hz: tuple[int, ...] = ()
+    """Rates that the codec has; empty is any."""
+    bits_per_s: int = 0
+    """For one channel."""
+    takes_picture: bool = False
+
+
+_MPEG_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+_OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
+_AAC = 96_000
+_RECIPES = {
+    ".wav": _Recipe("wav", "pcm_s16le"),
+    ".flac": _Recipe("flac", "flac"),
+    ".m4a": _Recipe("ipod", "aac", _MPEG_RATES_HZ, _AAC),
+    ".aac": _Recipe("adts", "aac", _MPEG_RATES_HZ, _AAC),
+    ".mp3": _Recipe("mp3", "libmp3lame", _MPEG_RATES_HZ, 96_000),
+    ".ogg": _Recipe("ogg", "libopus", _OPUS_RATES_HZ, 48_000),
+    ".opus": _Recipe("ogg", "libopus", _OPUS_RATES_HZ, 48_000),
+    ".mp4": _Recipe("mp4", "aac", _MPEG_RATES_HZ, _AAC, takes_picture=True),
+    ".mov": _Recipe("mov", "aac", _MPEG_RATES_HZ, _AAC, takes_picture=True),
+    ".mkv": _Recipe("matroska", "aac", _MPEG_RATES_HZ, _AAC, takes_picture=True),
+}
+_CONTAINER_OPTIONS = {
+    "wav": {"rf64": "auto"},  # else a WAV of more than 4 GiB is broken
+    "mp4": {"movflags": "+faststart"},
+}
+
+
+@contextmanager
+def open_recording(path: Path) -> Generator[Recording]:
+    """Open a recording or a film.
+
+    Raises `InvalidRequest` with param ``file`` for what cannot be read or has no sound, `Unsupported` without PyAV.
+    """
+    _need_av()
+    import av
+
+    with _read_errors(path), av.open(path, "r") as source:
+        yield Recording(path, source)
+
+
+class Recording:
+    """The first sound track of a file."""
+
+    def __init__(self, path: Path, source: InputContainer) -> None:
+        """Take an opened file. Raises `InvalidRequest` with param ``file``."""
+        self.path = path
+        self._source = source
+        self._track = _sound_track(path, source)
+        rate_hz = self._track.rate
+        self.rate_hz = min(max(rate_hz, LOWEST_HZ), HIGHEST_HZ)
+        self.channels = min(self._track.channels, 2)
+        self.has_picture = _picture(source) is not None
+        self.duration_s: float | None = source.duration / _US_PER_S if source.duration else None
+        """As the file says, if it does."""
+        self._origin_s = _origin_s(source) if self.has_picture else None
+
+    def blocks(self) -> Iterator[Samples]:
+        """Yield the sound from the beginning of the file to its end, once; with a picture at its time in it.
+
+        Holes of 0.1 s and more in the time stamps are silence. A broken packet is passed over, a hundred are the
+        end. Raises `InvalidRequest` with param ``file`` where no sound can be decoded at all.
+        """
+        from av import AudioResampler
+
+        layout = "mono" if self.channels == 1 else "stereo"
+        resampler = AudioResampler(format="s16", layout=layout, rate=self.rate_hz)
+        done = 0
+        with _read_errors(self.path):
+            for frame in self._frames():
+                for hole in self._hole_before(frame, done):
+                    done += len(hole)
+                    yield hole
+                for block in map(self._samples, resampler.resample(frame)):
+                    done += len(block)
+                    yield block
+            for block in map(self._samples, resampler.resample(None)):
+                done += len(block)
+                yield block
+        if not done:
+            raise _invalid(f"{self.path} holds no sound that can be decoded")
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        from av.error import FFmpegError
+
+        broken = 0
+        packets = self._source.demux(self._track)
+        while True:
+            try:
+                packet = next(packets, None)
+                frames = packet.decode() if packet else []
+            except FFmpegError:
+                broken += 1
+                if broken > _MAX_BROKEN_PACKETS:
+                    return
+                continue
+            if packet is None:
+                return
+            yield from frames
+
+    def _hole_before(self, frame: AudioFrame, done: int) -> Iterator[Samples]:
+        """Yield silence until the time of the frame, as far as the file is long."""
+        if frame.time is None:
+            return
+        if self._origin_s is None:
+            self._origin_s = frame.time
+        at_s = frame.time - self._origin_s
+        if self.duration_s is not None:
+            at_s = min(at_s, self.duration_s)
+        missing = round(at_s * self.rate_hz) - done
+        if missing < _LEAST_GAP_S * self.rate_hz:
+            return
+        piece = round(_SILENCE_S * self.rate_hz)
+        for start in range(0, missing, piece):
+            yield np.zeros((min(piece, missing - start), self.channels), np.int16)
+
+    def _samples(self, frame: AudioFrame) -> Samples:
+        samples = frame.to_ndarray().reshape(-1, self.channels)
+        return cast("Samples", samples)
+
+
+class TrackWriter:
+    """A sound file, or a film with a new sound track, that is written from its beginning to its end.
+
+    It is there under its name when it is complete, and not at all if ``close`` is not called.
+    """
+
+    def __init__(self, path: Path, rate_hz: int, channels: int, picture_of: Path | None = None) -> None:
+        """``picture_of`` is the film whose picture is copied, as it is, without being encoded again.
+
+        Raises `InvalidRequest` with param ``out`` where such a file cannot be made there.
+        """
+        _need_av()
+        import av
+
+        recipe = _recipe(path)
+        self._path = path
+        self._part = path.with_name(f"{path.name}.part")
+        self._rate_hz, self._channels = rate_hz, channels
+        self._position = 0
+        options = _CONTAINER_OPTIONS.get(recipe.container, {})
+        with _write_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._out = av.open(self._part, "w", format=recipe.container, container_options=options)
+        with self._undone_on_error():
+            self._picture = _Picture(picture_of, self._out) if picture_of is not None else None
+            self._stream = _sound_stream(self._out, recipe, rate_hz, channels)
+            self._out.start_encoding()
+
+    def write(self, samples: Samples) -> None:
+        """Take the next samples, of shape (frames, channels). Raises `InvalidRequest` with param ``out``."""
+        if not len(samples):
+            return
+        import av
+
+        with self._undone_on_error():
+            layout = "mono" if self._channels == 1 else "stereo"
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), "s16", layout)
+            frame.sample_rate, frame.time_base = self._rate_hz, Fraction(1, self._rate_hz)
+            frame.pts, self._position = self._position, self._position + len(samples)
+            if self._picture is not None:
+                self._picture.copy_until(self._position / self._rate_hz)
+            self._out.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        """Complete the file. Raises `InvalidRequest` with param ``out``."""
+        with self._undone_on_error():
+            self._out.mux(self._stream.encode(None))
+            if self._picture is not None:
+                self._picture.copy_until(None)
+                self._picture.close()
+            self._out.close()
+            self._part.replace(self._path)
+
+    def discard(self) -> None:
+        """Leave no file behind."""
+        if self._picture is not None:
+            self._picture.close()
+        self._out.close()
+        self._part.unlink(missing_ok=True)
+
+    @contextmanager
+    def _undone_on_error(self) -> Generator[None]:
+        with _write_errors(self._path):
+            yield
+
+
+class _Picture:
+    """The picture of a film, copied packet by packet into another file."""
+
+    def __init__(self, path: Path, out: OutputContainer) -> None:
+        import av
+
+        self._source = av.open(path, "r")
+        stream = _picture(self._source)
+        assert stream is not None  # noqa: S101 - narrows the type: who asks for the picture has seen it
+        self._from = stream
+        self._to = out.add_stream_from_template(stream)
+        self._out = out
+        assert stream.time_base is not None  # noqa: S101 - narrows the type: a demuxed stream has one
+        self._tick_s = stream.time_base
+        self._origin = round(_origin_s(self._source) / self._tick_s)
+        self._packets = self._source.demux(stream)
+        self._next = self._advance()
+
+    def copy_until(self, end_s: float | None) -> None:
+        """Copy what is shown before ``end_s``; None is all the rest."""
+        while (packet := self._next) is not None:
+            assert packet.dts is not None  # noqa: S101 - narrows the type: those without are left out below
+            if end_s is not None and packet.dts * self._tick_s >= end_s:
+                return
+            packet.stream = self._to
+            self._out.mux(packet)
+            self._next = self._advance()
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _advance(self) -> Packet | None:
+        for packet in self._packets:
+            if packet.dts is not None:  # the last one, which ends the stream, has none
+                packet.dts -= self._origin
+                if packet.pts is not None:
+                    packet.pts -= self._origin
+                return packet
+        return None
+
+
+def check_out(path: Path, *, has_picture: bool) -> None:
+    """Make sure that such a file can be written. Raises `InvalidRequest` with param ``out``."""
+    recipe = _recipe(path)
+    if recipe.takes_picture and not has_picture:
+        known = ", ".join(suffix for suffix, one in _RECIPES.items() if not one.takes_picture)
+        raise InvalidRequest(f"the recording has no picture for {path.name}: choose one of {known}", param="out")
+
+
+def takes_picture(path: Path) -> bool:
+    """Say whether a file of this name holds a picture. Raises `InvalidRequest` with param ``out``."""
+    return _recipe(path).takes_picture
+
+
+def track_ms(path: Path) -> float:
+    """Return how long the sound of a file is that is not cut off by its container, in milliseconds.
+
+    Raises `InvalidRequest` with param ``file``.
+    """
+    with open_recording(path) as recording:
+        frames = sum(len(block) for block in recording.blocks())
+        return frames * 1000 / recording.rate_hz
+
+
+def _sound_track(path: Path, source: InputContainer) -> AudioStream:
+    if not source.streams.audio:
+        raise _invalid(f"{path} has no sound: choose a recording or a film with a sound track")
+    stream = source.streams.audio[0]
+    if getattr(stream, "codec_context", None) is None:
+        raise _invalid(f"the sound of {path} is in a codec that is not known: convert it first, for instance to AAC")
+    if not stream.rate or not stream.channels:
+        raise _invalid(f"the sound of {path} says neither its rate nor its channels")
+    return stream
+
+
+def _picture(source: InputContainer) -> VideoStream | None:
+    """Return the first moving picture; the cover of a record is none."""
+    from av.stream import Disposition
+
+    return next((one for one in source.streams.video if not one.disposition & Disposition.attached_pic), None)
+
+
+def _origin_s(source: InputContainer) -> float:
+    """Return the time stamp with which the file begins."""
+    return (source.start_time or 0) / _US_PER_S
+
+
+def _sound_stream(out: OutputContainer, recipe: _Recipe, rate_hz: int, channels: int) -> AudioStream:
+    layout = "mono" if channels == 1 else "stereo"
+    rate = min((one for one in recipe.rates_hz if one >= rate_hz), default=HIGHEST_HZ) if recipe.rates_hz else rate_hz
+    stream = cast("AudioStream", out.add_stream(recipe.codec, rate=rate, layout=layout))
+    if recipe.bits_per_s:
+        stream.bit_rate = recipe.bits_per_s * channels
+    return stream
+
+
+def _recipe(path: Path) -> _Recipe:
+    recipe = _RECIPES.get(path.suffix.lower())
+    if recipe is None:
+        raise InvalidRequest(f"cannot write {path.name}: choose one of {', '.join(_RECIPES)}", param="out")
+    return recipe
+
+
+def _need_av() -> None:
+    if find_spec("av") is None:
+        raise Unsupported("recordings and films need PyAV: pip install 'antiphon[dub]'", code="library_missing")
+
+
+@contextmanager
+def _read_errors(path: Path) -> Generator[None]:
+    from av.error import FFmpegError
+
+    try:
+        yield
+    except FFmpegError as error:
+        raise _invalid(f"cannot read {path}: {error.strerror}") from error
+
+
+@contextmanager
+def _write_errors(path: Path) -> Generator[None]:
+    from av.error import FFmpegError
+
+    try:
+        yield
+    except (FFmpegError, OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        hint = "; .mkv takes every kind of picture" if path.suffix.lower() in {".mp4", ".mov"} else ""
+        raise InvalidRequest(f"cannot write {path}: {why}{hint}", param="out") from error
+
+
+def _invalid(message: str) -> InvalidRequest:
+    return InvalidRequest(message, param="file", code="invalid_audio")

@@ -1,0 +1,78 @@
+"""One sound track put together from pieces that each have their place, as a stream."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int16]
+"""Sound of shape (frames, channels): s16, interleaved."""
+_Wide = NDArray[np.float32]
+
+_FADE_MS = 10
+"""Long enough not to click, shorter than any sound of speech."""
+
+
+class Timeline:
+    """Mixes pieces, given in the order of their places, into one track without gaps.
+
+    A piece that is longer than the time until the next one goes on under it: the end of the one is faded out, the
+    beginning of the other in. What is returned is final, and no more is held than what may still be mixed with.
+    """
+
+    def __init__(self, rate_hz: int, channels: int) -> None:
+        self._fade = max(1, rate_hz * _FADE_MS // 1000)
+        self._done = 0
+        self._open: _Wide = np.zeros((0, channels), np.float32)
+        """What follows frame ``_done`` and may still change."""
+
+    @property
+    def done(self) -> int:
+        """Frames that were returned so far."""
+        return self._done
+
+    def place(self, start: int, piece: Samples, bed: Samples | None = None, volume: float = 0.0) -> Samples:
+        """Put ``piece`` at frame ``start`` and return the frames before it. ``start`` never goes back.
+
+        ``bed`` is mixed in at ``volume`` (0.0 to 1.0) from the same place on.
+        """
+        final = self._until(start)
+        new = piece.astype(np.float32)
+        overlap = min(len(self._open), len(new))
+        if overlap:
+            _fade_out(self._open, min(self._fade, len(self._open)))
+            _fade_in(new, min(self._fade, overlap))
+        self._mix(new)
+        if bed is not None and volume:
+            self._mix(bed.astype(np.float32) * np.float32(volume))
+        return final
+
+    def finish(self, end: int) -> Samples:
+        """Return the rest, up to frame ``end`` exactly; what would sound on is faded out there."""
+        if self._done + len(self._open) > end:
+            self._open = self._open[: max(0, end - self._done)]
+            _fade_out(self._open, min(self._fade, len(self._open)))
+        return self._until(end)
+
+    def _until(self, place: int) -> Samples:
+        """Return the frames up to ``place``; where nothing was put there is silence."""
+        wanted = place - self._done
+        final, self._open = self._open[:wanted], self._open[wanted:]
+        self._done = place
+        missing = wanted - len(final)
+        return np.pad(np.clip(np.rint(final), -32768, 32767).astype(np.int16), ((0, missing), (0, 0)))
+
+    def _mix(self, new: _Wide) -> None:
+        missing = max(0, len(new) - len(self._open))
+        self._open = np.pad(self._open, ((0, missing), (0, 0)))
+        self._open[: len(new)] += new
+
+
+def _fade_out(samples: _Wide, frames: int) -> None:
+    if frames:
+        samples[-frames:] *= np.linspace(1.0, 0.0, frames, dtype=np.float32)[:, None]
+
+
+def _fade_in(samples: _Wide, frames: int) -> None:
+    if frames:
+        samples[:frames] *= np.linspace(0.0, 1.0, frames, dtype=np.float32)[:, None]
