@@ -11,6 +11,7 @@ from antiphon.clock import Clock
 from antiphon.desk import Desk
 from antiphon.doors.auth import Access
 from antiphon.doors.dubbing import DubbingDoor, DubbingOptions, DubbingServices, Refusal
+from antiphon.doors.dubbing_places import Places
 from antiphon.dubbing.fit import Limits
 from antiphon.dubbing.pipeline import PipelineRules
 from antiphon.dubbing.state import Rules
@@ -32,10 +33,11 @@ def dubbing_door(
     clock: Clock,
     metrics: Metrics,
     artifacts: Artifacts,
+    places: Places,
 ) -> DubbingDoor:
     """Return the door. Raises `InvalidRequest` for settings that do not go together, and for a bad voices file."""
     judge = _judge(settings, engines, roles)
-    services = DubbingServices(access, desk, clock, metrics, metrics.dubbing, judge, artifacts)
+    services = DubbingServices(access, desk, clock, metrics, metrics.dubbing, judge, places, artifacts)
     return DubbingDoor(services, _options(settings, access))
 
 

@@ -40,6 +40,8 @@ class Shared:
 
     bus: Bus
     sessions: Sessions
+    streams: Sessions | None
+    """Where the streams of dubbing are, for other gateways; None where there are none."""
     breakers: Breakers
     depth: Callable[[Queue], Awaitable[int]]
     checks: Callable[[], dict[str, bool]] = dict[str, bool]
@@ -83,7 +85,7 @@ def _in_memory(settings: Settings, clock: Clock, watch: CircuitWatch) -> Shared:
     async def depth(queue: Queue) -> int:
         return bus.depth(queue)
 
-    return Shared(bus, sessions, EmbeddedBreakers(_breaker_rule(settings), clock, watch), depth)
+    return Shared(bus, sessions, None, EmbeddedBreakers(_breaker_rule(settings), clock, watch), depth)
 
 
 def _breaker_rule(settings: Settings) -> BreakerRule:
@@ -122,7 +124,15 @@ async def _over_redis(settings: Settings, clock: Clock, watch: CircuitWatch) -> 
         sessions = RedisSessions(
             connection, resume_window_s=settings.resume_window_s, liveness_s=settings.session_liveness_s
         )
+        streams = RedisSessions(
+            connection,
+            resume_window_s=settings.dubbing_resume_s,
+            liveness_s=settings.session_liveness_s,
+            kind="stream",
+        )
         breakers = RedisBreakers(connection, _breaker_rule(settings), clock, watch)
-        yield Shared(bus, sessions, breakers, bus.depth, lambda: {"redis": connection.reachable_since is not None})
+        yield Shared(
+            bus, sessions, streams, breakers, bus.depth, lambda: {"redis": connection.reachable_since is not None}
+        )
     finally:
         await connection.close()

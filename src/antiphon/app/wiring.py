@@ -26,6 +26,7 @@ from antiphon.doors.auth import Access
 from antiphon.doors.connection import Attendance
 from antiphon.doors.dubbing import PATH as SOCKET_IO
 from antiphon.doors.dubbing import DubbingDoor
+from antiphon.doors.dubbing_places import Places
 from antiphon.doors.ephemeral import EphemeralSecrets, load_secret_key
 from antiphon.doors.interpreting import InterpretingDoor
 from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
@@ -83,6 +84,7 @@ class Platform:
     realtime: RealtimeDoor
     dubbing: DubbingDoor
     artifacts: Artifacts
+    places: Places
     desk: Desk
     app: Callable[[Any, Any, Any], Awaitable[None]]
     is_draining: bool = False
@@ -138,6 +140,7 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                     helpers.append(group.create_task(made.realtime.watch_legs(made.legs), name="legs"))
                     helpers.append(group.create_task(made.realtime.clear_up(), name="expired sessions"))
                     helpers.append(group.create_task(made.artifacts.run(_CLEAN_S), name="old artifacts"))
+                    helpers.append(group.create_task(made.places.run(), name="places of streams"))
                 handlers = _handlers(settings, made, clock)
                 watch = own.watch_queues(made.metrics, tuple(queue for queue, _, _ in handlers))
                 helpers.append(group.create_task(watch, name="queue depths"))
@@ -181,7 +184,10 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
 
     desk = Desk(bus, clock, timeout_s=settings.speech_timeout_s)
     artifacts = _artifacts(settings, clock)
-    dubbing = dubbing_door(settings, engines, roles, access, desk, clock, metrics, artifacts)
+    places = Places(
+        own.streams, _gateway_id(), heartbeat_s=settings.session_liveness_s / 3, sweep_s=settings.session_sweep_s
+    )
+    dubbing = dubbing_door(settings, engines, roles, access, desk, clock, metrics, artifacts, places)
 
     def readiness() -> Readiness:
         checks = {"engines": True, **own.checks()}
@@ -225,6 +231,7 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
         realtime=realtime,
         dubbing=dubbing,
         artifacts=artifacts,
+        places=places,
         desk=desk,
         app=app,
     )
@@ -285,8 +292,12 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
         heartbeat_s=settings.session_liveness_s / 3,
         sweep_s=settings.session_sweep_s,
         resumes=settings.resume_window_s > 0,
-        gateway_id=f"gateway-{socket.gethostname()}-{os.getpid()}",
+        gateway_id=_gateway_id(),
     )
+
+
+def _gateway_id() -> str:
+    return f"gateway-{socket.gethostname()}-{os.getpid()}"
 
 
 def _handlers(settings: Settings, made: Platform, clock: Clock) -> list[tuple[Queue, loop.Handler, int]]:

@@ -6,7 +6,7 @@ All of it blocks: call it in a thread. Neither reading nor writing holds more th
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.util import find_spec
@@ -58,7 +58,6 @@ _RECIPES = {
     ".wav": _Recipe("wav", "pcm_s16le"),
     ".flac": _Recipe("flac", "flac"),
     ".m4a": _Recipe("ipod", "aac", _MPEG_RATES_HZ, _AAC),
-    ".aac": _Recipe("adts", "aac", _MPEG_RATES_HZ, _AAC),
     ".mp3": _Recipe("mp3", "libmp3lame", _MPEG_RATES_HZ, 96_000),
     ".ogg": _Recipe("ogg", "libopus", _OPUS_RATES_HZ, 48_000),
     ".opus": _Recipe("ogg", "libopus", _OPUS_RATES_HZ, 48_000),
@@ -165,33 +164,49 @@ class Recording:
         return cast("Samples", samples)
 
 
-class TrackWriter:
-    """A sound file, or a film with a new sound track, that is written from its beginning to its end.
+@contextmanager
+def write_track(path: Path, rate_hz: int, channels: int, picture_of: Path | None = None) -> Generator[TrackWriter]:
+    """Write a sound file, or a film with a new sound track, from its beginning to its end.
 
-    It is there under its name when it is complete, and not at all if ``close`` is not called.
+    ``picture_of`` is the film whose picture is copied as it is, without being encoded again. The file is there under
+    its name when it is complete, and not at all after an error. Raises `InvalidRequest` with param ``out`` where it
+    cannot be written, `Unsupported` without PyAV.
     """
+    _need_av()
+    import av
 
-    def __init__(self, path: Path, rate_hz: int, channels: int, picture_of: Path | None = None) -> None:
-        """``picture_of`` is the film whose picture is copied, as it is, without being encoded again.
-
-        Raises `InvalidRequest` with param ``out`` where such a file cannot be made there.
-        """
-        _need_av()
-        import av
-
-        recipe = _recipe(path)
-        self._path = path
-        self._part = path.with_name(f"{path.name}.part")
-        self._rate_hz, self._channels = rate_hz, channels
-        self._position = 0
-        options = _CONTAINER_OPTIONS.get(recipe.container, {})
+    recipe = _recipe(path)
+    part = path.with_name(f"{path.name}.part")
+    with ExitStack() as stack:
         with _write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._out = av.open(self._part, "w", format=recipe.container, container_options=options)
-        with self._undone_on_error():
-            self._picture = _Picture(picture_of, self._out) if picture_of is not None else None
-            self._stream = _sound_stream(self._out, recipe, rate_hz, channels)
-            self._out.start_encoding()
+            stack.callback(part.unlink, missing_ok=True)
+            options = _CONTAINER_OPTIONS.get(recipe.container, {})
+            out = stack.enter_context(av.open(part, "w", format=recipe.container, container_options=options))
+            film = stack.enter_context(av.open(picture_of, "r")) if picture_of is not None else None
+            picture = _Picture(film, out) if film is not None else None
+            stream = _sound_stream(out, recipe, rate_hz, channels)
+            out.start_encoding()
+        writer = TrackWriter(path, out, stream, picture, rate_hz)
+        yield writer
+        with _write_errors(path):
+            writer.finish()
+            out.close()
+            part.replace(path)
+
+
+class TrackWriter:
+    """Takes the samples of one track."""
+
+    def __init__(
+        self, path: Path, out: OutputContainer, stream: AudioStream, picture: _Picture | None, rate_hz: int
+    ) -> None:
+        self._path = path
+        self._out = out
+        self._stream = stream
+        self._picture = picture
+        self._rate_hz = rate_hz
+        self._position = 0
 
     def write(self, samples: Samples) -> None:
         """Take the next samples, of shape (frames, channels). Raises `InvalidRequest` with param ``out``."""
@@ -199,54 +214,34 @@ class TrackWriter:
             return
         import av
 
-        with self._undone_on_error():
-            layout = "mono" if self._channels == 1 else "stereo"
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), "s16", layout)
-            frame.sample_rate, frame.time_base = self._rate_hz, Fraction(1, self._rate_hz)
-            frame.pts, self._position = self._position, self._position + len(samples)
+        layout = "mono" if samples.shape[1] == 1 else "stereo"
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples).reshape(1, -1), "s16", layout)
+        frame.sample_rate, frame.time_base = self._rate_hz, Fraction(1, self._rate_hz)
+        frame.pts, self._position = self._position, self._position + len(samples)
+        with _write_errors(self._path):
             if self._picture is not None:
                 self._picture.copy_until(self._position / self._rate_hz)
             self._out.mux(self._stream.encode(frame))
 
-    def close(self) -> None:
-        """Complete the file. Raises `InvalidRequest` with param ``out``."""
-        with self._undone_on_error():
-            self._out.mux(self._stream.encode(None))
-            if self._picture is not None:
-                self._picture.copy_until(None)
-                self._picture.close()
-            self._out.close()
-            self._part.replace(self._path)
-
-    def discard(self) -> None:
-        """Leave no file behind."""
+    def finish(self) -> None:
+        """Write what the encoder holds back and the rest of the picture."""
+        self._out.mux(self._stream.encode(None))
         if self._picture is not None:
-            self._picture.close()
-        self._out.close()
-        self._part.unlink(missing_ok=True)
-
-    @contextmanager
-    def _undone_on_error(self) -> Generator[None]:
-        with _write_errors(self._path):
-            yield
+            self._picture.copy_until(None)
 
 
 class _Picture:
     """The picture of a film, copied packet by packet into another file."""
 
-    def __init__(self, path: Path, out: OutputContainer) -> None:
-        import av
-
-        self._source = av.open(path, "r")
-        stream = _picture(self._source)
+    def __init__(self, source: InputContainer, out: OutputContainer) -> None:
+        stream = _picture(source)
         assert stream is not None  # noqa: S101 - narrows the type: who asks for the picture has seen it
-        self._from = stream
         self._to = out.add_stream_from_template(stream)
         self._out = out
         assert stream.time_base is not None  # noqa: S101 - narrows the type: a demuxed stream has one
         self._tick_s = stream.time_base
-        self._origin = round(_origin_s(self._source) / self._tick_s)
-        self._packets = self._source.demux(stream)
+        self._origin = round(_origin_s(source) / self._tick_s)
+        self._packets = source.demux(stream)
         self._next = self._advance()
 
     def copy_until(self, end_s: float | None) -> None:
@@ -258,9 +253,6 @@ class _Picture:
             packet.stream = self._to
             self._out.mux(packet)
             self._next = self._advance()
-
-    def close(self) -> None:
-        self._source.close()
 
     def _advance(self) -> Packet | None:
         for packet in self._packets:

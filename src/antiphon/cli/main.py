@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": "Serve everything on one port.",
     "worker": "Work for the gateways of a fleet.",
     "talk": "Ask a server a question by voice, hear its answer.",
+    "dub": "Dub a recording or a film, at the same length.",
     "models": "List, bring and check the weights of the engines.",
     "doctor": "What works here, and what mends the rest.",
     "bench": "Measure how quick this machine is.",

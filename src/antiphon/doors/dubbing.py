@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from antiphon.doors import dubbing_json
 from antiphon.doors.auth import TENANT, Access, Credentials, Identity
 from antiphon.doors.connection import refuse
 from antiphon.doors.dubbing_link import DubbingLink
+from antiphon.doors.dubbing_places import Key, Places
 from antiphon.doors.dubbing_stream import StreamHome, StreamServices
 from antiphon.doors.errors_http import error_answer
 from antiphon.doors.sockets import socket_of
@@ -30,7 +31,7 @@ from antiphon.dubbing.hints import initial_prompt
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, error_event, parse_init
 from antiphon.dubbing.voices import VoiceProfile
-from antiphon.errors import AntiphonError, Forbidden, InvalidRequest
+from antiphon.errors import AntiphonError, Forbidden, InvalidRequest, ProviderUnavailable
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.artifacts import Artifact, Artifacts
@@ -96,6 +97,7 @@ class DubbingServices:
     dubbing_metrics: DubbingMetrics
     judge: Callable[[StreamConfig], VoiceProfile]
     """Returns the voice of a stream. Raises `Refusal` for languages and voices that there are not."""
+    places: Places
     artifacts: Artifacts
 
 
@@ -106,9 +108,10 @@ class DubbingDoor:
         self._services = services
         self._options = options
         self._links: dict[str, DubbingLink] = {}
-        self._homes: dict[tuple[str, str], StreamHome] = {}
-        self._expiries: dict[tuple[str, str], asyncio.TimerHandle] = {}
-        self._writes: set[asyncio.Task[None]] = set()
+        self._homes: dict[Key, StreamHome] = {}
+        self._expiries: dict[Key, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        services.places.on_taken = self._taken
         self._draining = False
         self._observe = services.metrics.message_observer("dubbing")
         self._server = socketio.AsyncServer(
@@ -151,15 +154,13 @@ class DubbingDoor:
         """End all streams; what was delivered is kept."""
         for expiry in self._expiries.values():
             expiry.cancel()
-        for home in self._homes.values():
-            home.close()
-        self._homes.clear()
-        await asyncio.gather(*self._writes)
+        for key in list(self._homes):
+            self._drop(key)
+        await asyncio.gather(*self._tasks)
 
     # -- connections -------------------------------------------------------------------------------------------------
     def _handlers(self) -> dict[str, Callable[..., Any]]:
         events: dict[str, Callable[[DubbingLink, Any], None]] = {
-            "stream:init": self._begin,
             "stream:pause": lambda link, payload: self._command(link, inputs.Paused, payload),
             "stream:resume": lambda link, payload: self._command(link, inputs.Resumed, payload),
             "stream:end": lambda link, payload: self._command(link, inputs.Ended, payload),
@@ -168,7 +169,13 @@ class DubbingDoor:
             events["config:error_simulation"] = self._simulate
             events["simulate:disconnect"] = self._simulate_disconnect
         handlers: dict[str, Callable[..., Any]] = {name: self._handler(handler) for name, handler in events.items()}
-        return {**handlers, "connect": self._connect, "disconnect": self._disconnect, "fragment:data": self._fragment}
+        return {
+            **handlers,
+            "connect": self._connect,
+            "disconnect": self._disconnect,
+            "stream:init": self._begin,
+            "fragment:data": self._fragment,
+        }
 
     def _handler(self, handler: Callable[[DubbingLink, Any], None]) -> Callable[..., None]:
         def handle(sid: str, *payloads: Any) -> None:
@@ -246,11 +253,30 @@ class DubbingDoor:
         home.tell(inputs.Lost())
         return True
 
-    def _drop(self, key: tuple[str, str]) -> None:
+    def _drop(self, key: Key) -> None:
+        """Forget a stream."""
         self._expiries.pop(key, None)
         home = self._homes.pop(key, None)
         if home is not None:
+            is_over = home.machine.state.phase in ("ending", "completed")
             home.close()
+            self._aside(self._services.places.leave(key, resumable=not is_over))
+
+    def _taken(self, key: Key) -> None:
+        """Another gateway has the stream: let its connection go."""
+        home = self._homes.pop(key, None)
+        if home is not None and isinstance(home.listener, DubbingLink):
+            link = home.listener
+            self._part(link)
+            self._hang_up(link.sid)
+        if home is not None:
+            home.close()
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done while everything else goes on."""
+        task = asyncio.get_running_loop().create_task(work, name="dubbing aside")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _emit(self, sid: str, name: str, payload: Struct) -> None:
         """Send one event and return when it has left."""
@@ -286,20 +312,41 @@ class DubbingDoor:
         self._server.start_background_task(self._server.disconnect, sid)
 
     # -- events ------------------------------------------------------------------------------------------------------
-    def _begin(self, link: DubbingLink, payload: Any) -> None:
+    async def _begin(self, sid: str, *payloads: Any) -> None:
+        link = self._links.get(sid)
+        if link is None:
+            return
+        self._touch(link)
+        wish = self._wish(link, payloads[0] if payloads else None)
+        if wish is None:
+            return
+        init, profile = wish
+        key = (link.identity.tenant, init.stream_id)
+        expected = None
+        if key not in self._homes:
+            try:
+                expected = await self._services.places.take(key)
+            except ProviderUnavailable as error:  # the stream begins, and cannot be taken up elsewhere
+                _log.warning("a stream could not be claimed", stream_id=init.stream_id, error=str(error))
+        if sid in self._links:
+            self._join(link, self._home(link, init), init, profile, expected)
+        elif key not in self._homes:
+            await self._services.places.leave(key, resumable=True)
+
+    def _wish(self, link: DubbingLink, payload: Any) -> tuple[StreamInit, VoiceProfile] | None:
+        """Return a stream that may begin, and its voice, or answer why not."""
         try:
             init = parse_init(payload)
             profile = self._services.judge(init.config)
         except InvalidRequest as error:
-            self._refuse(link, "INVALID_CONFIG", error.message, field=error.param)
-            return
+            self._refuse(link, "INVALID_CONFIG", error.message, param=error.param)
         except Refusal as refusal:
-            self._refuse(link, refusal.code, refusal.message, field=refusal.param)
-            return
-        if link.home.machine.in_flight:
+            self._refuse(link, refusal.code, refusal.message, param=refusal.param)
+        else:
+            if not link.home.machine.in_flight:
+                return init, profile
             self._refuse(link, "INVALID_CONFIG", "A stream cannot begin anew while fragments are in flight.")
-            return
-        self._join(link, self._home(link, init), init, profile)
+        return None
 
     def _home(self, link: DubbingLink, init: StreamInit) -> StreamHome:
         """Return the stream of this name: one that is known, the connection's own, or a new one."""
@@ -311,16 +358,17 @@ class DubbingDoor:
     def _new_home(self, identity: Identity) -> StreamHome:
         services = self._services
         machine = Stream(State(seed=ids.token(12)), self._options.rules)
-        needs = StreamServices(services.desk, services.clock, services.dubbing_metrics, identity.tenant, self._keep)
+        needs = StreamServices(
+            services.desk, services.clock, services.dubbing_metrics, services.places, identity.tenant, self._keep
+        )
         return StreamHome(machine, needs)
 
     def _keep(self, artifact: Artifact) -> None:
-        """Write an artifact while everything else goes on."""
-        write = asyncio.get_running_loop().create_task(self._services.artifacts.put(artifact), name="artifact")
-        self._writes.add(write)
-        write.add_done_callback(self._writes.discard)
+        self._aside(self._services.artifacts.put(artifact))
 
-    def _join(self, link: DubbingLink, home: StreamHome, init: StreamInit, profile: VoiceProfile) -> None:
+    def _join(
+        self, link: DubbingLink, home: StreamHome, init: StreamInit, profile: VoiceProfile, expected: int | None
+    ) -> None:
         """Bring a connection and a stream together, and part each from what it had before."""
         key = (link.identity.tenant, init.stream_id)
         if (expiry := self._expiries.pop(key, None)) is not None:
@@ -336,7 +384,7 @@ class DubbingDoor:
             link.closes.cancel()
         self._homes[key] = home
         home.listen(link)
-        home.begin(inputs.Begun(init, str(uuid4())), partial(_job_of, config=init.config, profile=profile))
+        home.begin(inputs.Begun(init, str(uuid4()), expected), partial(_job_of, config=init.config, profile=profile))
 
     def _command(
         self, link: DubbingLink, kind: type[inputs.Paused | inputs.Resumed | inputs.Ended], payload: Any
@@ -344,7 +392,7 @@ class DubbingDoor:
         try:
             command = parse(payload, StreamCommand)
         except InvalidRequest as error:
-            self._refuse(link, "INVALID_CONFIG", error.message, field=error.param)
+            self._refuse(link, "INVALID_CONFIG", error.message, param=error.param)
         else:
             link.home.tell(kind(command))
 
@@ -374,7 +422,7 @@ class DubbingDoor:
         try:
             wish = parse(payload or {}, SimulateDisconnect)
         except InvalidRequest as error:
-            self._refuse(link, "INVALID_CONFIG", error.message, field=error.param)
+            self._refuse(link, "INVALID_CONFIG", error.message, param=error.param)
             return
         at_ms = int(self._services.clock.wall() * 1000) + wish.delay_ms
         message = f"The connection ends in {wish.delay_ms} ms."

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from antiphon.clock import Clock
 from antiphon.desk import Desk
+from antiphon.doors.dubbing_places import Places
 from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.failures import failure
 from antiphon.dubbing.stream import Stream
@@ -56,6 +57,7 @@ class StreamServices:
     desk: Desk
     clock: Clock
     metrics: DubbingMetrics
+    places: Places
     tenant: str
     keep: Keep
 
@@ -99,6 +101,8 @@ class StreamHome:
             self._carry_out(effect)
         if self._machine.stream_id:
             self._services.metrics.in_flight(self._machine.stream_id, self._machine.in_flight)
+            key = (self._services.tenant, self._machine.stream_id)
+            self._services.places.note(key, self._machine.state.expected)
         self._set_timer()
 
     def _carry_out(self, effect: effects.Effect) -> None:

@@ -25,8 +25,8 @@ _NOTHING = 2.0
 """Root mean square of 16-bit samples up to which there is no speech at all."""
 
 _MS_PER_UNIT = 62.0
-"""Least squares over espeak-ng (en, es, pt, de, fr, zh) and hibari (en), 30 texts; all lie within 55 to 75 but three
-English ones and the French, which are quicker."""
+"""Least squares over espeak-ng (en, es, pt, de, fr, zh) and hibari (en), 30 texts: they lie between 50 and 80, but for
+hibari's "Yes."."""
 _UNITS_PER_DIGIT = 4.0
 _UNITS_PER_WIDE = 3.6
 _UNITS_PER_PAUSE = 3.6

@@ -14,6 +14,8 @@ class Begun:
 
     init: StreamInit
     session_id: str
+    expected: int | None = None
+    """The number that was to be delivered next at another gateway, where one had the stream before."""
 
 
 @dataclass(frozen=True, slots=True)

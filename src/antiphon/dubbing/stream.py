@@ -111,9 +111,9 @@ class Stream:
             message = "A stream cannot begin anew while fragments are in flight."
             self._refuse("INVALID_CONFIG", message, stream_id=event.init.stream_id)
             return
-        state.base_open = state.phase in ("ready", "paused")
-        if not state.base_open:
-            state.expected = 0
+        state.base_open = state.phase in ("ready", "paused") or event.expected is not None
+        if state.phase not in ("ready", "paused"):
+            state.expected = event.expected or 0
         state.init, state.session_id, state.phase = event.init, event.session_id, "ready"
         state.tally, state.severity, state.accepted, state.simulation = Tally(), "low", 0, ()
         server = ServerCapabilities()
@@ -208,13 +208,14 @@ class Stream:
             return None
 
     def _open_base(self, fragment: FragmentData) -> None:
-        """The first fragment of a stream that was taken up says where it goes on: from 0, or where it was."""
+        """The first fragment of a stream that was taken up says where it goes on: at 0, or with what was not received.
+
+        What is delivered once more from memory says nothing, but for number 0.
+        """
         state, number = self.state, fragment.sequence_number
-        if not state.base_open or (number and number < state.expected and fragment.fragment_id in state.memory):
-            return
-        state.base_open = False
-        if number == 0 or any(one.sequence == number for one in state.orphans.values()):
-            state.expected = number
+        if state.base_open and (number == 0 or number >= state.expected or fragment.fragment_id not in state.memory):
+            state.base_open = False
+            state.expected = min(number, state.expected)
 
     def _is_in_sequence(self, fragment: FragmentData, known: Remembered | None) -> bool:
         """Say whether the number is free; a retry has its own already."""

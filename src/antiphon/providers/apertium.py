@@ -112,5 +112,10 @@ class _Direction:
             await self.close()
             self._process = None
         if self._process is None:
-            self._process = await ApertiumProcess.launch(self._mode)
+            launch = asyncio.create_task(ApertiumProcess.launch(self._mode), name=f"launch {self._mode.name}")
+            try:
+                self._process = await asyncio.shield(launch)
+            except asyncio.CancelledError:
+                self._process = await launch  # it would be there and belong to nobody
+                raise
         return self._process

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import structlog
 from deepl import Language, TextResult
@@ -133,6 +133,4 @@ def _codes(languages: Collection[Language]) -> frozenset[str]:
 
 def _text(result: TextResult | list[TextResult]) -> str:
     """Return the text of one result. Raises `AttributeError` for what is none; the client does not check."""
-    if isinstance(result, TextResult):
-        return result.text.strip()
-    raise AttributeError("several results for one text")
+    return cast("TextResult", result).text.strip()

@@ -13,10 +13,6 @@ from antiphon.ports.sessions import Change, Expired, Saved, SessionRecord, Taken
 
 _GRACE_MS = 120_000
 """So much longer than it can be taken up a session's data stays, for whoever clears up behind it."""
-_INDEX = "antiphon:sessions"
-"""Sorted set of the keys of all sessions, by when their time may be over."""
-_TAKEN = "antiphon:taken:"
-"""Channel of a gateway, with the sessions that others take from it."""
 _AT_ONCE = 100
 
 _OWN, _KEEP, _FIND, _LET_GO, _REAP = (
@@ -40,11 +36,18 @@ class RedisSessions:
         resume_window_s: float = 60.0,
         liveness_s: float = 30.0,
         event_window_s: float = 60.0,
+        kind: str = "session",
     ) -> None:
+        """``kind`` keeps what is no conversation apart: its keys, its owners' channels, its clearing up."""
         self._connection = connection
         self._resume_ms = math.ceil(resume_window_s * 1000)
         self._liveness_ms = math.ceil(liveness_s * 1000)
         self._events_ms = math.ceil(event_window_s * 1000)
+        self._kind = kind
+        self._index = f"antiphon:{kind}s"
+        """Sorted set of all of them, by when their time may be over."""
+        self._taken = f"antiphon:taken:{kind}:"
+        """Channel of a gateway, with those that others take from it."""
 
     async def claim(self, tenant: str, session_id: str, gateway_id: str) -> SessionRecord:
         """Become the owner under the next epoch."""
@@ -82,7 +85,7 @@ class RedisSessions:
 
     async def find(self, tenant: str, session_id: str) -> SessionRecord | None:
         """Return the session, or None when it is unknown, over, or another tenant's."""
-        found = await self._connection.run(_FIND, _keys(tenant, session_id)[:2])
+        found = await self._connection.run(_FIND, self._keys(tenant, session_id)[:2])
         if not found:
             return None
         epoch, gateway_id, status, is_alive = found
@@ -91,12 +94,12 @@ class RedisSessions:
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
         """Let go; nothing happens when a newer owner has taken over."""
-        keys = _keys(record.tenant, record.session_id)
+        keys = self._keys(record.tenant, record.session_id)
         await self._connection.run(_LET_GO, keys, record.epoch, self._resume_ms if resumable else 0, _GRACE_MS)
 
     async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
         """Yield the sessions of this gateway that others take up."""
-        async for heard in self._connection.listen([_TAKEN + gateway_id]):
+        async for heard in self._connection.listen([self._taken + gateway_id]):
             if heard is not None:
                 tenant, session_id, epoch = heard[1].split(" ")
                 yield Taken(tenant, session_id, int(epoch))
@@ -106,11 +109,11 @@ class RedisSessions:
         while self._has_settled() and (due := await self._due()):
             for member in due:
                 tenant, session_id = member.decode().split(" ", 1)
-                kind, *rest = await self._connection.run(_REAP, _keys(tenant, session_id))
+                kind, *rest = await self._connection.run(_REAP, self._keys(tenant, session_id))
                 if kind == b"known":
-                    await self._connection.command("ZADD", _INDEX, time.time() * 1000 + int(rest[0]) + 1, member)
+                    await self._connection.command("ZADD", self._index, time.time() * 1000 + int(rest[0]) + 1, member)
                     continue
-                await self._connection.command("ZREM", _INDEX, member)
+                await self._connection.command("ZREM", self._index, member)
                 if kind == b"over":
                     yield Expired(tenant, session_id, rest[0])
 
@@ -121,29 +124,29 @@ class RedisSessions:
 
     async def _due(self) -> list[bytes]:
         now = time.time() * 1000
-        return await self._connection.command("ZRANGE", _INDEX, "-inf", now, "BYSCORE", "LIMIT", 0, _AT_ONCE)
+        return await self._connection.command("ZRANGE", self._index, "-inf", now, "BYSCORE", "LIMIT", 0, _AT_ONCE)
 
     async def _own(self, tenant: str, session_id: str, gateway_id: str, how: str) -> list[Any]:
         name = f"{tenant} {session_id}"
         owned = await self._connection.run(
             _OWN,
-            _keys(tenant, session_id),
+            self._keys(tenant, session_id),
             gateway_id,
             self._liveness_ms,
             self._resume_ms,
             _GRACE_MS,
             how,
-            _TAKEN,
+            self._taken,
             name,
         )
         if owned:  # about when: whoever clears up looks again when it is too early
-            await self._connection.command("ZADD", _INDEX, time.time() * 1000 + self._resume_ms, name)
+            await self._connection.command("ZADD", self._index, time.time() * 1000 + self._resume_ms, name)
         return owned
 
     async def _keep(self, record: SessionRecord, *change: Argument) -> None:
         owner = await self._connection.run(
             _KEEP,
-            _keys(record.tenant, record.session_id),
+            self._keys(record.tenant, record.session_id),
             record.epoch,
             self._liveness_ms,
             self._resume_ms,
@@ -155,7 +158,6 @@ class RedisSessions:
         if int(owner) != record.epoch:
             raise Fenced(f"session {record.session_id} belongs to epoch {int(owner)}")
 
-
-def _keys(tenant: str, session_id: str) -> tuple[str, str, str, str]:
-    stem = f"t:{tenant}:session:{{{session_id}}}"
-    return stem, f"{stem}:alive", f"{stem}:items", f"{stem}:events"
+    def _keys(self, tenant: str, session_id: str) -> tuple[str, str, str, str]:
+        stem = f"t:{tenant}:{self._kind}:{{{session_id}}}"
+        return stem, f"{stem}:alive", f"{stem}:items", f"{stem}:events"

@@ -1,0 +1,68 @@
+"""A server for one run of ``antiphon dub``, in a process of its own, with what dubbing needs and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from antiphon import ids
+from antiphon.cli.screen import ERR
+from antiphon.errors import ProviderUnavailable
+
+STOP_S = 15.0
+_FIXED = {
+    "ANTIPHON_LLM": "rules",  # nobody asks it anything
+    "ANTIPHON_END_OF_TURN": "silence",
+    "ANTIPHON_DUBBING_FRAGMENTS_PER_MIN": "0",  # a key is asked for, and it is ours
+    "ANTIPHON_DUBBING_MODE": "full",
+}
+_DEFAULTS = {"ANTIPHON_LOG_LEVEL": "error", "ANTIPHON_DUBBING_ARTIFACTS": "off"}
+_PATIENT = {
+    "ANTIPHON_DUBBING_ASR_TIMEOUT_MS": "30000",
+    "ANTIPHON_DUBBING_TRANSLATION_TIMEOUT_MS": "30000",
+    "ANTIPHON_DUBBING_TTS_TIMEOUT_MS": "30000",
+}
+"""Nobody listens yet: a slow machine takes its time."""
+
+
+@asynccontextmanager
+async def own_server(*, live: bool) -> AsyncGenerator[tuple[str, str]]:
+    """Run a server on a free port of this machine; gives its address and its key.
+
+    It takes the settings of this process. Raises `ProviderUnavailable` where it does not start.
+    """
+    key = ids.token()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "antiphon", "serve", "--port", "0"),
+        env=environment(os.environ, key, live=live),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None  # noqa: S101 - narrows the type: a pipe was asked for
+    try:
+        ERR.print("starting a server of its own; --url takes one that runs already")
+        words = (await process.stdout.readline()).decode().split()
+        if not words:
+            raise ProviderUnavailable("the server did not start; `antiphon doctor` says what to mend.")
+        yield words[-1], key
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await _ended(process)
+
+
+def environment(given: Mapping[str, str], key: str, *, live: bool) -> dict[str, str]:
+    """Return the settings of such a server."""
+    patient = {} if live else _PATIENT
+    return {**_DEFAULTS, **patient, **given, **_FIXED, "ANTIPHON_API_KEYS": key}
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    try:
+        async with asyncio.timeout(STOP_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

@@ -1,0 +1,143 @@
+"""Where streams are: which gateway of a fleet has one, and which number it delivers next."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from antiphon.errors import Fenced, NotFound, ProviderUnavailable
+from antiphon.ports.sessions import Change, SessionRecord, Sessions
+
+Key = tuple[str, str]
+"""Tenant and stream."""
+
+_log = structlog.get_logger("antiphon.gateway")
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    """What another gateway goes on from. Results are not among it: what was not delivered is done anew."""
+
+    expected: int
+
+
+@dataclass(slots=True)
+class _Place:
+    record: SessionRecord
+    expected: int = 0
+    saving: asyncio.Task[None] | None = None
+
+
+class Places:
+    """The streams of this gateway, as the others see them. Where nothing is shared this remembers nothing."""
+
+    def __init__(self, sessions: Sessions | None, gateway_id: str, *, heartbeat_s: float, sweep_s: float) -> None:
+        self._sessions = sessions
+        self._gateway_id = gateway_id
+        self._heartbeat_s = heartbeat_s
+        self._sweep_s = sweep_s
+        self._places: dict[Key, _Place] = {}
+        self.on_taken: Callable[[Key], None] = lambda _: None
+        """Called when a stream was taken up at another gateway."""
+
+    async def take(self, key: Key) -> int | None:
+        """Become the gateway of a stream; returns the number it delivers next, None where nothing is known of it."""
+        sessions, (tenant, stream_id) = self._sessions, key
+        if sessions is None:
+            return None
+        name = _name(stream_id)
+        try:
+            record, saved = await sessions.resume(tenant, name, self._gateway_id)
+            expected = msgspec.msgpack.decode(saved.snapshot, type=_Saved).expected
+        except NotFound:
+            record, expected = await sessions.claim(tenant, name, self._gateway_id), None
+        self._places[key] = place = _Place(record, expected or 0)
+        await sessions.save(record, _change(place))
+        return expected
+
+    def note(self, key: Key, expected: int) -> None:
+        """A stream delivers this number next; that is written while everything else goes on."""
+        place = self._places.get(key)
+        if place is None or place.expected == expected:
+            return
+        place.expected = expected
+        if place.saving is None:
+            place.saving = asyncio.get_running_loop().create_task(self._save(key, place), name="stream place")
+
+    async def leave(self, key: Key, *, resumable: bool) -> None:
+        """Let a stream go."""
+        place = self._places.pop(key, None)
+        if place is None or self._sessions is None:
+            return
+        if place.saving is not None:
+            await asyncio.wait((place.saving,))
+        try:
+            await self._sessions.end(place.record, resumable=resumable)
+        except ProviderUnavailable as error:
+            _log.warning("a stream could not be let go", error=str(error))
+
+    async def run(self) -> None:
+        """Give signs of life, hear of streams that are taken up elsewhere, and clear up, endlessly."""
+        if self._sessions is not None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_alive(self._sessions), name="signs of life of streams")
+                group.create_task(self._watch_taken(self._sessions), name="streams taken up elsewhere")
+                group.create_task(self._clear_up(self._sessions), name="expired streams")
+
+    async def _save(self, key: Key, place: _Place) -> None:
+        assert self._sessions is not None  # noqa: S101 - narrows the type: places are only where something is shared
+        written = -1
+        try:
+            while written != place.expected:
+                written = place.expected
+                await self._sessions.save(place.record, _change(place))
+        except Fenced:
+            self._lose(key)
+        except ProviderUnavailable as error:
+            _log.warning("a stream could not be saved", stream_id=key[1], error=str(error))
+        finally:
+            place.saving = None
+
+    def _lose(self, key: Key) -> None:
+        if self._places.pop(key, None) is not None:
+            self.on_taken(key)
+
+    async def _keep_alive(self, sessions: Sessions) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            for key, place in list(self._places.items()):
+                try:
+                    await sessions.heartbeat(place.record)
+                except Fenced:
+                    self._lose(key)
+                except ProviderUnavailable as error:
+                    _log.warning("no sign of life could be given", stream_id=key[1], error=str(error))
+
+    async def _watch_taken(self, sessions: Sessions) -> None:
+        async for taken in sessions.taken(self._gateway_id):
+            for key, place in list(self._places.items()):
+                is_this = (place.record.tenant, place.record.session_id) == (taken.tenant, taken.session_id)
+                if is_this and place.record.epoch < taken.epoch:
+                    self._lose(key)
+
+    async def _clear_up(self, sessions: Sessions) -> None:
+        while True:
+            await asyncio.sleep(self._sweep_s)
+            try:
+                async for expired in sessions.expired():
+                    _log.info("stream forgotten", tenant_id=expired.tenant, reason="nobody came back")
+            except ProviderUnavailable as error:
+                _log.warning("nothing could be cleared up", error=str(error))
+
+
+def _change(place: _Place) -> Change:
+    return Change(msgspec.msgpack.encode(_Saved(place.expected)), place.expected)
+
+
+def _name(stream_id: str) -> str:
+    """Return a stream's name among keys: its id is a client's own, any text."""
+    return hashlib.sha256(stream_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]

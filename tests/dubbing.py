@@ -1,0 +1,285 @@
+"""A media worker for the tests of the dubbing door: the published Socket.IO client, used as workers in the field do."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pybase64
+import pytest
+import socketio
+
+from antiphon.app import wiring
+from antiphon.app.engines import make_engines
+from antiphon.entities.speech import Pcm, Segment, Transcript
+from antiphon.ports.stt import TranscribeOptions
+from antiphon.providers.stub_stt import StubStt
+from tests.contract.dubbing import check_dubbing_event
+from tests.serving import Served, serving
+
+RATE_HZ = 16_000
+DURATION_MS = 400
+CONFIG: dict[str, Any] = {
+    "source_language": "en",
+    "target_language": "es",
+    "voice_profile": "default",
+    "chunk_duration_ms": 6000,
+    "sample_rate_hz": RATE_HZ,
+    "channels": 1,
+    "format": "pcm_s16le",
+}
+QUICK = {"stub_text": "hello", "stub_tts_ms_per_word": 100}
+"""Stub engines whose speech is shorter than a fragment of `DURATION_MS`."""
+
+Event = tuple[str, Any]
+
+
+def tone(duration_ms: int = DURATION_MS, rate_hz: int = RATE_HZ) -> bytes:
+    """Something to be heard, as s16le mono."""
+    time = np.arange(duration_ms * rate_hz // 1000) / rate_hz
+    return (np.sin(time * 2 * np.pi * 300) * 8_000).astype("<i2").tobytes()
+
+
+TONE = tone()
+SILENCE = bytes(len(TONE))
+
+
+def sound(data: bytes = TONE, **fields: Any) -> dict[str, Any]:
+    """The audio of a fragment."""
+    return {
+        "format": "pcm_s16le",
+        "sample_rate_hz": RATE_HZ,
+        "channels": 1,
+        "duration_ms": DURATION_MS,
+        "data_base64": pybase64.b64encode(data).decode(),
+        **fields,
+    }
+
+
+def audio_of(result: dict[str, Any]) -> bytes:
+    """The dubbed audio of a ``fragment:processed``."""
+    return pybase64.b64decode(result["dubbed_audio"]["data_base64"], validate=True)
+
+
+class Worker:
+    """One connection of a media worker. Every event it gets is held against the contract."""
+
+    def __init__(self, stream_id: str = "") -> None:
+        self.stream_id = stream_id or f"stream-{uuid4().hex[:12]}"
+        self.events: list[Event] = []
+        """All that came, in order."""
+        self.refused: Any = None
+        """What a refused connection was told."""
+        self.gone = asyncio.Event()
+        """The connection has ended."""
+        self._taken = 0
+        self._news = asyncio.Event()
+        self._sio = socketio.AsyncClient(reconnection=False, handle_sigint=False)
+        self._sio.on("*", self._note)
+        self._sio.on("connect_error", self._note_refusal)
+        self._sio.on("disconnect", self._note_end)
+
+    async def connect(self, url: str, **options: Any) -> None:
+        """Connect as workers do: WebSocket alone, the namespace ``/``, no auth."""
+        await self._sio.connect(url, **{"transports": ["websocket"], "wait_timeout": 10, **options})
+
+    async def disconnect(self) -> None:
+        """Leave."""
+        await self._sio.disconnect()
+
+    async def vanish(self) -> None:
+        """Lose the connection without a word."""
+        self._sio.eio.ws._response.connection.transport.abort()
+        await self.ended()
+
+    async def ended(self, within_s: float = 10) -> None:
+        """Return when the server has ended the connection."""
+        async with asyncio.timeout(within_s):
+            await self.gone.wait()
+
+    @property
+    def transport(self) -> str:
+        """How it is connected: ``polling`` or ``websocket``."""
+        return self._sio.transport()
+
+    # -- what it sends -----------------------------------------------------------------------------------------------
+    async def emit(self, name: str, *payload: Any) -> None:
+        """Send any event; without a payload, nothing but its name."""
+        await self._sio.emit(name, *payload)
+
+    async def init(self, config: dict[str, Any] | None = None, **fields: Any) -> None:
+        """Send a ``stream:init``."""
+        await self.emit("stream:init", self.init_payload(config, **fields))
+
+    def init_payload(self, config: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+        """What `init` sends: ``config`` is laid over the usual one."""
+        return {"stream_id": self.stream_id, "worker_id": "worker", "config": {**CONFIG, **(config or {})}, **fields}
+
+    async def begin(self, config: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+        """Begin the stream, and return its ``stream:ready``."""
+        await self.init(config, **fields)
+        return await self.next("stream:ready")
+
+    def fragment(self, number: int, fragment_id: str = "", data: bytes = TONE, **fields: Any) -> dict[str, Any]:
+        """A ``fragment:data``."""
+        return {
+            "fragment_id": fragment_id or self.name(number),
+            "stream_id": self.stream_id,
+            "sequence_number": number,
+            "timestamp": number * DURATION_MS,
+            "audio": sound(data),
+            **fields,
+        }
+
+    def name(self, number: int) -> str:
+        """The usual id of a fragment."""
+        return f"{self.stream_id}-{number}"
+
+    async def offer(self, number: int, fragment_id: str = "", data: bytes = TONE, **fields: Any) -> None:
+        """Send a fragment."""
+        await self.emit("fragment:data", self.fragment(number, fragment_id, data, **fields))
+
+    async def accepted(self, *numbers: int) -> None:
+        """Send fragments, and return when the last one is acknowledged."""
+        for number in numbers:
+            await self.offer(number)
+        for number in numbers:
+            assert (await self.next("fragment:ack"))["fragment_id"] == self.name(number)
+
+    async def end(self) -> dict[str, Any]:
+        """End the stream and return its ``stream:complete``."""
+        await self.emit("stream:end", {"stream_id": self.stream_id, "reason": "over"})
+        return await self.next("stream:complete")
+
+    # -- what it gets ------------------------------------------------------------------------------------------------
+    async def take(self, within_s: float = 10) -> Event:
+        """Return the next event that was not taken yet."""
+        async with asyncio.timeout(within_s):
+            while self._taken >= len(self.events):
+                self._news.clear()
+                await self._news.wait()
+        self._taken += 1
+        return self.events[self._taken - 1]
+
+    async def next(self, name: str, within_s: float = 10) -> Any:
+        """Take events until one of this name, and return its payload."""
+        while (event := await self.take(within_s))[0] != name:
+            pass
+        return event[1]
+
+    async def only(self, name: str) -> Any:
+        """Return the payload of the next event, which must be of this name."""
+        event = await self.take()
+        assert event[0] == name, event
+        return event[1]
+
+    async def error(self, code: str) -> dict[str, Any]:
+        """Return the next event, which must be an ``error`` of this code."""
+        error = await self.only("error")
+        assert error["code"] == code, error
+        return error
+
+    async def result(self, fragment_id: str = "") -> dict[str, Any]:
+        """Take events until the next result, which must be this fragment's."""
+        result = await self.next("fragment:processed")
+        assert not fragment_id or result["fragment_id"] == fragment_id, result
+        return result
+
+    async def silent(self) -> None:
+        """Nothing came that was not taken, not even before the answer to an event that is sent last."""
+        await self.emit("fragment:data", {"stream_id": "nobody's", "fragment_id": "last"})
+        assert (await self.error("STREAM_NOT_FOUND"))["fragment_id"] == "last"
+
+    def of(self, name: str) -> list[Any]:
+        """The payloads of all events of this name so far."""
+        return [payload for kind, payload in self.events if kind == name]
+
+    def _note(self, name: str, payload: Any) -> None:
+        check_dubbing_event(name, payload)
+        self.events.append((name, payload))
+        self._news.set()
+
+    def _note_refusal(self, told: Any) -> None:
+        self.refused = told
+
+    def _note_end(self, reason: str) -> None:
+        del reason
+        self.gone.set()
+
+
+@contextlib.asynccontextmanager
+async def worker(served: Served | str, *, stream_id: str = "", **options: Any) -> AsyncIterator[Worker]:
+    """Connect a worker to a server, or to its address."""
+    one = Worker(stream_id)
+    await one.connect(served if isinstance(served, str) else served.url, **options)
+    try:
+        yield one
+    finally:
+        await one.disconnect()
+
+
+async def refusal(url: str, **options: Any) -> Any:
+    """Connect where nobody is let in, and return what is told."""
+    one = Worker()
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await one.connect(url, **options)
+    return one.refused
+
+
+class HeldStt(StubStt):
+    """The stub recogniser, which can be held: fragments stay in flight until it is let go."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Event()
+        self._free.set()
+
+    def create(self, stub: StubStt) -> HeldStt:
+        """Behave as ``stub`` does."""
+        self.__dict__.update(stub.__dict__)
+        return self
+
+    def hold(self) -> None:
+        """Finish nothing from now on."""
+        self._free.clear()
+
+    def let_go(self) -> None:
+        """Finish everything that waits."""
+        self._free.set()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold all fragments inside the block."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.let_go()
+
+    async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
+        """Wait while it is held."""
+        await self._free.wait()
+        async for heard in super().transcribe(audio, options):
+            yield heard
+
+
+@contextlib.asynccontextmanager
+async def dubbing(data_dir: Path, **settings: Any) -> AsyncIterator[tuple[Served, HeldStt]]:
+    """Run a server on stub engines, of which the recogniser can be held, and with the engines ``settings`` names."""
+    stt = HeldStt()
+    given = {name: settings.pop(name) for name in ("translation_engine", "tts_engine") if name in settings}
+
+    def make(*arguments: Any) -> Any:
+        made = make_engines(*arguments)
+        others = {name.removesuffix("_engine"): engine for name, engine in given.items()}
+        return replace(made, stt=stt.create(made.stt), **others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wiring, "make_engines", make)
+        async with serving(data_dir, **{**QUICK, **settings}) as served:
+            yield served, stt
