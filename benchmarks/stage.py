@@ -16,7 +16,7 @@ from antiphon.app.settings import default_data_dir
 
 HERE = Path(__file__).resolve().parent
 KINDS = ("STT", "LLM", "TTS", "TRANSLATION", "VAD", "END_OF_TURN")
-WORK = ("transcribe", "respond", "speak", "translate", "score", "persist")
+WORK = ("transcribe", "respond", "speak", "translate", "score", "persist", "dub")
 """The roles of a worker."""
 _START_S = 60.0
 

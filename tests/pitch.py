@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FRAME_S, HOP_S = 0.040, 0.010
-LOWEST_HZ, HIGHEST_HZ = 60, 500
+LOWEST_HZ, HIGHEST_HZ = 60, 800
 VOICED = 0.7
 """Likeness of a frame to itself one period later, from which on it has a pitch."""
 QUIET = 1e-3

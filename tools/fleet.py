@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".fleet"
 PID, URL, LOG = FOLDER / "pid", FOLDER / "url", FOLDER / "log"
 PORT = 8000
-WORKERS = (("transcribe", "score"), ("respond",), ("speak",), ("translate", "persist"))
+WORKERS = (("transcribe", "score"), ("respond",), ("speak",), ("translate", "persist", "dub"))
 START_S = 300.0
 """The first start fetches the weights."""
 STOP_S = 45.0

@@ -68,7 +68,7 @@ def _options(settings: Settings, access: Access) -> DubbingOptions:
     )
 
 
-def dubber(settings: Settings, engines: Engines, desk: Desk, clock: Clock) -> Dubber | EchoDubber:
+def dubber(settings: Settings, desk: Desk, clock: Clock) -> Dubber | EchoDubber:
     """Return who works on fragments."""
     if settings.dubbing_mode == "echo":
         return EchoDubber(settings.dubbing_echo_delay_ms / 1000)
@@ -83,9 +83,6 @@ def dubber(settings: Settings, engines: Engines, desk: Desk, clock: Clock) -> Du
         ),
         fallback=settings.dubbing_fallback,
         drop_speaker_labels=settings.dubbing_drop_speaker_labels,
-        asr_model=engines.stt.capabilities.name,
-        translation_model=engines.translation.capabilities.name,
-        tts_model=engines.tts.capabilities.name,
     )
     return Dubber(desk, rules, clock)
 

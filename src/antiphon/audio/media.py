@@ -254,7 +254,7 @@ class _Picture:
             self._out.mux(packet)
             self._next = self._advance()
 
-    def _advance(self) -> Packet | None:
+    def _advance(self) -> Packet[VideoStream] | None:
         for packet in self._packets:
             if packet.dts is not None:  # the last one, which ends the stream, has none
                 packet.dts -= self._origin

@@ -16,10 +16,11 @@ from cyclopts import Parameter
 
 from antiphon.audio.media import check_out, open_recording, takes_picture, track_ms, write_track
 from antiphon.cli.dub_link import Link, need_client
+from antiphon.cli.dub_progress import audio_progress
 from antiphon.cli.dub_report import Report, summed, table_of, write_subtitles
-from antiphon.cli.dub_run import Dubbed, Show, Wanted, dub_recording
+from antiphon.cli.dub_run import Dubbed, Wanted, dub_recording
 from antiphon.cli.dub_server import own_server
-from antiphon.cli.screen import OUT, audio_progress
+from antiphon.cli.screen import OUT
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 
 _MOVIES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov"}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import Literal
 
 import numpy as np
 import pybase64

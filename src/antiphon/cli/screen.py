@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -40,33 +40,3 @@ def _lines(name: str, done: int, total: int) -> None:
     if done in (0, total):
         word = "fetching" if done == 0 else "fetched"
         ERR.print(f"{word} {name} ({total / 2**20:.0f} MiB)")
-
-
-@contextmanager
-def audio_progress(what: str, total_s: float | None) -> Generator[Callable[[float], None]]:
-    """Show seconds of audio on a terminal; a line for each tenth elsewhere. ``total_s`` None is not known."""
-    if not sys.stderr.isatty():
-        yield _tenths(what, total_s)
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f} s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=ERR, transient=True) as bar:
-        task = bar.add_task(what, total=total_s)
-        yield lambda done_s: bar.update(task, completed=done_s)
-
-
-def _tenths(what: str, total_s: float | None) -> Callable[[float], None]:
-    told = 0
-
-    def report(done_s: float) -> None:
-        nonlocal told
-        tenth = int(10 * done_s / total_s) if total_s else 0
-        if tenth > told:
-            told = tenth
-            ERR.print(f"{what}: {done_s:.0f} of {total_s:.0f} s")
-
-    return report

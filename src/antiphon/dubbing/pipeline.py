@@ -44,15 +44,17 @@ _NOT_WORDS = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?")
 
 
 class Stages(Protocol):
-    """Who does the parts. Each ends within ``within_s`` seconds or raises `ProviderTimeout`."""
+    """Who does the parts: each ends within ``within_s`` seconds or raises `ProviderTimeout`, and names its engine."""
 
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what only computes, away from the event loop."""
         ...
 
-    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> Transcript: ...
+    async def transcribe(
+        self, audio: Pcm, *, language: str, prompt: str, within_s: float
+    ) -> tuple[Transcript, str]: ...
 
-    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> str: ...
+    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, str]: ...
 
     async def speak(
         self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float
@@ -71,9 +73,6 @@ class PipelineRules:
     fallback: Literal["silence", "original"] = "silence"
     """What is played where nothing is said."""
     drop_speaker_labels: bool = False
-    asr_model: str = ""
-    translation_model: str = ""
-    tts_model: str = ""
 
 
 class Pipeline:
@@ -117,6 +116,7 @@ class _Way:
         self._deadline = deadline
         self._spent_s: dict[Stage, float] = {}
         self._ended_at_s: dict[Stage, float] = {}
+        self._engines: dict[Stage, str] = {}
         self._target_ms = float(work.duration_ms)
         self._heard: Transcript | None = None
         self._transcript: str | None = None
@@ -154,12 +154,13 @@ class _Way:
         return decoded
 
     async def _hear(self, decoded: Decoded) -> str:
-        self._heard = heard = await self._stages.transcribe(
+        heard, self._engines["asr"] = await self._stages.transcribe(
             Pcm(decoded.mono.data, decoded.mono.rate_hz),
             language=self._work.source,
             prompt=self._work.prompt,
             within_s=self._left(self._rules.asr_s),
         )
+        self._heard = heard
         return spoken_words(heard.text)
 
     async def _translate(self, transcript: str) -> str:
@@ -169,14 +170,16 @@ class _Way:
         within_s = self._left(self._rules.translation_s)
         if not text:
             return ""
-        translated = await self._stages.translate(text, source=source, target=self._work.target, within_s=within_s)
+        translated, self._engines["translation"] = await self._stages.translate(
+            text, source=source, target=self._work.target, within_s=within_s
+        )
         return translated.strip()
 
     async def _speak(self, text: str) -> None:
         work, limits = self._work, self._rules.limits
         voice_key = f"{work.voice}/{work.target}"
         speed = self._tempo.speed_for(voice_key, text, self._target_ms)
-        speech = await self._stages.speak(
+        speech, self._engines["tts"] = await self._stages.speak(
             text,
             voice=work.voice,
             model=work.voice_model,
@@ -264,9 +267,9 @@ class _Way:
 
     def _assets(self, encoded: Encoded | None) -> list[Asset]:
         """Return what the stages made, as far as they were reached."""
-        work, rules = self._work, self._rules
+        work = self._work
         transcript = transcript_asset(
-            self._facts("asr", rules.asr_model),
+            self._facts("asr"),
             self._heard,
             language=work.source,
             audio_duration_ms=round(self._target_ms),
@@ -276,7 +279,7 @@ class _Way:
         parent: TranscriptAsset | TranslationAsset = transcript
         if "translation" in self._spent_s:
             parent = translation_asset(
-                self._facts("translation", rules.translation_model),
+                self._facts("translation"),
                 transcript,
                 self._translated or "",
                 source_text=self._source_text,
@@ -292,7 +295,7 @@ class _Way:
                 channels=work.out_channels,
                 duration_ms=round(encoded.duration_ms) if encoded else 0,
             )
-            facts = self._facts("tts", rules.tts_model)
+            facts = self._facts("tts")
             duration = self._fitted.metadata if self._fitted else None
             assets.append(
                 dubbed_asset(
@@ -301,16 +304,17 @@ class _Way:
             )
         return assets
 
-    def _facts(self, stage: Stage, model: str) -> StageFacts:
+    def _facts(self, stage: Stage) -> StageFacts:
         """Return how a stage went."""
+        engine = self._engines.get(stage, "")
         error = self.error if self.error and self.error.stage == stage else None
         status: AssetStatus = "SUCCESS" if error is None else "FAILED" if self.status == "failed" else "PARTIAL"
         return StageFacts(
             stream_id=self._work.stream_id,
             fragment_id=self._work.fragment_id,
             sequence_number=self._work.sequence_number,
-            component_instance=model,
-            model_id=model,
+            component_instance=engine,
+            model_id=engine,
             latency_ms=self._ms(stage),
             ended_at_s=self._ended_at_s[stage],
             status=status,
@@ -318,7 +322,7 @@ class _Way:
         )
 
     def _metadata(self) -> FragmentMetadata:
-        rules, duration = self._rules, self._fitted.metadata if self._fitted else None
+        duration = self._fitted.metadata if self._fitted else None
         original_ms = round(self._target_ms)
         variance = duration.duration_variance_percent if duration else 0.0
         has_result = self._fitted is not None or self._encoded is not None
@@ -328,9 +332,9 @@ class _Way:
             duration_variance_percent=round(variance, 3) if has_result else UNSET,
             speed_ratio=round(duration.speed_ratio if duration else 1.0, 4) if has_result else UNSET,
             actual_variance_percent=round(variance, 3) if self._warnings else UNSET,
-            asr_model=rules.asr_model or UNSET,
-            translation_model=rules.translation_model or UNSET,
-            tts_model=rules.tts_model or UNSET,
+            asr_model=self._engines.get("asr", UNSET),
+            translation_model=self._engines.get("translation", UNSET),
+            tts_model=self._engines.get("tts", UNSET),
         )
 
     def _ms(self, stage: Stage) -> int:

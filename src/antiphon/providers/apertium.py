@@ -108,14 +108,18 @@ class _Direction:
             await self._process.wait()
 
     async def _running(self) -> ApertiumProcess:
-        if self._process is not None and self._process.is_gone:
+        process = self._process
+        if process is not None and process.is_gone:
             await self.close()
-            self._process = None
-        if self._process is None:
-            launch = asyncio.create_task(ApertiumProcess.launch(self._mode), name=f"launch {self._mode.name}")
-            try:
-                self._process = await asyncio.shield(launch)
-            except asyncio.CancelledError:
-                self._process = await launch  # it would be there and belong to nobody
-                raise
-        return self._process
+            process = None
+        if process is None:
+            process = self._process = await self._launch()
+        return process
+
+    async def _launch(self) -> ApertiumProcess:
+        launch = asyncio.create_task(ApertiumProcess.launch(self._mode), name=f"launch {self._mode.name}")
+        try:
+            return await asyncio.shield(launch)
+        except asyncio.CancelledError:
+            self._process = await launch  # it would be there and belong to nobody
+            raise

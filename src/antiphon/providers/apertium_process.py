@@ -11,6 +11,7 @@ from typing import cast
 
 from antiphon.errors import ProviderUnavailable
 from antiphon.providers.apertium_modes import Mode
+from antiphon.text.whole import whole
 
 _MAX_ANSWER_BYTES = 16 * 2**20
 _SPECIAL = re.compile(r"[\\^$/\[\]{}<>@]")
@@ -81,16 +82,19 @@ class ApertiumProcess:
                 os.killpg(self.pid, signal.SIGKILL)
 
     async def wait(self) -> None:
-        """Return when the shell has ended."""
+        """Return when the shell has ended and nothing of it is left open."""
         await self._process.wait()
+        self._input.close()
+        with suppress(ConnectionError):
+            await self._output.read()
 
 
 def _encode(text: str) -> bytes:
     """Return ``text`` for the stream. The line end before the NUL makes the bilingual dictionary hand on all it has."""
-    clean = text.replace("\0", " ").strip()
+    clean = whole(text).replace("\0", " ").strip()
     end = "" if clean.endswith((".", "!", "?", "…")) else _FULL_STOP
     escaped = _SPECIAL.sub(r"\\\g<0>", clean)
-    return f"{escaped}{end}\n\0".encode(errors="replace")
+    return f"{escaped}{end}\n\0".encode()
 
 
 def _decode(answer: bytes) -> str:

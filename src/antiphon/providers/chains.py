@@ -20,6 +20,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatEvent, ChatRequest
 from antiphon.entities.speech import Pcm, Segment, SpeechChunk, Transcript
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, Unsupported, WeightsMissing
+from antiphon.observe.engine import answered_by
 from antiphon.ports.breakers import Breakers, Endpoint, Ticket
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.llm import LanguageModel
@@ -152,6 +153,7 @@ class Chain(Generic[E]):
                     first = await self._first(index, results, queue)
                     if not isinstance(first, _Nothing):
                         attempt.deliver()
+                        answered_by.set(self._engines[index].capabilities.name)
                         yield first
                         async for result in results:
                             yield result

@@ -18,6 +18,7 @@ from antiphon.providers.deadline import deadline
 from antiphon.providers.deepl_client import NAME, OneTryClient
 from antiphon.providers.deepl_errors import deepl_errors
 from antiphon.providers.translation_tags import parts, unsupported
+from antiphon.text.whole import whole
 
 T = TypeVar("T")
 
@@ -86,11 +87,12 @@ class DeepL:
             return ""
         if not self.has_pair(source, target):
             raise unsupported(NAME, source, target)
+        clean = whole(text)
         source_lang = _source_code(source) if source else None
         target_lang = self._target_code(target)
         async with deadline(NAME, self._timeout_s):
             return await self._in_thread(
-                lambda client: _text(client.translate_text(text, source_lang=source_lang, target_lang=target_lang))
+                lambda client: _text(client.translate_text(clean, source_lang=source_lang, target_lang=target_lang))
             )
 
     def _target_code(self, target: str) -> str:

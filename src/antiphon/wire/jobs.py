@@ -150,6 +150,8 @@ class TranscriptReady(Entry, frozen=True, tag="transcript"):
     language: str
     duration_s: float
     segments: tuple[Segment, ...] = ()
+    engine: str = ""
+    """Who did it, as the settings call it."""
 
 
 class TextReady(Entry, frozen=True, tag="text"):
@@ -201,11 +203,16 @@ class SentenceSpoken(Entry, frozen=True, tag="sentence_spoken"):
 class SpeechDone(Entry, frozen=True, tag="speech_done"):
     """All was spoken. Last entry of a speak job."""
 
+    engine: str = ""
+    """Who did it, as the settings call it."""
+
 
 class TranslationReady(Entry, frozen=True, tag="translation"):
     """The translated text. Last entry of a translate job."""
 
     text: str
+    engine: str = ""
+    """Who did it, as the settings call it."""
 
 
 class ScoreReady(Entry, frozen=True, tag="score"):

@@ -19,6 +19,7 @@ from antiphon.wire.jobs import (
     FragmentDubbed,
     Job,
     Speak,
+    SpeechDone,
     Transcribe,
     TranscriptReady,
     Translate,
@@ -91,20 +92,25 @@ class _Stages:
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(function, *args, **kwargs)
 
-    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> Transcript:
+    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> tuple[Transcript, str]:
         work = Transcribe(audio.data, audio.rate_hz, language=language.partition("-")[0].lower(), prompt=prompt)
         heard = await self._desk.result(work, TranscriptReady, timeout_s=within_s, retries=False)
-        return Transcript(heard.text, heard.language, heard.duration_s, heard.segments)
+        return Transcript(heard.text, heard.language, heard.duration_s, heard.segments), heard.engine
 
-    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> str:
+    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, str]:
         work = Translate(text, target, source)
-        return (await self._desk.result(work, TranslationReady, timeout_s=within_s, retries=False)).text
+        done = await self._desk.result(work, TranslationReady, timeout_s=within_s, retries=False)
+        return done.text, done.engine
 
-    async def speak(self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float) -> Pcm:
+    async def speak(
+        self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float
+    ) -> tuple[Pcm, str]:
         work = Speak(text, voice=voice, speed=speed, language=language, model=model, rate_hz=_SPEECH_HZ)
-        speech = bytearray()
+        speech, engine = bytearray(), ""
         async with aclosing(self._desk.run(work, timeout_s=within_s, retries=False)) as entries:
             async for entry in entries:
                 if isinstance(entry, AudioReady):
                     speech += entry.audio
-        return Pcm(bytes(speech), _SPEECH_HZ)
+                elif isinstance(entry, SpeechDone):
+                    engine = entry.engine
+        return Pcm(bytes(speech), _SPEECH_HZ), engine

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from antiphon.audio.resample import Resampler
+from antiphon.observe.engine import answered_by
 from antiphon.ports.bus import Bus
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.wire.jobs import (
@@ -36,6 +37,7 @@ class Speaker:
         work = work_of(job, Speak)
         options = SpeakOptions(work.voice, work.speed, work.language, work.instructions, work.model)
         voice = _Voice(job, work, self._piece_ms, emit)
+        answered_by.set(self._engine.capabilities.name)
         async for text in _texts(job, work, bus):
             async with aclosing(self._engine.synthesize(text, options)) as chunks:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
                 async for chunk in chunks:
@@ -78,7 +80,7 @@ class _Voice:
 
     async def finish(self) -> None:
         await self._drain()
-        await self._emit([SpeechDone(self._job.id)])
+        await self._emit([SpeechDone(self._job.id, answered_by.get())])
 
     async def _drain(self) -> None:
         if self._resampler is not None:

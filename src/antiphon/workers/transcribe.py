@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 
 from antiphon.entities.speech import Pcm, Segment
+from antiphon.observe.engine import answered_by
 from antiphon.ports.bus import Bus
 from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.wire.jobs import Job, SegmentReady, Transcribe, TranscriptReady
@@ -30,11 +31,11 @@ class Transcriber:
             word_timestamps=work.word_timestamps,
             temperature=work.temperature,
         )
+        answered_by.set(self._engine.capabilities.name)
         async with aclosing(self._engine.transcribe(Pcm(work.audio, work.rate_hz), options)) as results:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
             async for result in results:
                 if isinstance(result, Segment):
                     await emit([SegmentReady(job.id, result)])
                 else:
-                    await emit(
-                        [TranscriptReady(job.id, result.text, result.language, result.duration_s, result.segments)]
-                    )
+                    facts = (result.text, result.language, result.duration_s, result.segments)
+                    await emit([TranscriptReady(job.id, *facts, engine=answered_by.get())])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.observe.engine import answered_by
 from antiphon.ports.bus import Bus
 from antiphon.ports.translation import Translation
 from antiphon.wire.jobs import Job, Translate, TranslationReady
@@ -19,5 +20,6 @@ class Translator:
         """Emit the translation."""
         del bus
         work = work_of(job, Translate)
+        answered_by.set(self._engine.capabilities.name)
         text = await self._engine.translate(work.text, source=work.source, target=work.target)
-        await emit([TranslationReady(job.id, text)])
+        await emit([TranslationReady(job.id, text, answered_by.get())])

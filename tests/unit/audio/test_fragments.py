@@ -33,6 +33,11 @@ def alike(one: bytes, other: bytes) -> float:
     return float(np.corrcoef(samples_of(one[:size]), samples_of(other[:size]))[0, 1])
 
 
+def through(rate_hz: int, pcm: bytes = ONE_S) -> bytes:
+    """What a sample rate leaves of speech."""
+    return resample(resample(pcm, SPEECH.rate_hz, rate_hz), rate_hz, SPEECH.rate_hz)
+
+
 def file_of(kind: str, pcm: bytes = ONE_S) -> bytes:
     if kind == "wav":
         return write_wav(pcm, SPEECH.rate_hz)
@@ -88,7 +93,7 @@ def test_an_m4a_comes_back_as_what_it_was(rate_hz: int, channels: int) -> None:
     back = decode_fragment(encoded.data, "m4a", 48_000, 2)
     assert back.mono.rate_hz == 16_000
     assert back.duration_ms == pytest.approx(encoded.duration_ms, abs=1000 / 16_000)
-    assert alike(back.mono.data, SPEECH.data) > 0.99
+    assert alike(back.mono.data, through(rate_hz, SPEECH.data)) > 0.99
 
 
 def test_an_m4a_has_128_kilobits_a_second() -> None:
@@ -117,7 +122,7 @@ def test_pcm_comes_back_as_what_it_was(declared: str, sent: str, rate_hz: int) -
     assert encoded.format == sent
     back = decode_fragment(encoded.data, sent, rate_hz, 2)
     assert back.duration_ms == encoded.duration_ms == 1000.0
-    assert alike(back.mono.data, ONE_S) > 0.99
+    assert alike(back.mono.data, through(rate_hz)) > 0.99
     assert rate_hz != SPEECH.rate_hz or back.mono.data == ONE_S
 
 
@@ -183,8 +188,8 @@ def test_pcm_has_the_rate_and_the_channels_that_were_declared(rate_hz: int) -> N
     decoded = decode_fragment(both.astype("<i2").tobytes(), "pcm_s16le", rate_hz, 2)
     assert decoded.duration_ms == len(both) * 1000 / rate_hz
     assert len(decoded.mono.data) == pytest.approx(2 * 16_000, abs=4)
-    assert alike(decoded.mono.data, ONE_S) > 0.99
-    assert np.std(samples_of(decoded.mono.data)) == pytest.approx(np.std(samples_of(ONE_S)) / 2, rel=0.05)
+    assert alike(decoded.mono.data, through(rate_hz)) > 0.99
+    assert np.std(samples_of(decoded.mono.data)) == pytest.approx(np.std(samples_of(through(rate_hz))) / 2, rel=0.05)
 
 
 def test_what_is_left_of_a_cut_sample_is_dropped() -> None:
@@ -231,11 +236,12 @@ def test_more_than_a_minute_is_refused_and_a_minute_is_not() -> None:
     assert "longer" in refused(write_wav(minute + bytes(2 * 8_000), 8_000)).message
 
 
-def test_silence_that_unpacks_to_hours_is_refused_at_once() -> None:
+def test_silence_that_unpacks_to_much_more_is_refused_at_once() -> None:
     encoder = Encoder("flac", 16_000)
-    hour = encoder.feed(bytes(2 * 16_000 * 3_600)) + encoder.finish()
+    ten_minutes = encoder.feed(bytes(2 * 16_000 * 600)) + encoder.finish()
+    assert len(ten_minutes) < 150_000
     began = time.perf_counter()
-    assert "longer" in refused(hour).message
+    assert "longer" in refused(ten_minutes).message
     assert time.perf_counter() - began < 0.5
 
 
@@ -260,10 +266,11 @@ def test_whatever_comes_is_decoded_or_refused(
     for place, junk in wounds:
         start = place % len(file)
         file[start : start + len(junk)] = junk
+    error = None
     try:
         decoded = decode_fragment(bytes(file[:end]), declared, 8_000, 1)
-    except InvalidRequest as error:
-        assert (error.param, error.code) == ("audio.data_base64", "invalid_audio")
-        return
-    assert 0 < decoded.duration_ms <= 60_300
-    assert decoded.mono.duration_s * 1000 == pytest.approx(decoded.duration_ms, abs=1)
+        assert 0 < decoded.duration_ms <= 60_300
+        assert decoded.mono.duration_s * 1000 == pytest.approx(decoded.duration_ms, abs=1)
+    except InvalidRequest as refusal:
+        error = refusal
+    assert error is None or (error.param, error.code) == ("audio.data_base64", "invalid_audio")
