@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,8 @@ import numpy as np
 import pybase64
 import pytest
 import socketio
+import websockets
+from websockets.asyncio.client import ClientConnection
 
 from antiphon.app import wiring
 from antiphon.app.engines import make_engines
@@ -214,10 +217,10 @@ class Worker:
 
 
 @contextlib.asynccontextmanager
-async def worker(served: Served | str, *, stream_id: str = "", **options: Any) -> AsyncIterator[Worker]:
-    """Connect a worker to a server, or to its address."""
+async def worker(url: str, *, stream_id: str = "", **options: Any) -> AsyncIterator[Worker]:
+    """Connect a worker."""
     one = Worker(stream_id)
-    await one.connect(served if isinstance(served, str) else served.url, **options)
+    await one.connect(url, **options)
     try:
         yield one
     finally:
@@ -238,48 +241,119 @@ class HeldStt(StubStt):
     def __init__(self) -> None:
         self._free = asyncio.Event()
         self._free.set()
+        self.calls = 0
+        """Fragments that it was asked for."""
+        self.waiting = 0
+        """Those that wait at this moment."""
 
-    def create(self, stub: StubStt) -> HeldStt:
+    def like(self, stub: StubStt) -> HeldStt:
         """Behave as ``stub`` does."""
         self.__dict__.update(stub.__dict__)
         return self
 
-    def hold(self) -> None:
-        """Finish nothing from now on."""
-        self._free.clear()
-
-    def let_go(self) -> None:
-        """Finish everything that waits."""
-        self._free.set()
-
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold all fragments inside the block."""
-        self.hold()
+        """Hold all fragments until the block ends."""
+        self._free.clear()
         try:
             yield
         finally:
-            self.let_go()
+            self._free.set()
 
     async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
         """Wait while it is held."""
-        await self._free.wait()
+        self.calls += 1
+        self.waiting += 1
+        try:
+            await self._free.wait()
+        finally:
+            self.waiting -= 1
         async for heard in super().transcribe(audio, options):
             yield heard
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A running server, and the recogniser that it works with."""
+
+    served: Served
+    stt: HeldStt
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.served.url
+
+    def metric(self, series: str) -> float | None:
+        """The value of a series, None where there is no such series."""
+        lines = self.served.platform.metrics.render().decode().splitlines()
+        return next((float(line.split()[-1]) for line in lines if line.startswith(f"{series} ")), None)
+
+
 @contextlib.asynccontextmanager
-async def dubbing(data_dir: Path, **settings: Any) -> AsyncIterator[tuple[Served, HeldStt]]:
-    """Run a server on stub engines, of which the recogniser can be held, and with the engines ``settings`` names."""
+async def dubbing(data_dir: Path, engines: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[Door]:
+    """Run a server on stub engines, of which the recogniser can be held; ``engines`` stand in for others."""
     stt = HeldStt()
-    given = {name: settings.pop(name) for name in ("translation_engine", "tts_engine") if name in settings}
 
     def make(*arguments: Any) -> Any:
         made = make_engines(*arguments)
-        others = {name.removesuffix("_engine"): engine for name, engine in given.items()}
-        return replace(made, stt=stt.create(made.stt), **others)
+        return replace(made, **{"stt": stt.like(made.stt), **(engines or {})})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring, "make_engines", make)
         async with serving(data_dir, **{**QUICK, **settings}) as served:
-            yield served, stt
+            yield Door(served, stt)
+
+
+async def eventually(claim: Callable[[], bool], within_s: float = 10) -> None:
+    """Return as soon as a claim about the server holds that it tells nobody."""
+    async with asyncio.timeout(within_s):
+        while not claim():
+            await asyncio.sleep(0.005)
+
+
+class Raw:
+    """A connection spoken by hand: packets of Engine.IO, as text."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def send(self, packet: str | bytes) -> None:
+        """Send a packet."""
+        await self._socket.send(packet)
+
+    async def emit(self, name: str, payload: Any) -> None:
+        """Send an event."""
+        await self.send(f"42{json.dumps([name, payload])}")
+
+    async def receive(self, within_s: float = 10) -> str:
+        """Take the next packet that is no ping."""
+        async with asyncio.timeout(within_s):
+            while (packet := await self._socket.recv()) == "2":
+                pass
+        return str(packet)
+
+    async def event(self) -> Event:
+        """Take the next packet, which must be an event."""
+        packet = await self.receive()
+        assert packet.startswith("42"), packet
+        name, payload = json.loads(packet[2:])
+        check_dubbing_event(name, payload)
+        return name, payload
+
+    async def ended(self, within_s: float = 10) -> None:
+        """Return when the server has ended the connection."""
+        async with asyncio.timeout(within_s):
+            await self._socket.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def raw(url: str, **options: Any) -> AsyncIterator[Raw]:
+    """Open a connection by hand, up to its Socket.IO handshake."""
+    address = f"{url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
+    async with websockets.connect(address, max_size=None, compression=None, **options) as socket:
+        one = Raw(socket)
+        assert (await one.receive()).startswith("0{")
+        await one.send("40")
+        assert (await one.receive()).startswith("40{")
+        yield one

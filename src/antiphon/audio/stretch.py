@@ -36,11 +36,15 @@ def stretch_to(data: bytes, rate_hz: int, total: int) -> bytes:
     place = reach
     pieces = [source[place : place + hop]]
     for start in range(hop, total, hop):
-        following = source[place + hop : place + 2 * hop]
-        first = round(start * len(samples) / total)
-        likeness = np.correlate(source[first : first + 2 * reach + hop], following, "valid")
+        following, first = place + hop, round(start * len(samples) / total)
+        continuation = source[following : following + hop]
+        if first <= following <= first + 2 * reach:  # nothing is more like it than itself
+            place = following
+            pieces.append(continuation)
+            continue
+        likeness = np.correlate(source[first : first + 2 * reach + hop], continuation, "valid")
         place = first + int(np.argmax(likeness / loudness[first : first + 2 * reach + 1]))
-        pieces.append(_faded(following, source[place : place + hop], rise))
+        pieces.append(_faded(continuation, source[place : place + hop], rise))
     return np.clip(np.rint(np.concatenate(pieces)[:total]), -32768, 32767).astype("<i2").tobytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ _NOT_WORDS = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?")
 
 
 class Stages(Protocol):
-    """Who does the parts: each ends within ``within_s`` seconds or raises `ProviderTimeout`, and names its engine."""
+    """Who does the parts: each ends within ``within_s`` seconds or raises `ProviderTimeout`. Engines are named."""
 
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what only computes, away from the event loop."""
@@ -58,7 +59,7 @@ class Stages(Protocol):
 
     async def speak(
         self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float
-    ) -> Pcm: ...
+    ) -> tuple[Pcm, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,7 +339,7 @@ class _Way:
         )
 
     def _ms(self, stage: Stage) -> int:
-        return int(self._spent_s.get(stage, 0.0) * 1000)
+        return math.floor(self._spent_s.get(stage, 0.0) * 1000 + 1e-6)  # together they are never more than the whole
 
 
 def _without_audio(asset: Asset) -> dict[str, Any]:

@@ -115,6 +115,11 @@ def test_pcm_has_exactly_the_samples_of_its_milliseconds(rate_hz: int, out_hz: i
         assert encoded.rate_hz == out_hz
 
 
+def test_a_length_that_is_no_whole_number_of_milliseconds_stays_what_it_is() -> None:
+    assert len(encode_fragment(bytes(2 * 8), 16_000, "pcm_s16le", 48_000, 1).data) == 2 * 24
+    assert len(encode_fragment(bytes(2 * 16_004), 16_000, "pcm_s16le", 8_000, 1).data) == 2 * 8_002
+
+
 @pytest.mark.parametrize(("declared", "sent"), [("pcm_s16le",) * 2, ("wav", "pcm_s16le"), ("pcm_f32le",) * 2])
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100])
 def test_pcm_comes_back_as_what_it_was(declared: str, sent: str, rate_hz: int) -> None:

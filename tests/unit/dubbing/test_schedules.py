@@ -78,7 +78,9 @@ class Schedule:
         status = self.chance.choice(["success", "success", "partial", "failed", "failed"])
         is_retryable = self.chance.random() < 0.5
         error = ProcessingError(stage="tts", code="MODEL_ERROR", message="m", retryable=is_retryable)
-        done = Done(job, status, audio_bytes=0 if status == "failed" else 5, error=error if status == "failed" else None)
+        done = Done(
+            job, status, audio_bytes=0 if status == "failed" else 5, error=error if status == "failed" else None
+        )
         if done.audio_bytes:
             self.audio.add(job)
         self.note(self.stage.tell(done))
@@ -96,7 +98,9 @@ class Schedule:
                     self.audio.discard(effect.job_id)
                 case Deliver():
                     self._delivered(effect)
-                case Send(name="error", payload=payload) if payload.code == "INVALID_SEQUENCE" and not payload.fragment_id:
+                case Send(name="error", payload=payload) if (
+                    payload.code == "INVALID_SEQUENCE" and not payload.fragment_id
+                ):
                     self.holes.append((payload.details["expected"], payload.details["received"]))
                 case Send(name="backpressure", payload=payload):
                     assert payload.severity != self.severities[-1], "told only when it changes"
