@@ -24,6 +24,7 @@ from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.stub_stt import StubStt
 from tests.contract.dubbing import check_dubbing_event
+from tests.contract.recorder import ContractError
 from tests.serving import Served, serving
 
 RATE_HZ = 16_000
@@ -81,6 +82,7 @@ class Worker:
         """What a refused connection was told."""
         self.gone = asyncio.Event()
         """The connection has ended."""
+        self._broken: ContractError | None = None
         self._taken = 0
         self._news = asyncio.Event()
         self._sio = socketio.AsyncClient(reconnection=False, handle_sigint=False)
@@ -161,16 +163,17 @@ class Worker:
         return await self.next("stream:complete")
 
     # -- what it gets ------------------------------------------------------------------------------------------------
-    async def take(self, within_s: float = 10) -> Event:
+    async def take(self, within_s: float = 5) -> Event:
         """Return the next event that was not taken yet."""
         async with asyncio.timeout(within_s):
             while self._taken >= len(self.events):
+                self.check()
                 self._news.clear()
                 await self._news.wait()
         self._taken += 1
         return self.events[self._taken - 1]
 
-    async def next(self, name: str, within_s: float = 10) -> Any:
+    async def next(self, name: str, within_s: float = 5) -> Any:
         """Take events until one of this name, and return its payload."""
         while (event := await self.take(within_s))[0] != name:
             pass
@@ -199,13 +202,22 @@ class Worker:
         await self.emit("fragment:data", {"stream_id": "nobody's", "fragment_id": "last"})
         assert (await self.error("STREAM_NOT_FOUND"))["fragment_id"] == "last"
 
+    def check(self) -> None:
+        """Raise `ContractError` when an event broke the contract."""
+        if self._broken is not None:
+            raise self._broken
+
     def of(self, name: str) -> list[Any]:
         """The payloads of all events of this name so far."""
         return [payload for kind, payload in self.events if kind == name]
 
     def _note(self, name: str, payload: Any) -> None:
-        check_dubbing_event(name, payload)
-        self.events.append((name, payload))
+        try:
+            check_dubbing_event(name, payload)
+        except ContractError as broken:  # the client would only log it
+            self._broken = broken
+        else:
+            self.events.append((name, payload))
         self._news.set()
 
     def _note_refusal(self, told: Any) -> None:
@@ -218,13 +230,14 @@ class Worker:
 
 @contextlib.asynccontextmanager
 async def worker(url: str, *, stream_id: str = "", **options: Any) -> AsyncIterator[Worker]:
-    """Connect a worker."""
+    """Connect a worker. Raises `ContractError` for an event that breaks the contract, also one that nobody took."""
     one = Worker(stream_id)
     await one.connect(url, **options)
     try:
         yield one
     finally:
         await one.disconnect()
+    one.check()
 
 
 async def refusal(url: str, **options: Any) -> Any:

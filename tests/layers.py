@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,12 @@ SHARED: dict[str, str] = {
     "fuzz": "loadfile",
 }
 """Layers that two processes take together, and how: test by test, or by files whose tests share servers."""
+APERTIUM = """
+sudo=; [ "$(id -u)" = 0 ] || sudo="sudo -n"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get -qq update && $sudo apt-get -qq install --no-install-recommends apertium apertium-eng-spa >/dev/null
+"""
+"""Debian's machine translation. Where it cannot be installed, the tests that need it are skipped and say so."""
 LAST_JOURNEY = ROOT / "tests" / "journey" / "test_zz_every_event_was_sent.py"
 """Looks back on all journeys, whichever process they ran in."""
 
@@ -56,6 +63,8 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="antiphon-coverage-") as scratch:
         environment = _environment(Path(scratch))
         rows = [_timed("weights", [sys.executable, "-m", "antiphon", "models", "pull"], environment)]
+        if shutil.which("apertium") is None:
+            _timed("apertium", ["sh", "-c", APERTIUM], environment)
         for name in names or LAYERS:
             rows.append(_layer(name, environment))
             if name == "journey":

@@ -91,7 +91,7 @@ async def test_empty_text_stays_empty_whatever_the_languages(stage: Stage) -> No
 
 
 async def test_any_text_is_translated(stage: Stage) -> None:
-    for text in ("👍 naïve 你好 שלום", "a\x00b", "<script>", "^a<b>$ [c] \\", "\ud800 hi", "word " * 500):
+    for text in ("👍 naïve 你好 שלום", "a\x00b", "<script>", "^a<b>$ [c] \\", "\ud800 hi", "word " * 100):
         assert (await stage.translate(text)).strip()
         assert "7" in await stage.translate("Number 7.")
 

@@ -170,6 +170,9 @@ class Settings(BaseSettings):
 
     # -- stub engines ----------------------------------------------------------------------------------------------
     stub_stt_ms: float = Field(default=0, ge=0, description="Stub: time to the transcript.")
+    stub_spread_ms: int = Field(
+        default=0, ge=0, description="Stub: up to so much more time to the transcript, depending on the audio."
+    )
     stub_llm_ms: float = Field(default=0, ge=0, description="Stub: time to the first token.")
     stub_tts_ms: float = Field(default=0, ge=0, description="Stub: time to the first audio.")
     stub_text: str = Field(default="hello from the stub", description="Stub: what was heard.")

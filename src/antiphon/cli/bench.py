@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from antiphon.cli import bench_wer
+from antiphon.cli import bench_translation, bench_wer
 from antiphon.cli.screen import ERR, OUT
 from antiphon.errors import InvalidRequest, NotFound
 
 SOURCE = Path(__file__).resolve().parents[3]
 WER = "wer"
+TRANSLATION = "translation"
 _NO_BENCHMARKS = frozenset({"__init__", "echo_server", "figures", "sound", "stage", "ticking_server", "wire"})
 
 
@@ -28,7 +29,7 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
     Parameters
     ----------
     name
-        One benchmark; `wer` compares word error rates over recordings.
+        One benchmark; `wer` compares word error rates over recordings, `translation` engines with human translators.
     recordings
         Folder of `wer`, with its recordings.toml.
     full
@@ -39,9 +40,14 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
     if name == WER:
         bench_wer.run(recordings or SOURCE / "tests" / "audio", json)
         return
+    if name == TRANSLATION:
+        bench_translation.run(json)
+        return
     names = _names()
     if name is not None and name not in names:
-        raise NotFound(f"no benchmark is called '{name}'; there are {', '.join([*names, WER])}", param="name")
+        raise NotFound(
+            f"no benchmark is called '{name}'; there are {', '.join([*names, TRANSLATION, WER])}", param="name"
+        )
     figures: list[Any] = []
     for chosen in [name] if name else names:
         ERR.print(f"measuring {chosen} ...")

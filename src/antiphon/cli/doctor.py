@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import os
 import platform
+import shutil
 import socket
 import sys
 import time
@@ -27,6 +28,8 @@ from antiphon.providers.weights import Weights
 from antiphon.version import VERSION
 
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")
+TARGETS = ("es", "pt", "fr", "de", "it", "ca", "nl", "pl", "ru", "tr", "ja", "zh", "ko", "ar", "hi")
+"""Languages that are looked for."""
 LOCAL = ("av", "faster_whisper", "hibari", "onnxruntime", "xllamacpp")
 
 
@@ -116,7 +119,23 @@ def _weights(settings: Settings) -> Iterator[Finding]:
 
 async def _engines(settings: Settings) -> list[Finding]:
     context = engine_context(settings)
-    return [await _engine(kind, getattr(settings, kind), context) for kind in KINDS]
+    found = [await _engine(kind, getattr(settings, kind), context) for kind in KINDS]
+    return [*found, await _dubbing(settings.translation, context)]
+
+
+async def _dubbing(names: tuple[str, ...], context: EngineContext) -> Finding:
+    """Say into which languages English is translated here."""
+    what = "dubbing from English"
+    try:
+        engine = load("translation", names, context)
+        await engine.start()
+    except AntiphonError as error:
+        return Finding(what, True, f"not here: {error.message}")
+    targets = [language for language in TARGETS if engine.has_pair("en", language)]
+    await engine.close()
+    lacks_apertium = "apertium" in names and shutil.which("apertium") is None
+    mend = "apt install apertium apertium-eng-spa" if lacks_apertium else ""
+    return Finding(what, True, f"into {', '.join(targets)}" if targets else "into no language", mend)
 
 
 async def _engine(kind: Kind, names: tuple[str, ...], context: EngineContext) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -23,6 +24,7 @@ from antiphon.cli.dub_server import own_server
 from antiphon.cli.screen import OUT
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,6})?")
 _MOVIES = {".mp4": ".mp4", ".m4v": ".mp4", ".mov": ".mov"}
 
 
@@ -36,7 +38,7 @@ def dub(
     live: Annotated[bool, Parameter(negative="")] = False,
     chunk_ms: int = 6_000,
     fixed: Annotated[bool, Parameter(negative="")] = False,
-    hint: tuple[str, ...] = (),
+    hint: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     fallback: Literal["silence", "original"] = "silence",
     keep_original_volume: float = 0.0,
     max_inflight: int = 3,
@@ -82,6 +84,8 @@ def dub(
         Print one JSON object instead of text.
     """
     need_client()
+    _check_language("to", to)
+    _check_language("from", from_)
     _check("keep_original_volume", keep_original_volume, 0.0, 1.0)
     _check("max_inflight", max_inflight, 1, 10)
     wanted = Wanted(
@@ -170,3 +174,9 @@ def _default_out(file: Path, language: str, *, has_picture: bool) -> Path:
 def _check(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise InvalidRequest(f"{name} is {value:g}; it is {least:g} to {most:g}", param=name)
+
+
+def _check_language(name: str, language: str) -> None:
+    """The name of a language becomes a part of files' names."""
+    if not _LANGUAGE.fullmatch(language):
+        raise InvalidRequest(f"{name} is '{language}'; write a language like es or pt-BR", param=name)

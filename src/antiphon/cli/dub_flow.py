@@ -155,6 +155,9 @@ class Flow:
             flight.state, flight.tries = _State.WAITS, flight.tries - 1
             self._free_at = now + RETRY_S
             return
+        if error.code == "INVALID_SEQUENCE" and flight.tries <= RETRIES:  # it was passed over while it waited
+            flight.state, flight.number = _State.WAITS, None
+            return
         self._finish(flight, Outcome(flight.fragment, None, error, flight.tries, now))
 
     def begin_anew(self) -> None:

@@ -28,10 +28,12 @@ from antiphon.wire.dubbing_server import Backpressure, DubbedAudio, DubbingError
 LIVE_TIMEOUT_MS = 8_000
 PATIENT_TIMEOUT_MS = 30_000
 """After so long the server gives a fragment up."""
-_STALL_S = 60.0
+STALL_S = 60.0
 """Beyond that time: a server from which nothing at all comes is given up."""
 RECONNECT_S = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Waits before the attempts to connect anew."""
+_MOST_FRUITLESS = 5
+"""So many connections may be lost one after another without a result between."""
 
 Samples = NDArray[np.int16]
 Show = Callable[[float], None]
@@ -96,21 +98,23 @@ class _Run:
         self._has_ended = False
         self._assembly = _Assembly(recording, track, wanted)
         self._begun = 0.0
+        self._heard_from = 0.0
+        self._fruitless = 0
         self._dubbed = Dubbed()
 
     async def go(self) -> Dubbed:
         link = await self._open()
-        self._begun = time.monotonic()
+        self._begun = self._heard_from = time.monotonic()
         await self._read()
         while not (self._has_ended and self._flow.is_empty):
             await self._offer()
             await self._send(link)
             event = await link.receive(self._until())
-            if isinstance(event, Lost) or (isinstance(event, DubbingError) and event.code == "STREAM_NOT_FOUND"):
+            if _is_end(event):
                 link = await self._open_anew()
             else:
                 self._take(event)
-            await self._write()
+                await self._write()
         await asyncio.to_thread(self._assembly.finish)
         with suppress(AntiphonError):  # all results are here: how the stream ends does not matter any more
             await link.end(self._init.stream_id)
@@ -131,7 +135,10 @@ class _Run:
 
     async def _open_anew(self) -> Link:
         """Connect again and let the flow begin anew. Raises `ProviderUnavailable` when all attempts failed."""
-        lost = ProviderUnavailable("the connection is lost")
+        self._fruitless += 1
+        if self._fruitless > _MOST_FRUITLESS:
+            raise ProviderUnavailable(f"the connection was lost {self._fruitless} times without a result between")
+        lost: AntiphonError | None = None
         for wait_s in RECONNECT_S:
             await asyncio.sleep(wait_s)
             try:
@@ -140,9 +147,10 @@ class _Run:
                 lost = error
                 continue
             self._flow.begin_anew()
+            self._heard_from = time.monotonic()
             self._dubbed.reconnections += 1
             return link
-        raise ProviderUnavailable(f"the connection was lost and could not be made anew: {lost.message}") from lost
+        raise ProviderUnavailable(f"the connection was lost and could not be made anew: {lost}") from lost
 
     # -- fragments out -----------------------------------------------------------------------------------------------
     async def _read(self) -> None:
@@ -167,29 +175,46 @@ class _Run:
 
     def _until(self) -> float:
         """Return when something is to be done even if nothing comes."""
-        stall = time.monotonic() + self._init.timeout_ms / 1000 + _STALL_S
         due = self._flow.due
         heard = self._heard_at(self._next) if self._next is not None and self._flow.wants_more else None
-        return min(one for one in (stall, due, heard) if one is not None)
+        return min(one for one in (self._given_up, due, heard) if one is not None)
+
+    @property
+    def _given_up(self) -> float:
+        """When the server is given up, if nothing comes."""
+        last = time.monotonic() if self._flow.is_empty else self._heard_from
+        return last + self._init.timeout_ms / 1000 + STALL_S
 
     # -- results in --------------------------------------------------------------------------------------------------
     def _take(self, event: object) -> None:
+        """Work in an event, or that none came. Raises `ProviderTimeout`."""
+        now = time.monotonic()
+        if event is not None:
+            self._heard_from = now
+        elif now >= self._given_up:
+            raise ProviderTimeout(f"the server said nothing for {now - self._heard_from:.0f} s")
         match event:
             case FragmentProcessed():
-                self._flow.processed(event, time.monotonic())
+                self._flow.processed(event, now)
             case Backpressure():
                 self._flow.pressed(event)
             case DubbingError():
-                self._flow.refused(event, time.monotonic())
+                self._flow.refused(event, now)
             case _:
                 pass
 
     async def _write(self) -> None:
         for outcome in self._flow.take():
+            self._fruitless = 0
             await asyncio.to_thread(self._assembly.put, outcome)
             heard_at = self._heard_at(outcome.fragment) if self._wanted.live else None
             self._dubbed.rows.append(row_of(outcome, heard_at))
             self._show(self._assembly.original_ms / 1000)
+
+
+def _is_end(event: object) -> bool:
+    """Say whether an event ends the connection, or tells that the server has lost the stream."""
+    return isinstance(event, Lost) or (isinstance(event, DubbingError) and event.code == "STREAM_NOT_FOUND")
 
 
 class _Assembly:

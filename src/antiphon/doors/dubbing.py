@@ -112,6 +112,7 @@ class DubbingDoor:
         self._expiries: dict[Key, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         services.places.on_taken = self._taken
+        services.dubbing_metrics.watch_sessions(self._count_sessions)
         self._draining = False
         self._observe = services.metrics.message_observer("dubbing")
         self._server = socketio.AsyncServer(
@@ -158,6 +159,9 @@ class DubbingDoor:
             self._drop(key)
         await asyncio.gather(*self._tasks)
 
+    def _count_sessions(self) -> int:
+        return sum(home.listener is not None for home in self._homes.values())
+
     # -- connections -------------------------------------------------------------------------------------------------
     def _handlers(self) -> dict[str, Callable[..., Any]]:
         events: dict[str, Callable[[DubbingLink, Any], None]] = {
@@ -197,6 +201,7 @@ class DubbingDoor:
         if not self._services.access.is_open and same >= self._options.connections_per_key:
             raise _refused("RATE_LIMIT", f"This key has {same} connections already.")
         link = self._links[sid] = DubbingLink(sid, identity, self._new_home(identity), self._emit, self._completed)
+        link.home.listen(link)
         self._touch(link)
         self._services.metrics.connections("dubbing", 1)
         _log.info(
@@ -223,6 +228,9 @@ class DubbingDoor:
         return identity
 
     async def _disconnect(self, sid: str, *_: Any) -> None:
+        if self._server.manager.is_connected(sid, "/"):  # an event of the client's that is called like this
+            self._hang_up(sid)
+            return
         link = self._links.pop(sid, None)
         if link is None:
             return
@@ -247,6 +255,7 @@ class DubbingDoor:
     def _part(self, link: DubbingLink) -> bool:
         """Take the connection away from its stream; False where it had none."""
         home, link.home = link.home, self._new_home(link.identity)
+        link.home.listen(link)
         if home.listener is not link:
             return False
         home.listen(None)

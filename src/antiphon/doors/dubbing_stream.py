@@ -87,7 +87,6 @@ class StreamHome:
 
     def listen(self, listener: Listener | None) -> None:
         """Give the stream a connection, or take it away."""
-        self._services.metrics.sessions((listener is not None) - (self._listener is not None))
         self._listener = listener
 
     def begin(self, event: inputs.Begun, job_of: JobOf) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -59,9 +59,9 @@ class DubbingMetrics:
         """So many fragments of a stream are under way."""
         self._in_flight.labels(stream_id).set(fragments)
 
-    def sessions(self, change: int) -> None:
-        """Streams have got a connection (positive) or lost it (negative)."""
-        self._sessions.inc(change)
+    def watch_sessions(self, count: Callable[[], int]) -> None:
+        """Ask for the number of streams with a connection whenever the metrics are read."""
+        self._sessions.set_function(count)
 
     def forget(self, stream_id: str) -> None:
         """The stream is over: drop its series."""

@@ -17,8 +17,13 @@ _MAX_ANSWER_BYTES = 16 * 2**20
 _SPECIAL = re.compile(r"[\\^$/\[\]{}<>@]")
 """Signs with a meaning in Apertium's stream."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_FULL_STOP = ".[]"
-"""A full stop for a text that has none: without it last words are read as if the sentence went on."""
+_END = "\n\0"
+"""Behind every text. The line end makes the bilingual dictionary hand on all it has, and comes out again: where it does
+not, one of the programs has died, and those behind it have written their NULs."""
+_FULL_STOP = " .[]"
+"""A full stop for a text that has none: without it last words are read as if the sentence went on. Right behind its
+last word it would make abbreviations: "no." is a number."""
+_DIED = "the process of apertium has died"
 _HIDE_UNKNOWN = "-n"
 """The first argument of every mode: words that are not in its dictionary come out without a mark."""
 
@@ -71,7 +76,9 @@ class ApertiumProcess:
         try:
             answer = await self._output.readuntil(b"\0")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as exc:
-            raise ProviderUnavailable("the process of apertium has died") from exc
+            raise ProviderUnavailable(_DIED) from exc
+        if not answer.endswith(_END.encode()):
+            raise ProviderUnavailable(_DIED)
         return _decode(answer)
 
     def kill(self) -> None:
@@ -90,13 +97,13 @@ class ApertiumProcess:
 
 
 def _encode(text: str) -> bytes:
-    """Return ``text`` for the stream. The line end before the NUL makes the bilingual dictionary hand on all it has."""
+    """Return ``text`` for the stream."""
     clean = whole(text).replace("\0", " ").strip()
     end = "" if clean.endswith((".", "!", "?", "…")) else _FULL_STOP
     escaped = _SPECIAL.sub(r"\\\g<0>", clean)
-    return f"{escaped}{end}\n\0".encode()
+    return f"{escaped}{end}{_END}".encode()
 
 
 def _decode(answer: bytes) -> str:
-    text = answer.rstrip(b"\0").decode(errors="replace").strip().removesuffix(_FULL_STOP)
+    text = answer.decode(errors="replace").removesuffix(_END).removesuffix(_FULL_STOP)
     return _ESCAPED.sub(r"\1", text).strip()

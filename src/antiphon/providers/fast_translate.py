@@ -82,6 +82,9 @@ class FastTranslate:
 class _Plain(Translator):
     """Without the package's corrections: they take Portuguese "no" (in the) for the English word and write "não"."""
 
+    def __init__(self) -> None:
+        super().__init__(cache_size=1, cache_max_entry_chars=1)  # nothing that was said is kept
+
     def warm_up(self) -> None:
         """Load both directions."""
         for direction in _PAIRS.values():

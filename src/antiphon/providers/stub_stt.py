@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -18,10 +19,11 @@ THRESHOLD_RMS = 0.001
 
 
 class StubStt:
-    """Answers after a fixed time with a fixed text."""
+    """Answers after a time that depends on the audio alone, with a fixed text."""
 
     def __init__(self, context: EngineContext) -> None:
         self._delay_s = float(context.settings.get("stub_stt_ms", 0)) / 1000
+        self._spread_ms = int(context.settings.get("stub_spread_ms", 0))
         self._timeout_s = context.timeout_s
         self._text = str(context.settings.get("stub_text", "hello from the stub"))
 
@@ -37,9 +39,10 @@ class StubStt:
 
     async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
         """Yield one segment and the transcript; for silence the transcript alone."""
-        if self._delay_s:
+        delay_s = self._delay_s + spread_ms(audio.data, self._spread_ms) / 1000
+        if delay_s:
             async with deadline("stub", self._timeout_s):
-                await asyncio.sleep(self._delay_s)
+                await asyncio.sleep(delay_s)
         text = self._text if _is_loud(audio) else ""
         segments = (Segment(text, 0.0, audio.duration_s, self._words(audio, options)),) if text else ()
         for segment in segments:
@@ -53,11 +56,16 @@ class StubStt:
         return tuple(Word(word, place * step_s, (place + 1) * step_s) for place, word in enumerate(words))
 
 
+def spread_ms(audio: bytes, most_ms: int) -> int:
+    """Return how much longer this audio takes than the usual time: 0 to ``most_ms``, as if by chance."""
+    return zlib.crc32(audio) % (most_ms + 1)
+
+
 def _is_loud(audio: Pcm) -> bool:
     samples = np.frombuffer(audio.data, "<i2", len(audio.data) // 2)
     return bool(len(samples)) and float(np.mean((samples / 32_768.0) ** 2)) > THRESHOLD_RMS**2
 
 
 def create(context: EngineContext) -> StubStt:
-    """Make the engine from ``stub_stt_ms`` and ``stub_text``."""
+    """Make the engine from ``stub_stt_ms``, ``stub_spread_ms`` and ``stub_text``."""
     return StubStt(context)

@@ -129,6 +129,15 @@ async def test_a_crash_in_the_middle_is_an_error_and_the_next_call_works(apertiu
     assert await spanish(apertium, "again") == "again"
 
 
+@pytest.mark.parametrize("signs", ["", "hal"])
+async def test_the_nul_of_a_program_whose_source_has_died_is_no_answer(folder: Path, make: Make, signs: str) -> None:
+    (folder / "eng-spa.mode").write_text(f"sed -zu 's/.*/{signs}/'")
+    engine = make()
+    await engine.start()
+    with pytest.raises(ProviderUnavailable, match="died"):
+        await spanish(engine, "hello")
+
+
 async def test_a_process_that_died_between_two_calls_is_started_again(apertium: Apertium) -> None:
     await spanish(apertium, "first")
     first = pid_of(apertium)
@@ -267,6 +276,19 @@ async def test_a_word_that_is_not_in_the_dictionary_has_no_mark(real: Apertium) 
     assert await spanish(real, "The *xyzzyq house") == "El *xyzzyq casa"
 
 
+async def test_one_real_program_that_dies_costs_one_answer(real: Apertium) -> None:
+    await spanish(real, "first")
+    (victim,) = [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if "(lrx-proc)" in (line := path.read_text()) and line.rpartition(") ")[2].split()[2] == str(pid_of(real))
+    ]
+    os.kill(victim, signal.SIGKILL)
+    with pytest.raises(ProviderUnavailable, match="died"):
+        await spanish(real, "second")
+    assert await spanish(real, "The house is white.") == "La casa es blanca."
+
+
 async def test_no_text_brings_the_real_programs_out_of_step(tmp_path: Path) -> None:
     mode = Modes([Path("/usr/share/apertium/modes")]).find("en", "es")
     if mode is None:
@@ -275,7 +297,7 @@ async def test_no_text_brings_the_real_programs_out_of_step(tmp_path: Path) -> N
     loop = asyncio.get_running_loop()
     signs = st.text(st.sampled_from("\\^$/[]{}<>@.\0\n\r\t*+~#|&;:,() abZ1é👍你\u200b\u2028'\"-_=%!?"), max_size=40)
 
-    @settings(max_examples=100, deadline=None, database=None)
+    @settings(max_examples=50, deadline=None, database=None)
     @given(signs | st.text(max_size=40))
     def stays_in_step(text: str) -> None:
         async def ask() -> tuple[str, str]:

@@ -29,6 +29,7 @@ GROUPS: dict[Queue, str] = {
     "translate": "translation-workers",
     "score": "turn-workers",
     "persist": "persist-workers",
+    "dub": "dub-workers",
 }
 """Consumer groups."""
 QUEUES: tuple[Queue, ...] = get_args(Queue)
