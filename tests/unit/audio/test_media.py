@@ -180,7 +180,7 @@ def test_a_film_keeps_every_packet_of_its_picture_and_gets_the_new_sound(tmp_pat
 def test_a_film_that_does_not_begin_at_zero_stays_in_step(tmp_path: Path) -> None:
     film = make_film(tmp_path / "broadcast.ts", JFK, seconds=2, delay_s=0.3)
     with av.open(film) as source:
-        assert source.start_time and source.start_time > 1_000_000
+        assert (source.start_time or 0) > 1_000_000
     dubbed = tmp_path / "dubbed.mkv"
     write(dubbed, samples(film), 16_000, film)
     assert packets(dubbed)[0][0] == pytest.approx(0.0, abs=0.05)
@@ -196,9 +196,8 @@ def test_a_picture_that_the_container_cannot_hold_is_refused_with_what_can(tmp_p
 
 
 def test_what_is_not_completed_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), write_track(tmp_path / "sound.wav", 16_000, 1) as track:
-        track.write(tone(16_000))
-        raise KeyError
+    with pytest.raises(ValueError, match="channels"):
+        write(tmp_path / "sound.wav", tone(16_000, channels=3), 16_000)
     assert list(tmp_path.iterdir()) == []
 
 

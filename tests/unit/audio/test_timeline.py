@@ -89,7 +89,7 @@ def test_the_bed_is_not_faded_where_speech_before_it_sounds_on() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-@given(lengths=st.lists(st.tuples(st.integers(1, 300), st.integers(0, 400)), max_size=8))
+@given(lengths=st.lists(st.tuples(st.integers(1, 300), st.integers(1, 400)), max_size=8))
 def test_the_track_is_as_long_as_its_pieces_places_say_and_holds_what_was_not_mixed(
     channels: int, lengths: list[tuple[int, int]]
 ) -> None:
@@ -103,4 +103,4 @@ def test_the_track_is_as_long_as_its_pieces_places_say_and_holds_what_was_not_mi
     for (at, piece), (place, _) in zip(pieces, lengths, strict=True):
         heard = whole[at : at + min(place, len(piece))]
         inside = heard[FADE : len(heard) - FADE]
-        assert inside >= piece[0, 0] if len(inside) else True
+        assert (inside >= piece[:1]).all()
