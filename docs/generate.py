@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from generators import asyncapi, cli, engines, errors, events, metrics, openapi, settings
+from generators import asyncapi, cli, dubbing, engines, errors, events, metrics, openapi, settings
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 PAGES: dict[str, Callable[[], str]] = {
@@ -22,6 +22,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "rest.md": openapi.render_page,
     "events.md": events.render,
     "translation-events.md": events.render_translations,
+    "dubbing-events.md": dubbing.render,
+    "dubbing-schema.json": dubbing.render_schema,
     "errors.md": errors.render,
     "settings.md": settings.render,
     "cli.md": cli.render,

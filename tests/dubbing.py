@@ -266,12 +266,16 @@ class HeldStt(StubStt):
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold all fragments until the block ends."""
+        """Hold all fragments until the block ends, or they are let go."""
         self._free.clear()
         try:
             yield
         finally:
-            self._free.set()
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Finish what waits, and all that comes."""
+        self._free.set()
 
     async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
         """Wait while it is held."""
@@ -361,12 +365,13 @@ class Raw:
 
 
 @contextlib.asynccontextmanager
-async def raw(url: str, **options: Any) -> AsyncIterator[Raw]:
-    """Open a connection by hand, up to its Socket.IO handshake."""
+async def raw(url: str, *, greet: bool = True, **options: Any) -> AsyncIterator[Raw]:
+    """Open a connection by hand, up to the handshake of Socket.IO; without ``greet`` to that of Engine.IO."""
     address = f"{url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket"
     async with websockets.connect(address, max_size=None, compression=None, **options) as socket:
         one = Raw(socket)
         assert (await one.receive()).startswith("0{")
-        await one.send("40")
-        assert (await one.receive()).startswith("40{")
+        if greet:
+            await one.send("40")
+            assert (await one.receive()).startswith("40{")
         yield one

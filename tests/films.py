@@ -24,15 +24,17 @@ def make_film(
     more_picture_s: float = 0.0,
     delay_s: float = 0.0,
     hole_s: tuple[float, float] | None = None,
+    begins_s: float = 0.0,
     codec: str = "mpeg4",
 ) -> Path:
     """Make a film of the first ``seconds`` of a mono recording at 16 kHz, or without sound; return its path.
 
-    The sound begins ``delay_s`` after the picture; ``hole_s`` is a place in it and how long nothing comes there.
+    The sound begins ``delay_s`` after the picture; ``hole_s`` is a place in it and how long nothing comes there;
+    ``begins_s`` is the first time stamp.
     """
-    with av.open(path, "w") as film:
+    with av.open(path, "w", options={"output_ts_offset": str(begins_s)}) as film:
         picture: Any = film.add_stream(codec, rate=FRAMES_PER_S)
-        picture.width, picture.height, picture.pix_fmt = 96, 64, "yuv420p" if codec == "mpeg4" else "yuv422p"
+        picture.width, picture.height, picture.pix_fmt = 96, 64, "yuv420p"
         sound: Any = None if recording is None else film.add_stream("aac", rate=RATE_HZ, layout="mono")
         for number in range(round((seconds + more_picture_s) * FRAMES_PER_S)):
             film.mux(picture.encode(_bars(number)))

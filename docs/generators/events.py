@@ -32,7 +32,7 @@ def render_translations() -> str:
 def _page(title: str, door: Door, introduction: str) -> str:
     found = {name.removeprefix(door.prefix): schema for name, schema in door.schemas().items()}
     messages = {message.__name__ for message in (*door.client, *door.server)}
-    objects = [_object(name, schema) for name, schema in sorted(found.items()) if name not in messages]
+    objects = [object_page(name, schema) for name, schema in sorted(found.items()) if name not in messages]
     return page(
         title,
         f"`{door.address}`. {introduction}",
@@ -49,13 +49,14 @@ def _page(title: str, door: Door, introduction: str) -> str:
 
 def _events(messages: tuple[Message, ...], found: dict[str, Any]) -> str:
     rows = [
-        (code(tag(message)), prose(message.__doc__), ", ".join(_fields(found[message.__name__])) or "–")
+        (code(tag(message)), prose(message.__doc__), ", ".join(fields(found[message.__name__])) or "–")
         for message in messages
     ]
     return table(("event", "meaning", "fields"), rows)
 
 
-def _fields(schema: dict[str, Any]) -> list[str]:
+def fields(schema: dict[str, Any]) -> list[str]:
+    """Return the fields of an object, each in a few words."""
     required = schema.get("required", ())
     return [
         f"`{name}{'' if name in required else '?'}`: {_type(field)}"
@@ -64,7 +65,8 @@ def _fields(schema: dict[str, Any]) -> list[str]:
     ]
 
 
-def _object(name: str, schema: dict[str, Any]) -> str:
+def object_page(name: str, schema: dict[str, Any]) -> str:
+    """Return the part of a page that tells of one object."""
     required = schema.get("required", ())
     rows = [(code(f"{field}{'' if field in required else '?'}"), _type(of)) for field, of in _own(schema)]
     parts = [f"### {name}", schema.get("description", "")]

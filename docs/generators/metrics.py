@@ -10,7 +10,8 @@ from generators.page import code, page, table
 
 _INTRODUCTION = (
     "`/metrics` shows these in Prometheus' text format. Labels have values from closed lists only; whatever is on "
-    f"no list counts as `{metrics.OTHER}`, so that no client can make new time series. `endpoint` is a kind and an "
+    f"no list counts as `{metrics.OTHER}`, so that no client can make new time series; but for `stream_id`, "
+    "whose series go with their stream. `endpoint` is a kind and an "
     "engine that the settings name, as in `llm:openai`. Counters end in `_total`, histograms have `_bucket`, "
     "`_sum` and `_count`."
 )

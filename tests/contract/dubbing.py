@@ -121,7 +121,9 @@ CONTRACT: dict[str, dict[str, Any]] = {
             },
         ),
         "allOf": [
-            _with_status("success", required=["dubbed_audio", "transcript", "translated_text"], properties={"error": False}),
+            _with_status(
+                "success", required=["dubbed_audio", "transcript", "translated_text"], properties={"error": False}
+            ),
             _with_status("partial", required=["dubbed_audio", "transcript", "translated_text", "error"]),
             _with_status("failed", required=["error"], properties={"dubbed_audio": False}),
         ],

@@ -349,7 +349,7 @@ def _write_errors(path: Path) -> Generator[None]:
         yield
     except (FFmpegError, OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        hint = "; .mkv takes every kind of picture" if path.suffix.lower() in {".mp4", ".mov"} else ""
+        hint = "; .mkv takes most kinds of picture" if path.suffix.lower() in {".mp4", ".mov"} else ""
         raise InvalidRequest(f"cannot write {path}: {why}{hint}", param="out") from error
 
 

@@ -49,6 +49,8 @@ from antiphon.wire.jobs import Dub
 PATH = "/socket.io"
 MAX_MESSAGE_BYTES = 50 * 2**20
 _DRAIN_STEP_S = 0.02
+_MOST_KEPT = 100
+"""Streams without a connection: of more, the one that lost its own first is forgotten."""
 
 _log = structlog.get_logger("antiphon.gateway")
 
@@ -153,8 +155,6 @@ class DubbingDoor:
 
     async def close(self) -> None:
         """End all streams; what was delivered is kept."""
-        for expiry in self._expiries.values():
-            expiry.cancel()
         for key in list(self._homes):
             self._drop(key)
         await asyncio.gather(*self._tasks)
@@ -246,11 +246,13 @@ class DubbingDoor:
         key = (link.identity.tenant, home.machine.stream_id)
         if not self._part(link):
             return
-        if home.machine.state.phase in ("ready", "paused") and not self._draining and self._options.resume_s > 0:
-            loop = asyncio.get_running_loop()
-            self._expiries[key] = loop.call_later(self._options.resume_s, self._drop, key)
-        else:
+        if self._draining or not home.machine.may_go_on or self._options.resume_s <= 0:
             self._drop(key)
+            return
+        loop = asyncio.get_running_loop()
+        self._expiries[key] = loop.call_later(self._options.resume_s, self._drop, key)
+        if len(self._expiries) > _MOST_KEPT:
+            self._drop(next(iter(self._expiries)))
 
     def _part(self, link: DubbingLink) -> bool:
         """Take the connection away from its stream; False where it had none."""
@@ -264,7 +266,9 @@ class DubbingDoor:
 
     def _drop(self, key: Key) -> None:
         """Forget a stream."""
-        self._expiries.pop(key, None)
+        expiry = self._expiries.pop(key, None)
+        if expiry is not None:
+            expiry.cancel()
         home = self._homes.pop(key, None)
         if home is not None:
             is_over = home.machine.state.phase in ("ending", "completed")

@@ -16,10 +16,12 @@ from antiphon.clock import Clock
 from antiphon.desk import Desk
 from antiphon.doors.dubbing_places import Places
 from antiphon.dubbing import effects, inputs
+from antiphon.dubbing.codes import NATURES
 from antiphon.dubbing.failures import failure
 from antiphon.dubbing.stream import Stream
 from antiphon.errors import AntiphonError
 from antiphon.observe.dubbing_metrics import DubbingMetrics
+from antiphon.observe.metrics import OTHER
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
 from antiphon.wire.dubbing_server import DubbedAudio, FragmentProcessed
 from antiphon.wire.jobs import Dub, FragmentDubbed
@@ -147,7 +149,8 @@ class StreamHome:
         reached = {stage: spent_ms for stage, spent_ms in stages.items() if spent_ms}
         metrics.delivered(result.stream_id, result.status, result.processing_time_ms / 1000, reached)
         if result.error and result.status == "failed":
-            metrics.failed(result.stream_id, result.error.stage, result.error.code)
+            code = result.error.code if result.error.code in NATURES else OTHER  # a worker may wish for any
+            metrics.failed(result.stream_id, result.error.stage, code)
 
     async def _work(self, start: effects.Start) -> None:
         try:

@@ -30,7 +30,6 @@ NATURES: dict[str, Nature] = {
     "MODEL_ERROR": Nature(retryable=True),
     "RATE_LIMIT_EXCEEDED": Nature(retryable=True),
     "TRANSLATION_API_UNAVAILABLE": Nature(retryable=True),
-    "GPU_OOM": Nature(retryable=True),
     "ASR_FAILED": Nature(retryable=False),
     "TRANSLATION_FAILED": Nature(retryable=False),
     "TTS_SYNTHESIS_FAILED": Nature(retryable=False),

@@ -72,6 +72,12 @@ class Stream:
         return len(self.state.flights)
 
     @property
+    def may_go_on(self) -> bool:
+        """True where a worker that comes back would find something: its stream is not over, and had fragments."""
+        state = self.state
+        return state.phase in ("ready", "paused") and bool(state.memory or state.orphans or state.expected)
+
+    @property
     def next_due(self) -> float | None:
         """When time alone changes something: tell `Ticked` then."""
         state = self.state

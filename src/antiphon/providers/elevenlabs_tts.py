@@ -174,7 +174,9 @@ class ElevenLabsTts:
                 raise ProviderUnavailable(message, code="no_api_key")
             # connections of our own: the client cannot close its
             self._connections = httpx.AsyncClient(timeout=self._timeout_s)
-            self._client = AsyncElevenLabs(base_url=self._base_url, api_key=self._key, httpx_client=self._connections)
+            self._client = AsyncElevenLabs(
+                base_url=self._base_url, api_key=self._key, timeout=self._timeout_s, httpx_client=self._connections
+            )
         return self._client
 
 

@@ -146,3 +146,16 @@ def decode_audio(audio: FragmentAudio) -> bytes:
         return pybase64.b64decode(audio.data_base64, validate=True)
     except ValueError as error:
         raise InvalidRequest("audio.data_base64 is not base64.", param="audio.data_base64") from error
+
+
+EVENTS: dict[str, type[Struct]] = {
+    "stream:init": StreamInit,
+    "fragment:data": FragmentData,
+    "fragment:ack": WorkerAck,
+    "stream:pause": StreamCommand,
+    "stream:resume": StreamCommand,
+    "stream:end": StreamCommand,
+    "config:error_simulation": ErrorSimulation,
+    "simulate:disconnect": SimulateDisconnect,
+}
+"""Every event by its name; the last two in echo mode only."""

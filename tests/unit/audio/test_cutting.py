@@ -40,7 +40,7 @@ def test_a_cut_lies_in_the_pause_between_two_words() -> None:
 
 def test_a_pause_before_six_tenths_is_not_used() -> None:
     sound = np.concatenate([loud(0.8), silent(0.3), loud(0.6), loud(0.15) // 8, loud(3.0)])
-    assert seconds(cut(sound, 2_000))[0] == pytest.approx(1.775, abs=0.02)
+    assert seconds(cut(sound, 2_000))[0] == pytest.approx(1.8, abs=0.02)
 
 
 def test_of_equally_quiet_places_the_last_is_taken() -> None:
@@ -67,7 +67,7 @@ def test_stereo_is_cut_where_both_sides_are_quiet() -> None:
     sound = np.concatenate([loud(1.3, 2), silent(0.15, 2), loud(4.0, 2)])
     sound[round(1.6 * RATE_HZ) : round(1.8 * RATE_HZ), 0] = 0  # one side only
     fragments = cut(sound, 2_000)
-    assert seconds(fragments)[0] == pytest.approx(1.375, abs=0.02)
+    assert seconds(fragments)[0] == pytest.approx(1.4, abs=0.02)
     assert np.array_equal(np.concatenate(fragments), sound)
 
 
