@@ -49,6 +49,7 @@ class Bar:
 BARS = (
     Bar("everything", ("src/antiphon/",), 90),
     Bar("the conversation", ("src/antiphon/conversation/",), 95),
+    Bar("dubbing", ("src/antiphon/dubbing/",), 95),
     Bar("the wire", ("src/antiphon/wire/",), 95),
     Bar("errors", ("src/antiphon/errors.py",), 95),
 )
