@@ -6,7 +6,7 @@ Doors ask there, and workers that have parts of their work done by others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import TypeVar, assert_never
 
@@ -34,7 +34,7 @@ from antiphon.wire.jobs import (
 
 T = TypeVar("T", bound=PipeEntry)
 
-_BY_CODE: dict[str, type[AntiphonError]] = {
+_BY_CODE: Mapping[str, type[AntiphonError]] = {
     str(kind.default_code): kind
     for kind in (
         errors.ProviderBusy,
@@ -49,6 +49,9 @@ _BY_CODE: dict[str, type[AntiphonError]] = {
         errors.LeaseLost,
         errors.NotFound,
     )
+} | {  # codes of their own that services' refusals have
+    "quota_exceeded": errors.ProviderRejected,
+    "translation_failed": errors.ProviderRejected,
 }
 _BY_TYPE: dict[str, type[AntiphonError]] = {
     "overloaded_error": errors.ProviderBusy,

@@ -440,7 +440,7 @@ class DubbingDoor:
         at_ms = int(self._services.clock.wall() * 1000) + wish.delay_ms
         message = f"The connection ends in {wish.delay_ms} ms."
         link.send("simulate:disconnect:ack", DisconnectAck(status="scheduled", disconnect_at_ms=at_ms, message=message))
-        self._close_after(link, wish.delay_ms / 1000)
+        asyncio.get_running_loop().call_later(wish.delay_ms / 1000, self._hang_up, link.sid)
 
     def _refuse(self, link: DubbingLink, code: str, message: str, **details: Any) -> None:
         self._services.metrics.error("dubbing", "invalid_request_error")

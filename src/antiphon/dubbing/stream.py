@@ -158,6 +158,9 @@ class Stream:
             self._abandon(flight)
 
     def _simulate(self, event: Simulated) -> None:
+        if self.state.init is None:
+            self._not_found("")
+            return
         simulation = event.simulation
         self.state.simulation = simulation.rules if simulation.enabled else ()
         self._send("config:error_simulation:ack", SimulationAck(status="accepted", rules_count=len(simulation.rules)))

@@ -38,7 +38,7 @@ def test_every_setting_says_what_it_does_in_a_sentence(name: str) -> None:
 
 def test_without_configuration_the_packaged_engines_serve_on_this_machine() -> None:
     settings = load_settings()
-    assert (settings.stt, settings.tts) == (("whisper",), ("hibari",))
+    assert (settings.stt, settings.tts) == (("whisper",), ("hibari", "espeak"))
     assert settings.api_keys == ()
     assert settings.offline is False
 

@@ -165,10 +165,15 @@ async def test_sockets_go_to_the_door_of_their_path_and_the_rest_to_rest() -> No
 
         return app
 
-    doors = Doors(door("rest"), {"/v1/realtime": door("realtime")})
-    for kind, path in [("http", "/v1/realtime"), ("websocket", "/v1/realtime/"), ("websocket", "/v1/realtime")]:
+    doors = Doors(door("rest"), {"/v1/realtime": door("realtime")}, {"/socket.io": door("dubbing")})
+    for kind, path in [
+        ("http", "/v1/realtime"),
+        ("websocket", "/v1/realtime/"),
+        ("websocket", "/v1/realtime"),
+        ("http", "/socket.io/"),
+    ]:
         await doors({"type": kind, "path": path}, None, None)
-    assert went == ["rest", "realtime", "realtime"]
+    assert went == ["rest", "realtime", "realtime", "dubbing"]
 
 
 async def test_a_socket_without_a_door_is_refused_with_a_real_answer() -> None:
@@ -178,7 +183,7 @@ async def test_a_socket_without_a_door_is_refused_with_a_real_answer() -> None:
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/v1/telepathy", "extensions": {"websocket.http.response": {}}}
-    await Doors(send, {})(scope, send, send)
+    await Doors(send, {}, {})(scope, send, send)
     assert sent[0]["status"] == 404
     assert b"/v1/telepathy" in sent[1]["body"]
 

@@ -23,6 +23,7 @@ from antiphon.wire.jobs import (
     AnswerDone,
     AudioReady,
     CallReady,
+    FragmentDubbed,
     JobFailed,
     PipeEntry,
     Queue,
@@ -147,6 +148,7 @@ ENTRIES: list[tuple[PipeEntry, inputs.AnyInput | None]] = [
     (SentenceReady("sess_1.job_1", "hi"), None),
     (SentencesDone("sess_1.job_1"), None),
     (TranslationReady("sess_1.job_1", "salut"), None),
+    (FragmentDubbed(job_id="sess_1.job_1", status="success"), None),
 ]
 
 

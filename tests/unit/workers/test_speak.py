@@ -113,7 +113,7 @@ async def test_an_engine_that_changes_its_rate_loses_nothing_between() -> None:
 @pytest.mark.parametrize("text", ["", " \n", "😀 🎉"])
 async def test_what_cannot_be_spoken_is_no_speech_and_no_error(text: str) -> None:
     async with working("speak", Speaker(StubTts()).handle) as bench:
-        assert await bench.do(Speak(text)) == [SpeechDone("job_1")]
+        assert await bench.do(Speak(text)) == [SpeechDone("job_1", "stub")]
 
 
 async def test_the_stub_speaks_a_whole_text() -> None:
@@ -142,7 +142,7 @@ async def test_a_sentence_is_spoken_before_the_next_one_is_known() -> None:
             assert spoken.text == text
             assert await job.next() == SentenceSpoken("job_1")
         await bench.bus.write("sentences", [SentencesDone("job_9")])
-        assert await job.rest() == [SpeechDone("job_1")]
+        assert await job.rest() == [SpeechDone("job_1", "scripted")]
     assert [asked[0] for asked in engine.asked] == ["One.", "Two."]
 
 
@@ -164,7 +164,7 @@ async def test_a_pipe_that_is_dropped_ends_the_speech() -> None:
         await job.next()
         assert await job.next() == SentenceSpoken("job_1")
         await bench.bus.drop("sentences")
-        assert await job.rest() == [SpeechDone("job_1")]
+        assert await job.rest() == [SpeechDone("job_1", "scripted")]
 
 
 async def test_a_text_of_its_own_goes_before_any_pipe() -> None:

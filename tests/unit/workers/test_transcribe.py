@@ -31,7 +31,7 @@ async def test_a_segment_is_told_while_the_engine_still_listens() -> None:
         more.set()
         assert await job.rest() == [
             SegmentReady("job_1", TWO),
-            TranscriptReady("job_1", "one two", "en", 2.0, (ONE, TWO)),
+            TranscriptReady("job_1", "one two", "en", 2.0, (ONE, TWO), "scripted"),
         ]
     assert engine.left == 1
 
