@@ -13,8 +13,8 @@ import httpx
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.conversation.session import Defaults, describe
-from antiphon.doors.auth import Access
 from antiphon.desk import Desk
+from antiphon.doors.auth import Access
 from antiphon.doors.ephemeral import EphemeralSecrets
 from antiphon.doors.rest import build_rest
 from antiphon.doors.server import HttpServer, ServerOptions
