@@ -40,6 +40,8 @@ T = TypeVar("T")
 
 _DECLARED_MS = 100.0
 """A declared length is believed unless the audio is longer or shorter by more."""
+_MOST_PLAIN_BYTES = 3 * 2**20
+"""Longer audio is sent as m4a: aiohttp's clients refuse messages above 4 MiB, and base64 adds a third."""
 _NOT_WORDS = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?")
 """What a recogniser writes for sounds: ``[Music]``, ``(applause)``, ``*laughs*``, sung lines between notes."""
 
@@ -211,7 +213,7 @@ class _Way:
         work = self._work
         if self._rules.fallback == "silence":
             self._encoded = await self._stages.compute(
-                silence, self._target_ms, work.out_format, work.out_rate_hz, work.out_channels
+                silence, self._target_ms, self._out_format, work.out_rate_hz, work.out_channels
             )
         elif (same := _kept_format(work)) is not None:
             self._encoded = Encoded(work.audio, same, work.out_rate_hz, decoded.duration_ms)
@@ -221,8 +223,16 @@ class _Way:
     async def _encode(self, mono: bytes, rate_hz: int) -> Encoded:
         work = self._work
         return await self._stages.compute(
-            encode_fragment, mono, rate_hz, work.out_format, work.out_rate_hz, work.out_channels
+            encode_fragment, mono, rate_hz, self._out_format, work.out_rate_hz, work.out_channels
         )
+
+    @property
+    def _out_format(self) -> str:
+        """The stream's format; m4a where plain samples would be too long for one message."""
+        work = self._work
+        width = {"pcm_s16le": 2, "wav": 2, "pcm_f32le": 4}.get(work.out_format, 0)
+        samples = self._target_ms / 1000 * work.out_rate_hz * work.out_channels
+        return "m4a" if samples * width > _MOST_PLAIN_BYTES else work.out_format
 
     def _left(self, most_s: float) -> float:
         """Return how long the next stage may take. Raises `ProviderTimeout` when the fragment's time is over."""

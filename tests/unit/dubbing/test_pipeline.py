@@ -176,6 +176,15 @@ async def test_m4a_comes_back_as_m4a(stages: Stages) -> None:
     assert done.duration_ms == pytest.approx(2_000, abs=25)
 
 
+async def test_samples_too_many_for_one_message_come_back_as_m4a(stages: Stages) -> None:
+    long = replace(WORK, audio=tone(20.0), duration_ms=20_000, out_rate_hz=48_000, out_channels=2)
+    done = await dub(stages, long)
+    assert (done.format, len(done.audio) < 2**20) == ("m4a", True)
+    stages.heard = ""
+    assert (await dub(stages, long)).format == "m4a"
+    assert (await dub(stages, replace(long, out_channels=1))).format == "pcm_s16le"
+
+
 async def test_the_audio_itself_says_how_long_it_is(stages: Stages) -> None:
     done = await dub(stages, replace(WORK, duration_ms=5_000))
     assert (done.duration_ms, done.metadata.original_duration_ms) == (2_000, 2_000)
