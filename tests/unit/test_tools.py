@@ -40,6 +40,7 @@ def test_the_conversation_the_wire_and_the_errors_have_the_higher_bar() -> None:
     assert {bar.name: bar.percent for bar in BARS} == {
         "everything": 90,
         "the conversation": 95,
+        "dubbing": 95,
         "the wire": 95,
         "errors": 95,
     }

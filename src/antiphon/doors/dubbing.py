@@ -114,7 +114,7 @@ class DubbingDoor:
         self._expiries: dict[Key, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         services.places.on_taken = self._taken
-        services.dubbing_metrics.watch_sessions(self._count_sessions)
+        services.dubbing_metrics.watch(lambda: len(self._links), self._count_streams)
         self._draining = False
         self._observe = services.metrics.message_observer("dubbing")
         self._server = socketio.AsyncServer(
@@ -159,7 +159,7 @@ class DubbingDoor:
             self._drop(key)
         await asyncio.gather(*self._tasks)
 
-    def _count_sessions(self) -> int:
+    def _count_streams(self) -> int:
         return sum(home.listener is not None for home in self._homes.values())
 
     # -- connections -------------------------------------------------------------------------------------------------
@@ -194,16 +194,16 @@ class DubbingDoor:
         """Let a worker in. Raises `ConnectionRefusedError`."""
         if sid in self._links:  # an event of the client's that is called like this
             return
-        if self._draining or len(self._links) >= self._options.max_connections:
-            raise _refused("RATE_LIMIT", "The server takes no more connections at the moment.")
-        identity = self._identify(environ["asgi.scope"], auth)
-        same = sum(link.identity.key_id == identity.key_id for link in self._links.values())
-        if not self._services.access.is_open and same >= self._options.connections_per_key:
-            raise _refused("RATE_LIMIT", f"This key has {same} connections already.")
+        try:
+            identity = self._admit(environ["asgi.scope"], auth)
+        except ConnectionRefusedError:
+            self._services.dubbing_metrics.connected(accepted=False)
+            raise
         link = self._links[sid] = DubbingLink(sid, identity, self._new_home(identity), self._emit, self._completed)
         link.home.listen(link)
         self._touch(link)
         self._services.metrics.connections("dubbing", 1)
+        self._services.dubbing_metrics.connected(accepted=True)
         _log.info(
             "worker connected",
             sid=sid,
@@ -211,6 +211,16 @@ class DubbingDoor:
             stream_id=environ.get("HTTP_X_STREAM_ID", f"stream-{sid[:8]}"),
             worker_id=environ.get("HTTP_X_WORKER_ID", f"worker-{sid[:8]}"),
         )
+
+    def _admit(self, scope: Any, auth: Any) -> Identity:
+        """Return who comes. Raises `ConnectionRefusedError` for who may not, and where there is no room."""
+        if self._draining or len(self._links) >= self._options.max_connections:
+            raise _refused("RATE_LIMIT", "The server takes no more connections at the moment.")
+        identity = self._identify(scope, auth)
+        same = sum(link.identity.key_id == identity.key_id for link in self._links.values())
+        if not self._services.access.is_open and same >= self._options.connections_per_key:
+            raise _refused("RATE_LIMIT", f"This key has {same} connections already.")
+        return identity
 
     def _identify(self, scope: Any, auth: Any) -> Identity:
         credentials = Credentials.of_scope(scope)
@@ -444,7 +454,7 @@ class DubbingDoor:
 
     def _refuse(self, link: DubbingLink, code: str, message: str, **details: Any) -> None:
         self._services.metrics.error("dubbing", "invalid_request_error")
-        link.send("error", error_event(code, message, ids.new_id("err"), link.home.machine.stream_id, **details))
+        link.home.refuse(error_event(code, message, ids.new_id("err"), link.home.machine.stream_id, **details))
 
 
 def _job_of(start: effects.Start, until_s: float, config: StreamConfig, profile: VoiceProfile) -> Dub:

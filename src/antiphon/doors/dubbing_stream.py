@@ -23,7 +23,7 @@ from antiphon.errors import AntiphonError
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import OTHER
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
-from antiphon.wire.dubbing_server import DubbedAudio, FragmentProcessed
+from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
 from antiphon.wire.jobs import Dub, FragmentDubbed
 
 _GRACE_S = 0.2
@@ -101,7 +101,9 @@ class StreamHome:
         for effect in self._machine.receive(event, self._services.clock.now()):
             self._carry_out(effect)
         if self._machine.stream_id:
-            self._services.metrics.in_flight(self._machine.stream_id, self._machine.in_flight)
+            flights = self._machine.state.flights.values()
+            waiting = sum(one.result is None for one in flights)
+            self._services.metrics.in_flight(self._machine.stream_id, len(flights), waiting)
             key = (self._services.tenant, self._machine.stream_id)
             self._services.places.note(key, self._machine.state.expected)
         self._set_timer()
@@ -127,7 +129,13 @@ class StreamHome:
                 if self._listener is not None:
                     self._listener.complete()
 
+    def refuse(self, error: DubbingError) -> None:
+        """Send an error that the machine does not know of."""
+        self._send("error", error)
+
     def _send(self, name: str, payload: Struct) -> None:
+        if isinstance(payload, DubbingError):
+            self._services.metrics.refused(self._machine.stream_id, payload.code)
         if self._listener is not None:
             self._listener.send(name, payload)
 

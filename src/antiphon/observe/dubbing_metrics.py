@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SLOW = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_MS = (10, 25, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000)
 _QUICK = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
@@ -39,6 +40,26 @@ class DubbingMetrics:
             ["stream_id", "stage", "error_code"],
             registry=registry,
         )
+        self._connections = Counter(
+            "ws_connections", "Workers that were let in, or refused.", ["status"], registry=registry
+        )
+        self._open = Gauge("ws_active_connections", "Workers that are connected.", registry=registry)
+        self._streams = Gauge("ws_active_streams", "Streams with a connection.", registry=registry)
+        self._depth = Gauge("ws_queue_depth", "Fragments that wait or are worked on.", ["stream_id"], registry=registry)
+        self._processed = Counter(
+            "ws_fragments_processed", "Results delivered.", ["stream_id", "status"], registry=registry
+        )
+        self._refused = Counter("ws_errors", "Error events sent.", ["error_code", "stream_id"], registry=registry)
+        self._stage_ms = Histogram(
+            "ws_fragment_processing_ms", "Milliseconds of a stage.", ["stage"], registry=registry, buckets=_MS
+        )
+        self._wait_ms = Histogram(
+            "ws_queue_wait_time_ms",
+            "Milliseconds of a fragment outside all stages.",
+            ["stream_id"],
+            registry=registry,
+            buckets=_MS,
+        )
         for name, text in (
             ("sts_gpu_utilization_percent", "Share of the GPU at work; 0 without one."),
             ("sts_gpu_memory_used_bytes", "Memory of the GPU in use; 0 without one."),
@@ -48,22 +69,40 @@ class DubbingMetrics:
     def delivered(self, stream_id: str, status: str, seconds: float, stages_ms: Mapping[str, int]) -> None:
         """A result was delivered for the first time; ``stages_ms`` has the stages that it has come to."""
         self._processing.labels(status, stream_id).observe(seconds)
+        self._processed.labels(stream_id, status).inc()
         for stage, spent_ms in stages_ms.items():
             self._stages[stage].observe(spent_ms / 1000)
+            self._stage_ms.labels(stage).observe(spent_ms)
+        self._wait_ms.labels(stream_id).observe(max(0.0, seconds * 1000 - sum(stages_ms.values())))
 
     def failed(self, stream_id: str, stage: str, error_code: str) -> None:
         """A fragment failed."""
         self._errors.labels(stream_id, stage, error_code).inc()
 
-    def in_flight(self, stream_id: str, fragments: int) -> None:
-        """So many fragments of a stream are under way."""
-        self._in_flight.labels(stream_id).set(fragments)
+    def refused(self, stream_id: str, error_code: str) -> None:
+        """An error event was sent."""
+        self._refused.labels(error_code, stream_id).inc()
 
-    def watch_sessions(self, count: Callable[[], int]) -> None:
-        """Ask for the number of streams with a connection whenever the metrics are read."""
-        self._sessions.set_function(count)
+    def connected(self, *, accepted: bool) -> None:
+        """A worker was let in, or refused."""
+        self._connections.labels("accepted" if accepted else "refused").inc()
+
+    def in_flight(self, stream_id: str, fragments: int, waiting: int) -> None:
+        """So many fragments of a stream are under way; ``waiting`` of them have no result yet."""
+        self._in_flight.labels(stream_id).set(fragments)
+        self._depth.labels(stream_id).set(waiting)
+
+    def watch(self, connections: Callable[[], int], streams: Callable[[], int]) -> None:
+        """Ask for the number of connections, and of streams that have one, whenever the metrics are read."""
+        self._open.set_function(connections)
+        for gauge in (self._sessions, self._streams):
+            gauge.set_function(streams)
 
     def forget(self, stream_id: str) -> None:
         """The stream is over: drop its series."""
-        for metric in (self._processing, self._in_flight, self._errors):
+        by_stream = (
+            *(self._processing, self._in_flight, self._errors),
+            *(self._depth, self._processed, self._refused, self._wait_ms),
+        )
+        for metric in by_stream:
             metric.remove_by_labels({"stream_id": stream_id})

@@ -76,6 +76,7 @@ async def test_a_fragment_is_a_folder_of_metadata_texts_and_audio(tmp_path: Path
         "stage_timings": {"asr_ms": 400, "translation_ms": 30, "tts_ms": 300},
         "timestamp": 1_700_000_000_123,
         "asset_lineage": {"transcript_asset_id": "transcript-f1", "audio_asset_id": "audio-dubbed-f1"},
+        "assets": [],
     }
 
 
