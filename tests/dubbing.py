@@ -98,6 +98,11 @@ class Worker:
         """Leave."""
         await self._sio.disconnect()
 
+    async def release(self) -> None:
+        """Let go of what the client keeps of a connection that came to nothing."""
+        if self._sio.eio.http is not None:
+            await self._sio.eio.http.close()
+
     async def vanish(self) -> None:
         """Lose the connection without a word."""
         self._sio.eio.ws._response.connection.transport.abort()
@@ -245,6 +250,7 @@ async def refusal(url: str, **options: Any) -> Any:
     one = Worker()
     with pytest.raises(socketio.exceptions.ConnectionError):
         await one.connect(url, **options)
+    await one.release()
     return one.refused
 
 

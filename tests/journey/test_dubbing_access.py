@@ -35,7 +35,7 @@ def assert_refused(told: Any, code: str, severity: str) -> None:
     assert (told["data"]["code"], told["data"]["severity"]) == (code, severity)
 
 
-# -- keys ------------------------------------------------------------------------------------------------------------
+# -- keys ----------------------------------------------------------------------
 @pytest.mark.parametrize(
     "options",
     [
@@ -101,7 +101,7 @@ async def test_dubbing_may_be_open_where_other_doors_ask_for_a_key(
         assert (await one.result())["status"] == "success"
 
 
-# -- pages of strangers ------------------------------------------------------------------------------------------------
+# -- pages of strangers ----------------------------------------------------------------------
 async def test_an_open_server_serves_no_page_of_a_stranger(tmp_path: Path) -> None:
     allowed = "https://studio.example"
     async with dubbing(tmp_path, allowed_origins=(allowed,)) as door:
@@ -123,7 +123,7 @@ async def test_an_open_server_answers_to_no_name_but_its_own(tmp_path: Path) -> 
         refused.value.close()
 
 
-# -- how many ----------------------------------------------------------------------------------------------------------
+# -- how many ----------------------------------------------------------------------
 async def test_one_more_connection_than_the_most_is_refused_until_one_leaves(tmp_path: Path) -> None:
     async with dubbing(tmp_path, dubbing_max_connections=2) as door, worker(door.url) as first:
         async with worker(door.url):
@@ -156,20 +156,19 @@ async def test_a_stream_has_so_many_fragments_a_minute_where_keys_are_asked_for(
         assert (await one.end())["total_fragments"] == 3
 
 
-# -- how long ------------------------------------------------------------------------------------------------------------
+# -- how long ----------------------------------------------------------------------
 async def test_a_connection_without_a_stream_that_says_nothing_is_closed(tmp_path: Path) -> None:
     idle_s = 0.3
-    async with dubbing(tmp_path, dubbing_idle_s=idle_s) as door:
-        async with worker(door.url) as busy, worker(door.url) as idle:
-            await busy.begin()
-            begin = time.monotonic()
-            await idle.init({"format": "mp3"})
-            await idle.error("INVALID_CONFIG")
-            await idle.ended()
-            assert idle_s * 0.9 <= time.monotonic() - begin < idle_s + 2
-            assert not busy.gone.is_set(), "who has a stream may be silent"
-            await busy.offer(0)
-            await busy.result()
+    async with dubbing(tmp_path, dubbing_idle_s=idle_s) as door, worker(door.url) as busy, worker(door.url) as idle:
+        await busy.begin()
+        begin = time.monotonic()
+        await idle.init({"format": "mp3"})
+        await idle.error("INVALID_CONFIG")
+        await idle.ended()
+        assert idle_s * 0.9 <= time.monotonic() - begin < idle_s + 2
+        assert not busy.gone.is_set(), "who has a stream may be silent"
+        await busy.offer(0)
+        await busy.result()
 
 
 async def test_who_speaks_no_socket_io_after_the_upgrade_is_counted_nowhere(tmp_path: Path) -> None:

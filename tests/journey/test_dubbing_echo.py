@@ -172,7 +172,6 @@ async def test_rules_of_a_wrong_shape_are_rejected_and_those_before_stay(door: D
         assert await outcome(one, 0) == "TIMEOUT"
 
 
-@pytest.mark.xfail(strict=True, reason="rules are accepted before stream:init, which then forgets them")
 async def test_without_a_stream_there_is_nothing_to_simulate(door: Door) -> None:
     async with worker(door.url) as one:
         await one.emit("config:error_simulation", {"enabled": True, "rules": [rule("nth_fragment", 1)]})
@@ -193,7 +192,6 @@ async def test_the_connection_ends_when_it_was_wished(door: Door, begins: bool) 
         assert DELAY_MS / 1000 * 0.9 <= time.time() - wall < 2
 
 
-@pytest.mark.xfail(strict=True, reason="stream:init calls the wished end off")
 async def test_a_wished_end_is_not_put_off_by_what_the_worker_does_meanwhile(door: Door) -> None:
     async with worker(door.url) as one:
         await one.emit("simulate:disconnect", {"delay_ms": DELAY_MS})

@@ -155,7 +155,6 @@ async def test_a_translation_that_fails_names_its_stage_and_whether_it_may_be_tr
         assert (await one.result())["translated_text"] == "hola"
 
 
-@pytest.mark.xfail(strict=True, reason="what a service calls its quota is lost between the worker and the door")
 async def test_a_quota_that_is_used_up_is_no_fault_of_the_text(tmp_path: Path) -> None:
     engine = ScriptedTranslation([ProviderRejected("used up", code="quota_exceeded")])
     async with dubbing(tmp_path, {"translation": engine}) as door:

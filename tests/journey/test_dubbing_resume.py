@@ -140,7 +140,7 @@ async def test_when_the_window_has_passed_the_stream_is_forgotten(tmp_path: Path
             assert (await after.next("error"))["details"] == {"expected": 0, "received": 1}
 
 
-# -- two connections, one stream -----------------------------------------------------------------------------------------
+# -- two connections, one stream ----------------------------------------------------------------------
 async def test_the_second_connection_takes_the_stream_over(door: Door) -> None:
     async with worker(door.url) as first, worker(door.url, stream_id=first.stream_id) as second:
         ready = await first.begin()
@@ -170,7 +170,7 @@ async def test_a_stream_is_taken_over_with_what_is_in_flight(door: Door) -> None
         assert not second.of("error")
 
 
-# -- a second init on one connection -------------------------------------------------------------------------------------
+# -- a second init on one connection ----------------------------------------------------------------------
 async def test_a_second_init_replaces_the_session_when_nothing_is_in_flight(door: Door) -> None:
     async with worker(door.url) as one:
         first = await one.begin()
@@ -214,7 +214,7 @@ async def test_a_connection_may_turn_to_another_stream_and_back(door: Door) -> N
         assert (await one.result())["sequence_number"] == 1, "where it was"
 
 
-# -- connections that die silently -----------------------------------------------------------------------------------------
+# -- connections that die silently ----------------------------------------------------------------------
 async def test_a_worker_that_answers_no_ping_is_gone_and_its_stream_can_be_taken_up(tmp_path: Path) -> None:
     async with dubbing(tmp_path, dubbing_ping_interval_s=0.1, dubbing_ping_timeout_s=0.2) as door:
         mute = Worker()
