@@ -31,7 +31,7 @@ from antiphon.dubbing.hints import initial_prompt
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, error_event, parse_init
 from antiphon.dubbing.voices import VoiceProfile
-from antiphon.errors import AntiphonError, Forbidden, InvalidRequest, ProviderUnavailable
+from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, ProviderUnavailable
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.artifacts import Artifact, Artifacts
@@ -49,6 +49,12 @@ from antiphon.wire.jobs import Dub
 PATH = "/socket.io"
 MAX_MESSAGE_BYTES = 50 * 2**20
 _DRAIN_STEP_S = 0.02
+_FAREWELL_S = 1.0
+"""How long a client that was told to go may take."""
+_GREETING_S = 10.0
+"""How long a WebSocket may say nothing before it is a worker's."""
+_TRANSPORTS = 4
+"""Transports for each connection that is allowed: those that are no worker's yet, or no longer."""
 _MOST_KEPT = 100
 """Streams without a connection: of more, the one that lost its own first is forgotten."""
 
@@ -115,6 +121,8 @@ class DubbingDoor:
         self._tasks: set[asyncio.Task[None]] = set()
         services.places.on_taken = self._taken
         services.dubbing_metrics.watch(lambda: len(self._links), self._count_streams)
+        self._greetings: dict[int, asyncio.TimerHandle] = {}
+        self._needs_key = options.needs_key and not services.access.is_open
         self._draining = False
         self._observe = services.metrics.message_observer("dubbing")
         self._server = socketio.AsyncServer(
@@ -122,6 +130,7 @@ class DubbingDoor:
             async_handlers=False,  # events of a connection in their order, and none while one waits
             cors_allowed_origins=[],  # pages of strangers are refused by `Access`, as at every door
             json=dubbing_json,
+            serializer=dubbing_json.TextPacket,
             logger=False,
             engineio_logger=False,
             ping_interval=options.ping_interval_s,
@@ -137,11 +146,38 @@ class DubbingDoor:
         try:
             if self._services.access.is_open:
                 self._services.access.admit(Credentials.of_scope(scope))
+            is_new = b"sid=" not in scope.get("query_string", b"")
+            if is_new and len(self._server.eio.sockets) >= _TRANSPORTS * self._options.max_connections:
+                raise Overloaded("The server takes no more connections at the moment.")
         except AntiphonError as error:
             self._services.metrics.error("dubbing", error.type)
             await _refuse(scope, send, error)
             return
-        await self._app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await self._serve(scope, receive, send, is_new=is_new)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any, *, is_new: bool) -> None:
+        """Serve one WebSocket: a new one must become a worker's soon, and takes its worker with it."""
+        raw = socket_of(scope)
+        if raw is not None and is_new:
+            self._greetings[id(scope)] = asyncio.get_running_loop().call_later(_GREETING_S, raw.abort)
+        try:
+            await self._app(scope, receive, send)
+        except ValueError as error:  # a packet of no known kind
+            _log.info("a connection is cut off", reason=str(error))
+            if raw is not None:
+                raw.abort()
+        finally:
+            self._greeted(scope)
+            for link in [one for one in self._links.values() if one.scope is scope]:
+                await self._server.disconnect(link.sid)
+
+    def _greeted(self, scope: Any) -> None:
+        greeting = self._greetings.pop(id(scope), None)
+        if greeting is not None:
+            greeting.cancel()
 
     async def drain(self, deadline_s: float) -> None:
         """Take no fragments any more; let each connection go when its fragments are delivered, or at the deadline."""
@@ -199,8 +235,11 @@ class DubbingDoor:
         except ConnectionRefusedError:
             self._services.dubbing_metrics.connected(accepted=False)
             raise
-        link = self._links[sid] = DubbingLink(sid, identity, self._new_home(identity), self._emit, self._completed)
-        link.home.listen(link)
+        scope = environ["asgi.scope"]
+        self._greeted(scope)
+        home = self._new_home(identity)
+        link = self._links[sid] = DubbingLink(sid, scope, identity, home, self._emit, self._completed)
+        home.listen(link)
         self._touch(link)
         self._services.metrics.connections("dubbing", 1)
         self._services.dubbing_metrics.connected(accepted=True)
@@ -218,7 +257,7 @@ class DubbingDoor:
             raise _refused("RATE_LIMIT", "The server takes no more connections at the moment.")
         identity = self._identify(scope, auth)
         same = sum(link.identity.key_id == identity.key_id for link in self._links.values())
-        if not self._services.access.is_open and same >= self._options.connections_per_key:
+        if self._needs_key and same >= self._options.connections_per_key:
             raise _refused("RATE_LIMIT", f"This key has {same} connections already.")
         return identity
 
@@ -228,7 +267,7 @@ class DubbingDoor:
         if isinstance(token, str) and token:
             credentials = replace(credentials, key=token)
         try:
-            if not self._options.needs_key:
+            if not self._needs_key and not self._services.access.is_open:
                 return Identity(TENANT, "open")
             identity = self._services.access.admit(credentials)
             if identity.is_ephemeral:
@@ -312,11 +351,7 @@ class DubbingDoor:
                 await socket.queue.join()
         except TimeoutError:
             _log.warning("worker does not read", sid=sid)
-            environ = self._server.get_environ(sid)
-            raw = socket_of(environ["asgi.scope"]) if environ else None
-            if raw is not None:
-                raw.abort()
-            await self._server.disconnect(sid)
+            self._hang_up(sid)
 
     def _touch(self, link: DubbingLink) -> None:
         """Begin to count anew until an idle connection is closed."""
@@ -332,7 +367,16 @@ class DubbingDoor:
         link.closes = asyncio.get_running_loop().call_later(wait_s, self._hang_up, link.sid)
 
     def _hang_up(self, sid: str) -> None:
-        self._server.start_background_task(self._server.disconnect, sid)
+        """End a connection, if need be without its consent."""
+        self._aside(self._end(sid))
+
+    async def _end(self, sid: str) -> None:
+        environ = self._server.get_environ(sid)
+        raw = socket_of(environ["asgi.scope"]) if environ else None
+        await self._server.disconnect(sid)
+        if raw is not None:
+            await asyncio.sleep(_FAREWELL_S)
+            raw.abort()
 
     # -- events ------------------------------------------------------------------------------------------------------
     async def _begin(self, sid: str, *payloads: Any) -> None:
@@ -349,6 +393,9 @@ class DubbingDoor:
         if key not in self._homes:
             try:
                 expected = await self._services.places.take(key)
+            except Fenced:  # it begins at another gateway at the same time
+                self._hang_up(sid)
+                return
             except ProviderUnavailable as error:  # the stream begins, and cannot be taken up elsewhere
                 _log.warning("a stream could not be claimed", stream_id=init.stream_id, error=str(error))
         if sid in self._links:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from msgspec import Struct
 
@@ -21,6 +22,7 @@ class DubbingLink:
     def __init__(
         self,
         sid: str,
+        scope: Any,
         identity: Identity,
         home: StreamHome,
         emit: Callable[[str, str, Struct], Awaitable[None]],
@@ -28,6 +30,8 @@ class DubbingLink:
     ) -> None:
         """``home`` is a stream that has not begun; ``emit`` returns when the event has left the process."""
         self.sid = sid
+        self.scope = scope
+        """Of the request that it began with."""
         self.identity = identity
         self.home = home
         self.closes: asyncio.TimerHandle | None = None
@@ -63,7 +67,8 @@ class DubbingLink:
     async def _send_all(self) -> None:
         while self._unsent:
             await self._emit(self.sid, *self._unsent[0])
-            self._unsent.popleft()
+            if self._unsent:  # it may have ended meanwhile
+                self._unsent.popleft()
             if len(self._unsent) <= _MOST_UNSENT:
                 self._has_room.set()
         self._sender = None

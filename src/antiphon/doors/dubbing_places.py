@@ -45,7 +45,10 @@ class Places:
         """Called when a stream was taken up at another gateway."""
 
     async def take(self, key: Key) -> int | None:
-        """Become the gateway of a stream; returns the number it delivers next, None where nothing is known of it."""
+        """Become the gateway of a stream; returns the number it delivers next, None where nothing is known of it.
+
+        Raises `Fenced` when another gateway was quicker, and `ProviderUnavailable`.
+        """
         sessions, (tenant, stream_id) = self._sessions, key
         if sessions is None:
             return None
@@ -55,8 +58,9 @@ class Places:
             expected = msgspec.msgpack.decode(saved.snapshot, type=_Saved).expected
         except NotFound:
             record, expected = await sessions.claim(tenant, name, self._gateway_id), None
-        self._places[key] = place = _Place(record, expected or 0)
+        place = _Place(record, expected or 0)
         await sessions.save(record, _change(place))
+        self._places[key] = place
         return expected
 
     def note(self, key: Key, expected: int) -> None:
@@ -96,14 +100,30 @@ class Places:
                 written = place.expected
                 await self._sessions.save(place.record, _change(place))
         except Fenced:
-            self._lose(key)
+            await self._fenced(key, place)
         except ProviderUnavailable as error:
             _log.warning("a stream could not be saved", stream_id=key[1], error=str(error))
         finally:
             place.saving = None
 
-    def _lose(self, key: Key) -> None:
-        if self._places.pop(key, None) is not None:
+    async def _fenced(self, key: Key, place: _Place) -> None:
+        """Leave a stream to whoever has it now; one that Redis has forgotten is claimed again."""
+        assert self._sessions is not None  # noqa: S101 - narrows the type: places are only where something is shared
+        record = place.record
+        try:
+            if await self._sessions.find(record.tenant, record.session_id) is not None:
+                self._lose(key, place)
+            elif self._places.get(key) is place:
+                place.record = await self._sessions.claim(record.tenant, record.session_id, self._gateway_id)
+                await self._sessions.save(place.record, _change(place))
+        except Fenced:
+            self._lose(key, place)
+        except ProviderUnavailable as error:
+            _log.warning("a stream could not be claimed again", stream_id=key[1], error=str(error))
+
+    def _lose(self, key: Key, place: _Place) -> None:
+        if self._places.get(key) is place:
+            del self._places[key]
             self.on_taken(key)
 
     async def _keep_alive(self, sessions: Sessions) -> None:
@@ -113,7 +133,7 @@ class Places:
                 try:
                     await sessions.heartbeat(place.record)
                 except Fenced:
-                    self._lose(key)
+                    await self._fenced(key, place)
                 except ProviderUnavailable as error:
                     _log.warning("no sign of life could be given", stream_id=key[1], error=str(error))
 
@@ -122,7 +142,7 @@ class Places:
             for key, place in list(self._places.items()):
                 is_this = (place.record.tenant, place.record.session_id) == (taken.tenant, taken.session_id)
                 if is_this and place.record.epoch < taken.epoch:
-                    self._lose(key)
+                    self._lose(key, place)
 
     async def _clear_up(self, sessions: Sessions) -> None:
         while True:

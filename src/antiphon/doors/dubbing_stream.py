@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -90,6 +91,8 @@ class StreamHome:
     def listen(self, listener: Listener | None) -> None:
         """Give the stream a connection, or take it away."""
         self._listener = listener
+        if listener is None:  # what nobody waits for is kept without its original, which may be 10 MiB
+            self._begun = {job_id: dataclasses.replace(one, audio=b"") for job_id, one in self._begun.items()}
 
     def begin(self, event: inputs.Begun, job_of: JobOf) -> None:
         """Begin the stream, or take it up."""
@@ -236,7 +239,9 @@ def _artifact(begun: effects.Start, made: FragmentDubbed | None, result: Fragmen
         transcript=None if result.transcript is UNSET else result.transcript,
         translation=None if result.translated_text is UNSET else result.translated_text,
         dubbed_audio=ArtifactAudio(made.audio, made.format, made.rate_hz, made.channels) if made else None,
-        original_audio=ArtifactAudio(begun.audio, came.format, came.sample_rate_hz, came.channels),
+        original_audio=ArtifactAudio(begun.audio, came.format, came.sample_rate_hz, came.channels)
+        if begun.audio
+        else None,
     )
 
 

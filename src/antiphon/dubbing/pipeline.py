@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 _DECLARED_MS = 100.0
 """A declared length is believed unless the audio is longer or shorter by more."""
-_MOST_PLAIN_BYTES = 3 * 2**20
+MOST_PLAIN_BYTES = 3 * 2**20
 """Longer audio is sent as m4a: aiohttp's clients refuse messages above 4 MiB, and base64 adds a third."""
 _NOT_WORDS = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?")
 """What a recogniser writes for sounds: ``[Music]``, ``(applause)``, ``*laughs*``, sung lines between notes."""
@@ -232,7 +232,7 @@ class _Way:
         work = self._work
         width = {"pcm_s16le": 2, "wav": 2, "pcm_f32le": 4}.get(work.out_format, 0)
         samples = self._target_ms / 1000 * work.out_rate_hz * work.out_channels
-        return "m4a" if samples * width > _MOST_PLAIN_BYTES else work.out_format
+        return "m4a" if samples * width > MOST_PLAIN_BYTES else work.out_format
 
     def _left(self, most_s: float) -> float:
         """Return how long the next stage may take. Raises `ProviderTimeout` when the fragment's time is over."""
@@ -361,6 +361,8 @@ def _without_audio(asset: Asset) -> dict[str, Any]:
 
 def _kept_format(work: Dub) -> EncodedFormat | None:
     """Return the format in which a fragment can go back as it came; None where it has to be made anew."""
+    if len(work.audio) > MOST_PLAIN_BYTES:
+        return None
     is_same = work.format == work.out_format == "m4a" or (work.format, work.rate_hz, work.channels) == (
         work.out_format,
         work.out_rate_hz,

@@ -59,7 +59,8 @@ class Remembered(Struct):
     """A result that was delivered, or would have been if the worker had been there."""
 
     result: FragmentProcessed
-    session_id: str
+    counted_in: str
+    """The session whose statistics it is in; empty where it was not delivered."""
     job_id: str
     """Where its audio lies."""
     audio_bytes: int

@@ -120,6 +120,8 @@ class Stream:
         state.base_open = state.phase in ("ready", "paused") or event.expected is not None
         if state.phase not in ("ready", "paused"):
             state.expected = event.expected or 0
+        if state.init is not None and state.init.config != event.init.config:
+            self._disown()
         state.init, state.session_id, state.phase = event.init, event.session_id, "ready"
         state.tally, state.severity, state.accepted, state.simulation = Tally(), "low", 0, ()
         server = ServerCapabilities()
@@ -133,6 +135,13 @@ class Stream:
                 server_capabilities=server if self._rules.capabilities == "both" else UNSET,
             ),
         )
+
+    def _disown(self) -> None:
+        """Forget what was made for another configuration."""
+        for orphan in list(self.state.orphans.values()):
+            self._abandon(orphan)
+        for fragment_id in list(self.state.memory):
+            self._forget(fragment_id)
 
     def _command(self, command: StreamCommand, moves: dict[Phase, Phase]) -> None:
         """Change the phase where the stream is in one that allows it; elsewhere nothing happens."""
@@ -149,7 +158,7 @@ class Stream:
         state = self.state
         for flight in state.flights.values():
             if flight.result is not None:
-                self._remember(flight, flight.result)
+                self._remember(flight, flight.result, counted_in="")
             else:
                 state.orphans[flight.fragment_id] = flight
         state.flights, state.gap_since = {}, None
@@ -269,7 +278,7 @@ class Stream:
             fragment_id=fragment.fragment_id,
             sequence=number,
             job_id=f"{state.seed}{state.counter}" if under_way is None else under_way.job_id,
-            since=self._now,
+            since=self._now if under_way is None else under_way.since,
             due=self._now + self._timeout_s + _GRACE_S,
             audio_ms=fragment.audio.duration_ms,
             is_retry=number < state.expected,
@@ -277,10 +286,11 @@ class Stream:
         if known is None:
             return flight
         if flight.is_retry:
-            flight.counted_as = known.result if known.session_id == state.session_id else None
+            flight.counted_as = known.result if known.counted_in == state.session_id else None
         elif not _may_be_retried(known.result):
             flight.job_id, flight.audio_bytes = known.job_id, known.audio_bytes
             flight.result = _renumbered(known.result, fragment)
+            del state.memory[fragment.fragment_id]  # it is remembered again when it is delivered
         return flight
 
     def _start(self, flight: Flight, fragment: FragmentData, audio: bytes) -> None:
@@ -290,7 +300,8 @@ class Stream:
             if begins_ms is None:
                 before = [one.audio_ms for one in self.state.flights.values() if one.sequence < flight.sequence]
                 begins_ms = self.state.tally.audio_ms + sum(before)
-            self._effects.append(Start(flight.job_id, fragment, audio, begins_ms, self._timeout_s))
+            slim = replace(fragment, audio=replace(fragment.audio, data_base64=""), metadata=None)
+            self._effects.append(Start(flight.job_id, slim, audio, begins_ms, self._timeout_s))
             return
         error = ProcessingError(
             stage=rule.stage, code=rule.error_code, message=rule.error_message, retryable=rule.retryable
@@ -354,7 +365,7 @@ class Stream:
 
     def _finish(self, flight: Flight, result: FragmentProcessed) -> None:
         if self.state.orphans.pop(flight.fragment_id, None) is not None:
-            self._remember(flight, result)
+            self._remember(flight, result, counted_in="")
         else:
             flight.result = result
 
@@ -435,17 +446,15 @@ class Stream:
         del state.flights[flight.fragment_id]
         audio = flight.job_id if flight.audio_bytes else ""
         self._effects.append(Deliver(result, audio, again=flight.is_retry))
-        self._remember(flight, result)
+        self._remember(flight, result, counted_in=state.session_id)
         self._tell_severity()
 
-    def _remember(self, flight: Flight, result: FragmentProcessed) -> None:
+    def _remember(self, flight: Flight, result: FragmentProcessed, *, counted_in: str) -> None:
         memory, rules = self.state.memory, self._rules
         before = memory.pop(flight.fragment_id, None)
         if before is not None and before.job_id != flight.job_id:
             self._effects.append(Forget(before.job_id))
-        memory[flight.fragment_id] = Remembered(
-            result, self.state.session_id, flight.job_id, flight.audio_bytes, self._now
-        )
+        memory[flight.fragment_id] = Remembered(result, counted_in, flight.job_id, flight.audio_bytes, self._now)
         while len(memory) > rules.keep_results or sum(one.audio_bytes for one in memory.values()) > rules.keep_bytes:
             self._forget(next(iter(memory)))
 

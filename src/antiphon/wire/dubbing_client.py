@@ -129,7 +129,8 @@ class SimulateDisconnect(Struct, frozen=True, kw_only=True):
 def parse(payload: object, kind: type[T]) -> T:
     """Return a payload as the struct it should be. Raises `InvalidRequest`, which names the field."""
     if not isinstance(payload, dict):
-        raise InvalidRequest(f"The payload must be an object, not {type(payload).__name__}.", param=None)
+        kind_of = type(payload).__name__
+        raise InvalidRequest(f"The payload must be an object of at most 10,000 values, not {kind_of}.", param=None)
     try:
         return msgspec.convert(payload, kind)
     except (msgspec.ValidationError, RecursionError) as error:

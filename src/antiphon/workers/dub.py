@@ -9,10 +9,10 @@ from typing import ParamSpec, TypeVar
 
 from antiphon.clock import Clock
 from antiphon.desk import Desk
-from antiphon.dubbing.pipeline import Pipeline, PipelineRules
+from antiphon.dubbing.pipeline import MOST_PLAIN_BYTES, Pipeline, PipelineRules
 from antiphon.entities.speech import Pcm, Transcript
 from antiphon.ports.bus import Bus
-from antiphon.wire.dubbing_server import FragmentMetadata
+from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError
 from antiphon.wire.jobs import (
     AudioReady,
     Dub,
@@ -59,6 +59,11 @@ class EchoDubber:
         del bus
         work = work_of(job, Dub)
         await asyncio.sleep(self._delay_s)
+        if len(work.audio) > MOST_PLAIN_BYTES:
+            message = "Echo mode returns at most 3 MiB: many clients take no longer message."
+            error = ProcessingError(stage="asr", code="FRAGMENT_TOO_LARGE", message=message, retryable=False)
+            await emit([FragmentDubbed(job_id=job.id, status="failed", error=error)])
+            return
         model = "echo-mock"
         echo = FragmentDubbed(
             job_id=job.id,

@@ -12,6 +12,7 @@ from antiphon.dubbing.inputs import Done, Ended, Paused, Simulated
 from antiphon.dubbing.state import Rules
 from antiphon.wire.dubbing_client import MAX_AUDIO_BASE64, ErrorSimulation, SimulationRule, StreamCommand
 from tests.unit.dubbing.stages import (
+    CONFIG,
     WALL_MS,
     Stage,
     cancelled,
@@ -448,6 +449,62 @@ def test_a_retry_in_a_later_session_counts_there() -> None:
     stage.end()
     (complete,) = sent(stage.effects, "stream:complete")
     assert (complete.total_fragments, complete.success_count, complete.failed_count) == (1, 1, 0)
+
+
+def test_what_fails_while_nobody_is_there_is_counted_when_it_is_tried_again() -> None:
+    stage = Stage()
+    stage.offer(0)
+    stage.lose()
+    stage.begin()
+    stage.done("f0", "failed", retryable=True)
+    stage.offer(0)
+    stage.done("f0")
+    stage.end()
+    (complete,) = sent(stage.effects, "stream:complete")
+    assert (complete.total_fragments, complete.success_count, complete.failed_count) == (1, 1, 0)
+
+
+def test_a_result_from_memory_keeps_its_audio_until_it_is_delivered() -> None:
+    stage = Stage(Rules(keep_bytes=25))
+    for number in (0, 2, 3):
+        stage.offer(number)
+        stage.done(f"f{number}")
+    stage.lose()
+    stage.begin()
+    for number in (2, 3):
+        stage.offer(number)
+    stage.offer(1)
+    told = stage.done("f1", audio_bytes=20)
+    gone: set[str] = set()
+    for effect in stage.effects:
+        gone |= set(forgotten([effect]))
+        if isinstance(effect, Deliver):
+            assert effect.audio not in gone
+    assert delivered(told)[-2:] == ["f2", "f3"] or delivered(stage.wait(9))[-2:] == ["f2", "f3"]
+
+
+def test_another_configuration_knows_nothing_of_what_was_made_before() -> None:
+    stage = Stage()
+    for number in range(2):
+        stage.offer(number)
+    stage.done("f0")
+    stage.lose()
+    began = stage.begin(config={**CONFIG, "target_language": "fr"})
+    assert forgotten(began) == [stage.jobs["f0"]]
+    assert len(cancelled(began)) == 1
+    assert started(stage.offer(0)) == ["f0"]
+
+
+def test_the_time_of_a_fragment_that_was_taken_over_began_when_it_first_came() -> None:
+    stage = Stage()
+    stage.offer(0)
+    stage.now += 2
+    stage.lose()
+    stage.begin()
+    stage.offer(0)
+    stage.now += 1
+    (result,) = [one.result for one in stage.done("f0") if isinstance(one, Deliver)]
+    assert result.processing_time_ms == 3000
 
 
 def test_who_has_sent_all_and_leaves_wants_nothing_any_more() -> None:
