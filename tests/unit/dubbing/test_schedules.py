@@ -14,7 +14,7 @@ from antiphon.dubbing.state import Rules
 from antiphon.wire.dubbing_server import ProcessingError
 from tests.unit.dubbing.stages import Stage
 
-SCHEDULES = 1_200
+SCHEDULES = 1_000
 BATCHES = 6
 
 
@@ -24,7 +24,7 @@ class Schedule:
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
         self.stage = Stage(Rules(keep_results=self.chance.choice([4, 64])), timeout_ms=self.chance.choice([1000, 8000]))
-        self.numbers = self.chance.randrange(1, 40)
+        self.numbers = self.chance.randrange(1, 24)
         self.todo: list[tuple[float, int, str]] = []
         """When something happens: its time, the fragment, what happens."""
         self.jobs: dict[str, tuple[float, int]] = {}
@@ -150,7 +150,7 @@ def test_results_leave_in_order_each_once_and_no_hole_is_hidden(batch: int) -> N
             high="high" in schedule.severities,
             timeouts=sum("TIMEOUT" in repr(one.result.error) for one in schedule.results),
         )
-    assert min(seen.values()) > 20, f"the schedules have all that may happen: {seen}"
+    assert min(seen.values()) > 10, f"the schedules have all that may happen: {seen}"
     assert len(seen) == 4
 
 
