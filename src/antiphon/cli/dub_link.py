@@ -159,7 +159,7 @@ class Link:
 def refusal_of(error: DubbingError) -> AntiphonError:
     """Return what the refusal of a whole stream comes from, and what to do."""
     details = error.details or {}
-    field = str(details.get("field", ""))
+    field = str(details.get("param", ""))
     message = error.message
     if error.code == "UNSUPPORTED_LANGUAGE" and "antiphon doctor" not in message:
         message += " `antiphon doctor` says what is installed where the server runs."

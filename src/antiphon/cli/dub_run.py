@@ -32,7 +32,7 @@ STALL_S = 60.0
 """Beyond that time: a server from which nothing at all comes is given up."""
 RECONNECT_S = (0.0, 1.0, 2.0, 4.0, 8.0)
 """Waits before the attempts to connect anew."""
-_MOST_FRUITLESS = 5
+MOST_FRUITLESS = 5
 """So many connections may be lost one after another without a result between."""
 
 Samples = NDArray[np.int16]
@@ -136,7 +136,7 @@ class _Run:
     async def _open_anew(self) -> Link:
         """Connect again and let the flow begin anew. Raises `ProviderUnavailable` when all attempts failed."""
         self._fruitless += 1
-        if self._fruitless > _MOST_FRUITLESS:
+        if self._fruitless > MOST_FRUITLESS:
             raise ProviderUnavailable(f"the connection was lost {self._fruitless} times without a result between")
         lost: AntiphonError | None = None
         for wait_s in RECONNECT_S:

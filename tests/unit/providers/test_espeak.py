@@ -49,7 +49,8 @@ async def test_its_languages_are_those_of_its_voices_under_their_usual_codes(voi
     [
         ("es", "es"),
         ("es-MX", "es"),
-        ("pt", "pt"),
+        ("pt", "pt-br"),
+        ("pt-PT", "pt"),
         ("pt-BR", "pt-br"),
         ("fr", "fr-fr"),
         ("de-AT", "de"),

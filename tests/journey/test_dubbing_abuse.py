@@ -1,0 +1,160 @@
+"""Workers that send what no client library would, or read nothing: they are answered or cut off, others go on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import websockets
+
+from tests.dubbing import Door, Raw, Worker, dubbing, eventually, raw, sound, tone, worker
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CONNECTIONS = 'active_connections{door="dubbing"}'
+MOST = 2
+STALL_S = 0.3
+GREETING_S = 0.3
+QUICK_S = 0.5
+LONG_MS = 6_000
+LARGE = {"sample_rate_hz": 48_000, "channels": 2}
+"""A result of `LONG_MS` in this form is a message of 1.5 MB: more than a few fit in no buffer on the way."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("antiphon.doors.dubbing._GREETING_S", GREETING_S)
+        limits = {"dubbing_max_connections": MOST, "dubbing_stall_s": STALL_S}
+        async with dubbing(tmp_path_factory.mktemp("abuse"), **limits) as running:
+            yield running
+
+
+class Stream:
+    """A stream spoken by hand."""
+
+    def __init__(self, socket: Raw) -> None:
+        self.socket = socket
+        self.one = Worker()
+
+    async def begin(self, **config: Any) -> None:
+        await self.socket.emit("stream:init", self.one.init_payload(config))
+        assert (await self.socket.event())[0] == "stream:ready"
+
+    async def offer(self, number: int, **fields: Any) -> None:
+        await self.socket.emit("fragment:data", self.one.fragment(number, **fields))
+
+    async def refused(self) -> None:
+        """The next event says that the one before was no event of ours."""
+        name, error = await self.socket.event()
+        assert (name, error["code"]) == ("error", "INVALID_CONFIG")
+
+    async def lives(self, number: int) -> None:
+        """The next fragment is dubbed, and nothing else was told before."""
+        await self.offer(number)
+        (first, ack), (second, result) = await self.socket.event(), await self.socket.event()
+        assert (first, ack["fragment_id"]) == ("fragment:ack", self.one.name(number))
+        assert (second, result["sequence_number"], result["status"]) == ("fragment:processed", number, "success")
+
+
+@contextlib.asynccontextmanager
+async def stream(door: Door, **config: Any) -> AsyncIterator[Stream]:
+    """Begin a stream by hand, and see that its connection is no longer counted when it is over."""
+    async with raw(door.url) as socket:
+        begun = Stream(socket)
+        await begun.begin(**config)
+        yield begun
+    await eventually(lambda: door.metric(CONNECTIONS) == 0)
+
+
+# -- events that are called like the library's own ----------------------------------------------------------------
+async def test_an_event_called_connect_makes_no_second_worker(door: Door) -> None:
+    async with stream(door) as one:
+        for payload in (None, {}, {"token": "x"}, []):
+            await one.socket.emit("connect", payload)
+        await one.lives(0)
+        assert door.metric(CONNECTIONS) == 1
+
+
+@pytest.mark.parametrize("event", ['["disconnect"]', '["disconnect","client namespace disconnect"]'])
+async def test_an_event_called_disconnect_ends_the_connection_and_its_count(door: Door, event: str) -> None:
+    async with stream(door) as one:
+        await one.socket.send(f"42{event}")
+        await one.socket.send(f"42{event}")
+        assert await one.socket.receive() == "41"
+        await eventually(lambda: door.metric(CONNECTIONS) == 0)
+        await one.socket.ended(2)
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(MOST):
+            assert await (await stack.enter_async_context(worker(door.url))).begin()
+    await eventually(lambda: door.metric(CONNECTIONS) == 0)
+
+
+# -- payloads ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["stream:init", "stream:pause", "stream:resume", "stream:end", "fragment:data"])
+@pytest.mark.parametrize("value", [1, [], {}])
+async def test_a_payload_of_many_small_values_is_refused_quickly(door: Door, name: str, value: Any) -> None:
+    async with stream(door) as one:
+        fields = one.one.init_payload() if name == "stream:init" else one.one.fragment(0)
+        begin = time.monotonic()
+        await one.socket.send(f"42{json.dumps([name, {**fields, 'metadata': {'values': [value] * 20_000}}])}")
+        await one.refused()
+        assert time.monotonic() - begin < QUICK_S
+        await one.lives(0)
+
+
+async def test_binary_events_are_refused_and_their_attachments_passed_over(door: Door) -> None:
+    async with stream(door) as one:
+        fragment = one.one.fragment(0, audio=sound(data_base64={"_placeholder": True, "num": 0}))
+        for payload in ({"_placeholder": True, "num": 0}, fragment):
+            await one.socket.send(f"451-{json.dumps(['fragment:data', payload])}")
+            await one.socket.send(bytes(1000))
+            await one.refused()
+        await one.lives(0)
+        await one.socket.send('459-["fragment:data"]')
+        await one.refused()
+        for _ in range(3):  # fewer than were announced
+            await one.socket.send(b"\x00")
+        await one.lives(1)
+        assert door.metric(CONNECTIONS) == 1
+
+
+# -- connections that do nothing ----------------------------------------------------------------------------------
+async def test_who_never_says_connect_is_no_worker_and_has_to_go(door: Door) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        mute = [await stack.enter_async_context(raw(door.url, greet=False)) for _ in range(MOST + 1)]
+        assert door.metric(CONNECTIONS) == 0
+        workers = [await stack.enter_async_context(worker(door.url)) for _ in range(MOST)]
+        assert door.metric(CONNECTIONS) == MOST
+        for one in mute:
+            await one.ended(GREETING_S + 1)
+        for one in workers:
+            assert await one.begin(), "who has said it stays"
+    await eventually(lambda: door.metric(CONNECTIONS) == 0)
+
+
+async def test_who_does_not_read_is_cut_off_and_others_are_served(door: Door) -> None:
+    async with stream(door, **LARGE) as deaf:
+        deaf.socket._socket.transport.pause_reading()
+        audio = sound(tone(LONG_MS), duration_ms=LONG_MS)
+        begin = time.monotonic()
+        for number in range(8):
+            await deaf.offer(number, audio=audio)
+        async with worker(door.url) as other:
+            await other.begin()
+            await other.accepted(0)
+            await other.result(other.name(0))
+            await eventually(lambda: door.metric(CONNECTIONS) == 1)
+            assert STALL_S <= time.monotonic() - begin < STALL_S + 1
+            await other.accepted(1)
+            await other.result(other.name(1))
+        deaf.socket._socket.transport.resume_reading()
+        with pytest.raises(websockets.ConnectionClosed):
+            while True:
+                await deaf.socket.receive(2)
