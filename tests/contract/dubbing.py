@@ -11,31 +11,14 @@ import jsonschema
 import msgspec
 from jsonschema.protocols import Validator
 
-from antiphon.wire.dubbing_client import (
-    ErrorSimulation,
-    FragmentData,
-    SimulateDisconnect,
-    StreamCommand,
-    StreamInit,
-    WorkerAck,
-)
+from antiphon.wire import dubbing_client
 from antiphon.wire.dubbing_server import EVENTS
 from tests.contract.recorder import ContractError, nulls
 
 FOLDER = Path(__file__).resolve().parent / "golden" / "dubbing"
 Direction = Literal["client", "server"]
 
-CLIENT_EVENTS: dict[str, type[msgspec.Struct]] = {
-    "stream:init": StreamInit,
-    "fragment:data": FragmentData,
-    "fragment:ack": WorkerAck,
-    "stream:pause": StreamCommand,
-    "stream:resume": StreamCommand,
-    "stream:end": StreamCommand,
-    "config:error_simulation": ErrorSimulation,
-    "simulate:disconnect": SimulateDisconnect,
-}
-KINDS: dict[Direction, dict[str, type[msgspec.Struct]]] = {"client": CLIENT_EVENTS, "server": EVENTS}
+KINDS: dict[Direction, dict[str, type[msgspec.Struct]]] = {"client": dubbing_client.EVENTS, "server": EVENTS}
 
 MAX_BYTES = 4 * 2**20
 """Published Python clients refuse longer messages."""

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import msgspec
 from cyclopts import Parameter
 
+from antiphon.audio.cutting import MAX_CHUNK_MS, MIN_CHUNK_MS
 from antiphon.audio.media import check_out, open_recording, takes_picture, track_ms, write_track
 from antiphon.cli.dub_link import Link, need_client
 from antiphon.cli.dub_progress import audio_progress
@@ -87,6 +88,7 @@ def dub(
     _check_language("to", to)
     _check_language("from", from_)
     _check("keep_original_volume", keep_original_volume, 0.0, 1.0)
+    _check("chunk_ms", chunk_ms, MIN_CHUNK_MS, MAX_CHUNK_MS)
     _check("max_inflight", max_inflight, 1, 10)
     wanted = Wanted(
         source_language=from_,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from antiphon import ids
 from antiphon.cli.screen import ERR
@@ -48,9 +49,7 @@ async def own_server(*, live: bool) -> AsyncGenerator[tuple[str, str]]:
             raise ProviderUnavailable("the server did not start; `antiphon doctor` says what to mend.")
         yield words[-1], key
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await _ended(process)
+        await stop(process)
 
 
 def environment(given: Mapping[str, str], key: str, *, live: bool) -> dict[str, str]:
@@ -59,7 +58,10 @@ def environment(given: Mapping[str, str], key: str, *, live: bool) -> dict[str, 
     return {**_DEFAULTS, **patient, **given, **_FIXED, "ANTIPHON_API_KEYS": key}
 
 
-async def _ended(process: asyncio.subprocess.Process) -> None:
+async def stop(process: Process) -> None:
+    """End a process, and kill it if it does not end within `STOP_S`."""
+    with suppress(ProcessLookupError):  # it has ended
+        process.terminate()
     try:
         async with asyncio.timeout(STOP_S):
             await process.wait()

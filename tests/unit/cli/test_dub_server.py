@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 
 import pytest
 
 from antiphon.cli import dub_server
-from antiphon.cli.dub_server import environment, own_server
+from antiphon.cli.dub_server import environment, own_server, stop
 from antiphon.errors import ProviderUnavailable
 
 pytestmark = pytest.mark.usefixtures("stubs")
@@ -32,18 +33,30 @@ def test_stages_have_more_time_where_nobody_listens_yet_unless_the_user_says_oth
 async def test_a_server_that_does_not_start_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("ANTIPHON_TTS", "nobody")
+    monkeypatch.setenv("ANTIPHON_CONFIG", "/nowhere.toml")
     with pytest.raises(ProviderUnavailable, match="antiphon doctor"):
         async with own_server(live=False):
             pass
-    assert "installed are" in capfd.readouterr().err
+    assert "ANTIPHON_CONFIG" in capfd.readouterr().err
+
+
+async def started(script: str) -> asyncio.subprocess.Process:
+    """Run a script of the shell until it says something."""
+    process = await asyncio.create_subprocess_exec("sh", "-c", script, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    await process.stdout.readline()
+    return process
 
 
 async def test_a_server_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dub_server, "STOP_S", 0.1)
-    async with own_server(live=True) as (url, key):
-        assert url.startswith("http://127.0.0.1:")
-        assert len(key) > 20
-        (child,) = dub_server.running()
-        child.send_signal(signal.SIGSTOP)  # it hears of the end when it goes on, and that is never
-    assert child.returncode == -signal.SIGKILL
+    process = await started("trap '' TERM; echo ready; while :; do sleep 0.05; done")
+    await stop(process)
+    assert process.returncode == -signal.SIGKILL
+
+
+async def test_a_server_that_has_ended_by_itself_is_no_error() -> None:
+    process = await started("echo ready; exit 7")
+    await process.wait()
+    await stop(process)
+    assert process.returncode == 7
