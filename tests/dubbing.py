@@ -91,17 +91,17 @@ class Worker:
         self._sio.on("disconnect", self._note_end)
 
     async def connect(self, url: str, **options: Any) -> None:
-        """Connect as workers do: WebSocket alone, the namespace ``/``, no auth."""
-        await self._sio.connect(url, **{"transports": ["websocket"], "wait_timeout": 10, **options})
+        """Connect as workers do: WebSocket alone, the namespace ``/``, no auth. Raises the client's error."""
+        try:
+            await self._sio.connect(url, **{"transports": ["websocket"], "wait_timeout": 10, **options})
+        except socketio.exceptions.ConnectionError:
+            if self._sio.eio.http is not None:  # which the client keeps
+                await self._sio.eio.http.close()
+            raise
 
     async def disconnect(self) -> None:
         """Leave."""
         await self._sio.disconnect()
-
-    async def release(self) -> None:
-        """Let go of what the client keeps of a connection that came to nothing."""
-        if self._sio.eio.http is not None:
-            await self._sio.eio.http.close()
 
     async def vanish(self) -> None:
         """Lose the connection without a word."""
@@ -250,7 +250,6 @@ async def refusal(url: str, **options: Any) -> Any:
     one = Worker()
     with pytest.raises(socketio.exceptions.ConnectionError):
         await one.connect(url, **options)
-    await one.release()
     return one.refused
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ import pytest
 import pytest_asyncio
 
 from antiphon.audio.fragments import decode_fragment, encode_fragment
+from antiphon.entities.capabilities import Capabilities
+from antiphon.errors import InvalidRequest
 from tests.dubbing import (
     CONFIG,
     DURATION_MS,
@@ -27,7 +30,7 @@ from tests.dubbing import (
     sound,
     worker,
 )
-from tests.fakes.engines import ScriptedTranslation
+from tests.fakes.engines import ScriptedStt, ScriptedTranslation, ScriptedTts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -190,6 +193,27 @@ async def test_what_cannot_be_dubbed_here_is_refused_at_once(
         error = await one.error(code)
         assert (error["retryable"], error["severity"], named(error)) == (False, "error", field)
         assert await one.begin()
+
+
+async def test_languages_that_an_engine_does_not_know_are_refused_at_once(tmp_path: Path) -> None:
+    engines = {"stt": ScriptedStt([]), "tts": ScriptedTts([])}
+    engines["stt"].capabilities = Capabilities("stt", languages=("en",))
+    engines["tts"].capabilities = Capabilities("tts", languages=("es", "pt-BR"))
+    async with dubbing(tmp_path, engines) as limited, worker(limited.url) as one:
+        for config, field in (({"source_language": "fr"}, "source"), ({"target_language": "de"}, "target")):
+            await one.init(config)
+            assert named(await one.error("UNSUPPORTED_LANGUAGE")) == f"config.{field}_language"
+        await one.begin({"source_language": "en-GB", "target_language": "pt"})
+
+
+@pytest.mark.parametrize("content", [None, b"{", b'{"bob": {"colour": "red"}}'])
+async def test_a_voices_file_that_cannot_be_read_ends_the_start(tmp_path: Path, content: bytes | None) -> None:
+    voices = tmp_path / "voices.json"
+    if content is not None:
+        voices.write_bytes(content)
+    with pytest.raises(InvalidRequest, match=r"voice|ANTIPHON_DUBBING_VOICES"):
+        async with dubbing(tmp_path / "data", dubbing_voices=voices):
+            pass
 
 
 @pytest.mark.parametrize("profile", ["default", "bob", "tone"])

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.contract.dubbing import check_dubbing_event
-from tests.dubbing import Door, dubbing, eventually, raw, refusal, worker
+from tests.dubbing import Door, dubbing, eventually, refusal, worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -169,10 +169,3 @@ async def test_a_connection_without_a_stream_that_says_nothing_is_closed(tmp_pat
         assert not busy.gone.is_set(), "who has a stream may be silent"
         await busy.offer(0)
         await busy.result()
-
-
-async def test_who_speaks_no_socket_io_after_the_upgrade_is_counted_nowhere(tmp_path: Path) -> None:
-    """A connection of Engine.IO without a namespace holds no place of a worker, and asks for nothing."""
-    async with dubbing(tmp_path, dubbing_max_connections=1) as door:
-        async with raw(door.url, greet=False), worker(door.url) as one:
-            assert await one.begin()

@@ -14,6 +14,7 @@ from tests.dubbing import Door, Worker, dubbing, eventually, raw, sound, worker
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GAP_MS = 250
+CONNECTIONS = 'active_connections{door="dubbing"}'
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -140,6 +141,22 @@ async def test_when_the_window_has_passed_the_stream_is_forgotten(tmp_path: Path
             assert (await after.next("error"))["details"] == {"expected": 0, "received": 1}
 
 
+async def test_of_too_many_lost_streams_the_one_that_was_lost_first_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antiphon.doors.dubbing._MOST_KEPT", 2)
+    series: list[str] = []
+    async with dubbing(tmp_path) as door:
+        for _ in range(3):
+            async with worker(door.url) as one:
+                await one.begin()
+                await one.offer(0)
+                await one.result()
+                series.append(f'sts_fragments_in_flight{{stream_id="{one.stream_id}"}}')
+            await eventually(lambda: door.metric(CONNECTIONS) == 0)
+        assert [door.metric(name) for name in series] == [None, 0, 0]
+
+
 # -- two connections, one stream ----------------------------------------------------------------------
 async def test_the_second_connection_takes_the_stream_over(door: Door) -> None:
     async with worker(door.url) as first, worker(door.url, stream_id=first.stream_id) as second:
@@ -228,7 +245,7 @@ async def test_a_worker_that_answers_no_ping_is_gone_and_its_stream_can_be_taken
             await one.begin()
             await one.offer(1, audio=sound())
             assert (await one.result())["sequence_number"] == 1
-            await eventually(lambda: door.metric('active_connections{door="dubbing"}') == 1)
+            await eventually(lambda: door.metric(CONNECTIONS) == 1)
 
 
 async def test_polling_alone_carries_a_stream_and_who_polls_no_more_is_gone(tmp_path: Path) -> None:
@@ -239,4 +256,4 @@ async def test_polling_alone_carries_a_stream_and_who_polls_no_more_is_gone(tmp_
             await one.begin()
             await one.offer(0)
             assert (await one.result())["status"] == "success"
-        await eventually(lambda: door.metric('active_connections{door="dubbing"}') == 0)
+        await eventually(lambda: door.metric(CONNECTIONS) == 0)

@@ -26,11 +26,6 @@ class Timeline:
         self._open: _Wide = np.zeros((0, channels), np.float32)
         """What follows frame ``_done`` and may still change."""
 
-    @property
-    def done(self) -> int:
-        """Frames that were returned so far."""
-        return self._done
-
     def place(self, start: int, piece: Samples, bed: Samples | None = None, volume: float = 0.0) -> Samples:
         """Put ``piece`` at frame ``start`` and return the frames before it. ``start`` never goes back.
 

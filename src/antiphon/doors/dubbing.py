@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -59,6 +60,8 @@ _MOST_KEPT = 100
 """Streams without a connection: of more, the one that lost its own first is forgotten."""
 
 _log = structlog.get_logger("antiphon.gateway")
+_library_log = logging.getLogger("antiphon.socketio")
+_library_log.setLevel(logging.CRITICAL)
 
 
 class Refusal(Exception):
@@ -131,8 +134,9 @@ class DubbingDoor:
             cors_allowed_origins=[],  # pages of strangers are refused by `Access`, as at every door
             json=dubbing_json,
             serializer=dubbing_json.TextPacket,
-            logger=False,
-            engineio_logger=False,
+            logger=_library_log,  # pyright: ignore[reportArgumentType] -- takes loggers, and is annotated by its default
+            # the libraries tell of each packet that is none, with its traceback
+            engineio_logger=_library_log,
             ping_interval=options.ping_interval_s,
             ping_timeout=options.ping_timeout_s,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
@@ -147,8 +151,8 @@ class DubbingDoor:
             if self._services.access.is_open:
                 self._services.access.admit(Credentials.of_scope(scope))
             is_new = b"sid=" not in scope.get("query_string", b"")
-            if is_new and len(self._server.eio.sockets) >= _TRANSPORTS * self._options.max_connections:
-                raise Overloaded("The server takes no more connections at the moment.")
+            if is_new:
+                await self._make_room()
         except AntiphonError as error:
             self._services.metrics.error("dubbing", error.type)
             await _refuse(scope, send, error)
@@ -157,6 +161,21 @@ class DubbingDoor:
             await self._serve(scope, receive, send, is_new=is_new)
         else:
             await self._app(scope, receive, send)
+
+    async def _make_room(self) -> None:
+        """Let the oldest transport go that is nobody's, where there are too many. Raises `Overloaded`."""
+        sockets = self._server.eio.sockets
+        if len(sockets) < _TRANSPORTS * self._options.max_connections:
+            return
+        taken = {self._server.manager.eio_sid_from_sid(sid, "/") for sid in self._links}
+        oldest = next((eio_sid for eio_sid in sockets if eio_sid not in taken), None)
+        if oldest is None:
+            raise Overloaded("The server takes no more connections at the moment.")
+        environ = self._server.environ.get(oldest)
+        raw = socket_of(environ["asgi.scope"]) if environ else None
+        await sockets.pop(oldest).close(wait=False, abort=True)
+        if raw is not None:
+            raw.abort()
 
     async def _serve(self, scope: Any, receive: Any, send: Any, *, is_new: bool) -> None:
         """Serve one WebSocket: a new one must become a worker's soon, and takes its worker with it."""
@@ -212,21 +231,21 @@ class DubbingDoor:
         return {
             **handlers,
             "connect": self._connect,
-            "disconnect": self._disconnect,
-            "stream:init": self._begin,
-            "fragment:data": self._fragment,
+            "disconnect": _logged(self._disconnect),
+            "stream:init": _logged(self._begin),
+            "fragment:data": _logged(self._fragment),
         }
 
-    def _handler(self, handler: Callable[[DubbingLink, Any], None]) -> Callable[..., None]:
-        def handle(sid: str, *payloads: Any) -> None:
+    def _handler(self, handler: Callable[[DubbingLink, Any], None]) -> Callable[..., Awaitable[None]]:
+        async def handle(sid: str, *payloads: Any) -> None:
             link = self._links.get(sid)
             if link is not None:
                 self._touch(link)
                 handler(link, payloads[0] if payloads else None)
 
-        return handle
+        return _logged(handle)
 
-    async def _connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+    async def _connect(self, sid: str, environ: Any = None, auth: Any = None) -> None:
         """Let a worker in. Raises `ConnectionRefusedError`."""
         if sid in self._links:  # an event of the client's that is called like this
             return
@@ -502,6 +521,18 @@ class DubbingDoor:
     def _refuse(self, link: DubbingLink, code: str, message: str, **details: Any) -> None:
         self._services.metrics.error("dubbing", "invalid_request_error")
         link.home.refuse(error_event(code, message, ids.new_id("err"), link.home.machine.stream_id, **details))
+
+
+def _logged(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Return a handler whose own faults are logged, and end nothing."""
+
+    async def handle(*arguments: Any) -> None:
+        try:
+            await handler(*arguments)
+        except Exception:  # noqa: BLE001 - the outermost place: a fault here must not end other streams
+            _log.exception("a dubbing event failed unexpectedly")
+
+    return handle
 
 
 def _job_of(start: effects.Start, until_s: float, config: StreamConfig, profile: VoiceProfile) -> Dub:
