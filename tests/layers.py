@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("unit", "conformance", "contract", "journey", "chaos", "fuzz", "clients")
+MEASURED = ("unit", "conformance", "contract", "journey")
+"""Layers whose coverage counts. Servers of the others answer at the pace of users, and what they meet is random."""
 SHARED: dict[str, str] = {
     "unit": "load",
     "contract": "load",
@@ -95,7 +97,7 @@ def _layer(name: str, environment: dict[str, str]) -> Row:
     pytest = ["pytest", str(ROOT / "tests" / name), "--durations=5", "--durations-min=5"]
     if name in SHARED:
         pytest += ["-n", "2", "--dist", SHARED[name], "--ignore", str(LAST_JOURNEY)]
-    measured = ["coverage", "run", "-m"] if name != "clients" else []  # their servers answer at the pace of users
+    measured = ["coverage", "run", "-m"] if name in MEASURED else []
     return _timed(name, [sys.executable, "-m", *measured, *pytest], environment)
 
 

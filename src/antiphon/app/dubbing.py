@@ -93,18 +93,19 @@ def _judge(settings: Settings, engines: Engines, roles: Roles) -> Callable[[Stre
 
     def judge(config: StreamConfig) -> VoiceProfile:
         source, target = config.source_language, config.target_language
-        if settings.dubbing_mode == "full":
-            if not engines.stt.capabilities.speaks(source):
-                raise Refusal("UNSUPPORTED_LANGUAGE", f"'{source}' is not recognised here.", "config.source_language")
-            # the pairs of a fleet are known to those who translate
-            if "translate" in roles and not engines.translation.has_pair(source, target):
-                raise Refusal(
-                    "UNSUPPORTED_LANGUAGE",
-                    f"Nothing here translates '{source}' into '{target}'; 'antiphon doctor' says what to install.",
-                    "config.target_language",
-                )
-            if "speak" in roles and not engines.tts.capabilities.speaks(target):
-                raise Refusal("UNSUPPORTED_LANGUAGE", f"No voice here speaks '{target}'.", "config.target_language")
+        if settings.dubbing_mode == "echo":  # whoever tests a worker has the languages and voices of elsewhere
+            return VoiceProfile(config.voice_profile)
+        if not engines.stt.capabilities.speaks(source):
+            raise Refusal("UNSUPPORTED_LANGUAGE", f"'{source}' is not recognised here.", "config.source_language")
+        # the pairs of a fleet are known to those who translate
+        if "translate" in roles and not engines.translation.has_pair(source, target):
+            raise Refusal(
+                "UNSUPPORTED_LANGUAGE",
+                f"Nothing here translates '{source}' into '{target}'; 'antiphon doctor' says what to install.",
+                "config.target_language",
+            )
+        if "speak" in roles and not engines.tts.capabilities.speaks(target):
+            raise Refusal("UNSUPPORTED_LANGUAGE", f"No voice here speaks '{target}'.", "config.target_language")
         known = [voice.id for voice in engines.tts.capabilities.voices]
         try:
             return voices.resolve(config.voice_profile, target, known=known)

@@ -125,6 +125,10 @@ class Access:
                 "or set ANTIPHON_API_KEYS.",
                 code="host_not_allowed",
             )
+        self.check_page(request)
+
+    def check_page(self, request: Credentials) -> None:
+        """Refuse a request that a page of a stranger makes. Raises `Forbidden`."""
         if request.origin is None:
             return
         own_scheme = "https" if request.secure else "http"

@@ -31,7 +31,7 @@ from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.hints import initial_prompt
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, error_event, parse_init
-from antiphon.dubbing.voices import VoiceProfile
+from antiphon.dubbing.voices import VoiceProfile, warning
 from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, ProviderUnavailable
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
@@ -287,6 +287,7 @@ class DubbingDoor:
             credentials = replace(credentials, key=token)
         try:
             if not self._needs_key and not self._services.access.is_open:
+                self._services.access.check_page(credentials)
                 return Identity(TENANT, "open")
             identity = self._services.access.admit(credentials)
             if identity.is_ephemeral:
@@ -432,6 +433,8 @@ class DubbingDoor:
         except Refusal as refusal:
             self._refuse(link, refusal.code, refusal.message, param=refusal.param)
         else:
+            if (told := warning(profile, init.config.target_language)) is not None:
+                _log.warning("a voice of another language", stream_id=init.stream_id, reason=told)
             if not link.home.machine.in_flight:
                 return init, profile
             self._refuse(link, "INVALID_CONFIG", "A stream cannot begin anew while fragments are in flight.")
@@ -492,6 +495,8 @@ class DubbingDoor:
         begin = time.perf_counter()
         self._touch(link)
         await link.room()
+        if self._links.get(sid) is not link:  # it has gone meanwhile
+            return
         payload = payloads[0] if payloads else None
         link.home.tell(inputs.Offered(payload, int(self._services.clock.wall() * 1000)))
         self._observe(time.perf_counter() - begin)
