@@ -20,7 +20,7 @@ CONNECTIONS = 'active_connections{door="dubbing"}'
 MOST = 2
 STALL_S = 0.3
 GREETING_S = 0.5
-QUICK_S = 0.5
+QUICK_S = 5.0
 LONG_MS = 6_000
 LARGE = {"sample_rate_hz": 48_000, "channels": 2}
 """A result of `LONG_MS` in this form is a message of 1.5 MB: more than a few fit in no buffer on the way."""

@@ -165,7 +165,7 @@ async def test_a_connection_without_a_stream_that_says_nothing_is_closed(tmp_pat
         await idle.init({"format": "mp3"})
         await idle.error("INVALID_CONFIG")
         await idle.ended()
-        assert idle_s * 0.4 <= time.monotonic() - begin < idle_s + 2
+        assert idle_s * 0.4 <= time.monotonic() - begin < idle_s + 10
         assert not busy.gone.is_set(), "who has a stream may be silent"
         await busy.offer(0)
         await busy.result()
