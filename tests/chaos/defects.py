@@ -118,7 +118,7 @@ DEFECTS = (
     Defect(
         "answers under way are given up when a session is taken up",
         "doors/realtime_link.py",
-        "keeps_answers = is_whole and missed is not None",
+        "keeps_answers = is_whole and has_speech and missed is not None",
         "keeps_answers = False",
         "kill gateway",
     ),

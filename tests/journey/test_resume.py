@@ -99,6 +99,23 @@ async def test_everything_behind_an_older_event_is_said_again_as_it_was(served: 
             lose(resumed)
 
 
+async def test_of_more_speech_than_is_held_everything_else_is_said_again(tmp_path: Path) -> None:
+    async with serving(tmp_path, stub_llm_words=60, stub_tts_ms_per_word=300) as served:
+        async with served.connect() as client:
+            await ask(client)
+            await client.until("response.done")
+            lose(client)
+        for seen in ("response.created", "response.output_audio_transcript.delta"):
+            at = next(index for index, event in enumerate(client.events) if event["type"] == seen)
+            async with again(served, client, after=client.events[at]["event_id"]) as resumed:
+                await resumed.until("antiphon.session.resumed")
+                missed = [one for one in resumed.events[1:] if not one["type"].startswith("antiphon.")]
+                words = [one for one in client.events[at + 1 :] if one["type"] != "response.output_audio.delta"]
+                assert [one for one in missed if one["type"] != "response.output_audio.delta"] == words
+                assert missed[-1]["response"]["status"] == "completed"
+                lose(resumed)
+
+
 async def test_without_a_cursor_an_answer_under_way_ends_and_the_conversation_is_there(served: Served) -> None:
     async with served.connect() as client:
         await ask(client)

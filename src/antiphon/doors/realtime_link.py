@@ -344,10 +344,10 @@ class Link:
         wanted = held | {said.audio.ref for said in missed or () if said.audio is not None}
         tail = await self._jobs.tail()
         position = min(saved.position, tail)
-        if not await self._output.fetch(
+        has_speech = await self._output.fetch(
             lambda start: self._jobs.results(after=start, keep=lambda: start), position, wanted
-        ):
-            missed = None  # too much was said since: go on from here
+        )
+        if not has_speech:  # too much was spoken since
             self._output.give_up(held)
         if position < saved.position:
             missed = None
@@ -362,7 +362,7 @@ class Link:
         is_whole = await self._replay(position, tail)
         self._output.known_until = 0
         self._submit_again(saved)
-        keeps_answers = is_whole and missed is not None
+        keeps_answers = is_whole and has_speech and missed is not None
         self.tell(inputs.Resumed(self.machine.state.counter + _ID_GAP, keeps_answers=keeps_answers))
         return tail
 

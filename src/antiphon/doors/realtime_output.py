@@ -175,9 +175,10 @@ class Output:
         return inputs.Unsent(encoder.item_id, dropped + encoder.kept_ticks)
 
     def say_again(self, said: Said) -> None:
-        """Send once more what was sent through another door."""
+        """Send once more what was sent through another door, but for speech that is not there any more."""
         if said.audio is not None:
-            self.send_audio(said.audio)
+            if said.audio.ref in self._speech:
+                self.send_audio(said.audio)
         elif said.end is not None:
             self.end_speech(said.end)
         else:
