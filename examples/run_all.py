@@ -32,7 +32,6 @@ def main() -> int:
 def server() -> Generator[str]:
     """Serve on a free port with stub engines, and give the address."""
     stubs = {f"ANTIPHON_{kind}": "stub" for kind in KINDS} | {"ANTIPHON_LOG_LEVEL": "warning"}
-    stubs["ANTIPHON_STUB_LLM_WPS"] = "40"  # an answer that is there at once cannot be interrupted or lost halfway
     with tempfile.TemporaryDirectory(prefix="antiphon-examples-") as data_dir:
         command = [sys.executable, "-m", "antiphon", "serve", "--port", "0", "--data-dir", data_dir]
         process = subprocess.Popen(command, env=os.environ | stubs, stdout=subprocess.PIPE, text=True)
