@@ -123,11 +123,13 @@ class Desk:
         kind: type[T],
         *,
         tenant: str = "default",
+        correlation_id: str = "",
         timeout_s: float | None = None,
         retries: bool = True,
     ) -> T:
         """Return the last entry of ``work``, which is of ``kind``. Raises what `run` raises."""
-        async with aclosing(self.run(work, tenant=tenant, timeout_s=timeout_s, retries=retries)) as entries:
+        entries = self.run(work, tenant=tenant, correlation_id=correlation_id, timeout_s=timeout_s, retries=retries)
+        async with aclosing(entries):
             *_, last = [entry async for entry in entries]
         assert isinstance(last, kind)  # noqa: S101 - narrows the type: each kind of work ends with its own entry
         return last

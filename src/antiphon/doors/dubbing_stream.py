@@ -177,7 +177,12 @@ class StreamHome:
         assert self._job_of is not None  # noqa: S101 - narrows the type: fragments start in a stream that has begun
         work = self._job_of(start, services.clock.wall() + start.timeout_s)
         made = await services.desk.result(
-            work, FragmentDubbed, tenant=services.tenant, timeout_s=start.timeout_s + _GRACE_S, retries=False
+            work,
+            FragmentDubbed,
+            tenant=services.tenant,
+            correlation_id=self._machine.state.session_id,
+            timeout_s=start.timeout_s + _GRACE_S,
+            retries=False,
         )
         if made.audio:
             self._made[job_id] = made

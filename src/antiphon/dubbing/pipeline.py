@@ -81,15 +81,14 @@ class PipelineRules:
 class Pipeline:
     """Dubs fragments, any number at a time."""
 
-    def __init__(self, stages: Stages, rules: PipelineRules, clock: Clock) -> None:
-        self._stages = stages
+    def __init__(self, rules: PipelineRules, clock: Clock) -> None:
         self._rules = rules
         self._clock = clock
         self._tempo = Tempo(rules.limits)
 
-    async def dub(self, job_id: str, work: Dub, *, within_s: float) -> FragmentDubbed:
+    async def dub(self, job_id: str, work: Dub, stages: Stages, *, within_s: float) -> FragmentDubbed:
         """Return what became of the fragment; raises nothing of what an engine may raise."""
-        way = _Way(work, self._stages, self._rules, self._clock, self._tempo, self._clock.now() + within_s)
+        way = _Way(work, stages, self._rules, self._clock, self._tempo, self._clock.now() + within_s)
         try:
             await way.go()
         except _Stopped as stopped:

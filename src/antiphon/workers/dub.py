@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypedDict, TypeVar
 
 from antiphon.clock import Clock
 from antiphon.desk import Desk
@@ -38,14 +38,16 @@ class Dubber:
     """Handles ``dub`` jobs."""
 
     def __init__(self, desk: Desk, rules: PipelineRules, clock: Clock) -> None:
+        self._desk = desk
         self._clock = clock
-        self._pipeline = Pipeline(_Stages(desk), rules, clock)
+        self._pipeline = Pipeline(rules, clock)
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
         """Emit what became of the fragment."""
         del bus
         work = work_of(job, Dub)
-        await emit([await self._pipeline.dub(job.id, work, within_s=work.until_s - self._clock.wall())])
+        stages, within_s = _Stages(self._desk, job), work.until_s - self._clock.wall()
+        await emit([await self._pipeline.dub(job.id, work, stages, within_s=within_s)])
 
 
 class EchoDubber:
@@ -88,23 +90,32 @@ class EchoDubber:
         await emit([echo])
 
 
-class _Stages:
-    """Has the stages done by the workers of their queues."""
+class _Terms(TypedDict):
+    """How the jobs of all stages are asked for."""
 
-    def __init__(self, desk: Desk) -> None:
+    tenant: str
+    correlation_id: str
+    retries: bool
+
+
+class _Stages:
+    """Has the stages of one job done by the workers of their queues, for the job's own tenant."""
+
+    def __init__(self, desk: Desk, job: Job) -> None:
         self._desk = desk
+        self._terms = _Terms(tenant=job.tenant, correlation_id=job.correlation_id, retries=False)
 
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(function, *args, **kwargs)
 
     async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> tuple[Transcript, str]:
         work = Transcribe(audio.data, audio.rate_hz, language=language.partition("-")[0].lower(), prompt=prompt)
-        heard = await self._desk.result(work, TranscriptReady, timeout_s=within_s, retries=False)
+        heard = await self._desk.result(work, TranscriptReady, **self._terms, timeout_s=within_s)
         return Transcript(heard.text, heard.language, heard.duration_s, heard.segments), heard.engine
 
     async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, str]:
         work = Translate(text, target, source)
-        done = await self._desk.result(work, TranslationReady, timeout_s=within_s, retries=False)
+        done = await self._desk.result(work, TranslationReady, **self._terms, timeout_s=within_s)
         return done.text, done.engine
 
     async def speak(
@@ -112,7 +123,7 @@ class _Stages:
     ) -> tuple[Pcm, str]:
         work = Speak(text, voice=voice, speed=speed, language=language, model=model, rate_hz=_SPEECH_HZ)
         speech, engine = bytearray(), ""
-        async with aclosing(self._desk.run(work, timeout_s=within_s, retries=False)) as entries:
+        async with aclosing(self._desk.run(work, **self._terms, timeout_s=within_s)) as entries:
             async for entry in entries:
                 if isinstance(entry, AudioReady):
                     speech += entry.audio

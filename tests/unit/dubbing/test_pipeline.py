@@ -103,7 +103,7 @@ class Stages:
 async def dub(
     stages: Stages, work: Dub = WORK, rules: PipelineRules | None = None, within_s: float = 8.0
 ) -> FragmentDubbed:
-    return await Pipeline(stages, rules or PipelineRules(), stages.clock).dub("job", work, within_s=within_s)
+    return await Pipeline(rules or PipelineRules(), stages.clock).dub("job", work, stages, within_s=within_s)
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""The dub worker: its stages are jobs of the other queues, for the same tenant."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import SystemClock
+from antiphon.desk import Desk
+from antiphon.dubbing.pipeline import PipelineRules
+from antiphon.ports.bus import Bus
+from antiphon.wire.jobs import AudioReady, Dub, FragmentDubbed, Job, SpeechDone, TranscriptReady, TranslationReady
+from antiphon.workers import loop
+from antiphon.workers.dub import Dubber, EchoDubber
+from antiphon.workers.loop import Emit
+
+SOUND = (np.sin(np.arange(16_000) / 10) * 8_000).astype("<i2").tobytes()
+
+
+def fragment(audio: bytes = SOUND) -> Dub:
+    return Dub(
+        stream_id="s",
+        fragment_id="f",
+        sequence_number=0,
+        audio=audio,
+        format="pcm_s16le",
+        rate_hz=16_000,
+        channels=1,
+        duration_ms=1_000,
+        until_s=SystemClock().wall() + 10,
+        source="en-GB",
+        target="es",
+        out_format="pcm_s16le",
+        out_rate_hz=16_000,
+        out_channels=1,
+    )
+
+
+async def test_the_stages_are_jobs_of_the_fragments_tenant_that_nobody_tries_again() -> None:
+    bus, asked = EmbeddedBus(strict=True), list[Job]()
+
+    async def do(job: Job, emit: Emit, bus: Bus) -> None:
+        asked.append(job)
+        match job.queue:
+            case "transcribe":
+                await emit([TranscriptReady(job.id, "hello", "en", 1.0, engine="ear")])
+            case "translate":
+                await emit([TranslationReady(job.id, "hola", "tongue")])
+            case _:
+                await emit([AudioReady(job.id, SOUND), SpeechDone(job.id, "mouth")])
+
+    desk = Desk(bus, SystemClock())
+    handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, PipelineRules(), SystemClock()).handle}
+    handlers |= dict.fromkeys(("transcribe", "translate", "speak"), do)
+    async with AsyncExitStack() as stack:
+        for queue, handler in handlers.items():
+            stack.callback(asyncio.create_task(loop.run(bus, queue, handler, "w")).cancel)
+        done = await desk.result(
+            fragment(), FragmentDubbed, tenant="acme", correlation_id="session", timeout_s=5, retries=False
+        )
+    assert (done.status, done.transcript, done.translated_text) == ("success", "hello", "hola")
+    engines = (done.metadata.asr_model, done.metadata.translation_model, done.metadata.tts_model)
+    assert engines == ("ear", "tongue", "mouth")
+    assert [job.queue for job in asked] == ["transcribe", "translate", "speak"]
+    assert {(job.tenant, job.correlation_id, job.retries) for job in asked} == {("acme", "session", False)}
+    assert all(job.output.startswith("t:acme:") for job in asked)
+
+
+@pytest.mark.parametrize(("audio", "status"), [(SOUND, "success"), (bytes(3 * 2**20 + 2), "failed")])
+async def test_an_echo_is_the_fragment_itself_unless_no_client_would_take_it(audio: bytes, status: str) -> None:
+    bus = EmbeddedBus(strict=True)
+    worker = asyncio.create_task(loop.run(bus, "dub", EchoDubber().handle, "w"))
+    done = await Desk(bus, SystemClock()).result(fragment(audio), FragmentDubbed, timeout_s=5)
+    worker.cancel()
+    assert done.status == status
+    assert done.audio == (audio if status == "success" else b"")
+    assert (done.error.code if done.error else None) == (None if status == "success" else "FRAGMENT_TOO_LARGE")
