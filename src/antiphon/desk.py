@@ -6,13 +6,22 @@ Doors ask there, and workers that have parts of their work done by others.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TypeVar, assert_never
 
-from antiphon import errors
 from antiphon.clock import Clock
-from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
+from antiphon.errors import (
+    AntiphonError,
+    Forbidden,
+    Permanent,
+    ProviderRejected,
+    ProviderTimeout,
+    ProviderUnavailable,
+    RateLimited,
+    Unauthenticated,
+    family,
+)
 from antiphon.ids import new_id
 from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus
@@ -34,34 +43,7 @@ from antiphon.wire.jobs import (
 
 T = TypeVar("T", bound=PipeEntry)
 
-_BY_CODE: Mapping[str, type[AntiphonError]] = {
-    str(kind.default_code): kind
-    for kind in (
-        errors.ProviderBusy,
-        errors.ProviderTimeout,
-        errors.ProviderUnavailable,
-        errors.ProviderRejected,
-        errors.Overloaded,
-        errors.RateLimited,
-        errors.Unsupported,
-        errors.WeightsMissing,
-        errors.Fenced,
-        errors.LeaseLost,
-        errors.NotFound,
-    )
-} | {  # codes of their own that services' refusals have
-    "quota_exceeded": errors.ProviderRejected,
-    "translation_failed": errors.ProviderRejected,
-}
-_BY_TYPE: dict[str, type[AntiphonError]] = {
-    "overloaded_error": errors.ProviderBusy,
-    "timeout_error": errors.ProviderTimeout,
-    "rate_limit_error": errors.RateLimited,
-    "invalid_request_error": errors.InvalidRequest,
-    "authentication_error": errors.ProviderRejected,  # an engine's key, not the caller's
-    "permission_error": errors.ProviderRejected,
-    "not_found_error": errors.NotFound,
-}
+_KINDS = {kind.__name__: kind for kind in family(AntiphonError)}
 
 
 class Desk:
@@ -167,10 +149,13 @@ def queue_of(work: Work) -> Queue:
 
 
 def error_of(failure: JobFailed) -> AntiphonError:
-    """Return the error that a job failed with, as the class its words stand for."""
-    fallback = ProviderUnavailable if failure.transient else errors.Permanent
-    kind = _BY_CODE.get(failure.code or "") or _BY_TYPE.get(failure.error_type, fallback)
-    error = kind(failure.message, code=failure.code)
-    if isinstance(error, errors.RateLimited) and failure.retry_after_s is not None:
-        error.retry_after_s = failure.retry_after_s
-    return error
+    """Return the error that a job failed with.
+
+    A key that was refused is an engine's, not the caller's: `ProviderRejected`.
+    """
+    kind = _KINDS.get(failure.kind, ProviderUnavailable if failure.transient else Permanent)
+    if issubclass(kind, (Unauthenticated, Forbidden)):
+        kind = ProviderRejected
+    if issubclass(kind, RateLimited) and failure.retry_after_s is not None:
+        return kind(failure.message, code=failure.code, retry_after_s=failure.retry_after_s)
+    return kind(failure.message, code=failure.code)

@@ -23,6 +23,8 @@ Retry, breaker and failover look at the type, never at the message.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 class AntiphonError(Exception):
     """The root; never raised itself."""
@@ -160,3 +162,10 @@ class Overloaded(Transient):
 
     type = "overloaded_error"
     default_code = "server_overloaded"
+
+
+def family(kind: type[AntiphonError]) -> Iterator[type[AntiphonError]]:
+    """Yield a class of errors and all classes below it."""
+    yield kind
+    for child in kind.__subclasses__():
+        yield from family(child)

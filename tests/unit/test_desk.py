@@ -15,7 +15,6 @@ from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     AudioReady,
     Job,
-    JobFailed,
     Persist,
     Respond,
     Score,
@@ -48,6 +47,9 @@ def test_each_kind_of_work_has_its_queue() -> None:
         errors.Unsupported("m"),
         errors.WeightsMissing("m"),
         errors.InvalidRequest("m", code="special"),
+        errors.ProviderRejected("m", code="of_the_service"),
+        errors.NotFound("m", code="no_such_voice"),
+        errors.RateLimited("m", retry_after_s=7.0, code="of_the_service"),
     ],
 )
 def test_a_failed_job_gives_back_the_error_it_failed_with(error: AntiphonError) -> None:
@@ -62,7 +64,7 @@ def test_a_bug_of_a_worker_is_a_fault_of_the_server() -> None:
 
 
 def test_an_engines_own_key_problem_is_not_the_callers() -> None:
-    assert error_of(JobFailed("j", "authentication_error", "other", "m")).status == 502
+    assert error_of(failure(JOB, errors.Unauthenticated("m", code="other"))).status == 502
 
 
 async def run_with(desk_bus: Bus, handler: loop.Handler, desk: Desk, *, take: int = 100) -> list[object]:

@@ -137,5 +137,5 @@ class EmbeddedBus:
         pipe = self._pipes.get(job.output) or self._open(job.output)
         if pipe is not None:
             message = f"given up after {job.attempt} attempts: {reason}"
-            code = "attempts_exhausted"
-            pipe.force(JobFailed(job.id, ProviderUnavailable.type, code, message, transient=True), job.epoch)
+            error = ProviderUnavailable(message, code="attempts_exhausted")
+            pipe.force(JobFailed.of(job.id, error), job.epoch)

@@ -138,7 +138,7 @@ class JobDesk:
         except (Overloaded, ProviderUnavailable) as error:
             await self._drop_speech(self.name(job.id))
             if self._on_refused is not None:
-                self._on_refused(JobFailed(job.id, error.type, error.code, error.message, transient=True))
+                self._on_refused(JobFailed.of(job.id, error))
         finally:
             self.pending.pop(job.id, None)
 

@@ -19,8 +19,8 @@ from antiphon.wire.dubbing_server import ProcessingError, Stage
 _AWAY: dict[Stage, str] = {"asr": "MODEL_ERROR", "translation": "TRANSLATION_API_UNAVAILABLE", "tts": "MODEL_ERROR"}
 _FAILED: dict[Stage, str] = {"asr": "ASR_FAILED", "translation": "TRANSLATION_FAILED", "tts": "TTS_SYNTHESIS_FAILED"}
 _AUDIO = "invalid_audio"
-_SERVICE_KEYS = frozenset({"quota_exceeded", "provider_rejected", "invalid_api_key"})
-"""Codes of a service that refuses its caller rather than the text."""
+_TEXT_REFUSED = "translation_failed"
+"""The code of a service that refuses the text rather than its caller."""
 
 
 def failure(stage: Stage, error: AntiphonError) -> ProcessingError:
@@ -43,7 +43,7 @@ def _code(stage: Stage, error: AntiphonError) -> str:
             return "INVALID_AUDIO_FORMAT"
         case Unsupported() if stage == "translation":
             return "UNSUPPORTED_LANGUAGE"
-        case ProviderRejected(code=code) if stage == "translation" and code in _SERVICE_KEYS:
+        case ProviderRejected(code=code) if stage == "translation" and code != _TEXT_REFUSED:
             return "TRANSLATION_API_UNAVAILABLE"
         case _:
             return _FAILED[stage]

@@ -6,13 +6,14 @@ so a pipe may hand over the object itself (one process) or its msgpack bytes (a 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
 from antiphon.entities.chat import ChatRequest
 from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.entities.speech import Segment
+from antiphon.errors import AntiphonError, RateLimited, Transient
 from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError, StageTimings, Status
 
 Queue = Literal["transcribe", "respond", "speak", "translate", "score", "persist", "dub"]
@@ -252,6 +253,21 @@ class JobFailed(Entry, frozen=True, tag="failed"):
     transient: bool = False
     retry_after_s: float | None = None
     """What a service asked for that was called too often."""
+    kind: str = ""
+    """The name of the error's class: who waits for the job meets the same error."""
+
+    @classmethod
+    def of(cls, job_id: str, error: AntiphonError) -> Self:
+        """Return the entry of a job that ``error`` has ended."""
+        return cls(
+            job_id,
+            error.type,
+            error.code,
+            error.message,
+            transient=isinstance(error, Transient),
+            retry_after_s=error.retry_after_s if isinstance(error, RateLimited) else None,
+            kind=type(error).__name__,
+        )
 
 
 PipeEntry = (

@@ -91,9 +91,7 @@ def judge(
 def failure(job: Job, error: BaseException) -> JobFailed:
     """Return the entry that tells a failure; of an unexpected one it tells no details."""
     if isinstance(error, AntiphonError):
-        transient = isinstance(error, Transient)
-        wait_s = error.retry_after_s if isinstance(error, RateLimited) else None
-        return JobFailed(job.id, error.type, error.code, error.message, transient=transient, retry_after_s=wait_s)
+        return JobFailed.of(job.id, error)
     return JobFailed(job.id, AntiphonError.type, "internal_error", "the worker failed unexpectedly")
 
 

@@ -154,7 +154,9 @@ async def test_after_the_last_attempt_the_job_is_buried_and_its_listeners_are_to
     async with stage.working(handler):
         await stage.bus.submit(job())
         (entry,) = await stage.results()
-        assert entry == JobFailed("a", "overloaded_error", "provider_busy", "no slot", transient=True)
+        assert entry == JobFailed(
+            "a", "overloaded_error", "provider_busy", "no slot", transient=True, kind="ProviderBusy"
+        )
         await turns()
         assert stage.dead() == ["a"]
     assert len(starts) == 3
@@ -181,7 +183,9 @@ async def test_a_permanent_failure_is_buried_at_once(clock: VirtualClock) -> Non
     async with stage.working(handler):
         await stage.bus.submit(job())
         (entry,) = await stage.results()
-        assert entry == JobFailed("a", "api_error", "provider_rejected", "bad key", transient=False)
+        assert entry == JobFailed(
+            "a", "api_error", "provider_rejected", "bad key", transient=False, kind="ProviderRejected"
+        )
     assert len(starts) == 1
 
 

@@ -174,7 +174,7 @@ async def test_a_model_that_fails_in_the_middle_is_not_asked_again() -> None:
         await job.rest()
     assert found == [
         TextReady("job_1", "It is"),
-        JobFailed("job_1", ProviderRejected.type, "context_length_exceeded", "too long"),
+        JobFailed("job_1", ProviderRejected.type, "context_length_exceeded", "too long", kind="ProviderRejected"),
     ]
     assert len(engine.asked) == 2
 

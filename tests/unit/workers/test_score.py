@@ -37,7 +37,9 @@ async def test_the_engine_hears_the_audio_at_its_rate() -> None:
 async def test_a_failure_is_told_and_the_next_job_is_done() -> None:
     error = ProviderRejected("too long")
     async with working("score", Scorer(ScriptedTurn([error], [0.5])).handle) as bench:
-        assert await bench.do(Score(b"", 8_000)) == [JobFailed("job_1", error.type, error.code, "too long")]
+        assert await bench.do(Score(b"", 8_000)) == [
+            JobFailed("job_1", error.type, error.code, "too long", kind=type(error).__name__)
+        ]
         assert await bench.do(Score(b"", 8_000)) == [ScoreReady("job_2", 0.5)]
         (wrong,) = await bench.do(Translate("hello", "es"))
     assert isinstance(wrong, JobFailed)

@@ -180,7 +180,9 @@ async def test_a_voice_that_fails_in_the_middle_says_so_behind_what_was_spoken()
     async with working("speak", Speaker(engine).handle) as bench:
         spoken, failed = await bench.do(Speak("One. Two."))
     assert isinstance(spoken, AudioReady)
-    assert failed == JobFailed("job_1", ProviderRejected.type, ProviderRejected("x").code, "no such voice")
+    assert failed == JobFailed(
+        "job_1", ProviderRejected.type, ProviderRejected("x").code, "no such voice", kind="ProviderRejected"
+    )
     assert engine.left == 1
 
 

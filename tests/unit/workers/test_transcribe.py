@@ -76,7 +76,7 @@ async def test_an_engine_that_refuses_is_told_in_its_own_words(error: AntiphonEr
     async with working("transcribe", Transcriber(engine).handle) as bench:
         first, failed = await bench.do(Transcribe(b"", 16_000))
     assert first == SegmentReady("job_1", ONE)
-    assert failed == JobFailed("job_1", error.type, error.code, error.message)
+    assert failed == JobFailed("job_1", error.type, error.code, error.message, kind=type(error).__name__)
     assert engine.left == 1
 
 

@@ -29,4 +29,6 @@ async def test_the_engine_hears_both_languages() -> None:
 async def test_a_pair_of_languages_that_the_engine_has_not_is_refused_in_its_words() -> None:
     error = Unsupported("no Klingon")
     async with working("translate", Translator(ScriptedTranslation([error])).handle) as bench:
-        assert await bench.do(Translate("hello", "tlh")) == [JobFailed("job_1", error.type, error.code, "no Klingon")]
+        assert await bench.do(Translate("hello", "tlh")) == [
+            JobFailed("job_1", error.type, error.code, "no Klingon", kind=type(error).__name__)
+        ]

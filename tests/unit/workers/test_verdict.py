@@ -41,19 +41,25 @@ def test_a_transient_failure_is_tried_again_with_growing_delay(attempt: int, del
 def test_the_last_attempt_is_final() -> None:
     ended = verdict(ProviderBusy("no slot"), attempt=3)
     assert isinstance(ended, Failed)
-    assert ended.entry == JobFailed("a", "overloaded_error", "provider_busy", "no slot", transient=True)
+    assert ended.entry == JobFailed(
+        "a", "overloaded_error", "provider_busy", "no slot", transient=True, kind="ProviderBusy"
+    )
 
 
 def test_a_failure_after_the_first_result_is_final() -> None:
     ended = verdict(ProviderTimeout("slow"), touched=True)
     assert isinstance(ended, Failed)
-    assert ended.entry == JobFailed("a", "timeout_error", "provider_timeout", "slow", transient=True)
+    assert ended.entry == JobFailed(
+        "a", "timeout_error", "provider_timeout", "slow", transient=True, kind="ProviderTimeout"
+    )
 
 
 def test_a_permanent_failure_is_final_at_once() -> None:
     ended = verdict(ProviderRejected("bad key"))
     assert isinstance(ended, Failed)
-    assert ended.entry == JobFailed("a", "api_error", "provider_rejected", "bad key", transient=False)
+    assert ended.entry == JobFailed(
+        "a", "api_error", "provider_rejected", "bad key", transient=False, kind="ProviderRejected"
+    )
 
 
 def test_an_unexpected_error_tells_its_details_to_the_operator_only() -> None:

@@ -116,7 +116,7 @@ class RedisBus:
 
     async def _give_up(self, job: Job, reason: str) -> None:
         message = f"given up after {job.attempt} attempts: {reason}"
-        failed = JobFailed(job.id, ProviderUnavailable.type, "attempts_exhausted", message, transient=True)
+        failed = JobFailed.of(job.id, ProviderUnavailable(message, code="attempts_exhausted"))
         with suppress(Fenced):  # a newer owner does not wait for it
             await self._pipes.write(job.output, (failed,), job.epoch, force=True)
         await self._pipes.forget(job.output, job.id)
