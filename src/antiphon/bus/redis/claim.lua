@@ -3,11 +3,13 @@
 -- KEYS  1..3 streams, high to low  4..6 for each, when its claimed entries are due again
 -- ARGV  1 group  2 consumer  3 token of the lease  4 lease, ms  5 prefix of jobs  6 prefix of cancel flags
 --       7 attempts that a job has  8 "exhausted" takes only jobs that have had them, anything else only the others
+--       9 "0" while leases may have run out because Redis was away: they stay with those who have them
 -- gives {id, job, attempt, reason} or {ms until something is due, or -1}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local most = tonumber(ARGV[7])
 local exhausted = ARGV[8] == 'exhausted'
+local reclaims = ARGV[9] == '1'
 
 local function older(a, b)
   local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')
@@ -23,8 +25,11 @@ local function due(stream, zset)
   for _, entry in ipairs(redis.call('ZRANGEBYSCORE', zset, '-inf', now, 'LIMIT', 0, 100)) do
     if not oldest or older(entry, oldest) then
       local found = redis.call('XRANGE', stream, entry, entry)[1]
-      local attempts = found and redis.call('HGET', ARGV[5] .. found[2][2], 'attempt')
-      if not attempts or (tonumber(attempts) >= most) == exhausted then
+      local attempts, owner
+      if found then
+        attempts, owner = unpack(redis.call('HMGET', ARGV[5] .. found[2][2], 'attempt', 'owner'))
+      end
+      if not attempts or ((reclaims or owner == '') and (tonumber(attempts) >= most) == exhausted) then
         oldest, id = entry, found and found[2][2]
       end
     end

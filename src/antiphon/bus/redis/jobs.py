@@ -54,7 +54,7 @@ class QueueLimit:
     """How jobs are handed out."""
 
     lease_s: float = 10.0
-    """A job without a heartbeat for so long is delivered again."""
+    """A job without a heartbeat for so long is delivered again; the time in which Redis is away does not count."""
     attempts: int = 3
     """Deliveries of a job before it is a dead letter."""
     held: int = 10_000
@@ -190,6 +190,7 @@ class RedisJobs:
     async def _claim(self, queue: Queue, consumer: str, *, exhausted: bool = False) -> tuple[RedisLease | None, float]:
         """Return a lease, or the seconds until there may be one."""
         token = ids.token(12)
+        reclaims = self._connection.was_there(self._limit.lease_s)  # else nobody could keep a lease
         try:
             found: list[Any] = await self._connection.run(
                 _CLAIM,
@@ -202,12 +203,14 @@ class RedisJobs:
                 _flags(queue),
                 self._limit.attempts,
                 "exhausted" if exhausted else "",
+                int(reclaims),
             )
         except ProviderUnavailable as error:
             _log.warning("no job can be claimed", queue=queue, error=str(error))
             return None, _LOOK_S
         if len(found) == 1:
-            return None, _LOOK_S if found[0] < 0 else min(_LOOK_S, max(_SOONEST_S, found[0] / 1000))
+            soonest_s = _SOONEST_S if reclaims else self._limit.lease_s / 10
+            return None, _LOOK_S if found[0] < 0 else min(_LOOK_S, max(soonest_s, found[0] / 1000))
         _, data, attempt, reason = found
         job = msgspec.structs.replace(decode_job(data), attempt=attempt)
         return RedisLease(self, job, consumer, token, reason.decode()), 0.0
