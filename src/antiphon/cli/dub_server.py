@@ -13,6 +13,8 @@ from antiphon import ids
 from antiphon.cli.screen import ERR
 from antiphon.errors import ProviderUnavailable
 
+START_S = 300.0
+"""A slow machine that compiles and loads everything for the first time takes a minute or two."""
 STOP_S = 15.0
 _FIXED = {
     "ANTIPHON_LLM": "rules",  # nobody asks it anything
@@ -44,10 +46,13 @@ async def own_server(*, live: bool) -> AsyncGenerator[tuple[str, str]]:
     assert process.stdout is not None  # noqa: S101 - narrows the type: a pipe was asked for
     try:
         ERR.print("starting a server of its own; --url takes one that runs already")
-        words = (await process.stdout.readline()).decode().split()
-        if not words:
+        line = b""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                line = await process.stdout.readline()
+        if not line:
             raise ProviderUnavailable("the server did not start; `antiphon doctor` says what to mend.")
-        yield words[-1], key
+        yield line.decode().split()[-1], key
     finally:
         await stop(process)
 

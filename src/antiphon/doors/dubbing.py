@@ -35,6 +35,7 @@ from antiphon.dubbing.voices import VoiceProfile, warning
 from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, ProviderUnavailable
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.tasks import unattended
 from antiphon.ports.artifacts import Artifact, Artifacts
 from antiphon.wire.dubbing_client import (
     ErrorSimulation,
@@ -356,13 +357,17 @@ class DubbingDoor:
 
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something done while everything else goes on."""
-        task = asyncio.get_running_loop().create_task(work, name="dubbing aside")
+        task = unattended(work, name="dubbing aside")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _emit(self, sid: str, name: str, payload: Struct) -> None:
         """Send one event and return when it has left."""
-        await self._server.emit(name, payload, to=sid)
+        try:
+            await self._server.emit(name, payload, to=sid)
+        except Exception:  # noqa: BLE001 - the outermost place: without this event the worker would wait for ever
+            _log.exception("an event could not be sent", sid=sid)
+            self._hang_up(sid)
         socket = self._server.eio.sockets.get(self._server.manager.eio_sid_from_sid(sid, "/"))
         if socket is None:
             return

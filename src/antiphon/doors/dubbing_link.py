@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from antiphon.doors.auth import Identity
 from antiphon.doors.dubbing_stream import StreamHome
+from antiphon.observe.tasks import unattended
 
 _MOST_UNSENT = 4
 """While more waits for a client that does not read, no fragment of it is taken."""
@@ -49,7 +50,7 @@ class DubbingLink:
         if len(self._unsent) > _MOST_UNSENT:
             self._has_room.clear()
         if self._sender is None:
-            self._sender = asyncio.get_running_loop().create_task(self._send_all(), name=f"dubbing sender {self.sid}")
+            self._sender = unattended(self._send_all(), name=f"dubbing sender {self.sid}")
 
     def complete(self) -> None:
         """The stream is complete."""

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from antiphon.errors import Fenced, NotFound, ProviderUnavailable
+from antiphon.observe.tasks import unattended
 from antiphon.ports.sessions import Change, SessionRecord, Sessions
 
 Key = tuple[str, str]
@@ -70,7 +71,7 @@ class Places:
             return
         place.expected = expected
         if place.saving is None:
-            place.saving = asyncio.get_running_loop().create_task(self._save(key, place), name="stream place")
+            place.saving = unattended(self._save(key, place), name="stream place")
 
     async def leave(self, key: Key, *, resumable: bool) -> None:
         """Let a stream go."""

@@ -23,6 +23,7 @@ from antiphon.dubbing.stream import Stream
 from antiphon.errors import AntiphonError
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import OTHER
+from antiphon.observe.tasks import unattended
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
 from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
 from antiphon.wire.jobs import Dub, FragmentDubbed
@@ -119,8 +120,7 @@ class StreamHome:
                 self._deliver(effect)
             case effects.Start():
                 self._begun[effect.job_id] = effect
-                task = asyncio.get_running_loop().create_task(self._work(effect), name=f"fragment {effect.job_id}")
-                self._tasks[effect.job_id] = task
+                self._tasks[effect.job_id] = unattended(self._work(effect), name=f"fragment {effect.job_id}")
             case effects.Cancel():
                 self._begun.pop(effect.job_id, None)
                 if (task := self._tasks.pop(effect.job_id, None)) is not None:

@@ -12,6 +12,7 @@ from antiphon.bus.redis.jobs import QUEUES, DeadLetter, QueueLimit, RedisJobs, R
 from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import Fenced, ProviderUnavailable
+from antiphon.observe.tasks import unattended
 from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 
@@ -42,7 +43,7 @@ class RedisBus:
         """Listen for wake-ups. Raises `ProviderUnavailable` when Redis is away."""
         await self._connection.command("PING")
         subscribed = asyncio.Event()
-        self._listener = asyncio.create_task(self._inbox.run(subscribed), name="redis inbox")
+        self._listener = unattended(self._inbox.run(subscribed), name="redis inbox")
         try:
             async with asyncio.timeout(_START_S):
                 await subscribed.wait()

@@ -20,6 +20,7 @@ from antiphon.bus.codec import decode_job, encode_job
 from antiphon.bus.redis.inbox import CANCELS, Inbox, queue_channel, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.errors import LeaseLost, Overloaded, ProviderUnavailable
+from antiphon.observe.tasks import unattended
 from antiphon.wire.jobs import Job, Queue
 
 GROUPS: dict[Queue, str] = {
@@ -157,7 +158,7 @@ class RedisJobs:
     async def claims(self, queue: Queue, consumer: str) -> AsyncIterator[RedisLease]:
         """Take jobs one after the other; ends when the bus closes."""
         if queue not in self._undertakers:
-            self._undertakers[queue] = asyncio.create_task(self._bury_exhausted(queue), name=f"undertaker {queue}")
+            self._undertakers[queue] = unattended(self._bury_exhausted(queue), name=f"undertaker {queue}")
         line = self._lines.setdefault(queue, asyncio.Lock())
         with self._inbox.watch(queue_channel(queue)) as event:
             while not self.closed:

@@ -1,0 +1,27 @@
+"""Tasks that nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+
+_log = structlog.get_logger("antiphon.tasks")
+
+
+def unattended(work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+    """Run ``work`` while everything else goes on; what it raises is logged when it happens.
+
+    The event loop would log it when the task is thrown away, which may be never. Who calls keeps the task: the loop
+    only holds a weak reference.
+    """
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    task.add_done_callback(_tell)
+    return task
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("a task failed unexpectedly", task=task.get_name(), exc_info=error)
