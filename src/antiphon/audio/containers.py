@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from antiphon.audio.pyav import decoded, invalid_audio, need_av
 from antiphon.audio.resample import Resampler, resample
 from antiphon.audio.sniff import container_of
 from antiphon.audio.sound import Sound
 from antiphon.audio.wav import is_plain_wav, read_wav
-from antiphon.errors import InvalidRequest, Unsupported
+from antiphon.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -28,7 +27,6 @@ MAX_WORK_S = 60.0
 
 _RATES_HZ = range(1_000, 384_001)
 _MAX_CHANNELS = 32
-_MAX_BROKEN_PACKETS = 100
 
 
 def decode(
@@ -47,15 +45,8 @@ def decode(
         return Sound(resample(wav.data, wav.rate_hz, rate_hz), rate_hz)
     container = container_of(data)
     if container is None:
-        raise _invalid("this is not an audio file of a known kind")
+        raise invalid_audio("this is not an audio file of a known kind")
     return Sound(_decode(data, container, rate_hz, max_duration_s, max_work_s), rate_hz)
-
-
-def need_av() -> None:
-    """Make sure that PyAV can be imported. Raises `Unsupported`, with the command that installs it."""
-    if find_spec("av") is None:
-        message = "audio formats other than WAV and PCM need PyAV: pip install 'antiphon[local]'"
-        raise Unsupported(message, code="library_missing")
 
 
 def _decode(data: bytes, container: str, rate_hz: int, max_duration_s: float, max_work_s: float) -> bytes:
@@ -66,12 +57,12 @@ def _decode(data: bytes, container: str, rate_hz: int, max_duration_s: float, ma
     out = bytearray()
     with _av_errors(), av.open(io.BytesIO(data), "r", format=container) as source:
         track = _sound_track(source, max_duration_s)
-        for piece in _mono(_frames(source, track, max_work_s), rate_hz):
+        for piece in _mono(decoded(source, track, max_work_s), rate_hz):
             out += piece
             if len(out) > max_bytes:
                 raise _too_long(max_duration_s)
     if not out:
-        raise _invalid("the file holds no sound that can be decoded")
+        raise invalid_audio("the file holds no sound that can be decoded")
     return bytes(out)
 
 
@@ -90,39 +81,17 @@ def _mono(frames: Iterator[AudioFrame], rate_hz: int) -> Iterator[bytes]:
 
 def _sound_track(source: InputContainer, max_duration_s: float) -> AudioStream:
     if not source.streams.audio:
-        raise _invalid("the file has no sound track")
+        raise invalid_audio("the file has no sound track")
     stream = source.streams.audio[0]
     if getattr(stream, "codec_context", None) is None:  # and with it everything else that a stream says of itself
-        raise _invalid("the file's sound is in a codec that is not known")
+        raise invalid_audio("the file's sound is in a codec that is not known")
     if (stream.rate or 0) not in _RATES_HZ or not 1 <= stream.channels <= _MAX_CHANNELS:
-        raise _invalid(f"the file claims {stream.channels} channels at {stream.rate} Hz")
+        raise invalid_audio(f"the file claims {stream.channels} channels at {stream.rate} Hz")
     if stream.duration is not None and stream.time_base is not None:
         _check_duration(float(stream.duration * stream.time_base), max_duration_s)
     elif source.duration is not None:
         _check_duration(source.duration / 1_000_000, max_duration_s)
     return stream
-
-
-def _frames(source: InputContainer, stream: AudioStream, max_work_s: float) -> Iterator[AudioFrame]:
-    """Yield what can be decoded; a broken packet is passed over, a hundred are the end."""
-    from av.error import FFmpegError
-
-    give_up_at, broken = time.monotonic() + max_work_s, 0
-    packets = source.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            frames = packet.decode() if packet else []
-        except FFmpegError:
-            broken += 1
-            if broken > _MAX_BROKEN_PACKETS:
-                return
-            continue
-        if packet is None:
-            return
-        if time.monotonic() > give_up_at:
-            raise _invalid(f"the file cannot be decoded within {max_work_s:g} s")
-        yield from frames
 
 
 @contextmanager
@@ -132,7 +101,7 @@ def _av_errors() -> Generator[None]:
     try:
         yield
     except (FFmpegError, ValueError) as exc:
-        raise _invalid(f"the file cannot be decoded: {exc}") from exc
+        raise invalid_audio(f"the file cannot be decoded: {exc}") from exc
 
 
 def _check_duration(duration_s: float, max_duration_s: float) -> None:
@@ -142,7 +111,3 @@ def _check_duration(duration_s: float, max_duration_s: float) -> None:
 
 def _too_long(max_duration_s: float) -> InvalidRequest:
     return InvalidRequest(f"the file is longer than {max_duration_s:g} s", param="file", code="audio_too_long")
-
-
-def _invalid(message: str) -> InvalidRequest:
-    return InvalidRequest(message, param="file", code="invalid_audio")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import numpy as np
 
-from antiphon.audio.containers import need_av
+from antiphon.audio.pyav import MPEG_RATES_HZ, OPUS_RATES_HZ, nearest_rate, need_av
 from antiphon.audio.resample import Resampler
 from antiphon.audio.wav import wav_header
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
-
-_MPEG_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-_OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +35,10 @@ class _Recipe:
 _RECIPES = {
     # efforts: as much as speech needs, for half a per cent of a core
     # no tag and no index before the sound: both need the end of the stream, or a way back to its beginning
-    "mp3": _Recipe("mp3", "libmp3lame", _MPEG_RATES_HZ, 64_000, 7, {"write_xing": "0", "id3v2_version": "0"}),
+    "mp3": _Recipe("mp3", "libmp3lame", MPEG_RATES_HZ, 64_000, 7, {"write_xing": "0", "id3v2_version": "0"}),
     # a page each 100 ms, where the default keeps a second of speech back
-    "opus": _Recipe("ogg", "libopus", _OPUS_RATES_HZ, 32_000, 5, {"page_duration": "100000"}),
-    "aac": _Recipe("adts", "aac", _MPEG_RATES_HZ, 64_000),
+    "opus": _Recipe("ogg", "libopus", OPUS_RATES_HZ, 32_000, 5, {"page_duration": "100000"}),
+    "aac": _Recipe("adts", "aac", MPEG_RATES_HZ, 64_000),
     "flac": _Recipe("flac", "flac"),
 }
 
@@ -93,7 +90,7 @@ class _Coded:
         import av
 
         recipe = _RECIPES[wanted]
-        self._rate_hz = _nearest(rate_hz, recipe.rates_hz)
+        self._rate_hz = nearest_rate(rate_hz, recipe.rates_hz)
         self._resampler = Resampler(rate_hz, self._rate_hz)
         self._sink = _Sink()
         self._container = av.open(
@@ -142,10 +139,3 @@ class _Sink:
     def take(self) -> bytes:
         taken, self._written = bytes(self._written), bytearray()
         return taken
-
-
-def _nearest(rate_hz: int, rates_hz: tuple[int, ...]) -> int:
-    """Return the lowest rate that loses nothing of ``rate_hz``, else the highest there is."""
-    if not rates_hz:
-        return rate_hz
-    return min((rate for rate in rates_hz if rate >= rate_hz), default=rates_hz[-1])

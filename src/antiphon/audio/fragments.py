@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.audio.containers import decode, need_av
+from antiphon.audio.containers import decode
+from antiphon.audio.pyav import need_av
 from antiphon.audio.resample import resample
 from antiphon.audio.sniff import container_of
 from antiphon.audio.sound import Sound

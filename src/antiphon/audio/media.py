@@ -9,14 +9,14 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.errors import InvalidRequest, Unsupported
+from antiphon.audio.pyav import MPEG_RATES_HZ, OPUS_RATES_HZ, decoded, invalid_audio, nearest_rate, need_av
+from antiphon.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -36,7 +36,6 @@ _LEAST_GAP_S = 0.1
 """Time stamps that stray by less are the container's rounding, not a hole."""
 _SILENCE_S = 1.0
 """Holes are filled by pieces of this length."""
-_MAX_BROKEN_PACKETS = 100
 _US_PER_S = 1_000_000
 
 
@@ -51,19 +50,17 @@ class _Recipe:
     takes_picture: bool = False
 
 
-_MPEG_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-_OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 _AAC = 96_000
 _RECIPES = {
     ".wav": _Recipe("wav", "pcm_s16le"),
     ".flac": _Recipe("flac", "flac"),
-    ".m4a": _Recipe("ipod", "aac", _MPEG_RATES_HZ, _AAC),
-    ".mp3": _Recipe("mp3", "libmp3lame", _MPEG_RATES_HZ, 96_000),
-    ".ogg": _Recipe("ogg", "libopus", _OPUS_RATES_HZ, 48_000),
-    ".opus": _Recipe("ogg", "libopus", _OPUS_RATES_HZ, 48_000),
-    ".mp4": _Recipe("mp4", "aac", _MPEG_RATES_HZ, _AAC, takes_picture=True),
-    ".mov": _Recipe("mov", "aac", _MPEG_RATES_HZ, _AAC, takes_picture=True),
-    ".mkv": _Recipe("matroska", "aac", _MPEG_RATES_HZ, _AAC, takes_picture=True),
+    ".m4a": _Recipe("ipod", "aac", MPEG_RATES_HZ, _AAC),
+    ".mp3": _Recipe("mp3", "libmp3lame", MPEG_RATES_HZ, 96_000),
+    ".ogg": _Recipe("ogg", "libopus", OPUS_RATES_HZ, 48_000),
+    ".opus": _Recipe("ogg", "libopus", OPUS_RATES_HZ, 48_000),
+    ".mp4": _Recipe("mp4", "aac", MPEG_RATES_HZ, _AAC, takes_picture=True),
+    ".mov": _Recipe("mov", "aac", MPEG_RATES_HZ, _AAC, takes_picture=True),
+    ".mkv": _Recipe("matroska", "aac", MPEG_RATES_HZ, _AAC, takes_picture=True),
 }
 _CONTAINER_OPTIONS = {
     "wav": {"rf64": "auto"},  # else a WAV of more than 4 GiB is broken
@@ -77,7 +74,7 @@ def open_recording(path: Path) -> Generator[Recording]:
 
     Raises `InvalidRequest` with param ``file`` for what cannot be read or has no sound, `Unsupported` without PyAV.
     """
-    _need_av()
+    need_av("dub")
     import av
 
     with _read_errors(path), av.open(path, "r") as source:
@@ -112,7 +109,7 @@ class Recording:
         resampler = AudioResampler(format="s16", layout=layout, rate=self.rate_hz)
         done = 0
         with _read_errors(self.path):
-            for frame in self._frames():
+            for frame in decoded(self._source, self._track):
                 for hole in self._hole_before(frame, done):
                     done += len(hole)
                     yield hole
@@ -123,25 +120,7 @@ class Recording:
                 done += len(block)
                 yield block
         if not done:
-            raise _invalid(f"{self.path} holds no sound that can be decoded")
-
-    def _frames(self) -> Iterator[AudioFrame]:
-        from av.error import FFmpegError
-
-        broken = 0
-        packets = self._source.demux(self._track)
-        while True:
-            try:
-                packet = next(packets, None)
-                frames = packet.decode() if packet else []
-            except FFmpegError:
-                broken += 1
-                if broken > _MAX_BROKEN_PACKETS:
-                    return
-                continue
-            if packet is None:
-                return
-            yield from frames
+            raise invalid_audio(f"{self.path} holds no sound that can be decoded")
 
     def _hole_before(self, frame: AudioFrame, done: int) -> Iterator[Samples]:
         """Yield silence until the time of the frame, as far as the file is long."""
@@ -172,7 +151,7 @@ def write_track(path: Path, rate_hz: int, channels: int, picture_of: Path | None
     its name when it is complete, and not at all after an error. Raises `InvalidRequest` with param ``out`` where it
     cannot be written, `Unsupported` without PyAV.
     """
-    _need_av()
+    need_av("dub")
     import av
 
     recipe = _recipe(path)
@@ -289,12 +268,12 @@ def track_ms(path: Path) -> float:
 
 def _sound_track(path: Path, source: InputContainer) -> AudioStream:
     if not source.streams.audio:
-        raise _invalid(f"{path} has no sound: choose a recording or a film with a sound track")
+        raise invalid_audio(f"{path} has no sound: choose a recording or a film with a sound track")
     stream = source.streams.audio[0]
     if getattr(stream, "codec_context", None) is None:
-        raise _invalid(f"the sound of {path} is in a codec that is not known: convert it first, for instance to AAC")
+        raise invalid_audio(f"the sound of {path} is in a codec that is not known: convert it, say, to AAC")
     if not stream.rate or not stream.channels:
-        raise _invalid(f"the sound of {path} says neither its rate nor its channels")
+        raise invalid_audio(f"the sound of {path} says neither its rate nor its channels")
     return stream
 
 
@@ -312,8 +291,8 @@ def _origin_s(source: InputContainer) -> float:
 
 def _sound_stream(out: OutputContainer, recipe: _Recipe, rate_hz: int, channels: int) -> AudioStream:
     layout = "mono" if channels == 1 else "stereo"
-    rate = min((one for one in recipe.rates_hz if one >= rate_hz), default=HIGHEST_HZ) if recipe.rates_hz else rate_hz
-    stream = cast("AudioStream", out.add_stream(recipe.codec, rate=rate, layout=layout))
+    rate_out_hz = nearest_rate(rate_hz, recipe.rates_hz)
+    stream = cast("AudioStream", out.add_stream(recipe.codec, rate=rate_out_hz, layout=layout))
     if recipe.bits_per_s:
         stream.bit_rate = recipe.bits_per_s * channels
     return stream
@@ -326,11 +305,6 @@ def _recipe(path: Path) -> _Recipe:
     return recipe
 
 
-def _need_av() -> None:
-    if find_spec("av") is None:
-        raise Unsupported("recordings and films need PyAV: pip install 'antiphon[dub]'", code="library_missing")
-
-
 @contextmanager
 def _read_errors(path: Path) -> Generator[None]:
     from av.error import FFmpegError
@@ -338,7 +312,7 @@ def _read_errors(path: Path) -> Generator[None]:
     try:
         yield
     except FFmpegError as error:
-        raise _invalid(f"cannot read {path}: {error.strerror}") from error
+        raise invalid_audio(f"cannot read {path}: {error.strerror}") from error
 
 
 @contextmanager
@@ -351,7 +325,3 @@ def _write_errors(path: Path) -> Generator[None]:
         why = getattr(error, "strerror", None) or error
         hint = "; .mkv takes most kinds of picture" if path.suffix.lower() in {".mp4", ".mov"} else ""
         raise InvalidRequest(f"cannot write {path}: {why}{hint}", param="out") from error
-
-
-def _invalid(message: str) -> InvalidRequest:
-    return InvalidRequest(message, param="file", code="invalid_audio")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.audio import containers
+from antiphon.audio import pyav
 from antiphon.audio.containers import decode
 from antiphon.audio.encoder import Encoder
 from antiphon.audio.resample import resample
@@ -127,7 +127,7 @@ def test_a_file_with_noise_in_the_middle_gives_the_rest() -> None:
     ],
 )
 def test_what_is_no_sound_is_the_callers_mistake_at_once(file: bytes) -> None:
-    containers.need_av()
+    pyav.need_av()
     began = time.perf_counter()
     with pytest.raises(InvalidRequest) as caught:
         decode(file, RATE_HZ)
@@ -183,7 +183,7 @@ def test_a_codec_that_nobody_knows_is_refused() -> None:
 
 
 def test_without_pyav_a_clear_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "find_spec", lambda _: None)
+    monkeypatch.setattr(pyav, "find_spec", lambda _: None)
     with pytest.raises(Unsupported, match=r"pip install 'antiphon\[local\]'"):
         decode(b"OggS" + bytes(100), RATE_HZ)
     with pytest.raises(Unsupported, match="PyAV"):

@@ -1,0 +1,66 @@
+"""What files in memory and recordings on disk have in common: PyAV, which is optional, and what it does for both."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from antiphon.errors import InvalidRequest, Unsupported
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+MPEG_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+"""Rates that both MP3 and AAC have."""
+OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
+
+_MAX_BROKEN_PACKETS = 100
+
+
+def need_av(extra: str = "local") -> None:
+    """Make sure that PyAV can be imported. Raises `Unsupported`, with the command that installs it."""
+    if find_spec("av") is None:
+        message = f"audio other than WAV and PCM needs PyAV: pip install 'antiphon[{extra}]'"
+        raise Unsupported(message, code="library_missing")
+
+
+def nearest_rate(rate_hz: int, rates_hz: tuple[int, ...]) -> int:
+    """Return the lowest rate of a codec that loses nothing of ``rate_hz``, else its highest; empty is any."""
+    if not rates_hz:
+        return rate_hz
+    return min((rate for rate in rates_hz if rate >= rate_hz), default=rates_hz[-1])
+
+
+def decoded(source: InputContainer, track: AudioStream, within_s: float = math.inf) -> Iterator[AudioFrame]:
+    """Yield what can be decoded of a track; a broken packet is passed over, a hundred are the end.
+
+    Raises `InvalidRequest` with param ``file`` when that takes longer than ``within_s``.
+    """
+    from av.error import FFmpegError
+
+    give_up_at, broken = time.monotonic() + within_s, 0
+    packets = source.demux(track)
+    while True:
+        try:
+            packet = next(packets, None)
+            frames = packet.decode() if packet else []
+        except FFmpegError:
+            broken += 1
+            if broken > _MAX_BROKEN_PACKETS:
+                return
+            continue
+        if packet is None:
+            return
+        if time.monotonic() > give_up_at:
+            raise invalid_audio(f"the file cannot be decoded within {within_s:g} s")
+        yield from frames
+
+
+def invalid_audio(message: str) -> InvalidRequest:
+    """Return the error for a file that holds nothing to be heard."""
+    return InvalidRequest(message, param="file", code="invalid_audio")
