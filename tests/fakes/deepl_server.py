@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from tests.fakes.loopback import listening
+
 KEY = "8c6de4b5-0000-4000-8000-antiphontest:fx"
 SOURCES = ("EN", "ES", "NB", "PT")
 TARGETS = ("EN-GB", "EN-US", "ES", "ES-419", "NB", "PT-BR", "PT-PT")
@@ -65,38 +67,21 @@ class DeepLServer:
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     """Set at each request to translate."""
     _together: asyncio.Event = field(default_factory=asyncio.Event)
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[DeepLServer]:
         """Serve on a free port of the loopback address."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        host, port = server.sockets[0].getsockname()
-        self.url = f"http://{host}:{port}"
-        try:
+        async with listening(self._serve) as address:
+            self.url = address
             yield self
-        finally:
-            server.close()
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                while head := await reader.readuntil(b"\r\n\r\n"):
-                    first, *lines = head.decode("ascii").split("\r\n")
-                    headers = {
-                        name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-                    }
-                    body = await reader.readexactly(int(headers.get("content-length", "0")))
-                    await self._answer(writer, first.split()[1], headers, body)
-        finally:
-            self._tasks.discard(task)
-            writer.close()
+        with suppress(ConnectionError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                first, *lines = head.decode("ascii").split("\r\n")
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                await self._answer(writer, first.split()[1], headers, body)
 
     async def _answer(self, writer: asyncio.StreamWriter, path: str, headers: Mapping[str, str], body: bytes) -> None:
         self.agents.append(headers["user-agent"])

@@ -9,11 +9,12 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.audio.wav import read_wav
+from tests.fakes.loopback import listening
 
 TEXT = "hello from the service"
 
@@ -61,35 +62,20 @@ class OpenAiSttServer:
     script: list[Refuse | Answer | Stall | BreakOff] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     broken_off_by_client: int = 0
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[OpenAiSttServer]:
         """Serve on a free port of the loopback address."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        host, port = server.sockets[0].getsockname()
-        self.base_url = f"http://{host}:{port}/v1"
-        try:
+        async with listening(self._serve) as address:
+            self.base_url = f"{address}/v1"
             yield self
-        finally:
-            server.close()
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         try:
-            with suppress(asyncio.IncompleteReadError):
-                while await self._answer(reader, writer):
-                    pass
+            while await self._answer(reader, writer):
+                pass
         except ConnectionError:
             self.broken_off_by_client += 1
-        finally:
-            self._tasks.discard(task)
-            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False closes the connection."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
+
+from tests.fakes.loopback import listening
 
 RATE_HZ = 24_000
 
@@ -55,36 +57,21 @@ class OpenAiTtsServer:
     broken_off_by_client: int = 0
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client has closed its connection in the middle of an answer."""
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Serve on a free port of the loopback address."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        host, port = server.sockets[0].getsockname()
-        self.base_url = f"http://{host}:{port}{self.prefix}"
-        try:
+        async with listening(self._serve) as address:
+            self.base_url = f"{address}{self.prefix}"
             yield self
-        finally:
-            server.close()
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         try:
-            with suppress(asyncio.IncompleteReadError):
-                while await self._answer(reader, writer):
-                    pass
+            while await self._answer(reader, writer):
+                pass
         except ConnectionError:
             self.broken_off_by_client += 1
             self.hung_up.set()
-        finally:
-            self._tasks.discard(task)
-            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False closes the connection."""

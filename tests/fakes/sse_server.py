@@ -12,9 +12,11 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
+
+from tests.fakes.loopback import listening
 
 Json = dict[str, Any]
 
@@ -71,8 +73,8 @@ class SseServer(ABC):
         self.open = 0
         self.most_open = 0
         self._scripts: deque[Script] = deque()
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[Any]] = set()
+        self._address = ""
+        self._open = AsyncExitStack()
 
     @abstractmethod
     def obey(self, asked: Json, headers: dict[str, str]) -> Script:
@@ -88,9 +90,7 @@ class SseServer(ABC):
 
     @property
     def base_url(self) -> str:
-        assert self._server is not None
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}"
+        return self._address
 
     def script(self, *scripts: Script) -> None:
         """Put answers behind the ones that wait."""
@@ -104,29 +104,19 @@ class SseServer(ABC):
         return self.hangups[-1]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._address = await self._open.enter_async_context(listening(self._serve))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self._open.aclose()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            with suppress(ConnectionError):
                 while (asked := await _read_request(reader)) is not None:
                     await self._answer(_Answer(reader, writer), *asked)
         except _HangUpError:
             self.hangups.append(time.monotonic())
-        finally:
-            self._connections.discard(task)
-            writer.close()
 
     async def _answer(self, answer: _Answer, path: str, headers: dict[str, str], body: bytes) -> None:
         if not path.endswith(self.page):
