@@ -132,7 +132,7 @@ async def test_a_caller_who_goes_away_is_let_go_at_once_and_the_engine_works_on(
         events: list[object] = []
 
         async def listen() -> None:
-            async with aclosing(ear.transcribe(what_joy(), TranscribeOptions(language="en"))) as stream:  # type: ignore[type-var]
+            async with aclosing(ear.transcribe(what_joy(), TranscribeOptions(language="en"))) as stream:
                 async for event in stream:
                     events.append(event)  # noqa: PERF401 - what came before the end counts
 

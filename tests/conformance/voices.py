@@ -141,7 +141,7 @@ class Speech:
 async def speak(engine: TextToSpeech, text: str, *, chunks: int | None = None, **options: Any) -> Speech:
     """Collect what the engine gives, or its first ``chunks`` chunks."""
     speech, began = Speech(), time.perf_counter()
-    async with aclosing(engine.synthesize(text, SpeakOptions(**options))) as stream:  # type: ignore[type-var]
+    async with aclosing(engine.synthesize(text, SpeakOptions(**options))) as stream:
         async for chunk in stream:
             speech.first_s = speech.first_s or time.perf_counter() - began
             speech.chunks.append(chunk)

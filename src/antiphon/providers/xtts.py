@@ -60,7 +60,7 @@ class XttsTts(ChildVoice):
     async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
         """Yield the pieces of one sentence after the other, as the model makes them."""
         voice = await asyncio.to_thread(self._samples.voice, options.voice)
-        async with aclosing(super().synthesize(text, replace(options, voice=voice))) as chunks:  # type: ignore[type-var]
+        async with aclosing(super().synthesize(text, replace(options, voice=voice))) as chunks:
             async for chunk in chunks:
                 yield chunk
 

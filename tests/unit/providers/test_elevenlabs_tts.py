@@ -52,7 +52,7 @@ def engine(tmp_path: Path, server: ElevenLabsServer, *, timeout_s: float = 10.0,
 
 
 async def speak(engine: ElevenLabsTts, text: str, **options: Any) -> list[SpeechChunk]:
-    async with aclosing(engine.synthesize(text, SpeakOptions(**options))) as chunks:  # type: ignore[type-var]
+    async with aclosing(engine.synthesize(text, SpeakOptions(**options))) as chunks:
         return [chunk async for chunk in chunks]
 
 

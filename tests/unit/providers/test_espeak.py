@@ -29,7 +29,7 @@ async def voice(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Espea
 
 
 async def speak(engine: EspeakTts, **options: Any) -> bytes:
-    async with aclosing(engine.synthesize(TEXT, SpeakOptions(**options))) as chunks:  # type: ignore[type-var]
+    async with aclosing(engine.synthesize(TEXT, SpeakOptions(**options))) as chunks:
         return b"".join([chunk.pcm.data async for chunk in chunks])
 
 

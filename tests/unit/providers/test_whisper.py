@@ -35,7 +35,7 @@ def clip() -> Pcm:
 
 
 async def first_event(engine: Whisper, options: TranscribeOptions | None = None) -> object:
-    async with aclosing(engine.transcribe(clip(), options or TranscribeOptions("en"))) as stream:  # type: ignore[type-var]
+    async with aclosing(engine.transcribe(clip(), options or TranscribeOptions("en"))) as stream:
         return await anext(stream)
 
 

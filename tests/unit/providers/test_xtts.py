@@ -57,7 +57,7 @@ def asked(log: Path) -> list[dict[str, Any]]:
 
 
 async def speak(engine: XttsTts, text: str, **options: Any) -> list[SpeechChunk]:
-    async with aclosing(engine.synthesize(text, SpeakOptions(**options))) as chunks:  # type: ignore[type-var]
+    async with aclosing(engine.synthesize(text, SpeakOptions(**options))) as chunks:
         return [chunk async for chunk in chunks]
 
 
@@ -225,7 +225,7 @@ async def test_a_crash_fails_the_speech_and_the_next_one_finds_a_new_process(voi
 async def test_closing_the_stream_stops_the_model_inside_the_sentence(voice: XttsTts, log: Path) -> None:
     text = "word " * 39 + "end."
     for _ in range(20):  # the model may be through before the word arrives
-        async with aclosing(voice.synthesize(text, SpeakOptions())) as chunks:  # type: ignore[type-var]
+        async with aclosing(voice.synthesize(text, SpeakOptions())) as chunks:
             await anext(chunks)
         await speak(voice, "Next.")
         if any("stopped" in one for one in asked(log)):
