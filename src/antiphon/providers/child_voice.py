@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from antiphon.entities.speech import Pcm, SpeechChunk
@@ -27,7 +27,7 @@ class ChildVoice:
         """End the process; idempotent."""
         await self._process.close()
 
-    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncGenerator[SpeechChunk]:
         """Yield the pieces of one sentence after the other, as the engine makes them."""
         async with aclosing(by_sentence(text, lambda words: self._say(words, options))) as chunks:
             async for chunk in chunks:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +57,7 @@ class XttsTts(ChildVoice):
         found = self._about.voices if self._about else ((DEFAULT_SPEAKER, "en", "XTTS"),)
         return Capabilities("xtts", ("xtts-v2",), tuple(Voice(*one) for one in found), LANGUAGES, streams=True)
 
-    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
+    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncGenerator[SpeechChunk]:
         """Yield the pieces of one sentence after the other, as the model makes them."""
         voice = await asyncio.to_thread(self._samples.voice, options.voice)
         async with aclosing(super().synthesize(text, replace(options, voice=voice))) as chunks:
