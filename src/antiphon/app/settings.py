@@ -400,7 +400,11 @@ class Settings(BaseSettings):
     bus_strict: bool = Field(
         default=False, description="True sends every bus message through msgpack, as between processes."
     )
-    bus_lease_s: float = Field(default=10.0, gt=0, description="Lease of a job without a heartbeat, seconds.")
+    bus_lease_s: float = Field(
+        default=5.0,
+        gt=0,
+        description="Lease of a job without a heartbeat, seconds. What a killed worker had in hand waits so long.",
+    )
     bus_attempts: int = Field(default=3, ge=1, description="Deliveries of a job before it is a dead letter.")
     redis_url: str = Field(
         default="",

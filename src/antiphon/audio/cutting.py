@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from antiphon.audio.sound import Samples
 from antiphon.errors import InvalidRequest
-
-Samples = NDArray[np.int16]
-"""Sound of shape (frames, channels): s16, interleaved."""
 
 MIN_CHUNK_MS = 1_000
 MAX_CHUNK_MS = 10_000

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from antiphon.audio.pyav import MPEG_RATES_HZ, OPUS_RATES_HZ, decoded, invalid_audio, nearest_rate, need_av
+from antiphon.audio.sound import Samples
 from antiphon.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.stream import VideoStream
 
-Samples = NDArray[np.int16]
-"""Sound of shape (frames, channels): s16, interleaved."""
 
 LOWEST_HZ = 8_000
 HIGHEST_HZ = 48_000

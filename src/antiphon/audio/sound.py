@@ -1,8 +1,14 @@
-"""A decoded piece of audio."""
+"""Decoded audio."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.int16]
+"""Sound of shape (frames, channels): s16, interleaved."""
 
 
 @dataclass(frozen=True, slots=True)

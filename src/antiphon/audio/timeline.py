@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Samples = NDArray[np.int16]
-"""Sound of shape (frames, channels): s16, interleaved."""
+from antiphon.audio.sound import Samples
+
 _Wide = NDArray[np.float32]
 
 _FADE_MS = 10

@@ -26,7 +26,7 @@ class EmbeddedBus:
         self,
         clock: Clock | None = None,
         *,
-        lease_s: float = 10.0,
+        lease_s: float = 5.0,
         attempts: int = 3,
         pipe_entries: int = 1024,
         pipe_bytes: int = 4 * 2**20,

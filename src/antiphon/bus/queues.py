@@ -20,7 +20,7 @@ from antiphon.wire.jobs import Job, Queue
 class QueueLimit:
     """How jobs are handed out."""
 
-    lease_s: float = 10.0
+    lease_s: float = 5.0
     """A job without a heartbeat for so long is delivered again."""
     attempts: int = 3
     """Deliveries of a job before it is a dead letter."""

@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 import pybase64
 from msgspec import UNSET
-from numpy.typing import NDArray
 
 from antiphon import ids
 from antiphon.audio.cutting import Cutter
 from antiphon.audio.media import Recording, TrackWriter
+from antiphon.audio.sound import Samples
 from antiphon.audio.timeline import Timeline
 from antiphon.cli.dub_flow import Flow, Fragment, Outcome
 from antiphon.cli.dub_link import Link, Lost
@@ -35,7 +35,6 @@ RECONNECT_S = (0.0, 1.0, 2.0, 4.0, 8.0)
 MOST_FRUITLESS = 5
 """So many connections may be lost one after another without a result between."""
 
-Samples = NDArray[np.int16]
 Show = Callable[[float], None]
 """Takes how many seconds of the recording are dubbed."""
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.audio.cutting import Cutter, Samples, quiet_place
+from antiphon.audio.cutting import Cutter, quiet_place
+from antiphon.audio.sound import Samples
 from antiphon.errors import InvalidRequest
 
 RATE_HZ = 8_000

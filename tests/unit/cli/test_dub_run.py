@@ -14,7 +14,8 @@ import pybase64
 import pytest
 from structlog.testing import capture_logs
 
-from antiphon.audio.media import Samples, open_recording, write_track
+from antiphon.audio.media import open_recording, write_track
+from antiphon.audio.sound import Samples
 from antiphon.cli import dub_flow, dub_link, dub_run
 from antiphon.cli.dub_link import Link
 from antiphon.cli.dub_run import Dubbed, Wanted, dub_recording, samples_of

@@ -54,7 +54,7 @@ _log = structlog.get_logger("antiphon.bus")
 class QueueLimit:
     """How jobs are handed out."""
 
-    lease_s: float = 10.0
+    lease_s: float = 5.0
     """A job without a heartbeat for so long is delivered again; the time in which Redis is away does not count."""
     attempts: int = 3
     """Deliveries of a job before it is a dead letter."""
