@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -22,6 +21,8 @@ from antiphon.errors import InvalidRequest, ProviderBusy, ProviderUnavailable
 from antiphon.resilience.backoff import Backoff
 from antiphon.store.rows import item_columns, select_items, select_sessions, session_columns, to_item, to_session
 from antiphon.store.tables import VERSION, conversation_items, metadata, sessions
+
+T = TypeVar("T")
 
 _PRAGMAS = ("busy_timeout = 1000", "journal_mode = WAL", "synchronous = FULL")
 _START_ATTEMPTS = 20
@@ -40,6 +41,7 @@ class SqliteStore:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._engine: AsyncEngine | None = None
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def start(self) -> None:
         """Open the file, and create the schema where it is missing. Raises `ProviderUnavailable`."""
@@ -70,7 +72,7 @@ class SqliteStore:
                 return
 
     async def _create_missing(self) -> None:
-        async with self._transaction() as connection:
+        async def create(connection: AsyncConnection) -> None:
             await connection.exec_driver_sql("BEGIN IMMEDIATE")
             found: int = (await connection.exec_driver_sql("PRAGMA user_version")).scalar_one()
             if found > VERSION:
@@ -79,15 +81,20 @@ class SqliteStore:
             await connection.run_sync(metadata.create_all)
             await connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
 
+        await self._transact(create)
+
     async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
         """Write rows in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""
-        async with self._transaction() as connection:
+
+        async def write(connection: AsyncConnection) -> None:
             items = [item_columns(row) for row in rows if isinstance(row, StoredItem)]
             begun = [session_columns(row) for row in rows if isinstance(row, StoredSession)]
             if begun:
                 await connection.execute(_UPSERT_SESSION, begun)
             if items:
                 await connection.execute(_UPSERT_ITEM, items)
+
+        await self._transact(write)
 
     async def items(
         self, tenant: str, session_id: str, *, limit: int = 100, before: int | None = None
@@ -104,20 +111,34 @@ class SqliteStore:
         """Close; idempotent."""
         if self._engine is not None:
             engine, self._engine = self._engine, None
+            if self._under_way:
+                await asyncio.wait(self._under_way)
             await engine.dispose()
 
     async def _fetch(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        async with self._transaction() as connection:
+        async def read(connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
             return (await connection.execute(query)).all()
 
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncGenerator[AsyncConnection]:
-        """Open a transaction, and translate what the driver raises."""
+        return await self._transact(read)
+
+    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do ``work`` in a transaction, which goes on to its end even where nobody waits for it any more.
+
+        One that is cancelled would cost its connection, and one that is cancelled twice would never end: SQLAlchemy
+        2.1 then closes gracefully a connection of aiosqlite 0.22 whose thread it has stopped.
+        """
+        task = asyncio.get_running_loop().create_task(self._one(work), name="store transaction")
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _one(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do ``work``, and translate what the driver raises."""
         if self._engine is None:
             raise ProviderUnavailable("the store is closed", code="store_unavailable")
         try:
             async with self._engine.begin() as connection:
-                yield connection
+                return await work(connection)
         except (IntegrityError, DataError, InterfaceError, OverflowError, UnicodeError) as exc:
             raise InvalidRequest(f"row refused by the store: {exc}", code="row_refused") from exc
         except OperationalError as exc:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -128,3 +129,23 @@ async def test_the_newest_hundred_of_many_items_come_by_an_index(tmp_path: Path)
         ).fetchall()
     look.close()
     assert "conversation_items_by_position" in plan[0][-1]
+
+
+async def test_a_caller_that_leaves_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
+    chance = random.Random(4)
+    store = SqliteStore(tmp_path / "history.db")
+    await store.start()
+    others = asyncio.all_tasks()
+    rows = [StoredItem("t", "s", f"i{n}", n, 1, b"{}", 1.0) for n in range(50)]
+    for _ in range(200):
+        call = asyncio.ensure_future(store.record(rows) if chance.random() < 0.7 else store.items("t", "s"))
+        await asyncio.sleep(chance.random() * 0.01)
+        call.cancel()
+        await asyncio.sleep(chance.random() * 0.002)
+        call.cancel()
+        await asyncio.wait((call,))
+    async with asyncio.timeout(5):
+        assert len(await store.items("t", "s")) == len(rows), "what was begun was done"
+        await store.close()
+    left = asyncio.all_tasks() - others
+    assert not left
