@@ -48,6 +48,15 @@ class Member:
         """True once its process has ended."""
         return self.process.poll() is not None
 
+    @contextlib.contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Let it stand still for a while; it goes on as if nothing had been."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """End it without a word."""
         assert self.url

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 from collections.abc import Awaitable, Callable, Mapping
 
 from antiphon.client import Session
@@ -46,9 +45,8 @@ class Nemesis:
     async def stop_worker(self, role: str) -> None:
         """Let a worker sleep past its leases, then go on as if nothing had been."""
         victim = self._random.choice(self.workers[role])
-        victim.process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(self._random.uniform(1.2, 1.8) * LEASE_S)
-        victim.process.send_signal(signal.SIGCONT)
+        with victim.asleep():
+            await asyncio.sleep(self._random.uniform(1.2, 1.8) * LEASE_S)
 
     async def kill_gateway(self) -> None:
         """End a gateway without a word; one comes back at the same address."""
@@ -59,9 +57,8 @@ class Nemesis:
     async def stop_gateway(self) -> None:
         """Let a gateway sleep until its clients have gone elsewhere, then go on as if nothing had been."""
         victim = self._random.choice(self.gateways)
-        victim.process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(4)
-        victim.process.send_signal(signal.SIGCONT)
+        with victim.asleep():
+            await asyncio.sleep(4)
 
     async def restart_gateway(self) -> None:
         """Ask a gateway to end, and start another at the same address."""

@@ -75,11 +75,15 @@ class Stand:
         """Those who transcribe."""
         return [worker for (_, roles), worker in self.workers.items() if "transcribe" in roles]
 
-    def whole(self) -> None:
-        """Put another in the place of everybody who is gone, and wait until all are there."""
+    def refill(self) -> None:
+        """Put another in the place of everybody who is gone."""
         for place, worker in self.workers.items():
             if worker.is_gone:
                 self.workers[place] = self.fleet.worker(*place[1])
+
+    def whole(self) -> None:
+        """Put another in the place of everybody who is gone, and wait until all are there."""
+        self.refill()
         assert all(member.url for member in self.members)
 
     def until_held(self, queue: str, group: str) -> None:
@@ -150,14 +154,14 @@ async def test_a_job_whose_workers_all_die_is_given_up_with_its_reason_and_hurts
             await asyncio.to_thread(stand.until_held, "transcribe", "stt-workers")
             stand.fleet.holder("transcribe", "stt-workers").kill()
             if attempt == len(stand.ears):
-                more = asyncio.create_task(asyncio.to_thread(stand.whole))
+                stand.refill()
         await other.ask()
         assert await other.answer() == ("completed", SPEECH_BYTES)
         failed = await one.client.until("conversation.item.input_audio_transcription.failed")
         (letter,) = stand.fleet.dead_letters("transcribe")
         assert letter["reason"] == b"its lease ran out"
         assert failed["error"]["message"] == f"given up after {ATTEMPTS} attempts: its lease ran out"
-        await more
+        await asyncio.to_thread(stand.whole)
         await one.ask(aloud=True)
         assert await one.answer() == ("completed", SPEECH_BYTES)
 
@@ -165,7 +169,7 @@ async def test_a_job_whose_workers_all_die_is_given_up_with_its_reason_and_hurts
 async def test_an_ear_that_is_killed_at_work_costs_a_moment(stand: Stand) -> None:
     async with talk(stand.gateways[0]) as one:
         await one.ask(aloud=True)
-        await one.client.until("input_audio_buffer.committed")
+        await asyncio.to_thread(stand.until_held, "transcribe", "stt-workers")
         stand.fleet.holder("transcribe", "stt-workers").kill()
         assert await one.answer() == ("completed", SPEECH_BYTES)
     assert [member.is_gone for member in stand.members].count(True) == 1

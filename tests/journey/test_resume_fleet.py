@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -148,10 +147,9 @@ async def test_a_gateway_that_only_slept_finds_its_sessions_taken(gateways: list
     async with connect(gateways[0].url, gateways[1].url, patience_s=20, ping_interval=0.2, ping_timeout=0.5) as session:
         asking = asyncio.create_task(turn(session, heard, begun))
         await begun.wait()
-        gateways[0].process.send_signal(signal.SIGSTOP)
         async with asyncio.timeout(20):
-            done = await asking
-            gateways[0].process.send_signal(signal.SIGCONT)
+            with gateways[0].asleep():
+                done = await asking
             check(done, heard)
             assert session.resumptions == 1
             check(await turn(session, heard), heard)
