@@ -247,7 +247,7 @@ async def test_an_answer_that_does_not_come_is_a_time_out(name: str) -> None:
         started = time.monotonic()
         with pytest.raises(ProviderTimeout):
             await collect(model, ask("Tell me about it. " * 60))
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("name", params(*ENGINES))

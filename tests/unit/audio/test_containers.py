@@ -128,30 +128,30 @@ def test_a_file_with_noise_in_the_middle_gives_the_rest() -> None:
 )
 def test_what_is_no_sound_is_the_callers_mistake_at_once(file: bytes) -> None:
     pyav.need_av()
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InvalidRequest) as caught:
         decode(file, RATE_HZ)
     assert caught.value.param == "file"
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_a_small_file_that_says_it_lasts_for_days_is_refused_at_once() -> None:
     file = bytearray(encoded("flac"))
     file[21:26] = bytes([file[21] | 0x0F, 0xFF, 0xFF, 0xFF, 0xFF])  # 2**36 samples
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InvalidRequest, match="longer than"):
         decode(bytes(file), RATE_HZ)
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_silence_that_unpacks_to_hours_stops_at_the_limit() -> None:
     hour = encoded("flac", bytes(2 * RATE_HZ * 3_600))
     assert len(hour) < 800_000
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InvalidRequest, match="longer than 30 s") as caught:
         decode(hour, RATE_HZ, max_duration_s=30)
     assert caught.value.code == "audio_too_long"
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_a_wav_that_is_too_long_is_refused_too() -> None:

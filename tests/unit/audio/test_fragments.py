@@ -245,9 +245,9 @@ def test_silence_that_unpacks_to_much_more_is_refused_at_once() -> None:
     encoder = Encoder("flac", 16_000)
     ten_minutes = encoder.feed(bytes(2 * 16_000 * 600)) + encoder.finish()
     assert len(ten_minutes) < 150_000
-    began = time.perf_counter()
+    began = time.process_time()
     assert "longer" in refused(ten_minutes).message
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_a_file_that_keeps_the_decoder_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

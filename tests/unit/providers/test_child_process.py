@@ -70,7 +70,7 @@ async def test_a_process_that_died_is_started_again_without_a_word(child: ChildP
 
 
 async def test_a_process_that_dies_while_speaking_fails_that_speech(child: ChildProcess) -> None:
-    speech = child.ask(lambda id_: Say(id_, "pieces 500"))
+    speech = child.ask(lambda id_: Say(id_, "pieces 1000"))
     await anext(speech)
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(ProviderUnavailable, match="died"):
@@ -84,11 +84,11 @@ async def test_a_sentence_that_kills_twice_is_given_up(child: ChildProcess) -> N
 
 
 async def test_a_cancelled_sentence_stops_in_the_process(child: ChildProcess) -> None:
-    async with aclosing(child.ask(lambda id_: Say(id_, "pieces 500"))) as replies:
+    async with aclosing(child.ask(lambda id_: Say(id_, "pieces 1000"))) as replies:
         await anext(replies)
     began = time.perf_counter()
     assert await say(child, "next") == [b"next"]
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < 5
 
 
 async def test_sentences_cancelled_while_they_wait_are_not_spoken(child: ChildProcess) -> None:
@@ -100,7 +100,7 @@ async def test_sentences_cancelled_while_they_wait_are_not_spoken(child: ChildPr
     await asyncio.gather(*tasks, return_exceptions=True)
     began = time.perf_counter()
     assert await say(child, "next") == [b"next"]
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < 5
 
 
 async def test_a_silent_process_is_killed_at_the_deadline_and_replaced() -> None:
@@ -156,7 +156,7 @@ async def test_a_hanging_process_is_closed_by_force() -> None:
     await asyncio.sleep(0.1)
     pid, began = child.pid, time.perf_counter()
     await child.close()
-    assert time.perf_counter() - began < 3.0
+    assert time.perf_counter() - began < 10
     assert not Path(f"/proc/{pid}").exists()
     with pytest.raises(ProviderUnavailable):
         await hanging

@@ -205,7 +205,7 @@ async def test_the_client_s_own_deadline_is_the_same(server: DeepLServer, tmp_pa
 
 
 async def test_cancelling_frees_the_caller_at_once(server: DeepLServer, tmp_path: Path) -> None:
-    deepl = engine(tmp_path, server, timeout_s=1.0)
+    deepl = engine(tmp_path, server, timeout_s=20.0)
     server.script = [Hang()]
     call = asyncio.create_task(hello(deepl), name="call")
     await server.asked.wait()
@@ -213,7 +213,7 @@ async def test_cancelling_frees_the_caller_at_once(server: DeepLServer, tmp_path
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5
     assert await hello(deepl) == "[ES] hello"
     await deepl.close()
 

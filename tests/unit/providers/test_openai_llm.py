@@ -67,12 +67,13 @@ async def test_text_and_usage_come_as_the_service_sent_them(server: OpenAiServer
 
 
 async def test_the_first_words_come_before_the_last_are_made(server: OpenAiServer, model: OpenAiLlm) -> None:
-    server.script(say("one two three four five", pause_s=0.3))
+    server.script(say("one two three four five", pause_s=0.5))
     started = time.monotonic()
     answer = model.respond(ask())
     await anext(answer)
-    assert time.monotonic() - started < 1.0
+    first_s = time.monotonic() - started
     assert text_of([event async for event in answer]) == " two three four five"
+    assert first_s < (time.monotonic() - started) / 2
 
 
 async def test_what_is_asked_goes_over_the_wire(server: OpenAiServer, model: OpenAiLlm) -> None:
