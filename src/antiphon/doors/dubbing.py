@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Literal
-from uuid import uuid4
 
 import socketio
 import structlog
@@ -22,20 +20,20 @@ from antiphon.desk import Desk
 from antiphon.doors import dubbing_json
 from antiphon.doors.auth import TENANT, Access, Credentials, Identity
 from antiphon.doors.connection import refuse
+from antiphon.doors.dubbing_homes import StreamHomes
 from antiphon.doors.dubbing_link import DubbingLink
-from antiphon.doors.dubbing_places import Key, Places
+from antiphon.doors.dubbing_places import Places
 from antiphon.doors.dubbing_stream import StreamHome, StreamServices
 from antiphon.doors.errors_http import error_answer
 from antiphon.doors.sockets import socket_of
-from antiphon.dubbing import effects, inputs
-from antiphon.dubbing.hints import initial_prompt
+from antiphon.dubbing import inputs
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, error_event, parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
-from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, ProviderUnavailable
+from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
-from antiphon.observe.tasks import unattended
+from antiphon.observe.tasks import Asides
 from antiphon.ports.artifacts import Artifact, Artifacts
 from antiphon.wire.dubbing_client import (
     ErrorSimulation,
@@ -46,7 +44,6 @@ from antiphon.wire.dubbing_client import (
     parse,
 )
 from antiphon.wire.dubbing_server import DisconnectAck, SimulationAck
-from antiphon.wire.jobs import Dub
 
 PATH = "/socket.io"
 MAX_MESSAGE_BYTES = 50 * 2**20
@@ -57,8 +54,6 @@ _GREETING_S = 10.0
 """How long a WebSocket may say nothing before it is a worker's."""
 _TRANSPORTS = 4
 """Transports for each connection that is allowed: those that are no worker's yet, or no longer."""
-_MOST_KEPT = 100
-"""Streams without a connection: of more, the one that lost its own first is forgotten."""
 
 _log = structlog.get_logger("antiphon.gateway")
 _library_log = logging.getLogger("antiphon.socketio")
@@ -120,11 +115,11 @@ class DubbingDoor:
         self._services = services
         self._options = options
         self._links: dict[str, DubbingLink] = {}
-        self._homes: dict[Key, StreamHome] = {}
-        self._expiries: dict[Key, asyncio.TimerHandle] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        services.places.on_taken = self._taken
-        services.dubbing_metrics.watch(lambda: len(self._links), self._count_streams)
+        self._asides = Asides("dubbing aside")
+        self._homes = StreamHomes(
+            self._new_home, services.places, self._asides, self._hang_up, resume_s=options.resume_s
+        )
+        services.dubbing_metrics.watch(lambda: len(self._links), self._homes.count)
         self._greetings: dict[int, asyncio.TimerHandle] = {}
         self._needs_key = options.needs_key and not services.access.is_open
         self._draining = False
@@ -211,12 +206,8 @@ class DubbingDoor:
 
     async def close(self) -> None:
         """End all streams; what was delivered is kept."""
-        for key in list(self._homes):
-            self._drop(key)
-        await asyncio.gather(*self._tasks)
-
-    def _count_streams(self) -> int:
-        return sum(home.listener is not None for home in self._homes.values())
+        self._homes.close()
+        await self._asides.join()
 
     # -- connections -------------------------------------------------------------------------------------------------
     def _handlers(self) -> dict[str, Callable[..., Any]]:
@@ -257,9 +248,9 @@ class DubbingDoor:
             raise
         scope = environ["asgi.scope"]
         self._greeted(scope)
-        home = self._new_home(identity)
-        link = self._links[sid] = DubbingLink(sid, scope, identity, home, self._emit, self._completed)
-        home.listen(link)
+        link = DubbingLink(sid, scope, identity, self._new_home(identity), self._emit, self._completed)
+        self._links[sid] = link
+        link.home.listen(link)
         self._touch(link)
         self._services.metrics.connections("dubbing", 1)
         self._services.dubbing_metrics.connected(accepted=True)
@@ -307,59 +298,8 @@ class DubbingDoor:
         link.close()
         self._services.metrics.connections("dubbing", -1)
         self._services.metrics.request("dubbing", "done")
-        self._leave(link)
+        self._homes.leave(link, keep=not self._draining)
         _log.info("worker disconnected", sid=sid)
-
-    def _leave(self, link: DubbingLink) -> None:
-        """Part a connection from its stream, which stays for a while if there was more to come."""
-        home = link.home
-        key = (link.identity.tenant, home.machine.stream_id)
-        if not self._part(link):
-            return
-        if self._draining or not home.machine.may_go_on or self._options.resume_s <= 0:
-            self._drop(key)
-            return
-        loop = asyncio.get_running_loop()
-        self._expiries[key] = loop.call_later(self._options.resume_s, self._drop, key)
-        if len(self._expiries) > _MOST_KEPT:
-            self._drop(next(iter(self._expiries)))
-
-    def _part(self, link: DubbingLink) -> bool:
-        """Take the connection away from its stream; False where it had none."""
-        home, link.home = link.home, self._new_home(link.identity)
-        link.home.listen(link)
-        if home.listener is not link:
-            return False
-        home.listen(None)
-        home.tell(inputs.Lost())
-        return True
-
-    def _drop(self, key: Key) -> None:
-        """Forget a stream."""
-        expiry = self._expiries.pop(key, None)
-        if expiry is not None:
-            expiry.cancel()
-        home = self._homes.pop(key, None)
-        if home is not None:
-            is_over = home.machine.state.phase in ("ending", "completed")
-            home.close()
-            self._aside(self._services.places.leave(key, resumable=not is_over))
-
-    def _taken(self, key: Key) -> None:
-        """Another gateway has the stream: let its connection go."""
-        home = self._homes.pop(key, None)
-        if home is not None and isinstance(home.listener, DubbingLink):
-            link = home.listener
-            self._part(link)
-            self._hang_up(link.sid)
-        if home is not None:
-            home.close()
-
-    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done while everything else goes on."""
-        task = unattended(work, name="dubbing aside")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _emit(self, sid: str, name: str, payload: Struct) -> None:
         """Send one event and return when it has left."""
@@ -393,7 +333,7 @@ class DubbingDoor:
 
     def _hang_up(self, sid: str) -> None:
         """End a connection, if need be without its consent."""
-        self._aside(self._end(sid))
+        self._asides.do(self._end(sid))
 
     async def _end(self, sid: str) -> None:
         environ = self._server.get_environ(sid)
@@ -414,19 +354,15 @@ class DubbingDoor:
             return
         init, profile = wish
         key = (link.identity.tenant, init.stream_id)
-        expected = None
-        if key not in self._homes:
-            try:
-                expected = await self._services.places.take(key)
-            except Fenced:  # it begins at another gateway at the same time
-                self._hang_up(sid)
-                return
-            except ProviderUnavailable as error:  # the stream begins, and cannot be taken up elsewhere
-                _log.warning("a stream could not be claimed", stream_id=init.stream_id, error=str(error))
+        try:
+            expected = await self._homes.take(key)
+        except Fenced:  # it begins at another gateway at the same time
+            self._hang_up(sid)
+            return
         if sid in self._links:
-            self._join(link, self._home(link, init), init, profile, expected)
-        elif key not in self._homes:
-            await self._services.places.leave(key, resumable=True)
+            self._homes.join(link, init, profile, expected)
+        else:
+            await self._homes.give_back(key)
 
     def _wish(self, link: DubbingLink, payload: Any) -> tuple[StreamInit, VoiceProfile] | None:
         """Return a stream that may begin, and its voice, or answer why not."""
@@ -445,13 +381,6 @@ class DubbingDoor:
             self._refuse(link, "INVALID_CONFIG", "A stream cannot begin anew while fragments are in flight.")
         return None
 
-    def _home(self, link: DubbingLink, init: StreamInit) -> StreamHome:
-        """Return the stream of this name: one that is known, the connection's own, or a new one."""
-        known = self._homes.get((link.identity.tenant, init.stream_id))
-        if known is not None:
-            return known
-        return link.home if not link.home.machine.stream_id else self._new_home(link.identity)
-
     def _new_home(self, identity: Identity) -> StreamHome:
         services = self._services
         machine = Stream(State(seed=ids.token(12)), self._options.rules)
@@ -461,27 +390,7 @@ class DubbingDoor:
         return StreamHome(machine, needs)
 
     def _keep(self, artifact: Artifact) -> None:
-        self._aside(self._services.artifacts.put(artifact))
-
-    def _join(
-        self, link: DubbingLink, home: StreamHome, init: StreamInit, profile: VoiceProfile, expected: int | None
-    ) -> None:
-        """Bring a connection and a stream together, and part each from what it had before."""
-        key = (link.identity.tenant, init.stream_id)
-        if (expiry := self._expiries.pop(key, None)) is not None:
-            expiry.cancel()
-        if link.home is not home:
-            self._leave(link)
-            link.home = home
-        other = home.listener
-        if isinstance(other, DubbingLink) and other is not link:
-            self._part(other)
-            self._hang_up(other.sid)
-        if link.closes is not None:
-            link.closes.cancel()
-        self._homes[key] = home
-        home.listen(link)
-        home.begin(inputs.Begun(init, str(uuid4()), expected), partial(_job_of, config=init.config, profile=profile))
+        self._asides.do(self._services.artifacts.put(artifact))
 
     def _command(
         self, link: DubbingLink, kind: type[inputs.Paused | inputs.Resumed | inputs.Ended], payload: Any
@@ -543,32 +452,6 @@ def _logged(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[
             _log.exception("a dubbing event failed unexpectedly")
 
     return handle
-
-
-def _job_of(start: effects.Start, until_s: float, config: StreamConfig, profile: VoiceProfile) -> Dub:
-    """Return what a fragment asks of the workers."""
-    fragment = start.fragment
-    return Dub(
-        stream_id=fragment.stream_id,
-        fragment_id=fragment.fragment_id,
-        sequence_number=fragment.sequence_number,
-        audio=start.audio,
-        format=fragment.audio.format,
-        rate_hz=fragment.audio.sample_rate_hz,
-        channels=fragment.audio.channels,
-        duration_ms=fragment.audio.duration_ms,
-        until_s=until_s,
-        start_ms=start.begins_ms,
-        source=config.source_language,
-        target=config.target_language,
-        prompt=initial_prompt(config.domain_hints or (), config.source_language),
-        voice=profile.sample or profile.voice,
-        voice_model=profile.model,
-        voice_profile=profile.name,
-        out_format=config.format,
-        out_rate_hz=config.sample_rate_hz,
-        out_channels=config.channels,
-    )
 
 
 def _refused(code: str, message: str) -> ConnectionRefusedError:

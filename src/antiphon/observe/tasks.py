@@ -25,3 +25,22 @@ def unattended(work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[No
 def _tell(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("a task failed unexpectedly", task=task.get_name(), exc_info=error)
+
+
+class Asides:
+    """What is done while everything else goes on, and waited for at the end."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done."""
+        task = unattended(work, name=self._name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def join(self) -> None:
+        """Return when everything is done, or has failed."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
