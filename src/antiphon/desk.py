@@ -43,7 +43,8 @@ from antiphon.wire.jobs import (
 
 T = TypeVar("T", bound=PipeEntry)
 
-_KINDS = {kind.__name__: kind for kind in family(AntiphonError)}
+_KINDS = {kind.__name__: kind for kind in family(AntiphonError) if kind.__module__ == AntiphonError.__module__}
+"""What workers may fail with; what is of a door alone has no place here, and a constructor of its own."""
 
 
 class Desk:
@@ -156,6 +157,7 @@ def error_of(failure: JobFailed) -> AntiphonError:
     kind = _KINDS.get(failure.kind, ProviderUnavailable if failure.transient else Permanent)
     if issubclass(kind, (Unauthenticated, Forbidden)):
         kind = ProviderRejected
-    if issubclass(kind, RateLimited) and failure.retry_after_s is not None:
-        return kind(failure.message, code=failure.code, retry_after_s=failure.retry_after_s)
-    return kind(failure.message, code=failure.code)
+    if issubclass(kind, RateLimited):
+        wait = {} if failure.retry_after_s is None else {"retry_after_s": failure.retry_after_s}
+        return kind(failure.message, code=failure.code, **wait)
+    return kind(failure.message, code=failure.code, param=failure.param)

@@ -15,6 +15,7 @@ from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     AudioReady,
     Job,
+    JobFailed,
     Persist,
     Respond,
     Score,
@@ -47,6 +48,7 @@ def test_each_kind_of_work_has_its_queue() -> None:
         errors.Unsupported("m"),
         errors.WeightsMissing("m"),
         errors.InvalidRequest("m", code="special"),
+        errors.Unsupported("m", param="model"),
         errors.ProviderRejected("m", code="of_the_service"),
         errors.NotFound("m", code="no_such_voice"),
         errors.RateLimited("m", retry_after_s=7.0, code="of_the_service"),
@@ -55,6 +57,13 @@ def test_each_kind_of_work_has_its_queue() -> None:
 def test_a_failed_job_gives_back_the_error_it_failed_with(error: AntiphonError) -> None:
     back = error_of(failure(JOB, error))
     assert (type(back), back.message, back.code, back.status) == (type(error), "m", error.code, error.status)
+    assert back.param == error.param
+
+
+def test_an_error_that_is_not_known_here_is_a_fault_that_may_pass_or_not() -> None:
+    assert type(error_of(JobFailed("j", "x", "c", "m", transient=True, kind="Novel"))) is ProviderUnavailable
+    assert type(error_of(JobFailed("j", "x", "c", "m", kind="Novel"))) is errors.Permanent
+    assert isinstance(error_of(JobFailed("j", "x", "c", "m", kind="RateLimited")), errors.RateLimited)
 
 
 def test_a_bug_of_a_worker_is_a_fault_of_the_server() -> None:

@@ -255,6 +255,8 @@ class JobFailed(Entry, frozen=True, tag="failed"):
     """What a service asked for that was called too often."""
     kind: str = ""
     """The name of the error's class: who waits for the job meets the same error."""
+    param: str | None = None
+    """The field that the error means."""
 
     @classmethod
     def of(cls, job_id: str, error: AntiphonError) -> Self:
@@ -267,6 +269,7 @@ class JobFailed(Entry, frozen=True, tag="failed"):
             transient=isinstance(error, Transient),
             retry_after_s=error.retry_after_s if isinstance(error, RateLimited) else None,
             kind=type(error).__name__,
+            param=error.param,
         )
 
 
