@@ -63,6 +63,16 @@ class Valkey:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    @contextlib.contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Let it stand still for a while; it goes on as if nothing had been."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it."""
         if self._process is not None and self._process.poll() is None:

@@ -18,7 +18,7 @@ from antiphon.connections.redis import RedisConnection
 from antiphon.ports.bus import Bus, Lease
 from antiphon.wire.jobs import Job, PipeEntry, Speak, TextReady
 
-LEASE_S = 0.25
+LEASE_S = 0.4
 ATTEMPTS = 3
 PIPE_ENTRIES = 8
 PIPE_BYTES = 64 * 1024

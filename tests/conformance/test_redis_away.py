@@ -1,29 +1,63 @@
-"""What a bus and its jobs keep while Redis is away for longer than a lease."""
+"""What a bus and its jobs keep while nothing can be written to Redis for longer than a lease."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 
 import pytest
+import redis
 
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.bus.redis.jobs import QueueLimit
 from antiphon.connections.redis import RedisConnection
-from antiphon.errors import LeaseLost
+from antiphon.errors import LeaseLost, ProviderUnavailable
 from antiphon.ports.bus import Lease
 from tests.conformance.buses import job, never, soon
-from tests.valkey import valkey
+from tests.valkey import Valkey, valkey
 
 LEASE_S = 1.0
 
 
+async def dies(server: Valkey) -> None:
+    server.kill()
+    await asyncio.sleep(LEASE_S * 1.5)
+    await asyncio.to_thread(server.start)
+
+
+async def stands_still(server: Valkey) -> None:
+    with server.asleep():
+        await asyncio.sleep(LEASE_S * 3)
+
+
+async def stands_still_for_longer_than_anybody_waits(server: Valkey) -> None:
+    with server.asleep():
+        await asyncio.sleep(LEASE_S * 7)
+
+
+async def refuses_to_write(server: Valkey) -> None:
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("min-replicas-to-write", 1)
+        await asyncio.sleep(LEASE_S * 3)
+        client.config_set("min-replicas-to-write", 0)
+
+
 async def keep(lease: Lease) -> None:
     while True:
-        await lease.renew()
-        await asyncio.sleep(LEASE_S / 10)
+        with contextlib.suppress(ProviderUnavailable):
+            await lease.renew()
+        await asyncio.sleep(LEASE_S / 3)
 
 
-async def test_who_works_keeps_the_job_and_who_is_dead_loses_it_a_lease_later() -> None:
+@pytest.mark.parametrize(
+    "away",
+    [dies, stands_still, stands_still_for_longer_than_anybody_waits, refuses_to_write],
+    ids=lambda one: one.__name__,
+)
+async def test_who_works_keeps_the_job_and_who_is_dead_loses_it_a_lease_later(
+    away: Callable[[Valkey], Awaitable[None]],
+) -> None:
     with valkey() as server:
         connections = [RedisConnection(server.url), RedisConnection(server.url)]
         worker, other = (RedisBus(connection, queues=QueueLimit(lease_s=LEASE_S)) for connection in connections)
@@ -34,12 +68,14 @@ async def test_who_works_keeps_the_job_and_who_is_dead_loses_it_a_lease_later() 
         keeping = asyncio.create_task(keep(lease))
         waiting = asyncio.ensure_future(anext(other.claim("speak", "other")))
         await never(asyncio.shield(waiting), LEASE_S * 1.2)  # by now it would take what is nobody's
-        server.kill()
-        await asyncio.sleep(LEASE_S * 1.2)
-        await asyncio.to_thread(server.start)
-        await never(asyncio.shield(waiting), LEASE_S * 2)
         keeping.cancel()
-        again = await soon(waiting, LEASE_S * 5)
+        await away(server)
+        await never(asyncio.shield(waiting), LEASE_S / 2)  # so late it may be that the worker hears of it
+        keeping = asyncio.create_task(keep(lease))
+        await never(asyncio.shield(waiting), LEASE_S * 2)
+        assert not keeping.done()
+        keeping.cancel()
+        again = await soon(waiting, LEASE_S * 10)
         assert (again.job.id, again.job.attempt) == ("1", 2)
         with pytest.raises(LeaseLost):
             await lease.renew()

@@ -25,8 +25,7 @@ _MAX_BROKEN_PACKETS = 100
 def need_av(extra: str = "local") -> None:
     """Make sure that PyAV can be imported. Raises `Unsupported`, with the command that installs it."""
     if find_spec("av") is None:
-        message = f"audio other than WAV and PCM needs PyAV: pip install 'antiphon[{extra}]'"
-        raise Unsupported(message, code="library_missing")
+        raise Unsupported(f"this kind of audio needs PyAV: pip install 'antiphon[{extra}]'", code="library_missing")
 
 
 def nearest_rate(rate_hz: int, rates_hz: tuple[int, ...]) -> int:

@@ -46,13 +46,13 @@ async def own_server(*, live: bool) -> AsyncGenerator[tuple[str, str]]:
     assert process.stdout is not None  # noqa: S101 - narrows the type: a pipe was asked for
     try:
         ERR.print("starting a server of its own; --url takes one that runs already")
-        line = b""
+        words: list[str] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(START_S):
-                line = await process.stdout.readline()
-        if not line:
+                words = (await process.stdout.readline()).decode().split()
+        if not words:
             raise ProviderUnavailable("the server did not start; `antiphon doctor` says what to mend.")
-        yield line.decode().split()[-1], key
+        yield words[-1], key
     finally:
         await stop(process)
 

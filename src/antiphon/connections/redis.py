@@ -68,11 +68,6 @@ class RedisConnection:
         """On the monotonic clock; None while commands fail or a subscription cannot be kept."""
         return self._since if self._answers and self._listens else None
 
-    def was_there(self, for_s: float) -> bool:
-        """Say whether Redis was there for so long without a break: whoever lives has had the time to give a sign."""
-        since = self.reachable_since
-        return since is not None and time.monotonic() - since >= for_s
-
     def _note(self, *, answers: bool | None = None, listens: bool | None = None) -> None:
         was_reachable = self._answers and self._listens
         self._answers = self._answers if answers is None else answers

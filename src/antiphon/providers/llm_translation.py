@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openai import AsyncOpenAI
+from openai import APIStatusError, AsyncOpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 from antiphon.entities.capabilities import Capabilities
@@ -17,6 +17,8 @@ from antiphon.text.whole import whole
 NAME = "llm"
 _DEFAULT_MODEL = "gpt-4o-mini"
 _FAILED = "translation_failed"
+_TEXT_REFUSED = frozenset({400, 413, 422})
+"""Answers that mean the text, not its sender."""
 
 _RULES = (
     "Reply with the translation alone: no quotation marks around it, no notes, no explanation.",
@@ -75,6 +77,11 @@ class LlmTranslation:
         try:
             with openai_errors(NAME):
                 return await self._open().chat.completions.create(model=self._model, temperature=0, messages=messages)
+        except ProviderRejected as refused:
+            cause = refused.__cause__
+            if isinstance(cause, APIStatusError) and cause.status_code in _TEXT_REFUSED:
+                raise ProviderRejected(refused.message, code=_FAILED) from cause
+            raise
         except ValueError as exc:  # the client reads any body as JSON
             raise ProviderUnavailable(f"{NAME} sent what is no answer") from exc
 

@@ -50,7 +50,9 @@ class SqliteStore:
             self._path.touch(mode=0o600)  # SQLite gives its log the same mode
         except OSError as exc:
             raise ProviderUnavailable(f"cannot write {self._path}: {exc}", code="store_unavailable") from exc
-        engine = create_async_engine(f"sqlite+aiosqlite:///{self._path}", pool_size=4, max_overflow=0)
+        engine = create_async_engine(
+            f"sqlite+aiosqlite:///{self._path}", pool_size=4, max_overflow=0, hide_parameters=True
+        )
         event.listen(engine.sync_engine, "connect", _prepare)
         self._engine = engine
         try:
@@ -129,8 +131,13 @@ class SqliteStore:
         """
         task = asyncio.get_running_loop().create_task(self._one(work), name="store transaction")
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._ended)
         return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # who waits for it gets it; of one that nobody waits for asyncio would log it all
 
     async def _one(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do ``work``, and translate what the driver raises."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
@@ -152,7 +153,8 @@ class _Worker:
         try:
             error = await self._supervise(lease, attempt, flag)
             if error is not None:
-                await self._break_off(job, attempt, output)
+                async with self._kept(lease):
+                    await self._break_off(job, attempt, output)
         except asyncio.CancelledError:
             await self._leave(lease, attempt, output)
             raise
@@ -160,7 +162,30 @@ class _Worker:
             flag.cancel()
         if error is None:
             error = _result(attempt)
-        return await self._settle(lease, error, touched=output.touched)
+        async with self._kept(lease):
+            return await self._settle(lease, error, touched=output.touched)
+
+    @asynccontextmanager
+    async def _kept(self, lease: Lease) -> AsyncGenerator[None]:
+        """Keep a lease while a handler takes its leave, or nobody reads a failure: either may last longer than it."""
+        keeping = self._group.create_task(self._keep(lease), name=f"lease {lease.job.id}")
+        try:
+            yield
+        finally:
+            keeping.cancel()
+
+    async def _keep(self, lease: Lease) -> None:
+        with suppress(LeaseLost):  # who ends the job meets it too
+            while True:
+                await asyncio.sleep(self._options.heartbeat_s)
+                await self._renew(lease)
+
+    async def _renew(self, lease: Lease) -> None:
+        """Heartbeat. Raises `LeaseLost`."""
+        try:
+            await lease.renew()
+        except ProviderUnavailable as error:  # the bus is away: go on, another may do it once more
+            _log.warning("a lease could not be renewed", job_id=lease.job.id, error=str(error))
 
     async def _attempt(self, job: Job, output: _Output) -> BaseException | None:
         """Run the handler; what goes wrong is returned, so that it does not end the worker."""
@@ -192,11 +217,9 @@ class _Worker:
             if flag.done():
                 return JobCancelled("cancelled")
             try:
-                await lease.renew()
+                await self._renew(lease)
             except LeaseLost as error:
                 return error
-            except ProviderUnavailable as error:  # the bus is away: go on, another may do it once more
-                _log.warning("a lease could not be renewed", job_id=lease.job.id, error=str(error))
 
     async def _break_off(self, job: Job, attempt: asyncio.Task[BaseException | None], output: _Output) -> None:
         """Cancel the handler; from now on it can emit nothing, even if it goes on."""

@@ -119,6 +119,16 @@ async def test_failures_of_the_service_are_our_errors_and_are_not_tried_again(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(("status", "is_text"), [(400, True), (401, False), (404, False)])
+async def test_a_text_that_is_refused_is_told_from_a_sender_who_is(
+    llm: Translation, server: OpenAiTranslationServer, status: int, *, is_text: bool
+) -> None:
+    server.script(refuse(status))
+    with pytest.raises(ProviderRejected) as refused:
+        await hello(llm)
+    assert (refused.value.code == "translation_failed") == is_text
+
+
 async def test_a_service_that_hangs_costs_the_deadline(server: OpenAiTranslationServer, tmp_path: Path) -> None:
     llm = engine(tmp_path, openai_base_url=server.base_url, timeout_s=0.1)
     server.script(Script([Pause(60)]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import signal
@@ -8,12 +9,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import pytest
 
 from antiphon.entities.history import StoredItem, StoredSession
-from antiphon.errors import ProviderUnavailable
+from antiphon.errors import ProviderBusy, ProviderUnavailable
 from antiphon.store.sqlite import SqliteStore
 
 WRITER = """
@@ -149,3 +151,25 @@ async def test_a_caller_that_leaves_in_the_middle_leaves_nothing_behind(tmp_path
         await store.close()
     left = asyncio.all_tasks() - others
     assert not left
+
+
+async def test_what_was_said_is_never_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Not by asyncio either, when a transaction fails that nobody waits for any more."""
+    path = tmp_path / "history.db"
+    store = SqliteStore(path)
+    await store.start()
+    said = StoredItem("t", "s", "i", 1, 1, b'"my card number"', 1.0)
+    with sqlite3.connect(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        call = asyncio.ensure_future(store.record([said]))
+        await asyncio.sleep(0.1)
+        call.cancel()
+        await asyncio.wait((call,))
+        with pytest.raises(ProviderBusy) as busy:
+            await store.record([said])
+        other.rollback()
+    await store.close()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert "card number" not in caplog.text
+    assert "card number" not in "".join(traceback.format_exception(busy.value))

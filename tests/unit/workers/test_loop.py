@@ -32,9 +32,17 @@ def job(job_id: str = "a", *, deadline_s: float = 0.0, epoch: int = 0) -> Job:
 class Stage:
     """A bus on virtual time and one worker on it."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        *,
+        lease_s: float = LEASE_S,
+        pipe_entries: int = 1024,
+        options: WorkerOptions = OPTIONS,
+    ) -> None:
         self.clock = clock
-        self.bus = EmbeddedBus(clock, lease_s=LEASE_S, strict=True)
+        self.options = options
+        self.bus = EmbeddedBus(clock, lease_s=lease_s, pipe_entries=pipe_entries, strict=True)
         self.metrics = Metrics()
         self.stop = asyncio.Event()
         self.worker: asyncio.Task[None] | None = None
@@ -48,7 +56,7 @@ class Stage:
                 handler,
                 "w",
                 concurrency=concurrency,
-                options=OPTIONS,
+                options=self.options,
                 clock=self.clock,
                 uniform=lambda: 1.0,
                 metrics=self.metrics,
@@ -288,6 +296,30 @@ async def test_a_handler_that_ignores_its_cancellation_holds_its_slot_for_second
         await stage.bus.cancel("a")
         assert len(await stage.results("b", within_s=OPTIONS.farewell_s + 1)) == 2
         release.set()
+
+
+@on_virtual_time
+async def test_a_farewell_that_is_longer_than_a_lease_costs_no_other_attempt(clock: VirtualClock) -> None:
+    stage = Stage(clock, lease_s=3.0, pipe_entries=2, options=WorkerOptions(heartbeat_s=1.0, farewell_s=5.0))
+    attempts: list[float] = []
+
+    async def handle(job: Job, emit: Emit, _bus: Bus) -> None:
+        attempts.append(clock.now())
+        await emit([TextReady(job.id, "hi")])
+        await emit([TextReady(job.id, "hi")])
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(100)
+
+    async with stage.working(handle, concurrency=2):
+        await stage.bus.submit(job(deadline_s=clock.wall() + 2))
+        for _ in range(60):
+            await asyncio.sleep(0.5)
+            stage.bus.sweep()
+        assert len(attempts) == 1
+        (letter,) = stage.bus.dead_letters()
+        assert "deadline" in letter.reason
 
 
 @on_virtual_time

@@ -1,15 +1,30 @@
 -- Take the next job under a lease: the highest priority first, then the oldest; jobs that came back are older than new
 -- ones. Cancelled jobs are taken out.
--- KEYS  1..3 streams, high to low  4..6 for each, when its claimed entries are due again
+-- KEYS  1..3 streams, high to low  4..6 for each, when its claimed entries are due again  7 when somebody last asked
 -- ARGV  1 group  2 consumer  3 token of the lease  4 lease, ms  5 prefix of jobs  6 prefix of cancel flags
 --       7 attempts that a job has  8 "exhausted" takes only jobs that have had them, anything else only the others
---       9 "0" while leases may have run out because Redis was away: they stay with those who have them
 -- gives {id, job, attempt, reason} or {ms until something is due, or -1}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local most = tonumber(ARGV[7])
 local exhausted = ARGV[8] == 'exhausted'
-local reclaims = ARGV[9] == '1'
+local lease = tonumber(ARGV[4])
+
+-- Nobody can keep a lease while Redis is away, stands still or refuses to write. All who work ask several times in a
+-- lease: where nobody did for half of one, those who live get the time of a whole one to renew theirs.
+local function may_reclaim()
+  local seen, back = unpack(redis.call('HMGET', KEYS[7], 'seen', 'back'))
+  if not seen or math.abs(now - seen) > lease / 2 then
+    redis.call('HSET', KEYS[7], 'seen', now, 'back', now)
+    return false
+  end
+  if now - seen > lease / 8 then
+    redis.call('HSET', KEYS[7], 'seen', now)
+  end
+  return now - back >= lease
+end
+
+local reclaims = may_reclaim()
 
 local function older(a, b)
   local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')
@@ -79,7 +94,7 @@ for class = 1, 3 do
       end
       redis.call('HSET', job, 'owner', ARGV[3])
       redis.call('XCLAIM', stream, ARGV[1], ARGV[2], 0, entry, 'JUSTID')
-      redis.call('ZADD', zset, now + ARGV[4], entry)
+      redis.call('ZADD', zset, now + lease, entry)
       local attempt = redis.call('HINCRBY', job, 'attempt', exhausted and 0 or 1) -- who buries it does not try it
       return {id, data, attempt, redis.call('HGET', job, 'reason')}
     end
@@ -90,7 +105,7 @@ local soonest = -1
 for class = 4, 6 do
   local first = redis.call('ZRANGE', KEYS[class], 0, 0, 'WITHSCORES')
   if first[2] and (soonest < 0 or first[2] - now < soonest) then
-    soonest = math.max(0, first[2] - now)
+    soonest = math.max(reclaims and 0 or math.floor(lease / 10), first[2] - now)
   end
 end
 return {soonest}

@@ -36,7 +36,7 @@ GROUPS: dict[Queue, str] = {
 QUEUES: tuple[Queue, ...] = get_args(Queue)
 _CLASSES = ("high", "normal", "low")
 _LOOK_S = 1.0
-"""So often a claim looks by itself, in case a wake-up got lost."""
+"""At least so often a claim looks by itself, in case a wake-up got lost, and several times in a lease."""
 _SOONEST_S = 0.02
 """What is due may be another's: an exhausted job is not for those who work."""
 _REMEMBERED_MS = 60_000
@@ -139,6 +139,7 @@ class RedisJobs:
         self._limit = limit
         self._on_given_up = on_given_up
         self._lease_ms = math.ceil(limit.lease_s * 1000)
+        self._look_s = min(_LOOK_S, limit.lease_s / 5)
         self._undertakers: dict[Queue, asyncio.Task[None]] = {}
         self._lines: dict[Queue, asyncio.Lock] = {}
         self.closed = False
@@ -191,11 +192,10 @@ class RedisJobs:
     async def _claim(self, queue: Queue, consumer: str, *, exhausted: bool = False) -> tuple[RedisLease | None, float]:
         """Return a lease, or the seconds until there may be one."""
         token = ids.token(12)
-        reclaims = self._connection.was_there(self._limit.lease_s)  # else nobody could keep a lease
         try:
             found: list[Any] = await self._connection.run(
                 _CLAIM,
-                _index(queue),
+                (*_index(queue), f"antiphon:queue:{{{queue}}}:asked"),
                 GROUPS[queue],
                 consumer,
                 token,
@@ -204,14 +204,12 @@ class RedisJobs:
                 _flags(queue),
                 self._limit.attempts,
                 "exhausted" if exhausted else "",
-                int(reclaims),
             )
         except ProviderUnavailable as error:
             _log.warning("no job can be claimed", queue=queue, error=str(error))
-            return None, _LOOK_S
+            return None, self._look_s
         if len(found) == 1:
-            soonest_s = _SOONEST_S if reclaims else self._limit.lease_s / 10
-            return None, _LOOK_S if found[0] < 0 else min(_LOOK_S, max(soonest_s, found[0] / 1000))
+            return None, self._look_s if found[0] < 0 else min(self._look_s, max(_SOONEST_S, found[0] / 1000))
         _, data, attempt, reason = found
         job = msgspec.structs.replace(decode_job(data), attempt=attempt)
         return RedisLease(self, job, consumer, token, reason.decode()), 0.0
@@ -254,7 +252,7 @@ class RedisJobs:
         while True:
             lease, _ = await self._claim(queue, "undertaker", exhausted=True)
             if lease is None:
-                await asyncio.sleep(min(_LOOK_S, self._limit.lease_s / 2))
+                await asyncio.sleep(self._look_s)
                 continue
             try:
                 await self._give_up(lease.job, lease.token, lease.reason)

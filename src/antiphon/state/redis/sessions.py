@@ -106,7 +106,7 @@ class RedisSessions:
 
     async def expired(self) -> AsyncIterator[Expired]:
         """Forget sessions whose time is over, and yield each of them."""
-        while self._connection.was_there(self._liveness_ms / 1000) and (due := await self._due()):
+        while self._has_settled() and (due := await self._due()):
             for member in due:
                 tenant, session_id = member.decode().split(" ", 1)
                 kind, *rest = await self._connection.run(_REAP, self._keys(tenant, session_id))
@@ -116,6 +116,11 @@ class RedisSessions:
                 await self._connection.command("ZREM", self._index, member)
                 if kind == b"over":
                     yield Expired(tenant, session_id, rest[0])
+
+    def _has_settled(self) -> bool:
+        """Say whether Redis was there for so long that whoever lives has given a sign of it."""
+        since = self._connection.reachable_since
+        return since is not None and time.monotonic() - since >= self._liveness_ms / 1000
 
     async def _due(self) -> list[bytes]:
         now = time.time() * 1000
