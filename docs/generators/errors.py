@@ -8,7 +8,7 @@ from pathlib import Path
 
 from antiphon import errors
 from antiphon.doors import errors_http
-from antiphon.errors import AntiphonError
+from antiphon.errors import AntiphonError, family
 from antiphon.wire import refusal
 from generators.page import code, page, prose, table
 
@@ -41,16 +41,14 @@ def render() -> str:
 
 
 def _types() -> Iterator[tuple[str, str, str, str, str]]:
-    for kind in _tree(AntiphonError):
-        if kind.__module__ in (errors.__name__, errors_http.__name__) and not kind.__name__.startswith("_"):
+    for kind in family(AntiphonError):
+        if (
+            kind is not AntiphonError
+            and kind.__module__ in (errors.__name__, errors_http.__name__)
+            and not kind.__name__.startswith("_")
+        ):
             default = code(kind.default_code) if kind.default_code else ""
             yield kind.__name__, code(kind.type), str(kind.status), default, prose(kind.__doc__)
-
-
-def _tree(root: type[AntiphonError]) -> Iterator[type[AntiphonError]]:
-    for kind in sorted(root.__subclasses__(), key=lambda each: each.__name__):
-        yield kind
-        yield from _tree(kind)
 
 
 def _codes() -> list[tuple[str, str, str]]:

@@ -165,7 +165,7 @@ class Overloaded(Transient):
 
 
 def family(kind: type[AntiphonError]) -> Iterator[type[AntiphonError]]:
-    """Yield a class of errors and all classes below it."""
+    """Yield a class of errors and all classes below it, those beside each other by name."""
     yield kind
-    for child in kind.__subclasses__():
+    for child in sorted(kind.__subclasses__(), key=lambda one: one.__name__):
         yield from family(child)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import event
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
@@ -24,7 +25,11 @@ from antiphon.store.tables import VERSION, conversation_items, metadata, session
 
 T = TypeVar("T")
 
+_log = structlog.get_logger("antiphon.store")
+
 _PRAGMAS = ("busy_timeout = 1000", "journal_mode = WAL", "synchronous = FULL")
+_CLOSE_S = 10.0
+"""So long transactions whose callers have gone may take at the end."""
 _START_ATTEMPTS = 20
 _START_BACKOFF = Backoff(base_s=0.05, cap_s=0.5)
 
@@ -113,8 +118,8 @@ class SqliteStore:
         """Close; idempotent."""
         if self._engine is not None:
             engine, self._engine = self._engine, None
-            if self._under_way:
-                await asyncio.wait(self._under_way)
+            if self._under_way and (await asyncio.wait(self._under_way, timeout=_CLOSE_S))[1]:
+                _log.error("the database does not answer, and is left", seconds=_CLOSE_S)
             await engine.dispose()
 
     async def _fetch(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
@@ -131,13 +136,12 @@ class SqliteStore:
         """
         task = asyncio.get_running_loop().create_task(self._one(work), name="store transaction")
         self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # who waits for it gets it; of one that nobody waits for asyncio would log it all
+        task.add_done_callback(self._under_way.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_tell_of_abandoned)
+            raise
 
     async def _one(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do ``work``, and translate what the driver raises."""
@@ -154,6 +158,13 @@ class SqliteStore:
             raise ProviderUnavailable(f"the database fails: {exc.orig}", code="store_unavailable") from exc
         except (DatabaseError, PoolTimeout) as exc:
             raise ProviderUnavailable(f"the database fails: {exc}", code="store_unavailable") from exc
+
+
+def _tell_of_abandoned(task: asyncio.Task[Any]) -> None:
+    """Log a failure that nobody waits for, without the row that it may name."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log.warning("a transaction failed after its caller had gone", error=type(error).__name__)
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import structlog
 
@@ -162,7 +162,7 @@ class _Worker:
             flag.cancel()
         if error is None:
             error = _result(attempt)
-        async with self._kept(lease):
+        async with nullcontext() if error is None else self._kept(lease):
             return await self._settle(lease, error, touched=output.touched)
 
     @asynccontextmanager

@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 
 import pytest
+import structlog
 
 from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.errors import ProviderBusy, ProviderUnavailable
@@ -164,11 +165,13 @@ async def test_what_was_said_is_never_logged(tmp_path: Path, caplog: pytest.LogC
         call = asyncio.ensure_future(store.record([said]))
         await asyncio.sleep(0.1)
         call.cancel()
-        await asyncio.wait((call,))
-        with pytest.raises(ProviderBusy) as busy:
-            await store.record([said])
+        with structlog.testing.capture_logs() as logged:
+            await asyncio.wait((call,))
+            with pytest.raises(ProviderBusy) as busy:
+                await store.record([said])
         other.rollback()
     await store.close()
+    assert [line["error"] for line in logged] == ["ProviderBusy"]
     gc.collect()
     await asyncio.sleep(0)
     assert "card number" not in caplog.text
