@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.dubbing import CONFIG, Worker, dubbing, refusal, sound, worker
-from tests.journey.test_abuse import MIB, Server, frame, server
+from tests.journey.test_abuse import MIB, Server, frame, greeting, server, upgrade
 from tests.journey.test_kill import start
 
 GREEDY = 4
@@ -74,17 +74,10 @@ async def test_sigterm_delivers_what_is_in_flight_and_ends_the_process(
 # -- workers that read nothing ---------------------------------------------------------------------------------------
 def greedy(port: int) -> socket.socket:
     """A WebSocket with the smallest of receive buffers, greeted and without a stream."""
-    one = socket.socket()
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    one.connect(("127.0.0.1", port))
-    one.sendall(
-        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nhost: 127.0.0.1\r\nupgrade: websocket\r\n"
-        b"connection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
+    one = upgrade(port, greeting("/socket.io/?EIO=4&transport=websocket"))
     heard = b""
     while b"0{" not in heard:
         heard += one.recv(512)
-    assert b" 101 " in heard
     one.sendall(frame(b"40"))
     return one
 
