@@ -35,9 +35,14 @@ class AntiphonError(Exception):
     """The HTTP status when this error answers a REST call."""
     default_code: str | None = None
 
-    def __init__(self, message: str, *, code: str | None = None, param: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: str | None = None, param: str | None = None, detail: str = "") -> None:
+        """``message`` is for the client; ``detail``, for logs alone, joins it where the error is shown as a text.
+
+        The detail of a service may repeat what people said: a log has it under ``pii.``.
+        """
+        super().__init__(f"{message}: {detail}" if detail else message)
         self.message = message
+        self.detail = detail
         self.code = code or self.default_code
         self.param = param
 
@@ -76,8 +81,8 @@ class RateLimited(Transient):
     status = 429
     default_code = "rate_limit_exceeded"
 
-    def __init__(self, message: str, *, retry_after_s: float = 1.0, code: str | None = None) -> None:
-        super().__init__(message, code=code)
+    def __init__(self, message: str, *, retry_after_s: float = 1.0, code: str | None = None, detail: str = "") -> None:
+        super().__init__(message, code=code, detail=detail)
         self.retry_after_s = retry_after_s
 
 

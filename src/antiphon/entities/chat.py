@@ -51,6 +51,8 @@ class ChatRequest:
     """As the client named it; an engine maps unknown names to its own."""
     parallel_tool_calls: bool = True
     reasoning_effort: str = ""
+    prefix: str = ""
+    """Words of the answer that were said already: only what comes behind them is wanted. Counts for ``max_tokens``."""
 
 
 @dataclass(frozen=True, slots=True)

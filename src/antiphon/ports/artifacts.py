@@ -24,6 +24,9 @@ class ArtifactAudio:
 class Artifact:
     """One fragment, good or bad, and what became of it. Its ids are a client's own: any text."""
 
+    tenant: str
+    owner: str
+    """Public name of the key that the stream belongs to."""
     stream_id: str
     fragment_id: str
     status: Status

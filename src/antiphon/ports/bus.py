@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from antiphon.wire.jobs import Job, PipeEntry, Queue
 
@@ -16,10 +16,15 @@ class Attempt:
     job_id: str
     number: int
     """`Job.attempt`."""
+    keeps: bool = False
+    """True where a further attempt reads what was written (`Bus.recall`), and goes on with it."""
 
 
 Keep = Callable[[], int]
 """Says up to which position of a pipe nothing is needed any more."""
+
+Share = Literal["all", "prompt", "patient"]
+"""Which jobs of a queue are claimed: all, those above `PATIENT`, or those of it and below."""
 
 
 class Lease(Protocol):
@@ -74,7 +79,8 @@ class Bus(Protocol):
     frozen and may arrive as copies.
     A pipe that was fenced refuses writers of an older epoch with `Fenced`. It counts what each job has written, over
     all its attempts, so that a further attempt goes on where the one before was cut off; an older attempt that wakes
-    up late is refused with `Fenced` like an older epoch.
+    up late is refused with `Fenced` like an older epoch. What was written by attempts that keep it is there until the
+    job has ended, even where its entries have made room.
     """
 
     async def submit(self, job: Job) -> None:
@@ -84,8 +90,8 @@ class Bus(Protocol):
         """
         ...
 
-    def claim(self, queue: Queue, consumer: str) -> AsyncIterator[Lease]:
-        """Take jobs one after the other, each under a lease; endless. Cancelled jobs are skipped."""
+    def claim(self, queue: Queue, consumer: str, share: Share = "all") -> AsyncIterator[Lease]:
+        """Take jobs of a share one after the other, each under a lease; endless. Cancelled jobs are skipped."""
         ...
 
     async def cancel(self, job_id: str) -> None:
@@ -98,16 +104,23 @@ class Bus(Protocol):
 
     async def write(
         self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
-    ) -> None:
-        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch or attempt."""
+    ) -> bool:
+        """Append entries in order; False when the pipe was dropped, so that nobody will read them.
+
+        Waits while the pipe is full. Raises `Fenced` under an old epoch or attempt.
+        """
         ...
 
     async def begin(self, pipe: str, by: Attempt) -> int:
         """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
         ...
 
+    async def recall(self, pipe: str, job_id: str) -> Sequence[PipeEntry]:
+        """Return what those attempts of a job have written that keep it, in order."""
+        ...
+
     async def forget(self, pipe: str, job_id: str) -> None:
-        """The job has ended: what it wrote need not be counted any more."""
+        """The job has ended: what it wrote need not be counted or kept any more."""
         ...
 
     def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> Reader:
@@ -128,7 +141,7 @@ class Bus(Protocol):
         ...
 
     async def drop(self, pipe: str) -> None:
-        """Forget the pipe and wake its readers, whose iteration ends. Later writes to it are discarded."""
+        """Forget the pipe and wake its readers, whose iteration ends. Later writes to it are discarded, and told so."""
         ...
 
     async def close(self) -> None:

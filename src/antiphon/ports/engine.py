@@ -1,11 +1,23 @@
-"""What every engine's factory is given. An entry point ``antiphon.<kind>`` names a ``create(context)`` function."""
+"""What every engine's factory is given, and which engine answered.
+
+An entry point ``antiphon.<kind>`` names a ``create(context)`` function.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from antiphon.entities.capabilities import Capabilities
+
+answered_by: ContextVar[Capabilities] = ContextVar("answered_by")
+"""The engine that gave the results of the call under way; a failover chain sets it."""
+
+instead_of: ContextVar[str] = ContextVar("instead_of", default="")
+"""Name of the engine that should have given them; empty where it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +36,28 @@ class EngineContext:
     """How long a service may take for its first result while another engine waits."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """All settings by their name without the prefix, e.g. ``stub_stt_ms``. Secrets are plain strings here."""
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The variables that settings were read from, where they have another name than ours."""
+
+    def variable(self, setting: str) -> str:
+        """Return what the variable of ``setting`` is called, for an error about its value."""
+        return self.variables.get(setting, f"ANTIPHON_{setting.upper()}")
+
+
+class Engine(Protocol):
+    """What engines of every kind have in common."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Checked(Protocol):
+    """An engine whose service can be asked how it is; its capabilities say `has_check`."""
+
+    async def check(self) -> None:
+        """Ask for something that costs nothing. Raises `AntiphonError` where the service fails or refuses the key."""
+        ...

@@ -7,6 +7,14 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """Who pays: a key of a tenant, whatever secrets it has issued."""
+
+    tenant: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Allowance:
     """What is left of one limit."""
 
@@ -19,12 +27,12 @@ class Allowance:
 
 
 class Limiter(Protocol):
-    """Counts in a sliding window per tenant. An empty answer means that no limit applies."""
+    """Counts in a sliding window per account. An empty answer means that no limit applies."""
 
-    def allowances(self, tenant: str) -> tuple[Allowance, ...]:
+    def allowances(self, account: Account) -> tuple[Allowance, ...]:
         """Say what is left, without charging."""
         ...
 
-    def charge(self, tenant: str, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
+    def charge(self, account: Account, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
         """Count what was used and say what is left; may go below zero, which blocks until it has recovered."""
         ...

@@ -8,6 +8,25 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class SessionOwner:
+    """Who began a session, and what others must show to resume it; it stays as long as the session."""
+
+    id: str = ""
+    """Public name of the key or of the ephemeral secret that began it; empty for what nobody in particular owns."""
+    issuer: str = ""
+    """Public name of the key behind it: the one that issued the secret, or the key itself."""
+    kind: str = ""
+    """``realtime`` or ``transcription``."""
+    token_digest: str = ""
+    """SHA-256 of the resume token, hexadecimal; empty where there is none."""
+    seed: str = ""
+    """Random part of the ids of its events: a cursor of another session is known before anything is taken."""
+
+
+NOBODY = SessionOwner()
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRecord:
     """A session as every gateway sees it."""
 
@@ -18,6 +37,7 @@ class SessionRecord:
     gateway_id: str
     status: str
     """``connected`` or ``disconnected``."""
+    owner: SessionOwner = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +91,17 @@ class Expired:
 class Sessions(Protocol):
     """Ownership and saved state of sessions, isolated by tenant."""
 
-    async def claim(self, tenant: str, session_id: str, gateway_id: str) -> SessionRecord:
-        """Become the owner under the next epoch, of a new session or of one that was our own."""
+    async def claim(self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY) -> SessionRecord:
+        """Become the gateway of a session under the next epoch, of a new one or of one that was our own."""
         ...
 
-    async def resume(self, tenant: str, session_id: str, gateway_id: str) -> tuple[SessionRecord, Saved]:
-        """Become the owner of a saved session, whose present owner hears of it.
+    async def resume(
+        self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY
+    ) -> tuple[SessionRecord, Saved]:
+        """Become the gateway of a saved session of this owner; its present gateway hears of it.
 
-        Raises `NotFound` when it is unknown, over, was never saved, or is another tenant's.
+        Raises `NotFound` when it is unknown, over, was never saved, or is another tenant's or owner's, and then
+        changes nothing.
         """
         ...
 

@@ -33,6 +33,10 @@ class Store(Protocol):
         """Return the newest sessions, newest first."""
         ...
 
+    async def check(self) -> None:
+        """Look at what is stored. Raises `ProviderBusy`, `ProviderUnavailable`."""
+        ...
+
     async def close(self) -> None:
         """Close; idempotent."""
         ...
