@@ -44,7 +44,7 @@ _ORDINALS = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
-_NUMBER = re.compile(r"(?P<whole>\d[\d,]*)(?:\.(?P<part>\d+))?(?P<ordinal>st|nd|rd|th)?\b")
+_NUMBER = re.compile(r"(?<!\d)(?P<whole>\d++(?:,++\d++)*)(?:\.(?P<part>\d++))?(?P<ordinal>st|nd|rd|th)?\b")
 
 NUMBER_WORDS = frozenset([*_SMALL, *_TENS[2:], *(name for _, name in _POWERS)])
 

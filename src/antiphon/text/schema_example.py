@@ -4,14 +4,33 @@ Understood: ``type`` (also a list), ``enum``, ``const``, ``properties``, ``requi
 ``prefixItems``, the bounds of numbers, strings, arrays and objects, ``multipleOf``, ``uniqueItems``, common
 ``format`` values, ``anyOf``, ``oneOf``, ``allOf`` and local ``$ref``. Not understood, and ignored:
 ``pattern``, ``not``, ``if``, ``dependentSchemas``, ``patternProperties``.
+
+A few hundred bytes of a schema may ask for a value of gigabytes. So what is made is counted, and so is the way there.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
+
+from antiphon.text.json_size import breadth, excess
+from antiphon.text.schema_numbers import count, number_within
+
+MOST_CHARACTERS = 64 * 2**10
+"""What a value may hold, about as JSON: texts, names and what stands between them."""
+
+_MOST_TEXT = 2_000
+"""Characters of the text that are looked at."""
+
+_MOST_WORD = 200
+"""Characters of an enumerated word that is looked for in the text."""
+
+_MOST_WORK = 30_000
+"""Parts of a schema that are looked at, each as often as it is: references make a short one branch without end."""
+
+_SHARE = 16
+"""A text that may have any length takes this part of what is left of the first half: never what is asked for later."""
 
 _OPTIONAL_DEPTH = 3
 """Optional properties are filled down to here; deeper only what is required, so that recursion ends."""
@@ -34,11 +53,8 @@ _FORMATS = {
 }
 
 _NEGATIONS = re.compile(r"\b(no|not|off|false|don't|never|without|nein|nicht|kein|non|pas)\b", re.IGNORECASE)
-_NUMBERS = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
+_NUMBERS = re.compile(r"(?<![\w.])-?\d{1,300}(?!\d)(?:\.\d+)?")
 _QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]+)[\"”“»]")
-
-_MAX_STEPS = 5_000
-"""Most parts of a schema that are looked at: references make a short one branch without end."""
 
 Schema = Mapping[str, Any]
 
@@ -46,12 +62,16 @@ Schema = Mapping[str, Any]
 def example(schema: Schema | bool | None, text: str = "") -> Any:
     """Return a value that satisfies ``schema``; None, ``True`` and ``{}`` are satisfied by ``{}``.
 
-    Equal arguments give equal values. Enumerated words, numbers and quotations found in ``text`` are used.
-    Raises `ValueError`, `TypeError` or `AttributeError` for what is no schema, or one that branches without end.
+    Equal arguments give equal values. Enumerated words, numbers and quotations found in the first 2,000 characters of
+    ``text`` are used. Raises `ValueError`, `TypeError` or `AttributeError` for what is no schema, and `ValueError` for
+    one that is larger than `excess` says, whose value would have more than 64 Ki characters, or that takes too long to
+    fill: branches without end.
     """
     if not isinstance(schema, Mapping) or not schema:
         return {}
-    return _Filler(schema, text).value(schema, 0)
+    if too_much := excess(schema):
+        raise ValueError(f"the schema has {too_much}")
+    return _Filler(schema, text[:_MOST_TEXT]).value(schema, 0)
 
 
 class _Filler:
@@ -60,48 +80,82 @@ class _Filler:
     def __init__(self, root: Schema, text: str) -> None:
         self._root = root
         self._text = " ".join(text.split())
-        self._steps = 0
+        self._lowered = self._text.lower()
+        self._is_negated = _NEGATIONS.search(self._text) is not None
+        quoted = _QUOTED.search(self._text)
+        self._words = quoted.group(1) if quoted else self._text
         self._numbers: Iterator[str] = iter(_NUMBERS.findall(text))
+        self._left = MOST_CHARACTERS
+        self._work = 0
 
     def value(self, schema: Schema | bool, depth: int, salt: int = 0) -> Any:
         """Fill one schema; ``salt`` asks for different values of the same schema (``uniqueItems``)."""
         flat = self._flatten(schema, depth)
+        self._take(1)
         if depth > _MAX_DEPTH:
             return None
         if "const" in flat:
-            return flat["const"]
+            return self._given(flat["const"])
         if isinstance(flat.get("enum"), list) and flat["enum"]:
-            return self._choice(cast("list[Any]", flat["enum"]), salt)
+            return self._given(self._choice(cast("list[Any]", flat["enum"]), salt))
         match _type(flat):
             case "object":
                 return self._object(flat, depth)
             case "array":
                 return self._array(flat, depth)
             case "integer":
-                return int(self._number(flat, 1.0, salt))
+                return self._given(int(self._number(flat, 1.0, salt)))
             case "number":
                 number = self._number(flat, 0.0, salt)
-                return int(number) if number.is_integer() else number
+                return self._given(int(number) if number.is_integer() else number)
             case "boolean":
-                return (_NEGATIONS.search(self._text) is None) ^ (salt % 2 == 1)
+                return (not self._is_negated) ^ (salt % 2 == 1)
             case "null":
                 return None
             case _:
                 return self._string(flat, salt)
 
+    # -- what it costs -----------------------------------------------------------------------------------------------
+    def _take(self, characters: int) -> None:
+        """Count what is made. Raises `ValueError`."""
+        self._left -= characters
+        if self._left < 0:
+            raise ValueError(f"its smallest value has more than {MOST_CHARACTERS} characters")
+
+    def _given(self, value: Any) -> Any:
+        """Count a value that the schema gives as it is."""
+        layer: list[Any] = [value]
+        for one in layer:
+            if isinstance(one, Mapping):
+                self._take(1)
+                layer += cast("Schema", one)
+                layer += cast("Schema", one).values()
+            elif isinstance(one, list):
+                self._take(1)
+                layer += cast("list[Any]", one)
+            else:
+                self._take(1 + len(str(one)))
+        return value
+
+    def _look_at(self, schema: Schema) -> None:
+        """Count the parts of a schema that every look at it goes through. Raises `ValueError`."""
+        self._work += breadth(schema) + sum(map(breadth, schema.values()))
+        if self._work > _MOST_WORK:
+            raise ValueError("the schema is too large")
+
+    # -- one plain schema --------------------------------------------------------------------------------------------
     def _flatten(self, schema: Schema | bool, depth: int) -> dict[str, Any]:
         """Resolve references and combinations into one plain schema."""
-        self._steps += 1
-        if self._steps > _MAX_STEPS:
-            raise ValueError("the schema is too large")
         flat: dict[str, Any] = dict(schema) if isinstance(schema, Mapping) else {}
         for _ in range(_MAX_DEPTH):
+            self._look_at(flat)
             if isinstance(flat.get("$ref"), str):
                 flat = _merge(self._resolve(flat.pop("$ref")), flat)
             elif flat.get("allOf"):
                 parts = [self._flatten(part, depth + 1) for part in flat.pop("allOf")] if depth <= _MAX_DEPTH else []
                 for part in parts:
                     flat = _merge(flat, part)
+                    self._look_at(flat)
             elif branches := flat.pop("anyOf", None) or flat.pop("oneOf", None):
                 flat = _merge(flat, self._branch(branches))
             else:
@@ -119,31 +173,38 @@ class _Filler:
         node: Any = self._root
         for part in pointer.removeprefix("#").split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
-            node = node.get(key, {}) if isinstance(node, Mapping) else {}
+            node = node.get(key) if isinstance(node, Mapping) else None
         return cast("Schema", node) if isinstance(node, Mapping) else {}
 
+    # -- values ------------------------------------------------------------------------------------------------------
     def _choice(self, values: list[Any], salt: int) -> Any:
-        lowered = self._text.lower()
-        said = [value for value in values if isinstance(value, str) and value and value.lower() in lowered]
-        return said[0] if said and not salt else values[salt % len(values)]
+        if salt:
+            return values[salt % len(values)]
+        words = (value for value in values if isinstance(value, str) and 0 < len(value) <= _MOST_WORD)
+        return next((value for value in words if value.lower() in self._lowered), values[0])
 
     def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
         properties: Schema = schema.get("properties") or {}
-        required = [str(name) for name in schema.get("required") or ()]
+        required = dict.fromkeys(_names(schema.get("required") or []))
         optional = [name for name in properties if name not in required] if depth < _OPTIONAL_DEPTH else []
-        names = (required + optional)[: max(len(required), int(schema.get("maxProperties", 1_000_000)))]
+        names = [*required, *optional][: max(len(required), count(schema, "maxProperties", _MOST_WORK))]
         extra = schema.get("additionalProperties", True)
         rest: Schema = extra if isinstance(extra, Mapping) else {"type": "string"}
-        filled = {name: self.value(properties.get(name, rest), depth + 1) for name in names}
-        for index in range(int(schema.get("minProperties", 0)) - len(filled)):
-            filled[f"property_{index + 1}"] = self.value(rest, depth + 1)
+        filled: dict[str, Any] = {}
+        for name in names:
+            self._take(len(name))
+            filled[name] = self.value(properties.get(name, rest), depth + 1)
+        for index in range(count(schema, "minProperties", 0) - len(filled)):
+            name = f"property_{index + 1}"
+            self._take(len(name))
+            filled[name] = self.value(rest, depth + 1)
         return filled
 
     def _array(self, schema: Schema, depth: int) -> list[Any]:
         fixed: list[Any] = list(schema.get("prefixItems") or ())
-        least = int(schema.get("minItems", 0))
+        least = count(schema, "minItems", 0)
         wanted = max(least, len(fixed), 1 if depth < _OPTIONAL_DEPTH else 0)
-        length = max(least, min(wanted, int(schema.get("maxItems", wanted))))
+        length = max(least, min(wanted, count(schema, "maxItems", wanted)))
         rest = schema.get("items", {"type": "string"})
         if rest is False:
             length = min(length, len(fixed))
@@ -155,47 +216,22 @@ class _Filler:
 
     def _number(self, schema: Schema, grain: float, salt: int) -> float:
         """Take a number of the text within the bounds, else the smallest allowed one that is not negative."""
-        step = float(schema.get("multipleOf") or grain)
-        low, high = _bounds(schema, step)
         found = next(self._numbers, None) if not salt else None
-        if found is not None and low <= float(found) <= high and (not step or float(found) % step == 0):
-            return float(found)
-        start = low if low > 0 else min(0.0, high)
-        if step:
-            start = math.ceil(start / step) * step if start >= low else math.floor(start / step) * step
-            start = math.floor(high / step) * step if start > high else start
-        return min(start + salt * (step or min(1.0, (high - start) / 16)), high)
+        return number_within(schema, grain, salt, None if found is None else float(found))
 
     def _string(self, schema: Schema, salt: int) -> str:
-        kind = str(schema.get("format", ""))
-        if kind in _FORMATS:
+        kind = schema.get("format")
+        if isinstance(kind, str) and kind in _FORMATS:
+            self._take(len(_FORMATS[kind]))
             return _FORMATS[kind]
-        quoted = _QUOTED.search(self._text)
-        words = (quoted.group(1) if quoted else self._text) or str(schema.get("default") or "text")
+        default = schema.get("default")
+        words = self._words or (default if isinstance(default, str) and default else "text")
         if salt:
             words = f"{salt + 1} {words}"
-        least = int(schema.get("minLength", 0))
-        return words.ljust(least, ".")[: int(schema.get("maxLength", max(least, len(words))))]
-
-
-def _bounds(schema: Schema, step: float) -> tuple[float, float]:
-    """Return the closed bounds; exclusive ones move by a step, or by a sliver where there is none."""
-    low = float(schema.get("minimum", -math.inf))
-    high = float(schema.get("maximum", math.inf))
-    above = float(schema.get("exclusiveMinimum", -math.inf))
-    below = float(schema.get("exclusiveMaximum", math.inf))
-    if above >= low and not math.isinf(above):
-        low = (math.floor(above / step) + 1) * step if step else _between(above, min(high, below))
-    if below <= high and not math.isinf(below):
-        high = (math.ceil(below / step) - 1) * step if step else _between(below, low)
-    return low, high
-
-
-def _between(edge: float, other: float) -> float:
-    """Return a number beside ``edge`` on the side of ``other``, which may be infinite."""
-    if math.isinf(other):
-        return edge + math.copysign(1.0, other)
-    return (edge + other) / 2
+        least, share = count(schema, "minLength", 0), max(0, self._left - MOST_CHARACTERS // 2) // _SHARE
+        most = max(least, min(count(schema, "maxLength", share), share))
+        self._take(max(least, min(len(words), most)))
+        return words[:most].ljust(least, ".")
 
 
 def _type(schema: Schema) -> str:
@@ -213,6 +249,12 @@ def _type(schema: Schema) -> str:
     if any(key in schema for key in ("minimum", "maximum", "multipleOf", "exclusiveMinimum", "exclusiveMaximum")):
         return "number"
     return "string"
+
+
+def _names(required: list[Any]) -> list[str]:
+    if not all(isinstance(name, str) for name in required):
+        raise TypeError("the names of required properties are texts")
+    return cast("list[str]", required)
 
 
 def _merge(base: Schema, other: Schema) -> dict[str, Any]:

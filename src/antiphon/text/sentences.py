@@ -94,7 +94,7 @@ class Splitter:
             pieces.append(self._text[start : start + cut].rstrip())
             start += cut
             self._is_first = False
-        self._text = self._text[start:]
+        self._text = self._text[start:] if found else ""  # space alone says nothing, and would be looked through again
         return pieces
 
 

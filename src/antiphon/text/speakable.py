@@ -9,13 +9,16 @@ from antiphon.text.languages import base_language
 from antiphon.text.leagues import spell_leagues
 
 _LINE_MARK = re.compile(r"^\s*(?:(?:#{1,6}|[-*+•>])\s+)+")
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^)\s]*\)")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^)\s\[]*\)")
+"""No address has a bracket: one that is not closed is looked for as far as the next link only."""
 _EMPHASIS = re.compile(r"(?<!\w)[*_~]+(?=\S)|(?<=\S)[*_~]+(?!\w)|[`|]+")
 _SPACE = re.compile(r"\s+")
 _SILENT_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"})
 _JOINERS = "\u200c\u200d"
 """Format characters that shape words in Persian and Hindi."""
 
+_MOST_LAYERS = 8
+"""Marks within marks that are taken away: a text may be nothing else."""
 _PLAIN_MARKS = str.maketrans(
     dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("‘’‚‛", "'") | dict.fromkeys("‐‑‒–", "-") | {"—": " - ", "…": "..."}
 )
@@ -60,8 +63,10 @@ def speech_text(text: str, language: str) -> str:
     languages of `_BETWEEN_SCORES`; elsewhere they stay), and English titles are written out (``Dr. Ruiz``).
     """
     text = text.translate(_PLAIN_MARKS)
-    while (cleaned := speakable(text)) != text:  # what is taken away may lay bare another mark
-        text = cleaned
+    for _ in range(_MOST_LAYERS):  # what is taken away may lay bare another mark
+        cleaned, text = text, speakable(text)
+        if cleaned == text:
+            break
     spoken = base_language(language)
     if spoken == "en":
         text = _TITLE.sub(lambda match: _BEFORE_NAMES.get(match[1]) or _AFTER_NAMES[match[2]], text)

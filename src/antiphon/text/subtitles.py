@@ -15,7 +15,7 @@ LINE_COLUMNS = 42
 LINES = 2
 """Most lines of a cue."""
 
-_ARROW = re.compile(r"-+->")
+_ARROW = re.compile(r"(?<!-)--+>")
 _CLOSERS = "。．、，！？：；」』）】〉》〕’”…・ー"
 """Marks that never begin a line."""
 

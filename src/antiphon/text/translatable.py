@@ -16,7 +16,7 @@ _ADDRESS = re.compile(r"((?:\b\w+://|\bwww\.)\S+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\
 """Web and mail addresses are names: their signs are no words."""
 
 _NAME_WORD = r"[^\W\d_a-z][\w.'’-]+"
-_LABEL = re.compile(rf"^(?:>>+ ?)?({_NAME_WORD}(?: {_NAME_WORD}){{0,2}})(?: (?:[A-Z]|\d{{1,2}}))?:(?: |$)")
+_LABEL = re.compile(rf"(?:>>+ ?)?({_NAME_WORD}(?: {_NAME_WORD}){{0,2}})(?: (?:[A-Z]|\d{{1,2}}))?:(?: |$)")
 _FIRST_OF_NO_NAME = _words(
     "a an the this that these those my our your his her its their here there what who how why when where",
 )
@@ -69,11 +69,11 @@ def translatable(text: str, *, language: str, drop_speaker_labels: bool = False)
 
 def _without_labels(line: str) -> str:
     start = 0
-    while label := _LABEL.match(line[start:]):
+    while label := _LABEL.match(line, start):
         words = label[1].lower().split()
         if words[0] in _FIRST_OF_NO_NAME or words[-1] in _LAST_OF_NO_NAME:
             break
-        start += label.end()
+        start = label.end()
     return line[start:]
 
 
@@ -84,12 +84,12 @@ def _english(line: str) -> str:
 
 
 def _in_words(text: str) -> str:
+    text = _DOLLARS.sub(_dollars, text)  # signs first: one that becomes a word parts what stands around it
+    text = _SIGN.sub(lambda match: _apart(match, _WORDS[match[0]]), text)
     text = _HYPHEN_WORDS.sub(lambda match: match[0].replace("-", " "), text)
     text = _CLOCK_WORD.sub(_lowered, text)
     text = spell_leagues(text)
-    text = _VERSUS.sub(lambda match: _apart(match, "versus"), text)
-    text = _DOLLARS.sub(_dollars, text)
-    return _SIGN.sub(lambda match: _apart(match, _WORDS[match[0]]), text)
+    return _VERSUS.sub(lambda match: _apart(match, "versus"), text)
 
 
 def _lowered(match: re.Match[str]) -> str:

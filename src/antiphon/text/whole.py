@@ -6,3 +6,14 @@ from __future__ import annotations
 def whole(text: str) -> str:
     """Return ``text`` with every half character replaced by a question mark."""
     return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def is_whole(text: str) -> bool:
+    """Return whether there is no half character in ``text``."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

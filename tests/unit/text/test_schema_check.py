@@ -56,3 +56,49 @@ def test_a_schema_that_refers_to_itself_for_ever_is_not_satisfied() -> None:
     assert not satisfies(1, {"$ref": "#/nowhere"})
     assert not satisfies(1, {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]})
     assert satisfies(1, None)
+
+
+def test_thousands_of_items_are_found_unique_or_not_as_json_sees_it() -> None:
+    schema = {"type": "array", "uniqueItems": True}
+    items: list[Any] = [
+        *range(4000),
+        *(str(number) for number in range(4000)),
+        [1],
+        [2],
+        {"a": 1},
+        {"a": 2},
+        True,
+        None,
+    ]
+    assert satisfies(items, schema)
+    assert not satisfies([*items, 1.0], schema)
+    assert not satisfies([*items, {"a": 1}], schema)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**400, [0] * 10_000, "x" * 200_000, {"a": [[[[[[10**30]]]]]]}],
+    ids=["number", "values", "characters", "number inside"],
+)
+def test_a_value_that_is_too_large_satisfies_nothing(value: Any) -> None:
+    assert not satisfies(value, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "fits"),
+    [
+        (1.0, {"minimum": 10**400}, False),
+        (1.0, {"maximum": 10**400, "minimum": -(10**400)}, True),
+        (1e308, {"multipleOf": 1e-308}, False),
+        ("x", {"maxLength": 1e308}, True),
+        ([], {"minItems": 1e308}, False),
+    ],
+)
+def test_absurd_bounds_are_bounds_all_the_same(value: Any, schema: dict[str, Any], fits: bool) -> None:
+    assert satisfies(value, schema) is fits
+
+
+def test_a_schema_that_takes_too_long_to_check_is_not_satisfied() -> None:
+    schema = {"type": "array", "items": {"enum": [f"word {number}" for number in range(5000)]}}
+    assert satisfies(["word 4999"] * 10, schema)
+    assert not satisfies(["word 4999"] * 5000, schema)

@@ -144,3 +144,10 @@ def test_cuts_do_not_depend_on_the_deltas_and_lose_nothing(text: str, steps: lis
     assert pieces == by_characters(text)
     assert "".join("".join(pieces).split()) == "".join(text.split())
     assert all(piece == piece.strip() and 0 < len(piece) <= MAX_CHARACTERS for piece in pieces)
+
+
+def test_space_before_the_first_words_is_not_kept() -> None:
+    splitter = Splitter()
+    for _ in range(1000):
+        assert splitter.feed(" \n") == []
+    assert splitter.feed("Hello. And ") + splitter.flush() == ["Hello.", "And"]

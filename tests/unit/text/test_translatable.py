@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from antiphon.text.translatable import translatable
@@ -90,6 +90,9 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=30)
 
 
+@example("$20NFL", False, "en")
+@example("$20vs.", False, "en")
+@example("5%AB-CD", False, "en")
 @given(TEXTS, st.booleans(), st.sampled_from(["en", "es"]))
 def test_what_is_ready_stays_as_it_is(heard: str, drop: bool, language: str) -> None:
     ready = translatable(heard, language=language, drop_speaker_labels=drop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.text.whole import whole
+from antiphon.text.whole import is_whole, whole
 
 
 def test_half_characters_become_question_marks() -> None:
@@ -12,3 +12,8 @@ def test_half_characters_become_question_marks() -> None:
 def test_whole_characters_stay() -> None:
     assert whole("") == ""
     assert whole("naïve 👍 你好") == "naïve 👍 你好"
+
+
+def test_a_text_is_whole_unless_it_holds_half_a_character() -> None:
+    assert [is_whole(text) for text in ("", "plain", "naïve 👍 你好")] == [True, True, True]
+    assert [is_whole(text) for text in ("a\ud800", "\udfffb", "é\ud83d")] == [False, False, False]
