@@ -7,11 +7,12 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from antiphon.audio.opening import open_source, sound_track
 from antiphon.audio.pyav import decoded, invalid_audio, need_av
-from antiphon.audio.resample import Resampler, resample
-from antiphon.audio.sniff import container_of
+from antiphon.audio.resample import Resampler
+from antiphon.audio.sniff import SOUND_CONTAINERS, container_of
 from antiphon.audio.sound import Sound
-from antiphon.audio.wav import is_plain_wav, read_wav
+from antiphon.audio.wav import CHANNELS, RATES_HZ, is_plain_wav, open_wav
 from antiphon.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 MAX_DURATION_S = 7_200.0
 """Longest sound that is decoded unless a caller says otherwise: 230 MB at 16 kHz."""
 
-MAX_WORK_S = 60.0
-"""A file that keeps the decoder busy for so long is not worth it."""
+_LEAST_BITS_PER_S = 4_000
+"""What codecs of speech need; the length that a smaller file says it has is not believed."""
 
-_RATES_HZ = range(1_000, 384_001)
-_MAX_CHANNELS = 32
+MAX_WORK_S = 60.0
+"""A file that keeps the decoder busy for so long is not worth it: two hours of MP3 take 10 s."""
 
 
 def decode(
@@ -35,63 +36,74 @@ def decode(
     """Return the first sound track of a file as mono samples at ``rate_hz``. Blocks: call it in a thread.
 
     Knows WAV, MP3, M4A and MP4, Ogg (Opus, Vorbis, FLAC), FLAC, WebM, AAC, AIFF, AMR, AU, CAF and WMA, by
-    their first bytes. A damaged file gives what can be decoded of it. Raises `InvalidRequest` with param ``file``
-    for what is no such file, has no sound, is longer than ``max_duration_s`` or keeps the decoder busy for longer
-    than ``max_work_s``; `Unsupported` without PyAV.
+    their first bytes. A damaged or unfinished file gives what can be decoded of it, whatever length it says it has.
+    Raises `InvalidRequest` with param ``file`` for what is no such file, has no sound, is longer than
+    ``max_duration_s`` or keeps the decoder busy for longer than ``max_work_s``; `Unsupported` without PyAV.
     """
+    pieces = decoded_pieces(data, rate_hz, max_duration_s=max_duration_s, max_work_s=max_work_s)
+    return Sound(b"".join(pieces), rate_hz)
+
+
+def decoded_pieces(data: bytes, rate_hz: int, *, max_duration_s: float, max_work_s: float) -> Iterator[bytes]:
+    """Yield what `decode` returns, piece by piece, so that a long sound is never whole in memory. Raises the same."""
     if is_plain_wav(data):
-        wav = read_wav(data)
+        wav = open_wav(data)
         _check_duration(wav.duration_s, max_duration_s)
-        return Sound(resample(wav.data, wav.rate_hz, rate_hz), rate_hz)
+        yield from _resampled(((piece, wav.rate_hz) for piece in wav.pieces()), rate_hz)
+        return
     container = container_of(data)
-    if container is None:
+    if container not in SOUND_CONTAINERS:
         raise invalid_audio("this is not an audio file of a known kind")
-    return Sound(_decode(data, container, rate_hz, max_duration_s, max_work_s), rate_hz)
-
-
-def _decode(data: bytes, container: str, rate_hz: int, max_duration_s: float, max_work_s: float) -> bytes:
     need_av()
-    import av
-
-    max_bytes = int(max_duration_s * rate_hz) * 2
-    out = bytearray()
-    with _av_errors(), av.open(io.BytesIO(data), "r", format=container) as source:
-        track = _sound_track(source, max_duration_s)
-        for piece in _mono(decoded(source, track, max_work_s), rate_hz):
-            out += piece
-            if len(out) > max_bytes:
+    left, is_empty = int(max_duration_s * rate_hz) * 2, True
+    with _av_errors(), open_source(io.BytesIO(data), container) as source:
+        track = sound_track(source)
+        _check_track(track)
+        _check_claimed(source, track, len(data), max_duration_s)
+        for piece in _resampled(_mono(decoded(source, track, max_work_s)), rate_hz):
+            left, is_empty = left - len(piece), False
+            if left < 0:
                 raise _too_long(max_duration_s)
-    if not out:
+            yield piece
+    if is_empty:
         raise invalid_audio("the file holds no sound that can be decoded")
-    return bytes(out)
 
 
-def _mono(frames: Iterator[AudioFrame], rate_hz: int) -> Iterator[bytes]:
+def _mono(frames: Iterator[AudioFrame]) -> Iterator[tuple[bytes, int]]:
+    """Yield mono samples, and their rate."""
     from av import AudioResampler
 
     mixer = AudioResampler(format="s16", layout="mono")
-    resampler: Resampler | None = None
     for frame in frames:
-        resampler = resampler or Resampler(frame.sample_rate, rate_hz)
         for mixed in mixer.resample(frame):
-            yield resampler.feed(bytes(mixed.planes[0])[: mixed.samples * 2])  # planes are padded
-    if resampler:
-        yield resampler.flush()
+            yield bytes(mixed.planes[0])[: mixed.samples * 2], frame.sample_rate  # planes are padded
 
 
-def _sound_track(source: InputContainer, max_duration_s: float) -> AudioStream:
-    if not source.streams.audio:
-        raise invalid_audio("the file has no sound track")
-    stream = source.streams.audio[0]
-    if getattr(stream, "codec_context", None) is None:  # and with it everything else that a stream says of itself
-        raise invalid_audio("the file's sound is in a codec that is not known")
-    if (stream.rate or 0) not in _RATES_HZ or not 1 <= stream.channels <= _MAX_CHANNELS:
+def _resampled(pieces: Iterator[tuple[bytes, int]], rate_hz: int) -> Iterator[bytes]:
+    """Yield mono samples at ``rate_hz``; the first piece says at which rate all of them are."""
+    resampler: Resampler | None = None
+    for piece, from_hz in pieces:
+        resampler = resampler or Resampler(from_hz, rate_hz)
+        if ready := resampler.feed(piece):
+            yield ready
+    if resampler and (rest := resampler.flush()):
+        yield rest
+
+
+def _check_track(stream: AudioStream) -> None:
+    if (stream.rate or 0) not in RATES_HZ or stream.channels not in CHANNELS:
         raise invalid_audio(f"the file claims {stream.channels} channels at {stream.rate} Hz")
+
+
+def _check_claimed(source: InputContainer, stream: AudioStream, size: int, max_duration_s: float) -> None:
+    """Refuse a file at once that says it is too long, unless it is too small for that: then what is there counts."""
+    duration_s = 0.0
     if stream.duration is not None and stream.time_base is not None:
-        _check_duration(float(stream.duration * stream.time_base), max_duration_s)
+        duration_s = float(stream.duration * stream.time_base)
     elif source.duration is not None:
-        _check_duration(source.duration / 1_000_000, max_duration_s)
-    return stream
+        duration_s = source.duration / 1_000_000
+    if size * 8 > duration_s * _LEAST_BITS_PER_S:
+        _check_duration(duration_s, max_duration_s)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from antiphon.audio.sound import Samples
@@ -18,6 +20,8 @@ _LEAST_OF_REST = 0.35
 _QUIET_MS = 100
 """A pause between words; the gaps inside them are shorter."""
 _STEP_MS = 5
+_LOOK_S = 10
+"""So far before the place where a piece should end a better one is looked for."""
 
 
 class Cutter:
@@ -69,6 +73,25 @@ class Cutter:
 
     def _place(self, held: Samples, first: int, last: int) -> int:
         return first + quiet_place(held[first:last], self._rate_hz)
+
+
+def pieces(pcm: bytes, rate_hz: int, longest_s: float) -> Iterator[tuple[int, bytes]]:
+    """Cut s16le into pieces of about the same length, each at most ``longest_s`` long and cut where it is quiet.
+
+    Yields the sample at which each begins, and the piece; half a sample at the end is left out, and of nothing there
+    is one empty piece.
+    """
+    samples = np.frombuffer(pcm, "<i2", len(pcm) // 2)
+    most, start = int(longest_s * rate_hz), 0
+    while len(samples) - start > most:
+        left = len(samples) - start
+        count = -(-left // most)
+        last = start + left // count
+        first = max(start + left - (count - 1) * most, last - _LOOK_S * rate_hz)
+        end = first + quiet_place(samples[first:last].reshape(-1, 1), rate_hz)
+        yield start, pcm[2 * start : 2 * end]
+        start = end
+    yield start, pcm[2 * start : 2 * len(samples)]
 
 
 def quiet_place(samples: Samples, rate_hz: int) -> int:

@@ -6,6 +6,8 @@ All of it blocks: call it in a thread.
 from __future__ import annotations
 
 import io
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -13,11 +15,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.audio.containers import decode
 from antiphon.audio.pyav import need_av
 from antiphon.audio.resample import resample
 from antiphon.audio.sniff import container_of
 from antiphon.audio.sound import Sound
+from antiphon.audio.wav import from_floats
 from antiphon.errors import InvalidRequest
 
 SPEECH_RATE_HZ = 16_000
@@ -32,9 +34,9 @@ AAC_FRAME = 1024
 AAC_BITS_PER_S = 128_000
 AAC_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
 
-_PADDING_S = 0.3
-"""What codecs put before and behind: two AAC frames at 8 kHz are 256 ms."""
-_MAX_WORK_S = 10.0
+MAX_FILE_S = MAX_DURATION_S + 0.3
+"""With what codecs put before and behind: two AAC frames at 8 kHz are 256 ms."""
+MAX_WORK_S = 10.0
 """A fragment of a minute takes 0.1 s to decode; 10 MiB of packets without sound in them could take minutes."""
 _AAC_BITS_PER_FRAME = 6_144
 """Most that a channel's frame may hold (ISO/IEC 14496-3): less than 128 kbit/s at the low rates."""
@@ -67,26 +69,36 @@ class Encoded:
     which is silence of up to 1023 samples."""
 
 
-def decode_fragment(data: bytes, format: str, rate_hz: int, channels: int) -> Decoded:  # noqa: A002 - the wire's word
-    """Decode what a client sent as a fragment.
+def read_samples(data: bytes, format: str, rate_hz: int, channels: int) -> Decoded | None:  # noqa: A002 - the wire's word
+    """Read a fragment of plain samples; None for one that is a file, which a decoder has to read.
 
     ``rate_hz`` (8000 to 96000) and ``channels`` (1 or 2) count for PCM alone: a file says for itself what it is,
     whatever kind of file was declared, also where PCM was declared. The rest of a PCM sample that was cut through
     is dropped; floats that are no numbers are silence. Raises `InvalidRequest` with param ``audio.data_base64``
-    and code ``invalid_audio`` for what cannot be decoded, has no sound, or is longer than `MAX_DURATION_S`; with
-    param ``audio.format`` for an unknown format; `Unsupported` without PyAV where it is needed.
+    and code ``invalid_audio`` for samples that are none, or more than `MAX_DURATION_S`; with param ``audio.format``
+    for an unknown format.
     """
     if format not in {"m4a", "aac", "wav", "pcm_s16le", "pcm_f32le"}:
         raise InvalidRequest(f"audio format '{format}' is not known", param="audio.format")
-    if format.startswith("pcm_") and not _is_surely_a_file(data):
-        return _decode_pcm(data, format, rate_hz, channels)
-    try:
-        mono = decode(data, SPEECH_RATE_HZ, max_duration_s=MAX_DURATION_S + _PADDING_S, max_work_s=_MAX_WORK_S)
-    except InvalidRequest as exc:
-        raise _invalid(exc.message) from exc
-    if not mono.data:
+    if not format.startswith("pcm_") or _is_surely_a_file(data):
+        return None
+    return _decode_pcm(data, format, rate_hz, channels)
+
+
+def fragment_of(mono: bytes) -> Decoded:
+    """Return the fragment whose file holds these samples at `SPEECH_RATE_HZ`. Raises as `read_samples` does."""
+    if not mono:
         raise _invalid("the file holds no sound")
-    return Decoded(mono, len(mono.data) * 500 / SPEECH_RATE_HZ)
+    return Decoded(Sound(mono, SPEECH_RATE_HZ), len(mono) * 500 / SPEECH_RATE_HZ)
+
+
+@contextmanager
+def file_errors() -> Generator[None]:
+    """Tell what is wrong with the file of a fragment by the field that carries it."""
+    try:
+        yield
+    except InvalidRequest as error:
+        raise _invalid(error.message) from error
 
 
 def encode_fragment(mono: bytes, rate_hz: int, format: str, out_rate_hz: int, channels: int) -> Encoded:  # noqa: A002 - the wire's word
@@ -133,7 +145,7 @@ def _decode_pcm(data: bytes, pcm_format: str, rate_hz: int, channels: int) -> De
     if frames > MAX_DURATION_S * rate_hz:
         raise _invalid(f"the fragment is longer than {MAX_DURATION_S:g} s")
     whole = data[: frames * bytes_per_frame]
-    samples = _from_s16(whole) if pcm_format == "pcm_s16le" else _from_f32(whole)
+    samples = _from_s16(whole) if pcm_format == "pcm_s16le" else from_floats(np.frombuffer(whole, "<f4"))
     mono = samples.reshape(frames, channels).mean(axis=1)
     pcm = np.clip(np.rint(mono), -32768, 32767).astype("<i2").tobytes()
     return Decoded(Sound(resample(pcm, rate_hz, SPEECH_RATE_HZ), SPEECH_RATE_HZ), frames * 1000 / rate_hz)
@@ -141,11 +153,6 @@ def _decode_pcm(data: bytes, pcm_format: str, rate_hz: int, channels: int) -> De
 
 def _from_s16(data: bytes) -> NDArray[np.float32]:
     return np.frombuffer(data, "<i2").astype(np.float32)
-
-
-def _from_f32(data: bytes) -> NDArray[np.float32]:
-    finite = np.nan_to_num(np.frombuffer(data, "<f4"), nan=0.0, posinf=0.0, neginf=0.0)
-    return np.clip(finite, -1.0, 1.0) * np.float32(32768)
 
 
 def _at_rate(mono: bytes, rate_hz: int, out_rate_hz: int) -> NDArray[np.int16]:

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from antiphon.audio.pyav import MPEG_RATES_HZ, OPUS_RATES_HZ, decoded, invalid_audio, nearest_rate, need_av
+from antiphon.audio.opening import open_source, sound_track
+from antiphon.audio.pyav import (
+    MPEG_RATES_HZ,
+    OPUS_RATES_HZ,
+    decoded,
+    invalid_audio,
+    nearest_rate,
+    need_av,
+)
+from antiphon.audio.sniff import container_of
 from antiphon.audio.sound import Samples
 from antiphon.errors import InvalidRequest
 
@@ -35,6 +44,8 @@ _LEAST_GAP_S = 0.1
 _SILENCE_S = 1.0
 """Holes are filled by pieces of this length."""
 _US_PER_S = 1_000_000
+_HEAD_BYTES = 1_024
+"""Enough to know a container by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +84,7 @@ def open_recording(path: Path) -> Generator[Recording]:
     Raises `InvalidRequest` with param ``file`` for what cannot be read or has no sound, `Unsupported` without PyAV.
     """
     need_av("dub")
-    import av
-
-    with _read_errors(path), av.open(path, "r") as source:
+    with _opened(path) as source:
         yield Recording(path, source)
 
 
@@ -160,7 +169,7 @@ def write_track(path: Path, rate_hz: int, channels: int, picture_of: Path | None
             stack.callback(part.unlink, missing_ok=True)
             options = _CONTAINER_OPTIONS.get(recipe.container, {})
             out = stack.enter_context(av.open(part, "w", format=recipe.container, container_options=options))
-            film = stack.enter_context(av.open(picture_of, "r")) if picture_of is not None else None
+            film = stack.enter_context(_opened(picture_of)) if picture_of is not None else None
             picture = _Picture(film, out) if film is not None else None
             stream = _sound_stream(out, recipe, rate_hz, channels)
             out.start_encoding()
@@ -264,14 +273,28 @@ def track_ms(path: Path) -> float:
         return frames * 1000 / recording.rate_hz
 
 
+@contextmanager
+def _opened(path: Path) -> Generator[InputContainer]:
+    """Open a file of somebody's. Raises `InvalidRequest` with param ``file``."""
+    with ExitStack() as stack:
+        with _read_errors(path):
+            file = stack.enter_context(path.open("rb"))
+            container = container_of(file.read(_HEAD_BYTES))
+            if container is None:
+                raise invalid_audio(f"cannot read {path}: this is not a recording or a film of a known kind")
+            try:
+                source = stack.enter_context(open_source(file, container, has_pictures=True))
+            except InvalidRequest as error:
+                raise invalid_audio(f"cannot read {path}: {error.message}") from error
+        yield source
+
+
 def _sound_track(path: Path, source: InputContainer) -> AudioStream:
     if not source.streams.audio:
         raise invalid_audio(f"{path} has no sound: choose a recording or a film with a sound track")
-    stream = source.streams.audio[0]
-    if getattr(stream, "codec_context", None) is None:
-        raise invalid_audio(f"the sound of {path} is in a codec that is not known: convert it, say, to AAC")
+    stream = sound_track(source)
     if not stream.rate or not stream.channels:
-        raise invalid_audio(f"the sound of {path} says neither its rate nor its channels")
+        raise invalid_audio("the sound says neither its rate nor its channels")
     return stream
 
 
@@ -309,7 +332,7 @@ def _read_errors(path: Path) -> Generator[None]:
 
     try:
         yield
-    except FFmpegError as error:
+    except (FFmpegError, OSError) as error:
         raise invalid_audio(f"cannot read {path}: {error.strerror}") from error
 
 

@@ -1,4 +1,4 @@
-"""What kind of audio file this is, by its first bytes. The name and the type that a client gives count for nothing."""
+"""What kind of file with sound this is, by its first bytes. The name and the type that a client gives are ignored."""
 
 from __future__ import annotations
 
@@ -12,26 +12,47 @@ _PREFIXES = (
     (b"caff", "caf"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
     (b"\x00\x00\x01\xba", "mpeg"),
+    (b"FLV\x01", "flv"),
 )
+_RIFF = {b"WAVE": "wav", b"AVI ": "avi"}
 _MOV_ATOMS = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"})
+_TRANSPORT_PACKETS = ((188, 0), (192, 4), (204, 0))
+"""Bytes of a packet of MPEG-TS, and where in it the sync byte is: as broadcast, on Blu-ray, with error correction."""
+_TRANSPORT_SYNCS = 4
+
+SOUND_CONTAINERS = frozenset({
+    "aac", "aiff", "amr", "asf", "au", "caf", "flac", "matroska", "mov", "mp3", "mpeg", "ogg", "wav",
+})  # fmt: skip
+"""Containers of sound uploads; some hold films as well."""
+FILM_CONTAINERS = SOUND_CONTAINERS | {"avi", "flv", "mpegts"}
+"""All that `container_of` knows."""
 
 
 def container_of(data: bytes) -> str | None:
-    """Return FFmpeg's name of the container that ``data`` begins like, None when it is none of audio.
+    """Return FFmpeg's name of the container that ``data`` begins like, one of `FILM_CONTAINERS`, or None.
 
-    Only containers that hold their sound themselves are known: playlists and manifests, which name files or
-    addresses to be opened, are not.
+    The first kilobyte of a file is enough. Only containers that hold their sound themselves are known: playlists
+    and manifests, which name files or addresses to be opened, are not.
     """
     for prefix, name in _PREFIXES:
         if data.startswith(prefix):
             return name
-    if data[:4] in {b"RIFF", b"RF64"} and data[8:12] == b"WAVE":
-        return "wav"
+    if data[:4] in {b"RIFF", b"RF64"}:
+        return _RIFF.get(data[8:12])
     if data[:4] == b"FORM" and data[8:12] in {b"AIFF", b"AIFC"}:
         return "aiff"
     if data[4:8] in _MOV_ATOMS:
         return "mov"
+    if _is_transport_stream(data):
+        return "mpegts"
     return _mpeg_audio(data)
+
+
+def _is_transport_stream(data: bytes) -> bool:
+    """Look for the sync bytes of some packets: one alone is any text that begins with G."""
+    return any(
+        data[at : packet * _TRANSPORT_SYNCS : packet] == b"G" * _TRANSPORT_SYNCS for packet, at in _TRANSPORT_PACKETS
+    )
 
 
 def _mpeg_audio(data: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.audio.chunks import RIFF, are_chunks
+from antiphon.audio.claims.source import Source
 from antiphon.audio.g711 import decode_alaw, decode_ulaw
 from antiphon.audio.sound import Sound
 from antiphon.errors import InvalidRequest
@@ -16,8 +19,18 @@ from antiphon.errors import InvalidRequest
 _UNKNOWN_SIZE = 0xFFFFFFFF
 _PCM, _FLOAT, _ALAW, _ULAW = 1, 3, 6, 7
 _EXTENSIBLE = 0xFFFE
-_RATES_HZ = range(1_000, 384_001)
-_CHANNELS = range(1, 33)
+RATES_HZ = range(1_000, 384_001)
+"""Rates of files that are read, of WAV and all others."""
+CHANNELS = range(1, 33)
+"""How many channels such a file may have."""
+_FORMATS = frozenset({(1, 8), (1, 16), (1, 24), (1, 32), (3, 32), (3, 64), (6, 8), (7, 8)})
+"""Tags and bits that are understood."""
+_MAX_CHUNKS = 10_000
+"""Chunks that are looked at: a file may hold millions of empty ones."""
+_DS64_AT = 20
+"""Where the sizes of more than 32 bits are in an RF64 file: in its first chunk."""
+_PIECE_BYTES = 2**20
+"""So much is converted at a time: as floats it is up to four times as large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,11 @@ class _Format:
     channels: int
     rate_hz: int
     bits: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of all channels."""
+        return self.channels * (self.bits // 8)
 
 
 def is_wav(data: bytes) -> bool:
@@ -37,7 +55,7 @@ def is_plain_wav(data: bytes) -> bool:
     """Say whether ``data`` is a WAV file whose samples `read_wav` understands; others need a decoder."""
     if not is_wav(data):
         return False
-    body = next((body for name, body in _chunks(data) if name == b"fmt "), b"")
+    body = next((bytes(body) for name, body in _chunks(data) if name == b"fmt "), b"")
     return len(body) < 16 or _tag(body) in {_PCM, _FLOAT, _ALAW, _ULAW}  # a broken one is `read_wav`'s to refuse
 
 
@@ -62,34 +80,74 @@ def write_wav(data: bytes, rate_hz: int) -> bytes:
     return wav_header(rate_hz, len(data)) + data
 
 
-def read_wav(data: bytes) -> Sound:
-    """Read a WAV file: PCM of 8 to 32 bits, float, A-law or mu-law, any number of channels up to 32.
+@dataclass(frozen=True, slots=True)
+class Wav:
+    """A WAV file whose samples are converted as they are asked for."""
 
-    A data chunk that claims more than there is, or nothing (as live streams do), gives what is there.
+    rate_hz: int
+    _form: _Format
+    _body: memoryview
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self._body) / self._form.frame_bytes / self.rate_hz
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield all samples, mixed to mono, as s16le."""
+        step = max(1, _PIECE_BYTES // self._form.frame_bytes) * self._form.frame_bytes
+        for start in range(0, len(self._body), step):
+            yield _mono(self._form, self._body[start : start + step])
+
+
+def read_wav(data: bytes) -> Sound:
+    """Read a WAV file whole. Raises what `open_wav` raises."""
+    wav = open_wav(data)
+    return Sound(b"".join(wav.pieces()), wav.rate_hz)
+
+
+def open_wav(data: bytes) -> Wav:
+    """Open a WAV file: PCM of 8 to 32 bits, float, A-law or mu-law, any number of channels up to 32.
+
+    A data chunk that claims more than there is, or nothing (as live streams do, and recorders that were killed), gives
+    what is there. The first description of the format counts, as `is_plain_wav` has it.
     Raises `InvalidRequest` with param ``file`` for everything else.
     """
     if not is_wav(data):
         raise _invalid("this is not a WAV file")
     form: _Format | None = None
     for name, body in _chunks(data):
-        if name == b"fmt ":
-            form = _read_format(body)
+        if name == b"fmt " and form is None:
+            form = _read_format(bytes(body))
         elif name == b"data":
             if form is None:
                 raise _invalid("the WAV file has samples before their format")
-            return Sound(_mono(form, body), form.rate_hz)
+            return Wav(form.rate_hz, form, body[: len(body) // form.frame_bytes * form.frame_bytes])
     raise _invalid("the WAV file holds no samples")
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+def from_floats(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return floats of full scale 1.0 on the scale of 16 bits. What is louder is clipped, what is no number silence."""
+    finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(finite, -1.0, 1.0).astype(np.float32) * np.float32(32768)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    view = memoryview(data)
     endless = struct.unpack_from("<I", data, 4)[0] in {0, _UNKNOWN_SIZE}
-    position = 12
-    while position + 8 <= len(data):
+    position, long_size = 12, 0
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(data):
+            return
         name, size = struct.unpack_from("<4sI", data, position)
         position += 8
-        if name == b"data" and size == 0 and endless:
+        if name == b"ds64" and position == _DS64_AT and len(data) >= position + 16:
+            long_size = struct.unpack_from("<Q", data, position + 8)[0]
+        elif name == b"data" and size == _UNKNOWN_SIZE:
+            size = long_size or size
+        elif name == b"data" and size == 0 and (endless or not are_chunks(Source(io.BytesIO(data)), position, RIFF)):
             size = len(data) - position
-        yield name, data[position : position + size]
+        yield name, view[position : position + size]
         position += size + (size & 1)
 
 
@@ -97,9 +155,12 @@ def _read_format(body: bytes) -> _Format:
     if len(body) < 16:
         raise _invalid("the WAV file's format is cut off")
     _, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", body)
-    if channels not in _CHANNELS or rate_hz not in _RATES_HZ:
+    if channels not in CHANNELS or rate_hz not in RATES_HZ:
         raise _invalid(f"the WAV file claims {channels} channels at {rate_hz} Hz")
-    return _Format(_tag(body), channels, rate_hz, bits)
+    tag = _tag(body)
+    if (tag, bits) not in _FORMATS:
+        raise _invalid(f"WAV format {tag} with {bits} bits is not supported")
+    return _Format(tag, channels, rate_hz, bits)
 
 
 def _tag(body: bytes) -> int:
@@ -108,18 +169,16 @@ def _tag(body: bytes) -> int:
     return struct.unpack_from("<H", body, 24)[0] if is_extensible else tag
 
 
-def _mono(form: _Format, body: bytes) -> bytes:
-    frame_bytes = form.channels * max(1, form.bits // 8)
-    body = body[: len(body) // frame_bytes * frame_bytes]
+def _mono(form: _Format, body: memoryview) -> bytes:
     if (form.tag, form.bits, form.channels) == (_PCM, 16, 1):
-        return body
+        return bytes(body)
     samples = _samples(form, body)
     if form.channels > 1:
         samples = samples.reshape(-1, form.channels).mean(axis=1)
     return np.clip(np.rint(samples), -32768, 32767).astype("<i2").tobytes()
 
 
-def _samples(form: _Format, body: bytes) -> NDArray[np.float32] | NDArray[np.float64]:
+def _samples(form: _Format, body: memoryview) -> NDArray[np.float32] | NDArray[np.float64]:
     """Return interleaved samples on the scale of 16 bits."""
     match form.tag, form.bits:
         case (1, 8):
@@ -133,15 +192,13 @@ def _samples(form: _Format, body: bytes) -> NDArray[np.float32] | NDArray[np.flo
         case (1, 32):
             return np.frombuffer(body, "<i4").astype(np.float32) / 65536
         case (3, 32):
-            return np.nan_to_num(np.frombuffer(body, "<f4")) * 32768
+            return from_floats(np.frombuffer(body, "<f4"))
         case (3, 64):
-            return np.nan_to_num(np.frombuffer(body, "<f8")) * 32768
+            return from_floats(np.frombuffer(body, "<f8"))
         case (6, 8):
-            return np.frombuffer(decode_alaw(body), "<i2").astype(np.float32)
-        case (7, 8):
-            return np.frombuffer(decode_ulaw(body), "<i2").astype(np.float32)
-        case _:
-            raise _invalid(f"WAV format {form.tag} with {form.bits} bits is not supported")
+            return np.frombuffer(decode_alaw(bytes(body)), "<i2").astype(np.float32)
+        case _:  # mu-law, the last of `_FORMATS`
+            return np.frombuffer(decode_ulaw(bytes(body)), "<i2").astype(np.float32)
 
 
 def _invalid(message: str) -> InvalidRequest:

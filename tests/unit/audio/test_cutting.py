@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.audio.cutting import Cutter, quiet_place
+from antiphon.audio.cutting import Cutter, pieces, quiet_place
 from antiphon.audio.sound import Samples
 from antiphon.errors import InvalidRequest
 
@@ -92,6 +92,31 @@ def test_fragments_join_to_the_recording_and_keep_to_their_lengths(
         assert min(map(len, fragments)) >= 0.34 * most
     whole = cut(sound, chunk_ms, max(1, len(sound)), fixed=fixed)
     assert seconds(whole) == seconds(fragments)  # however it was fed
+
+
+@given(
+    lengths=st.lists(st.tuples(st.floats(0, 40), st.booleans()), max_size=6),
+    longest_s=st.integers(5, 60),
+    odd=st.booleans(),
+)
+def test_pieces_join_to_the_recording_and_none_is_too_long(
+    lengths: list[tuple[float, bool]], longest_s: int, odd: bool
+) -> None:
+    rate_hz = 100
+    pcm = b"".join((b"\x10\x20" if is_loud else b"\0\0") * int(length * rate_hz) for length, is_loud in lengths)
+    found = list(pieces(pcm + b"x" * odd, rate_hz, longest_s))
+    assert b"".join(piece for _, piece in found) == pcm
+    assert all(len(piece) <= 2 * rate_hz * longest_s for _, piece in found)
+    assert [start for start, _ in found] == [
+        sum(len(piece) // 2 for _, piece in found[:count]) for count in range(len(found))
+    ]
+
+
+def test_pieces_are_cut_where_it_is_quiet_and_about_as_long_as_one_another() -> None:
+    rate_hz, second = 1_000, b"\x10\x20" * 1_000
+    pcm = second * 47 + bytes(2_000) + second * 45 + bytes(2_000) + second * 10
+    found = list(pieces(pcm, rate_hz, 60))
+    assert [start / rate_hz for start, _ in found] == pytest.approx([0, 47.95], abs=0.05)
 
 
 @pytest.mark.parametrize("chunk_ms", [0, 999, 10_001])

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from antiphon.audio import fragments
 from antiphon.audio.encoder import Encoder
-from antiphon.audio.fragments import AAC_FRAME, AAC_RATES_HZ, Encoded, decode_fragment, encode_fragment, silence
+from antiphon.audio.fragments import AAC_FRAME, AAC_RATES_HZ, Encoded, encode_fragment, silence
 from antiphon.audio.resample import resample
 from antiphon.audio.wav import read_wav, write_wav
 from antiphon.errors import InvalidRequest
+from tests.fragments import decode_fragment
 
 SPEECH = read_wav((Path(__file__).parents[2] / "audio" / "spk1_snt5.wav").read_bytes())
 ONE_S = SPEECH.data[16_000 : 16_000 + 2 * SPEECH.rate_hz]
@@ -248,11 +248,6 @@ def test_silence_that_unpacks_to_much_more_is_refused_at_once() -> None:
     began = time.process_time()
     assert "longer" in refused(ten_minutes).message
     assert time.process_time() - began < 0.5
-
-
-def test_a_file_that_keeps_the_decoder_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fragments, "_MAX_WORK_S", 0.0)
-    assert "within 0 s" in refused(file_of("m4a")).message
 
 
 FILES = {kind: file_of(kind) for kind in ("wav", "m4a", "aac")}

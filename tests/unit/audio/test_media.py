@@ -150,6 +150,26 @@ def test_what_is_no_recording_is_refused_by_its_name(tmp_path: Path, content: by
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["film.m3u8", "film.mp4", "film.ts"])
+@pytest.mark.parametrize("how", ["#EXTM3U\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n", "ffconcat version 1.0\nfile '{}'\n"])
+@pytest.mark.parametrize("target", ["secret.wav", "{folder}/secret.wav", "file://{folder}/secret.wav"])
+def test_a_list_of_other_files_opens_none_of_them(tmp_path: Path, name: str, how: str, target: str) -> None:
+    write(tmp_path / "secret.wav", tone(16_000), 16_000)
+    listed = tmp_path / name
+    listed.write_text(how.format(target.format(folder=tmp_path)))
+    with pytest.raises(InvalidRequest, match="known kind") as refused, open_recording(listed):
+        pass
+    assert refused.value.param == "file"
+    with pytest.raises(InvalidRequest), write_track(tmp_path / "out.mkv", 16_000, 1, picture_of=listed):
+        pass
+
+
+def test_a_film_is_known_by_its_bytes_and_not_by_its_name(tmp_path: Path) -> None:
+    film = make_film(tmp_path / "film.mp4", JFK, seconds=1)
+    with open_recording(film.rename(tmp_path / "film.m3u8")) as recording:
+        assert recording.has_picture
+
+
 @pytest.mark.parametrize("suffix", SOUND_FILES)
 @pytest.mark.parametrize(("rate_hz", "channels"), [(16_000, 1), (44_100, 2)])
 def test_a_sound_file_is_as_long_as_what_was_written(tmp_path: Path, suffix: str, rate_hz: int, channels: int) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.audio.g711 import encode_alaw, encode_ulaw
-from antiphon.audio.wav import is_wav, read_wav, wav_header, write_wav
+from antiphon.audio.wav import is_plain_wav, is_wav, read_wav, wav_header, write_wav
 from antiphon.errors import InvalidRequest
 
 RAMP = np.arange(-30_000, 30_000, 7).astype("<i2")
@@ -92,6 +92,20 @@ def test_a_live_streams_header_is_read(size: int) -> None:
     assert read_wav(bytes(file)).data == RAMP.tobytes()
 
 
+@pytest.mark.parametrize("claimed", [36, 36 + 2 * len(RAMP), 2**31])
+def test_the_file_of_a_recorder_that_was_killed_is_read_to_its_end(claimed: int) -> None:
+    file = bytearray(write_wav(RAMP.tobytes(), 16_000))
+    file[4:8], file[40:44] = struct.pack("<I", claimed), bytes(4)
+    assert read_wav(bytes(file)).data == RAMP.tobytes()
+
+
+def test_a_sound_of_no_length_with_other_chunks_behind_it_stays_empty() -> None:
+    texts = b"LIST" + struct.pack("<I", 17) + b"INFOISFT\x05\0\0\0abcd\0" + bytes(1)
+    file = bytearray(write_wav(b"", 16_000) + texts)
+    file[4:8] = struct.pack("<I", len(file) - 8)
+    assert read_wav(bytes(file)).data == b""
+
+
 def test_a_file_without_a_sound_is_a_sound_of_no_length() -> None:
     assert read_wav(write_wav(b"", 16_000)).data == b""
 
@@ -136,3 +150,34 @@ def test_any_bytes_are_read_or_refused(junk: bytes) -> None:
             continue
         assert is_wav(damaged)
         assert len(wav.data) <= 2 * len(damaged) + 2
+
+
+@pytest.mark.parametrize("claimed", [2 * len(RAMP), 0, 2**63, 2 * len(RAMP) + 10**6])
+def test_the_size_of_the_sound_of_an_rf64_file_is_in_its_first_chunk(claimed: int) -> None:
+    sizes = b"ds64" + struct.pack("<I3QI", 28, 0, claimed, 0, 0)
+    file = b"RF64\xff\xff\xff\xffWAVE" + sizes + riff(1, 16, RAMP.tobytes())[12:]
+    file = file.replace(b"data" + struct.pack("<I", 2 * len(RAMP)), b"data\xff\xff\xff\xff")
+    trailing = b"LIST" + struct.pack("<I", 4) + b"INFO"
+    assert read_wav(file).data == RAMP.tobytes()
+    expected = RAMP.tobytes() if claimed == 2 * len(RAMP) else RAMP.tobytes() + trailing
+    assert read_wav(file + trailing).data == expected
+
+
+def test_of_two_descriptions_of_the_format_the_first_counts() -> None:
+    first, second = riff(1, 16, RAMP.tobytes(), rate_hz=8_000, lists=False), riff(85, 4, b"", lists=False)
+    file = first[:36] + second[12:36] + first[36:]
+    assert is_plain_wav(file)
+    assert (read_wav(file).rate_hz, read_wav(file).data) == (8_000, RAMP.tobytes())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("bits", "kind"), [(32, "<f4"), (64, "<f8")])
+def test_floats_that_are_no_numbers_or_huge_are_silence_or_clipped(bits: int, kind: str) -> None:
+    most = np.finfo(kind).max
+    left = np.array([np.inf, np.nan, most, -most, most, 0.5])
+    right = np.array([-np.inf, 0.0, most, -most, -most, 0.5])
+    body = np.stack([left, right], axis=1).astype(kind).tobytes()
+    mono = np.frombuffer(read_wav(riff(3, bits, body, channels=2)).data, "<i2")
+    assert mono.tolist() == [0, 0, 32767, -32768, 0, 16384]
+    alone = np.frombuffer(read_wav(riff(3, bits, left.astype(kind).tobytes())).data, "<i2")
+    assert alone.tolist() == [0, 0, 32767, -32768, 32767, 16384]

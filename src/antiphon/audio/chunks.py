@@ -1,0 +1,66 @@
+"""Chunks with a name and a size, of which WAV, AIFF and CAF are made; and where their sound ends if it does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from antiphon.audio.claims.source import Source
+
+_NAME_BYTES = 4
+
+
+class Layout(NamedTuple):
+    """How a kind of file writes the sizes of its chunks."""
+
+    size_bytes: int
+    order: Literal["big", "little"]
+    is_padded: bool
+    """Whether a chunk begins at an even position."""
+
+    @property
+    def head_bytes(self) -> int:
+        """Bytes of a name and a size."""
+        return _NAME_BYTES + self.size_bytes
+
+
+RIFF, IFF, CAF = Layout(4, "little", True), Layout(4, "big", True), Layout(8, "big", False)
+
+
+class Chunk(NamedTuple):
+    """A chunk without its header, as long as it says."""
+
+    name: bytes
+    start: int
+    size: int
+
+
+def chunks(source: Source, at: int, layout: Layout) -> Iterator[Chunk]:
+    """Yield the chunks from a position to the end of the file."""
+    while at + layout.head_bytes <= source.size:
+        source.step()
+        head = source.read(at, layout.head_bytes)
+        chunk = Chunk(head[:_NAME_BYTES], at + len(head), int.from_bytes(head[_NAME_BYTES:], layout.order))
+        yield chunk
+        at = chunk.start + chunk.size + (chunk.size & layout.is_padded)
+
+
+def sound_end(source: Source, sound: Chunk, layout: Layout, *, empty_bytes: int = 0) -> int:
+    """Return where a chunk of sound ends: the end of the file, unless its size can be true.
+
+    A size behind the end of the file cannot, as recorders write that do not know it yet; nor can one of
+    ``empty_bytes`` or less, if what follows are no chunks.
+    """
+    end = sound.start + sound.size
+    is_true = end <= source.size and (sound.size > empty_bytes or are_chunks(source, end, layout))
+    return end if is_true else source.size
+
+
+def are_chunks(source: Source, at: int, layout: Layout) -> bool:
+    """Say whether there is nothing but chunks from a position to the end of the file; yes if nothing is there."""
+    end = at
+    for chunk in chunks(source, at, layout):
+        if not (chunk.name.isascii() and chunk.name.decode().isprintable()):
+            return False
+        end = chunk.start + chunk.size
+    return 0 <= source.size - end <= 1

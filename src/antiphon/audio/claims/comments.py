@@ -1,0 +1,17 @@
+"""Vorbis comments, which Ogg and FLAC have in common."""
+
+from __future__ import annotations
+
+from antiphon.audio.claims.source import Source
+from antiphon.audio.pyav import invalid_audio
+
+_MAX_VENDOR_BYTES = 4 * 1024
+"""The name of the program that wrote the file."""
+
+
+def number_of_comments(source: Source, at: int) -> int:
+    """Return how many comments a list claims to have."""
+    vendor_bytes = source.little(at, 4)
+    if vendor_bytes > _MAX_VENDOR_BYTES:
+        raise invalid_audio(f"the file claims a vendor of {vendor_bytes} bytes")
+    return source.little(at + 4 + vendor_bytes, 4)

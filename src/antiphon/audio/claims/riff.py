@@ -1,0 +1,80 @@
+"""WAV, RF64 and AVI: chunks, lists of chunks and indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from antiphon.audio.claims.id3 import check_leading_tags
+from antiphon.audio.claims.limits import MAX_DEPTH
+from antiphon.audio.claims.source import Source
+
+_FILES = frozenset({b"RIFF", b"RF64"})
+_LISTS = _FILES | {b"LIST"}
+_NESTS = frozenset({b"WAVE", b"AVI ", b"AVIX", b"hdrl", b"strl", b"odml", b"INFO"})
+"""Lists that are walked; in ``movi`` is the sound."""
+_TABLES = {b"ds64": (24, 12), b"cue ": (0, 24), b"smpl": (28, 24), b"indx": (4, 8)}
+"""Where in the chunk the number of entries stands, and the least bytes of an entry."""
+_INDEX_ENTRY_BYTES = 16
+_UNKNOWN = (0, 0xFFFFFFFF)
+"""Sizes of streams, whose writer did not go back, and of what is longer than 4 GiB."""
+
+
+class Chunk(NamedTuple):
+    """A chunk without its header."""
+
+    name: bytes
+    start: int
+    end: int
+    """As claimed, but not behind the end of the list around it; maybe behind the end of the file."""
+
+
+def check_riff(source: Source) -> None:
+    """Check a file that begins with ``RIFF`` or ``RF64``."""
+    _walk(source, Chunk(b"", 0, source.size), form=b"", depth=0)
+
+
+def _walk(source: Source, parent: Chunk, form: bytes, depth: int) -> None:
+    for chunk in _chunks(source, parent):
+        if form == b"INFO":
+            source.tag()
+        if chunk.name in _LISTS:
+            inner = source.read(chunk.start, 4)
+            if inner == b"strl":
+                source.track()
+            if inner in _NESTS and depth < MAX_DEPTH:
+                _walk(source, chunk._replace(start=chunk.start + 4), inner, depth + 1)
+        elif chunk.name in _TABLES:
+            at, entry_bytes = _TABLES[chunk.name]
+            count, room = source.little(chunk.start + at, 4), chunk.end - chunk.start - at - 4
+            source.check_table(chunk.name.decode().strip(), count, entry_bytes, room)
+        elif chunk.name == b"idx1":
+            source.claim((min(chunk.end, source.size) - chunk.start) // _INDEX_ENTRY_BYTES)
+        elif chunk.name.upper() == b"ID3 ":
+            check_leading_tags(source, chunk.start)
+
+
+def _chunks(source: Source, parent: Chunk) -> Iterator[Chunk]:
+    """Yield the chunks of a list, or of a file, which has no name and is walked as FFmpeg does."""
+    start, end = parent.start, parent.end
+    long_size = _long_size(source, parent)
+    while start + 8 <= min(end, source.size):
+        source.step()
+        head = source.read(start, 8)
+        name, size = head[:4], int.from_bytes(head[4:], "little")
+        if name == b"data" and long_size is not None:
+            size = long_size
+        elif name == b"data":
+            size = end - start - 8 if size in _UNKNOWN else size
+        elif not parent.name and name in _FILES:  # a WAV file is one to its end, whatever it says
+            is_endless = size in _UNKNOWN or source.read(start + 8, 4) == b"WAVE"
+            size = end - start - 8 if is_endless else size
+        yield Chunk(name, start + 8, min(start + 8 + size, end))
+        start += 8 + size + (size & 1)
+
+
+def _long_size(source: Source, parent: Chunk) -> int | None:
+    """Return the size of the sound in an RF64 file, which its first chunk names; None in other lists."""
+    if parent.name != b"RF64" or source.read(parent.start, 4) != b"ds64":
+        return None
+    return source.little(parent.start + 16, 8)
