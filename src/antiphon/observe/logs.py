@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 import structlog
+
+from antiphon.observe.controls import LAYOUT, spelled
+from antiphon.observe.redaction import Event, Redact
 
 AREAS: Mapping[str, tuple[str, ...]] = {
     "gateway": ("antiphon.doors", "antiphon.conversation", "antiphon.wire", "antiphon.gateway"),
@@ -22,19 +24,13 @@ AREAS: Mapping[str, tuple[str, ...]] = {
 }
 """Loggers behind the areas that ``ANTIPHON_LOG_LEVELS`` names; any other name is a logger itself."""
 
-REDACTED = "[redacted]"
-PII = "pii."
-"""Prefix of fields that hold what people said or who they are."""
-
-_SECRET_KEY = re.compile(r"(?:^|_)(?:api_?key|secret|password|authorization|access_token|cookie)", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"\b(?:sk|ek|gsk)[-_][A-Za-z0-9_-]{8,}|(?<=Bearer )[^\s\"']+|(?<=access_token=)[^\s&\"']+")
+_MULTILINE = frozenset({"exception", "stack"})
+"""Fields that are made here, over several lines."""
 
 _CLIENTS = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3", "openai", "anthropic", "deepl")
 """Loggers of requests to services; the last three tell at ``debug`` what people said."""
 _QUIET = ("uvicorn.access", *_CLIENTS, "aiosqlite", "asyncio")
 """Loggers that tell of every request or statement: from warnings on, unless they are asked for."""
-
-Event = MutableMapping[str, Any]
 
 
 def configure(
@@ -44,12 +40,14 @@ def configure(
     levels: str = "",
     style: str = "auto",
     reveal: bool = False,
+    secrets: Iterable[str] = (),
     stream: TextIO | None = None,
 ) -> None:
     """Set up all logging of this process, that of foreign libraries included. Lines go to stderr.
 
     ``levels`` is ``area=level,…`` as in ``ANTIPHON_LOG_LEVELS``; ``style`` is console, json or auto (console on a
-    terminal). ``reveal`` shows the fields that start with ``pii.``; secrets stay hidden. Raises `ValueError`.
+    terminal). ``reveal`` shows the fields that start with ``pii.``; secrets stay hidden, ``secrets`` also by their
+    value. Raises `ValueError`.
     """
     stream = stream or sys.stderr
     terminal = stream is not None and stream.isatty()  # pyright: ignore[reportUnnecessaryComparison] - None under pythonw
@@ -60,7 +58,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _Stamp(service),
         structlog.processors.format_exc_info,  # plain: the locals of a rich traceback hold what people said
-        Redact(reveal=reveal),
+        Redact(secrets, reveal=reveal),
     ]
     structlog.configure(
         processors=[
@@ -93,6 +91,7 @@ def _json() -> list[Any]:
 def _console(*, colors: bool) -> list[Any]:
     return [
         _without_blanks,
+        _without_controls,
         structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback),
     ]
 
@@ -100,6 +99,23 @@ def _console(*, colors: bool) -> list[Any]:
 def _without_blanks(_logger: Any, _method: str, event: Event) -> Event:
     """Drop on a console what only a search needs."""
     return {key: value for key, value in event.items() if value != "" and key != "service"}
+
+
+def _without_controls(_logger: Any, _method: str, event: Event) -> Event:
+    """Spell control characters out: what a client sent must not move the cursor or rename the window."""
+    return {_spelled(key): _spelled(value, keeps=LAYOUT if key in _MULTILINE else "") for key, value in event.items()}
+
+
+def _spelled(value: Any, *, keeps: str = "") -> Any:
+    match value:
+        case str():
+            return spelled(value, keeps=keeps)
+        case dict():
+            return {_spelled(inner): _spelled(item) for inner, item in value.items()}
+        case list():
+            return [_spelled(item) for item in value]
+        case _:
+            return value
 
 
 def _set_levels(level: str, levels: str) -> None:
@@ -139,30 +155,3 @@ class _Stamp:
         for field in ("tenant_id", "session_id", "correlation_id", "trace_id"):
             event.setdefault(field, "")
         return event
-
-
-class Redact:
-    """Hides fields that start with ``pii.``, fields whose name says secret, and keys inside of texts."""
-
-    def __init__(self, *, reveal: bool = False) -> None:
-        self._reveal = reveal
-
-    def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
-        for key, value in event.items():
-            event[key] = self._clean(str(key), value)
-        return event
-
-    def _clean(self, key: str, value: Any) -> Any:
-        if (key.startswith(PII) and not self._reveal) or (_SECRET_KEY.search(key) and value):
-            return REDACTED
-        match value:
-            case str():
-                return _SECRET_TEXT.sub(REDACTED, value)
-            case bytes() | bytearray() | memoryview():
-                return f"[{len(value)} bytes]"
-            case Mapping():
-                return {inner: self._clean(str(inner), item) for inner, item in value.items()}
-            case list() | tuple():
-                return [self._clean(key, item) for item in value]
-            case _:
-                return value

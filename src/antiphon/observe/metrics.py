@@ -58,6 +58,14 @@ class Metrics:
             "speak": self._worked("tts_synthesis", "Seconds of one speech job.", registry),
             "respond": self._worked("llm_generation", "Seconds of one answer of a language model.", registry),
         }
+        self._transcriptions = {
+            "done": Counter("transcription_success", "Transcriptions that were made.", registry=registry),
+            "failed": Counter("transcription_error", "Transcriptions that failed for good.", registry=registry),
+        }
+        self._tts_cancelled = Counter("tts_cancelled", "Speech jobs that were broken off.", registry=registry)
+        self._tts_degraded = Counter(
+            "tts_degraded", "Times that another engine began to stand in for one that speaks.", registry=registry
+        )
         self._connections = Gauge("active_connections", "Open connections.", ["door"], registry=registry)
         self._depth = Gauge("queue_depth", "Jobs that wait.", ["queue"], registry=registry)
         self._utilization = Gauge(
@@ -68,6 +76,17 @@ class Metrics:
             "1 while calls to an engine are refused because it kept failing.",
             ["endpoint"],
             registry=registry,
+        )
+        self._services = Gauge(
+            "service_up", "1 while a remote engine was well when it was last asked.", ["endpoint"], registry=registry
+        )
+        self._redis_memory = Gauge(
+            "redis_memory_used_share",
+            "How full the fullest Redis is, as a share of its maxmemory; 0 where it has none, or tells nothing.",
+            registry=registry,
+        )
+        self._mirror_dropped = Counter(
+            "mirror_dropped", "Messages of the Redis mirror that were lost.", registry=registry
         )
         self._requests = Counter("requests", "Requests answered.", ["door", "outcome"], registry=registry)
         self._errors = Counter("errors", "Errors by where and which.", ["area", "type"], registry=registry)
@@ -89,6 +108,14 @@ class Metrics:
         histogram = self._work.get(queue)
         if histogram is not None:
             histogram.labels(_listed(outcome, OUTCOMES)).observe(seconds)
+        if queue == "transcribe" and outcome in self._transcriptions:
+            self._transcriptions[outcome].inc()
+        if queue == "speak" and outcome == "cancelled":
+            self._tts_cancelled.inc()
+
+    def other_voice(self) -> None:
+        """Another engine began to stand in for one that speaks."""
+        self._tts_degraded.inc()
 
     def connections(self, door: str, change: int) -> None:
         """Connections were opened (positive) or closed (negative)."""
@@ -109,6 +136,18 @@ class Metrics:
     def circuit(self, endpoint: str, is_open: bool) -> None:
         """The circuit of an endpoint was seen open or closed; the settings name the endpoints, never a client."""
         self._circuits.labels(endpoint).set(is_open)
+
+    def service(self, endpoint: str, is_up: bool) -> None:
+        """A service was asked how it is; the settings name the endpoints, never a client."""
+        self._services.labels(endpoint).set(is_up)
+
+    def mirror_dropped(self, messages: int) -> None:
+        """So many messages of the mirror were lost."""
+        self._mirror_dropped.inc(messages)
+
+    def redis_memory(self, share: float) -> None:
+        """This share of Redis' memory is in use."""
+        self._redis_memory.set(share)
 
     def request(self, door: str, outcome: str) -> None:
         """A request was answered."""

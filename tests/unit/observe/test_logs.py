@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from antiphon.observe.logs import REDACTED, configure, parse_levels
+from antiphon.observe.logs import configure, parse_levels
+from antiphon.observe.redaction import REDACTED
 
 
 @pytest.fixture(autouse=True)
@@ -188,3 +189,26 @@ def test_areas_and_levels_are_read_from_text() -> None:
 def test_a_level_that_makes_no_sense_is_refused(levels: str) -> None:
     with pytest.raises(ValueError, match="level"):
         parse_levels(levels)
+
+
+def test_a_configured_secret_is_hidden_by_its_value() -> None:
+    stream = set_up(secrets=["an-odd-password-of-ours"])
+    structlog.get_logger("antiphon").error(
+        "refused an-odd-password-of-ours", error=ValueError("an-odd-password-of-ours")
+    )
+    logging.getLogger("foreign").warning("at %s", "an-odd-password-of-ours")
+    assert "odd-password" not in stream.getvalue()
+    assert len(lines(stream)) == 2
+
+
+def test_what_a_client_sent_does_not_steer_the_terminal() -> None:
+    stream = set_up(style="console")
+    structlog.get_logger("antiphon").info(
+        "connected\x1b[2J", stream_id="a\x1b]0;pwned\x07b\r\x9b1m", worker={"\x1b": ["\x08"]}
+    )
+    structlog.get_logger("antiphon").info("two\nlines", worker="c\u061cd\u202ee")
+    shown = stream.getvalue()
+    assert not set(shown) & {chr(code) for code in (*range(10), *range(11, 32), *range(127, 160))}
+    assert shown.count("\n") == 2
+    assert r"worker='c\x61cd\x202ee'" in shown or r"worker=c\x61cd\x202ee" in shown
+    assert r"\x1b]0;pwned\x07b" in shown

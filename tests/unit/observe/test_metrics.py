@@ -36,6 +36,8 @@ def test_the_stable_names_are_there() -> None:
         "queue_depth": "gauge",
         "worker_utilization": "gauge",
         "circuit_open": "gauge",
+        "transcription_success": "counter",
+        "transcription_error": "counter",
         "requests": "counter",
         "errors": "counter",
         "rate_limits": "counter",
