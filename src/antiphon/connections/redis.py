@@ -5,20 +5,29 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from redis import exceptions
-from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster, Sentinel
+from redis.asyncio import (
+    BlockingConnectionPool,
+    Connection,
+    Redis,
+    RedisCluster,
+    Sentinel,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
+from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 
-from antiphon.errors import InvalidRequest, ProviderUnavailable
+from antiphon.connections.redis_url import RedisUrl, parse_redis_url
+from antiphon.errors import ProviderUnavailable
 
 Argument = str | bytes | int | float
 
@@ -29,7 +38,6 @@ _SILENT_S = 2.0
 _SHORT_PATIENCE_S = 1.0
 """Longest wait for a command while Redis is known to be away: whoever talks must not wait for each one in turn."""
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, exceptions.ReadOnlyError)
-_SCHEMES = "redis://, rediss://, unix://, redis+sentinel://HOST:PORT,HOST:PORT/SERVICE or redis+cluster://HOST:PORT"
 
 _log = structlog.get_logger("antiphon.redis")
 
@@ -57,9 +65,11 @@ class RedisConnection:
 
     def __init__(self, url: str, *, most: int = 50, patience_s: float = 5.0) -> None:
         """Prepare connections, at most ``most`` at a time, without opening one. Raises `InvalidRequest`."""
-        self._url = url
+        self._url = parse_redis_url(url)
         self._patience_s = patience_s
-        self._client = _client(url, most)
+        self._client = _client(self._url, most)
+        if self._url.is_exposed:
+            _log.warning("redis is reached over a network with neither a password nor TLS")
         self._since = time.monotonic()
         self._answers = self._listens = True
 
@@ -96,6 +106,16 @@ class RedisConnection:
                 pipeline.execute_command(*words)
             return await pipeline.execute()
 
+    async def info(self, section: str) -> list[Mapping[str, Any]]:
+        """Return a section of what every master tells of itself; of one that may not be asked, nothing."""
+        async with self._patience():
+            try:
+                if self._url.kind != "cluster":
+                    return [await self._client.info(section)]
+                return list((await self._client.info(section, target_nodes=RedisCluster.PRIMARIES)).values())
+            except exceptions.ResponseError:
+                return []
+
     async def listen(self, channels: Collection[str]) -> AsyncGenerator[tuple[str, str] | None]:
         """Yield ``(channel, message)``, endlessly, and None whenever the subscription was made, also anew."""
         pause = FullJitterBackoff(_PAUSE_S, 0.02)
@@ -131,12 +151,22 @@ class RedisConnection:
                 yield
         except (exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError
             self._note(answers=isinstance(error, exceptions.ResponseError))
-            raise ProviderUnavailable(f"Redis cannot be used: {error!r}", code="redis_unavailable") from error
+            raise ProviderUnavailable("Redis cannot be used", code="redis_unavailable", detail=repr(error)) from error
         self._note(answers=True)
 
     async def close(self) -> None:
         """Close all connections."""
         await _close(self._client)
+
+
+@asynccontextmanager
+async def opened(url: str, *, patience_s: float) -> AsyncGenerator[RedisConnection]:
+    """Yield a connection that is closed behind the context. Raises `InvalidRequest`."""
+    connection = RedisConnection(url, patience_s=patience_s)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str] | None]:
@@ -149,7 +179,7 @@ async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str] | None]:
         if message is None:
             await pubsub.ping()
         elif message["type"] == "message":
-            yield message["channel"].decode(), message["data"].decode()
+            yield message["channel"].decode(), message["data"].decode(errors="replace")
         elif message["type"] == "pong":
             yield None
         is_asked = message is None
@@ -163,26 +193,33 @@ async def _close(client: Any) -> None:
         await sentinel.aclose()
 
 
-def _client(url: str, most: int, retries: int = -1) -> Any:
+def _client(url: RedisUrl, most: int, retries: int = -1) -> Any:
     options: dict[str, Any] = {
         "protocol": 2,
         "retry": Retry(FullJitterBackoff(_PAUSE_S, 0.02), retries),  # for ever: our own patience ends it
         "retry_on_error": list(_AWAY),
         "socket_timeout": None,  # with one of its own the library loses cancellations (seen with 8.1 on Python 3.11)
         "health_check_interval": 15,
+        **url.tls,
     }
-    scheme, _, rest = url.partition("://")
-    try:
-        if scheme == "redis+sentinel":
-            hosts, _, service = rest.partition("/")
-            nodes = [
-                (part.hostname, part.port or 26379) for host in hosts.split(",") if (part := urlsplit(f"//{host}"))
-            ]
-            return Sentinel(nodes, **options).master_for(service or "mymaster", **options)
-        if scheme == "redis+cluster":
-            parts = urlsplit(f"//{rest}")
+    match url.kind:
+        case "sentinel":
+            sentinels = Sentinel(url.hosts, sentinel_kwargs={**options, **url.sentinel_login})
+            return sentinels.master_for(url.service, db=url.database, **options, **url.login)
+        case "cluster":
             options["retry"] = Retry(FullJitterBackoff(_PAUSE_S, 0.02), 50)  # it takes no "for ever"
-            return RedisCluster(parts.hostname, parts.port or 6379, password=parts.password, **options)
-        return Redis.from_pool(BlockingConnectionPool.from_url(url, max_connections=most, **options))
-    except ValueError as error:
-        raise InvalidRequest(f"ANTIPHON_REDIS_URL: {error}; {_SCHEMES}", param="ANTIPHON_REDIS_URL") from error
+            nodes = [ClusterNode(host, port) for host, port in url.hosts]
+            return RedisCluster(startup_nodes=nodes, **options, **url.login)
+        case "server":
+            return Redis.from_pool(BlockingConnectionPool(max_connections=most, **_server(url, options)))
+
+
+def _server(url: RedisUrl, options: dict[str, Any]) -> dict[str, Any]:
+    """Return how a pool connects to a single server."""
+    shared = {"db": url.database, **url.login}
+    if url.path:
+        return {**options, **shared, "connection_class": UnixDomainSocketConnection, "path": url.path}
+    (host, port), *_ = url.hosts
+    options.pop("ssl", None)  # a pool is told by the class
+    kind = SSLConnection if url.tls else Connection
+    return {**options, **shared, "connection_class": kind, "host": host, "port": port}

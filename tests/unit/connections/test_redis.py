@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis, RedisCluster
 
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection, Script
+from antiphon.doors.tls import self_signed
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 from tests.valkey import valkey
 
@@ -130,3 +134,33 @@ async def test_who_is_known_to_be_away_is_not_waited_for_again() -> None:
         assert took[0] >= 2.0
         assert took[1] < 1.8
         await connection.close()
+
+
+async def test_over_tls_the_certificate_is_asked_for_and_believed_only_where_it_is_known(tmp_path: Path) -> None:
+    files = self_signed(tmp_path, time.time())
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.cert, files.key)
+    with valkey() as server:
+
+        async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            to_reader, to_writer = await asyncio.open_connection("127.0.0.1", server.port)
+            await asyncio.gather(_pump(reader, to_writer), _pump(to_reader, writer))
+
+        proxy = await asyncio.start_server(pass_on, "127.0.0.1", 0, ssl=context)
+        url = f"rediss://localhost:{proxy.sockets[0].getsockname()[1]}"
+        known = RedisConnection(f"{url}?ssl_ca_certs={files.cert}")
+        assert await known.command("PING") in {True, b"PONG"}
+        await known.close()
+        strange = RedisConnection(url, patience_s=0.5)
+        with pytest.raises(ProviderUnavailable):
+            await strange.command("PING")
+        await strange.close()
+        proxy.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
