@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from antiphon.bus.codec import decode_job, encode_job
+from antiphon.ports.bus import Share
 from antiphon.wire.jobs import Job, Queue
 
 
@@ -39,8 +40,8 @@ class LeaseKeeper(Protocol):
 
     closed: bool
 
-    def take(self, queue: Queue, consumer: str) -> EmbeddedLease | None: ...
-    async def available(self, queue: Queue) -> None: ...
+    def take(self, queue: Queue, consumer: str, share: Share) -> EmbeddedLease | None: ...
+    async def available(self, queue: Queue, share: Share) -> None: ...
     def renew(self, lease: EmbeddedLease) -> None: ...
     def release(self, lease: EmbeddedLease, reason: str, delay_s: float, *, counts: bool) -> None: ...
     def bury(self, lease: EmbeddedLease, reason: str) -> None: ...
@@ -80,14 +81,15 @@ class EmbeddedLease:
 
 
 class Claims(AsyncIterator[EmbeddedLease]):
-    """The jobs of one queue, one after the other."""
+    """The jobs of one queue's share, one after the other."""
 
-    __slots__ = ("_consumer", "_keeper", "_queue")
+    __slots__ = ("_consumer", "_keeper", "_queue", "_share")
 
-    def __init__(self, keeper: LeaseKeeper, queue: Queue, consumer: str) -> None:
+    def __init__(self, keeper: LeaseKeeper, queue: Queue, consumer: str, share: Share) -> None:
         self._keeper = keeper
         self._queue: Queue = queue
         self._consumer = consumer
+        self._share: Share = share
 
     def __aiter__(self) -> Claims:
         return self
@@ -95,8 +97,8 @@ class Claims(AsyncIterator[EmbeddedLease]):
     async def __anext__(self) -> EmbeddedLease:
         keeper = self._keeper
         while not keeper.closed:
-            lease = keeper.take(self._queue, self._consumer)
+            lease = keeper.take(self._queue, self._consumer, self._share)
             if lease is not None:
                 return lease
-            await keeper.available(self._queue)
+            await keeper.available(self._queue, self._share)
         raise StopAsyncIteration

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.bus.claims import Claims
+from antiphon.bus.dead_letters import DeadLetter
 from antiphon.bus.fading import Fading
 from antiphon.bus.pipes import Pipe, PipeLimit, PipeReader
-from antiphon.bus.queues import DeadLetter, JobQueues, QueueLimit
+from antiphon.bus.queues import JobQueues, QueueLimit
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import ProviderUnavailable
-from antiphon.ports.bus import Attempt, Keep
+from antiphon.ports.bus import Attempt, Keep, Share
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 
 
@@ -45,9 +46,9 @@ class EmbeddedBus:
         """Put a job into its queue. Raises `Overloaded` when the queue is full or the bus closed."""
         self._queues.submit(job)
 
-    def claim(self, queue: Queue, consumer: str) -> Claims:
-        """Take jobs one after the other, each under a lease."""
-        return Claims(self._queues, queue, consumer)
+    def claim(self, queue: Queue, consumer: str, share: Share = "all") -> Claims:
+        """Take jobs of a share one after the other, each under a lease."""
+        return Claims(self._queues, queue, consumer, share)
 
     async def cancel(self, job_id: str) -> None:
         """Raise the cancel flag of a job."""
@@ -72,16 +73,20 @@ class EmbeddedBus:
     # -- pipes ---------------------------------------------------------------------------------------------
     async def write(
         self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
-    ) -> None:
-        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch or attempt."""
+    ) -> bool:
+        """Append entries in order; False when the pipe was dropped. Waits while it is full. Raises `Fenced`."""
         target = self._pipes.get(pipe) or self._open(pipe)
-        if target is not None:
-            await target.write(entries, epoch, by)
+        return target is not None and await target.write(entries, epoch, by)
 
     async def begin(self, pipe: str, by: Attempt) -> int:
         """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
         target = self._pipes.get(pipe) or self._open(pipe)
         return 0 if target is None else target.begin(by)
+
+    async def recall(self, pipe: str, job_id: str) -> Sequence[PipeEntry]:
+        """Return what those attempts of a job have written that keep it, in order."""
+        target = self._pipes.get(pipe)
+        return [] if target is None else target.recall(job_id)
 
     async def forget(self, pipe: str, job_id: str) -> None:
         """The job has ended."""
@@ -139,3 +144,4 @@ class EmbeddedBus:
             message = f"given up after {job.attempt} attempts: {reason}"
             error = ProviderUnavailable(message, code="attempts_exhausted")
             pipe.force(JobFailed.of(job.id, error), job.epoch)
+            pipe.forget(job.id)

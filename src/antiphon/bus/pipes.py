@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.errors import Fenced, NotFound, Superseded
 from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
 
+_AT_ONCE = 16
+"""So many entries a reader gets that lie there already, before others have their turn."""
 _LOOK_S = 0.25
 """So often a writer looks for room by itself: readers do not say when they need less."""
 
@@ -26,14 +28,27 @@ class PipeLimit:
     """True keeps entries as msgpack, so that every reader gets a copy."""
 
 
+@dataclass(slots=True)
+class _Share:
+    """What one job has written."""
+
+    attempt: int
+    """The number of its newest one."""
+    count: int = 0
+    kept: list[PipeEntry | bytes] = field(default_factory=list["PipeEntry | bytes"])
+    """The entries themselves, of attempts that keep them."""
+
+
 class PipeReader(AsyncIterator[tuple[int, PipeEntry]]):
     """One reader's place in a pipe, given up when nobody refers to the reader any more."""
 
-    __slots__ = ("__weakref__", "_keep", "_pipe", "position")
+    __slots__ = ("__weakref__", "_keep", "_pipe", "_run", "position")
 
     def __init__(self, pipe: Pipe, after: int, keep: Keep | None = None) -> None:
         self._pipe = pipe
         self._keep = keep
+        self._run = 0
+        """Entries since it last waited."""
         self.position = after
         """Position of the last entry that was read."""
         pipe.join(self)
@@ -52,12 +67,17 @@ class PipeReader(AsyncIterator[tuple[int, PipeEntry]]):
 
     async def __anext__(self) -> tuple[int, PipeEntry]:
         pipe = self._pipe
+        self._run += 1
+        if self._run > _AT_ONCE and pipe.tail > self.position:
+            self._run = 1
+            await asyncio.sleep(0)
         while pipe.tail <= self.position:
             if pipe.over:
                 raise StopAsyncIteration
+            self._run = 1
             await pipe.more()
         stored = pipe.take(self)
-        return self.position, decode_entry(stored) if isinstance(stored, bytes) else stored
+        return self.position, _taken(stored)
 
 
 class Pipe:
@@ -103,17 +123,17 @@ class Pipe:
         self._fence = 0
         self._readers: list[weakref.ref[PipeReader]] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._written: dict[str, tuple[int, int]] = {}
+        self._written: dict[str, _Share] = {}
         self._line: asyncio.Lock | None = None
         self._space: asyncio.Future[None] | None = None
 
     # -- writing -------------------------------------------------------------------------------------------
-    async def write(self, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None = None) -> None:
-        """Append in order; waits, first come first served, while the pipe is full."""
+    async def write(self, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None = None) -> bool:
+        """Append in order; False once the pipe was dropped. Waits, first come first served, while it is full."""
         line = self._line
         done = 0 if line is not None and line.locked() else self._append(entries, 0, epoch, by)
         if done == len(entries):
-            return
+            return not self.over
         if line is None:
             line = self._line = asyncio.Lock()
         async with line:
@@ -123,6 +143,7 @@ class Pipe:
                     await asyncio.wait((self._space,), timeout=_LOOK_S)
                 finally:
                     self._space = None
+        return not self.over
 
     def force(self, entry: PipeEntry, epoch: int) -> None:
         """Append ``entry`` even to a full pipe; nothing happens under an old epoch."""
@@ -146,16 +167,26 @@ class Pipe:
 
     def begin(self, by: Attempt) -> int:
         """Let only this attempt of its job write from now on; return how many entries the job has written."""
-        number, written = self._written.get(by.job_id, (0, 0))
-        if number > by.number:
-            raise Superseded(f"job {by.job_id} is in its attempt {number}")
-        self._written[by.job_id] = (by.number, written)
+        share = self._share(by)
         self._wake_writer()
-        return written
+        return share.count
+
+    def recall(self, job_id: str) -> list[PipeEntry]:
+        """Return what those attempts of a job have written that keep it."""
+        share = self._written.get(job_id)
+        return [] if share is None else [_taken(stored) for stored in share.kept]
 
     def forget(self, job_id: str) -> None:
-        """Count no more what a job has written."""
+        """Count and keep no more what a job has written."""
         self._written.pop(job_id, None)
+
+    def _share(self, by: Attempt) -> _Share:
+        """Return what the job has written. Raises `Superseded` where a later attempt has begun."""
+        share = self._written.setdefault(by.job_id, _Share(by.number))
+        if share.attempt > by.number:
+            raise Superseded(f"job {by.job_id} is in its attempt {share.attempt}")
+        share.attempt = by.number
+        return share
 
     def _append(self, entries: Sequence[PipeEntry], done: int, epoch: int, by: Attempt | None) -> int:
         """Append what fits of ``entries[done:]`` and return how many are done."""
@@ -163,9 +194,7 @@ class Pipe:
             return len(entries)
         if epoch < self._fence:
             raise Fenced(f"pipe {self.name} belongs to epoch {self._fence}")
-        number, written = self._written.get(by.job_id, (by.number, 0)) if by is not None else (0, 0)
-        if by is not None and by.number < number:
-            raise Superseded(f"job {by.job_id} is in its attempt {number}")
+        share = None if by is None else self._share(by)
         start = done
         for index in range(start, len(entries)):
             entry = entries[index]
@@ -176,8 +205,10 @@ class Pipe:
             done = index + 1
         if done > start:
             self._wake_readers()
-            if by is not None:
-                self._written[by.job_id] = (by.number, written + done - start)
+            if by is not None and share is not None:
+                share.count += done - start
+                if by.keeps:
+                    share.kept += self._entries[start - done :]
         return done
 
     def _push(self, entry: PipeEntry, size: int) -> None:
@@ -261,3 +292,7 @@ class Pipe:
         self._wake_writer()
         if not self._readers and not self.tail and not self._fence:
             self._on_left(self)
+
+
+def _taken(stored: PipeEntry | bytes) -> PipeEntry:
+    return decode_entry(stored) if isinstance(stored, bytes) else stored

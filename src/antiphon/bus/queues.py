@@ -5,15 +5,28 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from antiphon.bus.claims import EmbeddedLease, Record
+from antiphon.bus.dead_letters import DeadLetter
 from antiphon.bus.fading import Fading
 from antiphon.bus.flags import CancelFlags
 from antiphon.clock import Clock
+from antiphon.entities.priority import PATIENT
 from antiphon.errors import LeaseLost, Overloaded
+from antiphon.ports.bus import Share
 from antiphon.wire.jobs import Job, Queue
+
+_Line = Literal["prompt", "patient"]
+_LINES: dict[Share, tuple[_Line, ...]] = {
+    "all": ("prompt", "patient"),
+    "prompt": ("prompt",),
+    "patient": ("patient",),
+}
+"""The lines of a queue that a share takes from, what is more urgent first."""
+_Waiting = tuple[int, int, int, Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +45,6 @@ class QueueLimit:
     """True keeps jobs as msgpack, so that every worker gets a copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A job that was given up."""
-
-    job: Job
-    reason: str
-    at: float
-    """Wall clock, seconds since the epoch, UTC."""
-
-
 class JobQueues:
     """All queues of one bus.
 
@@ -54,10 +57,10 @@ class JobQueues:
         self._on_given_up = on_given_up
         self._known: dict[str, Record] = {}
         self._ended = Fading(clock)
-        self._waiting: dict[Queue, list[tuple[int, int, int, Record]]] = {}
+        self._waiting: dict[tuple[Queue, _Line], list[_Waiting]] = {}
         self._delayed: list[tuple[float, int, int, Record]] = []
         self._leased: dict[str, Record] = {}  # sorted by due time, for all leases last equally long
-        self._claimers: dict[Queue, deque[asyncio.Future[None]]] = {}
+        self._claimers: dict[Queue, deque[tuple[asyncio.Future[None], Share]]] = {}
         self._age = 0
         self._timer: asyncio.TimerHandle | None = None
         self.flags = CancelFlags(clock)
@@ -71,44 +74,46 @@ class JobQueues:
             return
         if self.closed:
             raise Overloaded("the bus is closed")
-        if len(self._waiting.get(job.queue, ())) >= self._limit.waiting:
+        if self.depth(job.queue) >= self._limit.waiting:
             raise Overloaded(f"{self._limit.waiting} jobs wait in the queue {job.queue}", code="queue_full")
         self._age += 1
         record = self._known[job.id] = Record(job, self._age, strict=self._limit.strict)
         self.flags.adopt(job.id)
         self._wait(record, job)
 
-    def take(self, queue: Queue, consumer: str) -> EmbeddedLease | None:
-        """Lease the next job, or return None when none waits."""
+    def take(self, queue: Queue, consumer: str, share: Share = "all") -> EmbeddedLease | None:
+        """Lease the next job of a share, or return None when none waits."""
         self.sweep()
-        waiting = self._waiting.get(queue)
-        while waiting:
-            _, _, ticket, record = heapq.heappop(waiting)
-            if ticket != record.ticket:
-                continue
-            if self.flags.is_up(record.id):
-                self.finish(record)
-                continue
-            return self._lease(record, consumer)
+        for waiting in self._lines(queue, share):
+            while waiting:
+                _, _, ticket, record = heapq.heappop(waiting)
+                if ticket != record.ticket:
+                    continue
+                if self.flags.is_up(record.id):
+                    self.finish(record)
+                    continue
+                return self._lease(record, consumer)
         return None
 
-    async def available(self, queue: Queue) -> None:
-        """Wait until a job may have come, or the bus closes."""
+    async def available(self, queue: Queue, share: Share) -> None:
+        """Wait until a job of a share may have come, or the bus closes."""
         future = asyncio.get_running_loop().create_future()
         claimers = self._claimers.setdefault(queue, deque())
-        claimers.append(future)
+        claimers.append((future, share))
         try:
             await future
         except asyncio.CancelledError:
-            if future in claimers:
-                claimers.remove(future)
-            elif self._waiting.get(queue):
-                self._wake_claimer(queue)  # this claimer was woken for a job that it will not take
+            if (future, share) in claimers:
+                claimers.remove((future, share))
+            else:  # this claimer was woken for a job that it will not take
+                for line in _LINES[share]:
+                    if self._waiting.get((queue, line)):
+                        self._wake_claimer(queue, line)
             raise
 
     def depth(self, queue: Queue) -> int:
         """Return how many jobs wait in ``queue``, without those that wait for their delay."""
-        return len(self._waiting.get(queue, ()))
+        return sum(len(waiting) for waiting in self._lines(queue, "all"))
 
     def cancel(self, job_id: str) -> None:
         """Raise the cancel flag of a job, unless it has ended."""
@@ -122,23 +127,32 @@ class JobQueues:
         self.closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for queue in list(self._claimers):
-            while self._wake_claimer(queue):
-                pass
+        for claimers in self._claimers.values():
+            for future, _ in claimers:
+                if not future.done():
+                    future.set_result(None)
+            claimers.clear()
+
+    def _lines(self, queue: Queue, share: Share) -> Iterator[list[_Waiting]]:
+        return (self._waiting.get((queue, line), []) for line in _LINES[share])
 
     def _wait(self, record: Record, job: Job) -> None:
-        waiting = self._waiting.setdefault(job.queue, [])
+        line: _Line = "patient" if job.priority <= PATIENT else "prompt"
+        waiting = self._waiting.setdefault((job.queue, line), [])
         heapq.heappush(waiting, (-job.priority, record.age, record.ticket, record))
-        self._wake_claimer(job.queue)
+        self._wake_claimer(job.queue, line)
 
-    def _wake_claimer(self, queue: Queue) -> bool:
-        claimers = self._claimers.get(queue)
-        while claimers:
-            future = claimers.popleft()
-            if not future.done():
+    def _wake_claimer(self, queue: Queue, line: _Line) -> None:
+        """Wake the first of those who take from a line."""
+        claimers = self._claimers.get(queue, deque())
+        for claimer in list(claimers):
+            future, share = claimer
+            if future.done():
+                claimers.remove(claimer)
+            elif line in _LINES[share]:
+                claimers.remove(claimer)
                 future.set_result(None)
-                return True
-        return False
+                return
 
     # -- leases ----------------------------------------------------------------------------------------------
     def renew(self, lease: EmbeddedLease) -> None:
@@ -175,9 +189,9 @@ class JobQueues:
             self._wait(record, lease.job)
 
     def bury(self, lease: EmbeddedLease, reason: str) -> None:
-        """Keep the job among the dead letters."""
+        """End a job among the dead letters."""
         if self._holds(lease):
-            self.dead.append(DeadLetter(lease.job, reason, self._clock.wall()))
+            self.dead.append(DeadLetter.of(lease.job, reason, self._clock.wall()))
             self.finish(lease.record)
 
     def finish(self, record: Record) -> None:
@@ -229,7 +243,7 @@ class JobQueues:
             return True
         if record.deliveries < self._limit.attempts:
             return False
-        self.dead.append(DeadLetter(job, reason, self._clock.wall()))
+        self.dead.append(DeadLetter.of(job, reason, self._clock.wall()))
         self.finish(record)
         self._on_given_up(job, reason)
         return True

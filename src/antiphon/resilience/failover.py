@@ -11,7 +11,7 @@ _MOVES_ON = (Transient, ProviderRejected, Unsupported)
 def moves_on(error: Exception, *, delivered: bool) -> bool:
     """Say whether another engine may be asked after ``error``.
 
-    Never after a first result was delivered: two engines' answers do not join.
+    Never after a first result was ``delivered`` that the other could not go on behind.
     """
     return not delivered and isinstance(error, _MOVES_ON)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import Fenced, NotFound
-from antiphon.ports.sessions import Change, Expired, Saved, SessionRecord, Taken
+from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner, SessionRecord, Taken
 
 
 class _Kept:
@@ -65,18 +65,20 @@ class EmbeddedSessions:
         self._epochs = itertools.count(1)
         self._listeners: dict[str, list[asyncio.Queue[Taken]]] = {}
 
-    async def claim(self, tenant: str, session_id: str, gateway_id: str) -> SessionRecord:
-        """Become the owner under the next epoch."""
+    async def claim(self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY) -> SessionRecord:
+        """Become the gateway of a session under the next epoch."""
         kept = self._find(tenant, session_id)
         if kept is None:
-            kept = _Kept(SessionRecord(session_id, tenant, 0, gateway_id, "connected"))
+            kept = _Kept(SessionRecord(session_id, tenant, 0, gateway_id, "connected", owner))
             self._kept[tenant, session_id] = kept
         return self._own(kept, gateway_id)
 
-    async def resume(self, tenant: str, session_id: str, gateway_id: str) -> tuple[SessionRecord, Saved]:
-        """Become the owner of a saved session. Raises `NotFound`."""
+    async def resume(
+        self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY
+    ) -> tuple[SessionRecord, Saved]:
+        """Become the gateway of a saved session of this owner. Raises `NotFound`."""
         kept = self._find(tenant, session_id)
-        if kept is None or kept.last is None:
+        if kept is None or kept.last is None or kept.record.owner != owner:
             raise NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found")
         former = kept.record.gateway_id
         record, last = self._own(kept, gateway_id), kept.last

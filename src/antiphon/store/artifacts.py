@@ -1,4 +1,4 @@
-"""Artifacts as files: ``{root}/{stream_id}/{fragment_id}/`` with ``metadata.json``, texts and audio."""
+"""Artifacts as files: ``{root}/{tenant}/{owner}/{stream_id}/{fragment_id}/`` with metadata, texts and audio."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import contextlib
 import hashlib
 import json
 import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -17,6 +19,7 @@ import structlog
 from antiphon.audio.sniff import container_of
 from antiphon.audio.wav import is_wav, wav_header
 from antiphon.clock import Clock, SystemClock
+from antiphon.folders import make_private
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
 
 _log = structlog.get_logger("antiphon.artifacts")
@@ -35,8 +38,14 @@ _FILES = frozenset(
 _NAME_BYTES = 200
 """Longest name of a folder. File systems allow 255."""
 
+_OPEN = "open"
+"""Owner of what comes without a key."""
+
 _MOST_WAITING = 64
-"""More artifacts are dropped: a disk that hangs must not fill the memory with audio."""
+"""More artifacts of an owner are dropped: a disk that hangs must not fill the memory with audio."""
+
+_ROOM = 0.9
+"""Share of the most that stays when room is made, so that a full folder is not looked through for every artifact."""
 
 
 class FileArtifacts:
@@ -53,22 +62,27 @@ class FileArtifacts:
         capture: Literal["metadata", "media"],
         max_age_s: float,
         max_count: int,
+        max_bytes: int,
         clock: Clock | None = None,
     ) -> None:
         self._root = root
         self._capture = capture
         self._max_age_s = max_age_s
         self._max_count = max_count
+        self._max_bytes = max_bytes
         self._clock = clock or SystemClock()
         self._one_at_a_time = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[tuple[str, str]] = Counter()
+        self._held_bytes = 0
+        """What is kept: counted at every clean-up, and what was written since."""
 
     async def put(self, artifact: Artifact) -> None:
         """Keep ``artifact``, in place of an earlier one of the same fragment; a failure is logged."""
-        if self._waiting >= _MOST_WAITING:
-            _log.warning("artifact is dropped, too many wait for the disk", waiting=self._waiting)
+        owner = artifact.tenant, artifact.owner
+        if self._waiting[owner] >= _MOST_WAITING:
+            _log.warning("artifact is dropped, too many wait for the disk", waiting=self._waiting[owner])
             return
-        self._waiting += 1
+        self._waiting[owner] += 1
         try:
             async with self._one_at_a_time:
                 await asyncio.to_thread(self._write, artifact)
@@ -76,13 +90,18 @@ class FileArtifacts:
             ids = {"stream_id": artifact.stream_id, "fragment_id": artifact.fragment_id}
             _log.warning("artifact is not written", error=str(exc), **ids)
         finally:
-            self._waiting -= 1
+            self._waiting[owner] -= 1
+            if not self._waiting[owner]:
+                del self._waiting[owner]
 
     async def clean(self) -> None:
         """Remove what is too old, then the oldest of each stream that has too many, and folders left empty."""
-        for stream in await asyncio.to_thread(_folders, self._root):
+        folders = await asyncio.to_thread(self._to_clean)
+        for folder in folders:
             async with self._one_at_a_time:
-                await asyncio.to_thread(self._clean_stream, stream)
+                await asyncio.to_thread(self._clean_folder, folder)
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._make_room, folders)
 
     async def run(self, every_s: float) -> None:
         """Clean every ``every_s`` seconds, until cancelled."""
@@ -91,17 +110,22 @@ class FileArtifacts:
             await asyncio.sleep(every_s)
 
     def _write(self, artifact: Artifact) -> None:
-        stream = self._root / folder_name(artifact.stream_id)
-        folder = stream / folder_name(artifact.fragment_id)
-        for made in (self._root, stream, folder):
-            made.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if stream.is_symlink() or folder.is_symlink():
-            raise OSError(f"{folder} leads elsewhere")
+        folder = self._root
+        make_private(folder)
+        for name in _place(artifact):
+            folder /= folder_name(name)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            if folder.is_symlink():
+                raise OSError(f"{folder} leads elsewhere")
         files = self._files(artifact)
+        before_bytes = _size(folder)
         for name, data in files.items():
             _replace(folder / name, data)
         for name in _FILES - files.keys():
             (folder / name).unlink(missing_ok=True)
+        self._held_bytes += _size(folder) - before_bytes
+        if self._held_bytes > self._max_bytes:
+            self._make_room(self._to_clean())
 
     def _files(self, artifact: Artifact) -> dict[str, bytes]:
         """Return the contents by name, the metadata last."""
@@ -117,17 +141,52 @@ class FileArtifacts:
         files[_METADATA] = _metadata(artifact)
         return files
 
-    def _clean_stream(self, stream: Path) -> None:
-        try:
-            fragments = sorted((folder.lstat().st_mtime, folder) for folder in _folders(stream))
-            oldest_s = self._clock.wall() - self._max_age_s
-            old = [folder for written_s, folder in fragments if written_s < oldest_s]
-            young = [folder for _, folder in fragments[len(old) :]]
-            for folder in [*old, *young[: max(0, len(young) - self._max_count)]]:
-                _remove(folder)
-            _remove_empty(stream)
-        except OSError as exc:
-            _log.warning("artifacts are not cleaned", error=str(exc), folder=str(stream))
+    def _to_clean(self) -> list[Path]:
+        """Return the folders of all streams, then those around them, which may be empty by then.
+
+        Versions before wrote ``{root}/{stream_id}/{fragment_id}``: those fragments lie where owners lie now.
+        """
+        tenants = _folders(self._root)
+        owners = [owner for tenant in tenants for owner in _folders(tenant)]
+        streams = [stream for owner in owners for stream in _folders(owner)]
+        return [*streams, *owners, *tenants]
+
+    def _clean_folder(self, stream: Path) -> None:
+        fragments = sorted(_dated(stream))
+        oldest_s = self._clock.wall() - self._max_age_s
+        old = [folder for written_s, folder in fragments if written_s < oldest_s]
+        young = [folder for _, folder in fragments[len(old) :]]
+        for folder in [*old, *young[: max(0, len(young) - self._max_count)]]:
+            _remove(folder)
+        _remove_empty(stream)
+
+    def _make_room(self, folders: Iterable[Path]) -> None:
+        """Where all fragments take too much of the disk, remove the oldest of the owner that holds the most, in turn.
+
+        So an owner that keeps much pushes out its own, and never those of an owner that keeps little.
+        """
+        fragments = self._fragments(folders)
+        held = {owner: sum(size for _, size, _ in found) for owner, found in fragments.items()}
+        if sum(held.values()) > self._max_bytes:
+            _log.info("artifacts are removed, they take too much of the disk", held_bytes=sum(held.values()))
+            while fragments and sum(held.values()) > self._max_bytes * _ROOM:
+                owner = max(fragments, key=held.__getitem__)
+                _, size, folder = fragments[owner].pop()
+                held[owner] -= size - _remove(folder)
+                if not fragments[owner]:
+                    del fragments[owner]
+        self._held_bytes = sum(held.values())
+
+    def _fragments(self, folders: Iterable[Path]) -> dict[tuple[str, ...], list[tuple[float, int, Path]]]:
+        """Return time, size and folder of all fragments by their owner, the newest first."""
+        found: dict[tuple[str, ...], list[tuple[float, int, Path]]] = {}
+        for around in folders:
+            for written_s, folder in _dated(around):
+                if size := _size(folder):
+                    found.setdefault(_owner_of(folder.relative_to(self._root)), []).append((written_s, size, folder))
+        for fragments in found.values():
+            fragments.sort(reverse=True)
+        return found
 
 
 class NullArtifacts:
@@ -159,6 +218,13 @@ def folder_name(identifier: str) -> str:
         return name
     digest = hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
     return f"{name[: _NAME_BYTES - len(digest) - 1]}~{digest}"
+
+
+def _place(artifact: Artifact) -> tuple[str, ...]:
+    """Return the folders down to a fragment: those of the published contract where there are no keys to part."""
+    if artifact.owner == _OPEN:
+        return artifact.stream_id, artifact.fragment_id
+    return artifact.tenant, artifact.owner, artifact.stream_id, artifact.fragment_id
 
 
 def _metadata(artifact: Artifact) -> bytes:
@@ -210,11 +276,56 @@ def _folders(folder: Path) -> list[Path]:
         return []
 
 
-def _remove(folder: Path) -> None:
-    for file in folder.iterdir():
-        if file.name in _FILES or (file.name.startswith(".") and file.suffix == ".part"):
+def _dated(around: Path) -> Iterator[tuple[float, Path]]:
+    """Yield the folders inside, and when each was written; one that goes meanwhile is left out."""
+    for folder in _folders(around):
+        try:
+            written_s = folder.lstat().st_mtime
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            _log.warning("artifacts are not cleaned", error=str(exc), folder=str(folder))
+            continue
+        yield written_s, folder
+
+
+def _owner_of(place: Path) -> tuple[str, ...]:
+    """Return whose a fragment is, by where it lies; nothing is in the name of those that came without a key."""
+    return place.parts[:2] if len(place.parts) > len(("stream", "fragment")) else ()
+
+
+def _own_files(folder: Path) -> list[Path]:
+    """Return what was written of a fragment; a folder around streams has none. Raises `OSError`."""
+    names = [file for file in folder.iterdir() if file.name in _FILES or _is_part(file)]
+    return [file for file in names if not file.is_dir()]  # their names are clients' own
+
+
+def _is_part(file: Path) -> bool:
+    return file.name.startswith(".") and file.suffix == ".part"
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes that were written of a fragment."""
+    size = 0
+    try:
+        for file in _own_files(folder):
+            with contextlib.suppress(FileNotFoundError):
+                size += file.lstat().st_size
+    except OSError as exc:
+        _log.warning("artifacts are not cleaned", error=str(exc), folder=str(folder))
+    return size
+
+
+def _remove(folder: Path) -> int:
+    """Remove what was written of a fragment; returns the bytes that stay, as the file system does not let them go."""
+    try:
+        for file in _own_files(folder):
             file.unlink(missing_ok=True)
+    except OSError as exc:
+        _log.warning("artifacts are not cleaned", error=str(exc), folder=str(folder))
+        return _size(folder)
     _remove_empty(folder)
+    return 0
 
 
 def _remove_empty(folder: Path) -> None:

@@ -42,6 +42,10 @@ class QueuedStore:
         """Return the newest sessions, newest first."""
         return await self._database.sessions(tenant, limit=limit)
 
+    async def check(self) -> None:
+        """Look at the database. Raises `ProviderBusy`, `ProviderUnavailable`."""
+        await self._database.check()
+
     async def close(self) -> None:
         """Close the database; idempotent."""
         await self._database.close()

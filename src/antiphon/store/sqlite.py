@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.errors import InvalidRequest, ProviderBusy, ProviderUnavailable
+from antiphon.folders import make_private
 from antiphon.resilience.backoff import Backoff
 from antiphon.store.rows import item_columns, select_items, select_sessions, session_columns, to_item, to_session
 from antiphon.store.tables import VERSION, conversation_items, metadata, sessions
@@ -51,10 +52,10 @@ class SqliteStore:
     async def start(self) -> None:
         """Open the file, and create the schema where it is missing. Raises `ProviderUnavailable`."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self._path.parent)
             self._path.touch(mode=0o600)  # SQLite gives its log the same mode
         except OSError as exc:
-            raise ProviderUnavailable(f"cannot write {self._path}: {exc}", code="store_unavailable") from exc
+            raise ProviderUnavailable(f"cannot write {self._path}", code="store_unavailable", detail=str(exc)) from exc
         engine = create_async_engine(
             f"sqlite+aiosqlite:///{self._path}", pool_size=4, max_overflow=0, hide_parameters=True
         )
@@ -114,6 +115,12 @@ class SqliteStore:
         """Return the newest sessions, newest first."""
         return [to_session(row) for row in await self._fetch(select_sessions(tenant, limit))]
 
+    async def check(self) -> None:
+        """Look into the file. Raises `ProviderBusy`, `ProviderUnavailable`."""
+        if not await asyncio.to_thread(self._path.is_file):  # SQLite would go on with one that nobody finds again
+            raise ProviderUnavailable(f"there is no {self._path} any more", code="store_unavailable")
+        await self._fetch(sa.select(sessions.c.session_id).limit(1))
+
     async def close(self) -> None:
         """Close; idempotent."""
         if self._engine is not None:
@@ -151,13 +158,13 @@ class SqliteStore:
             async with self._engine.begin() as connection:
                 return await work(connection)
         except (IntegrityError, DataError, InterfaceError, OverflowError, UnicodeError) as exc:
-            raise InvalidRequest(f"row refused by the store: {exc}", code="row_refused") from exc
+            raise InvalidRequest("row refused by the store", code="row_refused", detail=str(exc)) from exc
         except OperationalError as exc:
             if "locked" in str(exc.orig):
                 raise ProviderBusy("the database is locked", code="store_busy") from exc
-            raise ProviderUnavailable(f"the database fails: {exc.orig}", code="store_unavailable") from exc
+            raise ProviderUnavailable("the database fails", code="store_unavailable", detail=str(exc.orig)) from exc
         except (DatabaseError, PoolTimeout) as exc:
-            raise ProviderUnavailable(f"the database fails: {exc}", code="store_unavailable") from exc
+            raise ProviderUnavailable("the database fails", code="store_unavailable", detail=str(exc)) from exc
 
 
 def _tell_of_abandoned(task: asyncio.Task[Any]) -> None:

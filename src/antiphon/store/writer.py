@@ -146,7 +146,7 @@ class StoreWriter:
         self._failures += 1
         self._metrics.error("store", error.type)
         if self._failures == 1:
-            _log.warning("store fails, rows wait", error=error.message, code=error.code, rows=self.backlog)
+            _log.warning("store fails, rows wait", error=str(error), code=error.code, rows=self.backlog)
         await asyncio.sleep(self._backoff.delay_s(self._failures, self._uniform))
 
     async def _single_out(self, error: AntiphonError) -> None:

@@ -190,7 +190,7 @@ async def test_jobs_flags_and_pipes_of_the_past_do_not_pile_up() -> None:
         await turn(bus, str(number))
         clock.advance(1)
     queues = bus._queues
-    assert (queues._known, queues._leased, queues._delayed, queues._waiting["speak"]) == ({}, {}, [], [])
+    assert (queues._known, queues._leased, queues._delayed, queues._waiting["speak", "prompt"]) == ({}, {}, [], [])
     assert (queues.flags._up, queues.flags._watchers, len(queues.flags._early)) == (set(), {}, 0)
     assert bus._pipes == {}
     assert len(queues._ended) <= 301

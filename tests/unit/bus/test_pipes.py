@@ -79,3 +79,22 @@ async def test_bytes_are_counted_back_when_entries_are_let_go() -> None:
             await asyncio.wait_for(pipe.write([TextReady("j", "x" * (number % 50))], 0), 1)
             await anext(reader)
         assert pipe._bytes == sum(128 + number % 50 for number in range(195, 200))
+
+
+async def test_who_reads_what_lies_there_leaves_others_their_turns() -> None:
+    pipe = Pipe("p", PipeLimit(1000, 2**20), lambda _pipe: None)
+    await pipe.write([TextReady("j", "x")] * 1000, 0)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(others())
+    reader = PipeReader(pipe, 0)
+    for _ in range(1000):
+        await anext(reader)
+    counting.cancel()
+    assert 1000 // 32 <= turns <= 1000

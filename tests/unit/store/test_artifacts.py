@@ -23,8 +23,12 @@ from antiphon.ports.artifacts import Artifact, ArtifactAudio
 from antiphon.store.artifacts import FileArtifacts, NullArtifacts, folder_name
 from antiphon.wire.dubbing_server import ProcessingError, StageTimings
 
+OWN = "t/key_1"
+"""Where the streams of the key lie that wrote them."""
 M4A = b"\0\0\0\x18ftypM4A rest"
 GOOD = Artifact(
+    tenant="t",
+    owner="key_1",
     stream_id="s1",
     fragment_id="f1",
     status="success",
@@ -45,9 +49,12 @@ def kept(
     capture: Literal["metadata", "media"] = "media",
     max_age_s: float = 3_600.0,
     max_count: int = 100,
+    max_bytes: int = 2**30,
     clock: VirtualClock | None = None,
 ) -> FileArtifacts:
-    return FileArtifacts(root, capture=capture, max_age_s=max_age_s, max_count=max_count, clock=clock)
+    return FileArtifacts(
+        root, capture=capture, max_age_s=max_age_s, max_count=max_count, max_bytes=max_bytes, clock=clock
+    )
 
 
 def names(folder: Path) -> set[str]:
@@ -56,8 +63,8 @@ def names(folder: Path) -> set[str]:
 
 async def test_a_fragment_is_a_folder_of_metadata_texts_and_audio(tmp_path: Path) -> None:
     await kept(tmp_path / "new" / "root").put(GOOD)
-    folder = tmp_path / "new" / "root" / "s1" / "f1"
-    assert names(tmp_path / "new" / "root") == {
+    folder = tmp_path / "new" / "root" / OWN / "s1" / "f1"
+    assert names(tmp_path / "new" / "root" / OWN) == {
         "s1/f1/metadata.json",
         "s1/f1/transcript.txt",
         "s1/f1/translation.txt",
@@ -89,13 +96,13 @@ async def test_only_the_owner_may_read_what_was_said(tmp_path: Path) -> None:
 
 async def test_without_media_there_are_texts_and_metadata_alone(tmp_path: Path) -> None:
     await kept(tmp_path, capture="metadata").put(GOOD)
-    assert names(tmp_path / "s1" / "f1") == {"metadata.json", "transcript.txt", "translation.txt"}
+    assert names(tmp_path / OWN / "s1" / "f1") == {"metadata.json", "transcript.txt", "translation.txt"}
 
 
 async def test_a_failed_fragment_is_kept_as_far_as_it_came(tmp_path: Path) -> None:
     error = ProcessingError(stage="translation", code="TIMEOUT", message="too slow", retryable=True)
     await kept(tmp_path).put(replace(GOOD, status="failed", error=error, translation=None, dubbed_audio=None))
-    folder = tmp_path / "s1" / "f1"
+    folder = tmp_path / OWN / "s1" / "f1"
     assert names(folder) == {"metadata.json", "transcript.txt", "original_audio.m4a"}
     told = json.loads((folder / "metadata.json").read_bytes())
     assert told["status"] == "failed"
@@ -104,16 +111,16 @@ async def test_a_failed_fragment_is_kept_as_far_as_it_came(tmp_path: Path) -> No
 
 async def test_silence_has_texts_and_they_are_empty(tmp_path: Path) -> None:
     await kept(tmp_path).put(replace(GOOD, transcript="", translation=""))
-    assert (tmp_path / "s1" / "f1" / "transcript.txt").read_bytes() == b""
-    assert (tmp_path / "s1" / "f1" / "translation.txt").read_bytes() == b""
+    assert (tmp_path / OWN / "s1" / "f1" / "transcript.txt").read_bytes() == b""
+    assert (tmp_path / OWN / "s1" / "f1" / "translation.txt").read_bytes() == b""
 
 
 async def test_a_later_attempt_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
     artifacts = kept(tmp_path)
     await artifacts.put(GOOD)
     await artifacts.put(replace(GOOD, transcript="Bye.", translation=None, dubbed_audio=None))
-    assert names(tmp_path / "s1" / "f1") == {"metadata.json", "transcript.txt", "original_audio.m4a"}
-    assert (tmp_path / "s1" / "f1" / "transcript.txt").read_text() == "Bye."
+    assert names(tmp_path / OWN / "s1" / "f1") == {"metadata.json", "transcript.txt", "original_audio.m4a"}
+    assert (tmp_path / OWN / "s1" / "f1" / "transcript.txt").read_text() == "Bye."
 
 
 async def test_samples_become_files_that_open(tmp_path: Path) -> None:
@@ -126,7 +133,7 @@ async def test_samples_become_files_that_open(tmp_path: Path) -> None:
             original_audio=ArtifactAudio(floats.tobytes(), "pcm_f32le", 16_000, 1),
         )
     )
-    folder = tmp_path / "s1" / "f1"
+    folder = tmp_path / OWN / "s1" / "f1"
     with wave.open(str(folder / "dubbed_audio.wav")) as reader:
         assert (reader.getframerate(), reader.getnchannels(), reader.getnframes()) == (48_000, 2, 1_000)
         assert reader.readframes(1_000) == samples.tobytes()
@@ -145,7 +152,7 @@ async def test_samples_become_files_that_open(tmp_path: Path) -> None:
 )
 async def test_the_name_of_a_file_follows_its_container(tmp_path: Path, data: bytes, declared: str, name: str) -> None:
     await kept(tmp_path).put(replace(GOOD, original_audio=ArtifactAudio(data, declared, 48_000, 2)))
-    assert (tmp_path / "s1" / "f1" / name).read_bytes() == data
+    assert (tmp_path / OWN / "s1" / "f1" / name).read_bytes() == data
 
 
 @pytest.mark.parametrize(
@@ -194,13 +201,13 @@ def test_every_id_is_one_folder_and_different_ids_are_different_ones(one: str, o
 async def test_an_id_of_a_stranger_leads_nowhere_else(tmp_path: Path, identifier: str) -> None:
     root = tmp_path / "deep" / "root"
     await kept(root).put(replace(GOOD, stream_id=identifier, fragment_id=identifier, transcript="a\ud800b"))
-    folder = root / folder_name(identifier) / folder_name(identifier)
+    folder = root / OWN / folder_name(identifier) / folder_name(identifier)
     assert names(tmp_path) == {f"{folder.relative_to(tmp_path).as_posix()}/{name}" for name in names(folder)}
     assert json.loads((folder / "metadata.json").read_bytes())["stream_id"] == identifier
     assert (folder / "transcript.txt").read_bytes() == b"a?b"
 
 
-@pytest.mark.parametrize("depth", ["s1", "s1/f1"])
+@pytest.mark.parametrize("depth", ["t", "t/key_1", "t/key_1/s1", "t/key_1/s1/f1"])
 async def test_a_link_is_not_followed_when_writing_or_cleaning(tmp_path: Path, depth: str) -> None:
     outside, root = tmp_path / "outside", tmp_path / "root"
     (outside / "f1").mkdir(parents=True)
@@ -218,7 +225,7 @@ async def test_a_link_is_not_followed_when_writing_or_cleaning(tmp_path: Path, d
 
 
 async def test_a_write_that_fails_is_logged_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    (tmp_path / "s1" / "f1" / "transcript.txt" / "in the way").mkdir(parents=True)
+    (tmp_path / OWN / "s1" / "f1" / "transcript.txt" / "in the way").mkdir(parents=True)
     artifacts = kept(tmp_path)
     with capture_logs() as logs:
         await artifacts.put(GOOD)
@@ -227,7 +234,7 @@ async def test_a_write_that_fails_is_logged_and_leaves_nothing_half_written(tmp_
     ]
     assert names(tmp_path) == set()
     await artifacts.put(replace(GOOD, fragment_id="f2"))
-    assert "s1/f2/metadata.json" in names(tmp_path)
+    assert "s1/f2/metadata.json" in names(tmp_path / OWN)
 
 
 async def test_a_root_that_is_no_folder_harms_nobody(tmp_path: Path) -> None:
@@ -249,7 +256,7 @@ class HangingDisk(FileArtifacts):
     """The real files, on a disk that can be told to hang."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root, capture="metadata", max_age_s=1, max_count=1)
+        super().__init__(root, capture="metadata", max_age_s=1, max_count=1, max_bytes=2**20)
         self.works = threading.Event()
 
     def _write(self, artifact: Artifact) -> None:
@@ -266,7 +273,7 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory(tmp_path: Path) -> Non
         assert logs[0]["event"] == "artifact is dropped, too many wait for the disk"
         artifacts.works.set()
         await asyncio.gather(*puts)
-    assert len(list((tmp_path / "s1").iterdir())) == 64
+    assert len(list((tmp_path / OWN / "s1").iterdir())) == 64
 
 
 async def written(root: Path, ages_s: dict[str, float], artifacts: FileArtifacts, now: float) -> None:
@@ -274,11 +281,11 @@ async def written(root: Path, ages_s: dict[str, float], artifacts: FileArtifacts
     for path, age_s in ages_s.items():
         stream_id, fragment_id = path.split("/")
         await artifacts.put(replace(GOOD, stream_id=stream_id, fragment_id=fragment_id))
-        os.utime(root / path, (now - age_s, now - age_s))
+        os.utime(root / OWN / path, (now - age_s, now - age_s))
 
 
 def fragments(root: Path) -> set[str]:
-    return {path.relative_to(root).as_posix() for path in root.glob("*/*")}
+    return {path.relative_to(root / OWN).as_posix() for path in root.glob("*/*/*/*")}
 
 
 async def test_what_is_too_old_goes_and_then_the_oldest_of_too_many(tmp_path: Path) -> None:
@@ -288,7 +295,75 @@ async def test_what_is_too_old_goes_and_then_the_oldest_of_too_many(tmp_path: Pa
     await written(tmp_path, ages_s, artifacts, clock.wall())
     await artifacts.clean()
     assert fragments(tmp_path) == {"a/3", "a/4", "b/1"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert sorted(path.name for path in (tmp_path / OWN).iterdir()) == ["a", "b"]
+
+
+async def test_the_oldest_of_all_streams_go_where_they_take_too_much_of_the_disk(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    ages_s = {"a/1": 50.0, "b/1": 40.0, "a/2": 30.0, "c/1": 20.0}
+    await written(tmp_path, ages_s, kept(tmp_path, clock=clock), clock.wall())
+    size = sum(file.stat().st_size for file in (tmp_path / OWN).glob("c/1/*"))
+    await kept(tmp_path, max_bytes=2 * size + size // 2, clock=clock).clean()
+    assert fragments(tmp_path) == {"a/2", "c/1"}
+
+
+def count_of(owner: Path) -> int:
+    return len(list(owner.glob("s1/*")))
+
+
+async def test_the_owner_that_keeps_the_most_makes_room_and_others_lose_nothing(tmp_path: Path) -> None:
+    mine = [replace(GOOD, fragment_id=f"f{number}") for number in range(3)]
+    for artifact in mine:
+        await kept(tmp_path).put(artifact)
+    size = sum(file.stat().st_size for file in (tmp_path / OWN / "s1/f0").iterdir())
+    artifacts = kept(tmp_path, max_bytes=10 * size)
+    await artifacts.clean()
+    for owner in ("key_2", "open"):
+        for number in range(40):
+            await artifacts.put(replace(GOOD, owner=owner, fragment_id=f"f{number:02}"))
+            held = sum(file.stat().st_size for file in tmp_path.rglob("*.*") if file.is_file())
+            assert held <= 10 * size, "it is more than the most even before a clean-up"
+            assert count_of(tmp_path / OWN) == 3
+    assert count_of(tmp_path / "t/key_2") >= 2
+    assert count_of(tmp_path) >= 2, "of those without a key"
+
+
+async def test_files_of_others_do_not_count_and_one_that_stays_does_not_keep_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = VirtualClock()
+    await written(tmp_path, {"a/1": 50.0, "a/2": 40.0, "a/3": 30.0}, kept(tmp_path, clock=clock), clock.wall())
+    size = sum(file.stat().st_size for file in (tmp_path / OWN / "a/1").iterdir())
+    (tmp_path / OWN / "a/3/notes.md").write_bytes(bytes(10 * size))
+    stuck, unlink, lstat = tmp_path / OWN / "a/1", Path.unlink, Path.lstat
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.parent == stuck:
+            raise OSError("the disk does not want to")
+        unlink(path, missing_ok)
+
+    def vanish(path: Path) -> os.stat_result:
+        if path.name == ".gone.part":
+            raise FileNotFoundError
+        return lstat(path)
+
+    (tmp_path / OWN / "a/3/.gone.part").write_bytes(b"")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(Path, "lstat", vanish)
+    with capture_logs() as logs:
+        await kept(tmp_path, max_bytes=int(2.5 * size), clock=clock).clean()
+    assert {log["folder"] for log in logs if log["log_level"] == "warning"} == {str(stuck)}
+    assert fragments(tmp_path) == {"a/1", "a/3"}
+
+
+async def test_what_one_owner_has_waiting_for_the_disk_drops_nothing_of_another(tmp_path: Path) -> None:
+    artifacts = HangingDisk(tmp_path)
+    mine = [asyncio.ensure_future(artifacts.put(replace(GOOD, fragment_id=f"f{n}"))) for n in range(64)]
+    theirs = asyncio.ensure_future(artifacts.put(replace(GOOD, owner="key_2")))
+    await asyncio.sleep(0)
+    artifacts.works.set()
+    await asyncio.gather(*mine, theirs)
+    assert count_of(tmp_path / "t/key_2") == 1
 
 
 async def test_files_of_others_stay_and_so_do_their_folders(tmp_path: Path) -> None:
@@ -304,19 +379,52 @@ async def test_files_of_others_stay_and_so_do_their_folders(tmp_path: Path) -> N
     assert names(tmp_path) == {"a/1/notes.md", "mine.txt", "src/code/main.py"}
 
 
-async def test_a_stream_that_cannot_be_cleaned_does_not_keep_the_others(tmp_path: Path) -> None:
+async def test_a_stream_that_cannot_be_cleaned_does_not_keep_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = VirtualClock()
     artifacts = kept(tmp_path, max_age_s=100, clock=clock)
     await written(tmp_path, {"a/1": 101.0, "b/1": 101.0}, artifacts, clock.wall())
-    for stream in ("a", "b"):
-        (tmp_path / stream / "1" / "transcript.txt").unlink()
-    (tmp_path / "a" / "1" / "transcript.txt").mkdir()
-    for stream in ("a", "b"):
-        os.utime(tmp_path / stream / "1", (1.0, 1.0))
+    stuck, unlink = tmp_path / OWN / "a", Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if stuck in path.parents:
+            raise OSError("the disk does not want to")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
     with capture_logs() as logs:
         await artifacts.clean()
-    assert [(log["event"], log["folder"]) for log in logs] == [("artifacts are not cleaned", str(tmp_path / "a"))]
-    assert not (tmp_path / "b").exists()
+    assert [(log["event"], log["folder"]) for log in logs] == [("artifacts are not cleaned", str(stuck / "1"))]
+    assert not (tmp_path / OWN / "b").exists()
+
+
+async def test_what_a_version_before_has_written_goes_when_it_is_too_old(tmp_path: Path) -> None:
+    for name in ("old/1", "old/2"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "metadata.json").write_text("{}")
+    os.utime(tmp_path / "old/1", (1.0, 1.0))
+    await kept(tmp_path).clean()
+    assert names(tmp_path) == {"old/2/metadata.json"}
+
+
+async def test_owners_do_not_share_streams_nor_their_bounds(tmp_path: Path) -> None:
+    artifacts = kept(tmp_path, max_count=1)
+    for owner, text in (("key_1", "mine"), ("key_2", "theirs")):
+        await artifacts.put(replace(GOOD, owner=owner, transcript=text))
+    await artifacts.put(replace(GOOD, owner="key_2", fragment_id="f2"))
+    await artifacts.clean()
+    assert (tmp_path / "t/key_1/s1/f1/transcript.txt").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "t/key_2/s1").iterdir()] == ["f2"]
+
+
+async def test_folders_of_owners_that_are_empty_go(tmp_path: Path) -> None:
+    clock = VirtualClock(wall=4e9)
+    artifacts = kept(tmp_path, max_age_s=0, clock=clock)
+    for name in ("metadata.json", "s1"):  # any name that a worker may choose
+        await artifacts.put(replace(GOOD, stream_id=name, fragment_id=name))
+    await artifacts.clean()
+    assert list(tmp_path.iterdir()) == []
 
 
 class Watched(FileArtifacts):
@@ -333,7 +441,7 @@ class Watched(FileArtifacts):
 
 async def test_running_cleans_again_and_again(tmp_path: Path) -> None:
     clock = VirtualClock()
-    artifacts = Watched(tmp_path, capture="metadata", max_age_s=100, max_count=9, clock=clock)
+    artifacts = Watched(tmp_path, capture="metadata", max_age_s=100, max_count=9, max_bytes=2**20, clock=clock)
     await written(tmp_path, {"a/1": 101.0, "a/2": 50.0}, artifacts, clock.wall())
     running = asyncio.ensure_future(artifacts.run(0.001))
     async with asyncio.timeout(5):

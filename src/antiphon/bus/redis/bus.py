@@ -13,7 +13,7 @@ from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import Fenced, ProviderUnavailable
 from antiphon.observe.tasks import unattended
-from antiphon.ports.bus import Attempt, Keep
+from antiphon.ports.bus import Attempt, Keep, Share
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 
 _START_S = 10.0
@@ -56,9 +56,9 @@ class RedisBus:
         """Put a job into its queue. Raises `Overloaded` when the queue is full."""
         await self._jobs.submit(job)
 
-    def claim(self, queue: Queue, consumer: str) -> AsyncIterator[RedisLease]:
-        """Take jobs one after the other, each under a lease."""
-        return self._jobs.claims(queue, consumer)
+    def claim(self, queue: Queue, consumer: str, share: Share = "all") -> AsyncIterator[RedisLease]:
+        """Take jobs of a share one after the other, each under a lease."""
+        return self._jobs.claims(queue, consumer, share)
 
     async def cancel(self, job_id: str) -> None:
         """Raise the cancel flag of a job."""
@@ -79,13 +79,17 @@ class RedisBus:
     # -- pipes -------------------------------------------------------------------------------------------------------
     async def write(
         self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
-    ) -> None:
-        """Append entries in order. Waits while the pipe is full. Raises `Fenced` under an old epoch or attempt."""
-        await self._pipes.write(pipe, entries, epoch, by)
+    ) -> bool:
+        """Append entries in order; False when the pipe was dropped. Waits while it is full. Raises `Fenced`."""
+        return await self._pipes.write(pipe, entries, epoch, by)
 
     async def begin(self, pipe: str, by: Attempt) -> int:
         """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
         return await self._pipes.begin(pipe, by)
+
+    async def recall(self, pipe: str, job_id: str) -> Sequence[PipeEntry]:
+        """Return what those attempts of a job have written that keep it, in order."""
+        return await self._pipes.recall(pipe, job_id)
 
     async def forget(self, pipe: str, job_id: str) -> None:
         """The job has ended."""

@@ -1,8 +1,9 @@
 -- Take the next job under a lease: the highest priority first, then the oldest; jobs that came back are older than new
 -- ones. Cancelled jobs are taken out.
--- KEYS  1..3 streams, high to low  4..6 for each, when its claimed entries are due again  7 when somebody last asked
+-- KEYS  1..4 streams, high to low  5..8 for each, when its claimed entries are due again  9 when somebody last asked
 -- ARGV  1 group  2 consumer  3 token of the lease  4 lease, ms  5 prefix of jobs  6 prefix of cancel flags
 --       7 attempts that a job has  8 "exhausted" takes only jobs that have had them, anything else only the others
+--       9 first and  10 last of the streams that are looked at
 -- gives {id, job, attempt, reason} or {ms until something is due, or -1}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -13,13 +14,13 @@ local lease = tonumber(ARGV[4])
 -- Nobody can keep a lease while Redis is away, stands still or refuses to write. All who work ask several times in a
 -- lease: where nobody did for half of one, those who live get the time of a whole one to renew theirs.
 local function may_reclaim()
-  local seen, back = unpack(redis.call('HMGET', KEYS[7], 'seen', 'back'))
+  local seen, back = unpack(redis.call('HMGET', KEYS[9], 'seen', 'back'))
   if not seen or math.abs(now - seen) > lease / 2 then
-    redis.call('HSET', KEYS[7], 'seen', now, 'back', now)
+    redis.call('HSET', KEYS[9], 'seen', now, 'back', now)
     return false
   end
   if now - seen > lease / 8 then
-    redis.call('HSET', KEYS[7], 'seen', now)
+    redis.call('HSET', KEYS[9], 'seen', now)
   end
   return now - back >= lease
 end
@@ -70,8 +71,8 @@ local function remove(stream, zset, entry)
   redis.call('ZREM', zset, entry)
 end
 
-for class = 1, 3 do
-  local stream, zset = KEYS[class], KEYS[class + 3]
+for class = tonumber(ARGV[9]), tonumber(ARGV[10]) do
+  local stream, zset = KEYS[class], KEYS[class + 4]
   while true do
     local entry, id = due(stream, zset)
     if not entry then
@@ -102,8 +103,8 @@ for class = 1, 3 do
 end
 
 local soonest = -1
-for class = 4, 6 do
-  local first = redis.call('ZRANGE', KEYS[class], 0, 0, 'WITHSCORES')
+for class = tonumber(ARGV[9]), tonumber(ARGV[10]) do
+  local first = redis.call('ZRANGE', KEYS[class + 4], 0, 0, 'WITHSCORES')
   if first[2] and (soonest < 0 or first[2] - now < soonest) then
     soonest = math.max(reclaims and 0 or math.floor(lease / 10), first[2] - now)
   end

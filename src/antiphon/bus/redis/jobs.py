@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, get_args
 
 import msgspec
@@ -17,10 +19,13 @@ import structlog
 
 from antiphon import ids
 from antiphon.bus.codec import decode_job, encode_job
+from antiphon.bus.dead_letters import DeadLetter
 from antiphon.bus.redis.inbox import CANCELS, Inbox, queue_channel, woken
 from antiphon.connections.redis import RedisConnection, Script
+from antiphon.entities.priority import LIVE, PATIENT
 from antiphon.errors import LeaseLost, Overloaded, ProviderUnavailable
 from antiphon.observe.tasks import unattended
+from antiphon.ports.bus import Share
 from antiphon.wire.jobs import Job, Queue
 
 GROUPS: dict[Queue, str] = {
@@ -34,7 +39,9 @@ GROUPS: dict[Queue, str] = {
 }
 """Consumer groups."""
 QUEUES: tuple[Queue, ...] = get_args(Queue)
-_CLASSES = ("high", "normal", "low")
+_CLASSES = ("high", "normal", "low", "patient")
+_SHARES: dict[Share, tuple[int, int]] = {"all": (1, 4), "prompt": (1, 3), "patient": (4, 4)}
+"""First and last class of each share, counted from 1."""
 _LOOK_S = 1.0
 """At least so often a claim looks by itself, in case a wake-up got lost, and several times in a lease."""
 _SOONEST_S = 0.02
@@ -62,14 +69,6 @@ class QueueLimit:
     """Most jobs in one queue, at work or waiting."""
     dead_letters: int = 1000
     """About so many dead letters are kept for each queue; the oldest go first."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A job that was given up."""
-
-    job: Job
-    reason: str
 
 
 def _jobs(queue: Queue) -> str:
@@ -141,34 +140,33 @@ class RedisJobs:
         self._lease_ms = math.ceil(limit.lease_s * 1000)
         self._look_s = min(_LOOK_S, limit.lease_s / 5)
         self._undertakers: dict[Queue, asyncio.Task[None]] = {}
-        self._lines: dict[Queue, asyncio.Lock] = {}
+        self._lines: dict[tuple[Queue, Share], asyncio.Lock] = {}
         self.closed = False
 
     # -- in and out --------------------------------------------------------------------------------------------------
     async def submit(self, job: Job) -> None:
         """Queue ``job`` unless it is known. Raises `Overloaded` when the queue is full."""
         streams = _streams(job.queue)
-        at = 0 if job.priority > 0 else 1 if job.priority == 0 else 2
-        keys = (streams[at], _jobs(job.queue) + job.id, *streams)
+        keys = (streams[_class(job.priority)], _jobs(job.queue) + job.id, *streams)
         answer = await self._connection.run(
             _SUBMIT, keys, job.id, encode_job(job), self._limit.held, queue_channel(job.queue)
         )
         if answer == b"full":
             raise Overloaded(f"{self._limit.held} jobs are in the queue {job.queue}", code="queue_full")
 
-    async def claims(self, queue: Queue, consumer: str) -> AsyncIterator[RedisLease]:
-        """Take jobs one after the other; ends when the bus closes."""
+    async def claims(self, queue: Queue, consumer: str, share: Share = "all") -> AsyncIterator[RedisLease]:
+        """Take jobs of a share one after the other; ends when the bus closes."""
         if queue not in self._undertakers:
             self._undertakers[queue] = unattended(self._bury_exhausted(queue), name=f"undertaker {queue}")
-        line = self._lines.setdefault(queue, asyncio.Lock())
+        line = self._lines.setdefault((queue, share), asyncio.Lock())
         with self._inbox.watch(queue_channel(queue)) as event:
             while not self.closed:
                 async with line:  # one of those who wait asks, or each job would wake them all
                     await asyncio.sleep(0)  # the handler of the job before begins first
-                    lease, due_s = await self._claim(queue, consumer)
+                    lease, due_s = await self._claim(queue, consumer, share)
                     while lease is None and not self.closed:
                         await woken(event, due_s)
-                        lease, due_s = await self._claim(queue, consumer)
+                        lease, due_s = await self._claim(queue, consumer, share)
                 if lease is not None:
                     yield lease
 
@@ -189,7 +187,9 @@ class RedisJobs:
             undertaker.cancel()
         await asyncio.gather(*self._undertakers.values(), return_exceptions=True)
 
-    async def _claim(self, queue: Queue, consumer: str, *, exhausted: bool = False) -> tuple[RedisLease | None, float]:
+    async def _claim(
+        self, queue: Queue, consumer: str, share: Share = "all", *, exhausted: bool = False
+    ) -> tuple[RedisLease | None, float]:
         """Return a lease, or the seconds until there may be one."""
         token = ids.token(12)
         try:
@@ -204,6 +204,7 @@ class RedisJobs:
                 _flags(queue),
                 self._limit.attempts,
                 "exhausted" if exhausted else "",
+                *_SHARES[share],
             )
         except ProviderUnavailable as error:
             _log.warning("no job can be claimed", queue=queue, error=str(error))
@@ -237,8 +238,9 @@ class RedisJobs:
         """End a job: with a lease's token as a dead letter, without one because it is done."""
         queue = job.queue
         keys = (_jobs(queue) + job.id, *_index(queue), _dead(queue), _flags(queue) + job.id)
+        letter = _fields(DeadLetter.of(job, reason, time.time())) if token else ()
         was_flagged = await self._connection.run(
-            _SETTLE, keys, GROUPS[queue], token, reason, self._limit.dead_letters, _REMEMBERED_MS
+            _SETTLE, keys, GROUPS[queue], token, self._limit.dead_letters, _REMEMBERED_MS, *letter
         )
         if was_flagged == 1:
             await self._connection.batch([("DEL", _flags(other) + job.id) for other in QUEUES])
@@ -278,6 +280,17 @@ class RedisJobs:
             return False
 
 
+def _class(priority: int) -> int:
+    """Return the place of a priority among the classes."""
+    if priority >= LIVE:
+        return 0 if priority > LIVE else 1
+    return 3 if priority <= PATIENT else 2
+
+
+def _fields(letter: DeadLetter) -> Iterator[str | float]:
+    """Return names and values in turn, as whoever looks into Redis reads them."""
+    return chain.from_iterable(msgspec.structs.asdict(letter).items())
+
+
 def _dead_letter(fields: dict[bytes, bytes]) -> DeadLetter:
-    job = msgspec.structs.replace(decode_job(fields[b"data"]), attempt=int(fields[b"attempt"]))
-    return DeadLetter(job, fields[b"reason"].decode())
+    return msgspec.convert({name.decode(): value.decode() for name, value in fields.items()}, DeadLetter, strict=False)

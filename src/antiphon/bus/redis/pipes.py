@@ -36,8 +36,8 @@ _AT_ONCE = 32
 """Most entries that are fetched at a time."""
 _UNBOUNDED = 2**53
 
-_WRITE, _READ, _LEAVE, _FENCE, _BEGIN = (
-    Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "fence", "begin")
+_WRITE, _READ, _LEAVE, _FENCE, _BEGIN, _FORGET = (
+    Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "fence", "begin", "forget")
 )
 _log = structlog.get_logger("antiphon.bus")
 
@@ -63,18 +63,17 @@ class RedisPipes:
 
     async def write(
         self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None = None, *, force: bool = False
-    ) -> None:
-        """Append in order; waits, first come first served, while the pipe is full. Raises `Fenced`."""
+    ) -> bool:
+        """Append in order; False when the pipe was dropped. Waits in line while it is full. Raises `Fenced`."""
         if force:  # does not wait in line: who stands there may wait for long
-            await self._write(pipe, entries, epoch, by, f"{self._inbox.name}:force", _UNBOUNDED)
-            return
+            return await self._write(pipe, entries, epoch, by, f"{self._inbox.name}:force", _UNBOUNDED)
         line = self._lines.setdefault(pipe, asyncio.Lock())
         async with line:
-            await self._write(pipe, entries, epoch, by, self._inbox.name)
+            return await self._write(pipe, entries, epoch, by, self._inbox.name)
 
     async def _write(
         self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None, writer: str, bound: int = 0
-    ) -> None:
+    ) -> bool:
         packed = [(weigh(entry), encode_entry(entry)) for entry in entries]
         most_entries, most_bytes = bound or self._limit.entries, bound or self._limit.bytes
         done = 0
@@ -86,7 +85,7 @@ class RedisPipes:
                 arguments = [part for pair in packed[done:] for part in pair]
                 kind, *rest = await self._connection.run(
                     _WRITE,
-                    _keys(pipe),
+                    (*_keys(pipe), _kept(pipe, by.job_id if by else "")),
                     epoch,
                     most_entries,
                     most_bytes,
@@ -97,10 +96,11 @@ class RedisPipes:
                     by.job_id if by else "",
                     by.number if by else 0,
                     _ABANDONED_MS,
+                    int(by.keeps) if by else 0,
                     *arguments,
                 )
                 if kind == b"over":
-                    return
+                    return False
                 if kind == b"fenced":
                     raise Fenced(f"pipe {pipe} belongs to epoch {rest[0]}")
                 if kind == b"superseded":
@@ -108,6 +108,7 @@ class RedisPipes:
                 done += rest[0]
                 if done < len(packed):
                     await woken(event, _LOOK_S)
+        return True
 
     async def begin(self, pipe: str, by: Attempt) -> int:
         """Let only this attempt of its job write from now on; return how many entries the job has written."""
@@ -117,8 +118,12 @@ class RedisPipes:
         return written
 
     async def forget(self, pipe: str, job_id: str) -> None:
-        """Count no more what a job has written."""
-        await self._connection.command("HDEL", _keys(pipe)[1], f"of {job_id}")
+        """Count and keep no more what a job has written."""
+        await self._connection.run(_FORGET, (_keys(pipe)[1], _kept(pipe, job_id)), job_id)
+
+    async def recall(self, pipe: str, job_id: str) -> list[PipeEntry]:
+        """Return what those attempts of a job have written that keep it."""
+        return [decode_entry(entry) for entry in await self._connection.command("LRANGE", _kept(pipe, job_id), 0, -1)]
 
     async def read(self, pipe: str, after: int, keep: Keep | None = None) -> AsyncGenerator[tuple[int, PipeEntry]]:
         """Yield ``(position, entry)`` from behind ``after``; ends when the pipe is dropped. Raises `NotFound`."""
@@ -189,6 +194,20 @@ class RedisPipes:
         self._inbox.wake_all()
 
 
+def entries_key(pipe: str) -> str:
+    """Return the key of the stream with the entries of a pipe; their ids are their positions."""
+    return _keys(pipe)[0]
+
+
 def _keys(pipe: str) -> tuple[str, str, str]:
-    stem = pipe if "{" in pipe else f"{{{pipe}}}"
+    stem = _stem(pipe)
     return f"{stem}:pipe", f"{stem}:pipe:state", f"{stem}:pipe:readers"
+
+
+def _kept(pipe: str, job_id: str) -> str:
+    """Return the key of what a job has written and keeps."""
+    return f"{_stem(pipe)}:pipe:of:{job_id}"
+
+
+def _stem(pipe: str) -> str:
+    return pipe if "{" in pipe else f"{{{pipe}}}"

@@ -1,5 +1,5 @@
 -- Give a job back for another attempt.
--- KEYS  1 the job  2..4 streams  5..7 for each, when its claimed entries are due again
+-- KEYS  1 the job  2..5 streams  6..9 for each, when its claimed entries are due again
 -- ARGV  1 token of the lease  2 delay, ms  3 reason  4 channel of the queue  5 "0" when this was no attempt
 -- gives 1, or 0 when the lease was lost
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then
@@ -9,9 +9,9 @@ local time = redis.call('TIME')
 local stream, entry = unpack(redis.call('HMGET', KEYS[1], 'stream', 'entry'))
 redis.call('HSET', KEYS[1], 'owner', '', 'reason', ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'attempt', tonumber(ARGV[5]) - 1)
-for class = 2, 4 do
+for class = 2, 5 do
   if KEYS[class] == stream then
-    redis.call('ZADD', KEYS[class + 3], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], entry)
+    redis.call('ZADD', KEYS[class + 4], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], entry)
   end
 end
 redis.call('PUBLISH', ARGV[4], '')

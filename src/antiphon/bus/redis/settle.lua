@@ -1,24 +1,23 @@
--- End a job: acknowledged, whoever has its lease by now, or, with a reason and under its lease, a dead letter.
--- KEYS  1 the job  2..4 streams  5..7 for each, when its claimed entries are due again  8 dead letters  9 cancel flag
--- ARGV  1 group  2 token of the lease, or empty to acknowledge  3 reason  4 most dead letters
---       5 how long it is remembered, ms
+-- End a job: acknowledged, whoever has its lease by now, or, under its lease, as a dead letter.
+-- KEYS  1 the job  2..5 streams  6..9 for each, when its claimed entries are due again  10 dead letters  11 cancel flag
+-- ARGV  1 group  2 token of the lease, or empty to acknowledge  3 most dead letters  4 how long it is remembered, ms
+--       5.. names and values of the dead letter, which never holds the work: that is what people said
 -- gives 1 when the cancel flag was up, else 0, or -1 when nothing was done
-local stream, entry, owner, data, attempt =
-  unpack(redis.call('HMGET', KEYS[1], 'stream', 'entry', 'owner', 'data', 'attempt'))
+local stream, entry, owner = unpack(redis.call('HMGET', KEYS[1], 'stream', 'entry', 'owner'))
 if not stream or (ARGV[2] ~= '' and owner ~= ARGV[2]) then
   return -1
 end
 if ARGV[2] ~= '' then
-  redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[4], '*', 'data', data, 'attempt', attempt, 'reason', ARGV[3])
+  redis.call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[3], '*', unpack(ARGV, 5))
 end
-for class = 2, 4 do
+for class = 2, 5 do
   if KEYS[class] == stream then
     redis.call('XACK', stream, ARGV[1], entry)
     redis.call('XDEL', stream, entry)
-    redis.call('ZREM', KEYS[class + 3], entry)
+    redis.call('ZREM', KEYS[class + 4], entry)
   end
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'ended', 1) -- whoever submits it once more, for want of an answer, starts nothing
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-return redis.call('DEL', KEYS[9])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return redis.call('DEL', KEYS[11])

@@ -1,11 +1,14 @@
 -- Put a job into its queue, unless it is known or the queue is full.
--- KEYS  1 stream of the job's priority  2 the job  3..5 the streams of all priorities
+-- KEYS  1 stream of the job's priority  2 the job  3..6 the streams of all priorities
 -- ARGV  1 job id  2 job, msgpack  3 most jobs in the queue  4 channel of the queue
 -- gives "ok", "known" or "full"
 if redis.call('EXISTS', KEYS[2]) == 1 then
   return 'known'
 end
-local held = redis.call('XLEN', KEYS[3]) + redis.call('XLEN', KEYS[4]) + redis.call('XLEN', KEYS[5])
+local held = 0
+for at = 3, 6 do
+  held = held + redis.call('XLEN', KEYS[at])
+end
 if held >= tonumber(ARGV[3]) then
   return 'full'
 end

@@ -1,9 +1,9 @@
 -- Append entries to a pipe, as many as have room; what every present reader has read makes room.
--- KEYS  1 entries  2 state of the pipe  3 its readers: name -> "position expires inbox"
+-- KEYS  1 entries  2 state of the pipe  3 its readers: name -> "position expires inbox"  4 what the job keeps
 -- ARGV  1 epoch  2 most entries  3 most weight  4 inbox of the writer  5 number of this write  6 pipe  7 how long an
 --       untouched pipe is kept, ms  8 job that writes, or empty  9 number of its attempt
---       10 how long a full pipe waits for a reader that has left, ms
---       11... weight and entry, msgpack, in turns
+--       10 how long a full pipe waits for a reader that has left, ms  11 1 where the job keeps what it writes, else 0
+--       12... weight and entry, msgpack, in turns
 -- gives {"done", how many} or {"fenced", epoch} or {"superseded", attempt} or {"over"}
 local state = redis.call('HMGET', KEYS[2], 'over', 'fence', 'tail', 'tail_weight', 'head', 'head_weight', 'read',
   'by ' .. ARGV[4], 'of ' .. ARGV[8], 'seen')
@@ -46,7 +46,7 @@ for at = 1, #readers, 2 do
 end
 
 local length, done = redis.call('XLEN', KEYS[1]), 0
-for at = 11, #ARGV, 2 do
+for at = 12, #ARGV, 2 do
   local weight = tonumber(ARGV[at])
   local function fits()
     return length == 0 or (length < tonumber(ARGV[2]) and tail_weight - head_weight + weight <= tonumber(ARGV[3]))
@@ -67,6 +67,9 @@ for at = 11, #ARGV, 2 do
   end
   tail, tail_weight, length, done = tail + 1, tail_weight + weight, length + 1, done + 1
   redis.call('XADD', KEYS[1], tail .. '-0', 'entry', ARGV[at + 1], 'weight', tail_weight)
+  if ARGV[11] == '1' then
+    redis.call('RPUSH', KEYS[4], ARGV[at + 1])
+  end
 end
 
 redis.call('HSET', KEYS[2], 'tail', tail, 'tail_weight', tail_weight, 'by ' .. ARGV[4], ARGV[5] .. ' ' .. done)

@@ -28,6 +28,7 @@ if ARGV[5] then
     redis.call('XADD', KEYS[4], '*', 'events', ARGV[8])
     redis.call('XTRIM', KEYS[4], 'MINID', string.format('%.0f', now - ARGV[9]))
   end
+  redis.call('PUBLISH', KEYS[1], cjson.encode({type = 'session.updated'}))
 end
 redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ARGV[2] + ARGV[3]))
 redis.call('SET', KEYS[2], known[1], 'PX', ARGV[2])

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
+import structlog
+
 from antiphon.connections.redis import Argument, RedisConnection, Script
 from antiphon.errors import Fenced, NotFound
-from antiphon.ports.sessions import Change, Expired, Saved, SessionRecord, Taken
+from antiphon.ids import conversation_id
+from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner, SessionRecord, Taken
 
 _GRACE_MS = 120_000
 """So much longer than it can be taken up a session's data stays, for whoever clears up behind it."""
 _AT_ONCE = 100
+PROJECT = "default"
+"""All sessions are of one project yet."""
+_MEMBER = re.compile(r"(\S+) (\S+)")
+_TAKEN = re.compile(r"(\S+) (\S+) ([0-9]{1,18})")
+"""What others write into Redis is not what this process stands on: an entry of another form is passed over."""
 
 _OWN, _KEEP, _FIND, _LET_GO, _REAP = (
     Script.load("antiphon.state.redis", name) for name in ("own", "keep", "find", "let_go", "reap")
 )
+
+
+_log = structlog.get_logger("antiphon.gateway")
 
 
 class RedisSessions:
@@ -49,19 +62,21 @@ class RedisSessions:
         self._taken = f"antiphon:taken:{kind}:"
         """Channel of a gateway, with those that others take from it."""
 
-    async def claim(self, tenant: str, session_id: str, gateway_id: str) -> SessionRecord:
-        """Become the owner under the next epoch."""
-        (epoch,) = await self._own(tenant, session_id, gateway_id, "")
-        return SessionRecord(session_id, tenant, int(epoch), gateway_id, "connected")
+    async def claim(self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY) -> SessionRecord:
+        """Become the gateway of a session under the next epoch."""
+        (epoch,) = await self._own(tenant, session_id, gateway_id, "", owner)
+        return SessionRecord(session_id, tenant, int(epoch), gateway_id, "connected", owner)
 
-    async def resume(self, tenant: str, session_id: str, gateway_id: str) -> tuple[SessionRecord, Saved]:
-        """Become the owner of a saved session. Raises `NotFound`."""
-        found = await self._own(tenant, session_id, gateway_id, "resume")
+    async def resume(
+        self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY
+    ) -> tuple[SessionRecord, Saved]:
+        """Become the gateway of a saved session of this owner. Raises `NotFound`."""
+        found = await self._own(tenant, session_id, gateway_id, "resume", owner)
         if not found:
             raise NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found")
         epoch, snapshot, position, jobs, flat, events = found
         items = {flat[at].decode(): flat[at + 1] for at in range(0, len(flat), 2)}
-        record = SessionRecord(session_id, tenant, int(epoch), gateway_id, "connected")
+        record = SessionRecord(session_id, tenant, int(epoch), gateway_id, "connected", owner)
         return record, Saved(snapshot, int(position), jobs, items, tuple(events))
 
     async def save(self, record: SessionRecord, change: Change) -> None:
@@ -88,27 +103,33 @@ class RedisSessions:
         found = await self._connection.run(_FIND, self._keys(tenant, session_id)[:2])
         if not found:
             return None
-        epoch, gateway_id, status, is_alive = found
+        epoch, gateway_id, status, is_alive, owner = found
         told = status.decode() if is_alive else "disconnected"
-        return SessionRecord(session_id, tenant, int(epoch), gateway_id.decode(), told)
+        return SessionRecord(session_id, tenant, int(epoch), gateway_id.decode(), told, _read_owner(owner))
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
         """Let go; nothing happens when a newer owner has taken over."""
-        keys = self._keys(record.tenant, record.session_id)
-        await self._connection.run(_LET_GO, keys, record.epoch, self._resume_ms if resumable else 0, _GRACE_MS)
+        await self._let_go(record, resumable=resumable)
 
     async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
         """Yield the sessions of this gateway that others take up."""
         async for heard in self._connection.listen([self._taken + gateway_id]):
-            if heard is not None:
-                tenant, session_id, epoch = heard[1].split(" ")
-                yield Taken(tenant, session_id, int(epoch))
+            if heard is None:
+                continue
+            if (told := _TAKEN.fullmatch(heard[1])) is None:
+                _log.warning("a message of redis is no taken session", channel=heard[0])
+                continue
+            yield Taken(told[1], told[2], int(told[3]))
 
     async def expired(self) -> AsyncIterator[Expired]:
         """Forget sessions whose time is over, and yield each of them."""
         while self._has_settled() and (due := await self._due()):
             for member in due:
-                tenant, session_id = member.decode().split(" ", 1)
+                if (named := _MEMBER.fullmatch(member.decode(errors="replace"))) is None:
+                    _log.warning("a member of redis is no session", key=self._index)
+                    await self._connection.command("ZREM", self._index, member)
+                    continue
+                tenant, session_id = named[1], named[2]
                 kind, *rest = await self._connection.run(_REAP, self._keys(tenant, session_id))
                 if kind == b"known":
                     await self._connection.command("ZADD", self._index, time.time() * 1000 + int(rest[0]) + 1, member)
@@ -116,6 +137,11 @@ class RedisSessions:
                 await self._connection.command("ZREM", self._index, member)
                 if kind == b"over":
                     yield Expired(tenant, session_id, rest[0])
+
+    async def _let_go(self, record: SessionRecord, *, resumable: bool) -> bool:
+        """Let go of a session; False when a newer owner has it."""
+        keys, window_ms = self._keys(record.tenant, record.session_id), self._resume_ms if resumable else 0
+        return bool(await self._connection.run(_LET_GO, keys, record.epoch, window_ms, _GRACE_MS))
 
     def _has_settled(self) -> bool:
         """Say whether Redis was there for so long that whoever lives has given a sign of it."""
@@ -126,7 +152,7 @@ class RedisSessions:
         now = time.time() * 1000
         return await self._connection.command("ZRANGE", self._index, "-inf", now, "BYSCORE", "LIMIT", 0, _AT_ONCE)
 
-    async def _own(self, tenant: str, session_id: str, gateway_id: str, how: str) -> list[Any]:
+    async def _own(self, tenant: str, session_id: str, gateway_id: str, how: str, owner: SessionOwner) -> list[Any]:
         name = f"{tenant} {session_id}"
         owned = await self._connection.run(
             _OWN,
@@ -138,6 +164,9 @@ class RedisSessions:
             how,
             self._taken,
             name,
+            _write_owner(owner),
+            *("id", session_id, "tenant_id", tenant, "project_id", PROJECT),
+            *("conversation_id", conversation_id(owner.seed)),
         )
         if owned:  # about when: whoever clears up looks again when it is too early
             await self._connection.command("ZADD", self._index, time.time() * 1000 + self._resume_ms, name)
@@ -161,3 +190,12 @@ class RedisSessions:
     def _keys(self, tenant: str, session_id: str) -> tuple[str, str, str, str]:
         stem = f"t:{tenant}:{self._kind}:{{{session_id}}}"
         return stem, f"{stem}:alive", f"{stem}:items", f"{stem}:events"
+
+
+def _write_owner(owner: SessionOwner) -> bytes:
+    """Return one spelling of an owner, which the scripts compare; nobody is empty, as what an older version wrote."""
+    return b"" if owner == NOBODY else msgspec.json.encode(owner)
+
+
+def _read_owner(data: bytes) -> SessionOwner:
+    return msgspec.json.decode(data, type=SessionOwner) if data else NOBODY

@@ -1,0 +1,38 @@
+"""One answer by as many language models as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from antiphon.entities.chat import ChatEvent, ChatRequest, TextDelta, ToolCallDelta
+from antiphon.ports.llm import LanguageModel
+from antiphon.resilience.empty_answers import answered
+
+
+class JoinedAnswer:
+    """Each engine that is asked goes on behind the words of those before it."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._request = request
+        self._said = [request.prefix]
+        self._has_called = False
+
+    def can_go_on(self) -> bool:
+        """Say whether another engine may follow: words are continued, a call that has begun is not."""
+        return not self._has_called
+
+    async def by(self, engine: LanguageModel) -> AsyncGenerator[ChatEvent]:
+        """Yield what ``engine`` adds to the answer. Raises what `answered` raises."""
+        request = replace(self._request, prefix="".join(self._said))
+        async with aclosing(answered(engine, request)) as events:
+            async for event in events:
+                match event:
+                    case TextDelta():
+                        self._said.append(event.text)
+                    case ToolCallDelta():
+                        self._has_called = True
+                    case _:
+                        pass
+                yield event
