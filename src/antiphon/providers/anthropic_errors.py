@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import anthropic
 import httpx2
 
-from antiphon.errors import AntiphonError, ProviderRejected, ProviderTimeout, ProviderUnavailable
-from antiphon.providers.service_errors import error_of_status, reason
+from antiphon.errors import AntiphonError, ProviderTimeout
+from antiphon.providers.service_errors import broken_off, error_of_status, rejected
 
 _STATUS = {
     "invalid_request_error": 400,
@@ -38,12 +38,12 @@ def anthropic_errors(engine: str) -> Generator[None]:
     except anthropic.APIStatusError as exc:
         raise _by_status(engine, exc) from exc
     except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError) as exc:
-        raise ProviderUnavailable(f"{engine} cannot be reached or broke off: {reason(exc)}") from exc
+        raise broken_off(engine, exc) from exc
 
 
 def _by_status(engine: str, error: anthropic.APIStatusError) -> AntiphonError:
     status = error.status_code if error.status_code >= 400 else _STATUS.get(str(error.type), 500)
-    message = f"{engine} answered {status}: {error.api_message or error.message}"
+    said = str(error.api_message or error.message)
     if error.error_code in _SPENT:
-        return ProviderRejected(message, code="insufficient_quota")
-    return error_of_status(status, message, headers=error.response.headers, code=error.type)
+        return rejected(engine, status, said, "insufficient_quota")
+    return error_of_status(engine, status, said, headers=error.response.headers, code=error.type)

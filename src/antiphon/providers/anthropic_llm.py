@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 
 import httpx2
 import msgspec
-from anthropic import AnthropicError, AsyncAnthropic
+from anthropic import AnthropicError, AsyncAnthropic, DefaultAsyncHttpxClient, NotFoundError
 from anthropic.types import RawContentBlockDeltaEvent, RawContentBlockStartEvent, RawMessageStreamEvent
 
 from antiphon.entities.capabilities import Capabilities
@@ -18,9 +19,10 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.anthropic_errors import anthropic_errors
-from antiphon.providers.anthropic_messages import Json, messages_of, system_of, tools_of
+from antiphon.providers.anthropic_messages import Json, messages_of, tools_of
 from antiphon.providers.context import fit
 from antiphon.providers.deadline import deadline
+from antiphon.providers.openai_messages import instructions_of
 from antiphon.providers.service_stream import pieces
 from antiphon.providers.tool_choice import forced_tool
 
@@ -70,6 +72,7 @@ class AnthropicLlm:
             models=(self._model,),
             streams=True,
             is_remote=True,
+            has_check=True,
             images=True,
             tools=True,
             context_tokens=_CONTEXT_TOKENS,
@@ -78,6 +81,11 @@ class AnthropicLlm:
     async def start(self) -> None:
         """Open the client. Raises `ProviderUnavailable` without a key; the service itself is not asked yet."""
         self._open()
+
+    async def check(self) -> None:
+        """Ask the service for one of its models."""
+        with anthropic_errors(NAME), suppress(NotFoundError):
+            await self._open().get("/v1/models?limit=1", cast_to=httpx2.Response)
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
@@ -92,7 +100,8 @@ class AnthropicLlm:
         answer = _Answer()
         with anthropic_errors(NAME):
             async with deadline(NAME, self._timeout_s):
-                stream = await client.messages.create(**self._body(request), stream=True)
+                body = await asyncio.to_thread(self._body, request)  # of a conversation of megabytes it takes a while
+                stream = await client.messages.create(**body, stream=True)
             try:
                 async with aclosing(pieces(NAME, stream, self._timeout_s)) as events:
                     async for event in events:
@@ -113,7 +122,7 @@ class AnthropicLlm:
             **tools_of(request),
             **self._thought(request.reasoning_effort),
         }
-        system = system_of(messages)
+        system = instructions_of(messages)
         return {**body, "system": system} if system else body
 
     def _thought(self, effort: str) -> Json:
@@ -132,6 +141,8 @@ class AnthropicLlm:
                 base_url=self._base_url,
                 timeout=self._timeout_s,
                 max_retries=0,
+                # a redirect would carry what people said elsewhere
+                http_client=DefaultAsyncHttpxClient(follow_redirects=False, timeout=self._timeout_s),
             )
         return self._client
 
@@ -176,7 +187,7 @@ class _Answer:
         try:
             yield from self._take(event)
         except (AttributeError, TypeError, KeyError) as exc:
-            raise ProviderUnavailable(f"{NAME} sent what is no part of an answer: {exc!r}") from exc
+            raise ProviderUnavailable(f"{NAME} sent what is no part of an answer", detail=repr(exc)) from exc
 
     def done(self) -> ChatDone:
         """Return the last result. Raises `ProviderUnavailable` when the answer broke off."""

@@ -9,18 +9,10 @@ from typing import Any
 import msgspec
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.openai_messages import NO_OUTPUT
+from antiphon.providers.openai_messages import NO_OUTPUT, SILENCE
 from antiphon.text.whole import whole
 
 Json = dict[str, Any]
-
-SILENCE = "(The user says nothing. Begin, or go on.)"
-"""Stands where the service wants a word of the user and there is none."""
-
-
-def system_of(messages: Sequence[ChatMessage]) -> str:
-    """Return all instructions, in order; empty where there are none."""
-    return "\n\n".join(whole(message.text) for message in messages if message.role == "system" and message.text.strip())
 
 
 def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:

@@ -11,6 +11,7 @@ from typing import cast
 
 from antiphon.errors import ProviderUnavailable
 from antiphon.providers.apertium_modes import Mode
+from antiphon.providers.child_environment import child_environment
 from antiphon.text.whole import whole
 
 _MAX_ANSWER_BYTES = 16 * 2**20
@@ -49,12 +50,12 @@ class ApertiumProcess:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,  # what they complain of holds the text
-                env={**os.environ, "LC_ALL": "C.UTF-8"},
+                env={**child_environment("APERTIUM_"), "LC_ALL": "C.UTF-8"},
                 start_new_session=True,
                 limit=_MAX_ANSWER_BYTES,
             )
         except OSError as exc:
-            raise ProviderUnavailable(f"apertium did not start: {exc}") from exc
+            raise ProviderUnavailable("apertium did not start", detail=str(exc)) from exc
         return cls(process)
 
     @property

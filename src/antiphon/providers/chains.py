@@ -2,16 +2,17 @@
 
 At the start an engine whose weights or library are missing is left out, with a warning that says what
 brings them. At a call the next engine is asked when one fails before its first result, or a service shows
-none in time; after it the error rises. An engine whose circuit is open is passed over at once.
+none in time; after it the error rises, but of a language model's words: these the next engine goes on with.
+An engine whose circuit is open is passed over at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Container, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import structlog
 
@@ -20,17 +21,22 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatEvent, ChatRequest
 from antiphon.entities.speech import Pcm, Segment, SpeechChunk, Transcript
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, Unsupported, WeightsMissing
-from antiphon.observe.engine import answered_by
+from antiphon.observe.failures import told
 from antiphon.ports.breakers import Breakers, Endpoint, Ticket
 from antiphon.ports.end_of_turn import EndOfTurn
+from antiphon.ports.engine import Engine, answered_by
 from antiphon.ports.llm import LanguageModel
 from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.ports.translation import Translation
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.ports.vad import VoiceActivity, VoiceStream
+from antiphon.providers.chain_calls import Attempt, CallQueue
 from antiphon.providers.extras import install_hint
+from antiphon.providers.stand_ins import StandIns
 from antiphon.resilience.breaker import blame
 from antiphon.resilience.failover import Failover, moves_on
+from antiphon.resilience.joined_answer import JoinedAnswer
+from antiphon.resilience.turns import Turns
 
 _log = structlog.get_logger(__name__)
 
@@ -42,20 +48,13 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 
-class Engine(Protocol):
-    """What engines of every kind have in common."""
-
-    @property
-    def capabilities(self) -> Capabilities: ...
-
-    async def start(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
 E = TypeVar("E", bound=Engine)
 T = TypeVar("T")
 V = TypeVar("V")
+
+
+def _never() -> bool:
+    return False
 
 
 class Chain(Generic[E]):
@@ -71,8 +70,16 @@ class Chain(Generic[E]):
         clock: Clock | None = None,
         breakers: Breakers | None = None,
         failover_s: float = 5.0,
+        local_at_once: int | None = None,
+        missing: str = "",
+        stand_ins: StandIns | None = None,
     ) -> None:
-        """``failover_s`` bounds the wait for a service's first result while another engine waits."""
+        """``failover_s`` bounds the wait for a service's first result while another engine waits.
+
+        Of the engines in this process each works on ``local_at_once`` calls at a time; None: it bounds them itself.
+        ``missing`` is the engine that should be the first of them, and could not be made; ``stand_ins`` is told who
+        answers in whose place.
+        """
         if not engines:
             raise ValueError("a chain needs an engine")
         self._engines = list(engines)
@@ -80,6 +87,13 @@ class Chain(Generic[E]):
         self._breakers = breakers
         self._failover_s = failover_s
         self._failover = Failover(len(engines))
+        self._turns = {
+            id(engine): Turns(local_at_once)
+            for engine in engines
+            if local_at_once is not None and not engine.capabilities.is_remote
+        }
+        self._missing = missing
+        self._stand_ins = stand_ins
 
     @property
     def engines(self) -> tuple[E, ...]:
@@ -88,7 +102,7 @@ class Chain(Generic[E]):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The first engine's, with the models, voices and languages of all."""
+        """The first engine's, with the models, voices and languages of all; remote where one of them is."""
         every = [engine.capabilities for engine in self._engines]
         any_language = not all(one.languages for one in every)
         return replace(
@@ -96,18 +110,23 @@ class Chain(Generic[E]):
             models=_union(one.models for one in every),
             voices=_union(one.voices for one in every),
             languages=() if any_language else _union(one.languages for one in every),
+            is_remote=any(one.is_remote for one in every),
         )
 
     async def start(self) -> None:
         """Start all engines and leave out those that cannot. Raises when none can."""
         if len(self._engines) == 1:
             await self._engines[0].start()
-            return
-        started = [engine for engine in self._engines if await self._starts(engine)]
-        if not started:
-            raise self._none_started()
-        self._engines = started
-        self._failover = Failover(len(started))
+        else:
+            started = [engine for engine in self._engines if await self._starts(engine)]
+            if not started:
+                raise self._none_started()
+            if started[0] is not self._engines[0]:
+                self._missing = self._missing or self._engines[0].capabilities.name
+            self._engines = started
+            self._failover = Failover(len(started))
+        if self._missing and self._stand_ins is not None:
+            self._stand_ins.answered(self._missing, self._engines[0].capabilities.name)
 
     async def close(self) -> None:
         """Close all engines; idempotent."""
@@ -128,7 +147,7 @@ class Chain(Generic[E]):
         try:
             await engine.start()
         except (WeightsMissing, ProviderUnavailable) as exc:
-            _log.warning("engine left out", engine=name, reason=exc.message)
+            _log.warning("engine left out", engine=name, reason=str(exc))
             return False
         except ImportError as exc:
             _log.warning("engine left out", engine=name, reason=install_hint(name, exc))
@@ -136,38 +155,61 @@ class Chain(Generic[E]):
         return True
 
     async def _stream(
-        self, call: Callable[[E], AsyncIterator[T]], among: Container[E] | None = None, leader: int | None = None
+        self,
+        call: Callable[[E], AsyncIterator[T]],
+        among: Container[E] | None = None,
+        leader: int | None = None,
+        *,
+        extra_s: float = 0.0,
+        can_go_on: Callable[[], bool] = _never,
     ) -> AsyncIterator[T]:
         """Relay one engine's results; the next engine is asked when one fails before its first.
 
-        Only those ``among`` are asked, None: all; the one at position ``leader`` before the others.
+        Only those ``among`` are asked, None: all; the one at position ``leader`` before the others. A first result may
+        take ``extra_s`` longer than usual before it counts as slow. ``can_go_on`` says whether the next one's results
+        may follow those that were delivered; by default they may not.
         """
         failure: AntiphonError | None = None
         order = self._failover.order(self._clock.now(), leader)
-        queue = _Queue([at for at in order if among is None or self._engines[at] in among], self._admit)
+        queue = CallQueue([at for at in order if among is None or self._engines[at] in among], self._admit)
         while (turn := await queue.next()) is not None:
             index, ticket = turn
-            attempt = _Attempt(self._clock)
+            attempt = Attempt(self._clock, extra_s)
             try:
-                async with self._reporting(ticket, attempt), _closing(call(self._engines[index])) as results:
+                async with (
+                    self._reporting(ticket, attempt),
+                    self._room(self._engines[index], attempt),
+                    _closing(call(self._engines[index])) as results,
+                ):
                     first = await self._first(index, results, queue)
                     if not isinstance(first, _Nothing):
                         attempt.deliver()
-                        answered_by.set(self._engines[index].capabilities.name)
+                        engine = self._engines[index].capabilities
+                        answered_by.set(engine)
+                        if self._stand_ins is not None:
+                            self._stand_ins.answered(self._wanted(among, leader), engine.name)
                         yield first
                         async for result in results:
                             yield result
             except AntiphonError as exc:
                 self._note(index, exc)
-                if not moves_on(exc, delivered=attempt.delivered):
+                if not moves_on(exc, delivered=attempt.delivered and not can_go_on()):
                     raise
-                failure = exc
+                if failure is None or not isinstance(exc, Unsupported):  # which says nothing of those that failed
+                    failure = exc
             else:
                 self._failover.succeeded(index)
                 return
         raise failure or self._all_refused()
 
-    async def _first(self, index: int, results: AsyncIterator[T], queue: _Queue) -> T | _Nothing:
+    def _wanted(self, among: Container[E] | None, leader: int | None) -> str:
+        """Return the name of the engine that answers such a call while all are well."""
+        if among is None and leader is None and self._missing:
+            return self._missing
+        able = [at for at, engine in enumerate(self._engines) if among is None or engine in among]
+        return self._engines[leader if leader in able else able[0]].capabilities.name
+
+    async def _first(self, index: int, results: AsyncIterator[T], queue: CallQueue) -> T | _Nothing:
         """Return the first result. Raises `ProviderTimeout` for a service that takes long while another engine may go.
 
         What runs here works and has all its time, and so has what answers in one piece: it grows with its question.
@@ -203,7 +245,15 @@ class Chain(Generic[E]):
         return await self._breakers.admit(Endpoint(f"{self.kind}:{capabilities.name}", capabilities.is_remote))
 
     @asynccontextmanager
-    async def _reporting(self, ticket: Ticket | None, attempt: _Attempt) -> AsyncGenerator[None]:
+    async def _room(self, engine: E, attempt: Attempt) -> AsyncGenerator[None]:
+        """Wait until the engine has room for a call, which begins then."""
+        turns = self._turns.get(id(engine))
+        async with nullcontext() if turns is None else turns.turn():
+            attempt.begin()
+            yield
+
+    @asynccontextmanager
+    async def _reporting(self, ticket: Ticket | None, attempt: Attempt) -> AsyncGenerator[None]:
         """Tell the circuit how the block went: once, however it ends."""
         ok: bool | None = True
         try:
@@ -219,7 +269,7 @@ class Chain(Generic[E]):
         if moves_on(error, delivered=False):
             self._failover.failed(index, error, self._clock.now())
             name = self._engines[index].capabilities.name
-            _log.warning("engine failed", engine=name, error=type(error).__name__, reason=error.message)
+            _log.warning("engine failed", engine=name, **told(error))
 
 
 class SttChain(Chain[SpeechToText]):
@@ -229,17 +279,23 @@ class SttChain(Chain[SpeechToText]):
 
     def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
         """Transcribe with the first engine that can."""
-        return self._stream(lambda engine: engine.transcribe(audio, options))
+        return self._stream(lambda engine: engine.transcribe(audio, options), extra_s=audio.duration_s)
 
 
 class LlmChain(Chain[LanguageModel]):
-    """A `LanguageModel` of several."""
+    """A `LanguageModel` of several: one that fails among its words is followed by the next, which goes on."""
 
     kind = "llm"
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """The first engine's, with the models and languages of all."""
+        return replace(super().capabilities, continues=True)
+
     def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        """Answer with the first engine that can."""
-        return self._stream(lambda engine: engine.respond(request))
+        """Answer with the first engine that has a word or a call."""
+        answer = JoinedAnswer(request)
+        return self._stream(answer.by, can_go_on=answer.can_go_on)
 
 
 class TtsChain(Chain[TextToSpeech]):
@@ -314,55 +370,6 @@ class VadChain(Chain[VoiceActivity]):
     def open(self, on_scores: Callable[[Sequence[float]], None]) -> VoiceStream:
         """Open a stream of the engine that started."""
         return self._engines[0].open(on_scores)
-
-
-class _Attempt:
-    """One call of one engine: whether it gave a first result, and how long that took."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._since = clock.now()
-        self._first_s: float | None = None
-
-    @property
-    def delivered(self) -> bool:
-        """True when a result was given out."""
-        return self._first_s is not None
-
-    def deliver(self) -> None:
-        """A result is given out."""
-        if self._first_s is None:
-            self._first_s = self.first_s()
-
-    def first_s(self) -> float:
-        """Return how long the first result took, or how long it is awaited."""
-        return self._clock.now() - self._since if self._first_s is None else self._first_s
-
-
-class _Queue:
-    """The engines of a call that are still to be asked. Whoever is looked at is admitted, and comes next."""
-
-    def __init__(self, order: Sequence[int], admit: Callable[[int], Awaitable[Ticket | None]]) -> None:
-        self._left = list(order)
-        self._admit = admit
-        self._ready: tuple[int, Ticket | None] | None = None
-
-    def __bool__(self) -> bool:
-        return bool(self._left) or self._ready is not None
-
-    async def has_next(self) -> bool:
-        """Say whether another engine may be asked: its circuit lets the call through."""
-        while self._ready is None and self._left:
-            index = self._left.pop(0)
-            with suppress(ProviderUnavailable):  # its circuit is open
-                self._ready = index, await self._admit(index)
-        return self._ready is not None
-
-    async def next(self) -> tuple[int, Ticket | None] | None:
-        """Return the next engine, and the ticket of its call; None when there is none left."""
-        await self.has_next()
-        turn, self._ready = self._ready, None
-        return turn
 
 
 async def _next(results: AsyncIterator[T]) -> T | _Nothing:

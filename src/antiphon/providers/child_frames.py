@@ -7,7 +7,8 @@ import struct
 import msgspec
 
 MAX_FRAME_BYTES = 16 * 2**20
-_LENGTH = struct.Struct("<I")
+LENGTH = struct.Struct("<I")
+"""Of the body, before it."""
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="type"):
@@ -78,10 +79,10 @@ AnyReply = Ready | Audio | Phonemes | Done | Failed
 _encoder = msgspec.msgpack.Encoder()
 
 
-def frame(message: AnyRequest | AnyReply) -> bytes:
+def frame(message: msgspec.Struct) -> bytes:
     """Return the bytes of one message."""
     body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
+    return LENGTH.pack(len(body)) + body
 
 
 class Frames:
@@ -94,14 +95,14 @@ class Frames:
         """Take more bytes; return the bodies that are complete. Raises `ValueError` on a broken length."""
         self._rest += data
         bodies: list[bytes] = []
-        while len(self._rest) >= _LENGTH.size:
-            (size,) = _LENGTH.unpack_from(self._rest)
+        while len(self._rest) >= LENGTH.size:
+            (size,) = LENGTH.unpack_from(self._rest)
             if size > MAX_FRAME_BYTES:
                 raise ValueError(f"a frame of {size} bytes")
-            end = _LENGTH.size + size
+            end = LENGTH.size + size
             if len(self._rest) < end:
                 break
-            bodies.append(bytes(self._rest[_LENGTH.size : end]))
+            bodies.append(bytes(self._rest[LENGTH.size : end]))
             del self._rest[:end]
         return bodies
 

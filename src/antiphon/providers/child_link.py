@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import structlog
 
 from antiphon.errors import ProviderUnavailable
+from antiphon.providers.child_environment import OF_DOWNLOADS, child_environment
 from antiphon.providers.child_frames import (
     AnyReply,
     AnyRequest,
@@ -28,6 +29,11 @@ _GOODBYE_S = 1.0
 """How long a process may take to end by itself."""
 
 _log = structlog.get_logger(__name__)
+_OF_MODELS = (
+    *("COQUI_", "CUDA_", "HF_", "HIP_", "NUMBA_", "NVIDIA_", "ORT_", "PYTORCH_", "ROCR_", "TORCH_", "TORCHINDUCTOR_"),
+    *("MPLCONFIGDIR", "TTS_HOME"),
+)
+"""Variables by which accelerators and libraries of models are set up."""
 
 
 class ChildLink(asyncio.SubprocessProtocol):
@@ -44,7 +50,7 @@ class ChildLink(asyncio.SubprocessProtocol):
         self._ready.add_done_callback(_retrieve)
         self._gone: asyncio.Future[None] = loop.create_future()
         self._frames = Frames()
-        self._open: dict[int, Replies] = {}
+        self._open: dict[int, tuple[Replies, Callable[[], None]]] = {}
         self._heard_s = loop.time()
         self._transport: asyncio.SubprocessTransport | None = None
 
@@ -53,7 +59,13 @@ class ChildLink(asyncio.SubprocessProtocol):
         """Start the process; its engine is loaded when `ready` returns."""
         loop = asyncio.get_running_loop()
         # a session of its own: Ctrl-C is for the server, which then closes the process's input
-        _, link = await loop.subprocess_exec(lambda: cls(engine), *command, stderr=None, start_new_session=True)
+        _, link = await loop.subprocess_exec(
+            lambda: cls(engine),
+            *command,
+            stderr=None,
+            start_new_session=True,
+            env=child_environment(*_OF_MODELS, *OF_DOWNLOADS),  # some fetch their models themselves
+        )
         return link
 
     @property
@@ -70,18 +82,18 @@ class ChildLink(asyncio.SubprocessProtocol):
         """Return what the engine said of itself, as soon as it is loaded. Raises `ProviderUnavailable`."""
         return await asyncio.shield(self._ready)
 
-    def open(self, request: AnyRequest) -> Replies:
-        """Send a request; its replies arrive in the queue."""
+    def open(self, request: AnyRequest, on_over: Callable[[], None]) -> Replies:
+        """Send a request; its replies arrive in the queue. ``on_over`` is called once, when no more can come."""
         replies: Replies = asyncio.Queue()
         if self.is_gone:
             replies.put_nowait(None)
-        self._open[request.id] = replies
+        self._open[request.id] = replies, on_over
         self._send(request)
         return replies
 
     def forget(self, request_id: int) -> None:
         """Take no further replies, and cancel the request unless it is over."""
-        if self._open.pop(request_id, None) is not None:
+        if self._over(request_id):
             self._send(Cancel(request_id))
 
     def kill_if_silent(self, silent_s: float) -> None:
@@ -119,9 +131,9 @@ class ChildLink(asyncio.SubprocessProtocol):
         """Called by the event loop when the process has ended."""
         if not self._ready.done():
             self._ready.set_exception(ProviderUnavailable(f"the process of {self._engine} did not start"))
-        for replies in self._open.values():
+        for request_id, (replies, _) in list(self._open.items()):
             replies.put_nowait(None)
-        self._open.clear()
+            self._over(request_id)
         if not self._gone.done():
             self._gone.set_result(None)
         if self._transport is not None:
@@ -133,12 +145,19 @@ class ChildLink(asyncio.SubprocessProtocol):
                 self._ready.set_result(reply)
         elif isinstance(reply, Failed) and reply.id == 0:
             if not self._ready.done():
-                message = f"{self._engine} could not be loaded: {reply.message}"
-                self._ready.set_exception(ProviderUnavailable(message))
-        elif replies := self._open.get(reply.id):
-            replies.put_nowait(reply)
+                error = ProviderUnavailable(f"{self._engine} could not be loaded", detail=reply.message)
+                self._ready.set_exception(error)
+        elif opened := self._open.get(reply.id):
+            opened[0].put_nowait(reply)
             if isinstance(reply, Done | Failed):
-                del self._open[reply.id]
+                self._over(reply.id)
+
+    def _over(self, request_id: int) -> bool:
+        """Say so to whoever has sent the request, unless it was over already."""
+        opened = self._open.pop(request_id, None)
+        if opened is not None:
+            opened[1]()
+        return opened is not None
 
     def _send(self, request: AnyRequest) -> None:
         if self._transport is None or self.is_gone:

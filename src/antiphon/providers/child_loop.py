@@ -44,7 +44,7 @@ class ChildEngine(Protocol):
 
 def serve(load: Callable[[], ChildEngine]) -> None:
     """Run an engine over standard input and output until the input ends."""
-    loop = _Loop(_take_stdout())
+    loop = _Loop(take_stdout())
     threading.Thread(target=loop.read, name="requests", daemon=True).start()
     try:
         engine = load()
@@ -92,7 +92,7 @@ class _Loop:
         return True
 
 
-def _take_stdout() -> int:
+def take_stdout() -> int:
     """Keep standard output for frames alone: whatever a library prints goes to standard error."""
     output = os.dup(1)
     os.dup2(2, 1)

@@ -13,12 +13,13 @@ from antiphon.providers.child_frames import AnyReply, AnyRequest, Done, Failed, 
 from antiphon.providers.child_link import ChildLink, Replies
 from antiphon.providers.deadline import deadline
 from antiphon.providers.extras import install_hint
+from antiphon.resilience.turns import Turns
 
 
 class ChildProcess:
     """Runs a module as a child process, sends it requests and relays its replies.
 
-    Requests are answered one after the other, in order. A process that dies fails its open requests with
+    Requests are answered one after the other, the most urgent first. A process that dies fails its open requests with
     `ProviderUnavailable`; one that says nothing at all for ``timeout_s`` is killed. The next request starts a
     new one.
     """
@@ -41,6 +42,7 @@ class ChildProcess:
         self._loading_s = loading_s
         self._ids = itertools.count(1)
         self._starting = asyncio.Lock()
+        self._turns = Turns(1)
         self._link: ChildLink | None = None
         self._is_closed = False
 
@@ -70,24 +72,33 @@ class ChildProcess:
 
         Closing the iterator cancels: nothing further is yielded, and the process is told to stop.
         """
-        link = await self._running()
         request = make(next(self._ids))
-        replies = link.open(request)
+        link, replies = await self._sent(request)
         try:
             reply = await self._next(link, replies)
             if reply is None:  # it had died before; nothing was said yet, so a new one may
-                link = await self._running()
-                replies = link.open(request)
+                link.forget(request.id)
+                link, replies = await self._sent(request)
                 reply = await self._next(link, replies)
             while not isinstance(reply, Done):
                 if reply is None:
                     raise ProviderUnavailable(f"the process of {self._engine} has died")
                 if isinstance(reply, Failed):
-                    raise ProviderUnavailable(f"{self._engine} failed: {reply.message}")
+                    raise ProviderUnavailable(f"{self._engine} failed", detail=reply.message)
                 yield reply
                 reply = await self._next(link, replies)
         finally:
             link.forget(request.id)
+
+    async def _sent(self, request: AnyRequest) -> tuple[ChildLink, Replies]:
+        """Send a request when its turn has come: only then its time begins."""
+        await self._turns.take()
+        try:
+            link = await self._running()
+        except BaseException:
+            self._turns.give_back()
+            raise
+        return link, link.open(request, self._turns.give_back)
 
     async def _next(self, link: ChildLink, replies: Replies) -> AnyReply | None:
         try:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from antiphon.entities.chat import ChatMessage
+from antiphon.text.tokens import estimate_tokens
 
 Count = Callable[[str], int]
 """Counts the tokens of a text."""
@@ -26,27 +26,6 @@ _MOST_CHARS = 32
 
 _LEAST_TEXT = 8
 """Texts of a turn are not cut below this many tokens while there is a call to drop instead."""
-
-_WORD = re.compile(r"[A-Za-z]+")
-
-
-def estimate_tokens(text: str, *, bytes_per_token: float = 2.0) -> int:
-    """Estimate tokens on the high side, without a tokenizer.
-
-    A word of up to six letters and every digit and sign count as one; other scripts by their UTF-8 bytes, of
-    which large vocabularies put two or more into a token and small ones a single one.
-    """
-    words = _WORD.findall(text)
-    letters = sum(map(len, words))
-    plain = sum(map(str.isascii, text))
-    signs = plain - letters - text.count(" ")
-    others = len(text.encode(errors="replace")) - plain
-    return sum(map(_word_tokens, words)) + signs + math.ceil(others / bytes_per_token)
-
-
-def _word_tokens(word: str) -> int:
-    """Long words are rare ones, or none: names, compounds, keys."""
-    return 1 + len(word) // 7 if len(word) < 16 else len(word) // 2
 
 
 def cost(messages: Sequence[ChatMessage], count: Count = estimate_tokens) -> int:
@@ -79,7 +58,7 @@ def cut_middle(text: str, limit: int, count: Count = estimate_tokens) -> str:
     """Return ``text``, or its beginning and its end around a gap, so that it counts at most ``limit``."""
     if count(text) <= limit:
         return text
-    low, high = 0, len(text) // 2
+    low, high = 0, min(len(text), limit * _MOST_CHARS) // 2
     while low < high:
         middle = (low + high + 1) // 2
         if count(_around_gap(text, middle)) <= limit:
@@ -147,16 +126,25 @@ def _current_turn(groups: Sequence[Sequence[ChatMessage]]) -> int:
 
 def _squeeze(groups: list[list[ChatMessage]], budget: int, count: Count) -> list[list[ChatMessage]]:
     """Cut the texts of a turn, the longest first, until it fits; then drop calls, the oldest first."""
-    while True:
-        messages = [message for group in groups for message in group]
-        texts = [count(message.text) for message in messages]
-        left = budget - (cost(messages, count) - sum(texts))
-        if sum(texts) <= left:
-            return groups
-        cap = _cap(texts, left)
-        if cap >= _LEAST_TEXT or len(groups) <= 1:
-            return [[_shorten(message, max(cap, 0), count) for message in group] for group in groups]
-        del groups[1]
+    texts = [[count(message.text) for message in group] for group in groups]
+    costs = [cost(group, count) for group in groups]
+    whole, least = sum(costs), sum(costs) - sum(_beyond(sizes) for sizes in texts)
+    kept = list(range(len(groups)))
+    while whole > budget and least > budget and len(kept) > 1:
+        dropped = kept.pop(1)
+        whole -= costs[dropped]
+        least -= costs[dropped] - _beyond(texts[dropped])
+    left = [groups[index] for index in kept]
+    if whole <= budget:
+        return left
+    sizes = [size for index in kept for size in texts[index]]
+    cap = max(0, _cap(sizes, budget - (whole - sum(sizes))))
+    return [[_shorten(message, cap, count) for message in group] for group in left]
+
+
+def _beyond(sizes: Sequence[int]) -> int:
+    """Return how much texts of these sizes give when they are cut as far as they may be."""
+    return sum(max(0, size - _LEAST_TEXT) for size in sizes)
 
 
 def _cap(sizes: Sequence[int], budget: int) -> int:

@@ -22,9 +22,6 @@ from antiphon.text.whole import whole
 
 T = TypeVar("T")
 
-_CALLS = 8
-"""Calls under way at a time, each in a thread; the client keeps up to ten connections."""
-
 _DEFAULT_REGION = {"en": "EN-US", "pt": "PT-PT"}
 """Targets that the service takes with a region only."""
 
@@ -43,11 +40,12 @@ class DeepL:
     deadline of another call.
     """
 
-    capabilities = Capabilities(NAME, models=(NAME,), is_remote=True)
+    capabilities = Capabilities(NAME, models=(NAME,), is_remote=True, has_check=True)
 
     def __init__(self, context: EngineContext) -> None:
         self._key = str(context.settings.get("deepl_api_key") or "")
         self._server_url = str(context.settings.get("deepl_server_url") or "") or None
+        self._calls = int(context.settings.get("service_calls", 64))
         self._timeout_s = context.timeout_s
         self._patience_s = min(context.failover_s, context.timeout_s)
         self._client: OneTryClient | None = None
@@ -65,6 +63,10 @@ class DeepL:
                 self._sources, self._targets = sources, targets
         except AntiphonError as exc:
             _log.warning("languages unknown", engine=NAME, reason=exc.message)
+
+    async def check(self) -> None:
+        """Ask the service how much of the account is used."""
+        await self._in_thread(lambda client: client.get_usage())
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
@@ -116,8 +118,10 @@ class DeepL:
         if self._client is None or self._pool is None:
             if not self._key:
                 raise ProviderUnavailable("there is no key for DeepL: set ANTIPHON_DEEPL_API_KEY", code="no_api_key")
-            self._client = OneTryClient(self._key, server_url=self._server_url, timeout_s=self._timeout_s)
-            self._pool = ThreadPoolExecutor(_CALLS, thread_name_prefix=NAME)
+            self._client = OneTryClient(
+                self._key, server_url=self._server_url, timeout_s=self._timeout_s, calls=self._calls
+            )
+            self._pool = ThreadPoolExecutor(self._calls, thread_name_prefix=NAME)
         return self._client, self._pool
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import requests
 from deepl import DeepLClient
 from deepl.http_client import HttpClient
+from requests.adapters import HTTPAdapter
 
-from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, RateLimited
-from antiphon.providers.service_errors import error_of_status, reason
+from antiphon.errors import AntiphonError, ProviderTimeout, RateLimited
+from antiphon.providers.service_errors import broken_off, error_of_status
 
 NAME = "deepl"
 
@@ -21,19 +22,21 @@ class OneTryClient(DeepLClient):
     and its errors have no headers.
     """
 
-    def __init__(self, key: str, *, server_url: str | None, timeout_s: float) -> None:
-        """``timeout_s`` bounds the connection and each silence of the service."""
+    def __init__(self, key: str, *, server_url: str | None, timeout_s: float, calls: int) -> None:
+        """``timeout_s`` bounds the connection and each silence of the service; ``calls`` connections are kept."""
         super().__init__(key, server_url=server_url, send_platform_info=False)
         self._client.close()
-        self._client = _OneTry(timeout_s)
+        self._client = _OneTry(timeout_s, calls)
 
 
 class _OneTry(HttpClient):
     """Sends each request once."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, calls: int) -> None:
         super().__init__(send_platform_info=False)
         self._timeout_s = timeout_s
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=calls))
 
     def request_with_backoff(
         self,
@@ -51,11 +54,11 @@ class _OneTry(HttpClient):
         """
         request = self._prepare_request(method, url, data, json, headers, **kwargs)
         try:
-            response = self._session.send(request, timeout=self._timeout_s)
+            response = self._session.send(request, timeout=self._timeout_s, allow_redirects=False)
         except requests.Timeout as exc:
             raise ProviderTimeout(f"{NAME} gave no answer in time") from exc
-        except requests.RequestException as exc:  # its text names the page, and no more
-            raise ProviderUnavailable(f"{NAME} cannot be reached or broke off: {reason(exc)}") from exc
+        except requests.RequestException as exc:
+            raise broken_off(NAME, exc) from exc
         status = response.status_code
         if status in {408, 429} or status >= 500:
             raise _refused(status, dict(response.headers.lower_items()))
@@ -65,8 +68,7 @@ class _OneTry(HttpClient):
 
 def _refused(status: int, headers: dict[str, str]) -> AntiphonError:
     """Return the error without the body: a proxy's page may hold anything."""
-    message = f"{NAME} answered {status}"
-    error = error_of_status(status, message, headers=headers)
+    error = error_of_status(NAME, status, "", headers=headers)
     if status == 429 and not isinstance(error, RateLimited):
-        return RateLimited(message)
+        return RateLimited(error.message)
     return error

@@ -27,7 +27,7 @@ def deepl_errors() -> Generator[None]:
         if exc.http_status_code == 401:
             raise ProviderRejected("deepl refuses the key: check ANTIPHON_DEEPL_API_KEY") from exc
         if exc.http_status_code in (None, 400) and _LANGUAGE.search(str(exc)):
-            raise Unsupported(f"deepl has not these languages: {exc}") from exc
+            raise Unsupported("deepl has not these languages", detail=str(exc)) from exc
         status = exc.http_status_code or "nothing"
         raise ProviderRejected(f"deepl answered {status}", code="translation_failed") from exc
     except (ValueError, TypeError, LookupError, AttributeError) as exc:

@@ -9,8 +9,8 @@ from typing import Any, cast
 import httpx
 from elevenlabs.core.api_error import ApiError
 
-from antiphon.errors import AntiphonError, ProviderRejected, ProviderTimeout, ProviderUnavailable, RateLimited
-from antiphon.providers.service_errors import error_of_status, reason
+from antiphon.errors import AntiphonError, ProviderTimeout
+from antiphon.providers.service_errors import broken_off, error_of_status, rejected
 
 _OWN_LIMITS = {"too_many_concurrent_requests", "rate_limit_exceeded"}
 """Words of a 429 for what this account may have at a time; ``system_busy`` is the service's own trouble."""
@@ -26,18 +26,18 @@ def elevenlabs_errors(engine: str) -> Generator[None]:
     except httpx.TimeoutException as exc:
         raise ProviderTimeout(f"{engine} gave no answer in time") from exc
     except (httpx.HTTPError, httpx.StreamError) as exc:
-        raise ProviderUnavailable(f"{engine} cannot be reached or broke off: {reason(exc)}") from exc
+        raise broken_off(engine, exc) from exc
 
 
 def _by_status(engine: str, error: ApiError) -> AntiphonError:
     status, headers = error.status_code or 0, error.headers or {}
     code, said = _detail(error.body)
-    message = f"{engine} answered {status}: {said or code or 'no reason given'}"
+    said = said or code or "no reason given"
     if code == "quota_exceeded":  # with several statuses, and no waiting mends it
-        return ProviderRejected(message, code=code)
+        return rejected(engine, status, said, code)
     if status == 429 and code in _OWN_LIMITS and "retry-after" not in headers:
-        return RateLimited(message)
-    return error_of_status(status, message, headers=headers, code=code)
+        headers = {**headers, "retry-after": "1"}
+    return error_of_status(engine, status, said, headers=headers, code=code)
 
 
 def _detail(body: object) -> tuple[str | None, str]:
@@ -52,7 +52,8 @@ def _detail(body: object) -> tuple[str | None, str]:
         found = [_fields(one).get("msg") for one in cast("list[object]", detail)]
         return None, "; ".join(str(one) for one in found if one)
     fields = _fields(detail)
-    return cast("str | None", fields.get("status") or fields.get("code")), str(fields.get("message") or "")
+    code = fields.get("status") or fields.get("code")
+    return None if code is None else str(code), str(fields.get("message") or "")
 
 
 def _fields(value: object) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.by_sentence import by_sentence
 from antiphon.providers.elevenlabs_errors import elevenlabs_errors
+from antiphon.providers.service_errors import error_of_status
 from antiphon.text.languages import base_language
 
 NAME = "elevenlabs"
@@ -115,11 +116,20 @@ class ElevenLabsTts:
         """The voices that every account has; ids of others pass through."""
         voices = tuple(Voice(name, "en", "ElevenLabs") for name in _VOICES)
         languages = _LANGUAGES.get(self._model, ())
-        return Capabilities(NAME, (self._model,), voices, languages, streams=True, is_remote=True)
+        return Capabilities(NAME, (self._model,), voices, languages, streams=True, is_remote=True, has_check=True)
 
     async def start(self) -> None:
         """Open the client; the service is first asked when there is something to say."""
         self._open()
+
+    async def check(self) -> None:
+        """Ask the service for its models."""
+        self._open()
+        assert self._connections is not None  # noqa: S101 -- narrows the type: it is open
+        with elevenlabs_errors(NAME):
+            answer = await self._connections.get(f"{self._base_url}/v1/models", headers={"xi-api-key": self._key})
+        if answer.status_code >= 400:
+            raise error_of_status(NAME, answer.status_code, answer.text, headers=answer.headers)
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
@@ -160,7 +170,7 @@ class ElevenLabsTts:
             ) as response:
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(("application/json", "text/")):
-                    raise ProviderUnavailable(f"{NAME} answered with {kind} instead of sound")
+                    raise ProviderUnavailable(f"{NAME} answered with something else than sound", detail=kind)
                 async for data in response.data:
                     yield data[: len(data) & ~1]
 
@@ -173,7 +183,7 @@ class ElevenLabsTts:
                 )
                 raise ProviderUnavailable(message, code="no_api_key")
             # connections of our own: the client cannot close its
-            self._connections = httpx.AsyncClient(timeout=self._timeout_s)
+            self._connections = httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False)
             self._client = AsyncElevenLabs(
                 base_url=self._base_url, api_key=self._key, timeout=self._timeout_s, httpx_client=self._connections
             )

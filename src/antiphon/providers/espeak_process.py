@@ -11,7 +11,9 @@ from antiphon.audio.stretch import stretch
 from antiphon.providers.child_frames import AnyRequest, Audio, Phonemes, Phonemize, Ready, Say
 from antiphon.providers.child_loop import Send, serve
 from antiphon.providers.pace import Pace
-from antiphon.text.script import language_of_script
+from antiphon.text.addresses import say_dots
+from antiphon.text.languages import base_language
+from antiphon.text.script import language_of_script, languages_of_script
 
 _SYNCHRONOUS = 2
 _UTF8 = 1
@@ -99,24 +101,24 @@ class EspeakEngine:
         """Speak or phonemize one sentence."""
         match request:
             case Say():
-                self._choose_voice(request.voice, request.language, request.text)
-                self._say(request, send)
+                own = self._choose_voice(request.voice, request.language, request.text)
+                self._say(request, say_dots(request.text, own), send)
             case Phonemize():
-                self._choose_voice("", request.language, request.text)
-                send(Phonemes(request.id, "".join(self._phonemes(request.text))))
+                own = self._choose_voice("", request.language, request.text)
+                send(Phonemes(request.id, "".join(self._phonemes(say_dots(request.text, own)))))
             case _:
                 raise ValueError(f"espeak-ng cannot answer {type(request).__name__}")
 
-    def _say(self, request: Say, send: Send) -> None:
+    def _say(self, request: Say, text: str, send: Send) -> None:
         words_per_minute, rest = _PACE.plan(request.speed)
         self._lib.espeak_SetParameter(_RATE, round(words_per_minute), 0)
         if rest == 1.0:
             self._take = lambda pcm: send(Audio(request.id, pcm))
-            self._synthesize(request.text)
+            self._synthesize(text)
             return
         whole = bytearray()
         self._take = lambda pcm: whole.extend(pcm) is None
-        self._synthesize(request.text)
+        self._synthesize(text)
         send(Audio(request.id, stretch(bytes(whole), self._rate_hz, rest)))
 
     def _synthesize(self, text: str) -> None:
@@ -129,9 +131,10 @@ class EspeakEngine:
             return 0
         return 0 if self._take(ctypes.string_at(samples, count * 2)) else 1
 
-    def _choose_voice(self, voice: str, language: str, text: str) -> None:
+    def _choose_voice(self, voice: str, language: str, text: str) -> str:
+        """Set the voice, and return its language as espeak-ng calls it."""
         for name in (
-            voice,
+            voice if _reads(voice, text) else "",
             _CLEARER.get(language.lower(), language),
             language.partition("-")[0],
             language_of_script(text),
@@ -141,7 +144,8 @@ class EspeakEngine:
                 known = OWN_NAMES.get(name.lower(), name.lower())
                 # a voice's file always loads; some codes in espeak-ng's own list do not, such as fr-fr
                 if self._lib.espeak_SetVoiceByName(self._files.get(known, known).encode()) == 0:
-                    return
+                    return _language(known)
+        return ""
 
     def _phonemes(self, text: str) -> Iterator[str]:
         """Yield IPA, clause by clause, with the punctuation between that the library leaves out."""
@@ -166,6 +170,16 @@ class EspeakEngine:
             language = info.languages[1:].decode("ascii", "replace")  # a priority byte stands before it
             file = info.identifier.decode("ascii", "replace").rpartition("/")[2]
             yield _Voice(language, info.name.decode("utf-8", "replace").strip(), file)
+
+
+def _language(voice: str) -> str:
+    return base_language(voice.partition("+")[0])
+
+
+def _reads(voice: str, text: str) -> bool:
+    """Say whether a voice's language is written in the script of ``text``: others spell it letter by letter."""
+    written = languages_of_script(text)
+    return not written or _language(voice) in {OWN_NAMES.get(language, language) for language in written}
 
 
 if __name__ == "__main__":

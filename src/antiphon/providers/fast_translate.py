@@ -14,6 +14,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
 from antiphon.providers.deadline import deadline
 from antiphon.providers.translation_tags import parts, unsupported
+from antiphon.resilience.turns import Turns
 from antiphon.text.sentences import split
 from antiphon.text.whole import whole
 
@@ -38,6 +39,7 @@ class FastTranslate:
 
     def __init__(self, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
+        self._turns = Turns(1)
         # made here, not in the thread: where the library is first imported by a thread that ends, it crashes later
         self._translator = _Plain()
         self._pool: ThreadPoolExecutor | None = None
@@ -67,8 +69,7 @@ class FastTranslate:
         if direction is None:
             raise unsupported(NAME, source, target)
         clean = whole(text).replace("\0", " ")
-        async with deadline(NAME, self._timeout_s):
-            return " ".join([await self._sentence(sentence, direction) for sentence in split(clean)])
+        return " ".join([await self._sentence(sentence, direction) for sentence in split(clean)])
 
     async def _sentence(self, sentence: str, direction: str) -> str:
         if not any(map(str.isalpha, sentence)):
@@ -76,7 +77,8 @@ class FastTranslate:
         if self._pool is None:
             raise ProviderUnavailable(f"{NAME} is not started, or closed")
         call = (self._translator.translate, sentence, direction)
-        return (await asyncio.get_running_loop().run_in_executor(self._pool, *call)).strip()
+        async with self._turns.turn(), deadline(NAME, self._timeout_s):
+            return (await asyncio.get_running_loop().run_in_executor(self._pool, *call)).strip()
 
 
 class _Plain(Translator):

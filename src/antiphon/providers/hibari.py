@@ -15,6 +15,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.pace import Pace
 from antiphon.providers.thread_voice import ThreadVoice
+from antiphon.text.addresses import spell_addresses
 
 if TYPE_CHECKING:
     from hibari import Hibari
@@ -59,13 +60,14 @@ class HibariTts(ThreadVoice["Hibari"]):
         try:
             audio = model(readable(words), speed=own)
         except (ValueError, LookupError) as exc:
-            raise ProviderRejected(f"hibari cannot read {words!r}") from exc
+            raise ProviderRejected("hibari cannot read this text", detail=words) from exc
         data = (np.clip(audio, -1.0, 1.0) * 32767).astype("<i2").tobytes()
         return stretch(data, self.rate_hz, rest)
 
 
 def readable(words: str) -> str:
-    """Return ``words`` without what hibari stumbles over: digits that are not 0 to 9, and numbers too long to name."""
+    """Return ``words`` without what hibari stumbles over: digits that are not 0 to 9, numbers too long to name, and
+    addresses, whose dots it leaves out."""
     normal = unicodedata.normalize("NFKC", words)
     plain = "".join(str(unicodedata.digit(sign, sign)) if sign.isdigit() else sign for sign in normal)
-    return _LONG_NUMBER.sub(lambda number: " ".join(number[0]), plain)
+    return _LONG_NUMBER.sub(lambda number: " ".join(number[0]), spell_addresses(plain))

@@ -51,7 +51,7 @@ class LlamaServer:
                     params.hostnames = [f"{folder}/llama.sock"]
                 self._server: Any = xllamacpp.Server(params)
         except RuntimeError as exc:
-            raise ProviderUnavailable(f"{path.name} could not be loaded: {exc}") from exc
+            raise ProviderUnavailable(f"{path.name} could not be loaded", detail=str(exc)) from exc
 
     def chat(self, body: Chunk, on_chunk: Callable[[Chunk], bool]) -> None:
         """Stream a chat completion, blocking; ``on_chunk`` returns True to stop it.

@@ -10,7 +10,7 @@ from antiphon.errors import ProviderRejected, ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
 from antiphon.providers.deadline import deadline
-from antiphon.providers.openai_client import openai_client
+from antiphon.providers.openai_client import check, openai_client
 from antiphon.providers.openai_errors import openai_errors
 from antiphon.text.whole import whole
 
@@ -42,11 +42,15 @@ class LlmTranslation:
     @property
     def capabilities(self) -> Capabilities:
         """The configured model."""
-        return Capabilities(NAME, models=(self._model,), is_remote=True)
+        return Capabilities(NAME, models=(self._model,), is_remote=True, has_check=True)
 
     async def start(self) -> None:
         """Open the client. Raises `ProviderUnavailable` without a key; the service itself is not asked yet."""
         self._open()
+
+    async def check(self) -> None:
+        """Ask the service for its models."""
+        await check(NAME, self._open())
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
@@ -80,7 +84,7 @@ class LlmTranslation:
         except ProviderRejected as refused:
             cause = refused.__cause__
             if isinstance(cause, APIStatusError) and cause.status_code in _TEXT_REFUSED:
-                raise ProviderRejected(refused.message, code=_FAILED) from cause
+                raise ProviderRejected(refused.message, code=_FAILED, detail=refused.detail) from cause
             raise
         except ValueError as exc:  # the client reads any body as JSON
             raise ProviderUnavailable(f"{NAME} sent what is no answer") from exc
@@ -106,7 +110,7 @@ def _translation(completion: ChatCompletion) -> str:
     except (AttributeError, LookupError, TypeError) as exc:  # the client does not check what it reads
         raise ProviderUnavailable(f"{NAME} sent what is no answer") from exc
     if not text or finish_reason in ("length", "content_filter"):
-        raise ProviderRejected(f"{NAME} gave no whole translation ({finish_reason})", code=_FAILED)
+        raise ProviderRejected(f"{NAME} gave no whole translation", code=_FAILED, detail=str(finish_reason))
     if any(rule in text for rule in _RULES):
         raise ProviderRejected(f"{NAME} repeated its instructions", code=_FAILED)
     return text

@@ -18,4 +18,4 @@ def onnx_errors(engine: str) -> Generator[None]:
     try:
         yield
     except kinds as exc:
-        raise ProviderUnavailable(f"the model of {engine} failed: {exc}") from exc
+        raise ProviderUnavailable(f"the model of {engine} failed", detail=str(exc)) from exc

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from openai import AsyncOpenAI
+from contextlib import suppress
+
+import httpx2
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient, NotFoundError
 
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
+from antiphon.providers.openai_errors import openai_errors
 
 OFFICIAL_BASE_URL = "https://api.openai.com/v1"
 
@@ -19,4 +23,16 @@ def openai_client(context: EngineContext) -> AsyncOpenAI:
     base_url = str(context.settings.get("openai_base_url") or OFFICIAL_BASE_URL)
     if not key and base_url.rstrip("/") == OFFICIAL_BASE_URL:
         raise ProviderUnavailable("there is no key for OpenAI: set ANTIPHON_OPENAI_API_KEY", code="no_api_key")
-    return AsyncOpenAI(api_key=str(key or "none"), base_url=base_url, timeout=context.timeout_s, max_retries=0)
+    return connect(str(key or "none"), base_url, timeout_s=context.timeout_s)
+
+
+async def check(engine: str, client: AsyncOpenAI) -> None:
+    """Ask for the list of models, which costs nothing; a service that has none has answered as well."""
+    with openai_errors(engine), suppress(NotFoundError):
+        await client.get("/models", cast_to=httpx2.Response)
+
+
+def connect(key: str, base_url: str, *, timeout_s: float) -> AsyncOpenAI:
+    """Return a client that asks once, and at that address alone: a redirect would carry what people said elsewhere."""
+    connections = DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout_s)
+    return AsyncOpenAI(api_key=key, base_url=base_url, timeout=timeout_s, max_retries=0, http_client=connections)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import httpx2
 import openai
 
-from antiphon.errors import AntiphonError, ProviderRejected, ProviderTimeout, ProviderUnavailable
-from antiphon.providers.service_errors import error_of_status, reason
+from antiphon.errors import AntiphonError, ProviderTimeout
+from antiphon.providers.service_errors import broken_off, error_of_status, rejected
 
 
 @contextmanager
@@ -22,11 +22,10 @@ def openai_errors(engine: str) -> Generator[None]:
     except openai.APIStatusError as exc:
         raise _by_status(engine, exc) from exc
     except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError) as exc:
-        raise ProviderUnavailable(f"{engine} cannot be reached or broke off: {reason(exc)}") from exc
+        raise broken_off(engine, exc) from exc
 
 
 def _by_status(engine: str, error: openai.APIStatusError) -> AntiphonError:
-    message = f"{engine} answered {error.status_code}: {error.message}"
     if error.code == "insufficient_quota":  # a 429 that no waiting mends
-        return ProviderRejected(message, code="insufficient_quota")
-    return error_of_status(error.status_code, message, headers=error.response.headers, code=error.code)
+        return rejected(engine, error.status_code, error.message, error.code)
+    return error_of_status(engine, error.status_code, error.message, headers=error.response.headers, code=error.code)

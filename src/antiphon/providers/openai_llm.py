@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.context import fit
 from antiphon.providers.deadline import deadline
-from antiphon.providers.openai_client import OFFICIAL_BASE_URL
+from antiphon.providers.openai_client import OFFICIAL_BASE_URL, check, connect
 from antiphon.providers.openai_errors import openai_errors
 from antiphon.providers.openai_messages import messages_of, tools_of
 from antiphon.providers.service_stream import pieces
@@ -108,6 +109,7 @@ class OpenAiLlm:
             models=(service.model,),
             streams=True,
             is_remote=True,
+            has_check=True,
             images=service.images,
             tools=True,
             context_tokens=service.context_tokens,
@@ -116,6 +118,10 @@ class OpenAiLlm:
     async def start(self) -> None:
         """Open the client. Raises `ProviderUnavailable` without a key; the service itself is not asked yet."""
         self._open()
+
+    async def check(self) -> None:
+        """Ask the service for its models."""
+        await check(self._service.name, self._open())
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
@@ -130,7 +136,8 @@ class OpenAiLlm:
         answer = _Answer(self._service.name)
         with openai_errors(self._service.name):
             async with deadline(self._service.name, self._timeout_s):
-                stream = await client.chat.completions.create(**self._body(request))
+                body = await asyncio.to_thread(self._body, request)  # of a conversation of megabytes it takes a while
+                stream = await client.chat.completions.create(**body)
             try:
                 async with aclosing(pieces(self._service.name, stream, self._timeout_s)) as chunks:
                     async for chunk in chunks:
@@ -165,12 +172,7 @@ class OpenAiLlm:
                 raise ProviderUnavailable(
                     f"there is no key for {service.name}: set {service.key_setting}", code="no_api_key"
                 )
-            self._client = AsyncOpenAI(
-                api_key=service.key or "none",
-                base_url=service.base_url,
-                timeout=self._timeout_s,
-                max_retries=0,
-            )
+            self._client = connect(service.key or "none", service.base_url, timeout_s=self._timeout_s)
         return self._client
 
 
@@ -199,7 +201,7 @@ class _Answer:
                     call = self._call(part.index or 0, part.id, function.name if function else None)
                     yield ToolCallDelta(*call, (function.arguments if function else None) or "")
         except (AttributeError, TypeError) as exc:
-            raise ProviderUnavailable(f"{self._engine} sent what is no chunk: {exc}") from exc
+            raise ProviderUnavailable(f"{self._engine} sent what is no chunk", detail=str(exc)) from exc
 
     def done(self) -> ChatDone:
         """Return the last event. Raises `ProviderUnavailable` when the answer broke off."""

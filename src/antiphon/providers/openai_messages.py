@@ -10,6 +10,8 @@ from antiphon.text.whole import whole
 
 Json = dict[str, Any]
 
+SILENCE = "(The user says nothing. Begin, or go on.)"
+"""Stands where a service wants a word of the user and there is none."""
 NO_OUTPUT = "(no output yet)"
 """Stands for the output of a call that the conversation does not have."""
 
@@ -17,24 +19,37 @@ NO_OUTPUT = "(no output yet)"
 def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
     """Return the messages in the service's form.
 
-    The service wants the outputs of a call right behind it, one for each: outputs are moved there, missing ones
-    are replaced, and an output without its call becomes a user's message.
+    Services that speak as OpenAI does put the messages into a model's template, and many of these refuse what they
+    do not expect: so all instructions come first, as one message, then user and assistant in turn, the user first
+    and last. Neighbours are joined, blanks are dropped, and `SILENCE` stands where a user's turn is missing. The
+    outputs of a call come right behind it, one for each: outputs are moved there, missing ones are replaced, and
+    an output without its call becomes a user's message.
     """
     outputs = {message.call_id: message.text for message in messages if message.role == "tool"}
     called = {call.call_id for message in messages for call in message.tool_calls}
-    made: list[Json] = []
+    turns: list[Json] = []
     for message in messages:
         match message.role:
-            case "tool":
-                if message.call_id not in called:
-                    made.append({"role": "user", "content": f"A function returned: {whole(message.text)}"})
+            case "tool" if message.call_id not in called:
+                _add(turns, "user", f"A function returned: {whole(message.text)}")
+            case "user":
+                _add(turns, "user", _parts(message) if message.images else whole(message.text))
             case "assistant":
-                made += _assistant(message, outputs)
-            case "user" if message.images:
-                made.append({"role": "user", "content": _parts(message)})
+                _add(turns, "assistant", whole(message.text))
+                _add_calls(turns, message, outputs)
             case _:
-                made.append({"role": message.role, "content": whole(message.text)})
-    return made or [{"role": "system", "content": "Greet the user."}]
+                pass  # instructions, and outputs that stand with their calls
+    if not turns or turns[0]["role"] != "user":
+        turns.insert(0, {"role": "user", "content": SILENCE})
+    if turns[-1]["role"] == "assistant":
+        _add(turns, "user", SILENCE)
+    instructions = instructions_of(messages)
+    return [{"role": "system", "content": instructions}, *turns] if instructions else turns
+
+
+def instructions_of(messages: Sequence[ChatMessage]) -> str:
+    """Return all instructions, in order; empty where there are none."""
+    return "\n\n".join(whole(message.text) for message in messages if message.role == "system" and message.text.strip())
 
 
 def tools_of(request: ChatRequest) -> Json:
@@ -47,10 +62,25 @@ def tools_of(request: ChatRequest) -> Json:
     return asked
 
 
-def _assistant(message: ChatMessage, outputs: dict[str, str]) -> list[Json]:
+def _add(turns: list[Json], role: str, content: str | list[Json]) -> None:
+    """Put ``content`` at the end, into the last turn where it is of the same role; blanks are left out."""
+    if isinstance(content, str) and not content.strip():
+        return
+    if not turns or turns[-1]["role"] != role:
+        turns.append({"role": role, "content": content})
+    elif isinstance(content, str) and isinstance(turns[-1]["content"], str):
+        turns[-1]["content"] += f"\n{content}"
+    else:
+        turns[-1]["content"] = [*_as_parts(turns[-1]["content"]), *_as_parts(content)]
+
+
+def _add_calls(turns: list[Json], message: ChatMessage, outputs: dict[str, str]) -> None:
+    """Put the calls of a message into the assistant's turn, and their outputs behind it."""
     if not message.tool_calls:
-        return [{"role": "assistant", "content": whole(message.text)}]
-    calls = [
+        return
+    if not turns or turns[-1]["role"] != "assistant":
+        turns.append({"role": "assistant", "content": None})
+    turns[-1]["tool_calls"] = [
         {
             "id": call.call_id,
             "type": "function",
@@ -58,8 +88,7 @@ def _assistant(message: ChatMessage, outputs: dict[str, str]) -> list[Json]:
         }
         for call in message.tool_calls
     ]
-    said: Json = {"role": "assistant", "content": whole(message.text) or None, "tool_calls": calls}
-    answers = [
+    turns += [
         {
             "role": "tool",
             "tool_call_id": call.call_id,
@@ -67,11 +96,14 @@ def _assistant(message: ChatMessage, outputs: dict[str, str]) -> list[Json]:
         }
         for call in message.tool_calls
     ]
-    return [said, *answers]
+
+
+def _as_parts(content: str | list[Json]) -> list[Json]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def _parts(message: ChatMessage) -> list[Json]:
-    text: list[Json] = [{"type": "text", "text": whole(message.text)}] if message.text else []
+    text = _as_parts(whole(message.text)) if message.text.strip() else []
     return text + [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
 
 

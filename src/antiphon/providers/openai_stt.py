@@ -15,7 +15,7 @@ from antiphon.entities.speech import Pcm, Segment, Transcript, Word
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.openai_client import openai_client
+from antiphon.providers.openai_client import check, openai_client
 from antiphon.providers.openai_errors import openai_errors
 
 _SHORTEST_S = 0.1
@@ -88,11 +88,15 @@ class OpenAiStt:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities("openai", models=(self._model,), is_remote=True)
+        return Capabilities("openai", models=(self._model,), is_remote=True, has_check=True)
 
     async def start(self) -> None:
         """Open the client; the service is first asked when there is something to hear."""
         self._open()
+
+    async def check(self) -> None:
+        """Ask the service for its models."""
+        await check("openai", self._open())
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
@@ -121,7 +125,10 @@ class OpenAiStt:
             cast_to=httpx2.Response,
             body=self._form(options),
             files=[("file", file)],
-            options={"headers": {"Content-Type": "multipart/form-data"}},
+            options={
+                "headers": {"Content-Type": "multipart/form-data"},
+                "timeout": self._context.timeout_s + audio.duration_s,  # the answer comes when all was heard
+            },
         )
         return response.content
 
@@ -154,7 +161,7 @@ def _transcript(answer: bytes, audio: Pcm, options: TranscribeOptions) -> Transc
     try:
         read = msgspec.json.decode(answer, type=_Answer)
     except msgspec.DecodeError as exc:
-        raise ProviderUnavailable(f"openai answered with something else than a transcript: {exc}") from exc
+        raise ProviderUnavailable("openai answered with something else than a transcript", detail=str(exc)) from exc
     text = read.text.strip()
     words = [Word(word.word.strip(), word.start, word.end) for word in read.words or ()]
     segments = tuple(_segment(segment, words) for segment in read.segments or ())

@@ -13,7 +13,7 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.by_sentence import by_sentence
-from antiphon.providers.openai_client import OFFICIAL_BASE_URL, openai_client
+from antiphon.providers.openai_client import OFFICIAL_BASE_URL, check, openai_client
 from antiphon.providers.openai_errors import openai_errors
 
 RATE_HZ = 24_000
@@ -46,11 +46,17 @@ class OpenAiTts:
     def capabilities(self) -> Capabilities:
         """OpenAI's voices; another service may have others, which pass through."""
         voices = tuple(Voice(name, _LANGUAGE) for name in _VOICES)
-        return Capabilities("openai", models=(self._model,), voices=voices, streams=True, is_remote=True)
+        return Capabilities(
+            "openai", models=(self._model,), voices=voices, streams=True, is_remote=True, has_check=True
+        )
 
     async def start(self) -> None:
         """Open the client; the service is first asked when there is something to say."""
         self._open()
+
+    async def check(self) -> None:
+        """Ask the service for its models."""
+        await check("openai", self._open())
 
     async def close(self) -> None:
         """Close all connections; idempotent."""
@@ -79,7 +85,7 @@ class OpenAiTts:
             ) as response:
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(("application/json", "text/")):
-                    raise ProviderUnavailable(f"openai answered with {kind} instead of sound")
+                    raise ProviderUnavailable("openai answered with something else than sound", detail=kind)
                 async for data in response.iter_bytes():
                     rest += data
                     whole = len(rest) & ~1

@@ -18,6 +18,7 @@ from antiphon.ports.translation import Translation
 from antiphon.ports.tts import TextToSpeech
 from antiphon.ports.vad import VoiceActivity
 from antiphon.providers.chains import (
+    Chain,
     EndOfTurnChain,
     LlmChain,
     SttChain,
@@ -26,6 +27,7 @@ from antiphon.providers.chains import (
     VadChain,
 )
 from antiphon.providers.extras import install_hint
+from antiphon.providers.stand_ins import StandIns
 
 _log = structlog.get_logger(__name__)
 
@@ -51,7 +53,11 @@ def load(
 ) -> LanguageModel: ...
 @overload
 def load(
-    kind: Literal["tts"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
+    kind: Literal["tts"],
+    names: Sequence[str],
+    context: EngineContext,
+    breakers: Breakers | None = None,
+    stand_ins: StandIns | None = None,
 ) -> TextToSpeech: ...
 @overload
 def load(
@@ -65,31 +71,53 @@ def load(
 def load(
     kind: Literal["end_of_turn"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
 ) -> EndOfTurn: ...
-def load(kind: Kind, names: Sequence[str], context: EngineContext, breakers: Breakers | None = None) -> Any:
+def load(
+    kind: Kind,
+    names: Sequence[str],
+    context: EngineContext,
+    breakers: Breakers | None = None,
+    stand_ins: StandIns | None = None,
+) -> Any:
     """Make the engine that ``names`` says, or a failover chain of several; it is not started yet.
 
     One name gives that engine itself, or a chain of one where it is a service and ``breakers`` has a circuit for
-    it. In a chain, an engine whose library or weights are missing is left out with a warning. Raises `NotFound`
+    it. In a chain, an engine whose library or weights are missing is left out with a warning; ``stand_ins`` is
+    told who answers in whose place. Raises `NotFound`
     for an unknown name, `InvalidRequest` for no name, `WeightsMissing` when no engine could be made; each says
     what to do.
     """
     if not names:
         raise InvalidRequest(f"no engine is named for {kind}: choose of {_known(kind)}", param=kind)
-    points = [_entry_point(kind, name) for name in names]
+    points = [_entry_point(kind, name, context.variable(kind)) for name in names]
     engines: list[Any] = []
     reasons: list[str] = []
+    missing = ""
     for point in points:
         try:
             engines.append(_create(point, context))
         except WeightsMissing as exc:
-            reasons.append(exc.message)
+            reasons.append(str(exc))
             if len(points) > 1:
                 _log.warning("engine left out", kind=kind, engine=point.name, reason=exc.message)
+                missing = missing or ("" if engines else point.name)
     if not engines:
         raise WeightsMissing("; ".join(reasons))
-    if len(engines) == 1 and not (breakers and engines[0].capabilities.is_remote):
+    if len(engines) == 1 and not (stand_ins and missing) and not (breakers and engines[0].capabilities.is_remote):
         return engines[0]
-    return _CHAINS[kind](engines, breakers=breakers, failover_s=context.failover_s)
+    answers = int(context.settings.get("llm_workers", 4)) if kind == "llm" else None
+    return _CHAINS[kind](
+        engines,
+        breakers=breakers,
+        failover_s=context.failover_s,
+        local_at_once=answers,
+        missing=missing,
+        stand_ins=stand_ins,
+    )
+
+
+def members(engine: Any) -> tuple[Any, ...]:
+    """Return the engines that stand behind what `load` gave, in the order in which they are asked."""
+    return engine.engines if isinstance(engine, Chain) else (engine,)
 
 
 def names_of(kind: Kind) -> list[str]:
@@ -97,12 +125,11 @@ def names_of(kind: Kind) -> list[str]:
     return sorted({point.name for point in entry_points(group=f"antiphon.{kind}")})
 
 
-def _entry_point(kind: Kind, name: str) -> EntryPoint:
+def _entry_point(kind: Kind, name: str, variable: str) -> EntryPoint:
     found = [point for point in entry_points(group=f"antiphon.{kind}") if point.name == name]
     if not found:
         raise NotFound(
-            f"no {kind} engine is called {name!r}; installed are {_known(kind)} "
-            f"(ANTIPHON_{kind.upper()}, a comma-separated chain)",
+            f"no {kind} engine is called {name!r}; installed are {_known(kind)} ({variable}, a comma-separated chain)",
             param=kind,
         )
     return found[0]

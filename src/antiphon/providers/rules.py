@@ -12,9 +12,10 @@ from datetime import datetime
 
 from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta
+from antiphon.errors import Unsupported
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.tool_choice import example_call, forced_tool, last_user_text
+from antiphon.providers.tool_choice import example_call, forced_tool, heard_words, last_user_text
 from antiphon.text.arithmetic import answer
 from antiphon.text.whole import whole
 
@@ -44,6 +45,8 @@ _TIME = re.compile(r"\bwhat(?:'s| is|) (?:the )?time\b|\bwhat time is it\b|\bhow
 _DATE = re.compile(r"\bwhat(?:'s| is) (?:the |today's )?date\b|\bwhat day is (?:it|today)\b|\btoday's date\b")
 _THANKS = re.compile(r"\b(?:thanks|thank you)\b")
 _BYE = re.compile(r"\b(?:bye|goodbye|good night|see you)\b")
+_MOST_CHARS = 2_000
+"""Characters of a tool's output that are looked at."""
 _HEARD_CHARS = 200
 """What is repeated is cut here: nobody wants to hear a long text again."""
 
@@ -55,9 +58,9 @@ def create(context: EngineContext) -> LanguageModel:
 
 
 class Rules:
-    """A `LanguageModel` without a model. A word counts as a token."""
+    """A `LanguageModel` without a model. A word counts as a token. It goes on behind its own words alone."""
 
-    capabilities = Capabilities(name="rules", models=("rules",), streams=True, tools=True)
+    capabilities = Capabilities(name="rules", models=("rules",), streams=True, tools=True, continues=True)
 
     def __init__(self, now: Clock | None = None) -> None:
         self._now = now or _local_time
@@ -69,24 +72,32 @@ class Rules:
         """Nothing to free."""
 
     async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        """Answer the last message, or call the tool that is forced."""
+        """Answer the last message, or call the tool that is forced. Raises `Unsupported` behind another's words."""
         tool = forced_tool(request)
-        heard = sum(len(message.text.split()) for message in request.messages)
+        heard = heard_words(request)
         if tool is not None:
-            for delta in example_call(tool, last_user_text(request)):
+            for delta in await example_call(tool, last_user_text(request)):
                 yield delta
             yield ChatDone("tool_calls", input_tokens=heard, output_tokens=1)
             return
         words = self._reply(request).split(" ")
         said = words if request.max_tokens is None else words[: request.max_tokens]
-        for index, word in enumerate(said):
+        begin = len(request.prefix.split())
+        if " ".join(words[:begin]) != request.prefix:
+            raise Unsupported("rules have no end for another's words")
+        for index, word in enumerate(said[begin:], begin):
             yield TextDelta(word if index == 0 else f" {word}")
         yield ChatDone("stop" if said == words else "length", input_tokens=heard, output_tokens=len(said))
 
     def _reply(self, request: ChatRequest) -> str:
-        last = request.messages[-1] if request.messages else None
-        if last is not None and last.role == "tool":
-            return f"The answer is: {_shorten(whole(last.text))}" if last.text.strip() else "That is done."
+        last = next((message for message in reversed(request.messages) if message.role != "system"), None)
+        if last is None:
+            return _GREETINGS["hello"]
+        if last.role == "tool":
+            said = _shorten(whole(last.text[:_MOST_CHARS]))
+            return f"The answer is: {said}" if said else "That is done."
+        if last.role == "assistant":
+            return "How can I help you?"
         text = " ".join(last_user_text(request).split())
         plain = text.lower().strip(" .,!?¡¿。！？、")
         if not plain:

@@ -22,7 +22,7 @@ async def pieces(engine: str, stream: AsyncIterable[T], timeout_s: float) -> Asy
             async with deadline(engine, timeout_s):
                 piece = await anext(results, None)
         except (ValueError, TypeError) as exc:
-            raise ProviderUnavailable(f"{engine} sent what is no part of an answer: {exc}") from exc
+            raise ProviderUnavailable(f"{engine} sent what is no part of an answer", detail=str(exc)) from exc
         if piece is None:
             return
         yield piece

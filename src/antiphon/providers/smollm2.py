@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.deadline import deadline
 from antiphon.providers.llama_server import Chunk, LlamaServer
-from antiphon.providers.smollm2_prompt import call_prompt, grammar_schema, prompt
+from antiphon.providers.smollm2_prompt import call_prompt, estimate, grammar_schema, prompt
 from antiphon.providers.tool_choice import call_deltas, example_call, forced_tool, last_user_text
 from antiphon.providers.weights import Weights
 from antiphon.text.schema_check import satisfies
@@ -59,11 +60,17 @@ class SmolLm2:
     """Answers up to ``slots`` conversations at a time, each in a thread; further ones wait in order.
 
     Without ``max_tokens`` an answer ends with the first sentence behind 48 tokens, at 160 at the latest. The
-    prompt is held to 384 tokens. Functions are called only when forced.
+    prompt is held to 384 tokens. Functions are called only when forced. A prefix is given to the model as the
+    beginning of its own answer.
     """
 
     capabilities = Capabilities(
-        name=NAME, models=("smollm2-135m-instruct",), languages=("en",), streams=True, context_tokens=_SLOT_TOKENS
+        name=NAME,
+        models=("smollm2-135m-instruct",),
+        languages=("en",),
+        streams=True,
+        continues=True,
+        context_tokens=_SLOT_TOKENS,
     )
 
     def __init__(self, path: Path | None, weights: Weights, *, slots: int, threads: int, timeout_s: float) -> None:
@@ -103,10 +110,14 @@ class SmolLm2:
                 yield event
 
     async def _say(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        said = request.prefix
+        tally = _Tally(estimate(said))
         most = _ANSWER_TOKENS if request.max_tokens is None else max(1, request.max_tokens)
-        body = {"max_tokens": min(most, _SLOT_TOKENS - _PROMPT_TOKENS), **_SAMPLING}
-        tally = _Tally()
-        said = ""
+        left = min(most, _SLOT_TOKENS - _PROMPT_TOKENS) - tally.output_tokens
+        if left <= 0:
+            yield ChatDone("length", output_tokens=tally.output_tokens)
+            return
+        body = {"max_tokens": left, **_SAMPLING}
         async with aclosing(self._fitted(request, body)) as chunks:
             async for chunk in chunks:
                 text = tally.take(chunk)
@@ -114,8 +125,8 @@ class SmolLm2:
                     tally.finish_reason = "stop"
                     break
                 if text:
+                    yield TextDelta(text.lstrip() if said[-1:].isspace() else text)
                     said += text
-                    yield TextDelta(text)
         yield tally.done()
 
     async def _call(self, request: ChatRequest, tool: Tool) -> AsyncGenerator[ChatEvent]:
@@ -126,14 +137,14 @@ class SmolLm2:
         if schema is not None:
             form = {"type": "json_schema", "json_schema": {"name": "arguments", "schema": schema}}
             body = {"max_tokens": _CALL_TOKENS, "temperature": 0, "response_format": form}
-            with suppress(ValueError):  # the library has no grammar for this schema
+            with suppress(ValueError):
                 async with aclosing(self._fitted(request, body, tool)) as chunks:
                     async for chunk in chunks:
                         arguments += tally.take(chunk)
         for delta in (
             call_deltas(tool.name, arguments)
             if _is_call(arguments, tool)
-            else example_call(tool, last_user_text(request))
+            else await example_call(tool, last_user_text(request))
         ):
             yield delta
         tally.finish_reason = "tool_calls"
@@ -142,7 +153,8 @@ class SmolLm2:
     async def _fitted(self, request: ChatRequest, body: Chunk, tool: Tool | None = None) -> AsyncGenerator[Chunk]:
         """Stream chunks; a prompt that was longer than estimated is cut once more."""
         for limit in (_PROMPT_TOKENS, _PROMPT_TOKENS // 2, 128):
-            messages = call_prompt(request, tool, limit) if tool else prompt(request, limit)
+            make = partial(call_prompt, request, tool, limit) if tool else partial(prompt, request, limit)
+            messages = await asyncio.to_thread(make)  # of a conversation of megabytes it takes a while
             async with aclosing(self._chunks({**body, "messages": messages})) as chunks:
                 first = await anext(chunks, None)
                 if first is None or "error" not in first:
@@ -151,8 +163,11 @@ class SmolLm2:
                     async for chunk in chunks:
                         yield chunk
                     return
-                if first["error"].get("type") != "exceed_context_size_error":
-                    raise ProviderUnavailable(f"the model failed: {first['error'].get('message')}")
+                kind, message = first["error"].get("type"), first["error"].get("message")
+                if kind == "invalid_request_error" and tool is not None:
+                    raise ValueError(message)  # the schema: no fault of the model, so no reason to pass it over
+                if kind != "exceed_context_size_error":
+                    raise ProviderUnavailable("the model failed", detail=str(message))
         raise ProviderUnavailable("the conversation does not fit the model")
 
     async def _chunks(self, body: Chunk) -> AsyncGenerator[Chunk]:
@@ -178,7 +193,11 @@ class SmolLm2:
                 raise ProviderUnavailable("the model was closed in the middle of an answer")
             await call
         except RuntimeError as exc:
-            raise ProviderUnavailable(f"the model failed: {exc}") from exc
+            raise ProviderUnavailable("the model failed", detail=str(exc)) from exc
+        except ValueError as exc:
+            if "response_format" in body:
+                raise  # the library makes no grammar of this schema
+            raise ProviderUnavailable("the model does not take this conversation", detail=str(exc)) from exc
         finally:
             stop.set()
             call.cancel()
@@ -211,11 +230,12 @@ class _Bridge:
 
 
 class _Tally:
-    """Counts what an answer used."""
+    """Counts what an answer used, and what was ``said`` of it before."""
 
-    def __init__(self) -> None:
+    def __init__(self, said: int = 0) -> None:
         self.finish_reason = ""
-        self.output_tokens = 0
+        self.output_tokens = said
+        self._said = said
         self._input_tokens = 0
         self._cached_tokens = 0
 
@@ -224,7 +244,7 @@ class _Tally:
         if progress := chunk.get("prompt_progress"):
             self._input_tokens, self._cached_tokens = progress["total"], progress["cache"]
         if usage := chunk.get("usage"):
-            self._input_tokens, self.output_tokens = usage["prompt_tokens"], usage["completion_tokens"]
+            self._input_tokens, self.output_tokens = usage["prompt_tokens"], self._said + usage["completion_tokens"]
         text = ""
         for choice in chunk.get("choices", ()):
             text += choice["delta"].get("content") or ""
@@ -264,7 +284,7 @@ def _is_call(arguments: str, tool: Tool) -> bool:
     try:
         value: Any = json.loads(arguments)
         return satisfies(value, tool.parameters)
-    except (TypeError, ValueError, AttributeError):  # cut JSON, or a schema that is none
+    except (TypeError, ValueError, AttributeError, RecursionError):  # cut or absurd JSON, or a schema that is none
         return False
 
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool
-from antiphon.providers.context import estimate_tokens, fit
+from antiphon.providers.context import fit
+from antiphon.text.schema_numbers import count
+from antiphon.text.tokens import estimate_tokens
 from antiphon.text.whole import whole
 
 INSTRUCTIONS = "You are a helpful AI assistant. Give short, correct answers."
 """Used where the conversation brings no instructions of its own; gave the most right answers of those tried."""
 
+_NOBODY_SPOKE = "Hello."
+_USER_IS_SILENT = "What else can you tell me?"
+"""Stands behind an assistant's message, which the model would take for the beginning of its answer."""
+
+_MOST_PREFIX = 600
+"""Characters of an answer that was broken off that are shown, its end: the longest of this model are not longer."""
+
 _STRIDE = 4
 """Old turns go in blocks of this many messages, so that the cached beginning holds for a few turns."""
 
+_MOST_TEXT = 100_000
+"""Characters of a message that are looked at; a few hundred tokens of them are kept."""
 _MAX_STRING = 200
 _MAX_ITEMS = 8
 _MAX_SCHEMA_CHARS = 16_000
@@ -25,28 +36,38 @@ _DROPPED = frozenset({"pattern", "format", "$schema", "$id", "default", "example
 
 
 def prompt(request: ChatRequest, limit: int) -> list[dict[str, str]]:
-    """Return the messages for the model, at most ``limit`` tokens by estimate."""
-    messages = request.messages
+    """Return the messages for the model, at most ``limit`` tokens by estimate, and the prefix as one of its own."""
+    names = {call.call_id: call.name for message in request.messages for call in message.tool_calls}
+    messages = _spoken(_plain(message, names) for message in request.messages)
     if not messages or messages[0].role != "system":
-        messages = (ChatMessage("system", INSTRUCTIONS), *messages)
-    names = {call.call_id: call.name for message in messages for call in message.tool_calls}
-    fitted = fit([_plain(message, names) for message in messages], limit, _count, stride=_STRIDE)
-    turns = [message for message in fitted if message.text or message.role != "assistant"]
-    if len(turns) < 2:
-        turns.append(ChatMessage("user", "Hello."))
-    return [{"role": message.role, "content": message.text} for message in turns]
+        messages.insert(0, ChatMessage("system", INSTRUCTIONS))
+    turns = _spoken(fit(messages, limit, estimate, stride=_STRIDE))
+    if all(message.role == "system" for message in turns):
+        turns.append(ChatMessage("user", _NOBODY_SPOKE))
+    elif turns[-1].role == "assistant":
+        turns.append(ChatMessage("user", _USER_IS_SILENT))
+    messages = [*turns, ChatMessage("assistant", _harmless(request.prefix[-_MOST_PREFIX:]).rstrip())]
+    return [{"role": message.role, "content": message.text} for message in _spoken(messages)]
 
 
 def call_prompt(request: ChatRequest, tool: Tool, limit: int) -> list[dict[str, str]]:
     """Return the messages that ask for the arguments of a call as JSON."""
     about = f": {_harmless(tool.description)[:300]}" if tool.description else ""
     ask = f"Write the arguments of a call of {_harmless(tool.name)[:100]}{about}, as JSON."
-    messages = prompt(request, max(128, limit - _count(ask)))
+    messages = prompt(request, max(128, limit - estimate(ask)))
     return [*messages, {"role": "user", "content": ask}]
 
 
+def estimate(text: str) -> int:
+    """Return about how many tokens of the model a text has, on the high side."""
+    return estimate_tokens(text, bytes_per_token=1.4)
+
+
 def grammar_schema(tool: Tool) -> dict[str, Any] | None:
-    """Return the tool's schema, bounded for a grammar; None where there is nothing for a model to fill in."""
+    """Return the tool's schema, bounded for a grammar; None for one that asks for more, or nothing to fill in.
+
+    A grammar spells out repetitions: it would be as long as the longest text that the schema asks for.
+    """
     schema = tool.parameters or {}
     try:
         if not schema.get("properties") or len(json.dumps(schema, default=str)) > _MAX_SCHEMA_CHARS:
@@ -56,11 +77,15 @@ def grammar_schema(tool: Tool) -> dict[str, Any] | None:
         return None
 
 
+def _spoken(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
+    return [message for message in messages if message.text.strip()]
+
+
 def _plain(message: ChatMessage, names: Mapping[str, str]) -> ChatMessage:
     """Say in words what the model has no form for: functions, images."""
-    text = _harmless(message.text)
+    text = _harmless(message.text[:_MOST_TEXT])
     if message.role == "tool":
-        name = _harmless(names.get(message.call_id, "the function"))
+        name = _harmless(names.get(message.call_id, "the function")[:100])
         return ChatMessage("user", f"{name} returned: {text}. Tell me about it in one sentence.")
     return ChatMessage(message.role, text)
 
@@ -68,10 +93,6 @@ def _plain(message: ChatMessage, names: Mapping[str, str]) -> ChatMessage:
 def _harmless(text: str) -> str:
     """Take away what is not text to the model: its control tokens, half characters, zeros."""
     return whole(text.replace("<|", "< |").replace("\x00", ""))
-
-
-def _count(text: str) -> int:
-    return estimate_tokens(text, bytes_per_token=1.4)
 
 
 def _bounded(node: Any, depth: int) -> Any:
@@ -89,9 +110,14 @@ def _bounded(node: Any, depth: int) -> Any:
     }
     kind = schema.get("type")
     if kind == "string" and "enum" not in schema and "const" not in schema:
-        most = int(schema.get("maxLength", _MAX_STRING))
-        schema["maxLength"] = max(min(most, _MAX_STRING), int(schema.get("minLength", 0)))
+        schema["maxLength"] = _most(schema, "minLength", "maxLength", _MAX_STRING)
     if kind == "array":
-        most = int(schema.get("maxItems", _MAX_ITEMS))
-        schema["maxItems"] = max(min(most, _MAX_ITEMS), int(schema.get("minItems", 0)))
+        schema["maxItems"] = _most(schema, "minItems", "maxItems", _MAX_ITEMS)
     return schema
+
+
+def _most(schema: Mapping[str, Any], least: str, most: str, limit: int) -> int:
+    """Return the upper bound that a grammar is given. Raises `ValueError` where the lower one is beyond the limit."""
+    if count(schema, least, 0) > limit:
+        raise ValueError(f"{least} is more than {limit}")
+    return min(count(schema, most, limit), limit)

@@ -10,7 +10,7 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta
 from antiphon.errors import ProviderTimeout
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.tool_choice import example_call, forced_tool, last_user_text, named_tool
+from antiphon.providers.tool_choice import example_call, forced_tool, heard_words, last_user_text, named_tool
 
 _WORDS = ("This", "is", "the", "stub", "and", "it", "has", "no", "more", "to", "say.")
 """One sentence, said again and again, so that sentences can be told apart."""
@@ -29,12 +29,12 @@ def create(context: EngineContext) -> LanguageModel:
 class StubLlm:
     """Says ``words`` words, a delta each: the first after ``first_ms``, then ``words_per_s`` (0 is at once).
 
-    A word counts as a token. A forced tool is called with arguments that satisfy its schema. Under
-    ``tool_choice`` "auto" the answer is text, except when the user, speaking last, says a tool's name: then
-    that tool is called.
+    A word counts as a token. Behind a prefix it goes on with the word that is due. A forced tool is called with
+    arguments that satisfy its schema. Under ``tool_choice`` "auto" the answer is text, except when the user, speaking
+    last, says a tool's name: then that tool is called.
     """
 
-    capabilities = Capabilities(name="stub", models=("stub",), streams=True, tools=True, images=True)
+    capabilities = Capabilities(name="stub", models=("stub",), streams=True, tools=True, images=True, continues=True)
 
     def __init__(
         self, *, first_ms: float = 0, words: int = 20, words_per_s: float = 0, timeout_s: float = 30.0
@@ -57,15 +57,16 @@ class StubLlm:
             tool = named_tool(request)
         started = asyncio.get_running_loop().time()
         await self._wait_until(started + self._first_s)
-        heard = sum(len(message.text.split()) for message in request.messages)
+        heard = heard_words(request)
         if tool is not None:
-            for delta in example_call(tool, last_user_text(request)):
+            for delta in await example_call(tool, last_user_text(request)):
                 yield delta
             yield ChatDone("tool_calls", input_tokens=heard, output_tokens=1)
             return
         said = self._words if request.max_tokens is None else min(self._words, request.max_tokens)
-        for index in range(said):
-            await self._wait_until(started + self._first_s + index * self._pause_s)
+        begin = len(request.prefix.split())
+        for index in range(begin, said):
+            await self._wait_until(started + self._first_s + (index - begin) * self._pause_s)
             word = _WORDS[index % len(_WORDS)]
             yield TextDelta(word if index == 0 else f" {word}")
         yield ChatDone("stop" if said == self._words else "length", input_tokens=heard, output_tokens=said)

@@ -15,6 +15,7 @@ from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.deadline import deadline
 from antiphon.providers.extras import install_hint
 from antiphon.providers.onnx_errors import onnx_errors
+from antiphon.resilience.turns import Turns
 from antiphon.text.sentences import split
 from antiphon.text.speakable import speakable
 
@@ -34,6 +35,7 @@ class ThreadVoice(ABC, Generic[M]):
         self._timeout_s = context.timeout_s
         workers = int(context.settings.get("tts_workers", 4))
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=self.engine)
+        self._turns = Turns(workers)
         self._loading = asyncio.Lock()
         self._model: M | None = None
         self._is_closed = False
@@ -49,12 +51,12 @@ class ThreadVoice(ABC, Generic[M]):
         self._model = None
 
     async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
-        """Yield one chunk a sentence."""
+        """Yield one chunk a sentence, each of which waits for its turn."""
         model = await self._ready()
         for sentence in split(text):
             words = speakable(sentence)
             if words:
-                async with deadline(self.engine, self._timeout_s):
+                async with self._turns.turn(), deadline(self.engine, self._timeout_s):
                     data = await self._say(model, words, options)
                 if data:
                     yield SpeechChunk(Pcm(data, self.rate_hz), sentence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,8 +13,14 @@ from antiphon.errors import InvalidRequest
 from antiphon.text.schema_example import example
 from antiphon.text.whole import whole
 
-_PIECE = 16
+_LEAST_PIECE = 16
 """Characters of one delta, so that a reader has to join them as with a real model."""
+_MOST_PIECES = 64
+"""Deltas of one call: those of a long one are longer, as each of them costs every listener an event."""
+_MOST_HEARD = 16 * 2**10
+"""Characters of a message that are looked at, and of a conversation whose words are counted one by one."""
+_WORD = 6
+"""Characters of a word, where they are not counted."""
 
 
 def forced_tool(request: ChatRequest) -> Tool | None:
@@ -41,32 +48,50 @@ def named_tool(request: ChatRequest) -> Tool | None:
     """
     if not request.messages or request.messages[-1].role != "user":
         return None
-    heard = _plain(request.messages[-1].text)
+    heard = _plain(request.messages[-1].text[:_MOST_HEARD])
     return next((tool for tool in request.tools if _plain(tool.name) and _plain(tool.name) in heard), None)
 
 
 def last_user_text(request: ChatRequest) -> str:
-    """Return what the user said last, or an empty text."""
-    return whole(next((message.text for message in reversed(request.messages) if message.role == "user"), ""))
+    """Return what the user said last, the first 16 Ki characters of it, or an empty text."""
+    said = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
+    return whole(said[:_MOST_HEARD])
 
 
-def example_call(tool: Tool, text: str = "") -> Iterator[ToolCallDelta]:
-    """Stream a call of ``tool`` whose arguments satisfy its schema, filled from ``text`` where it fits.
+def heard_words(request: ChatRequest) -> int:
+    """Return how many words the conversation has; those behind the first 16 Ki characters by their length."""
+    words, left = 0, _MOST_HEARD
+    for message in request.messages:
+        heard = message.text[:left]
+        words += len(heard.split()) + (len(message.text) - len(heard)) // _WORD
+        left -= len(heard)
+    return words
 
-    Raises `InvalidRequest` when the tool's parameters are no JSON schema.
+
+async def example_call(tool: Tool, text: str = "") -> Iterator[ToolCallDelta]:
+    """Return a call of ``tool``, in deltas, whose arguments satisfy its schema, filled from ``text`` where it fits.
+
+    Made in a thread: a schema may take some 0.1 s. Raises `InvalidRequest` when the tool's parameters are no JSON
+    schema, or ask for too much.
     """
+    arguments = await asyncio.to_thread(_example_arguments, tool, text)
+    return call_deltas(tool.name, arguments)
+
+
+def _example_arguments(tool: Tool, text: str) -> str:
     try:
         value: Any = example(tool.parameters, text)
-    except (TypeError, ValueError, AttributeError, OverflowError) as exc:
-        raise InvalidRequest(f"the parameters of {tool.name!r} are no JSON schema: {exc}", param="tools") from exc
-    return call_deltas(tool.name, json.dumps(value, ensure_ascii=False))
+    except (TypeError, ValueError, AttributeError) as exc:
+        raise InvalidRequest(f"the parameters of {tool.name!r} cannot be filled in: {exc}", param="tools") from exc
+    return json.dumps(value, ensure_ascii=False)
 
 
 def call_deltas(name: str, arguments: str) -> Iterator[ToolCallDelta]:
     """Cut a finished call into deltas."""
     call_id = ids.new_id("call")
-    for start in range(0, len(arguments), _PIECE):
-        yield ToolCallDelta(index=0, call_id=call_id, name=name, arguments=arguments[start : start + _PIECE])
+    size = max(_LEAST_PIECE, -(-len(arguments) // _MOST_PIECES))
+    for start in range(0, len(arguments), size):
+        yield ToolCallDelta(index=0, call_id=call_id, name=name, arguments=arguments[start : start + size])
 
 
 def _plain(text: str) -> str:

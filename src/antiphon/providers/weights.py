@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from antiphon.errors import NotFound, ProviderUnavailable, WeightsMissing
+from antiphon.folders import make_private
 from antiphon.providers.weights_fetch import SourceError, checksum, fetch
 from antiphon.providers.weights_table import Model, Source, Table, packaged_table
 
@@ -72,7 +73,7 @@ class Weights:
             return self._root / name
         if self._offline:
             raise WeightsMissing(f"downloads are forbidden (offline). {self._advice(model)}", param=name)
-        self._root.mkdir(parents=True, exist_ok=True)
+        make_private(self._root)
         with self._lock(name):
             if not self.verify(name):  # another process may have brought it meanwhile
                 self._fetch(model, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.error import URLError
 from urllib.parse import quote
-from urllib.request import urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from antiphon.providers.child_environment import OF_DOWNLOADS, child_environment
 from antiphon.providers.weights_table import File, Part, Source
 
 Report = Callable[[int], None]
@@ -25,7 +27,13 @@ Report = Callable[[int], None]
 _BLOCK_BYTES = 2**20
 _POLL_S = 0.2
 _HUB_TIMEOUT_S = 60.0
+_PIP = "26.2"
+"""The pip that uv runs where none is installed: no other is fetched and run by chance."""
 _PIP_TIMEOUT_S = 1800.0
+_OF_PIP = ("PIP_", "UV_", "NETRC", *OF_DOWNLOADS)
+"""Variables by which mirrors, proxies and certificates are named."""
+_OF_INDEX = re.compile(r"UV_INDEX_\w+_(?:USERNAME|PASSWORD)")
+"""How uv is told who we are at a mirror; pip reads that out of the address, or from a file."""
 _HUB = "https://huggingface.co"
 
 
@@ -47,7 +55,7 @@ def pip_command() -> list[str]:
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     if uv := shutil.which("uv"):
-        return [uv, "tool", "run", "pip"]
+        return [uv, "tool", "run", f"pip=={_PIP}"]
     raise SourceError("neither pip nor uv is there to fetch packages: install pip into this environment")
 
 
@@ -63,7 +71,8 @@ def _download(package: str, folder: Path, report: Report) -> Path:
     # only wheels: pip would run the build scripts of a source distribution
     options = ["--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"]
     command = [*pip_command(), "download", *options, "--dest", str(folder), package]
-    environment = os.environ | {"TMPDIR": str(folder / "tmp")}
+    accounts = [name for name in os.environ if _OF_INDEX.fullmatch(name)]
+    environment = child_environment(*_OF_PIP, *accounts) | {"TMPDIR": str(folder / "tmp")}
     with (folder / "tmp" / "pip.log").open("w+") as log:
         code = _run(command, environment, log, folder, report)
         log.seek(0)
@@ -145,12 +154,24 @@ def _hub_file(part: Part, report: Report) -> Iterator[bytes]:
     base = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
     address = f"{base}/{model}/resolve/{quote(revision, safe='')}/{quote(part.member)}"
     try:
-        with urlopen(address, timeout=_HUB_TIMEOUT_S) as stream:  # noqa: S310 - the address comes from our own table
+        with _OPENER.open(address, timeout=_HUB_TIMEOUT_S) as stream:  # the address comes from our own table
             for block in _blocks(stream):
                 report(len(block))
                 yield block
     except (URLError, OSError) as exc:
         raise SourceError(f"{part.origin}: {exc}") from exc
+
+
+class _StaysSecret(HTTPRedirectHandler):
+    """Follows redirects, as a hub needs, but none from HTTPS to something that others can read."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
+            raise URLError("the hub leads away from HTTPS")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = build_opener(_StaysSecret)
 
 
 def _blocks(stream: IO[bytes]) -> Iterator[bytes]:

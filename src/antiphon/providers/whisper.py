@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import structlog
 
 from antiphon.audio.resample import resample
 from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.priority import PATIENT
 from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.errors import ProviderBusy, ProviderTimeout, ProviderUnavailable, Unsupported, WeightsMissing
 from antiphon.ports.engine import EngineContext
@@ -21,28 +22,46 @@ from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.weights import Weights
-from antiphon.providers.whisper_model import Samples, WhisperNetwork
+from antiphon.providers.whisper_device import chosen_device
+from antiphon.providers.whisper_model import WhisperNetwork
 from antiphon.providers.whisper_passages import Passage, Transcriber
+from antiphon.providers.whisper_voice import Samples
+from antiphon.resilience.turns import Turns, priority
 
+_WEIGHTS = {"base": "whisper-base", "tiny.en": "whisper-tiny"}
+"""By the size in the settings."""
 _WAITING_PER_WORKER = 32
 """Utterances that may wait for a thread; more are refused with `ProviderBusy`."""
 
 _log = structlog.get_logger("antiphon.whisper")
-_Events = asyncio.Queue[Passage | BaseException | None]
+
+
+class _Lane:
+    """Threads with a network; each passage is a turn, so that what is more urgent waits for one at the most."""
+
+    def __init__(self, name: str, workers: int) -> None:
+        self.threads = ThreadPoolExecutor(workers, thread_name_prefix=name)
+        self.turns = Turns(workers)
+        self.transcriber: Transcriber | None = None
 
 
 class Whisper:
-    """Whisper, with windows as short as the clip."""
+    """Whisper, with windows as short as the clip.
+
+    Patient work has a lane of its own, which is opened when it first comes: no other call waits for it.
+    """
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._workers = int(context.settings.get("stt_workers", 1))
         self._padding_s = float(context.settings.get("whisper_padding_s", 3.0))
-        self._threads = ThreadPoolExecutor(self._workers, thread_name_prefix="whisper")
+        self._usual_language = str(context.settings.get("whisper_usual_language", "en"))
+        self._prompt = _Lane("whisper", self._workers)
+        self._patient = _Lane("whisper-patient", self._workers)
+        self._opening = asyncio.Lock()
         self._network: WhisperNetwork | None = None
-        self._transcriber: Transcriber | None = None
         self._pending = 0
-        self._model_name = "whisper-base"
+        self._model_name = _WEIGHTS[context.settings.get("whisper_model", "base")]
 
     @property
     def capabilities(self) -> Capabilities:
@@ -56,34 +75,30 @@ class Whisper:
         self._model_name = folder.name
         loop = asyncio.get_running_loop()
         try:
-            self._transcriber = await loop.run_in_executor(self._threads, self._load, folder)
+            self._prompt.transcriber = await loop.run_in_executor(self._prompt.threads, self._load, folder)
         except (RuntimeError, ValueError, OSError) as exc:
-            raise ProviderUnavailable(f"the Whisper model in {folder} cannot be loaded: {exc}") from exc
+            raise ProviderUnavailable("the Whisper model cannot be loaded", detail=f"{folder}: {exc}") from exc
 
     async def close(self) -> None:
-        """Free the network; utterances in progress run to their end first."""
-        self._transcriber = self._network = None
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        """Free the network; passages in progress run to their end first."""
+        self._prompt.transcriber = self._patient.transcriber = self._network = None
+        for lane in (self._prompt, self._patient):
+            await asyncio.to_thread(lane.threads.shutdown, cancel_futures=True)
 
     async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
-        """Yield the segments of each passage as soon as it is decoded, and then the transcript."""
-        transcriber = self._ready(options)
-        deadline = asyncio.get_running_loop().time() + self._context.timeout_s
-        events: _Events = asyncio.Queue()
-        gone = threading.Event()
+        """Yield the segments of each passage as soon as it is decoded, and then the transcript.
+
+        Each passage has the engine's time, once its turn has come.
+        """
+        network = self._ready(options)
         segments: list[Segment] = []
         language = ""
+        gone = threading.Event()
         self._pending += 1
-        tell = _tell_loop(events)
-
-        def decode() -> None:
-            for passage in transcriber.passages(_samples(audio), options, gone.is_set):
-                tell(passage)
-
-        work = self._threads.submit(decode)
-        work.add_done_callback(lambda done: None if done.cancelled() else tell(done.exception()))
         try:
-            while passage := await _next(events, work, asyncio.timeout_at(deadline)):
+            lane = await self._lane(network)
+            passages = _decode(lane, audio, options, gone.is_set)
+            while passage := await self._next(lane, passages):
                 language = language or passage.language
                 for segment in passage.segments:
                     segments.append(segment)
@@ -91,26 +106,56 @@ class Whisper:
         finally:
             self._pending -= 1
             gone.set()
-            work.cancel()
         text = " ".join(segment.text for segment in segments)
         language = language or options.language or "en"
         yield Transcript(text, language, audio.duration_s, tuple(segments))
 
-    def _ready(self, options: TranscribeOptions) -> Transcriber:
-        if self._transcriber is None or self._network is None:
+    async def _next(self, lane: _Lane, passages: Iterator[Passage]) -> Passage | None:
+        """Return the next passage, None at the end. Raises what a thread met as an error of ours."""
+        timeout_s = self._context.timeout_s
+        async with lane.turns.turn():
+            if self._network is None:
+                raise ProviderUnavailable("whisper is closed")
+            call = asyncio.get_running_loop().run_in_executor(lane.threads, next, passages, None)
+            call.add_done_callback(_retrieve)
+            try:
+                await asyncio.wait((call,), timeout=timeout_s)
+                if not call.done():
+                    raise ProviderTimeout(f"whisper decoded no passage within {timeout_s:g} s")
+            finally:
+                call.cancel()
+        if call.cancelled():
+            raise ProviderUnavailable("whisper is closed")
+        if (error := call.exception()) is not None:
+            raise ProviderUnavailable("whisper failed", detail=str(error)) from error
+        return call.result()
+
+    async def _lane(self, network: WhisperNetwork) -> _Lane:
+        """Return the lane of the work under way."""
+        if priority.get() > PATIENT:
+            return self._prompt
+        lane = self._patient
+        async with self._opening:
+            if lane.transcriber is None:
+                background = await asyncio.to_thread(network.in_background)
+                lane.transcriber = Transcriber(background, padding_s=self._padding_s)
+        return lane
+
+    def _ready(self, options: TranscribeOptions) -> WhisperNetwork:
+        if self._network is None:
             raise ProviderUnavailable("whisper is not started")
         if options.translate and not self._network.is_multilingual:
             raise Unsupported(f"{self._model_name} knows English only and cannot translate", param="model")
         if self._pending >= self._workers * (1 + _WAITING_PER_WORKER):
             raise ProviderBusy(f"{self._pending} utterances are waiting for whisper")
-        return self._transcriber
+        return self._network
 
     def _folder(self) -> Path:
         if path := self._context.settings.get("whisper_path"):
             return Path(path)
         weights = Weights(self._context.data_dir, offline=self._context.offline)
         try:
-            return weights.folder("whisper-base")
+            return weights.folder(self._model_name)
         except WeightsMissing as missing:
             with suppress(WeightsMissing):
                 folder = weights.folder("whisper-tiny")
@@ -119,35 +164,31 @@ class Whisper:
             raise missing from None
 
     def _load(self, folder: Path) -> Transcriber:
-        self._network = WhisperNetwork(folder, threads=self._context.threads, workers=self._workers)
+        device, compute_type = chosen_device(self._context)
+        self._network = WhisperNetwork(
+            folder,
+            threads=self._context.threads,
+            workers=self._workers,
+            device=device,
+            compute_type=compute_type,
+            usual_language=self._usual_language,
+        )
         transcriber = Transcriber(self._network, padding_s=self._padding_s)
         noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
         transcriber.warm_up(noise)
         return transcriber
 
 
-def _tell_loop(events: _Events) -> Callable[[Passage | BaseException | None], None]:
-    """Return a function that hands events from a thread to the running loop."""
-    loop = asyncio.get_running_loop()
-
-    def tell(event: Passage | BaseException | None) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
-            loop.call_soon_threadsafe(events.put_nowait, event)
-
-    return tell
+def _decode(lane: _Lane, audio: Pcm, options: TranscribeOptions, is_cancelled: Callable[[], bool]) -> Iterator[Passage]:
+    """Yield the passages of a clip; blocks at each."""
+    if lane.transcriber is not None:  # else closed meanwhile
+        yield from lane.transcriber.passages(_samples(audio), options, is_cancelled)
 
 
-async def _next(events: _Events, work: Future[None], deadline: asyncio.Timeout) -> Passage | None:
-    """Return what the thread tells next: a passage, or None at the end. Raises what ended it otherwise."""
-    try:
-        async with deadline:
-            event = await events.get()
-    except TimeoutError as exc:
-        waited = "was decoding" if work.running() else "waited for a thread"
-        raise ProviderTimeout(f"whisper {waited} until the deadline") from exc
-    if isinstance(event, BaseException):
-        raise ProviderUnavailable(f"whisper failed: {event}") from event
-    return event
+def _retrieve(call: asyncio.Future[Passage | None]) -> None:
+    """Take what the call met, in case that nobody waits for it any more."""
+    if not call.cancelled():
+        call.exception()
 
 
 def _samples(audio: Pcm) -> Samples:
@@ -158,5 +199,5 @@ def _samples(audio: Pcm) -> Samples:
 
 
 def create(context: EngineContext) -> Whisper:
-    """Make the engine; its weights are ``whisper-base``, or a folder in ``whisper_path``."""
+    """Make the engine; its weights are those of the size in ``whisper_model``, or a folder in ``whisper_path``."""
     return Whisper(context)

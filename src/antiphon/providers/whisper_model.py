@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
+from ctranslate2.models import Whisper as Network
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_ctranslate2_storage, get_suppressed_tokens, merge_punctuations
 from faster_whisper.vad import get_vad_model
-from numpy.typing import NDArray
 
 from antiphon.entities.speech import Word
+from antiphon.errors import InvalidRequest
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
+from antiphon.ports.vad import RATE_HZ
+from antiphon.providers.whisper_voice import Hearing, Samples, hear
 from antiphon.providers.whisper_window import Belief, token_limit
-
-Samples = NDArray[np.float32]
-"""Mono, 16 kHz, full scale 1.0."""
 
 PADDED_S = 30.0
 """The window that Whisper was trained on."""
 _FRAMES_PER_S = 100
 TIME_CODE_S = 0.02
 _BEFORE_WORD = "\"'“¿([{-"
+_LONG_ENOUGH_S = 2.5
+"""In a longer clip the network knows the language; of one or two words it seldom does."""
+_LATIN = frozenset({
+    "af", "az", "bs", "ca", "cs", "cy", "da", "de", "en", "es", "et", "eu", "fi", "fo", "fr", "gl", "hr", "ht", "hu",
+    "id", "is", "it", "la", "lb", "lt", "lv", "ms", "mt", "nl", "nn", "no", "oc", "pl", "pt", "ro", "sk", "sl", "so",
+    "sq", "sv", "sw", "tl", "tr", "uz", "yo",
+})  # fmt: skip
+"""Languages that are written in Latin letters, and not with a mark on most of them, as Vietnamese."""
+_CLEAR_ODDS, _CLEAR_ODDS_LATIN = 40.0, 5.0
+"""By how much another language has to be likelier than the usual one in a short clip: by far where it would bring
+another script. For words of English voices Whisper base had up to 35, and up to 4 in favour of these."""
 _AFTER_WORD = "\"'.。,，!！?？:：”)]}、"
 
 
@@ -40,6 +56,8 @@ class Attempt:
 
     padding_s: float
     """Zeros behind the clip."""
+    lead_in_s: float = 0.0
+    """Zeros before it."""
     time_codes: bool = True
     beam_size: int = 1
     tokens_per_s: float = 20.0
@@ -57,37 +75,69 @@ class Decoded:
     """True when the token limit ended it."""
     belief: Belief
     language: str
+    lead_in_s: float
+    """What to take off the time codes."""
     encoded: Any
     tokenizer: Tokenizer
 
 
 class WhisperNetwork:
-    """The network, loaded. Up to ``workers`` threads may use it at a time; more wait for one another."""
+    """The network, loaded. Up to ``workers`` threads may use it at a time; more wait for one another.
 
-    def __init__(self, folder: Path, *, threads: int, workers: int) -> None:
+    ``compute_type`` is int8, float16 on a ``device`` that is no CPU, or float32 to compare with: the last digits of
+    int8 differ between processors.
+    ``usual_language`` is taken for that of a word or two, unless another is much likelier; one that the model does not
+    know is an `InvalidRequest`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int,
+        workers: int,
+        device: str = "cpu",
+        compute_type: Literal["int8", "float16", "float32"] = "int8",
+        usual_language: str = "en",
+    ) -> None:
+        self._load = partial(
+            Network, str(folder), device=device, compute_type=compute_type, intra_threads=threads, inter_threads=workers
+        )
         self._model = WhisperModel(
-            str(folder), device="cpu", compute_type="int8", cpu_threads=threads, num_workers=workers
+            str(folder), device=device, compute_type=compute_type, cpu_threads=threads, num_workers=workers
         )
         self._detector = get_vad_model()
+        if self.is_multilingual and usual_language not in self._model.supported_languages:
+            raise InvalidRequest(
+                f"Whisper does not know the language '{usual_language}'", param="ANTIPHON_WHISPER_USUAL_LANGUAGE"
+            )
+        self._usual = usual_language
+
+    def in_background(self) -> Self:
+        """Return the same network with weights and threads of its own, which yield to all other threads (on Linux)."""
+        model, other = copy(self._model), copy(self)
+        with ThreadPoolExecutor(1, initializer=_yield_to_others) as loading:  # its threads inherit the priority
+            model.model = loading.submit(self._load).result()
+        other._model = model  # noqa: SLF001 -- a copy of this very object
+        return other
 
     @property
     def is_multilingual(self) -> bool:
         """False for models that know English only."""
         return bool(self._model.model.is_multilingual)
 
-    def detect(self, samples: Samples) -> list[float]:
-        """Return how likely somebody speaks in each window of 512 samples."""
-        padded = np.pad(samples, (0, -len(samples) % WINDOW_SAMPLES))
-        return self._detector(padded).tolist()
+    def detect(self, samples: Samples) -> Hearing:
+        """Return how likely somebody speaks in each window of 512 samples; of nothing, nothing."""
+        return hear(self._detector, samples)
 
     def decode(
         self, part: Samples, options: TranscribeOptions, attempt: Attempt, is_cancelled: Callable[[], bool]
     ) -> Decoded:
         """Decode at most 30 s. Raises `Cancelled` at the next step after ``is_cancelled`` turns true."""
         _check(is_cancelled)
-        encoded = self._model.model.encode(self._features(part, attempt.padding_s), to_cpu=False)
+        encoded = self._model.model.encode(self._features(part, attempt), to_cpu=False)
         _check(is_cancelled)
-        language = self._language(options, encoded)
+        language = self._language(options, encoded, len(part) / RATE_HZ)
         _check(is_cancelled)
         task = "translate" if options.translate else "transcribe"
         tokenizer = Tokenizer(self._model.hf_tokenizer, self.is_multilingual, task=task, language=language)
@@ -110,40 +160,49 @@ class WhisperNetwork:
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         belief = Belief(logprob, result.no_speech_prob)
         text = tokenizer.decode(tokens).strip()
-        return Decoded(text, tokens, len(tokens) >= limit, belief, language, encoded, tokenizer)
+        return Decoded(text, tokens, len(tokens) >= limit, belief, language, attempt.lead_in_s, encoded, tokenizer)
 
     def align(self, decoded: Decoded, duration_s: float, offset_s: float) -> list[Word]:
         """Return the words of a text with their times, for sound of ``duration_s`` that begins at ``offset_s``."""
         tokens = [token for token in decoded.tokens if token < decoded.tokenizer.eot]
-        frames = int(duration_s * _FRAMES_PER_S)
+        frames = int((decoded.lead_in_s + duration_s) * _FRAMES_PER_S)
         # its annotation forgets that it takes and returns batches
         batch: Any = self._model.find_alignment(decoded.tokenizer, cast("Any", [tokens]), decoded.encoded, frames)
         alignment = batch[0]
         merge_punctuations(alignment, _BEFORE_WORD, _AFTER_WORD)
-        return [_word(entry, duration_s, offset_s) for entry in alignment if entry["word"].strip()]
+        lead_in_s = decoded.lead_in_s
+        return [_word(entry, lead_in_s, duration_s, offset_s) for entry in alignment if entry["word"].strip()]
 
-    def _features(self, part: Samples, padding_s: float) -> Any:
-        """Return the log-mel spectrogram of the clip and the zeros behind it, at most 30 s."""
-        longest = int(PADDED_S * RATE_HZ)
-        room = np.zeros(min(longest, len(part) + int(padding_s * RATE_HZ)), np.float32)
-        room[: len(part)] = part[:longest]
+    def _features(self, part: Samples, attempt: Attempt) -> Any:
+        """Return the log-mel spectrogram of the clip between its zeros, at most 30 s."""
+        zeros = [int(length_s * RATE_HZ) for length_s in (attempt.lead_in_s, attempt.padding_s)]
+        room = np.pad(part, zeros)[: int(PADDED_S * RATE_HZ)].astype(np.float32)
         features = self._model.feature_extractor(room, padding=0)
         even = features.shape[1] // 2 * 2  # the encoder halves the rate
         return get_ctranslate2_storage(features[None, :, :even])
 
-    def _language(self, options: TranscribeOptions, encoded: Any) -> str:
+    def _language(self, options: TranscribeOptions, encoded: Any, duration_s: float) -> str:
         if not self.is_multilingual:
             return "en"
         wanted = (options.language or "").lower().split("-")[0]
         if wanted in self._model.supported_languages:
             return wanted
-        (token, _), *_ = self._model.model.detect_language(encoded)[0]
-        return str(token)[2:-2]
+        odds = {str(token)[2:-2]: odds for token, odds in self._model.model.detect_language(encoded)[0]}
+        likeliest = max(odds, key=odds.__getitem__)
+        clear = _CLEAR_ODDS_LATIN if likeliest in _LATIN else _CLEAR_ODDS
+        is_known = duration_s >= _LONG_ENOUGH_S or odds[likeliest] >= clear * odds.get(self._usual, 0.0)
+        return likeliest if is_known else self._usual
 
 
-def _word(entry: dict[str, Any], duration_s: float, offset_s: float) -> Word:
-    start_s = min(float(entry["start"]), duration_s)
-    end_s = min(max(float(entry["end"]), start_s), duration_s)
+def _yield_to_others() -> None:
+    """Give this thread, and those that it starts, the lowest priority, where threads have one of their own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+
+
+def _word(entry: dict[str, Any], lead_in_s: float, duration_s: float, offset_s: float) -> Word:
+    start_s, end_s = (min(max(float(entry[edge]) - lead_in_s, 0.0), duration_s) for edge in ("start", "end"))
+    end_s = max(start_s, end_s)
     probability = float(entry["probability"])
     return Word(entry["word"].strip(), round(offset_s + start_s, 2), round(offset_s + end_s, 2), probability)
 

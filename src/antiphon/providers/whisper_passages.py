@@ -15,13 +15,14 @@ from antiphon.providers.whisper_model import (
     TIME_CODE_S,
     Attempt,
     Decoded,
-    Samples,
     WhisperNetwork,
 )
+from antiphon.providers.whisper_voice import Samples
 from antiphon.providers.whisper_window import (
     Stretch,
     find_speech,
     is_certain_speech,
+    is_doubled,
     is_looped,
     is_noise,
     next_window,
@@ -30,6 +31,9 @@ from antiphon.providers.whisper_window import (
 
 _TIME_CODES_FROM_S = 8.0
 """Shorter clips are one segment: time codes would only cost tokens."""
+_ONE_PHRASE_S = 2.5
+"""Shorter windows hold a word or two: the network says such twice, unless it has room before and behind them."""
+_LEAD_IN_S = 0.5
 _PADDED = Attempt(PADDED_S, beam_size=5)
 
 _log = structlog.get_logger("antiphon.whisper")
@@ -37,10 +41,13 @@ _log = structlog.get_logger("antiphon.whisper")
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One decoded stretch of a clip."""
+    """One decoded stretch of a clip; without segments where it has no words."""
 
     language: str
     segments: tuple[Segment, ...]
+
+
+_NO_WORDS = Passage("", ())
 
 
 class Transcriber:
@@ -48,31 +55,34 @@ class Transcriber:
 
     def __init__(self, network: WhisperNetwork, *, padding_s: float) -> None:
         self._network = network
-        self._attempts = (
-            Attempt(padding_s, time_codes=False, tokens_per_s=10.0),
-            Attempt(padding_s + 2.0),  # time codes and more zeros end most loops, and cost little
-            _PADDED,
-            replace(_PADDED, no_repeat=3),
+        last = (_PADDED, replace(_PADDED, no_repeat=3))
+        # time codes and more zeros end most loops, and cost little
+        self._attempts = (Attempt(padding_s, time_codes=False, tokens_per_s=10.0), Attempt(padding_s + 2.0), *last)
+        self._of_a_phrase = (
+            Attempt(padding_s + 2.0, lead_in_s=_LEAD_IN_S),
+            Attempt(padding_s + 5.0, lead_in_s=_LEAD_IN_S),
+            *last,
         )
 
     def passages(
         self, samples: Samples, options: TranscribeOptions, is_cancelled: Callable[[], bool]
     ) -> Iterator[Passage]:
-        """Yield the passages of a clip in order; none for silence and noise.
+        """Yield the passages of a clip in order, one for each window that is decoded; none for silence and noise.
 
         Raises `Cancelled` at the next step after ``is_cancelled`` turns true.
         """
-        probabilities = self._network.detect(samples) if len(samples) else []
-        for stretch in find_speech(probabilities, len(samples) / RATE_HZ):
+        hearing = self._network.detect(samples)
+        probabilities = hearing.forwards
+        for stretch in find_speech(hearing, len(samples) / RATE_HZ):
             left: Stretch | None = stretch
             while left:
                 window = next_window(left, probabilities)
                 certain = is_certain_speech(probabilities, window)
                 decoded = self._decode(samples, window, options, is_cancelled, certain=certain)
-                reached_s = window.end_s
+                passage, reached_s = _NO_WORDS, window.end_s
                 if decoded:
                     passage, reached_s = self._passage(decoded, window, options)
-                    yield passage
+                yield passage
                 left = what_is_left(left, window, reached_s, probabilities)
 
     def warm_up(self, samples: Samples) -> None:
@@ -94,12 +104,15 @@ class Transcriber:
     ) -> Decoded | None:
         """Decode a window; None where it holds no speech."""
         part = samples[int(window.start_s * RATE_HZ) : int(window.end_s * RATE_HZ)]
-        for attempt in self._attempts:
+        is_phrase = window.duration_s < _ONE_PHRASE_S
+        for attempt in self._of_a_phrase if is_phrase else self._attempts:
             coded = attempt.time_codes or window.duration_s >= _TIME_CODES_FROM_S
             decoded = self._network.decode(part, options, replace(attempt, time_codes=coded), is_cancelled)
             if not decoded.text or is_noise(decoded.belief, certain_speech=certain):
                 return None
             is_short = attempt.padding_s < PADDED_S  # what the full window repeats may have been said
+            if is_phrase and is_short and is_doubled(decoded.text):
+                continue
             if not decoded.is_cut and not is_looped(decoded.text, window.duration_s, count_repeats=is_short):
                 return decoded
             _log.info("whisper looped", duration_s=round(window.duration_s, 2), padding_s=attempt.padding_s)
@@ -118,14 +131,14 @@ class Transcriber:
 
 def _segments(decoded: Decoded, window: Stretch) -> tuple[list[Segment], float]:
     """Cut the tokens at their time codes; what follows the last code reaches to the end."""
-    first_code = decoded.tokenizer.timestamp_begin
+    first_code, first_s = decoded.tokenizer.timestamp_begin, window.start_s - decoded.lead_in_s
     segments: list[Segment] = []
     start_s, end_s, tokens = window.start_s, window.start_s, list[int]()
     for token in decoded.tokens:
         if token < first_code:
             tokens.append(token)
             continue
-        end_s = min(window.start_s + (token - first_code) * TIME_CODE_S, window.end_s)
+        end_s = min(max(first_s + (token - first_code) * TIME_CODE_S, window.start_s), window.end_s)
         segments += _segment(decoded, tokens, start_s, end_s)
         start_s, tokens = end_s, []
     if tokens or not segments:

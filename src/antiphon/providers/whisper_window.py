@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
+from antiphon.providers.whisper_voice import Hearing
 
 WINDOW_S = WINDOW_SAMPLES / RATE_HZ
 LONGEST_S = 27.0
 """Longest stretch decoded at once: Whisper's 30 s less the zeros behind."""
 
 _MAYBE_SPEECH = 0.15
-_PERHAPS_SPEECH = 0.3
+VOICE_ODDS = 2.0
+"""Least odds of a stretch in which somebody speaks, between those of noise and of the faintest words: ADR 0004."""
 _SPEECH = 0.5
 _SPEECH_WINDOWS = 3
 _SPEECH_SHARE = 0.3
@@ -29,6 +33,7 @@ _FEWEST_TOKENS = 16
 _FEWEST_CHARACTERS = 24
 _CHARACTERS_PER_S = 26.0
 """Nobody speaks faster; text that is longer was not in the audio."""
+_WORD = re.compile(r"\w+")
 _COMPRESSION = 2.4
 _REPEATS = 4
 _LONGEST_PHRASE = 8
@@ -55,15 +60,13 @@ class Belief:
     no_speech_probability: float
 
 
-def find_speech(probabilities: Sequence[float], duration_s: float) -> list[Stretch]:
-    """Return the stretches of a clip where somebody may speak, in order; pauses up to 2 s lie inside one.
+def find_speech(hearing: Hearing, duration_s: float) -> list[Stretch]:
+    """Return the stretches of a clip where somebody speaks, in order; pauses up to 2 s lie inside one.
 
-    ``probabilities`` are those of the clip's windows.
+    ``hearing`` is that of the clip. Sounds that the detector takes for no voice are left out.
     """
-    if max(probabilities, default=0.0) < _PERHAPS_SPEECH:
-        return []
     joined: list[Stretch] = []
-    for place, probability in enumerate(probabilities):
+    for place, probability in enumerate(hearing.forwards):
         if probability < _MAYBE_SPEECH:
             continue
         start_s = max(0.0, place * WINDOW_S - _MARGIN_S)
@@ -72,7 +75,12 @@ def find_speech(probabilities: Sequence[float], duration_s: float) -> list[Stret
             joined[-1] = Stretch(joined[-1].start_s, end_s)
         else:
             joined.append(Stretch(start_s, end_s))
-    return joined
+    return [stretch for stretch in joined if voice_odds(hearing, stretch) >= VOICE_ODDS]
+
+
+def voice_odds(hearing: Hearing, stretch: Stretch) -> float:
+    """Return the detector's odds that somebody speaks in ``stretch``: 1 is even, 9 is a probability of 90 %."""
+    return hearing.odds(int(stretch.start_s / WINDOW_S), math.ceil(stretch.end_s / WINDOW_S))
 
 
 def next_window(stretch: Stretch, probabilities: Sequence[float]) -> Stretch:
@@ -91,11 +99,11 @@ def what_is_left(stretch: Stretch, window: Stretch, reached_s: float, probabilit
     The decoder may stop early, e.g. where the language changes; what it left is decoded again if there is speech.
     """
     reached_s = min(max(reached_s, window.start_s + _REST_S), window.end_s)
-    if window.end_s < stretch.end_s:
-        went_far = reached_s > window.start_s + window.duration_s / 2
-        return Stretch(reached_s if went_far else window.end_s, stretch.end_s)
     rest = probabilities[int(reached_s / WINDOW_S) + 1 : int(window.end_s / WINDOW_S)]
     has_speech = sum(probability >= _SPEECH for probability in rest) >= _REST_WINDOWS
+    if window.end_s < stretch.end_s:
+        went_far = reached_s > window.start_s + window.duration_s / 2
+        return Stretch(reached_s if went_far or has_speech else window.end_s, stretch.end_s)
     return Stretch(reached_s, stretch.end_s) if has_speech and stretch.end_s - reached_s > _REST_S else None
 
 
@@ -129,6 +137,12 @@ def is_looped(text: str, duration_s: float, *, count_repeats: bool = True) -> bo
     if len(text) > _FEWEST_CHARACTERS + _CHARACTERS_PER_S * duration_s:
         return True
     return _compression(text) > _COMPRESSION or (count_repeats and _repeats(text.lower().split()))
+
+
+def is_doubled(text: str) -> bool:
+    """Say whether the text is one phrase, said twice or more often."""
+    words = _WORD.findall(text.lower())
+    return any(words == words[:size] * (len(words) // size) for size in range(1, len(words) // 2 + 1))
 
 
 def _compression(text: str) -> float:

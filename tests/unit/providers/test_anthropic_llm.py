@@ -87,7 +87,7 @@ async def test_text_and_usage_come_as_the_service_sent_them(server: AnthropicSer
 
 
 async def test_the_first_words_come_before_the_last_are_made(server: AnthropicServer, model: LanguageModel) -> None:
-    server.script(say("one two", pause_s=0.05))
+    server.script(say("one two", pause_s=0.5))
     at = [time.monotonic() async for _ in model.respond(ask())]
     assert at[1] - at[0] > 0.02
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.anthropic_messages import SILENCE, messages_of, system_of, tools_of
-from antiphon.providers.openai_messages import NO_OUTPUT
+from antiphon.providers.anthropic_messages import messages_of, tools_of
+from antiphon.providers.openai_messages import NO_OUTPUT, SILENCE, instructions_of
 from tests.fakes.anthropic_rules import complaint
 
 CALL = ChatMessage("assistant", tool_calls=(ToolCall("c.1", "look", '{"a": 1}'), ToolCall("c.2", "listen", "")))
@@ -39,7 +39,7 @@ def said(text: str) -> list[dict[str, str]]:
 def test_instructions_stand_apart_in_order() -> None:
     told = [("system", "Be brief."), ("user", "hi"), ("system", "Be kind."), ("system", "  ")]
     messages = [ChatMessage(role, text) for role, text in told]
-    assert system_of(messages) == "Be brief.\n\nBe kind."
+    assert instructions_of(messages) == "Be brief.\n\nBe kind."
     assert messages_of(messages) == [user("hi")]
 
 
@@ -104,7 +104,7 @@ def test_arguments_become_an_object_whatever_they_were(arguments: str, expected:
 
 def test_half_characters_do_not_go_out() -> None:
     assert messages_of([ChatMessage("user", "a\ud800b")]) == [user("a?b")]
-    assert system_of([ChatMessage("system", "a\ud800b")]) == "a?b"
+    assert instructions_of([ChatMessage("system", "a\ud800b")]) == "a?b"
 
 
 @pytest.mark.parametrize(("url", "source"), [

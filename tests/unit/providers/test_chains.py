@@ -1,17 +1,19 @@
-"""Chains move on before the first result, and never after it."""
+"""Chains move on before the first result, and after it only where the next engine goes on with words."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from antiphon.clock import VirtualClock
 from antiphon.entities.capabilities import Capabilities, Voice
-from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta
-from antiphon.entities.speech import Pcm, SpeechChunk
+from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta, ToolCallDelta
+from antiphon.entities.speech import Pcm, SpeechChunk, Transcript
 from antiphon.errors import (
     InvalidRequest,
     ProviderBusy,
@@ -22,11 +24,15 @@ from antiphon.errors import (
     WeightsMissing,
 )
 from antiphon.ports.breakers import Endpoint, Ticket
+from antiphon.ports.engine import instead_of
+from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.tts import SpeakOptions
 from antiphon.ports.vad import VoiceStream
-from antiphon.providers.chains import LlmChain, TranslationChain, TtsChain, VadChain
+from antiphon.providers.chains import LlmChain, SttChain, TranslationChain, TtsChain, VadChain
+from antiphon.providers.stand_ins import StandIns
 from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.embedded_breakers import EmbeddedBreakers
+from tests.fakes.engines import ScriptedLlm, ScriptedTts
 from tests.virtual_time import on_virtual_time
 
 ASKED = ChatRequest((ChatMessage("user", "hello"),))
@@ -91,11 +97,76 @@ async def test_a_failure_before_the_first_result_moves_on_with_a_warning(error: 
     assert [(entry["engine"], entry["error"]) for entry in logs] == [("a", type(error).__name__)]
 
 
-async def test_a_failure_after_the_first_result_rises() -> None:
-    second = Engine("b")
+async def test_an_engine_that_answers_nothing_is_a_failure_before_anything_is_heard() -> None:
+    silent = ScriptedLlm([TextDelta(" "), ChatDone("stop")])
+    with capture_logs() as logs:
+        assert await said(LlmChain([silent, Engine("b")])) == "b"
+    assert [(entry["event"], entry["engine"]) for entry in logs] == [("engine failed", "scripted")]
+    assert silent.left == 1
+
+
+async def test_what_a_service_said_of_its_failure_is_logged_as_words_of_people() -> None:
+    error = ProviderRejected("a answered 422", detail="input: my card is 1234")
+    with capture_logs() as logs:
+        assert await said(LlmChain([Engine("a", fail=error), Engine("b")])) == "b"
+    (line,) = logs
+    assert (line["reason"], line.pop("pii.detail")) == ("a answered 422", "input: my card is 1234")
+    assert "1234" not in repr(line)
+
+
+async def test_an_engine_that_fails_among_its_words_is_followed_by_one_that_goes_on_with_them() -> None:
+    second = ScriptedLlm([TextDelta("noon. The"), TextDelta(" sun is high."), ChatDone("stop", 9, 5)])
+    first = ScriptedLlm([TextDelta("It is"), TextDelta(" noon."), ProviderTimeout("late")])
+    chain = LlmChain([first, second])
+    with capture_logs() as logs:
+        *words, done = [event async for event in chain.respond(ASKED)]
+    assert words == [TextDelta("It is"), TextDelta(" noon."), TextDelta(" The"), TextDelta(" sun is high.")]
+    assert done == ChatDone("stop", 9, 4 + 5)
+    assert [(entry["event"], entry["error"]) for entry in logs] == [("engine failed", "ProviderTimeout")]
+    assert first.left == second.left == 1
+    ((asked,),) = second.asked
+    assert asked.messages[:2] == (*ASKED.messages, ChatMessage("assistant", "It is noon."))
+    assert (asked.messages[2].role, asked.prefix) == ("user", "")
+
+
+async def test_an_engine_that_continues_is_given_the_words_as_they_are() -> None:
+    class Continuing(ScriptedLlm):
+        capabilities = Capabilities("continuing", continues=True)
+
+    second = Continuing([TextDelta(" It is"), TextDelta(" noon."), ChatDone("stop")])
+    assert await said(LlmChain([Engine("a", fail=ProviderBusy("no"), after=2), second])) == "aa It is noon."
+    assert second.asked == [(replace(ASKED, prefix="aa"),)]
+
+
+async def test_each_engine_is_asked_once_for_an_answer_and_the_last_failure_rises() -> None:
+    engines = [ScriptedLlm([TextDelta(f"{word} "), ProviderBusy(word)]) for word in ("one", "two", "three")]
+    events = aiter(LlmChain(engines).respond(ASKED))
+    assert [await anext(events) for _ in engines] == [TextDelta("one "), TextDelta("two "), TextDelta("three ")]
+    with pytest.raises(ProviderBusy, match="three"):
+        await anext(events)
+    assert [len(engine.asked) for engine in engines] == [1, 1, 1]
+
+
+async def test_an_engine_that_cannot_go_on_does_not_hide_why_the_others_failed() -> None:
     with pytest.raises(ProviderTimeout, match="late"):
-        await said(LlmChain([Engine("a", fail=ProviderTimeout("late"), after=1), second]))
+        await said(LlmChain([Engine("a", fail=ProviderTimeout("late"), after=1), Engine("b", fail=Unsupported("no"))]))
+
+
+async def test_a_failure_in_the_middle_of_a_call_rises() -> None:
+    second = Engine("b")
+    first = ScriptedLlm([TextDelta("Wait."), ToolCallDelta(0, "call", "f", "{"), ProviderTimeout("late")])
+    with pytest.raises(ProviderTimeout, match="late"):
+        await said(LlmChain([first, second]))
     assert second.asked == 0
+
+
+async def test_other_kinds_of_engines_are_not_followed_after_a_first_result() -> None:
+    second = ScriptedTts([SpeechChunk(Pcm(b"", 24_000), "b")])
+    first = ScriptedTts([SpeechChunk(Pcm(b"", 24_000), "a"), ProviderTimeout("late")])
+    with pytest.raises(ProviderTimeout, match="late"):
+        async for _ in TtsChain([first, second]).synthesize("hi", SpeakOptions()):
+            pass
+    assert second.asked == []
 
 
 async def test_an_error_of_the_request_is_not_tried_elsewhere() -> None:
@@ -277,6 +348,55 @@ async def test_who_alone_has_the_voice_comes_first_of_those_that_speak_the_langu
 async def test_the_owner_of_a_voice_that_fails_is_the_next_one_s_chance() -> None:
     chain = TtsChain([Speaker("a", "es"), Speaker("b", "es", voice="lola", fail=ProviderTimeout("slow"))])
     assert await spoken(chain, language="es", voice="lola") == "a:es:hi"
+
+
+def told(logs: list[Any]) -> list[tuple[str, str, str | None]]:
+    """What was logged of voices in place of others."""
+    return [(log["event"], log["engine"], log.get("instead")) for log in logs if log["event"].startswith("tts.")]
+
+
+@on_virtual_time
+async def test_a_voice_in_place_of_another_is_told_when_it_begins_and_when_it_ends(clock: VirtualClock) -> None:
+    begun: list[None] = []
+    usual = Speaker("a", "en", fail=ProviderTimeout("slow"))
+    voices = [usual, Speaker("b", "en"), Speaker("c", "es")]
+    chain = TtsChain(voices, clock=clock, stand_ins=StandIns(lambda: begun.append(None)))
+    with capture_logs() as logs:
+        for language in (None, "en", "es", None):
+            await spoken(chain, language=language)
+            assert instead_of.get() == ("" if language == "es" else "a")
+        usual.error = None
+        await asyncio.sleep(10)  # it has rested
+        for language in ("es", "en", None):
+            await spoken(chain, language=language)
+            assert instead_of.get() == ""
+    assert told(logs) == [("tts.degraded", "a", "b"), ("tts.recovered", "a", None)]
+    assert len(begun) == 1
+
+
+async def test_a_voice_that_is_left_out_at_the_start_is_stood_in_for_from_then_on() -> None:
+    begun: list[None] = []
+    gone = Speaker("a", "en")
+    gone.start_error = WeightsMissing("run antiphon models pull a")
+    chain = TtsChain([gone, Speaker("b", "en")], stand_ins=StandIns(lambda: begun.append(None)))
+    with capture_logs() as logs:
+        await chain.start()
+        await spoken(chain)
+        assert instead_of.get() == "a"
+        await spoken(chain, language="en")
+        assert instead_of.get() == ""
+    assert told(logs) == [("tts.degraded", "a", "b")]
+    assert len(begun) == 1
+
+
+async def test_a_voice_behind_the_first_that_is_left_out_is_not_missed() -> None:
+    last = Speaker("b", "en")
+    last.start_error = WeightsMissing("run antiphon models pull b")
+    chain = TtsChain([Speaker("a", "en"), last], stand_ins=StandIns())
+    with capture_logs() as logs:
+        await chain.start()
+        await spoken(chain)
+    assert (told(logs), instead_of.get()) == ([], "")
 
 
 async def test_a_detector_is_the_first_that_starts_and_no_other_is_loaded() -> None:
@@ -537,3 +657,55 @@ class _Closed(EmbeddedBreakers):
         if endpoint.name == self._refused:
             raise ProviderUnavailable("its circuit is open")
         return await super().admit(endpoint)
+
+
+class Counting(Engine):
+    """Takes a second for an answer, and counts the calls under way."""
+
+    inside = most_inside = 0
+
+    async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        await asyncio.sleep(1)
+        self.inside -= 1
+        yield TextDelta(self.capabilities.name)
+
+
+@on_virtual_time
+async def test_when_a_service_is_down_the_engine_here_gets_no_more_calls_than_it_works_on(clock: VirtualClock) -> None:
+    service, here = Counting("a"), Counting("b")
+    service.capabilities = Capabilities("a", is_remote=True)
+    chain = LlmChain([service, here], clock=clock, local_at_once=4)
+    assert chain.capabilities.is_remote
+    assert await asyncio.gather(*(said(chain) for _ in range(20))) == ["a"] * 20
+    assert (service.most_inside, here.most_inside) == (20, 0)
+    chain = LlmChain([Engine("a", fail=ProviderUnavailable("down")), here], clock=clock, local_at_once=4)
+    assert await asyncio.gather(*(said(chain) for _ in range(20))) == ["b"] * 20
+    assert here.most_inside == 4
+
+
+@on_virtual_time
+async def test_waiting_for_room_does_not_make_an_engine_slow(clock: VirtualClock) -> None:
+    chain = LlmChain([Counting("a"), Engine("b")], clock=clock, breakers=Noted(clock), local_at_once=1)
+    await asyncio.gather(*(said(chain) for _ in range(25)))
+    assert await said(chain) == "a", "its circuit is closed"
+
+
+@on_virtual_time
+async def test_a_service_may_take_as_much_longer_as_the_audio_lasts(clock: VirtualClock) -> None:
+    class Service(Engine):
+        async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Transcript]:
+            await asyncio.sleep(60)
+            yield Transcript("a", "en", audio.duration_s)
+
+    chain = SttChain([Service("a")], clock=clock, breakers=Noted(clock))
+
+    async def hear(seconds: int) -> None:
+        async for _ in chain.transcribe(Pcm(bytes(2_000 * seconds), 1_000), TranscribeOptions()):
+            pass
+
+    for seconds in (300, 300, 300, 3, 3):
+        await hear(seconds)
+    with pytest.raises(ProviderUnavailable, match="kept failing"):
+        await hear(300)

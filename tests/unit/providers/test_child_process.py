@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from antiphon.entities.priority import LIVE, TOLERANT
 from antiphon.errors import ProviderTimeout, ProviderUnavailable, WeightsMissing
 from antiphon.providers.child_frames import Audio, Say
 from antiphon.providers.child_process import ChildProcess
+from antiphon.resilience.turns import priority
+from tests.abuse.measuring import family
 
 ROOT = Path(__file__).parents[3]
 
@@ -48,16 +51,51 @@ async def test_it_starts_by_itself_and_says_what_it_is(child: ChildProcess) -> N
     assert (ready.rate_hz, ready.voices) == (8_000, (("tone", "en", "A tone"),))
 
 
+async def test_it_finds_models_proxies_and_certificates_and_no_secret(
+    child: ChildProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = {"TTS_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCH_HOME", "USER", "HTTPS_PROXY", "SSL_CERT_FILE"}
+    for name in (*wanted, "TORCH_TOKEN", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, f"value-of-{name}")
+    await child.start()
+    environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in family(os.getpid())[1:]]
+    given = {name for name in os.environ if f"value-of-{name}\0".encode() in b"".join(environments)}
+    assert given == wanted
+
+
 async def test_answers_go_to_those_who_asked(child: ChildProcess) -> None:
     texts = [f"number{index:02}" for index in range(20)]
     answers = await asyncio.gather(*(say(child, text) for text in texts))
     assert answers == [[text.encode()] for text in texts]
 
 
+async def test_the_most_urgent_sentence_is_next(child: ChildProcess) -> None:
+    done: list[str] = []
+
+    async def ask(text: str, urgency: int) -> None:
+        priority.set(urgency)
+        await say(child, text)
+        done.append(text)
+
+    await child.start()
+    wishes = (("pieces 5", LIVE), ("tolerant", TOLERANT), ("more", TOLERANT), ("live", LIVE))
+    await asyncio.gather(*(ask(*wish) for wish in wishes))
+    assert done == ["pieces 5", "live", "tolerant", "more"]
+
+
+async def test_who_waits_for_others_still_has_its_whole_time() -> None:
+    child = ChildProcess("scripted", "tests.fakes.child_engine", needs="msgspec", timeout_s=0.5, loading_s=10.0)
+    await child.start()
+    answers = await asyncio.gather(*(say(child, "pieces 20") for _ in range(4)))  # 0.2 s each
+    assert [len(answer) for answer in answers] == [20] * 4
+    await child.close()
+
+
 async def test_a_bad_sentence_fails_alone(child: ChildProcess) -> None:
     bad, good = await asyncio.gather(say(child, "fail"), say(child, "good"), return_exceptions=True)
     assert isinstance(bad, ProviderUnavailable)
-    assert "no such phoneme" in bad.message
+    assert "no such phoneme" in str(bad)
+    assert "phoneme" not in bad.message
     assert good == [b"good"]
 
 

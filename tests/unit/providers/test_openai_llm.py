@@ -262,7 +262,7 @@ async def test_answers_run_side_by_side(server: OpenAiServer, model: OpenAiLlm) 
 
 async def test_long_conversations_are_cut_to_the_service_s_context(server: OpenAiServer) -> None:
     model = OpenAiLlm(Service("ollama", server.base_url, "m", context_tokens=400), timeout_s=5)
-    turns = [ChatMessage("user", f"turn {n} with several words in it") for n in range(200)]
+    turns = [ChatMessage("user" if n % 2 else "assistant", f"turn {n} with several words in it") for n in range(200)]
     await collect(model, ChatRequest((ChatMessage("system", "Be brief."), *turns), max_tokens=100))
     await model.close()
     sent = server.requests[0]["messages"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.openai_messages import NO_OUTPUT, messages_of, tools_of
+from antiphon.providers.openai_messages import NO_OUTPUT, SILENCE, messages_of, tools_of
 
 CALL = ChatMessage("assistant", tool_calls=(ToolCall("c1", "look", '{"a": 1}'), ToolCall("c2", "listen", "")))
 
@@ -11,21 +13,22 @@ CALL = ChatMessage("assistant", tool_calls=(ToolCall("c1", "look", '{"a": 1}'), 
 def test_outputs_move_behind_their_calls() -> None:
     made = messages_of(
         [
+            ChatMessage("user", "look"),
             CALL,
             ChatMessage("user", "hurry"),
             ChatMessage("tool", "heard", call_id="c2"),
             ChatMessage("tool", "seen", call_id="c1"),
         ]
     )
-    assert [message["role"] for message in made] == ["assistant", "tool", "tool", "user"]
-    assert [message.get("tool_call_id") for message in made] == [None, "c1", "c2", None]
-    assert [message["content"] for message in made] == [None, "seen", "heard", "hurry"]
+    assert [message["role"] for message in made] == ["user", "assistant", "tool", "tool", "user"]
+    assert [message.get("tool_call_id") for message in made] == [None, None, "c1", "c2", None]
+    assert [message["content"] for message in made] == ["look", None, "seen", "heard", "hurry"]
 
 
 def test_a_call_without_output_gets_one() -> None:
     made = messages_of([CALL, ChatMessage("tool", "seen", call_id="c1")])
-    assert [message["content"] for message in made] == [None, "seen", NO_OUTPUT]
-    assert made[0]["tool_calls"][1]["function"]["arguments"] == "{}"
+    assert [message["content"] for message in made] == [SILENCE, None, "seen", NO_OUTPUT]
+    assert made[1]["tool_calls"][1]["function"]["arguments"] == "{}"
 
 
 def test_an_output_without_its_call_is_told_by_the_user() -> None:
@@ -33,8 +36,38 @@ def test_an_output_without_its_call_is_told_by_the_user() -> None:
     assert made == {"role": "user", "content": "A function returned: seen"}
 
 
-def test_an_empty_conversation_asks_for_a_greeting() -> None:
-    assert messages_of([])[0]["role"] == "system"
+@pytest.mark.parametrize("messages", [[], [ChatMessage("system", " ")], [ChatMessage("user", " ")]])
+def test_where_nobody_spoke_the_silence_is_told(messages: list[ChatMessage]) -> None:
+    assert messages_of(messages) == [{"role": "user", "content": SILENCE}]
+
+
+def test_instructions_come_first_and_the_user_first_and_last_of_the_others() -> None:
+    told = [("assistant", "Hello!"), ("system", "Be brief."), ("assistant", "Hm?"), ("system", "Be kind.")]
+    made = messages_of([ChatMessage(role, text) for role, text in told])
+    assert [(message["role"], message["content"]) for message in made] == [
+        ("system", "Be brief.\n\nBe kind."),
+        ("user", SILENCE),
+        ("assistant", "Hello!\nHm?"),
+        ("user", SILENCE),
+    ]
+
+
+def test_neighbours_of_one_role_are_joined_pictures_and_calls_included() -> None:
+    url = "data:image/png;base64,AAAA"
+    made = messages_of(
+        [
+            ChatMessage("user", "one"),
+            ChatMessage("user", "  "),
+            ChatMessage("user", "two", images=(url,)),
+            ChatMessage("user", "three"),
+            ChatMessage("assistant", "I look."),
+            CALL,
+        ]
+    )
+    assert [message["role"] for message in made] == ["user", "assistant", "tool", "tool"]
+    assert [part.get("text") or part["image_url"]["url"] for part in made[0]["content"]] == ["one", "two", url, "three"]
+    assert made[1]["content"] == "I look."
+    assert [call["id"] for call in made[1]["tool_calls"]] == ["c1", "c2"]
 
 
 def test_half_characters_do_not_go_out() -> None:

@@ -141,6 +141,12 @@ async def test_a_service_that_does_not_answer_is_a_time_out(server: OpenAiSttSer
         await transcribe(engine_for(server, tmp_path, timeout_s=0.1))
 
 
+async def test_a_service_has_as_much_more_time_as_the_audio_lasts(server: OpenAiSttServer, tmp_path: Any) -> None:
+    server.script.append(Stall(0.3))
+    minute = Pcm(SPEECH.data * 60, SPEECH.rate_hz)
+    assert (await transcribe(engine_for(server, tmp_path, timeout_s=0.1), minute)).text == TEXT
+
+
 async def test_a_service_that_is_not_there_is_unavailable(tmp_path: Any) -> None:
     gone = OpenAiSttServer(base_url="http://127.0.0.1:9/v1")
     with pytest.raises(ProviderUnavailable):

@@ -13,6 +13,7 @@ from antiphon.errors import InvalidRequest, NotFound, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.providers import registry
 from antiphon.providers.chains import LlmChain
+from antiphon.providers.stand_ins import StandIns
 from antiphon.providers.stub_llm import StubLlm
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 
@@ -92,6 +93,17 @@ def test_a_chain_leaves_out_what_cannot_be_made_and_warns(context: EngineContext
     assert [engine.capabilities.name for engine in chain.engines] == ["rules", "stub"]
     assert [entry["engine"] for entry in logs] == ["bare", "hungry"]
     assert "antiphon models pull hungry" in logs[1]["reason"]
+
+
+@pytest.mark.usefixtures("strangers")
+async def test_whoever_is_left_in_place_of_a_missing_first_engine_is_told_of(context: EngineContext) -> None:
+    begun: list[None] = []
+    with capture_logs() as logs:
+        chain = registry.load("tts", ("bare", "stub"), context, stand_ins=StandIns(lambda: begun.append(None)))
+        assert not begun, "a gateway makes engines that others start"
+        await chain.start()
+    assert [(log["event"], log["engine"]) for log in logs] == [("engine left out", "bare"), ("tts.degraded", "bare")]
+    assert len(begun) == 1
 
 
 @pytest.mark.usefixtures("strangers")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
 
 from antiphon.entities.chat import ChatDone, ChatMessage, ChatRequest, TextDelta, Tool, ToolCallDelta
+from antiphon.errors import Unsupported
 from antiphon.providers.rules import Rules
 
 NOON = datetime(2025, 3, 4, 12, 5, tzinfo=UTC)
@@ -42,6 +44,24 @@ async def reply(text: str, **kwargs: Any) -> str:
 )
 async def test_what_is_heard_gives_the_reply_of_its_rule(heard: str, said: str) -> None:
     assert await reply(heard) == said
+
+
+@pytest.mark.parametrize(
+    ("roles", "said"),
+    [
+        ((), "Hello! How can I help you?"),
+        (("system", "system"), "Hello! How can I help you?"),
+        (("user", "assistant"), "How can I help you?"),
+        (("assistant", "assistant", "system"), "How can I help you?"),
+        (("assistant", "user", "system"), "Goodbye!"),
+    ],
+)
+async def test_where_the_user_is_silent_the_reply_does_not_repeat_what_was_said_before(
+    roles: Sequence[Literal["system", "user", "assistant"]], said: str
+) -> None:
+    request = ChatRequest(tuple(ChatMessage(role, "Goodbye.") for role in roles))
+    events = [event async for event in Rules().respond(request)]
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == said
 
 
 async def test_a_long_text_is_not_repeated_whole() -> None:
@@ -77,3 +97,16 @@ async def test_a_forced_tool_is_filled_from_the_text() -> None:
     arguments = json.loads("".join(event.arguments for event in events if isinstance(event, ToolCallDelta)))
     jsonschema.validate(arguments, schema)
     assert arguments == {"unit": "imperial"}
+
+
+@pytest.mark.parametrize("heard", ["Hello!", "what's the date", "The quick brown fox."])
+async def test_a_reply_goes_on_behind_its_own_words(heard: str) -> None:
+    words = (await reply(heard)).split(" ")
+    for said in range(1, len(words) + 1):
+        prefix = " ".join(words[:said])
+        assert prefix + await reply(heard, prefix=prefix) == " ".join(words)
+
+
+async def test_a_reply_does_not_go_on_behind_the_words_of_another() -> None:
+    with pytest.raises(Unsupported):
+        await reply("Hello!", prefix="The capital of")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.app.settings import load_settings
-from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta
+from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta, Tool, ToolCallDelta
 from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.smollm2 import SmolLm2, create
@@ -101,6 +101,16 @@ async def test_an_answer_without_a_bound_ends_with_a_sentence(model: SmolLm2) ->
     assert isinstance(done, ChatDone)
     assert done.output_tokens <= 160
     assert done.finish_reason == "length" or text.rstrip()[-1] in ".!?\"'”"
+
+
+@pytest.mark.engines("smollm2")
+async def test_a_schema_without_a_grammar_is_filled_in_without_the_model(model: SmolLm2) -> None:
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/properties/a"}}, "required": ["a"]}
+    request = ChatRequest((ChatMessage("user", "hi"),), (Tool("f", "", schema),), "required")
+    *calls, last = await collect(model, request)
+    assert "".join(call.arguments for call in calls if isinstance(call, ToolCallDelta)) == '{"a": "hi"}'
+    assert isinstance(last, ChatDone)
+    assert last.finish_reason == "tool_calls"
 
 
 @pytest.mark.engines("smollm2")

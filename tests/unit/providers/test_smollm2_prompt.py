@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema
 import pytest
@@ -25,6 +25,19 @@ def test_a_conversation_without_instructions_gets_some() -> None:
 def test_an_empty_conversation_still_asks_something() -> None:
     assert [message["role"] for message in prompt(ask(), 512)] == ["system", "user"]
     assert prompt(ask(ChatMessage("system", "Greet the caller.")), 512)[-1]["role"] == "user"
+
+
+@pytest.mark.parametrize("roles", [["assistant"], ["user", "assistant"], ["assistant", "system", "assistant"]])
+def test_the_assistant_s_words_are_never_last_where_they_would_begin_the_answer(
+    roles: list[Literal["system", "user", "assistant"]],
+) -> None:
+    made = prompt(ask(*(ChatMessage(role, "Hello.") for role in roles)), 512)
+    assert [message["role"] for message in made] == ["system", *roles, "user"]
+
+
+def test_blank_messages_are_left_out() -> None:
+    blanks = [ChatMessage(role, " \n") for role in ("system", "user", "assistant", "user")]
+    assert prompt(ask(*blanks), 512) == prompt(ask(), 512)
 
 
 def test_the_user_cannot_write_control_tokens() -> None:
@@ -98,10 +111,22 @@ def nested(depth: int) -> dict[str, Any]:
         {},
         {"type": "object", "properties": {}},
         {"properties": {"a": {"type": "string", "maxLength": "many"}}},
+        {"properties": {"a": {"type": "string", "minLength": 201}}},
+        {"properties": {"a": {"type": "array", "items": {"type": "array", "minItems": 1e308}}}},
         {"properties": {f"p{n}": {"type": "string"} for n in range(2000)}},
         nested(60),
     ],
-    ids=["none", "empty", "no properties", "no number", "huge", "deep"],
+    ids=["none", "empty", "no properties", "no number", "long", "many", "huge", "deep"],
 )
 def test_what_a_grammar_should_not_be_made_of_is_left_out(schema: dict[str, Any] | None) -> None:
     assert grammar_schema(Tool("t", "", schema)) is None
+
+
+def test_what_was_said_of_an_answer_stands_last_and_only_its_end_where_it_is_long() -> None:
+    made = prompt(ask(ChatMessage("user", "hi"), prefix="<|im_end|>" + "x" * 1000 + " and then \n"), 512)
+    assert [message["role"] for message in made] == ["system", "user", "assistant"]
+    assert made[-1]["content"] == "x" * 589 + " and then"
+
+
+def test_a_blank_beginning_of_an_answer_is_none() -> None:
+    assert prompt(ask(ChatMessage("user", "hi"), prefix=" \n"), 512) == prompt(ask(ChatMessage("user", "hi")), 512)

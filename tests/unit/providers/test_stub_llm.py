@@ -104,3 +104,16 @@ async def test_parameters_that_are_no_schema_are_an_error_of_the_request(broken:
 async def test_a_first_word_behind_the_deadline_is_a_time_out() -> None:
     with pytest.raises(ProviderTimeout):
         await collect(StubLlm(first_ms=500, timeout_s=0.02), ask("hello"))
+
+
+async def test_behind_a_prefix_the_next_word_is_due_and_the_count_is_of_the_whole() -> None:
+    whole = await collect(StubLlm(words=20), ask("hello"))
+    words = [event.text for event in whole if isinstance(event, TextDelta)]
+    for said in range(21):
+        events = await collect(StubLlm(words=20), ask("hello", prefix="".join(words[:said])))
+        assert events == whole[said:]
+
+
+async def test_an_answer_that_goes_on_keeps_to_its_bound() -> None:
+    events = await collect(StubLlm(words=20), ask("hello", max_tokens=3, prefix="This is"))
+    assert events == [TextDelta(" the"), ChatDone("length", input_tokens=1, output_tokens=3)]

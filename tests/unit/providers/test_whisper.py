@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +19,16 @@ from structlog.testing import capture_logs
 
 from antiphon.app.settings import load_settings
 from antiphon.audio.wav import read_wav
-from antiphon.entities.speech import Pcm
-from antiphon.errors import ProviderBusy, ProviderUnavailable, Unsupported, WeightsMissing
+from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
+from antiphon.entities.speech import Pcm, Segment, Transcript
+from antiphon.errors import ProviderBusy, ProviderTimeout, ProviderUnavailable, Unsupported, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers import whisper
 from antiphon.providers.whisper import Whisper, create
 from antiphon.providers.whisper_model import WhisperNetwork
-from antiphon.providers.whisper_passages import Transcriber
+from antiphon.providers.whisper_passages import Passage, Transcriber
+from antiphon.resilience.turns import priority
 
 AUDIO = Path(__file__).parents[2] / "audio"
 
@@ -130,3 +138,101 @@ async def test_utterances_of_callers_who_have_gone_are_not_decoded(monkeypatch: 
     await asyncio.gather(*tasks, return_exceptions=True)
     await engine.close()
     assert len(begun) == 1
+
+
+SILENT = Pcm(bytes(32_000), 16_000)
+
+
+class NoNetwork:
+    """What stands in for the network where passages are scripted."""
+
+    is_multilingual = True
+
+    def in_background(self) -> NoNetwork:
+        return self
+
+
+async def started(monkeypatch: pytest.MonkeyPatch, timeout_s: float = 30.0) -> Whisper:
+    """Return the engine without its weights."""
+    engine = create(replace(context(whisper_path="nowhere"), timeout_s=timeout_s))
+    network: Any = NoNetwork()
+
+    def load(self: Whisper, _: Path) -> Transcriber:
+        self._network = network
+        return Transcriber(network, padding_s=3.0)
+
+    monkeypatch.setattr(Whisper, "_load", load)
+    await engine.start()
+    return engine
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
+    """Have each clip decoded as one passage a step."""
+
+    def passages(*_: object) -> Iterator[Passage]:
+        for number, step in enumerate(steps):
+            step()
+            yield Passage("en", (Segment(f"word{number}", number, number + 1.0),))
+
+    monkeypatch.setattr(Transcriber, "passages", passages)
+
+
+async def heard(engine: Whisper, urgency: int = LIVE) -> str:
+    priority.set(urgency)
+    *_, last = [event async for event in engine.transcribe(SILENT, TranscribeOptions("en"))]
+    assert isinstance(last, Transcript)
+    return last.text
+
+
+async def test_each_passage_has_the_engines_time_and_the_whole_clip_as_much_as_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = await started(monkeypatch, timeout_s=0.3)
+    scripted(monkeypatch, *[lambda: time.sleep(0.06)] * 8)
+    assert (await heard(engine)).split() == [f"word{number}" for number in range(8)]
+    scripted(monkeypatch, lambda: None, lambda: time.sleep(0.5))
+    with pytest.raises(ProviderTimeout, match=r"no passage within 0\.3 s"):
+        await heard(engine)
+    await engine.close()
+
+
+async def test_a_recording_holds_up_no_turn_and_other_recordings_for_a_passage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = await started(monkeypatch)
+    go, begun = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        assert go.wait(20)
+
+    scripted(monkeypatch, wait, lambda: None, lambda: None)
+    long = asyncio.create_task(heard(engine, PATIENT))
+    await asyncio.to_thread(begun.wait, 20)
+    scripted(monkeypatch, lambda: None)
+    short = asyncio.create_task(heard(engine, PATIENT))
+    assert await heard(engine, LIVE) == await heard(engine, TOLERANT) == "word0"
+    assert not long.done()
+    go.set()
+    assert await short == "word0"
+    assert not long.done(), "it has two passages to go"
+    assert await long == "word0 word1 word2"
+    await engine.close()
+
+
+@pytest.mark.engines("whisper-base")
+async def test_recordings_are_decoded_as_well_as_turns_at_the_lowest_priority() -> None:
+    engine = create(context())
+    await engine.start()
+    before = niceness()
+    priority.set(PATIENT)
+    assert "joy" in str(await first_event(engine))
+    added = niceness() - before
+    assert 19 in added
+    await engine.close()
+
+
+def niceness() -> Counter[int]:
+    """How many threads of this process have which priority of the system."""
+    tasks = Path("/proc/self/task").iterdir()
+    return Counter(os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in tasks)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from antiphon.providers.whisper_voice import Hearing
 from antiphon.providers.whisper_window import (
     LONGEST_S,
     WINDOW_S,
@@ -13,6 +14,7 @@ from antiphon.providers.whisper_window import (
     Stretch,
     find_speech,
     is_certain_speech,
+    is_doubled,
     is_looped,
     is_noise,
     next_window,
@@ -27,20 +29,44 @@ def windows(*parts: tuple[float, float]) -> list[float]:
     return [probability for seconds, probability in parts for _ in range(round(seconds / WINDOW_S))]
 
 
+def heard(*parts: tuple[float, float]) -> Hearing:
+    """Return what sounds the same in whatever way it is heard."""
+    return alike(windows(*parts))
+
+
+def alike(probabilities: list[float]) -> Hearing:
+    """Return a clip that has the same scores in whatever way it is heard."""
+    return Hearing(probabilities, lambda: (probabilities, probabilities))
+
+
 def test_nothing_is_decoded_where_nobody_speaks() -> None:
-    assert find_speech([], 0.0) == []
-    assert find_speech(windows((10, 0.05)), 10.0) == []
-    assert find_speech(windows((5, 0.2), (5, 0.25)), 10.0) == []
+    assert find_speech(alike([]), 0.0) == []
+    assert find_speech(heard((10, 0.05)), 10.0) == []
+    assert find_speech(heard((5, 0.2), (5, 0.25)), 10.0) == []
+
+
+def test_a_sound_that_is_a_voice_in_one_way_alone_is_none() -> None:
+    voice, none = windows((3, 0.0), (1, 0.9)), windows((3, 0.0), (1, 0.1))
+    assert find_speech(Hearing(voice, lambda: (none, none)), 4.0) == []
+    assert find_speech(Hearing(voice, lambda: (none, voice)), 4.0) != []
+    assert find_speech(Hearing(voice, lambda: (voice, none)), 4.0) != []
+
+
+def test_a_clear_voice_is_heard_once() -> None:
+    def again() -> list[list[float]]:
+        raise AssertionError("a clear voice was heard again")
+
+    assert find_speech(Hearing(windows((1, 0.97)), again), 1.0) != []
 
 
 def test_silence_around_speech_is_cut_off_but_for_a_margin() -> None:
-    [stretch] = find_speech(windows((5, 0.0), (2, 0.9), (5, 0.0)), 12.0)
+    [stretch] = find_speech(heard((5, 0.0), (2, 0.9), (5, 0.0)), 12.0)
     assert stretch.start_s == pytest.approx(4.6, abs=0.05)
     assert stretch.end_s == pytest.approx(7.4, abs=0.05)
 
 
 def test_pauses_lie_inside_and_long_silence_between() -> None:
-    stretches = find_speech(windows((2, 0.9), (1.5, 0.0), (2, 0.9), (8, 0.0), (1, 0.9)), 14.5)
+    stretches = find_speech(heard((2, 0.9), (1.5, 0.0), (2, 0.9), (8, 0.0), (1, 0.9)), 14.5)
     assert len(stretches) == 2
     assert stretches[0].end_s < 6.0
     assert stretches[1].start_s > 13.0
@@ -49,13 +75,13 @@ def test_pauses_lie_inside_and_long_silence_between() -> None:
 @given(PROBABILITIES)
 def test_stretches_are_in_order_inside_the_clip_and_hold_all_speech(probabilities: list[float]) -> None:
     duration_s = len(probabilities) * WINDOW_S
-    stretches = find_speech(probabilities, duration_s)
+    stretches = find_speech(alike(probabilities), duration_s)
     edges = [edge for stretch in stretches for edge in (stretch.start_s, stretch.end_s)]
     assert edges == sorted(edges)
     assert all(0 <= edge <= duration_s for edge in edges)
     for place, probability in enumerate(probabilities):
         at = (place + 0.5) * WINDOW_S
-        if probability >= 0.3:
+        if probability >= 0.75:
             assert any(stretch.start_s <= at <= stretch.end_s for stretch in stretches)
 
 
@@ -67,8 +93,8 @@ def test_a_long_stretch_is_cut_at_its_quietest_place() -> None:
 
 @given(st.floats(0, 1), st.lists(st.floats(0, 40), min_size=1, max_size=40))
 def test_any_decoder_gets_through_any_clip(probability: float, reached: list[float]) -> None:
-    probabilities = windows((100, max(0.3, probability)))
-    steps, left = 0, find_speech(probabilities, 100.0)[0]
+    probabilities = windows((100, max(0.8, probability)))
+    steps, left = 0, find_speech(alike(probabilities), 100.0)[0]
     stretch: Stretch | None = left
     while stretch:
         window = next_window(stretch, probabilities)
@@ -87,6 +113,12 @@ def test_speech_that_the_decoder_left_is_decoded_again() -> None:
     assert what_is_left(whole, whole, 8.0, probabilities) == Stretch(8.0, 20.0)
     assert what_is_left(whole, whole, 19.5, probabilities) is None
     assert what_is_left(whole, whole, 8.0, windows((8, 0.9), (12, 0.0))) is None
+
+
+def test_speech_that_was_left_early_in_a_window_is_decoded_again_though_more_windows_follow() -> None:
+    whole, window = Stretch(0.0, 40.0), Stretch(0.0, 20.0)
+    assert what_is_left(whole, window, 7.0, windows((40, 0.9))) == Stretch(7.0, 40.0)
+    assert what_is_left(whole, window, 8.0, windows((8, 0.9), (12, 0.0), (20, 0.9))) == Stretch(20.0, 40.0)
 
 
 @pytest.mark.parametrize(
@@ -147,3 +179,17 @@ def test_loops_are_recognised(text: str, duration_s: float, verdict: bool) -> No
 
 def test_people_do_say_a_word_four_times() -> None:
     assert not is_looped("No, no, no, no.", 2.0, count_repeats=False)
+
+
+@pytest.mark.parametrize(
+    "text", ["No. No.", "yes yes yes", "Thank you. Thank you.", "7 7", "はい はい", "No no no no no"]
+)
+def test_a_phrase_that_is_said_again_and_nothing_else_is_doubled(text: str) -> None:
+    assert is_doubled(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "...", "No.", "no, no thanks", "Thank you. Thank", "twenty twenty one", "so so la"]
+)
+def test_other_repetitions_are_not(text: str) -> None:
+    assert not is_doubled(text)

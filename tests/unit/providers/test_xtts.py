@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from antiphon.audio.wav import write_wav
+from antiphon.dubbing.voices import parse_voices
 from antiphon.entities.speech import SpeechChunk
 from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
@@ -126,6 +127,14 @@ async def test_the_voice_of_a_recording_is_learnt_once(voice: XttsTts, log: Path
     heard, *spoken = asked(log)
     assert heard == {"heard": str(path)}
     assert [one["latents"] for one in spoken] == [f"latents of {path}"] * 2
+
+
+def test_the_sample_that_comes_with_the_project_can_be_imitated() -> None:
+    folder = Path(__file__).parents[3] / "examples" / "voices"
+    for profile in parse_voices((folder / "voices.json").read_bytes()).profiles.values():
+        if profile.sample:
+            assert Samples(folder, None).voice(profile.sample) == str(folder / profile.sample)
+            assert fault_of(folder / profile.sample) is None
 
 
 async def test_a_recording_can_be_the_default_voice(tmp_path: Path, log: Path) -> None:

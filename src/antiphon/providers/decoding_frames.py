@@ -1,0 +1,52 @@
+"""What passes between the server and a decoder in a process of its own: msgpack, each with its length before it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from antiphon.errors import InvalidRequest, Unsupported
+
+
+class Decode(msgspec.Struct, frozen=True):
+    """Decode the ``file_bytes`` bytes that follow. Answered by `Samples` pieces, and `Decoded` or `Refused`."""
+
+    file_bytes: int
+    rate_hz: int
+    max_duration_s: float
+    max_work_s: float
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The libraries are loaded. The first reply of a process."""
+
+
+class Samples(msgspec.Struct, frozen=True, tag="samples"):
+    """The next piece, mono s16le."""
+
+    pcm: bytes
+
+
+class Decoded(msgspec.Struct, frozen=True, tag="decoded"):
+    """That was all."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The file cannot be decoded; the process is as good as before."""
+
+    message: str
+    code: str | None
+    param: str | None
+    is_unsupported: bool
+
+    @classmethod
+    def of(cls, error: InvalidRequest | Unsupported) -> Refused:
+        """Return the reply that says ``error``."""
+        return cls(error.message, error.code, error.param, isinstance(error, Unsupported))
+
+    def error(self) -> InvalidRequest | Unsupported:
+        """Return the error."""
+        kind = Unsupported if self.is_unsupported else InvalidRequest
+        return kind(self.message, code=self.code, param=self.param)
+
+
+Reply = Ready | Samples | Decoded | Refused

@@ -1,0 +1,113 @@
+"""The process of a decoder: ``python -m antiphon.providers.decoding_process``. One file after the other.
+
+Files of strangers are parsed here and nowhere else. The process has bounds of memory, time and descriptors, and
+holds nothing: no key, no conversation, no connection. It ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
+from typing import BinaryIO
+
+import msgspec
+
+from antiphon.audio.containers import decoded_pieces
+from antiphon.errors import InvalidRequest, Unsupported
+from antiphon.providers.child_frames import LENGTH, frame
+from antiphon.providers.child_loop import take_stdout
+from antiphon.providers.decoding_frames import Decode, Decoded, Ready, Refused, Reply, Samples
+
+MEMORY_BYTES = 2**30
+"""Of addresses, libraries included; a file that needs more cannot be decoded."""
+_DESCRIPTORS = 32
+_PIECE_BYTES = 2**18
+_GRACE_S = 2
+"""Beyond the time that the decoder itself gives a file."""
+
+
+def main() -> None:
+    """Decode until the input ends."""
+    output = take_stdout()
+    with suppress(ImportError):  # a file that needs PyAV says so
+        import_module("av")
+    _confine()
+    _send(output, Ready())
+    with os.fdopen(0, "rb") as requests:
+        while (request := _next(requests)) is not None:
+            _limit_cpu(request.max_work_s)
+            _answer(output, request, requests.read(request.file_bytes))
+
+
+def _answer(output: int, request: Decode, data: bytes) -> None:
+    try:
+        pieces = decoded_pieces(
+            data, request.rate_hz, max_duration_s=request.max_duration_s, max_work_s=request.max_work_s
+        )
+        for piece in _even(pieces):
+            _send(output, Samples(piece))
+    except (InvalidRequest, Unsupported) as error:
+        _send(output, Refused.of(error))
+    else:
+        _send(output, Decoded())
+
+
+def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Join small pieces, each of which costs the reader's loop a turn, and cut large ones."""
+    joined = bytearray()
+    for piece in pieces:
+        joined += piece
+        while len(joined) >= _PIECE_BYTES:
+            yield bytes(joined[:_PIECE_BYTES])
+            del joined[:_PIECE_BYTES]
+    if joined:
+        yield bytes(joined)
+
+
+def _next(requests: BinaryIO) -> Decode | None:
+    head = requests.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    return msgspec.msgpack.decode(requests.read(*LENGTH.unpack(head)), type=Decode)
+
+
+def _send(output: int, reply: Reply) -> None:
+    data = memoryview(frame(reply))
+    while data:
+        data = data[os.write(output, data) :]
+
+
+def _confine() -> None:
+    """Bound what a file can make of this process, as far as the system knows such bounds."""
+    try:
+        import resource
+    except ImportError:  # Windows: the deadline of the server is what is left
+        return
+    bounds = {
+        resource.RLIMIT_AS: MEMORY_BYTES,
+        resource.RLIMIT_NOFILE: _DESCRIPTORS,
+        resource.RLIMIT_CORE: 0,
+    }
+    for what, most in bounds.items():
+        with suppress(ValueError, OSError):  # macOS has no bound of addresses
+            resource.setrlimit(what, (most, most))
+
+
+def _limit_cpu(work_s: float) -> None:
+    """Have the system end this process when it takes longer than ``work_s`` from now on."""
+    try:
+        import resource
+    except ImportError:
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    until_s = math.ceil(used.ru_utime + used.ru_stime + work_s + _GRACE_S)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (until_s, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
