@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from antiphon.conversation.images import check_image
 from antiphon.conversation.step import Refused, Step
 from antiphon.wire.realtime_items import AnyItem, Content, FunctionCall, FunctionCallOutput, Message, OwnItem
 
@@ -44,8 +45,10 @@ def _check_part(step: Step, part: Content, param: str) -> None:
         raise Refused(
             "The configured language model does not take images.", code="invalid_value", param=f"{param}.type"
         )
-    if part.type == "input_image" and not part.image_url:
-        raise _missing(f"{param}.image_url")
+    if part.type == "input_image":
+        if not part.image_url:
+            raise _missing(f"{param}.image_url")
+        check_image(part.image_url, step.state.rules.image_hosts, f"{param}.image_url")
     if part.type in ("input_text", "output_text") and not isinstance(part.text, str):
         raise _missing(f"{param}.text")
 

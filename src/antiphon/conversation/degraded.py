@@ -25,7 +25,7 @@ MODES: dict[Leg, Mode] = {
 """How a conversation goes on without each leg."""
 INCLUDE = "antiphon.degraded"
 
-_WORKER_GONE = frozenset({"worker_lost", "worker_stopped"})
+_WORKER_GONE = "worker_stopped"
 """Another worker takes the next job: nothing is down."""
 _OF_REDIS = "redis_unavailable"
 _SENTENCE_ENDS = ".!?\n。！？"
@@ -46,9 +46,18 @@ def seen(step: Step, leg: Leg, *, is_down: bool) -> None:
         step.send(Degraded if is_down else Recovered, leg=leg, mode=MODES[leg])
 
 
+def spoken(step: Step, *, by_another: bool) -> None:
+    """Note whether the usual engine has spoken, and tell whoever wants to know when that has changed."""
+    if step.state.has_other_voice == by_another:
+        return
+    step.state.has_other_voice = by_another
+    if is_told(step):
+        step.send(Degraded if by_another else Recovered, leg="tts", mode="other_voice")
+
+
 def failed(step: Step, leg: Leg, event: Failed) -> bool:
     """Note that a job has failed; False when a further one may well succeed, or it lies with the request."""
-    is_outage = event.transient and event.code not in _WORKER_GONE
+    is_outage = event.transient and event.code != _WORKER_GONE
     if is_outage and event.code != _OF_REDIS:  # a leg of its own
         seen(step, leg, is_down=True)
     return is_outage
@@ -59,6 +68,8 @@ def catch_up(step: Step, *, was_told: bool) -> None:
     if not was_told and is_told(step):
         for leg in step.state.down:
             step.send(Degraded, leg=leg, mode=MODES[leg])
+        if step.state.has_other_voice:
+            step.send(Degraded, leg="tts", mode="other_voice")
 
 
 def is_told(step: Step) -> bool:

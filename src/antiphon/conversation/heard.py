@@ -12,6 +12,7 @@ from antiphon.conversation.spoken import words
 from antiphon.conversation.state import Playout, Record, Span
 from antiphon.conversation.step import Refused, Step
 from antiphon.conversation.ticks import TICKS_PER_S, ms
+from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_client import ConversationItemTruncate
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import ConversationItemTruncated
@@ -67,7 +68,7 @@ def truncatable(step: Step, message: ConversationItemTruncate) -> tuple[Record, 
     record = step.find(message.item_id)
     if record is None:
         raise Refused(
-            f"Error truncating item: the item with id '{message.item_id}' does not exist.",
+            f"Error truncating item: the item with id {quoted(message.item_id)} does not exist.",
             code="item_truncate_invalid_item_id",
             param="item_id",
         )

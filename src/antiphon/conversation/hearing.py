@@ -21,12 +21,16 @@ from antiphon.wire.realtime_server import (
 )
 from antiphon.wire.realtime_session import Transcription
 
+_USUAL_S = 30
+"""Of a longer turn the first words may take longer: a service hears it to the end before it says any."""
+
 
 def listen(step: Step, record: Record, start: int = 0, end: int = 0) -> None:
     """Have an item's audio transcribed; ``start`` and ``end`` bound the stretch of it that matters, 0 is all."""
     record.hearing = "pending"
     item_id = str(record.item.id)
-    step.do(transcription_job(step, step.new_job("item", item_id), item_id, start, end))
+    extra_s = max(0, record.input_ticks // TICKS_PER_S - _USUAL_S)
+    step.do(transcription_job(step, step.new_job("item", item_id, extra_s=extra_s), item_id, start, end))
 
 
 def transcription_job(step: Step, job_id: str, item_id: str, start: int, end: int) -> StartTranscription:

@@ -108,6 +108,8 @@ class SpeechMade(Input, frozen=True, tag="speech_made"):
     """All was spoken."""
 
     job_id: str
+    by_another: bool = False
+    """True when an engine stood in for the one that should have spoken."""
 
 
 class Failed(Input, frozen=True, tag="failed"):

@@ -9,6 +9,7 @@ from antiphon.conversation import content, hearing
 from antiphon.conversation.effects import AdoptAudio, ForgetAudio, Keep, SendItem
 from antiphon.conversation.state import Record
 from antiphon.conversation.step import Refused, Step
+from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_client import (
     ConversationItemCreate,
     ConversationItemDelete,
@@ -53,7 +54,7 @@ def _place(step: Step, previous_item_id: str | None) -> int:
         if record.item.id == previous_item_id:
             return index + 1
     raise Refused(
-        f"Error adding item: the previous item with id '{previous_item_id}' does not exist.",
+        f"Error adding item: the previous item with id {quoted(previous_item_id)} does not exist.",
         code="item_create_invalid_previous_item_id",
         param="previous_item_id",
     )
@@ -64,14 +65,14 @@ def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
     own = content.checked(step, item, param)
     if item.id and (step.find(item.id) or item.id == step.state.buffer.speech_item):
         raise Refused(
-            f"Error adding item: an item with id '{item.id}' already exists.",
+            f"Error adding item: an item with id {quoted(item.id)} already exists.",
             code="item_create_duplicate_item_id",
             param=f"{param}.id",
         )
     _check_room(step, own, param)
     if isinstance(item, FunctionCallOutput) and not _is_called(step, item.call_id):
         raise Refused(
-            f"Tool call ID '{item.call_id}' not found in conversation.",
+            f"Tool call ID {quoted(item.call_id)} not found in conversation.",
             code="item_create_invalid_call_id",
             param=f"{param}.call_id",
         )
@@ -168,7 +169,7 @@ def retrieve(step: Step, message: ConversationItemRetrieve) -> None:
     record = step.find(message.item_id)
     if record is None:
         raise Refused(
-            f"Error retrieving item: the item with id '{message.item_id}' does not exist.",
+            f"Error retrieving item: the item with id {quoted(message.item_id)} does not exist.",
             code="item_retrieve_invalid_item_id",
             param="item_id",
         )
@@ -181,7 +182,7 @@ def delete(step: Step, message: ConversationItemDelete) -> None:
     record = step.find(message.item_id)
     if record is None:
         raise Refused(
-            f"Error deleting item: the item with id '{message.item_id}' does not exist.",
+            f"Error deleting item: the item with id {quoted(message.item_id)} does not exist.",
             code="item_delete_invalid_item_id",
             param="item_id",
         )

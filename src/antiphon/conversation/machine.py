@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from antiphon import ids
 from antiphon.conversation import (
     degraded,
     heard,
@@ -20,7 +21,7 @@ from antiphon.conversation import (
     speculation,
     turn,
 )
-from antiphon.conversation.effects import Close, DropSpeech, Effect
+from antiphon.conversation.effects import Close, DropSpeech, Effect, Send
 from antiphon.conversation.inputs import (
     AllowanceChanged,
     AnswerMade,
@@ -60,7 +61,6 @@ from antiphon.wire.realtime_client import (
     ResponseCreate,
     SessionUpdate,
 )
-from antiphon.wire.realtime_server import SessionCreated
 from antiphon.wire.realtime_session import AnySession
 
 EXPIRED = "Your session hit the maximum duration of {minutes:g} minutes."
@@ -73,16 +73,28 @@ class Conversation:
         self.state = state
 
     @classmethod
-    def begin(cls, current: AnySession, rules: Rules, *, seed: str, now: float, lasts_s: float) -> Conversation:
-        """Return a fresh conversation; ``seed`` is the random part of its ids."""
+    def begin(
+        cls,
+        current: AnySession,
+        rules: Rules,
+        *,
+        seed: str,
+        now: float,
+        lasts_s: float,
+        resume_token: str = "",
+        locked: tuple[str, ...] = (),
+    ) -> Conversation:
+        """Return a fresh conversation; ``seed`` is the random part of its ids, and `State` has the other fields."""
         return cls(
             State(
                 seed=seed,
                 session=current,
                 rules=rules,
-                conversation_id=f"conv_{seed}",
+                conversation_id=ids.conversation_id(seed),
                 opened_at=now,
                 expires_at=now + lasts_s,
+                resume_token=resume_token,
+                locked=locked,
             )
         )
 
@@ -245,7 +257,7 @@ def _come(step: Step, event: Opened | Resumed) -> None:
     if isinstance(event, Resumed):
         resumption.take_up(step, event)
     else:
-        step.send(SessionCreated, session=step.state.session)
+        step.do(Send(resumption.greeting(step.state, step.new_id("event"))))
 
 
 def _understood(step: Step, event: Transcribing | Transcribed) -> None:
@@ -366,6 +378,7 @@ def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
         case SentenceMade():
             output.sentence_done(step, found)
         case SpeechMade():
+            degraded.spoken(step, by_another=event.by_another)
             output.speech_done(step, found, event)
         case AnswerMade():
             degraded.seen(step, "llm", is_down=False)

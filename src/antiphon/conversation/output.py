@@ -38,10 +38,12 @@ OUTPUT_TOKENS_PER_S = 20
 
 # -- more ------------------------------------------------------------------------------------------------------------
 def more_text(step: Step, response: ResponseState, event: TextMade) -> None:
-    """The model has said more."""
-    message = _message(step, response)
-    message.text += event.text
+    """The model has said more, or nothing yet."""
     response.said_tokens += 1
+    if not event.text:
+        return
+    message = _message(step, response)
+    message.add(event.text)
     kind = ResponseOutputAudioTranscriptDelta if response.speak_job_id else ResponseOutputTextDelta
     step.send(kind, **_where(response, message), content_index=0, delta=event.text)
 
@@ -61,7 +63,7 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
         _open(step, response, call)
     response.said_tokens += 1
     if event.arguments:
-        call.text += event.arguments
+        call.add(event.arguments)
         step.send(
             ResponseFunctionCallArgumentsDelta,
             **_where(response, call),
@@ -208,7 +210,7 @@ def item(step: Step, response: ResponseState, part: Output, status: Status | Non
     record = step.find(part.item_id) if not part.open and response.conversation_id is not None else None
     if record is not None:
         return record.item
-    status = status or ("in_progress" if part.open else "completed")
+    status = status or part.status
     done = status != "in_progress"
     if part.kind == "function_call":
         return FunctionCall(
@@ -270,7 +272,7 @@ def _close(step: Step, response: ResponseState, part: Output, status: Status) ->
         step.send(ResponseOutputTextDone, **where, content_index=0, text=part.text)
         step.send(ResponseContentPartDone, **where, content_index=0, part=Part("text", text=part.text))
     shown = item(step, response, part, status)
-    part.open = False
+    part.status = status
     record = step.find(part.item_id) if response.conversation_id is not None else None
     if record is not None:
         record.item = shown

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import UNSET
 
-from antiphon.conversation import content, degraded, history, output, session
+from antiphon.conversation import content, degraded, history, locks, output, session
 from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer, StartSpeech
 from antiphon.conversation.inputs import AnswerMade, AudioMade, Failed, TextMade
 from antiphon.conversation.state import Owner, Record, ResponseState
 from antiphon.conversation.step import Refused, Step
+from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_client import ResponseCancel, ResponseOutput, ResponseParams
 from antiphon.wire.realtime_items import InputItem, ItemReference, Message, OwnItem
 from antiphon.wire.realtime_response import (
@@ -29,6 +32,8 @@ def create(step: Step, params: ResponseParams | None) -> ResponseState:
     present = step.state.session
     if not isinstance(present, RealtimeSession):
         raise Refused("A transcription session has no responses.", code="invalid_value", param="type")
+    if params is not None:
+        locks.check(step.state.locked, params, "response")
     response = configure(step, present, params or ResponseParams())
     _admit(step, response)
     return open_response(step, response)
@@ -147,7 +152,7 @@ def _check_choice(response: ResponseState) -> None:
     chosen = response.tool_choice
     if isinstance(chosen, ToolChoiceFunction) and all(tool.name != chosen.name for tool in response.tools):
         raise Refused(
-            f"Tool choice '{chosen.name}' is not among the tools.",
+            f"Tool choice {quoted(chosen.name)} is not among the tools.",
             code="invalid_value",
             param="response.tool_choice.name",
         )
@@ -161,13 +166,23 @@ def _own_input(step: Step, params: ResponseParams) -> list[OwnItem | ItemReferen
     """Check the items that replace the conversation for one response."""
     if params.input is UNSET or params.input is None:
         return None
-    return [_own_item(step, item, f"response.input[{index}]") for index, item in enumerate(params.input)]
+    known, most = step.by_id(), step.state.rules.max_characters
+    own = [_own_item(step, known, item, f"response.input[{index}]") for index, item in enumerate(params.input)]
+    if sum(content.size(known[item.id].item if isinstance(item, ItemReference) else item) for item in own) > most:
+        raise Refused(
+            f"The input holds more than {most} characters, which is the most of a conversation.",
+            code="conversation_size_limit_exceeded",
+            param="response.input",
+        )
+    return own
 
 
-def _own_item(step: Step, item: InputItem, param: str) -> OwnItem | ItemReference:
+def _own_item(step: Step, known: Mapping[str, Record], item: InputItem, param: str) -> OwnItem | ItemReference:
     if isinstance(item, ItemReference):
-        if step.find(item.id) is None:
-            raise Refused(f"The item with id '{item.id}' does not exist.", code="invalid_value", param=f"{param}.id")
+        if item.id not in known:
+            raise Refused(
+                f"The item with id {quoted(item.id)} does not exist.", code="invalid_value", param=f"{param}.id"
+            )
         return item
     if isinstance(item, Message) and any(part.audio for part in item.content):
         raise Refused(
@@ -183,14 +198,15 @@ def scope(step: Step, response: ResponseState) -> list[Record]:
     """Return the records a response answers: the conversation's, or its own input's."""
     if response.input is None:
         return [record for record in step.state.records if record.item.status != "in_progress"]
-    found = [_input_record(step, item) for item in response.input]
+    known = step.by_id()
+    found = [_input_record(known, item) for item in response.input]
     return [record for record in found if record is not None]
 
 
-def _input_record(step: Step, item: OwnItem | ItemReference) -> Record | None:
+def _input_record(known: Mapping[str, Record], item: OwnItem | ItemReference) -> Record | None:
     """Return what an own item stands for; None for an item that was deleted while the response waited."""
     if isinstance(item, ItemReference):
-        return step.find(item.id)
+        return known.get(item.id)
     return Record(item=item, position=0, heard=content.given_transcript(item))
 
 

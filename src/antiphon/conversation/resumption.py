@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from antiphon.conversation import output, overdue, response, turn
 from antiphon.conversation.effects import DropSpeech, Effect, ForgetInput
 from antiphon.conversation.inputs import AudioMade, Resumed
 from antiphon.conversation.state import State
 from antiphon.conversation.step import Step
-from antiphon.wire.realtime_server import SessionResumed
+from antiphon.wire.realtime_server import SessionCreated, SessionExtras, SessionResumed
 
 _MOST_DIGITS = 18
 
@@ -57,12 +59,18 @@ def speakers(state: State) -> list[str]:
     return [found.speak_job_id for found in state.responses.values() if found.speak_job_id]
 
 
-def number_of(event_id: str, state: State) -> int | None:
-    """Return which of this conversation's ids an event has; None for an event of another one."""
-    stem = f"event_{state.seed}"
+def number_of(event_id: str, seed: str) -> int | None:
+    """Return which of the ids of a conversation with this seed an event has; None for an event of another one."""
+    stem = f"event_{seed}"
     digits = event_id.removeprefix(stem).partition("r")[0]
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
     return int(digits) if event_id.startswith(stem) and is_number else None
+
+
+def greeting(state: State, event_id: str) -> SessionCreated:
+    """Return the event that greets a client, whether it begins or resumes."""
+    extras = SessionExtras(state.resume_token) if state.resume_token else UNSET
+    return SessionCreated(event_id=event_id, session=state.session, antiphon=extras)
 
 
 def greeting_id(state: State, number: int, epoch: int) -> str:

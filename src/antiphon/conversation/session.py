@@ -11,6 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from antiphon import ids
+from antiphon.conversation import locks
 from antiphon.conversation.step import Refused, Step
 from antiphon.errors import InvalidRequest
 from antiphon.wire.realtime_server import SessionUpdated
@@ -45,6 +46,8 @@ from antiphon.wire.realtime_session import (
 )
 
 T = TypeVar("T")
+MOST_TOOLS_BYTES = 512 * 2**10
+"""All tools of a session or a response together, as JSON: a session is saved whenever it has changed."""
 SUPPORTED_MODALITIES: tuple[list[Modality], ...] = (["text"], ["audio"])
 
 
@@ -54,6 +57,7 @@ class Defaults:
 
     model: str = "gpt-realtime"
     voice: str = "alloy"
+    speed: float = 1.0
     instructions: str = ""
     lasts_s: float = 3600.0
 
@@ -63,14 +67,15 @@ def describe(
 ) -> AnySession:
     """Return a new session's whole configuration; ``now`` is the wall clock. Raises `InvalidRequest`.
 
-    ``model`` is the one in the URL; what a client secret was bound to wins over it.
+    ``model`` is the one in the URL, of a session that transcribes the transcription model; what a client secret was
+    bound to wins over it.
     """
     kind = "transcription" if transcribes else "realtime"
     wished_model = None
     if wish is not None:
         kind = str(wish.__struct_config__.tag)
         wished_model = wish.model if isinstance(wish, RealtimeUpdate) else None
-    session = _default_session(kind, str(wished_model or model or defaults.model), defaults, now)
+    session = _default_session(kind, str(wished_model or model), defaults, now)
     if wish is None:
         return session
     try:
@@ -82,20 +87,21 @@ def describe(
 def _default_session(kind: str, model: str, defaults: Defaults, now: float) -> AnySession:
     session_id, expires_at = ids.new_id("sess"), int(now + defaults.lasts_s)
     if kind == "transcription":
-        listening = AudioInput(transcription=Transcription(model="whisper-1"))
+        listening = AudioInput(transcription=Transcription(model=model or "whisper-1"))
         return TranscriptionSession(id=session_id, expires_at=expires_at, audio=TranscriptionAudio(input=listening))
     return RealtimeSession(
         id=session_id,
-        model=model,
+        model=model or defaults.model,
         expires_at=expires_at,
         instructions=defaults.instructions,
-        audio=Audio(output=AudioOutput(voice=defaults.voice)),
+        audio=Audio(output=AudioOutput(voice=defaults.voice, speed=defaults.speed)),
     )
 
 
 def update(step: Step, wish: AnySessionUpdate) -> None:
     """Handle ``session.update``."""
     state = step.state
+    locks.check(state.locked, wish, "session")
     before = state.session
     after = merge(before, wish, voice_locked=state.voice_locked)
     state.session = after
@@ -235,7 +241,7 @@ def modalities(wish: list[Modality] | None, param: str) -> list[Modality]:
 
 
 def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]:
-    """Check tools. MCP is refused by name."""
+    """Check tools. MCP is refused by name; each tool is bounded by its type, and here all of them together."""
     tools: list[FunctionTool] = []
     for index, tool in enumerate(wish or ()):
         if isinstance(tool, McpTool):
@@ -245,6 +251,13 @@ def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]
                 param=f"{param}[{index}].type",
             )
         tools.append(tool.over())
+    size_bytes = len(msgspec.json.encode(tools))
+    if size_bytes > MOST_TOOLS_BYTES:
+        raise Refused(
+            f"Invalid '{param}': the tools have {size_bytes} bytes together; the most is {MOST_TOOLS_BYTES}.",
+            code="invalid_value",
+            param=param,
+        )
     return tools
 
 

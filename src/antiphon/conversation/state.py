@@ -9,7 +9,7 @@ import msgspec
 from antiphon.conversation.inputs import WorkerInput
 from antiphon.conversation.ticks import TICKS_PER_MS
 from antiphon.ports.limiter import Allowance
-from antiphon.wire.realtime_items import ItemReference, OwnItem
+from antiphon.wire.realtime_items import ItemReference, OwnItem, Status
 from antiphon.wire.realtime_response import Reason, ResponseStatus, Usage
 from antiphon.wire.realtime_server import Leg
 from antiphon.wire.realtime_session import (
@@ -38,6 +38,8 @@ class Rules(msgspec.Struct, frozen=True):
     """What the server was configured to do; the same for all its sessions."""
 
     accepts_images: bool = False
+    image_hosts: tuple[str, ...] = ()
+    """Hosts whose images clients may name by an address; other images come as their bytes."""
     pace: bool = False
     """True holds speech back so that it is at most `lead_ms` ahead of the listener."""
     lead_ms: int = 200
@@ -111,7 +113,18 @@ class Output(msgspec.Struct):
     name: str = ""
     call_id: str = ""
     call_index: int = -1
-    open: bool = True
+    status: Status = "in_progress"
+
+    @property
+    def open(self) -> bool:
+        """True until it is closed."""
+        return self.status == "in_progress"
+
+    def add(self, more: str) -> None:
+        """Append to the text, which is taken out first: CPython copies a text that something else refers to."""
+        text, self.text = self.text, ""
+        text += more
+        self.text = text
 
 
 class ResponseState(msgspec.Struct):
@@ -240,3 +253,9 @@ class State(msgspec.Struct):
     allowances: tuple[Allowance, ...] = ()
     down: list[Leg] = msgspec.field(default_factory=list[Leg])
     """Legs that have failed and were not seen to work since."""
+    has_other_voice: bool = False
+    """True when an engine stood in for the usual one at the last speech."""
+    resume_token: str = ""
+    """Told in ``session.created``; empty where the session cannot be resumed."""
+    locked: tuple[str, ...] = ()
+    """Fields of the session that its client may not set."""

@@ -43,11 +43,11 @@ class Step:
             pass
         return item_id
 
-    def new_job(self, kind: OwnerKind, owner_id: str = "") -> str:
-        """Return the id of a job whose results are for this owner."""
+    def new_job(self, kind: OwnerKind, owner_id: str = "", *, extra_s: int = 0) -> str:
+        """Return the id of a job whose results are for this owner; its first one has ``extra_s`` more than usual."""
         job_id = self.new_id("job")
         patience_s = self.state.rules.patience_s
-        self.state.jobs[job_id] = Owner(kind, owner_id, self.now + patience_s if patience_s else 0.0)
+        self.state.jobs[job_id] = Owner(kind, owner_id, self.now + patience_s + extra_s if patience_s else 0.0)
         return job_id
 
     def hand_over(self, job_id: str, kind: OwnerKind, owner_id: str) -> None:
@@ -86,6 +86,10 @@ class Step:
             if record.item.id == item_id:
                 return record
         return None
+
+    def by_id(self) -> dict[str, Record]:
+        """Return all items by their ids, for whoever looks for many."""
+        return {str(record.item.id): record for record in self.state.records}
 
     def before(self, item_id: str) -> str | None:
         """Return the id of the item in front of this one."""

@@ -41,7 +41,7 @@ def _code(stage: Stage, error: AntiphonError) -> str:
             return _AWAY[stage]
         case InvalidRequest(code=code) if code == _AUDIO:
             return "INVALID_AUDIO_FORMAT"
-        case Unsupported() if stage == "translation":
+        case Unsupported() if stage != "asr":
             return "UNSUPPORTED_LANGUAGE"
         case ProviderRejected(code=code) if stage == "translation" and code != _TEXT_REFUSED:
             return "TRANSLATION_API_UNAVAILABLE"

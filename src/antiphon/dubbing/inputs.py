@@ -60,7 +60,7 @@ class Done:
     timings: StageTimings = field(default_factory=StageTimings)
     error: ProcessingError | None = None
     warnings: tuple[str, ...] = ()
-    metadata: FragmentMetadata = field(default_factory=FragmentMetadata)
+    metadata: FragmentMetadata | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from antiphon.entities.speech import Transcript
 AssetStatus = Literal["SUCCESS", "PARTIAL", "FAILED"]
 Component = Literal["ingest", "asr", "translation", "tts"]
 
+NO_MODEL = "none"
+"""In place of a model's name, where none worked."""
+
 _KINDS: dict[Component, str] = {
     "ingest": "original_audio_asset_id",
     "asr": "transcript_asset_id",
@@ -35,6 +38,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     component_instance: str
     """Name of the engine, e.g. ``whisper``."""
     model_id: str
+    """`NO_MODEL` where none worked."""
     latency_ms: int
     ended_at_s: float
     """Seconds since the epoch."""
@@ -195,6 +199,13 @@ def original_asset(stage: Stage, audio: AudioFacts) -> AudioAsset:
 def lineage(assets: Iterable[Asset]) -> dict[str, str]:
     """Return the ids of a fragment's assets by kind, as ``metadata.json`` has them; those there are."""
     return {_KINDS[asset.component]: asset.asset_id for asset in assets}
+
+
+def without_audio(asset: Asset) -> dict[str, Any]:
+    """Return an asset as it is kept beside its audio."""
+    facts = msgspec.to_builtins(asset)
+    facts.pop("audio_bytes", None)
+    return facts
 
 
 def _common(stage: Stage, asset_id: str, *parents: Asset) -> dict[str, Any]:

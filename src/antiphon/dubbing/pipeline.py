@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, get_args
+from typing import Literal, NamedTuple, ParamSpec, Protocol, TypeVar, get_args
 
-import msgspec
 from msgspec import UNSET
 
-from antiphon.audio.fragments import Decoded, Encoded, EncodedFormat, decode_fragment, encode_fragment, silence
+from antiphon.audio.fragments import (
+    Decoded,
+    Encoded,
+    EncodedFormat,
+    encode_fragment,
+    file_errors,
+    fragment_of,
+    read_samples,
+    silence,
+)
 from antiphon.clock import Clock
 from antiphon.dubbing.failures import failure
 from antiphon.dubbing.fit import Fitted, Limits, Tempo, Verdict, fit, judge
 from antiphon.dubbing.lineage import (
+    NO_MODEL,
     Asset,
     AssetStatus,
     AudioFacts,
@@ -26,8 +34,10 @@ from antiphon.dubbing.lineage import (
     lineage,
     transcript_asset,
     translation_asset,
+    without_audio,
 )
 from antiphon.dubbing.lineage import Stage as StageFacts
+from antiphon.dubbing.words import spoken_words
 from antiphon.entities.speech import Pcm, Transcript
 from antiphon.errors import AntiphonError, ProviderTimeout
 from antiphon.text.speakable import speech_text
@@ -42,26 +52,38 @@ _DECLARED_MS = 100.0
 """A declared length is believed unless the audio is longer or shorter by more."""
 MOST_PLAIN_BYTES = 3 * 2**20
 """Longer audio is sent as m4a: aiohttp's clients refuse messages above 4 MiB, and base64 adds a third."""
-_NOT_WORDS = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?")
-"""What a recogniser writes for sounds: ``[Music]``, ``(applause)``, ``*laughs*``, sung lines between notes."""
+
+
+class Maker(NamedTuple):
+    """Who did a stage's work."""
+
+    engine: str
+    model: str
+
+
+_NOBODY = Maker("", NO_MODEL)
 
 
 class Stages(Protocol):
-    """Who does the parts: each ends within ``within_s`` seconds or raises `ProviderTimeout`. Engines are named."""
+    """Who does the parts: each ends within ``within_s`` seconds or raises `ProviderTimeout`, and says who did it."""
 
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what only computes, away from the event loop."""
         ...
 
+    async def decode(self, file: bytes, *, within_s: float) -> bytes:
+        """Return the sound of a file as mono s16le at `SPEECH_RATE_HZ`. Raises `InvalidRequest`."""
+        ...
+
     async def transcribe(
         self, audio: Pcm, *, language: str, prompt: str, within_s: float
-    ) -> tuple[Transcript, str]: ...
+    ) -> tuple[Transcript, Maker]: ...
 
-    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, str]: ...
+    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, Maker]: ...
 
     async def speak(
         self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float
-    ) -> tuple[Pcm, str]: ...
+    ) -> tuple[Pcm, Maker]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +140,7 @@ class _Way:
         self._deadline = deadline
         self._spent_s: dict[Stage, float] = {}
         self._ended_at_s: dict[Stage, float] = {}
-        self._engines: dict[Stage, str] = {}
+        self._makers: dict[Stage, Maker] = {}
         self._target_ms = float(work.duration_ms)
         self._heard: Transcript | None = None
         self._transcript: str | None = None
@@ -150,13 +172,17 @@ class _Way:
 
     async def _decode(self) -> Decoded:
         work = self._work
-        decoded = await self._stages.compute(decode_fragment, work.audio, work.format, work.rate_hz, work.channels)
+        decoded = await self._stages.compute(read_samples, work.audio, work.format, work.rate_hz, work.channels)
+        if decoded is None:
+            with file_errors():
+                mono = await self._stages.decode(work.audio, within_s=self._left(self._rules.asr_s))
+            decoded = fragment_of(mono)
         if abs(decoded.duration_ms - self._target_ms) > _DECLARED_MS:
             self._target_ms = decoded.duration_ms
         return decoded
 
     async def _hear(self, decoded: Decoded) -> str:
-        heard, self._engines["asr"] = await self._stages.transcribe(
+        heard, self._makers["asr"] = await self._stages.transcribe(
             Pcm(decoded.mono.data, decoded.mono.rate_hz),
             language=self._work.source,
             prompt=self._work.prompt,
@@ -172,7 +198,7 @@ class _Way:
         within_s = self._left(self._rules.translation_s)
         if not text:
             return ""
-        translated, self._engines["translation"] = await self._stages.translate(
+        translated, self._makers["translation"] = await self._stages.translate(
             text, source=source, target=self._work.target, within_s=within_s
         )
         return translated.strip()
@@ -181,7 +207,7 @@ class _Way:
         work, limits = self._work, self._rules.limits
         voice_key = f"{work.voice}/{work.target}"
         speed = self._tempo.speed_for(voice_key, text, self._target_ms)
-        speech, self._engines["tts"] = await self._stages.speak(
+        speech, self._makers["tts"] = await self._stages.speak(
             text,
             voice=work.voice,
             model=work.voice_model,
@@ -271,7 +297,7 @@ class _Way:
             error=self.error,
             warnings=self._warnings,
             metadata=self._metadata(),
-            assets=tuple(_without_audio(asset) for asset in assets),
+            assets=tuple(without_audio(asset) for asset in assets),
             lineage=lineage(assets),
         )
 
@@ -316,46 +342,44 @@ class _Way:
 
     def _facts(self, stage: Stage) -> StageFacts:
         """Return how a stage went."""
-        engine = self._engines.get(stage, "")
+        maker = self._makers.get(stage, _NOBODY)
         error = self.error if self.error and self.error.stage == stage else None
         status: AssetStatus = "SUCCESS" if error is None else "FAILED" if self.status == "failed" else "PARTIAL"
         return StageFacts(
             stream_id=self._work.stream_id,
             fragment_id=self._work.fragment_id,
             sequence_number=self._work.sequence_number,
-            component_instance=engine,
-            model_id=engine,
+            component_instance=maker.engine,
+            model_id=maker.model,
             latency_ms=self._ms(stage),
             ended_at_s=self._ended_at_s[stage],
             status=status,
             error_message=error.message if error else None,
         )
 
-    def _metadata(self) -> FragmentMetadata:
+    def _metadata(self) -> FragmentMetadata | None:
+        """Return how the lengths came to match, None where it did not come so far."""
+        if self._fitted is None and self._encoded is None:
+            return None
         duration = self._fitted.metadata if self._fitted else None
         original_ms = round(self._target_ms)
-        variance = duration.duration_variance_percent if duration else 0.0
-        has_result = self._fitted is not None or self._encoded is not None
+        variance = round(duration.duration_variance_percent, 3) if duration else 0.0
         return FragmentMetadata(
             original_duration_ms=original_ms,
-            dubbed_duration_ms=(duration.final_duration_ms if duration else original_ms) if has_result else UNSET,
-            duration_variance_percent=round(variance, 3) if has_result else UNSET,
-            speed_ratio=round(duration.speed_ratio if duration else 1.0, 4) if has_result else UNSET,
-            actual_variance_percent=round(variance, 3) if self._warnings else UNSET,
-            asr_model=self._engines.get("asr", UNSET),
-            translation_model=self._engines.get("translation", UNSET),
-            tts_model=self._engines.get("tts", UNSET),
+            dubbed_duration_ms=duration.final_duration_ms if duration else original_ms,
+            duration_variance_percent=variance,
+            speed_ratio=round(duration.speed_ratio, 4) if duration else 1.0,
+            actual_variance_percent=variance if self._warnings else UNSET,
+            asr_model=self._model("asr"),
+            translation_model=self._model("translation"),
+            tts_model=self._model("tts"),
         )
+
+    def _model(self, stage: Stage) -> str:
+        return self._makers.get(stage, _NOBODY).model
 
     def _ms(self, stage: Stage) -> int:
         return math.floor(self._spent_s.get(stage, 0.0) * 1000 + 1e-6)  # together they are never more than the whole
-
-
-def _without_audio(asset: Asset) -> dict[str, Any]:
-    """Return an asset as it is kept beside its audio."""
-    facts = msgspec.to_builtins(asset)
-    facts.pop("audio_bytes", None)
-    return facts
 
 
 def _kept_format(work: Dub) -> EncodedFormat | None:
@@ -368,9 +392,3 @@ def _kept_format(work: Dub) -> EncodedFormat | None:
         work.out_channels,
     )
     return next((one for one in get_args(EncodedFormat) if is_same and one == work.out_format), None)
-
-
-def spoken_words(transcript: str) -> str:
-    """Return what of a transcript was said: nothing, where it holds only names of sounds, notes and punctuation."""
-    words = " ".join(_NOT_WORDS.sub(" ", transcript).split())
-    return words if any(sign.isalnum() for sign in words) else ""

@@ -11,7 +11,7 @@ from msgspec import Struct
 from antiphon.dubbing.tally import Tally
 from antiphon.dubbing.window import Thresholds
 from antiphon.wire.dubbing_client import SimulationRule, StreamInit
-from antiphon.wire.dubbing_server import FragmentProcessed, Severity
+from antiphon.wire.dubbing_server import FragmentProcessed
 
 Phase = Literal["initializing", "ready", "paused", "ending", "completed"]
 
@@ -87,7 +87,8 @@ class State(Struct):
     """Fragments of a lost connection that are still worked on, by fragment."""
     memory: dict[str, Remembered] = msgspec.field(default_factory=dict[str, Remembered])
     """By fragment, the oldest first."""
-    severity: Severity = "low"
+    band: int = 0
+    """Of `Thresholds`: the one that was told last."""
     accepted: int = 0
     accepted_at: list[float] = msgspec.field(default_factory=list[float])
     """Of the last minute, where fragments are limited."""

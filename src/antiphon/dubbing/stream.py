@@ -18,6 +18,7 @@ from antiphon.dubbing.state import Flight, Phase, Remembered, Rules, State
 from antiphon.dubbing.tally import Tally
 from antiphon.dubbing.window import announcement
 from antiphon.errors import InvalidRequest
+from antiphon.text.quoting import handle, quoted
 from antiphon.wire.dubbing_client import (
     MAX_AUDIO_BASE64,
     FragmentData,
@@ -123,7 +124,7 @@ class Stream:
         if state.init is not None and state.init.config != event.init.config:
             self._disown()
         state.init, state.session_id, state.phase = event.init, event.session_id, "ready"
-        state.tally, state.severity, state.accepted, state.simulation = Tally(), "low", 0, ()
+        state.tally, state.band, state.accepted, state.simulation = Tally(), 0, 0, ()
         server = ServerCapabilities()
         self._send(
             "stream:ready",
@@ -162,7 +163,7 @@ class Stream:
             else:
                 state.orphans[flight.fragment_id] = flight
         state.flights, state.gap_since = {}, None
-        most = self._rules.thresholds.high if state.phase in ("ready", "paused") else 0
+        most = self._rules.thresholds.critical if state.phase in ("ready", "paused") else 0
         for flight in list(state.orphans.values())[: max(0, len(state.orphans) - most)]:
             self._abandon(flight)
 
@@ -241,7 +242,7 @@ class Stream:
         holder = next((one for one in state.flights.values() if one.sequence == number), None)
         if holder is None and (number >= state.expected or known is not None):
             return True
-        why = f"is taken by fragment '{holder.fragment_id}'" if holder else "is behind what was delivered"
+        why = f"is taken by fragment {quoted(holder.fragment_id)}" if holder else "is behind what was delivered"
         self._refuse(
             "INVALID_SEQUENCE",
             f"Sequence number {number} {why}.",
@@ -266,7 +267,7 @@ class Stream:
         self.state.flights[fragment.fragment_id] = flight
         is_new = under_way is None and flight.result is None
         self._ack(flight, wall_ms, "queued" if is_new else "processing")
-        self._tell_severity()
+        self._tell_band()
         if is_new:
             self._start(flight, fragment, audio)
 
@@ -319,7 +320,7 @@ class Stream:
 
     def _has_room(self, fragment: FragmentData) -> bool:
         state, rules = self.state, self._rules
-        if len(state.flights) >= rules.thresholds.high:
+        if len(state.flights) >= rules.thresholds.critical:
             message = f"{len(state.flights)} fragments are in flight; send this one again later."
             self._refuse(
                 "BACKPRESSURE_EXCEEDED",
@@ -381,7 +382,7 @@ class Stream:
             stage_timings=done.timings,
             error=_unless_none(done.error),
             warnings=done.warnings or UNSET,
-            metadata=done.metadata,
+            metadata=_unless_none(done.metadata),
         )
 
     def _failed(self, flight: Flight, stage: Stage, code: str, message: str) -> FragmentProcessed:
@@ -447,7 +448,7 @@ class Stream:
         audio = flight.job_id if flight.audio_bytes else ""
         self._effects.append(Deliver(result, audio, again=flight.is_retry))
         self._remember(flight, result, counted_in=state.session_id)
-        self._tell_severity()
+        self._tell_band()
 
     def _remember(self, flight: Flight, result: FragmentProcessed, *, counted_in: str) -> None:
         memory, rules = self.state.memory, self._rules
@@ -462,15 +463,15 @@ class Stream:
         self._effects.append(Forget(self.state.memory.pop(fragment_id).job_id))
 
     # -- what is said ------------------------------------------------------------------------------------------------
-    def _tell_severity(self) -> None:
+    def _tell_band(self) -> None:
         """Tell the worker when its window has become fuller, or emptier, by a band."""
         state, in_flight = self.state, len(self.state.flights)
-        severity = self._rules.thresholds.severity(in_flight)
-        if severity == state.severity:
+        band = self._rules.thresholds.band(in_flight)
+        if band == state.band:
             return
-        state.severity = severity
+        state.band = band
         told = announcement(
-            severity,
+            band,
             stream_id=self.stream_id,
             in_flight=in_flight,
             max_inflight=self._max_inflight,
@@ -484,7 +485,7 @@ class Stream:
             message = f"The stream takes no fragments any more: it is {self.state.phase}."
             self._refuse("STREAM_NOT_FOUND", message, fragment_id=fragment_id, state=self.state.phase)
             return
-        named = f"There is no stream '{stream_id[:64]}' on this connection" if stream_id else "No stream has begun"
+        named = "There is no stream of this id on this connection" if stream_id else "No stream has begun"
         self._refuse(
             "STREAM_NOT_FOUND", f"{named}: send stream:init first.", stream_id=stream_id, fragment_id=fragment_id
         )
@@ -530,8 +531,8 @@ def error_event(
         retryable=nature.retryable,
         severity=nature.severity,
         error_id=error_id,
-        stream_id=stream_id or UNSET,
-        fragment_id=fragment_id or UNSET,
+        stream_id=handle(stream_id) or UNSET,
+        fragment_id=handle(fragment_id) or UNSET,
         details=facts,
         metadata=facts,
     )

@@ -18,6 +18,7 @@ import msgspec
 
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.text.languages import base_language
+from antiphon.text.quoting import quoted
 from antiphon.wire.refusal import explain
 
 DEFAULT = "default"
@@ -68,7 +69,7 @@ class Voices:
             return VoiceProfile(name, voice=name)
         there = ", ".join(sorted({DEFAULT, *self.profiles}))
         raise NotFound(
-            f"voice profile '{name}' does not exist; profiles are: {there}",
+            f"voice profile {quoted(name)} does not exist; profiles are: {there}",
             code="voice_profile_not_found",
             param="voice_profile",
         )

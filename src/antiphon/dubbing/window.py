@@ -9,6 +9,12 @@ from msgspec import UNSET, UnsetType
 from antiphon.errors import InvalidRequest
 from antiphon.wire.dubbing_server import Action, Backpressure, Severity
 
+_ADVICE: tuple[tuple[Severity, Action, int | UnsetType], ...] = (
+    ("low", "none", UNSET),
+    ("medium", "slow_down", 500),
+    ("high", "pause", 2_000),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -17,32 +23,26 @@ class Thresholds:
     low: int = 3
     medium: int = 6
     high: int = 10
-    """Also the most that are taken at all."""
+    """Above it, where more are taken, the worker is told to pause once more."""
+    critical: int = 10
+    """The most that are taken at all."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.low < self.medium < self.high:
+        if not 0 < self.low < self.medium < self.high <= self.critical:
             raise InvalidRequest(
-                f"the thresholds must ascend: {self.low} < {self.medium} < {self.high}",
+                "the thresholds of backpressure must ascend: "
+                f"low {self.low} < medium {self.medium} < high {self.high} <= critical {self.critical}",
                 param="dubbing_backpressure_low",
             )
 
-    def severity(self, in_flight: int) -> Severity:
-        """Return the band that so many fragments in flight lie in."""
-        if in_flight <= self.low:
-            return "low"
-        return "medium" if in_flight <= self.medium else "high"
+    def band(self, in_flight: int) -> int:
+        """Return the band, 0 to 3, that so many fragments in flight lie in."""
+        return sum(in_flight > most for most in (self.low, self.medium, self.high))
 
 
-def announcement(
-    severity: Severity, *, stream_id: str, in_flight: int, max_inflight: int, queue_depth: int
-) -> Backpressure:
-    """Return the event that tells of a severity: ``slow_down``, ``pause``, and ``none``, which lifts both."""
-    advice: dict[Severity, tuple[Action, int | UnsetType]] = {
-        "low": ("none", UNSET),
-        "medium": ("slow_down", 500),
-        "high": ("pause", 2_000),
-    }
-    action, delay_ms = advice[severity]
+def announcement(band: int, *, stream_id: str, in_flight: int, max_inflight: int, queue_depth: int) -> Backpressure:
+    """Return the event that tells of a band: ``slow_down``, ``pause``, and ``none``, which lifts both."""
+    severity, action, delay_ms = _ADVICE[min(band, len(_ADVICE) - 1)]
     return Backpressure(
         stream_id=stream_id,
         severity=severity,
@@ -50,6 +50,6 @@ def announcement(
         current_inflight=in_flight,
         max_inflight=max_inflight,
         queue_depth=queue_depth,
-        threshold_exceeded=UNSET if severity == "low" else severity,
+        threshold_exceeded=None if severity == "low" else severity,
         recommended_delay_ms=delay_ms,
     )

@@ -1,11 +1,11 @@
-"""Rate limits in one process: an exact sliding window per tenant."""
+"""Rate limits in one process: an exact sliding window per account."""
 
 from __future__ import annotations
 
 from collections import deque
 
 from antiphon.clock import Clock, SystemClock
-from antiphon.ports.limiter import Allowance
+from antiphon.ports.limiter import Account, Allowance
 
 _GRAIN_S = 0.05
 """Charges this close together count as one, at the later time: memory stays bounded, the limit is kept."""
@@ -53,24 +53,24 @@ class SlidingWindowLimiter:
         self._limits = tuple((name, limit) for name, limit in (("requests", requests), ("tokens", tokens)) if limit)
         self._clock = clock or SystemClock()
         self._window_s = window_s
-        self._windows: dict[str, dict[str, _Window]] = {}
+        self._windows: dict[Account, dict[str, _Window]] = {}
         self._next_sweep = 0.0
 
-    def allowances(self, tenant: str) -> tuple[Allowance, ...]:
+    def allowances(self, account: Account) -> tuple[Allowance, ...]:
         """Say what is left, without charging."""
         now = self._clock.now()
-        windows = self._windows.get(tenant, {})
+        windows = self._windows.get(account, {})
         return tuple(self._allowance(name, limit, windows.get(name), now) for name, limit in self._limits)
 
-    def charge(self, tenant: str, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
+    def charge(self, account: Account, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
         """Count what was used and say what is left."""
         now = self._clock.now()
         self._sweep(now)
         amounts = {"requests": requests, "tokens": tokens}
         for name, _ in self._limits:
             if amounts[name] > 0:
-                self._windows.setdefault(tenant, {}).setdefault(name, _Window()).add(now, amounts[name])
-        return self.allowances(tenant)
+                self._windows.setdefault(account, {}).setdefault(name, _Window()).add(now, amounts[name])
+        return self.allowances(account)
 
     def _allowance(self, name: str, limit: int, window: _Window | None, now: float) -> Allowance:
         if window is None:
@@ -81,12 +81,12 @@ class SlidingWindowLimiter:
         return Allowance(name, limit, limit - window.used, reset_s)
 
     def _sweep(self, now: float) -> None:
-        """Forget, once in a window, the tenants that were silent for one."""
+        """Forget, once in a window, the accounts that were silent for one."""
         if now < self._next_sweep:
             return
         self._next_sweep = now + self._window_s
-        for tenant, windows in list(self._windows.items()):
+        for account, windows in list(self._windows.items()):
             for window in windows.values():
                 window.forget(now - self._window_s)
             if not any(window.used for window in windows.values()):
-                del self._windows[tenant]
+                del self._windows[account]

@@ -132,7 +132,7 @@ def test_an_answer_that_has_begun_is_not_followed_by_an_apology() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "transient"), [("invalid_value", False), ("internal_error", False), ("worker_lost", True)]
+    ("code", "transient"), [("invalid_value", False), ("internal_error", False), ("worker_stopped", True)]
 )
 def test_what_lies_with_the_request_with_us_or_with_one_worker_is_no_outage(code: str, transient: bool) -> None:
     made = world()
@@ -285,6 +285,17 @@ def test_a_transcript_that_does_not_come_is_given_up() -> None:
     assert ended(made)[0] == "completed"
 
 
+def test_the_transcript_of_a_long_turn_may_take_longer() -> None:
+    made = world()
+    made.send("session.update", session={"type": "realtime", "audio": {"input": {"transcription": {"model": "m"}}}})
+    made.speak(ms=60_000)
+    made.jobs.clear()
+    made.advance(39)
+    assert "conversation.item.input_audio_transcription.failed" not in made.types()
+    made.advance(3)
+    assert made.last("conversation.item.input_audio_transcription.failed")["error"]["code"] == "no_result"
+
+
 def test_a_slow_answer_has_time_again_with_every_word() -> None:
     made = world()
     job = asked(made)
@@ -294,6 +305,30 @@ def test_a_slow_answer_has_time_again_with_every_word() -> None:
     made.advance(8)
     assert ended(made) == ("completed", "It is noon. The sun is high. ")
     assert told(made) == []
+
+
+# -- another voice -----------------------------------------------------------------------------------------------------
+def spoken(made: World, *, by_another: bool) -> None:
+    """An answer is written and spoken."""
+    made.work(asked(made))
+    made.jobs.clear()
+    made.tell(inputs.SpeechMade(made.started(effects.StartAnswer)[-1].speak_job_id, by_another=by_another))
+
+
+def test_who_wants_to_know_is_told_of_another_voice_once_and_of_the_usual_one_again() -> None:
+    made = world()
+    for by_another in (False, True, True, False, False):
+        spoken(made, by_another=by_another)
+    assert told(made) == [("degraded", "tts", "other_voice"), ("recovered", "tts", "other_voice")]
+    assert "error" not in made.types()
+
+
+def test_who_asks_later_is_told_of_the_voice_that_speaks_now() -> None:
+    made = world(include=False)
+    spoken(made, by_another=True)
+    assert told(made) == []
+    made.send("session.update", session={"type": "realtime", "include": ["antiphon.degraded"]})
+    assert told(made) == [("degraded", "tts", "other_voice")]
 
 
 def test_what_was_made_and_waits_for_its_listener_is_not_given_up() -> None:

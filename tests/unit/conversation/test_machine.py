@@ -251,6 +251,27 @@ def test_cancel_closes_what_is_open_and_nothing_follows() -> None:
     assert {effect.job_id for effect in world.started(effects.CancelJob)} == {answer.job_id, answer.speak_job_id}
 
 
+@pytest.mark.parametrize("conversation", ["auto", "none"])
+@pytest.mark.parametrize(
+    ("ending", "status"), [("cancel", "cancelled"), ("length", "incomplete"), ("stop", "completed")]
+)
+def test_a_response_shows_its_items_as_their_own_events_did(conversation: str, ending: str, status: str) -> None:
+    world = World()
+    world.say_text()
+    world.finish_reason = "length" if ending == "length" else "stop"
+    world.send("response.create", response={"conversation": conversation})
+    if ending == "cancel":
+        world.work(next(iter(world.jobs)), 1)
+        world.send("response.cancel", response_id=next(iter(world.client.open)))
+    else:
+        world.finish()
+    done = world.last("response.done")["response"]
+    assert done["status"] == status
+    (shown,) = done["output"]
+    assert shown == world.last("response.output_item.done")["item"]
+    assert shown["status"] == ("completed" if status == "completed" else "incomplete")
+
+
 def test_cancel_without_an_answer_is_a_harmless_error() -> None:
     world = World()
     world.send("response.cancel", event_id="c")

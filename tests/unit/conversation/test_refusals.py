@@ -89,10 +89,10 @@ def test_the_voice_is_fixed_once_it_was_heard_but_may_be_repeated() -> None:
 
 def test_an_image_reaches_a_model_that_takes_it() -> None:
     world = World(Rules(accepts_images=True))
-    image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "low"}
+    image = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgoAAAAN", "detail": "low"}
     world.send("conversation.item.create", item=message("user", image))
     world.send("response.create")
-    assert world.request().messages[-1].images == ("data:image/png;base64,AAAA",)
+    assert world.request().messages[-1].images == ("data:image/png;base64,iVBORw0KGgoAAAAN",)
 
 
 def test_a_client_cannot_take_an_id_that_the_server_would_give_next() -> None:
@@ -131,6 +131,34 @@ def test_a_late_transcript_of_a_guess_that_was_dropped_changes_nothing() -> None
     world.tell(inputs.Transcribed(stale, "too late", 1.0))
     assert len(world.events) == before
     assert not world.started(effects.StartAnswer)
+
+
+@pytest.mark.parametrize("event", ["session", "response"])
+def test_tools_that_are_too_large_together_are_refused_and_the_session_stays_as_it_was(event: str) -> None:
+    world = World()
+    before = world.machine.state.session
+    tools = [{"type": "function", "name": f"f{number}", "description": "x" * 16_000} for number in range(40)]
+    if event == "session":
+        world.send("session.update", session={"type": "realtime", "tools": tools})
+    else:
+        world.send("response.create", response={"tools": tools})
+    error = world.last("error")["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", f"{event}.tools")
+    assert world.machine.state.session == before
+    assert not world.machine.state.responses
+
+
+def test_references_to_a_long_item_count_as_often_as_they_are_made() -> None:
+    world = World(Rules(max_characters=1000))
+    world.send(
+        "conversation.item.create", item=message("user", {"type": "input_text", "text": "x" * 400}) | {"id": "a"}
+    )
+    for times, refused in ((2, False), (3, True)):
+        references = [{"type": "item_reference", "id": "a"}] * times
+        world.send("response.create", response={"conversation": "none", "input": references})
+        assert ("error" in world.types()) is refused
+    error = world.last("error")["error"]
+    assert (error["code"], error["param"]) == ("conversation_size_limit_exceeded", "response.input")
 
 
 def test_a_function_call_of_an_interrupted_answer_is_closed_as_incomplete() -> None:

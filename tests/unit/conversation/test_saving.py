@@ -75,13 +75,13 @@ def test_the_frame_stays_small_however_long_the_conversation_is() -> None:
     "foreign", ["", "event_", "event_other0000003", "item_seed0000003", "event_seedr3", "event_seed٣"]
 )
 def test_an_event_of_another_conversation_has_no_number(foreign: str) -> None:
-    assert number_of(foreign, World().machine.state) is None
+    assert number_of(foreign, World().machine.state.seed) is None
 
 
 def test_a_greeting_comes_between_the_last_event_and_the_next() -> None:
     state = World().machine.state
     greeting = greeting_id(state, 7, 3)
-    assert number_of(greeting, state) == 7
+    assert number_of(greeting, state.seed) == 7
     assert "event_seed0000007" < greeting < "event_seed0000008"
 
 

@@ -68,6 +68,23 @@ def test_an_interrupted_item_that_the_client_deletes_is_not_cut_any_more() -> No
     assert "conversation.item.truncated" not in world.types()
 
 
+def test_what_was_not_sent_of_a_cut_answer_was_not_heard_but_a_client_that_has_truncated_knows_best() -> None:
+    world = World()
+    world.made_audio(answering(world).speak_job_id, 5000 * MS, "It is noon and the sun stands high.")
+    world.advance(2.0)
+    world.append(1000, 0.9)
+    (item_id,) = world.machine.state.cuts
+    world.tell(inputs.Unsent(item_id, 4500 * MS))
+    assert effects.CutAudio(item_id, 500 * MS) in world.effects
+    world.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=300)
+    world.tell(inputs.Unsent(item_id, 400 * MS))
+    world.tell(inputs.Unsent("nobody", 400 * MS))
+    cuts = [effect for effect in world.effects if isinstance(effect, effects.CutAudio)]
+    assert cuts[-1] == effects.CutAudio(item_id, 300 * MS)
+    world.advance(5)
+    assert world.last("conversation.item.truncated")["audio_end_ms"] == 300
+
+
 def test_the_model_is_not_shown_a_turn_without_words() -> None:
     world = World()
     world.heard = ""
@@ -119,6 +136,21 @@ def test_words_behind_a_call_are_an_item_of_their_own() -> None:
     world.tell(inputs.AnswerMade(job, "tool_calls", 1, 1))
     output = world.last("response.done")["response"]["output"]
     assert [item["type"] for item in output] == ["function_call", "message"]
+
+
+def test_a_sign_that_the_model_is_at_work_is_heard_by_nobody_and_gives_the_answer_time() -> None:
+    world = World()
+    job = answering(world).job_id
+    world.jobs.clear()
+    before = len(world.events)
+    world.advance(world.machine.state.rules.patience_s - 1)
+    world.tell(inputs.TextMade(job, ""))
+    world.advance(world.machine.state.rules.patience_s - 1)
+    assert world.types()[before:] == []
+    world.tell(inputs.CallMade(job, 0, "call_1", "get_time", "{}"))
+    world.tell(inputs.AnswerMade(job, "tool_calls", 1, 1))
+    world.tell(inputs.SpeechMade(world.started(effects.StartAnswer)[-1].speak_job_id))
+    assert [item["type"] for item in world.last("response.done")["response"]["output"]] == ["function_call"]
 
 
 # -- what comes too late -----------------------------------------------------------------------------------------------

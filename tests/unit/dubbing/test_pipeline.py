@@ -11,10 +11,11 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from antiphon.audio.fragments import decode_fragment
+from antiphon.audio.containers import decode
+from antiphon.audio.fragments import SPEECH_RATE_HZ
 from antiphon.clock import VirtualClock
 from antiphon.dubbing.fit import Limits
-from antiphon.dubbing.pipeline import Pipeline, PipelineRules, spoken_words
+from antiphon.dubbing.pipeline import Maker, Pipeline, PipelineRules
 from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.errors import (
     AntiphonError,
@@ -26,7 +27,9 @@ from antiphon.errors import (
     RateLimited,
     Unsupported,
 )
+from antiphon.wire.dubbing_server import FragmentMetadata
 from antiphon.wire.jobs import Dub, FragmentDubbed
+from tests.fragments import decode_fragment
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -84,26 +87,42 @@ class Stages:
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return function(*args, **kwargs)
 
-    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> tuple[Transcript, str]:
+    async def decode(self, file: bytes, *, within_s: float) -> bytes:
+        del within_s
+        return decode(file, SPEECH_RATE_HZ).data
+
+    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> tuple[Transcript, Maker]:
         await self._stage("asr", within_s, rate_hz=audio.rate_hz, s=audio.duration_s, language=language, prompt=prompt)
         segment = Segment(self.heard, 0.5, 1.5, average_logprob=-0.25)
-        return Transcript(self.heard, "en", audio.duration_s, (segment,) if self.heard else ()), "ear"
+        return Transcript(self.heard, "en", audio.duration_s, (segment,) if self.heard else ()), Maker(
+            "ear", "ear-base"
+        )
 
-    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, str]:
+    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, Maker]:
         await self._stage("translation", within_s, text=text, source=source, target=target)
-        return self.translated, "tongue"
+        return self.translated, Maker("tongue", "tongue-1")
 
     async def speak(
         self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float
-    ) -> tuple[Pcm, str]:
+    ) -> tuple[Pcm, Maker]:
         await self._stage("tts", within_s, text=text, voice=voice, model=model, language=language, speed=speed)
-        return Pcm(tone(self.speech_s, SPEECH_HZ), SPEECH_HZ), "mouth"
+        return Pcm(tone(self.speech_s, SPEECH_HZ), SPEECH_HZ), Maker("mouth", "mouth-v2")
 
 
 async def dub(
     stages: Stages, work: Dub = WORK, rules: PipelineRules | None = None, within_s: float = 8.0
 ) -> FragmentDubbed:
     return await Pipeline(rules or PipelineRules(), stages.clock).dub("job", work, stages, within_s=within_s)
+
+
+def facts_of(done: FragmentDubbed) -> FragmentMetadata:
+    assert done.metadata is not None
+    return done.metadata
+
+
+def models_of(done: FragmentDubbed) -> tuple[str, str, str]:
+    facts = facts_of(done)
+    return facts.asr_model, facts.translation_model, facts.tts_model
 
 
 @pytest.fixture
@@ -123,10 +142,10 @@ async def test_a_fragment_comes_back_in_another_language_and_as_long_as_it_was(s
     assert stages.asked["translation"] == {"text": "hello world", "source": "en", "target": "es"}
     told = {"text": "hola mundo", "voice": "ana", "model": "", "language": "es", "speed": 1.0}
     assert stages.asked["tts"] == told
-    facts = done.metadata
+    facts = facts_of(done)
     assert (facts.original_duration_ms, facts.dubbed_duration_ms, facts.duration_variance_percent) == (2000, 2000, 0.0)
     assert (facts.speed_ratio, facts.actual_variance_percent) == (1.0, UNSET)
-    assert (facts.asr_model, facts.translation_model, facts.tts_model) == ("ear", "tongue", "mouth")
+    assert models_of(done) == ("ear-base", "tongue-1", "mouth-v2")
 
 
 async def test_what_the_stages_made_names_what_it_was_made_from(stages: Stages) -> None:
@@ -138,6 +157,8 @@ async def test_what_the_stages_made_names_what_it_was_made_from(stages: Stages) 
     assert translation["parent_asset_ids"] == (transcript["asset_id"],) == ("transcript-f",)
     assert audio["parent_asset_ids"] == (translation["asset_id"],) == ("translation-f",)
     assert {asset["status"] for asset in done.assets} == {"SUCCESS"}
+    makers = [(asset["component_instance"], asset["model_id"]) for asset in done.assets]
+    assert makers == [("ear", "ear-base"), ("tongue", "tongue-1"), ("mouth", "mouth-v2")]
     assert "audio_bytes" not in audio
     assert done.lineage["audio_asset_id"] == "audio-dubbed-f"
 
@@ -149,7 +170,10 @@ async def test_where_nothing_is_said_there_is_silence(stages: Stages, heard: str
     assert (done.status, done.transcript, done.translated_text) == ("success", "", "")
     assert done.audio == bytes(64_000)
     assert set(stages.asked) == {"asr"}
-    assert (done.metadata.duration_variance_percent, done.metadata.speed_ratio) == (0.0, 1.0)
+    facts = facts_of(done)
+    assert (facts.original_duration_ms, facts.dubbed_duration_ms) == (2_000, 2_000)
+    assert (facts.duration_variance_percent, facts.speed_ratio) == (0.0, 1.0)
+    assert models_of(done) == ("ear-base", "none", "none")
     assert done.assets[-1]["parent_asset_ids"] == ("transcript-f",)
 
 
@@ -167,6 +191,7 @@ async def test_a_translation_of_nothing_is_not_spoken(stages: Stages) -> None:
     done = await dub(stages)
     assert (done.status, done.transcript, done.translated_text) == ("success", "hello world", "")
     assert "tts" not in stages.asked
+    assert models_of(done) == ("ear-base", "tongue-1", "none")
 
 
 async def test_m4a_comes_back_as_m4a(stages: Stages) -> None:
@@ -187,7 +212,7 @@ async def test_samples_too_many_for_one_message_come_back_as_m4a(stages: Stages)
 
 async def test_the_audio_itself_says_how_long_it_is(stages: Stages) -> None:
     done = await dub(stages, replace(WORK, duration_ms=5_000))
-    assert (done.duration_ms, done.metadata.original_duration_ms) == (2_000, 2_000)
+    assert (done.duration_ms, facts_of(done).original_duration_ms) == (2_000, 2_000)
     near = await dub(stages, replace(WORK, duration_ms=2_050))
     assert near.duration_ms == 2_050
 
@@ -214,11 +239,13 @@ async def test_speech_that_is_too_long_is_said_to_be(
     assert done.translated_text == "hola mundo"
     if status == "partial":
         assert done.warnings == ("duration_variance_high",)
-        assert 10 < done.metadata.actual_variance_percent <= 20  # pyright: ignore[reportOperatorIssue]
+        assert 10 < facts_of(done).actual_variance_percent <= 20  # pyright: ignore[reportOperatorIssue]
         assert done.assets[-1]["status"] == "PARTIAL"
     if status == "failed":
         assert done.error is not None
         assert (done.error.stage, done.error.retryable) == ("tts", False)
+    assert facts_of(done).dubbed_duration_ms >= 2_000
+    assert models_of(done) == ("ear-base", "tongue-1", "mouth-v2")
 
 
 async def test_a_long_text_is_spoken_quicker_by_the_voice_itself(stages: Stages) -> None:
@@ -241,7 +268,8 @@ FAILURES: list[tuple[str, AntiphonError, str, bool]] = [
     ("translation", Permanent("m"), "TRANSLATION_FAILED", False),
     ("tts", ProviderTimeout("m"), "TIMEOUT", True),
     ("tts", ProviderUnavailable("m"), "MODEL_ERROR", True),
-    ("tts", Unsupported("m"), "TTS_SYNTHESIS_FAILED", False),
+    ("tts", Unsupported("m"), "UNSUPPORTED_LANGUAGE", False),
+    ("tts", Permanent("m"), "TTS_SYNTHESIS_FAILED", False),
 ]
 
 
@@ -254,6 +282,7 @@ async def test_a_stage_that_fails_ends_the_way(
     assert (done.status, done.audio) == ("failed", b"")
     assert done.error is not None
     assert (done.error.stage, done.error.code, done.error.retryable) == (stage, code, retryable)
+    assert done.metadata is None, "lengths that nobody knows are not made up"
     assert (done.transcript is not None) is (stage != "asr"), "what was understood so far is told"
     assert (done.translated_text is not None) is (stage == "tts")
     assert done.assets[-1]["status"] == "FAILED"
@@ -290,7 +319,3 @@ async def test_a_fragment_whose_time_is_over_is_not_begun(stages: Stages) -> Non
     assert error is not None
     assert error.code == "TIMEOUT"
     assert not stages.asked
-
-
-def test_words_between_sounds_are_words() -> None:
-    assert spoken_words("[Music] Welcome back (laughs) everyone ♪") == "Welcome back everyone"

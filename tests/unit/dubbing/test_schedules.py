@@ -110,7 +110,7 @@ class Schedule:
                 case _:
                     pass
         assert self.stage.stream.in_flight <= 10
-        assert self.severities[-1] == Rules().thresholds.severity(self.stage.stream.in_flight)
+        assert self.severities[-1] == ("low", "medium", "high")[Rules().thresholds.band(self.stage.stream.in_flight)]
 
     def _delivered(self, effect: Deliver) -> None:
         assert (effect.audio in self.audio) or not effect.audio, "the audio of what is delivered is at hand"

@@ -10,6 +10,8 @@ from msgspec import UNSET
 from antiphon.dubbing.effects import Deliver
 from antiphon.dubbing.inputs import Done, Ended, Paused, Simulated
 from antiphon.dubbing.state import Rules
+from antiphon.dubbing.window import Thresholds
+from antiphon.errors import InvalidRequest
 from antiphon.wire.dubbing_client import MAX_AUDIO_BASE64, ErrorSimulation, SimulationRule, StreamCommand
 from tests.unit.dubbing.stages import (
     CONFIG,
@@ -361,8 +363,26 @@ def test_the_worker_is_told_at_each_change_of_severity_both_ways() -> None:
         (3, "medium", "slow_down", 6),
         (6, "low", "none", 3),
     ]
-    assert back[1][1].threshold_exceeded is UNSET
+    assert back[1][1].threshold_exceeded is None
     assert back[1][1].recommended_delay_ms is UNSET
+
+
+def test_above_the_highest_threshold_the_pause_is_told_again_until_no_more_are_taken() -> None:
+    stage = Stage(Rules(thresholds=Thresholds(1, 2, 3, 5)))
+    told = [(number, one) for number in range(5) for one in sent(stage.offer(number), "backpressure")]
+    assert [(one.current_inflight, one.severity, one.threshold_exceeded) for _, one in told] == [
+        (2, "medium", "medium"),
+        (3, "high", "high"),
+        (4, "high", "high"),
+    ]
+    assert error(stage.offer(5)).code == "BACKPRESSURE_EXCEEDED"
+
+
+@pytest.mark.parametrize("bands", [(0, 6, 10, 10), (6, 6, 10, 10), (3, 10, 10, 10), (3, 6, 10, 9)])
+def test_thresholds_that_do_not_ascend_are_refused_by_name(bands: tuple[int, int, int, int]) -> None:
+    with pytest.raises(InvalidRequest, match="must ascend") as refused:
+        Thresholds(*bands)
+    assert refused.value.param == "dubbing_backpressure_low"
 
 
 def test_held_results_count_as_in_flight() -> None:

@@ -1,0 +1,38 @@
+"""Fields of a session that its client may not set: a client secret was made so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import UNSET, Struct
+
+from antiphon.conversation.step import Refused
+
+_INSIDE = {
+    "noise_reduction": ("audio", "input", "noise_reduction"),
+    "transcription": ("audio", "input", "transcription"),
+    "turn_detection": ("audio", "input", "turn_detection"),
+    "speed": ("audio", "output", "speed"),
+    "voice": ("audio", "output", "voice"),
+}
+"""Where a field stands that is not at the top."""
+
+
+def check(locked: Iterable[str], wish: Struct, place: str) -> None:
+    """Raise `Refused`, which names the field below ``place``, when a wish sets a locked one, to null included."""
+    for name in locked:
+        path = _INSIDE.get(name, (name,))
+        if _is_set(wish, path):
+            raise Refused(
+                f"'{'.'.join(path)}' was set by whoever made this client secret and cannot be changed.",
+                code="locked_field",
+                param=".".join((place, *path)),
+            )
+
+
+def _is_set(wish: object, path: tuple[str, ...]) -> bool:
+    for depth, name in enumerate(path):
+        wish = getattr(wish, name, UNSET)
+        if wish is UNSET or (wish is None and depth < len(path) - 1):
+            return False
+    return True
