@@ -37,6 +37,24 @@ class VoiceEntry(msgspec.Struct, frozen=True, kw_only=True):
     """True for the voice of names that are not on this list."""
 
 
+class NamedVoice(msgspec.Struct, frozen=True, kw_only=True):
+    """A voice as voice pickers show it."""
+
+    id: str
+    name: str
+    language: str
+    """ISO 639-1, optionally with a region."""
+    description: str
+    default: bool
+    """True for the voice of names that are not on this list."""
+
+
+class VoicePicks(msgspec.Struct, frozen=True, kw_only=True):
+    """All of them, for voice pickers."""
+
+    voices: list[NamedVoice]
+
+
 class VoiceList(msgspec.Struct, frozen=True, kw_only=True):
     """All of them."""
 

@@ -9,6 +9,10 @@ import pybase64
 from msgspec import Meta, Struct
 
 from antiphon.errors import InvalidRequest
+from antiphon.text.json_size import MOST_VALUES
+from antiphon.text.quoting import quoted
+from antiphon.wire.event_scan import MOST_TEXT
+from antiphon.wire.half_characters import find_half, refusal_of
 from antiphon.wire.refusal import explain
 
 AudioFormat = Literal["m4a", "aac", "wav", "pcm_s16le", "pcm_f32le"]
@@ -129,8 +133,11 @@ class SimulateDisconnect(Struct, frozen=True, kw_only=True):
 def parse(payload: object, kind: type[T]) -> T:
     """Return a payload as the struct it should be. Raises `InvalidRequest`, which names the field."""
     if not isinstance(payload, dict):
-        kind_of = type(payload).__name__
-        raise InvalidRequest(f"The payload must be an object of at most 10,000 values, not {kind_of}.", param=None)
+        most, kind_of = f"{MOST_VALUES:,} values and {MOST_TEXT // 2**20} MiB of text", type(payload).__name__
+        raise InvalidRequest(f"The payload must be an object of at most {most}, not {kind_of}.", param=None)
+    if (half := find_half(payload)) is not None:
+        why = refusal_of(half)
+        raise InvalidRequest(why.message, code=why.code, param=why.param)
     try:
         return msgspec.convert(payload, kind)
     except (msgspec.ValidationError, RecursionError) as error:
@@ -142,7 +149,7 @@ def decode_audio(audio: FragmentAudio) -> bytes:
     """Return the bytes of a fragment. Raises `InvalidRequest` for an unknown format or bad base64."""
     if audio.format not in FORMATS:
         known = ", ".join(FORMATS)
-        raise InvalidRequest(f"Unknown audio format '{audio.format[:64]}'; known are {known}.", param="audio.format")
+        raise InvalidRequest(f"Unknown audio format {quoted(audio.format)}; known are {known}.", param="audio.format")
     try:
         return pybase64.b64decode(audio.data_base64, validate=True)
     except ValueError as error:

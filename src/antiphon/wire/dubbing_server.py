@@ -1,4 +1,7 @@
-"""What the dubbing door sends: payloads of Socket.IO events. A field without a value is left out, never null."""
+"""What the dubbing door sends: payloads of Socket.IO events.
+
+A field without a value is left out, never null; but for ``threshold_exceeded``, which is always there.
+"""
 
 from __future__ import annotations
 
@@ -75,15 +78,16 @@ class ProcessingError(Struct, frozen=True, kw_only=True):
 class FragmentMetadata(Struct, frozen=True, kw_only=True):
     """How the lengths came to match, and which models did the work."""
 
-    original_duration_ms: int | UnsetType = UNSET
-    dubbed_duration_ms: int | UnsetType = UNSET
-    duration_variance_percent: float | UnsetType = UNSET
-    speed_ratio: float | UnsetType = UNSET
+    original_duration_ms: int
+    dubbed_duration_ms: int
+    duration_variance_percent: float
+    speed_ratio: float
     """How much quicker than its voice spoke it the speech is played, 0.5 to 2.0."""
     actual_variance_percent: float | UnsetType = UNSET
-    asr_model: str | UnsetType = UNSET
-    translation_model: str | UnsetType = UNSET
-    tts_model: str | UnsetType = UNSET
+    asr_model: str
+    translation_model: str
+    """``none``, like the one below, where there was nothing to translate, or to say."""
+    tts_model: str
 
 
 class FragmentProcessed(Struct, frozen=True, kw_only=True):
@@ -101,7 +105,8 @@ class FragmentProcessed(Struct, frozen=True, kw_only=True):
     stage_timings: StageTimings = StageTimings()
     error: ProcessingError | UnsetType = UNSET
     warnings: tuple[str, ...] | UnsetType = UNSET
-    metadata: FragmentMetadata = FragmentMetadata()
+    metadata: FragmentMetadata | UnsetType = UNSET
+    """Absent where a fragment failed before its length was known."""
 
 
 class Backpressure(Struct, frozen=True, kw_only=True):
@@ -114,7 +119,8 @@ class Backpressure(Struct, frozen=True, kw_only=True):
     max_inflight: int
     queue_depth: int
     """Fragments that wait or are at work; the rest of the window waits for a predecessor."""
-    threshold_exceeded: Severity | UnsetType = UNSET
+    threshold_exceeded: Literal["medium", "high"] | None
+    """The band that was entered; null at severity ``low``."""
     recommended_delay_ms: int | UnsetType = UNSET
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, cast, get_args
 
 import msgspec
 
 from antiphon.errors import InvalidRequest
+from antiphon.text.quoting import quoted
+from antiphon.text.whole import is_whole
+from antiphon.wire import half_characters
 from antiphon.wire.refusal import explain
 
 T = TypeVar("T")
@@ -46,17 +49,26 @@ class EventDecoder(Generic[T]):
         except msgspec.ValidationError as error:
             raise self._refuse(frame, str(error)) from error
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            message = f"The event is not valid JSON: {error}."
-            raise BadEvent(message, code="invalid_json", param=None, event_id=None) from error
+            raise _no_json(frame, error) from error
 
     def _refuse(self, frame: str | bytes, error: str) -> BadEvent:
         kind, event_id = _head(frame)
         if kind is not None and kind not in self._known:
             supported = ", ".join(f"'{name}'" for name in sorted(self._known))
-            message = f"Invalid value: '{kind[:64]}'. Supported values are: {supported}."
+            message = f"Invalid value: {quoted(kind)}. Supported values are: {supported}."
             return BadEvent(message, code="invalid_value", param="type", event_id=event_id)
         why = explain(error)
         return BadEvent(why.message, code=why.code, param=why.param, event_id=event_id)
+
+
+def _no_json(frame: str | bytes, error: Exception) -> BadEvent:
+    """Return the refusal of what does not decode: half a character is told by its field, and of which event it is."""
+    event = half_characters.read(frame)
+    names = half_characters.find_half(event)
+    if names is None:
+        return BadEvent(f"The event is not valid JSON: {error}.", code="invalid_json", param=None, event_id=None)
+    why = half_characters.refusal_of(names)
+    return BadEvent(why.message, code=why.code, param=why.param, event_id=_short(_member(event, "event_id")))
 
 
 def _head(frame: str | bytes) -> tuple[str | None, str | None]:
@@ -64,9 +76,18 @@ def _head(frame: str | bytes) -> tuple[str | None, str | None]:
     try:
         head = _head_decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None, None
-    event_id = _string(head.event_id)
-    return _string(head.type), event_id if event_id is None or len(event_id) <= _EVENT_ID_MAX else None
+        event = half_characters.read(frame)
+        return _member(event, "type"), _short(_member(event, "event_id"))
+    return _string(head.type), _short(_string(head.event_id))
+
+
+def _member(event: Any, name: str) -> str | None:
+    found = cast("dict[str, Any]", event).get(name) if isinstance(event, dict) else None
+    return found if isinstance(found, str) and is_whole(found) else None
+
+
+def _short(event_id: str | None) -> str | None:
+    return event_id if event_id is None or len(event_id) <= _EVENT_ID_MAX else None
 
 
 def _string(raw: msgspec.Raw) -> str | None:

@@ -12,6 +12,7 @@ import msgspec
 
 from antiphon.entities.chat import ChatRequest
 from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.priority import LIVE
 from antiphon.entities.speech import Segment
 from antiphon.errors import AntiphonError, RateLimited, Transient
 from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError, StageTimings, Status
@@ -31,6 +32,11 @@ class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
     translate: bool = False
     word_timestamps: bool = False
     temperature: float = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the audio in seconds."""
+        return len(self.audio) / (2 * self.rate_hz)
 
 
 class Respond(msgspec.Struct, frozen=True, tag="respond"):
@@ -106,6 +112,11 @@ class Dub(msgspec.Struct, frozen=True, tag="dub", kw_only=True):
 Work = Transcribe | Respond | Speak | Translate | Score | Persist | Dub
 
 
+def allowed_s(work: Work, usual_s: float) -> float:
+    """Return how long ``work`` may take that usually has ``usual_s``: every second of audio adds one."""
+    return usual_s + (int(work.duration_s) if isinstance(work, Transcribe) else 0)
+
+
 class Job(msgspec.Struct, frozen=True):
     """One piece of work, as it lies in a queue."""
 
@@ -117,6 +128,8 @@ class Job(msgspec.Struct, frozen=True):
     input: str = ""
     """Name of the pipe that feeds the job, or empty."""
     tenant: str = "default"
+    key_id: str = ""
+    """Public name of the key that asked, for work whose callers take turns; else empty."""
     session_id: str = ""
     epoch: int = 0
     """Fencing number of the session's owner; results under an older epoch are refused."""
@@ -125,8 +138,8 @@ class Job(msgspec.Struct, frozen=True):
     """W3C trace context of whoever asked; empty where there is none."""
     deadline_s: float = 0.0
     """Wall clock after which the result is worthless; 0 is never."""
-    priority: int = 0
-    """Higher goes first; 0 is a live turn, negative is background."""
+    priority: int = LIVE
+    """Higher goes first: `LIVE` is 0, what is less urgent is negative."""
     retries: bool = True
     """False where a failure is final: whoever asked tries again itself. A lost worker's job is done again anyway."""
     attempt: int = 1
@@ -153,16 +166,18 @@ class TranscriptReady(Entry, frozen=True, tag="transcript"):
     segments: tuple[Segment, ...] = ()
     engine: str = ""
     """Who did it, as the settings call it."""
+    model: str = ""
+    """What it did it with."""
 
 
 class TextReady(Entry, frozen=True, tag="text"):
-    """More of an answer's text."""
+    """More of an answer's text; none while the model writes a call, to say that it is at work."""
 
     text: str
 
 
 class CallReady(Entry, frozen=True, tag="call"):
-    """More of a function call; ``call_id`` and ``name`` are complete in the first entry of an ``index``."""
+    """A whole function call, told when the answer is over: whoever goes on with a broken one may call otherwise."""
 
     index: int
     call_id: str
@@ -206,6 +221,10 @@ class SpeechDone(Entry, frozen=True, tag="speech_done"):
 
     engine: str = ""
     """Who did it, as the settings call it."""
+    model: str = ""
+    """What it did it with."""
+    instead_of: str = ""
+    """Who should have, and could not."""
 
 
 class TranslationReady(Entry, frozen=True, tag="translation"):
@@ -214,6 +233,8 @@ class TranslationReady(Entry, frozen=True, tag="translation"):
     text: str
     engine: str = ""
     """Who did it, as the settings call it."""
+    model: str = ""
+    """What it did it with."""
 
 
 class ScoreReady(Entry, frozen=True, tag="score"):
@@ -237,7 +258,7 @@ class FragmentDubbed(Entry, frozen=True, tag="dubbed", kw_only=True):
     timings: StageTimings = StageTimings()
     error: ProcessingError | None = None
     warnings: tuple[str, ...] = ()
-    metadata: FragmentMetadata = FragmentMetadata()
+    metadata: FragmentMetadata | None = None
     assets: tuple[dict[str, Any], ...] = ()
     """What each stage made, and from what, without the audio."""
     lineage: dict[str, str] = {}

@@ -7,17 +7,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from antiphon.wire.realtime_items import AnyItem, InputItem, Text
+from antiphon.wire.realtime_items import AnyItem, InputItem, Name, SomeId, Text
 from antiphon.wire.realtime_session import (
     AnySessionUpdate,
-    AnyTool,
     AudioFormat,
     MaxTokens,
-    Modality,
+    Modalities,
     Partial,
     Prompt,
     Reasoning,
     ToolChoice,
+    Tools,
     VoiceId,
 )
 
@@ -63,25 +63,25 @@ class ConversationItemCreate(ClientEvent, frozen=True, tag="conversation.item.cr
     """Add an item; ``previous_item_id`` "root" puts it first, absent appends it."""
 
     item: AnyItem
-    previous_item_id: str | None = None
+    previous_item_id: SomeId | None = None
 
 
 class ConversationItemRetrieve(ClientEvent, frozen=True, tag="conversation.item.retrieve"):
     """Ask for an item with its audio."""
 
-    item_id: str
+    item_id: SomeId
 
 
 class ConversationItemDelete(ClientEvent, frozen=True, tag="conversation.item.delete"):
     """Remove an item."""
 
-    item_id: str
+    item_id: SomeId
 
 
 class ConversationItemTruncate(ClientEvent, frozen=True, tag="conversation.item.truncate"):
     """Only this much of an answer was heard."""
 
-    item_id: str
+    item_id: SomeId
     content_index: int
     audio_end_ms: Annotated[int, msgspec.Meta(ge=0)]
 
@@ -90,7 +90,7 @@ class ResponseOutput(Partial, frozen=True):
     """Overrides of the spoken answer."""
 
     format: AudioFormat | UnsetType | None = UNSET
-    voice: str | VoiceId | UnsetType | None = UNSET
+    voice: Name | VoiceId | UnsetType | None = UNSET
 
 
 class ResponseAudio(Partial, frozen=True):
@@ -102,10 +102,10 @@ class ResponseAudio(Partial, frozen=True):
 class ResponseParams(Partial, frozen=True):
     """Overrides that last for one response."""
 
-    output_modalities: list[Modality] | UnsetType | None = UNSET
+    output_modalities: Modalities | UnsetType | None = UNSET
     instructions: Text | UnsetType | None = UNSET
     audio: ResponseAudio | UnsetType | None = UNSET
-    tools: list[AnyTool] | UnsetType | None = UNSET
+    tools: Tools | UnsetType | None = UNSET
     tool_choice: ToolChoice | UnsetType | None = UNSET
     max_output_tokens: MaxTokens | UnsetType | None = UNSET
     metadata: Metadata | UnsetType | None = UNSET
@@ -125,7 +125,7 @@ class ResponseCreate(ClientEvent, frozen=True, tag="response.create"):
 class ResponseCancel(ClientEvent, frozen=True, tag="response.cancel"):
     """Stop the answer; without an id the one of the default conversation."""
 
-    response_id: str | None = None
+    response_id: SomeId | None = None
 
 
 ClientMessage = (

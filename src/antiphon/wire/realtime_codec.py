@@ -59,14 +59,23 @@ def encode_item(event: ConversationItemRetrieved, audio: Sequence[bytes]) -> byt
     return b"".join(pieces)
 
 
-def decode_audio(text: str, *, param: str, event_id: str | None, most: int | None = None) -> bytes:
+def decode_audio(text: str | bytes, *, param: str, event_id: str | None, most: int | None = None) -> bytes:
     """Decode base64 audio of at most ``most`` bytes. Raises `BadEvent` naming ``param``."""
     try:
         data = pybase64.b64decode(text, validate=True)
     except ValueError as error:
-        message = f"Invalid '{param}': not valid base64."
-        raise BadEvent(message, code="invalid_value", param=param, event_id=event_id) from error
+        raise no_base64(param, event_id) from error
     if most is not None and len(data) > most:
-        message = f"Invalid '{param}': {len(data)} bytes of audio; the most is {most}."
-        raise BadEvent(message, code="audio_too_large", param=param, event_id=event_id)
+        raise too_much_audio(len(data), most, param, event_id)
     return data
+
+
+def no_base64(param: str, event_id: str | None) -> BadEvent:
+    """Return the refusal of what should be base64."""
+    return BadEvent(f"Invalid '{param}': not valid base64.", code="invalid_value", param=param, event_id=event_id)
+
+
+def too_much_audio(size_bytes: int, most: int, param: str, event_id: str | None) -> BadEvent:
+    """Return the refusal of audio that is too long."""
+    message = f"Invalid '{param}': {size_bytes} bytes of audio; the most is {most}."
+    return BadEvent(message, code="audio_too_large", param=param, event_id=event_id)

@@ -11,6 +11,12 @@ ItemId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 CallId = Annotated[str, msgspec.Meta(max_length=128)]
 Text = Annotated[str, msgspec.Meta(max_length=2**20)]
 """What a client writes at a time: more than any model reads."""
+Note = Annotated[str, msgspec.Meta(max_length=2**14)]
+"""A description, or a hint."""
+Name = Annotated[str, msgspec.Meta(max_length=256)]
+"""Of a model, a voice, a language."""
+SomeId = Annotated[str, msgspec.Meta(max_length=128)]
+"""An id that may or may not exist."""
 Status = Literal["completed", "incomplete", "in_progress"]
 
 ROLE_CONTENT: dict[str, tuple[str, ...]] = {

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from antiphon.text.quoting import handle
 from antiphon.wire.realtime_items import OwnItem
 from antiphon.wire.realtime_response import Response
 from antiphon.wire.realtime_session import AnySession
@@ -19,10 +20,19 @@ class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 # -- session and errors ----------------------------------------------------------------------------------------------
+class SessionExtras(msgspec.Struct, frozen=True):
+    """What this server tells of a session beyond OpenAI's fields."""
+
+    resume_token: str
+    """With it another client secret of the same key may resume the session; it belongs to the client alone."""
+
+
 class SessionCreated(ServerEvent, frozen=True, tag="session.created"):
     """The first event."""
 
     session: AnySession
+    antiphon: SessionExtras | UnsetType = UNSET
+    """Absent where a lost session cannot be resumed."""
 
 
 class SessionUpdated(ServerEvent, frozen=True, tag="session.updated"):
@@ -43,7 +53,7 @@ class SessionResumed(ServerEvent, frozen=True, tag="antiphon.session.resumed"):
 
 Leg = Literal["stt", "llm", "tts", "redis", "database"]
 """What a conversation stands on."""
-Mode = Literal["text_input_only", "apology", "text_only", "no_new_sessions", "buffered"]
+Mode = Literal["text_input_only", "apology", "text_only", "other_voice", "no_new_sessions", "buffered"]
 """How a conversation goes on without one of them."""
 
 
@@ -66,13 +76,17 @@ TAKEN_OVER = 4409
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """All five keys are always there."""
+    """All five keys are always there; of an event id longer than 256 characters the middle is left out."""
 
     type: str
     code: str | None
     message: str
     param: str | None = None
     event_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.event_id is not None:
+            msgspec.structs.force_setattr(self, "event_id", handle(self.event_id))
 
 
 class Error(ServerEvent, frozen=True, tag="error"):

@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal, Self
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from antiphon.wire.realtime_items import Text
+from antiphon.text.json_size import excess
+from antiphon.wire.realtime_items import Name, Note, Text
 
 Modality = Literal["text", "audio"]
+Modalities = Annotated[list[Modality], msgspec.Meta(max_length=16)]
 MaxTokens = Annotated[int, msgspec.Meta(ge=1, le=4096)] | Literal["inf"]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
@@ -29,6 +31,13 @@ class Partial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if value is not UNSET:
                 fields[name] = value.over() if isinstance(value, Partial) else UNSET if value is None else value
         return type(self)(**fields)
+
+
+def _bounded(field: str, value: Any) -> None:
+    """Refuse a value of the client's own making that is too large, by the name of its field."""
+    too_much = excess(value)
+    if too_much:
+        raise ValueError(f"{field}: the value has {too_much}")
 
 
 # -- audio ---------------------------------------------------------------------------------------------------------
@@ -63,11 +72,11 @@ class NoiseReduction(Partial, frozen=True):
 class Transcription(Partial, frozen=True):
     """How the user's speech is transcribed. Only what was set is echoed."""
 
-    model: str | UnsetType | None = UNSET
-    language: str | UnsetType | None = UNSET
-    languages: list[str] | UnsetType | None = UNSET
-    prompt: str | UnsetType | None = UNSET
-    keywords: list[str] | UnsetType | None = UNSET
+    model: Name | UnsetType | None = UNSET
+    language: Name | UnsetType | None = UNSET
+    languages: Annotated[list[Name], msgspec.Meta(max_length=100)] | UnsetType | None = UNSET
+    prompt: Note | UnsetType | None = UNSET
+    keywords: Annotated[list[Name], msgspec.Meta(max_length=500)] | UnsetType | None = UNSET
     delay: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType | None = UNSET
 
 
@@ -96,7 +105,7 @@ TurnDetection = ServerVad | SemanticVad
 class VoiceId(Partial, frozen=True):
     """A custom voice."""
 
-    id: str
+    id: Name
 
 
 class AudioInputUpdate(Partial, frozen=True):
@@ -112,7 +121,7 @@ class AudioOutputUpdate(Partial, frozen=True):
     """Wishes for what the client hears."""
 
     format: AudioFormat | UnsetType | None = UNSET
-    voice: str | VoiceId | UnsetType | None = UNSET
+    voice: Name | VoiceId | UnsetType | None = UNSET
     speed: Annotated[float, msgspec.Meta(ge=0.25, le=1.5)] | UnsetType | None = UNSET
 
 
@@ -131,33 +140,38 @@ class TranscriptionAudioUpdate(Partial, frozen=True):
 
 # -- tools and the rest --------------------------------------------------------------------------------------------
 class FunctionTool(Partial, frozen=True, tag_field="type", tag="function"):
-    """A function of the application. ``parameters`` is a JSON schema."""
+    """A function of the application. ``parameters`` is a JSON schema, no larger than `antiphon.text.json_size` says."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-    description: str | UnsetType | None = UNSET
+    description: Note | UnsetType | None = UNSET
     parameters: dict[str, Any] | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse a schema that is too large."""
+        _bounded("parameters", self.parameters)
 
 
 class McpTool(msgspec.Struct, frozen=True, tag_field="type", tag="mcp"):
     """Tools of an MCP server; refused for now with an error that names the field."""
 
-    server_label: str
+    server_label: Name
 
 
 AnyTool = FunctionTool | McpTool
+Tools = Annotated[list[AnyTool], msgspec.Meta(max_length=128)]
 
 
 class ToolChoiceFunction(Partial, frozen=True, tag_field="type", tag="function"):
     """Force one function."""
 
-    name: str
+    name: Name
 
 
 class ToolChoiceMcp(Partial, frozen=True, tag_field="type", tag="mcp"):
     """Force a tool of an MCP server."""
 
-    server_label: str
-    name: str | UnsetType | None = UNSET
+    server_label: Name
+    name: Name | UnsetType | None = UNSET
 
 
 ToolChoice = Literal["auto", "none", "required"] | ToolChoiceFunction | ToolChoiceMcp
@@ -172,23 +186,31 @@ class Reasoning(Partial, frozen=True):
 class Tracing(Partial, frozen=True):
     """Accepted and echoed."""
 
-    workflow_name: str | UnsetType | None = UNSET
-    group_id: str | UnsetType | None = UNSET
+    workflow_name: Name | UnsetType | None = UNSET
+    group_id: Name | UnsetType | None = UNSET
     metadata: Any = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse metadata that are too large."""
+        _bounded("metadata", self.metadata)
 
 
 class Prompt(Partial, frozen=True):
     """A stored prompt of OpenAI's; accepted and echoed."""
 
-    id: str
-    version: str | UnsetType | None = UNSET
+    id: Name
+    version: Name | UnsetType | None = UNSET
     variables: dict[str, Any] | UnsetType | None = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse variables that are too large."""
+        _bounded("variables", self.variables)
 
 
 class TokenLimits(Partial, frozen=True):
     """Bounds of a truncated conversation."""
 
-    post_instructions: int | UnsetType | None = UNSET
+    post_instructions: Annotated[int, msgspec.Meta(ge=0, le=2**31)] | UnsetType | None = UNSET
 
 
 class RetentionRatio(Partial, frozen=True, tag_field="type", tag="retention_ratio"):
@@ -199,21 +221,23 @@ class RetentionRatio(Partial, frozen=True, tag_field="type", tag="retention_rati
 
 
 Truncation = Literal["auto", "disabled"] | RetentionRatio
-Include = list[Literal["item.input_audio_transcription.logprobs", "antiphon.degraded"]]
+Include = Annotated[
+    list[Literal["item.input_audio_transcription.logprobs", "antiphon.degraded"]], msgspec.Meta(max_length=16)
+]
 """What a client asks for beyond the usual; ``antiphon.degraded`` are the events of that name and their ends."""
 
 
 class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):
     """``session.update`` of a conversation."""
 
-    id: str | UnsetType | None = UNSET
-    object: str | UnsetType | None = UNSET
+    id: Name | UnsetType | None = UNSET
+    object: Name | UnsetType | None = UNSET
     expires_at: int | UnsetType | None = UNSET
-    model: str | UnsetType | None = UNSET
-    output_modalities: list[Modality] | UnsetType | None = UNSET
+    model: Name | UnsetType | None = UNSET
+    output_modalities: Modalities | UnsetType | None = UNSET
     instructions: Text | UnsetType | None = UNSET
     audio: AudioUpdate | UnsetType | None = UNSET
-    tools: list[AnyTool] | UnsetType | None = UNSET
+    tools: Tools | UnsetType | None = UNSET
     tool_choice: ToolChoice | UnsetType | None = UNSET
     max_output_tokens: MaxTokens | UnsetType | None = UNSET
     parallel_tool_calls: bool | UnsetType | None = UNSET
@@ -227,8 +251,8 @@ class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):
 class TranscriptionUpdate(Partial, frozen=True, tag_field="type", tag="transcription"):
     """``session.update`` of a session that only transcribes."""
 
-    id: str | UnsetType | None = UNSET
-    object: str | UnsetType | None = UNSET
+    id: Name | UnsetType | None = UNSET
+    object: Name | UnsetType | None = UNSET
     expires_at: int | UnsetType | None = UNSET
     audio: TranscriptionAudioUpdate | UnsetType | None = UNSET
     include: Include | UnsetType | None = UNSET

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from antiphon.text.quoting import shown
+
 _ELLIPSIS = re.compile(r"\[\.\.\.\]")
-_ROLE_RULE = re.compile(r"^(content\[\d+\]\.type): (.*)$", re.DOTALL)
+_OWN_RULE = re.compile(r"^(content\[\d+\]\.type|parameters|variables|metadata): (.*)$", re.DOTALL)
+"""What a type of ours says itself: the field within it, and what is wrong."""
 _RULES: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile(r"^Object missing required field `(?P<field>\w+)`"),
@@ -14,19 +17,20 @@ _RULES: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Missing required parameter: '{param}'.",
     ),
     (
-        re.compile(r"^Object contains unknown field `(?P<field>[^`]*)`"),
+        re.compile(r"^Object contains unknown field `(?P<field>[^`]*)`?"),
         "unknown_parameter",
         "Unknown parameter: '{param}'.",
     ),
-    (
-        re.compile(r"^Expected `(?:str|array)` of length <="),
-        "string_above_max_length",
-        "Invalid '{param}': {what}.",
-    ),
+    (re.compile(r"^Expected `str` of length <="), "string_above_max_length", "Invalid '{param}': {what}."),
+    (re.compile(r"^Expected `array` of length <="), "array_above_max_length", "Invalid '{param}': {what}."),
     (re.compile(r"^Expected `object` of length <="), "object_above_max_properties", "Invalid '{param}': {what}."),
     (re.compile(r"^Invalid (?:enum )?value"), "invalid_value", "{what} for '{param}'."),
     (re.compile(r"^Expected "), "invalid_value", "Invalid '{param}': {what}."),
 )
+
+
+_MOST_WORDS = 120
+"""Characters of msgspec's words: they repeat names and values of the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,17 @@ def explain(error: str) -> Refusal:
     """Translate one message of msgspec's, e.g. ``Expected `int`, got `str` - at `$.item.id```."""
     what, _, rest = error.partition(" - at `")
     path = _ELLIPSIS.sub("", rest.removeprefix("key` in `").removeprefix("$").rstrip("`").lstrip("."))
-    role_rule = _ROLE_RULE.match(what)
-    if role_rule:
-        return Refusal("invalid_value", join(path, role_rule[1]), role_rule[2])
+    own_rule = _OWN_RULE.match(what)
+    if own_rule:
+        return Refusal("invalid_value", join(path, own_rule[1]), own_rule[2])
     for pattern, code, template in _RULES:
         found = pattern.match(what)
         if found:
             field = found.groupdict().get("field")
-            param = join(path, field) if field else path
-            return Refusal(code, param or None, template.format(param=param or "event", what=what))
-    return Refusal("invalid_value", path or None, what)
+            param = join(path, shown(field)) if field else path
+            told = template.format(param=param or "event", what=shown(what, _MOST_WORDS))
+            return Refusal(code, param or None, told)
+    return Refusal("invalid_value", path or None, shown(what, _MOST_WORDS))
 
 
 def join(path: str, field: str) -> str:

@@ -25,8 +25,8 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     voice: Annotated[str, msgspec.Meta(max_length=256)] | VoiceReference = ""
     instructions: Annotated[str, msgspec.Meta(max_length=MAX_INPUT_CHARS)] | None = None
     response_format: SpeechFormat | None = "mp3"
-    speed: Annotated[float, msgspec.Meta(ge=0.25, le=4.0)] | None = 1.0
-    """2.0 takes half the time."""
+    speed: Annotated[float, msgspec.Meta(ge=0.25, le=4.0)] | None = None
+    """2.0 takes half the time; absent: as the server is set."""
     stream_format: Literal["audio", "sse"] | None = "audio"
 
 

@@ -7,17 +7,18 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from antiphon.wire.realtime_items import Name
 from antiphon.wire.realtime_server import Error
 from antiphon.wire.realtime_session import NoiseReduction, Partial
 
-Language = Annotated[str, msgspec.Meta(pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+Language = Annotated[str, msgspec.Meta(max_length=35, pattern="^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
 """ISO 639, optionally with a region: ``es``, ``pt-BR``."""
 
 
 class SourceTranscription(Partial, frozen=True):
     """Transcribe the source language as well."""
 
-    model: str
+    model: Name
 
 
 class TranslationInput(Partial, frozen=True):
@@ -43,7 +44,7 @@ class TranslationAudio(Partial, frozen=True):
 class TranslationSessionRequest(Partial, frozen=True):
     """What a client secret for translation is bound to."""
 
-    model: str
+    model: Name
     audio: TranslationAudio = TranslationAudio()
     type: Literal["translation"] = "translation"
 

@@ -1,0 +1,61 @@
+"""Events that hold half a character (a lone surrogate): JSON can write one, and no text can hold it.
+
+They are read by a decoder that takes them, only to say what is wrong, and of which event.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from antiphon.text.quoting import quoted
+from antiphon.text.whole import is_whole
+from antiphon.wire.event_scan import DEEPEST, Names, path_of
+from antiphon.wire.refusal import Refusal
+
+
+def read(text: str | bytes) -> Any:
+    """Return what JSON text says, half characters included; None for what is no JSON even so."""
+    try:
+        whole = text if isinstance(text, str) else text.decode()
+        return json.loads(whole, parse_int=float, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def find_half(value: Any) -> Names | None:
+    """Return what leads to the first half character in a JSON value; None where there is none.
+
+    For one in the name of a member it leads to the object that has it.
+    """
+    waiting: list[tuple[Names, Any]] = [([], value)]
+    while waiting:
+        names, one = waiting.pop()
+        inner: list[tuple[str | int, Any]] = []
+        if isinstance(one, str):
+            if not is_whole(one):
+                return names
+        elif isinstance(one, dict):
+            inner = list(cast("dict[str, Any]", one).items())
+            if not all(is_whole(str(name)) for name, _ in inner):
+                return names
+        elif isinstance(one, list):
+            inner = list(enumerate(cast("list[Any]", one)))
+        is_told = len(names) <= DEEPEST  # of what lies deeper no field is told: its names need no memory
+        waiting += [([*names, name] if is_told else names, member) for name, member in reversed(inner)]
+    return None
+
+
+def refusal_of(names: Names) -> Refusal:
+    """Return why an event is refused that holds half a character at a place that `find_half` has found."""
+    param = path_of(names, into_lists=True)
+    named = quoted(param or "event")
+    return Refusal(
+        code="invalid_json",
+        param=param,
+        message=f"Invalid {named}: half a character (a lone surrogate) is no text.",
+    )
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
