@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import ParamSpec, TypedDict, TypeVar
 
+from antiphon.audio.fragments import MAX_FILE_S, MAX_WORK_S, SPEECH_RATE_HZ
 from antiphon.clock import Clock
 from antiphon.desk import Desk
-from antiphon.dubbing.pipeline import MOST_PLAIN_BYTES, Pipeline, PipelineRules
+from antiphon.dubbing.pipeline import MOST_PLAIN_BYTES, Maker, Pipeline, PipelineRules
 from antiphon.entities.speech import Pcm, Transcript
+from antiphon.errors import ProviderTimeout
 from antiphon.ports.bus import Bus
+from antiphon.ports.decoder import DecodeLimits, Decoder, decoded
 from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError
 from antiphon.wire.jobs import (
     AudioReady,
@@ -32,13 +36,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _SPEECH_HZ = 24_000
+_LIMITS = DecodeLimits(MAX_FILE_S, MAX_WORK_S)
 
 
 class Dubber:
     """Handles ``dub`` jobs."""
 
-    def __init__(self, desk: Desk, rules: PipelineRules, clock: Clock) -> None:
+    def __init__(self, desk: Desk, decoder: Decoder, rules: PipelineRules, clock: Clock) -> None:
         self._desk = desk
+        self._decoder = decoder
         self._clock = clock
         self._pipeline = Pipeline(rules, clock)
 
@@ -46,7 +52,7 @@ class Dubber:
         """Emit what became of the fragment."""
         del bus
         work = work_of(job, Dub)
-        stages, within_s = _Stages(self._desk, job), work.until_s - self._clock.wall()
+        stages, within_s = _Stages(self._desk, self._decoder, job), work.until_s - self._clock.wall()
         await emit([await self._pipeline.dub(job.id, work, stages, within_s=within_s)])
 
 
@@ -101,32 +107,44 @@ class _Terms(TypedDict):
 class _Stages:
     """Has the stages of one job done by the workers of their queues, for the job's own tenant."""
 
-    def __init__(self, desk: Desk, job: Job) -> None:
+    def __init__(self, desk: Desk, decoder: Decoder, job: Job) -> None:
         self._desk = desk
+        self._decoder = decoder
+        self._caller = job.key_id or job.correlation_id  # gateways of older releases name no key
         self._terms = _Terms(tenant=job.tenant, correlation_id=job.correlation_id, retries=False)
 
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(function, *args, **kwargs)
 
-    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> tuple[Transcript, str]:
+    async def decode(self, file: bytes, *, within_s: float) -> bytes:
+        pieces = self._decoder.decode(io.BytesIO(file), SPEECH_RATE_HZ, caller=self._caller, limits=_LIMITS)
+        try:
+            async with asyncio.timeout(within_s):
+                return await decoded(pieces)
+        except TimeoutError as error:
+            raise ProviderTimeout("The fragment was not decoded in time.") from error
+
+    async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> tuple[Transcript, Maker]:
         work = Transcribe(audio.data, audio.rate_hz, language=language.partition("-")[0].lower(), prompt=prompt)
         heard = await self._desk.result(work, TranscriptReady, **self._terms, timeout_s=within_s)
-        return Transcript(heard.text, heard.language, heard.duration_s, heard.segments), heard.engine
+        return Transcript(heard.text, heard.language, heard.duration_s, heard.segments), Maker(
+            heard.engine, heard.model
+        )
 
-    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, str]:
+    async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, Maker]:
         work = Translate(text, target, source)
         done = await self._desk.result(work, TranslationReady, **self._terms, timeout_s=within_s)
-        return done.text, done.engine
+        return done.text, Maker(done.engine, done.model)
 
     async def speak(
         self, text: str, *, voice: str, model: str, language: str, speed: float, within_s: float
-    ) -> tuple[Pcm, str]:
+    ) -> tuple[Pcm, Maker]:
         work = Speak(text, voice=voice, speed=speed, language=language, model=model, rate_hz=_SPEECH_HZ)
-        speech, engine = bytearray(), ""
+        speech, maker = bytearray(), Maker("", "")
         async with aclosing(self._desk.run(work, **self._terms, timeout_s=within_s)) as entries:
             async for entry in entries:
                 if isinstance(entry, AudioReady):
                     speech += entry.audio
                 elif isinstance(entry, SpeechDone):
-                    engine = entry.engine
-        return Pcm(bytes(speech), _SPEECH_HZ), engine
+                    maker = Maker(entry.engine, entry.model)
+        return Pcm(bytes(speech), _SPEECH_HZ), maker

@@ -14,16 +14,20 @@ from antiphon.clock import Clock, SystemClock
 from antiphon.errors import AntiphonError, LeaseLost, ProviderTimeout, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import tracing
-from antiphon.ports.bus import Attempt, Bus, Lease
+from antiphon.ports.bus import Attempt, Bus, Lease, Share
+from antiphon.resilience.turns import priority
 from antiphon.wire.jobs import LAST, Job, PipeEntry, Queue
 from antiphon.workers.settle import Settler, WorkerOptions
-from antiphon.workers.verdict import JobCancelled
+from antiphon.workers.verdict import CONTINUED, JobCancelled
 
 Emit = Callable[[Sequence[PipeEntry]], Awaitable[None]]
 """Writes results to the job's output, in order, under the job's epoch."""
 
 Handler = Callable[[Job, Emit, Bus], Awaitable[None]]
 """Does one job. Returning is success; every result was emitted by then."""
+
+_AT_ONCE = 16
+"""So many results a handler emits without others having their turn: an engine need not wait between any two."""
 
 _log = structlog.get_logger("antiphon.worker")
 
@@ -35,6 +39,7 @@ async def run(
     consumer: str,
     *,
     concurrency: int = 1,
+    patient: int = 0,
     options: WorkerOptions | None = None,
     clock: Clock | None = None,
     uniform: Callable[[], float] = random.random,
@@ -43,16 +48,20 @@ async def run(
 ) -> None:
     """Work on ``concurrency`` jobs of ``queue`` at a time, until the bus closes or ``stop`` is set.
 
+    With ``patient`` these leave the patient ones alone, and so many slots more take only those.
     A job ends in exactly one way: acknowledged (done, cancelled or fenced), released for another attempt, or
     buried with a `JobFailed` as its last entry. Once an attempt has emitted something its failure is final,
-    so that no listener hears a beginning twice. ``stop`` lets the jobs at hand finish; a cancelled loop gives
-    untouched ones back at once.
+    so that no listener hears a beginning twice, but where the next one goes on behind it. ``stop`` lets the jobs at
+    hand finish; a cancelled loop gives back at once what another may do.
     """
     settler = Settler(bus, options or WorkerOptions(), clock or SystemClock(), uniform, metrics or Metrics())
     async with asyncio.TaskGroup() as group:
         worker = _Worker(settler, queue, handler, concurrency, group)
-        names = [f"{consumer}-{number}" for number in range(concurrency)]
-        slots = [group.create_task(worker.serve(name), name=f"worker {queue} {name}") for name in names]
+        usual: Share = "prompt" if patient else "all"
+        slots: list[asyncio.Task[None]] = []
+        for number in range(concurrency + patient):
+            name, share = f"{consumer}-{number}", usual if number < concurrency else "patient"
+            slots.append(group.create_task(worker.serve(name, share), name=f"worker {queue} {name}"))
         if stop is not None:
             watch = group.create_task(worker.drain(stop), name=f"drain {queue} {consumer}")
             await asyncio.wait(slots)
@@ -65,21 +74,24 @@ class _Output:
     def __init__(self, bus: Bus, job: Job) -> None:
         self._bus = bus
         self._job = job
-        self._attempt = Attempt(job.id, job.attempt)
+        self._attempt = Attempt(job.id, job.attempt, keeps=job.queue in CONTINUED)
         self._ahead = 0
         """Entries that an attempt before this one has written: they are not written again."""
+        self._emits = 0
         self.touched = False
         self.shut = False
 
     async def begin(self) -> None:
-        """Go on behind what an attempt before has written. Raises `ProviderUnavailable` where that cannot be."""
+        """Go on behind what an attempt before has written: from now on that one writes nothing more."""
         if self._job.attempt > 1:
-            self._ahead = await self._bus.begin(self._job.output, self._attempt)
-            if self._ahead and self._job.queue == "respond":
-                self.touched = True  # a model does not say the same again, and its beginning was heard
-                raise ProviderUnavailable("the worker was lost in the middle of an answer", code="worker_lost")
+            written = await self._bus.begin(self._job.output, self._attempt)
+            self._ahead = 0 if self._attempt.keeps else written
 
     async def emit(self, entries: Sequence[PipeEntry]) -> None:
+        """Write results. Raises `JobCancelled` when nobody will read them."""
+        self._emits += 1
+        if self._emits % _AT_ONCE == 0:
+            await asyncio.sleep(0)
         if self.shut:
             raise asyncio.CancelledError  # the handler was cancelled and tries to go on
         self.touched = self.touched or bool(entries)
@@ -87,8 +99,10 @@ class _Output:
         if known and isinstance(entries[-1], LAST):
             known = min(known, len(entries) - 1)  # whoever waits must hear the end, if need be twice
         self._ahead -= known
-        if len(entries) > known:
-            await self._bus.write(self._job.output, entries[known:], epoch=self._job.epoch, by=self._attempt)
+        if len(entries) > known and not await self._bus.write(
+            self._job.output, entries[known:], epoch=self._job.epoch, by=self._attempt
+        ):
+            raise JobCancelled("nobody reads the results any more")
 
 
 class _Worker:
@@ -110,16 +124,17 @@ class _Worker:
         self._idle: set[asyncio.Task[None]] = set()
         self._draining = False
 
-    async def serve(self, consumer: str) -> None:
+    async def serve(self, consumer: str, share: Share) -> None:
         """One slot: one job after the other."""
-        claims = self._bus.claim(self._queue, consumer)
+        claims = self._bus.claim(self._queue, consumer, share)
         while (lease := await self._next(claims)) is not None:
             started = self._clock.now()
-            self._count_busy(1)
+            slots = int(share != "patient")  # one that is full of recordings has room for turns
+            self._count_busy(slots)
             try:
                 outcome = await self._work(lease)
             finally:
-                self._count_busy(-1)
+                self._count_busy(-slots)
             self._metrics.work_done(self._queue, outcome, self._clock.now() - started)
 
     async def drain(self, stop: asyncio.Event) -> None:
@@ -189,6 +204,7 @@ class _Worker:
 
     async def _attempt(self, job: Job, output: _Output) -> BaseException | None:
         """Run the handler; what goes wrong is returned, so that it does not end the worker."""
+        priority.set(job.priority)
         who = {"session_id": job.session_id, "tenant_id": job.tenant, "correlation_id": job.correlation_id}
         with tracing(job.traceparent, job_id=job.id, **who):
             try:

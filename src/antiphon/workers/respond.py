@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 
-from antiphon.entities.chat import TextDelta, ToolCallDelta
+from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, ToolCallDelta
+from antiphon.errors import ProviderRejected
 from antiphon.ports.bus import Bus
 from antiphon.ports.llm import LanguageModel
-from antiphon.text.sentences import Splitter
-from antiphon.wire.jobs import (
-    AnswerDone,
-    CallReady,
-    Job,
-    PipeEntry,
-    Respond,
-    SentenceReady,
-    SentencesDone,
-    TextReady,
-)
+from antiphon.resilience.empty_answers import answered
+from antiphon.text.tokens import estimate_tokens
+from antiphon.wire.jobs import AnswerDone, CallReady, Job, PipeEntry, Respond, TextReady
 from antiphon.workers.loop import Emit
+from antiphon.workers.sentences import Sentences
 from antiphon.workers.work import work_of
+
+_MOST_CHARACTERS = 2**20
+"""Longest answer, its calls included: what an item of a conversation may hold."""
 
 
 class Responder:
@@ -29,29 +27,78 @@ class Responder:
         self._engine = engine
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
-        """Emit text and calls as they come, then `AnswerDone`; the speaker gets each sentence as soon as it ends."""
+        """Emit text as it comes, the calls, then `AnswerDone`; the speaker gets each sentence as soon as it ends.
+
+        What attempts before have written is continued: nothing of it comes again, and calls that were told stand.
+        Raises `ProviderRejected` for an answer without end, `ProviderUnavailable` for one with nothing in it.
+        """
         work = work_of(job, Respond)
-        splitter = Splitter()
-        async with aclosing(self._engine.respond(work.request)) as events:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
+        before = await bus.recall(job.output, job.id) if job.attempt > 1 else ()
+        said = "".join(entry.text for entry in before if isinstance(entry, TextReady))
+        sentences = Sentences(bus, job, work.speech_pipe)
+        await sentences.begin()
+        await sentences.add(said)
+        match before[-1] if before else None:
+            case AnswerDone():
+                pass
+            case CallReady():
+                await emit([_called(job.id, work.request, said)])
+            case _:
+                await self._go_on(job, replace(work.request, prefix=said), emit, sentences)
+        await sentences.end()
+
+    async def _go_on(self, job: Job, request: ChatRequest, emit: Emit, sentences: Sentences) -> None:
+        characters, calls = len(request.prefix), _Calls(job.id)
+        async with aclosing(answered(self._engine, request)) as events:
             async for event in events:
+                characters += _length(event)
+                if characters > _MOST_CHARACTERS:
+                    message = f"The model's answer has more than {_MOST_CHARACTERS} characters."
+                    raise ProviderRejected(message, code="answer_too_long")
                 match event:
                     case TextDelta():
                         await emit([TextReady(job.id, event.text)])
-                        if work.speech_pipe:
-                            await self._say(bus, job, work.speech_pipe, splitter.feed(event.text))
+                        await sentences.add(event.text)
                     case ToolCallDelta():
-                        await emit([CallReady(job.id, event.index, event.call_id, event.name, event.arguments)])
-                    case _:
-                        if work.speech_pipe:
-                            await self._say(bus, job, work.speech_pipe, splitter.flush(), is_last=True)
-                        done = AnswerDone(
-                            job.id, event.finish_reason, event.input_tokens, event.output_tokens, event.cached_tokens
-                        )
-                        await emit([done])
+                        calls.add(event)
+                        await emit([TextReady(job.id, "")])
+                    case ChatDone():
+                        await emit([*calls.whole(), _done(job.id, event)])
 
-    async def _say(self, bus: Bus, job: Job, pipe: str, sentences: list[str], *, is_last: bool = False) -> None:
-        entries: list[PipeEntry] = [SentenceReady(job.id, sentence) for sentence in sentences]
-        if is_last:
-            entries.append(SentencesDone(job.id))
-        if entries:
-            await bus.write(pipe, entries, epoch=job.epoch)
+
+class _Calls:
+    """The calls of an answer that is not over."""
+
+    def __init__(self, job_id: str) -> None:
+        self._job_id = job_id
+        self._calls: dict[int, list[ToolCallDelta]] = {}
+
+    def add(self, delta: ToolCallDelta) -> None:
+        self._calls.setdefault(delta.index, []).append(delta)
+
+    def whole(self) -> list[PipeEntry]:
+        """Return the calls, in the order in which they were begun."""
+        return [
+            CallReady(self._job_id, index, deltas[0].call_id, deltas[0].name, "".join(one.arguments for one in deltas))
+            for index, deltas in self._calls.items()
+        ]
+
+
+def _done(job_id: str, event: ChatDone) -> AnswerDone:
+    return AnswerDone(job_id, event.finish_reason, event.input_tokens, event.output_tokens, event.cached_tokens)
+
+
+def _called(job_id: str, request: ChatRequest, said: str) -> AnswerDone:
+    """Return the end of an answer whose calls were told and whose figures were not."""
+    asked = sum(estimate_tokens(message.text) for message in request.messages)
+    return AnswerDone(job_id, "tool_calls", asked, estimate_tokens(said))
+
+
+def _length(event: ChatEvent) -> int:
+    match event:
+        case TextDelta():
+            return len(event.text)
+        case ToolCallDelta():
+            return len(event.arguments)
+        case ChatDone():
+            return 0

@@ -10,11 +10,12 @@ import structlog
 
 from antiphon.clock import Clock
 from antiphon.errors import AntiphonError, Fenced, ProviderUnavailable
+from antiphon.observe.failures import told
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Attempt, Bus, Lease
 from antiphon.resilience.budget import RetryBudget
 from antiphon.wire.jobs import Job, JobFailed
-from antiphon.workers.verdict import Ended, Failed, Lost, Retry, RetryRule, failure, judge
+from antiphon.workers.verdict import Ended, Failed, Lost, Retry, RetryRule, failure, judge, may_follow
 
 _log = structlog.get_logger("antiphon.worker")
 
@@ -51,34 +52,37 @@ class Settler:
             self.budget.earn()
         elif isinstance(verdict, Retry) and not self.budget.spend():
             verdict = Failed(f"{verdict.reason} (no retry is left)", failure(job, error))
+        why = {} if error is None else told(error)
         match verdict:
-            case Ended():
+            case Ended(outcome=outcome):
                 await lease.acknowledge()
+                if outcome == "cancelled" and job.queue == "speak":
+                    _log.info("tts.cancelled", **_who(job))
             case Lost():
                 _log.warning("lease lost", **_who(job))
             case Retry(reason=reason, delay_s=delay_s):
                 self._count(error)
-                _log.warning("job is tried again", error=type(error).__name__, delay_s=delay_s, **_who(job))
+                _log.warning("job is tried again", delay_s=delay_s, **why, **_who(job))
                 await lease.release(reason, delay_s=delay_s)
             case Failed(reason=reason, entry=entry):
                 self._count(error)
-                _log.warning("job failed", error=type(error).__name__, code=entry.code, **_who(job))
+                _log.warning("job failed", code=entry.code, **why, **_who(job))
                 try:
                     await self._tell(job, entry)
                 finally:
                     await lease.bury(reason)  # also when cancelled: a beginning must not be heard twice
-        if isinstance(verdict, Ended) and not isinstance(error, Fenced):
+        if isinstance(verdict, Ended | Failed) and not isinstance(error, Fenced):
             await self.bus.forget(job.output, job.id)
         return verdict.outcome
 
     async def give_back(self, lease: Lease, *, touched: bool) -> None:
-        """The worker stops: another may have the job, unless it has emitted something already."""
-        if touched:
-            error = ProviderUnavailable("the worker was stopped", code="worker_stopped")
+        """The worker stops: another may have the job, unless it would say again what was emitted."""
+        error = ProviderUnavailable("the worker was stopped", code="worker_stopped")
+        if may_follow(lease.job, touched=touched):
+            await lease.release(error.message, counts=touched)
+        else:
             await self._tell(lease.job, failure(lease.job, error))
             await lease.bury(error.message)
-        else:
-            await lease.release("the worker was stopped", counts=False)
 
     def _count(self, error: BaseException | None) -> None:
         self.metrics.error("worker", error.type if isinstance(error, AntiphonError) else AntiphonError.type)

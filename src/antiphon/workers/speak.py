@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
+import structlog
+
 from antiphon.audio.resample import Resampler
-from antiphon.observe.engine import answered_by
+from antiphon.errors import Unsupported
+from antiphon.observe.failures import told
 from antiphon.ports.bus import Bus
+from antiphon.ports.engine import answered_by, instead_of
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.wire.jobs import (
     AudioReady,
@@ -19,7 +23,10 @@ from antiphon.wire.jobs import (
     SpeechDone,
 )
 from antiphon.workers.loop import Emit
+from antiphon.workers.passages import Passage, Passages
 from antiphon.workers.work import work_of
+
+_log = structlog.get_logger("antiphon.worker")
 
 
 class Speaker:
@@ -33,30 +40,47 @@ class Speaker:
         self._piece_ms = piece_ms
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
-        """Speak the job's text, or each sentence of its input pipe as it comes; then `SpeechDone`."""
+        """Speak the job's text, or each sentence of its input pipe as it comes; then `SpeechDone`.
+
+        Raises `Unsupported` (``input``), before anything is said, for a text that no voice can read; a sentence of
+        a pipe is passed over instead.
+        """
         work = work_of(job, Speak)
-        options = SpeakOptions(work.voice, work.speed, work.language, work.instructions, work.model)
         voice = _Voice(job, work, self._piece_ms, emit)
-        answered_by.set(self._engine.capabilities.name)
-        async for text in _texts(job, work, bus):
-            async with aclosing(self._engine.synthesize(text, options)) as chunks:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
-                async for chunk in chunks:
-                    await voice.add(chunk.pcm.data, chunk.pcm.rate_hz, chunk.text)
-            if job.input and not work.text:
+        answered_by.set(self._engine.capabilities)
+        passages = Passages(self._engine.capabilities, work.language)
+        if work.text or not job.input:
+            await self._speak(passages.of(work.text), work, voice)
+        else:
+            async for text in _sentences(job, bus):
+                await self._speak(_readable(passages, text), work, voice)
                 await emit([SentenceSpoken(job.id)])
         await voice.finish()
 
+    async def _speak(self, passages: Sequence[Passage], work: Speak, voice: _Voice) -> None:
+        for text, language in passages:
+            options = SpeakOptions(work.voice, work.speed, language, work.instructions, work.model)
+            async with aclosing(self._engine.synthesize(text, options)) as chunks:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
+                async for chunk in chunks:
+                    await voice.add(chunk.pcm.data, chunk.pcm.rate_hz, chunk.text)
 
-async def _texts(job: Job, work: Speak, bus: Bus) -> AsyncIterator[str]:
-    """Yield what is to be spoken."""
-    if work.text or not job.input:
-        yield work.text
-        return
+
+async def _sentences(job: Job, bus: Bus) -> AsyncIterator[str]:
+    """Yield what comes through the job's input pipe."""
     async for _, entry in bus.read(job.input):
         if isinstance(entry, SentenceReady):
             yield entry.text
         elif isinstance(entry, SentencesDone):
             return
+
+
+def _readable(passages: Passages, sentence: str) -> list[Passage]:
+    """Return the passages of a sentence; none where no voice can read it: the rest of an answer is worth hearing."""
+    try:
+        return passages.of(sentence)
+    except Unsupported as error:
+        _log.warning("sentence not spoken", **told(error))
+        return []
 
 
 class _Voice:
@@ -80,7 +104,8 @@ class _Voice:
 
     async def finish(self) -> None:
         await self._drain()
-        await self._emit([SpeechDone(self._job.id, answered_by.get())])
+        by = answered_by.get()
+        await self._emit([SpeechDone(self._job.id, by.name, by.model, instead_of.get())])
 
     async def _drain(self) -> None:
         if self._resampler is not None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
-from antiphon.entities.speech import Pcm, Segment
-from antiphon.observe.engine import answered_by
+from antiphon.audio.cutting import pieces
+from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.ports.bus import Bus
+from antiphon.ports.engine import answered_by
 from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.wire.jobs import Job, SegmentReady, Transcribe, TranscriptReady
 from antiphon.workers.loop import Emit
 from antiphon.workers.work import work_of
 
+_PIECE_S = 300.0
+"""Longest recording that an engine is given at once: of more it would need gigabytes, and services refuse it."""
+
 
 class Transcriber:
-    """Handles ``transcribe`` jobs with one engine."""
+    """Handles ``transcribe`` jobs with one engine, long recordings in pieces."""
 
     def __init__(self, engine: SpeechToText) -> None:
         self._engine = engine
@@ -31,11 +37,42 @@ class Transcriber:
             word_timestamps=work.word_timestamps,
             temperature=work.temperature,
         )
-        answered_by.set(self._engine.capabilities.name)
-        async with aclosing(self._engine.transcribe(Pcm(work.audio, work.rate_hz), options)) as results:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
-            async for result in results:
-                if isinstance(result, Segment):
-                    await emit([SegmentReady(job.id, result)])
-                else:
-                    facts = (result.text, result.language, result.duration_s, result.segments)
-                    await emit([TranscriptReady(job.id, *facts, engine=answered_by.get())])
+        answered_by.set(self._engine.capabilities)
+        heard: list[Transcript] = []
+        for start, piece in pieces(work.audio, work.rate_hz, _PIECE_S):
+            async with aclosing(self._engine.transcribe(Pcm(piece, work.rate_hz), options)) as results:  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
+                async for result in results:
+                    moved = _moved(result, start / work.rate_hz)
+                    if isinstance(moved, Segment):
+                        await emit([SegmentReady(job.id, moved)])
+                    else:
+                        heard.append(moved)
+        await emit([_whole(job, heard)])
+
+
+def _moved(result: Segment | Transcript, by_s: float) -> Segment | Transcript:
+    """Return a result whose clip begins at ``by_s`` of the recording."""
+    if not by_s:
+        return result
+    if isinstance(result, Transcript):
+        return replace(result, segments=tuple(_later(segment, by_s) for segment in result.segments))
+    return _later(result, by_s)
+
+
+def _later(segment: Segment, by_s: float) -> Segment:
+    words = tuple(replace(word, start_s=word.start_s + by_s, end_s=word.end_s + by_s) for word in segment.words)
+    return replace(segment, start_s=segment.start_s + by_s, end_s=segment.end_s + by_s, words=words)
+
+
+def _whole(job: Job, heard: Sequence[Transcript]) -> TranscriptReady:
+    """Join the transcripts of all pieces; the language is that of the first words."""
+    spoken, by = [one for one in heard if one.text] or heard, answered_by.get()
+    return TranscriptReady(
+        job.id,
+        " ".join(one.text for one in spoken),
+        spoken[0].language,
+        sum(one.duration_s for one in heard),
+        tuple(segment for one in heard for segment in one.segments),
+        engine=by.name,
+        model=by.model,
+    )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from antiphon.observe.engine import answered_by
 from antiphon.ports.bus import Bus
+from antiphon.ports.engine import answered_by
 from antiphon.ports.translation import Translation
 from antiphon.wire.jobs import Job, Translate, TranslationReady
 from antiphon.workers.loop import Emit
@@ -20,6 +20,7 @@ class Translator:
         """Emit the translation."""
         del bus
         work = work_of(job, Translate)
-        answered_by.set(self._engine.capabilities.name)
+        answered_by.set(self._engine.capabilities)
         text = await self._engine.translate(work.text, source=work.source, target=work.target)
-        await emit([TranslationReady(job.id, text, answered_by.get())])
+        by = answered_by.get()
+        await emit([TranslationReady(job.id, text, by.name, by.model)])

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 
 from antiphon.errors import AntiphonError, Fenced, LeaseLost, Permanent, RateLimited, Superseded, Transient
 from antiphon.resilience.backoff import Backoff
-from antiphon.wire.jobs import Job, JobFailed
+from antiphon.wire.jobs import Job, JobFailed, Queue
+
+CONTINUED: frozenset[Queue] = frozenset({"respond"})
+"""Queues whose handler goes on behind what attempts before have written. The others' does all of it once more, and
+what was written already is left out."""
 
 
 class JobCancelled(Permanent):
@@ -67,7 +71,10 @@ def judge(
     wall: float,
     uniform: Callable[[], float],
 ) -> Verdict:
-    """Decide by the error's type; ``touched`` says that this attempt has emitted results already."""
+    """Decide by the error's type; ``touched`` says that this attempt has emitted results already.
+
+    They make its failure final, so that no listener hears a beginning twice, but for work that is `CONTINUED`.
+    """
     match error:
         case None:
             return Ended("done")
@@ -77,7 +84,7 @@ def judge(
             return Lost()
         case Fenced():
             return Ended("lost")
-        case Transient() if job.retries and not touched and job.attempt < rule.attempts:
+        case Transient() if job.retries and may_follow(job, touched=touched) and job.attempt < rule.attempts:
             delay_s = rule.backoff.delay_s(job.attempt, uniform)
             if isinstance(error, RateLimited):
                 delay_s = max(delay_s, error.retry_after_s)
@@ -88,6 +95,11 @@ def judge(
             return Failed(_reason(error), failure(job, error))
 
 
+def may_follow(job: Job, *, touched: bool) -> bool:
+    """Say whether another attempt says nothing again of what one has emitted."""
+    return not touched or job.queue in CONTINUED
+
+
 def failure(job: Job, error: BaseException) -> JobFailed:
     """Return the entry that tells a failure; of an unexpected one it tells no details."""
     if isinstance(error, AntiphonError):
@@ -96,4 +108,5 @@ def failure(job: Job, error: BaseException) -> JobFailed:
 
 
 def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    """Return what a dead letter keeps: no message, for it may repeat what a client sent. The log has it all."""
+    return f"{type(error).__name__}: {error.code if isinstance(error, AntiphonError) else 'internal_error'}"

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import IO, Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from antiphon.audio.wav import write_wav
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.desk import Desk
 from antiphon.dubbing.pipeline import PipelineRules
 from antiphon.ports.bus import Bus
+from antiphon.ports.decoder import ANY_FILE, DecodeLimits
 from antiphon.wire.jobs import AudioReady, Dub, FragmentDubbed, Job, SpeechDone, TranscriptReady, TranslationReady
 from antiphon.workers import loop
 from antiphon.workers.dub import Dubber, EchoDubber
 from antiphon.workers.loop import Emit
+from tests.fakes.decoder import ThreadDecoder
 
 SOUND = (np.sin(np.arange(16_000) / 10) * 8_000).astype("<i2").tobytes()
 
@@ -48,14 +53,14 @@ async def test_the_stages_are_jobs_of_the_fragments_tenant_that_nobody_tries_aga
         asked.append(job)
         match job.queue:
             case "transcribe":
-                await emit([TranscriptReady(job.id, "hello", "en", 1.0, engine="ear")])
+                await emit([TranscriptReady(job.id, "hello", "en", 1.0, engine="ear", model="ear-base")])
             case "translate":
-                await emit([TranslationReady(job.id, "hola", "tongue")])
+                await emit([TranslationReady(job.id, "hola", "tongue", "tongue-1")])
             case _:
-                await emit([AudioReady(job.id, SOUND), SpeechDone(job.id, "mouth")])
+                await emit([AudioReady(job.id, SOUND), SpeechDone(job.id, "mouth", "mouth-v2")])
 
     desk = Desk(bus, SystemClock())
-    handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, PipelineRules(), SystemClock()).handle}
+    handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, ThreadDecoder(), PipelineRules(), SystemClock()).handle}
     handlers |= dict.fromkeys(("transcribe", "translate", "speak"), do)
     async with AsyncExitStack() as stack:
         for queue, handler in handlers.items():
@@ -64,8 +69,10 @@ async def test_the_stages_are_jobs_of_the_fragments_tenant_that_nobody_tries_aga
             fragment(), FragmentDubbed, tenant="acme", correlation_id="session", timeout_s=5, retries=False
         )
     assert (done.status, done.transcript, done.translated_text) == ("success", "hello", "hola")
-    engines = (done.metadata.asr_model, done.metadata.translation_model, done.metadata.tts_model)
-    assert engines == ("ear", "tongue", "mouth")
+    assert done.metadata is not None
+    models = (done.metadata.asr_model, done.metadata.translation_model, done.metadata.tts_model)
+    assert models == ("ear-base", "tongue-1", "mouth-v2")
+    assert [asset["component_instance"] for asset in done.assets] == ["ear", "tongue", "mouth"]
     assert [job.queue for job in asked] == ["transcribe", "translate", "speak"]
     assert {(job.tenant, job.correlation_id, job.retries) for job in asked} == {("acme", "session", False)}
     assert all(job.output.startswith("t:acme:") for job in asked)
@@ -80,3 +87,31 @@ async def test_an_echo_is_the_fragment_itself_unless_no_client_would_take_it(aud
     assert done.status == status
     assert done.audio == (audio if status == "success" else b"")
     assert (done.error.code if done.error else None) == (None if status == "success" else "FRAGMENT_TOO_LARGE")
+
+
+class NotedDecoder(ThreadDecoder):
+    """Notes who calls."""
+
+    def __init__(self) -> None:
+        self.callers: list[str] = []
+
+    def decode(
+        self, file: IO[bytes], rate_hz: int, *, caller: str, limits: DecodeLimits = ANY_FILE
+    ) -> AsyncGenerator[bytes]:
+        """Note the caller, and decode."""
+        self.callers.append(caller)
+        return super().decode(file, rate_hz, caller=caller, limits=limits)
+
+
+@pytest.mark.parametrize(("key_id", "caller"), [("key_1", "key_1"), ("", "session")])
+async def test_files_of_a_key_take_turns_and_those_of_a_stream_whose_gateway_names_no_key(
+    key_id: str, caller: str
+) -> None:
+    bus, decoder = EmbeddedBus(strict=True), NotedDecoder()
+    desk = Desk(bus, SystemClock())
+    dubber = Dubber(desk, decoder, PipelineRules(asr_s=0.1), SystemClock())
+    worker = asyncio.create_task(loop.run(bus, "dub", dubber.handle, "w"))
+    work = msgspec.structs.replace(fragment(write_wav(SOUND, 16_000)), format="wav")
+    await desk.result(work, FragmentDubbed, key_id=key_id, correlation_id="session", timeout_s=5)
+    worker.cancel()
+    assert decoder.callers == [caller]

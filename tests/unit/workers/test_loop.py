@@ -10,12 +10,14 @@ from msgspec.structs import replace
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
+from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import ProviderBusy, ProviderRejected
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus
 from antiphon.resilience.backoff import Backoff
-from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Speak, SpeechDone, TextReady
+from antiphon.resilience.turns import priority
+from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Speak, SpeechDone, TextReady
 from antiphon.workers.loop import Emit, Handler, run
 from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
@@ -25,8 +27,9 @@ LEASE_S = 9.0
 OPTIONS = WorkerOptions(retry=RetryRule(attempts=3, backoff=Backoff(base_s=1.0, cap_s=8.0)), heartbeat_s=3.0)
 
 
-def job(job_id: str = "a", *, deadline_s: float = 0.0, epoch: int = 0) -> Job:
-    return Job(job_id, "speak", Speak("hi"), f"out:{job_id}", deadline_s=deadline_s, epoch=epoch)
+def job(job_id: str = "a", *, deadline_s: float = 0.0, epoch: int = 0, priority: int = LIVE) -> Job:
+    output = f"out:{job_id}"
+    return Job(job_id, "speak", Speak("hi"), output, deadline_s=deadline_s, epoch=epoch, priority=priority)
 
 
 class Stage:
@@ -39,8 +42,10 @@ class Stage:
         lease_s: float = LEASE_S,
         pipe_entries: int = 1024,
         options: WorkerOptions = OPTIONS,
+        queue: Queue = "speak",
     ) -> None:
         self.clock = clock
+        self.queue: Queue = queue
         self.options = options
         self.bus = EmbeddedBus(clock, lease_s=lease_s, pipe_entries=pipe_entries, strict=True)
         self.metrics = Metrics()
@@ -48,14 +53,15 @@ class Stage:
         self.worker: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def working(self, handler: Handler, *, concurrency: int = 1) -> AsyncIterator[None]:
+    async def working(self, handler: Handler, *, concurrency: int = 1, patient: int = 0) -> AsyncIterator[None]:
         self.worker = asyncio.ensure_future(
             run(
                 self.bus,
-                "speak",
+                self.queue,
                 handler,
                 "w",
                 concurrency=concurrency,
+                patient=patient,
                 options=self.options,
                 clock=self.clock,
                 uniform=lambda: 1.0,
@@ -82,7 +88,7 @@ class Stage:
         return entries
 
     def dead(self) -> list[str]:
-        return [letter.job.id for letter in self.bus.dead_letters()]
+        return [letter.job_id for letter in self.bus.dead_letters()]
 
     def known(self) -> list[str]:
         return list(self.bus._queues._known)
@@ -126,6 +132,26 @@ async def test_a_job_is_done_acknowledged_and_measured(clock: VirtualClock) -> N
         assert (stage.known(), stage.dead()) == ([], [])
     assert stage.sample("tts_synthesis_count", outcome="done") == 1.0
     assert stage.sample("worker_utilization", queue="speak") == 0.0
+
+
+@on_virtual_time
+async def test_transcriptions_are_counted_by_how_they_ended_for_good(clock: VirtualClock) -> None:
+    stage = Stage(clock, queue="transcribe")
+    flaky, starts = failing(ProviderBusy("one moment"), times=1)
+    broken, _ = failing(ProviderRejected("no such language"))
+    transcribing = replace(job(), queue="transcribe")
+    async with stage.working(flaky):
+        await stage.bus.submit(transcribing)
+        await stage.results()
+        await turns()
+    assert len(starts) == 2
+    assert (stage.sample("transcription_success_total"), stage.sample("transcription_error_total")) == (1, 0)
+    other = Stage(clock, queue="transcribe")
+    async with other.working(broken):
+        await other.bus.submit(transcribing)
+        await other.results()
+        await turns()
+    assert (other.sample("transcription_success_total"), other.sample("transcription_error_total")) == (0, 1)
 
 
 @on_virtual_time
@@ -219,6 +245,30 @@ async def test_a_bug_in_a_handler_ends_its_job_and_not_the_worker(clock: Virtual
 
 
 @on_virtual_time
+async def test_what_an_engine_says_of_a_failure_is_logged_as_words_of_people(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    said = "input: my card is 1234"
+    errors = {
+        "busy": ProviderBusy("engine answered 503", detail=said),
+        "rejected": ProviderRejected("engine answered 422", detail=said),
+        "unexpected": ValueError(said),
+    }
+
+    async def handle(job: Job, _emit: Emit, _bus: Bus) -> None:
+        raise errors[job.id]
+
+    with structlog.testing.capture_logs() as logs:
+        async with stage.working(handle):
+            for name in errors:
+                await stage.bus.submit(job(name))
+                await stage.results(name)
+    told = [line for line in logs if line["event"] in {"job failed", "job is tried again"}]
+    assert {line["job_id"] for line in told} == errors.keys()
+    assert {line.pop("pii.detail") for line in told} == {said}
+    assert "1234" not in repr(told)
+
+
+@on_virtual_time
 async def test_a_handler_that_cancels_itself_is_a_failed_attempt(clock: VirtualClock) -> None:
     stage = Stage(clock)
 
@@ -246,6 +296,70 @@ async def test_heartbeats_keep_a_long_job_with_its_worker(clock: VirtualClock) -
         await stage.bus.submit(job())
         assert len(await stage.results()) == 2
     assert starts == ["a"]
+
+
+def endless() -> tuple[Handler, list[int]]:
+    """Return a handler that never waits by itself, and how much it has emitted."""
+    emitted = [0]
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        for _ in range(1_000_000):
+            await emit([TextReady(job.id, "x")])
+            emitted[0] += 1
+        await speak(job, emit, bus)
+
+    return handle, emitted
+
+
+@on_virtual_time
+async def test_a_job_whose_reader_is_gone_ends_with_its_next_result(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handler, emitted = endless()
+    async with stage.working(handler):
+        await stage.bus.submit(job())
+        reading = stage.bus.read("out:a")
+        for _ in range(100):
+            await anext(reading)
+        await stage.bus.drop("out:a")
+        before = emitted[0]
+        await turns()
+        assert emitted[0] <= before + 1
+        assert (stage.known(), stage.dead()) == ([], [])
+    assert stage.sample("tts_synthesis_count", outcome="cancelled") == 1.0
+
+
+@on_virtual_time
+async def test_speech_that_is_broken_off_is_logged_and_counted(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handler, _ = endless()
+    with structlog.testing.capture_logs() as logs:
+        async with stage.working(handler):
+            await stage.bus.submit(job())
+            reader = asyncio.create_task(stage.results())
+            await turns()
+            await stage.bus.cancel("a")
+            await turns()
+            reader.cancel()
+    assert [(log["event"], log["job_id"]) for log in logs] == [("tts.cancelled", "a")]
+    assert stage.sample("tts_cancelled_total") == 1.0
+
+
+@on_virtual_time
+async def test_a_handler_that_never_waits_leaves_others_their_turns_and_can_be_cancelled(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    handler, emitted = endless()
+    async with stage.working(handler):
+        await stage.bus.submit(job())
+        reader = asyncio.create_task(stage.results())
+        await turns(1000)
+        assert 1000 < emitted[0] < 50_000
+        await stage.bus.cancel("a")
+        await turns()
+        before = emitted[0]
+        await turns(100)
+        assert emitted[0] == before
+        assert (stage.known(), stage.dead()) == ([], [])
+        reader.cancel()
 
 
 @on_virtual_time
@@ -566,3 +680,40 @@ async def test_what_a_handler_asks_for_belongs_to_the_trace_of_its_job(clock: Vi
     assert header != given
     assert (fields["trace_id"], fields["session_id"], fields["job_id"]) == (given[3:35], "sess_1", "a")
     assert traceparent() == ""
+
+
+@on_virtual_time
+async def test_patient_jobs_have_slots_of_their_own_and_hold_up_no_other(clock: VirtualClock) -> None:
+    stage, begun = Stage(clock), list[str]()
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        begun.append(job.id)
+        if job.priority <= PATIENT:
+            await asyncio.sleep(60)
+        await speak(job, emit, bus)
+
+    async with stage.working(handle, patient=2):
+        for name in ("p1", "p2", "p3"):
+            await stage.bus.submit(job(name, priority=PATIENT))
+        await asyncio.sleep(1)
+        assert stage.sample("worker_utilization", queue="speak") == 0, "there is room for turns"
+        await stage.bus.submit(job("live"))
+        await stage.results("live", within_s=1)
+        assert begun == ["p1", "p2", "live"]
+        await stage.results("p3")
+        assert clock.now() >= 120
+
+
+@on_virtual_time
+async def test_an_engine_knows_how_urgent_its_call_is(clock: VirtualClock) -> None:
+    stage, seen = Stage(clock), list[int]()
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        seen.append(priority.get())
+        await speak(job, emit, bus)
+
+    async with stage.working(handle):
+        for urgency in (TOLERANT, LIVE, PATIENT):
+            await stage.bus.submit(job(str(urgency), priority=urgency))
+            await stage.results(str(urgency))
+    assert seen == [TOLERANT, LIVE, PATIENT]

@@ -98,8 +98,9 @@ async def test_the_rest_without_a_full_stop_is_spoken_and_its_end_is_known_befor
 
 
 async def test_an_answer_without_words_ends_its_speech_pipe_all_the_same() -> None:
-    async with working("respond", Responder(ScriptedLlm([DONE])).handle) as bench:
-        assert await bench.do(SPOKEN) == [AnswerDone("job_1", "stop", 3, 2, 1)]
+    refused = ChatDone("content_filter", 3, 2, 1)
+    async with working("respond", Responder(ScriptedLlm([refused])).handle) as bench:
+        assert await bench.do(SPOKEN) == [AnswerDone("job_1", "content_filter", 3, 2, 1)]
         assert await sentences(bench) == [SentencesDone("job_1")]
 
 
@@ -124,15 +125,15 @@ async def test_the_spoken_sentences_are_the_written_words() -> None:
 async def test_a_forced_call_satisfies_its_schema_and_is_not_spoken(choice: str) -> None:
     request = ChatRequest((ChatMessage("user", "get weather, please"),), TOOLS, choice)
     async with working("respond", Responder(stub()).handle) as bench:
-        *calls, last = await bench.do(Respond(request, "speech"))
+        *signs, call, last = await bench.do(Respond(request, "speech"))
         assert await sentences(bench) == [SentencesDone("job_1")]
     assert isinstance(last, AnswerDone)
     assert last.finish_reason == "tool_calls"
-    assert all(isinstance(call, CallReady) for call in calls)
-    made = [call for call in calls if isinstance(call, CallReady)]
-    assert (made[0].name, made[0].index) == ("get_weather", 0)
-    assert made[0].call_id
-    jsonschema.validate(json.loads("".join(call.arguments for call in made)), SCHEMA)
+    assert signs == [TextReady("job_1", "")] * len(signs)
+    assert isinstance(call, CallReady)
+    assert (call.name, call.index) == ("get_weather", 0)
+    assert call.call_id
+    jsonschema.validate(json.loads(call.arguments), SCHEMA)
 
 
 async def test_a_choice_of_a_tool_that_is_not_there_is_refused() -> None:
@@ -143,7 +144,7 @@ async def test_a_choice_of_a_tool_that_is_not_there_is_refused() -> None:
     assert failed.error_type == "invalid_request_error"
 
 
-async def test_words_and_several_calls_keep_their_order() -> None:
+async def test_words_come_at_once_and_calls_whole_when_the_answer_is_over() -> None:
     script = [
         TextDelta("Wait. "),
         ToolCallDelta(0, "call_a", "get_time", "{"),
@@ -157,10 +158,10 @@ async def test_words_and_several_calls_keep_their_order() -> None:
         said = await sentences(bench)
     assert found == [
         TextReady("job_1", "Wait. "),
-        CallReady("job_1", 0, "call_a", "get_time", "{"),
-        CallReady("job_1", 1, "call_b", "get_weather", '{"city"'),
-        CallReady("job_1", 0, "", "", "}"),
+        *[TextReady("job_1", "")] * 3,
         TextReady("job_1", "Done"),
+        CallReady("job_1", 0, "call_a", "get_time", "{}"),
+        CallReady("job_1", 1, "call_b", "get_weather", '{"city"'),
         AnswerDone("job_1", "tool_calls"),
     ]
     assert [entry.text for entry in said if isinstance(entry, SentenceReady)] == ["Wait.", "Done"]
@@ -179,6 +180,27 @@ async def test_a_model_that_fails_in_the_middle_is_not_asked_again() -> None:
     assert len(engine.asked) == 2
 
 
+@pytest.mark.parametrize("more", [TextDelta("x" * 2**18), ToolCallDelta(0, "call", "f", "x" * 2**18)])
+async def test_an_answer_without_end_is_given_up(more: TextDelta | ToolCallDelta) -> None:
+    engine = ScriptedLlm([more] * 1000)
+    async with working("respond", Responder(engine).handle) as bench:
+        *said, last = await bench.do(Respond(REQUEST))
+    assert isinstance(last, JobFailed)
+    assert (last.kind, last.code) == ("ProviderRejected", "answer_too_long")
+    assert len(said) == 4
+    assert engine.left == 1
+
+
+async def test_a_call_that_cannot_be_filled_in_fails_and_names_its_tool() -> None:
+    greedy = {"properties": {"x": {"type": "string", "minLength": 10**8}}, "required": ["x"]}
+    request = ChatRequest((ChatMessage("user", "hi"),), (Tool("greedy", "", greedy),), "required")
+    async with working("respond", Responder(stub()).handle) as bench:
+        (failed,) = await bench.do(Respond(request))
+    assert isinstance(failed, JobFailed)
+    assert (failed.kind, failed.param) == ("InvalidRequest", "tools")
+    assert "'greedy'" in failed.message
+
+
 async def test_a_cancelled_answer_stops_the_model_and_says_nothing_more() -> None:
     never = asyncio.Event()
     engine = ScriptedLlm([TextDelta("It is noon. "), never, TextDelta("Not said."), DONE])
@@ -190,3 +212,14 @@ async def test_a_cancelled_answer_stops_the_model_and_says_nothing_more() -> Non
         assert engine.left == 1
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(job.next(), 0.05)
+
+
+async def test_a_model_that_answers_nothing_is_asked_once_more_and_nothing_was_heard_before() -> None:
+    engine = ScriptedLlm([TextDelta(" \n"), DONE], [*text("Good day."), DONE])
+    async with working("respond", Responder(engine).handle) as bench:
+        *found, last = await bench.do(SPOKEN)
+        said = await sentences(bench)
+    assert found == [TextReady("job_1", "Good"), TextReady("job_1", " day.")]
+    assert isinstance(last, AnswerDone)
+    assert said == [SentenceReady("job_1", "Good day."), SentencesDone("job_1")]
+    assert len(engine.asked) == 2

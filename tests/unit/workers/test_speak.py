@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from antiphon.audio.resample import resample
+from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderRejected
 from antiphon.ports.tts import SpeakOptions
@@ -28,6 +29,12 @@ from tests.fakes.engines import ScriptedTts
 from tests.working import working
 
 TONE = (np.sin(np.arange(48_000) * 0.05) * 9_000).astype("<i2").tobytes()
+
+
+class English(ScriptedTts):
+    """Speaks no other language."""
+
+    capabilities = Capabilities("english", languages=("en",))
 
 
 def chunk(seconds: float, text: str = "", *, rate_hz: int = 24_000, start_s: float = 0.0) -> SpeechChunk:
@@ -113,7 +120,7 @@ async def test_an_engine_that_changes_its_rate_loses_nothing_between() -> None:
 @pytest.mark.parametrize("text", ["", " \n", "😀 🎉"])
 async def test_what_cannot_be_spoken_is_no_speech_and_no_error(text: str) -> None:
     async with working("speak", Speaker(StubTts()).handle) as bench:
-        assert await bench.do(Speak(text)) == [SpeechDone("job_1", "stub")]
+        assert await bench.do(Speak(text)) == [SpeechDone("job_1", "stub", "stub-tts")]
 
 
 async def test_the_stub_speaks_a_whole_text() -> None:
@@ -130,6 +137,26 @@ async def test_the_engine_hears_every_wish() -> None:
     assert engine.asked == [("hi", SpeakOptions("alto", 1.5, "de", "whisper", "tts-1"))]
 
 
+async def test_each_passage_is_asked_for_in_its_own_language() -> None:
+    engine = ScriptedTts([chunk(0.1, "One.")])
+    async with working("speak", Speaker(engine).handle) as bench:
+        await bench.do(Speak("Hello. Привет. こんにちは。", voice="alto"))
+    assert engine.asked == [
+        ("Hello.", SpeakOptions("alto")),
+        ("Привет.", SpeakOptions("alto", language="ru")),
+        ("こんにちは。", SpeakOptions("alto", language="ja")),
+    ]
+
+
+async def test_a_text_that_no_voice_speaks_is_refused_before_anything_is_said() -> None:
+    engine = English([chunk(0.1, "Hello.")])
+    async with working("speak", Speaker(engine).handle) as bench:
+        (failed,) = await bench.do(Speak("Hello. Привет."))
+    assert isinstance(failed, JobFailed)
+    assert (failed.param, failed.code) == ("input", "language_not_supported")
+    assert engine.asked == []
+
+
 # -- sentences through a pipe ------------------------------------------------------------------------------------------
 async def test_a_sentence_is_spoken_before_the_next_one_is_known() -> None:
     engine = ScriptedTts([chunk(0.1, "One.")], [chunk(0.1, "Two.")])
@@ -142,7 +169,7 @@ async def test_a_sentence_is_spoken_before_the_next_one_is_known() -> None:
             assert spoken.text == text
             assert await job.next() == SentenceSpoken("job_1")
         await bench.bus.write("sentences", [SentencesDone("job_9")])
-        assert await job.rest() == [SpeechDone("job_1", "scripted")]
+        assert await job.rest() == [SpeechDone("job_1", "scripted", "scripted")]
     assert [asked[0] for asked in engine.asked] == ["One.", "Two."]
 
 
@@ -156,6 +183,18 @@ async def test_one_resampler_joins_the_sentences_of_an_answer() -> None:
         assert joined(found) == resample(chunk(1.0).pcm.data, 24_000, 8_000)
 
 
+async def test_a_sentence_that_no_voice_speaks_is_passed_over_and_the_next_one_spoken() -> None:
+    engine = English([chunk(0.1, "Hello.")])
+    async with working("speak", Speaker(engine).handle) as bench:
+        job = await bench.submit(Speak(), source="sentences")
+        for text in ("Привет.", "Hello."):
+            await bench.bus.write("sentences", [SentenceReady("job_9", text)])
+        await bench.bus.write("sentences", [SentencesDone("job_9")])
+        kinds = [type(entry) for entry in await job.rest()]
+    assert kinds == [SentenceSpoken, AudioReady, SentenceSpoken, SpeechDone]
+    assert [asked[0] for asked in engine.asked] == ["Hello."]
+
+
 async def test_a_pipe_that_is_dropped_ends_the_speech() -> None:
     engine = ScriptedTts([chunk(0.1, "One.")])
     async with working("speak", Speaker(engine).handle) as bench:
@@ -164,7 +203,7 @@ async def test_a_pipe_that_is_dropped_ends_the_speech() -> None:
         await job.next()
         assert await job.next() == SentenceSpoken("job_1")
         await bench.bus.drop("sentences")
-        assert await job.rest() == [SpeechDone("job_1", "scripted")]
+        assert await job.rest() == [SpeechDone("job_1", "scripted", "scripted")]
 
 
 async def test_a_text_of_its_own_goes_before_any_pipe() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -31,7 +32,7 @@ async def test_a_segment_is_told_while_the_engine_still_listens() -> None:
         more.set()
         assert await job.rest() == [
             SegmentReady("job_1", TWO),
-            TranscriptReady("job_1", "one two", "en", 2.0, (ONE, TWO), "scripted"),
+            TranscriptReady("job_1", "one two", "en", 2.0, (ONE, TWO), "scripted", "scripted"),
         ]
     assert engine.left == 1
 
@@ -90,6 +91,22 @@ async def test_a_cancelled_job_leaves_its_engine_at_once() -> None:
         await job.settled()
         assert engine.left == 1
         assert isinstance((await bench.do(Transcribe(b"", 16_000)))[-1], TranscriptReady)
+
+
+async def test_a_long_recording_is_heard_in_pieces_and_told_as_one() -> None:
+    nothing = Transcript("", "", 0.0)
+    engine = ScriptedStt([ONE, TWO, BOTH], [replace(nothing, duration_s=9.0)], [ONE, replace(BOTH, segments=(ONE,))])
+    rate_hz = 1_000
+    async with working("transcribe", Transcriber(engine).handle) as bench:
+        *told, last = await bench.do(Transcribe(bytes(2 * 750 * rate_hz), rate_hz))
+    sizes = [len(audio.data) // 2 for audio, _ in engine.asked]
+    assert len(sizes) == 3
+    assert sum(sizes) == 750 * rate_hz
+    assert max(sizes) <= 300 * rate_hz
+    by_s = (sizes[0] + sizes[1]) / rate_hz
+    moved = replace(ONE, start_s=by_s, end_s=1.0 + by_s, words=(Word("one", by_s, 0.9 + by_s, 0.8),))
+    assert told == [SegmentReady("job_1", segment) for segment in (ONE, TWO, moved)]
+    assert last == TranscriptReady("job_1", "one two one two", "en", 13.0, (ONE, TWO, moved), "scripted", "scripted")
 
 
 async def test_work_in_the_wrong_queue_is_refused() -> None:

@@ -15,7 +15,7 @@ from tests.working import working
 @pytest.mark.parametrize(("text", "translated"), [("hello", "[es] hello"), ("", ""), (" ", "")])
 async def test_a_text_is_translated_and_an_empty_one_stays_empty(text: str, translated: str) -> None:
     async with working("translate", Translator(StubTranslation()).handle) as bench:
-        assert await bench.do(Translate(text, "es")) == [TranslationReady("job_1", translated, "stub")]
+        assert await bench.do(Translate(text, "es")) == [TranslationReady("job_1", translated, "stub", "stub")]
 
 
 async def test_the_engine_hears_both_languages() -> None:

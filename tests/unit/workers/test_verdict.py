@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from antiphon.entities.chat import ChatRequest
 from antiphon.errors import Fenced, LeaseLost, ProviderBusy, ProviderRejected, ProviderTimeout, RateLimited
 from antiphon.resilience.backoff import Backoff
-from antiphon.wire.jobs import Job, JobFailed, Speak
+from antiphon.wire.jobs import Job, JobFailed, Respond, Speak
 from antiphon.workers.verdict import Ended, Failed, JobCancelled, Lost, Retry, RetryRule, Verdict, judge
 
 RULE = RetryRule(attempts=3, backoff=Backoff(base_s=1.0, cap_s=10.0))
@@ -35,7 +36,7 @@ def test_a_lost_lease_is_left_to_its_new_holder() -> None:
 
 @pytest.mark.parametrize(("attempt", "delay_s"), [(1, 0.5), (2, 1.0)])
 def test_a_transient_failure_is_tried_again_with_growing_delay(attempt: int, delay_s: float) -> None:
-    assert verdict(ProviderBusy("no slot"), attempt=attempt) == Retry("ProviderBusy: no slot", delay_s)
+    assert verdict(ProviderBusy("no slot"), attempt=attempt) == Retry("ProviderBusy: provider_busy", delay_s)
 
 
 def test_the_last_attempt_is_final() -> None:
@@ -62,17 +63,25 @@ def test_a_permanent_failure_is_final_at_once() -> None:
     )
 
 
-def test_an_unexpected_error_tells_its_details_to_the_operator_only() -> None:
+def test_an_unexpected_error_tells_its_details_to_the_log_only() -> None:
     ended = verdict(ZeroDivisionError("secret detail"))
     assert isinstance(ended, Failed)
-    assert ended.reason == "ZeroDivisionError: secret detail"
+    assert ended.reason == "ZeroDivisionError: internal_error"
     assert ended.entry == JobFailed("a", "api_error", "internal_error", "the worker failed unexpectedly")
 
 
 def test_who_is_told_to_wait_waits_that_long() -> None:
-    assert verdict(RateLimited("later", retry_after_s=7.0)) == Retry("RateLimited: later", 7.0)
+    assert verdict(RateLimited("later", retry_after_s=7.0)) == Retry("RateLimited: rate_limit_exceeded", 7.0)
 
 
 def test_no_retry_is_planned_beyond_the_deadline() -> None:
     assert isinstance(verdict(ProviderBusy("no slot"), deadline_s=100.4), Failed)
     assert isinstance(verdict(ProviderBusy("no slot"), deadline_s=100.6), Retry)
+
+
+def test_an_answer_is_tried_again_after_a_result_for_the_next_attempt_goes_on_with_it() -> None:
+    job = Job("a", "respond", Respond(ChatRequest(())), "out")
+    retried = judge(job, ProviderTimeout("slow"), RULE, touched=True, wall=100.0, uniform=lambda: 0.5)
+    assert retried == Retry("ProviderTimeout: provider_timeout", 0.5)
+    ended = judge(job, ProviderRejected("bad key"), RULE, touched=True, wall=100.0, uniform=lambda: 0.5)
+    assert isinstance(ended, Failed)

@@ -1,0 +1,60 @@
+"""Which language each passage of a text is spoken in: a voice reads no script that its language is not written in."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import NamedTuple
+
+from antiphon.entities.capabilities import Capabilities
+from antiphon.errors import Unsupported
+from antiphon.text.languages import base_language
+from antiphon.text.script import UNKNOWN, languages_of_script
+from antiphon.text.sentences import split
+
+
+class Passage(NamedTuple):
+    """Sentences of one language, None where nobody says which and the letters are Latin."""
+
+    text: str
+    language: str | None
+
+
+class Passages:
+    """Cuts the texts of one job where their language changes.
+
+    A sentence's script decides, by most of its letters. Of the languages written in it the one that was asked for is
+    meant, then the one of the sentence before, then the likeliest; one that no voice speaks is passed over. Sentences
+    in Latin letters have the language that was asked for, and sentences without letters that of the sentence before.
+    """
+
+    def __init__(self, voices: Capabilities, asked: str | None) -> None:
+        self._voices = voices
+        self._asked = asked
+        self._before = asked
+
+    def of(self, text: str) -> list[Passage]:
+        """Return the passages of ``text``, in order.
+
+        Raises `Unsupported` (``input``) where no voice speaks any language of a sentence's script.
+        """
+        sentences = [(self._language(sentence, text), sentence) for sentence in split(text)]
+        groups = groupby(sentences, key=lambda one: one[0])
+        passages = [Passage("\n".join(sentence for _, sentence in group), language) for language, group in groups]
+        if len(passages) > 1:
+            return passages
+        return [Passage(text, passages[0].language if passages else self._asked)]
+
+    def _language(self, sentence: str, text: str) -> str | None:
+        if any(map(str.isalpha, sentence)):
+            written = languages_of_script(sentence)
+            self._before = self._spoken(written, text) if written else self._asked
+        return self._before
+
+    def _spoken(self, written: tuple[str, ...], text: str) -> str:
+        # the whole text tells whether Han characters are Japanese
+        wishes = (self._asked, self._before, *languages_of_script(text)[:1], written[0])
+        for wish in wishes:
+            if wish and base_language(wish) in written and self._voices.speaks(wish):
+                return wish
+        name = "the script of this text" if written[0] == UNKNOWN else f"the language of this text ({written[0]})"
+        raise Unsupported(f"No voice of this server speaks {name}.", code="language_not_supported", param="input")
