@@ -17,11 +17,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 from antiphon.clock import Clock
 from antiphon.doors.ephemeral import PREFIX as EPHEMERAL_PREFIX
-from antiphon.doors.ephemeral import EphemeralSecrets
+from antiphon.doors.ephemeral import EphemeralGrant, EphemeralSecrets
 from antiphon.errors import Forbidden, InvalidRequest, Unauthenticated
+from antiphon.ports.limiter import Account
 
 TENANT = "default"
 """The tenant of a single owner."""
+OPEN = "open"
+"""Public name of whoever calls an open server."""
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _QUERY_NAMES = ("api_key", "access_token")
@@ -40,6 +43,8 @@ class Credentials:
     """The ``Origin`` header; None when there is none."""
     secure: bool = False
     """True when the request came over TLS."""
+    embedded: bool = False
+    """True when a browser says that a page of another site has this as an image, a script or a frame of its own."""
 
     @classmethod
     def of_scope(cls, scope: Mapping[str, Any]) -> Credentials:
@@ -52,6 +57,8 @@ class Credentials:
             host=hosts[0] if len(hosts) == 1 else "",
             origin=", ".join(origins) if origins else None,
             secure=scope.get("scheme") in ("https", "wss"),
+            embedded=headers.first(b"sec-fetch-site") == "cross-site"
+            and headers.first(b"sec-fetch-dest") != "document",
         )
 
 
@@ -62,13 +69,34 @@ class Identity:
     tenant: str
     key_id: str
     """Public name of the key for logs and limits: ``open``, ``key_…`` or ``ek_…``; never the key itself."""
-    session: bytes | None = None
-    """The session configuration (JSON) an ephemeral secret is bound to; None for every other key."""
+    grant: EphemeralGrant | None = None
+    """What an ephemeral secret allows; None for every other key."""
 
     @property
     def is_ephemeral(self) -> bool:
         """True for the bearer of an ephemeral secret, who may open realtime sessions and nothing else."""
-        return self.session is not None
+        return self.grant is not None
+
+    @property
+    def session(self) -> bytes | None:
+        """The session configuration (JSON) an ephemeral secret is bound to; None for every other key."""
+        return self.grant.session if self.grant is not None else None
+
+    @property
+    def kind(self) -> str:
+        """Kind of the sessions that an ephemeral secret opens; empty for every other key, which opens all."""
+        return self.grant.kind if self.grant is not None else ""
+
+    @property
+    def locked(self) -> tuple[str, ...]:
+        """Fields of its sessions that the bearer may not set."""
+        return self.grant.bounds.locked if self.grant is not None else ()
+
+    @property
+    def account(self) -> Account:
+        """The key behind it: what an ephemeral secret uses is charged to the key that issued it."""
+        issuer = self.grant.issuer if self.grant is not None else ""
+        return Account(self.tenant, issuer or self.key_id)
 
 
 class Access:
@@ -83,6 +111,7 @@ class Access:
         allowed_origins: Iterable[str] = (),
     ) -> None:
         self._digests = tuple((_digest(key), key_id(key)) for key in keys)
+        self._issuers = frozenset(name for _, name in self._digests) or frozenset((OPEN,))
         self._ephemeral = ephemeral
         self._clock = clock
         self._allowed_origins = frozenset(_same_origin(origin) for origin in allowed_origins)
@@ -92,15 +121,40 @@ class Access:
         """True when no key is configured."""
         return not self._digests
 
+    @property
+    def names_origins(self) -> bool:
+        """True when pages of other origins than the server's own are allowed."""
+        return bool(self._allowed_origins)
+
+    def allows(self, origin: str) -> bool:
+        """Return whether pages of this origin may read what the server answers them, in any spelling of it."""
+        return bool({_same_origin(origin), "*"} & self._allowed_origins)
+
+    def share(self, most: int, *, with_strangers: bool = False) -> int:
+        """Return what one key may have of ``most``: all where it is alone, else it leaves a fifth, rounded down.
+
+        ``with_strangers`` says that those without a key have a share as well.
+        """
+        is_alone = self.is_open or len(self._issuers) + with_strangers == 1
+        return most if is_alone else most - most // 5
+
     def admit(self, request: Credentials) -> Identity:
         """Return who ``request`` comes from. Raises `Unauthenticated` or `Forbidden`."""
         if request.key.startswith(EPHEMERAL_PREFIX):
-            grant = self._ephemeral.verify(request.key, self._clock.wall())
-            return Identity(grant.tenant, grant.id, grant.session)
+            return self._admit_ephemeral(request)
         if self.is_open:
             self._check_local(request)
-            return Identity(TENANT, "open")
+            return Identity(TENANT, OPEN)
         return Identity(TENANT, self._match(request.key))
+
+    def _admit_ephemeral(self, request: Credentials) -> Identity:
+        grant = self._ephemeral.verify(request.key, self._clock.wall())
+        if grant.issuer and grant.issuer not in self._issuers:
+            raise Unauthenticated("The API key that issued this client secret is not known here any more.")
+        origins = grant.bounds.origins
+        if origins is not None and _same_origin(request.origin or "") not in map(_same_origin, origins):
+            raise Forbidden("Pages of this origin may not use this client secret.", code="origin_not_allowed")
+        return Identity(grant.tenant, grant.id, grant)
 
     def _match(self, key: str) -> str:
         """Compare with every key, in a time that does not tell which one is close."""
@@ -129,11 +183,13 @@ class Access:
 
     def check_page(self, request: Credentials) -> None:
         """Refuse a request that a page of a stranger makes. Raises `Forbidden`."""
-        if request.origin is None:
+        if request.origin is None and not request.embedded:
             return
         own_scheme = "https" if request.secure else "http"
-        accepted = {*self._allowed_origins, _same_origin(f"{own_scheme}://{request.host}")}
-        if "*" not in accepted and _same_origin(request.origin) not in accepted:
+        accepted = set(self._allowed_origins)
+        if is_loopback(_split_host(request.host)[0]):  # by another name a page may have made this server its own
+            accepted.add(_same_origin(f"{own_scheme}://{request.host}"))
+        if "*" not in accepted and _same_origin(request.origin or "") not in accepted:
             raise Forbidden(
                 "Pages of this origin may not call an open server: add it to ANTIPHON_ALLOWED_ORIGINS, "
                 "or set ANTIPHON_API_KEYS.",

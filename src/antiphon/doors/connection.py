@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any, Protocol
 
 import structlog
 
 from antiphon.clock import Clock
+from antiphon.doors.charges import check_room
 from antiphon.doors.errors_http import error_answer
+from antiphon.doors.frames import LongText
 from antiphon.doors.sockets import socket_of
-from antiphon.errors import AntiphonError, Overloaded
+from antiphon.errors import AntiphonError, Overloaded, RateLimited
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import sent_with, tracing
+from antiphon.ports.limiter import Account
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -34,7 +38,7 @@ class AnyLink(Protocol):
         """Greet the client."""
         ...
 
-    async def frame(self, frame: str | bytes | None) -> None:
+    async def frame(self, frame: str | LongText | bytes | None) -> None:
         """Take one frame."""
         ...
 
@@ -162,18 +166,53 @@ class Connection:
 class Attendance:
     """All open connections of a process, over all doors: counts them, and lets them go at a drain."""
 
-    def __init__(self, clock: Clock, metrics: Metrics, *, most: int = 10_000) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        most: int = 10_000,
+        most_per_key: int | None = None,
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``most_per_key`` bounds what one key has of them, with the secrets that it has issued; None does not.
+
+        ``has_room`` says whether what gateways share has room for another session.
+        """
         self._clock = clock
         self._metrics = metrics
         self._observe = metrics.message_observer("realtime")
         self._most = most
+        self._most_per_key = most_per_key
+        self._has_room = has_room
+        self._places: Counter[Account] = Counter()
         self._open: set[Connection] = set()
         self._draining = False
 
-    def admit(self) -> None:
-        """Raise `Overloaded` when there is no room, or the process is going down."""
-        if self._draining or len(self._open) >= self._most:
+    @contextlib.contextmanager
+    def place(self, account: Account) -> Generator[None]:
+        """Hold a place of a key as long as the context lasts, from before the connection is accepted.
+
+        Raises `Overloaded` when there is no room or the process is going down, and `RateLimited` when the key has all
+        that it may have.
+        """
+        if self._draining or self._places.total() >= self._most:
             raise Overloaded("The server takes no new connections at the moment; try again soon.")
+        if self._most_per_key is not None and self._places[account] >= self._most_per_key:
+            raise RateLimited(
+                f"This key has {self._most_per_key} connections, which is the most.", code="too_many_connections"
+            )
+        self._places[account] += 1
+        try:
+            yield
+        finally:
+            self._places[account] -= 1
+            if not self._places[account]:
+                del self._places[account]
+
+    def check_room(self) -> None:
+        """Refuse a new session where one that lives may still be resumed. Raises `Overloaded`."""
+        check_room(self._has_room)
 
     @contextlib.contextmanager
     def connect(self, scope: Scope, receive: Receive, send: SendAsgi) -> Generator[Connection]:

@@ -18,23 +18,28 @@ from antiphon import ids
 from antiphon.clock import Clock
 from antiphon.desk import Desk
 from antiphon.doors import dubbing_json
-from antiphon.doors.auth import TENANT, Access, Credentials, Identity
+from antiphon.doors.auth import OPEN, TENANT, Access, Credentials, Identity
 from antiphon.doors.connection import refuse
+from antiphon.doors.dubbing_audio import with_audio
 from antiphon.doors.dubbing_homes import StreamHomes
 from antiphon.doors.dubbing_link import DubbingLink
 from antiphon.doors.dubbing_places import Places
+from antiphon.doors.dubbing_polling import Polling
 from antiphon.doors.dubbing_stream import StreamHome, StreamServices
+from antiphon.doors.dubbing_transports import MAX_MESSAGE_BYTES, Transports, WatchedServer, opened_by
+from antiphon.doors.dubbing_websockets import WebSockets
 from antiphon.doors.errors_http import error_answer
-from antiphon.doors.sockets import socket_of
+from antiphon.doors.patience import Patience
 from antiphon.dubbing import inputs
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, error_event, parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
-from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded
+from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, Unauthenticated
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.tasks import Asides
 from antiphon.ports.artifacts import Artifact, Artifacts
+from antiphon.text.whole import whole
 from antiphon.wire.dubbing_client import (
     ErrorSimulation,
     SimulateDisconnect,
@@ -46,12 +51,11 @@ from antiphon.wire.dubbing_client import (
 from antiphon.wire.dubbing_server import DisconnectAck, SimulationAck
 
 PATH = "/socket.io"
-MAX_MESSAGE_BYTES = 50 * 2**20
 _DRAIN_STEP_S = 0.02
 _FAREWELL_S = 1.0
 """How long a client that was told to go may take."""
 _GREETING_S = 10.0
-"""How long a WebSocket may say nothing before it is a worker's."""
+"""How long a transport may be no worker's."""
 _TRANSPORTS = 4
 """Transports for each connection that is allowed: those that are no worker's yet, or no longer."""
 
@@ -77,10 +81,10 @@ class DubbingOptions:
     rules: Rules = field(default_factory=Rules)
     mode: Literal["full", "echo"] = "full"
     needs_key: bool = True
-    """False lets everybody in, also where other doors ask for a key."""
+    """False lets workers in that send no key, also where other doors ask for one."""
     max_connections: int = 10
     connections_per_key: int = 10
-    """Where keys are asked for."""
+    """Where keys are configured; workers without one count as one key together."""
     ping_interval_s: float = 25.0
     ping_timeout_s: float = 10.0
     idle_s: float = 60.0
@@ -91,6 +95,10 @@ class DubbingOptions:
     """How long a client may not read before it is cut off."""
     resume_s: float = 60.0
     """How long a stream without a connection is kept."""
+    handshake_s: float = 10.0
+    """Longest handshake; a greeting may take no longer either."""
+    polling: bool = True
+    """False lets workers in by WebSocket alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +128,10 @@ class DubbingDoor:
             self._new_home, services.places, self._asides, self._hang_up, resume_s=options.resume_s
         )
         services.dubbing_metrics.watch(lambda: len(self._links), self._homes.count)
-        self._greetings: dict[int, asyncio.TimerHandle] = {}
         self._needs_key = options.needs_key and not services.access.is_open
         self._draining = False
         self._observe = services.metrics.message_observer("dubbing")
-        self._server = socketio.AsyncServer(
+        self._server = WatchedServer(
             async_mode="asgi",
             async_handlers=False,  # events of a connection in their order, and none while one waits
             cors_allowed_origins=[],  # pages of strangers are refused by `Access`, as at every door
@@ -136,63 +143,51 @@ class DubbingDoor:
             ping_interval=options.ping_interval_s,
             ping_timeout=options.ping_timeout_s,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
+            http_compression=False,  # audio in base64 takes the loop 100 ms a megabyte
         )
-        self._app = socketio.ASGIApp(self._server, socketio_path=PATH)
+        self._transports = Transports(
+            self._server,
+            self._asides,
+            most=_TRANSPORTS * options.max_connections,
+            greeting_s=lambda: min(_GREETING_S, options.handshake_s),
+            is_known=self._is_known,
+        )
+        app = socketio.ASGIApp(self._server, socketio_path=PATH)
+        self._polling = Patience(Polling(app, self._transports))
+        self._websockets = WebSockets(app, self._transports)
         for name, handler in self._handlers().items():
             self._server.on(name, handler)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request or WebSocket of Socket.IO."""
         try:
-            if self._services.access.is_open:
-                self._services.access.admit(Credentials.of_scope(scope))
-            is_new = b"sid=" not in scope.get("query_string", b"")
-            if is_new:
-                await self._make_room()
+            self._check(scope)
+            serve = self._websockets if scope["type"] == "websocket" else self._polling
+            await serve(scope, receive, send)
         except AntiphonError as error:
             self._services.metrics.error("dubbing", error.type)
             await _refuse(scope, send, error)
-            return
-        if scope["type"] == "websocket":
-            await self._serve(scope, receive, send, is_new=is_new)
-        else:
-            await self._app(scope, receive, send)
 
-    async def _make_room(self) -> None:
-        """Let the oldest transport go that is nobody's, where there are too many. Raises `Overloaded`."""
-        sockets = self._server.eio.sockets
-        if len(sockets) < _TRANSPORTS * self._options.max_connections:
-            return
-        taken = {self._server.manager.eio_sid_from_sid(sid, "/") for sid in self._links}
-        oldest = next((eio_sid for eio_sid in sockets if eio_sid not in taken), None)
-        if oldest is None:
-            raise Overloaded("The server takes no more connections at the moment.")
-        environ = self._server.environ.get(oldest)
-        raw = socket_of(environ["asgi.scope"]) if environ else None
-        await sockets.pop(oldest).close(wait=False, abort=True)
-        if raw is not None:
-            raw.abort()
+    def _check(self, scope: Any) -> None:
+        """Refuse what is known to be wrong before anything is read. Raises `AntiphonError`.
 
-    async def _serve(self, scope: Any, receive: Any, send: Any, *, is_new: bool) -> None:
-        """Serve one WebSocket: a new one must become a worker's soon, and takes its worker with it."""
-        raw = socket_of(scope)
-        if raw is not None and is_new:
-            self._greetings[id(scope)] = asyncio.get_running_loop().call_later(_GREETING_S, raw.abort)
+        Over a WebSocket the key of the Socket.IO handshake, which is still to come, counts more than one that is here.
+        """
+        credentials, polls = Credentials.of_scope(scope), scope["type"] == "http"
+        if polls and not self._options.polling:
+            raise InvalidRequest("Connect over a WebSocket: polling is turned off here.", param="transport")
+        if not polls:
+            credentials = replace(credentials, key="")
+        if credentials.key or not self._needs_key:
+            self._identify(credentials)
+
+    def _is_known(self, scope: Any) -> bool:
+        """Return whether a request came with a right key."""
+        credentials = Credentials.of_scope(scope)
         try:
-            await self._app(scope, receive, send)
-        except ValueError as error:  # a packet of no known kind
-            _log.info("a connection is cut off", reason=str(error))
-            if raw is not None:
-                raw.abort()
-        finally:
-            self._greeted(scope)
-            for link in [one for one in self._links.values() if one.scope is scope]:
-                await self._server.disconnect(link.sid)
-
-    def _greeted(self, scope: Any) -> None:
-        greeting = self._greetings.pop(id(scope), None)
-        if greeting is not None:
-            greeting.cancel()
+            return bool(credentials.key and self._identify(credentials))
+        except AntiphonError:
+            return False
 
     async def drain(self, deadline_s: float) -> None:
         """Take no fragments any more; let each connection go when its fragments are delivered, or at the deadline."""
@@ -203,10 +198,12 @@ class DubbingDoor:
             for link in [one for one in self._links.values() if is_late or one.is_idle]:
                 await self._server.disconnect(link.sid)
             await asyncio.sleep(_DRAIN_STEP_S)
+        await self._transports.end_sessions()
 
     async def close(self) -> None:
         """End all streams; what was delivered is kept."""
         self._homes.close()
+        self._transports.close()
         await self._asides.join()
 
     # -- connections -------------------------------------------------------------------------------------------------
@@ -246,9 +243,9 @@ class DubbingDoor:
         except ConnectionRefusedError:
             self._services.dubbing_metrics.connected(accepted=False)
             raise
-        scope = environ["asgi.scope"]
-        self._greeted(scope)
-        link = DubbingLink(sid, scope, identity, self._new_home(identity), self._emit, self._completed)
+        transport = opened_by(environ["asgi.scope"])
+        transport.greet()
+        link = DubbingLink(sid, transport, identity, self._new_home(identity), self._emit, self._completed)
         self._links[sid] = link
         link.home.listen(link)
         self._touch(link)
@@ -266,26 +263,30 @@ class DubbingDoor:
         """Return who comes. Raises `ConnectionRefusedError` for who may not, and where there is no room."""
         if self._draining or len(self._links) >= self._options.max_connections:
             raise _refused("RATE_LIMIT", "The server takes no more connections at the moment.")
-        identity = self._identify(scope, auth)
-        same = sum(link.identity.key_id == identity.key_id for link in self._links.values())
-        if self._needs_key and same >= self._options.connections_per_key:
-            raise _refused("RATE_LIMIT", f"This key has {same} connections already.")
-        return identity
-
-    def _identify(self, scope: Any, auth: Any) -> Identity:
         credentials = Credentials.of_scope(scope)
         token = auth.get("token") if isinstance(auth, dict) else None
         if isinstance(token, str) and token:
-            credentials = replace(credentials, key=token)
+            credentials = replace(credentials, key=whole(token))
         try:
-            if not self._needs_key and not self._services.access.is_open:
-                self._services.access.check_page(credentials)
-                return Identity(TENANT, "open")
-            identity = self._services.access.admit(credentials)
-            if identity.is_ephemeral:
-                raise Forbidden("This client secret opens realtime sessions only.")
+            identity = self._identify(credentials)
         except AntiphonError as error:
             raise _refused("AUTH_FAILED", error.message) from error
+        same = sum(link.identity.account == identity.account for link in self._links.values())
+        if not self._services.access.is_open and same >= self._options.connections_per_key:
+            raise _refused("RATE_LIMIT", f"This key has {same} connections already.")
+        return identity
+
+    def _identify(self, credentials: Credentials) -> Identity:
+        """Return who comes: whoever sends a key has to send a right one, also where none is needed.
+
+        Raises `AntiphonError` for who may not.
+        """
+        if not (credentials.key or self._needs_key or self._services.access.is_open):
+            self._services.access.check_page(credentials)
+            return Identity(TENANT, OPEN)
+        identity = self._services.access.admit(credentials)
+        if identity.is_ephemeral:
+            raise Forbidden("This client secret opens realtime sessions only.")
         return identity
 
     async def _disconnect(self, sid: str, *_: Any) -> None:
@@ -296,6 +297,7 @@ class DubbingDoor:
         if link is None:
             return
         link.close()
+        self._transports.leave(link.transport)
         self._services.metrics.connections("dubbing", -1)
         self._services.metrics.request("dubbing", "done")
         self._homes.leave(link, keep=not self._draining)
@@ -336,12 +338,11 @@ class DubbingDoor:
         self._asides.do(self._end(sid))
 
     async def _end(self, sid: str) -> None:
-        environ = self._server.get_environ(sid)
-        raw = socket_of(environ["asgi.scope"]) if environ else None
+        link = self._links.get(sid)
         await self._server.disconnect(sid)
-        if raw is not None:
+        if link is not None:
             await asyncio.sleep(_FAREWELL_S)
-            raw.abort()
+            await self._transports.end(link.transport)
 
     # -- events ------------------------------------------------------------------------------------------------------
     async def _begin(self, sid: str, *payloads: Any) -> None:
@@ -353,11 +354,14 @@ class DubbingDoor:
         if wish is None:
             return
         init, profile = wish
-        key = (link.identity.tenant, init.stream_id)
+        key = (link.identity.account, init.stream_id)
         try:
             expected = await self._homes.take(key)
         except Fenced:  # it begins at another gateway at the same time
             self._hang_up(sid)
+            return
+        except Overloaded as error:
+            self._refuse(link, "RATE_LIMIT", error.message)
             return
         if sid in self._links:
             self._homes.join(link, init, profile, expected)
@@ -385,7 +389,13 @@ class DubbingDoor:
         services = self._services
         machine = Stream(State(seed=ids.token(12)), self._options.rules)
         needs = StreamServices(
-            services.desk, services.clock, services.dubbing_metrics, services.places, identity.tenant, self._keep
+            services.desk,
+            services.clock,
+            services.dubbing_metrics,
+            services.places,
+            identity.account,
+            self._keep,
+            shows_id=services.access.is_open,
         )
         return StreamHome(machine, needs)
 
@@ -409,9 +419,9 @@ class DubbingDoor:
         begin = time.perf_counter()
         self._touch(link)
         await link.room()
+        payload = await with_audio(payloads[0] if payloads else None, link.transport.taken)
         if self._links.get(sid) is not link:  # it has gone meanwhile
             return
-        payload = payloads[0] if payloads else None
         link.home.tell(inputs.Offered(payload, int(self._services.clock.wall() * 1000)))
         self._observe(time.perf_counter() - begin)
 
@@ -463,6 +473,10 @@ async def _refuse(scope: Any, send: Any, error: AntiphonError) -> None:
     if scope["type"] == "websocket":
         await refuse(send, error)
         return
-    answer = error_answer(error)
+    if isinstance(error, Unauthenticated | Forbidden):  # clients hand the body on as what the refusal says
+        told = _refused("AUTH_FAILED", error.message)
+        answer = error_answer(error, **told.error_args)
+    else:
+        answer = error_answer(error)
     await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
     await send({"type": "http.response.body", "body": answer.body})

@@ -22,7 +22,7 @@ from antiphon.wire.dubbing_client import StreamConfig, StreamInit
 from antiphon.wire.jobs import Dub
 
 _MOST_KEPT = 100
-"""Streams without a connection: of more, the one that lost its own first is forgotten."""
+"""Streams of a key without a connection: of more, the one that lost its own first is forgotten."""
 
 _log = structlog.get_logger("antiphon.gateway")
 
@@ -55,7 +55,7 @@ class StreamHomes:
     async def take(self, key: Key) -> int | None:
         """Make a stream this gateway's; returns the number that it delivers next, where another gateway had it.
 
-        Raises `Fenced` where yet another takes it at the same time.
+        Raises `Fenced` where yet another takes it at the same time, and `Overloaded` where it may not begin now.
         """
         if key in self._homes:
             return None
@@ -72,7 +72,7 @@ class StreamHomes:
 
     def join(self, link: DubbingLink, init: StreamInit, profile: VoiceProfile, expected: int | None) -> None:
         """Bring a connection and the stream of this name together, and part each from what it had before."""
-        key = (link.identity.tenant, init.stream_id)
+        key = (link.identity.account, init.stream_id)
         home = self._homes.get(key) or (self._new(link.identity) if link.home.machine.stream_id else link.home)
         if (expiry := self._expiries.pop(key, None)) is not None:
             expiry.cancel()
@@ -92,15 +92,16 @@ class StreamHomes:
     def leave(self, link: DubbingLink, *, keep: bool) -> None:
         """Part a connection from its stream, which stays for a while if there was more to come and ``keep`` is true."""
         home = link.home
-        key = (link.identity.tenant, home.machine.stream_id)
+        key = (link.identity.account, home.machine.stream_id)
         if not self._part(link):
             return
         if not keep or not home.machine.may_go_on or self._resume_s <= 0:
             self._drop(key)
             return
         self._expiries[key] = asyncio.get_running_loop().call_later(self._resume_s, self._drop, key)
-        if len(self._expiries) > _MOST_KEPT:
-            self._drop(next(iter(self._expiries)))
+        kept = [one for one in self._expiries if one[0] == link.identity.account]
+        if len(kept) > _MOST_KEPT:
+            self._drop(kept[0])
 
     def close(self) -> None:
         """End all streams."""

@@ -8,13 +8,16 @@ from typing import Any
 import msgspec
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
+from antiphon.text.json_size import MOST_VALUES
+from antiphon.text.quoting import MOST_TOLD, shown
+from antiphon.wire.event_scan import needs_a_scan
+from antiphon.wire.half_characters import find_half, read
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
-_MOST_VALUES = 10_000
-"""An event of many small values would take seconds and a gigabyte to decode; audio is one value."""
 _NAME = re.compile(r'\["([^"\\]{1,64})"')
-TOO_MUCH = "more than 10,000 values"
-"""What is left of the payload of such an event."""
+TOO_MUCH = f"more than {MOST_VALUES:,} values"
+"""What is left of the payload of such an event: it would take seconds and a gigabyte to decode."""
 
 
 def dumps(value: Any, **_: Any) -> str:
@@ -23,17 +26,22 @@ def dumps(value: Any, **_: Any) -> str:
 
 
 def loads(text: str | bytes, **_: Any) -> Any:
-    """Return what JSON text says; of an event of too many values its name and `TOO_MUCH`. Raises `ValueError`."""
-    values = text.count(",") + text.count("[") + text.count("{") if isinstance(text, str) else 0
-    if values > _MOST_VALUES:
-        name = _NAME.match(text) if isinstance(text, str) else None
+    """Return what JSON text says, half characters included: whoever takes a payload refuses it for them.
+
+    Of an event of too many values its name and `TOO_MUCH` are left. Raises `ValueError`.
+    """
+    if isinstance(text, str) and needs_a_scan(text):
+        name = _NAME.match(text)
         if name is None:
             raise ValueError(TOO_MUCH)
         return [name[1], TOO_MUCH]
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+        value = read(text)
+        if find_half(value) is None:
+            raise ValueError(str(error)) from error
+        return value
 
 
 class TextPacket(Packet):
@@ -48,5 +56,6 @@ class TextPacket(Packet):
             self.packet_type, self.namespace, self.data = ACK, None, []
             return 0
         super().decode(encoded_packet)
+        self.namespace = self.namespace and shown(self.namespace, MOST_TOLD)  # whoever is refused one hears it again
         self.packet_type = {BINARY_EVENT: EVENT, BINARY_ACK: ACK}.get(self.packet_type, self.packet_type)
         return 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from msgspec import Struct
 
 from antiphon.doors.auth import Identity
 from antiphon.doors.dubbing_stream import StreamHome
+from antiphon.doors.dubbing_transports import Transport
 from antiphon.observe.tasks import unattended
 
 _MOST_UNSENT = 4
@@ -23,7 +23,7 @@ class DubbingLink:
     def __init__(
         self,
         sid: str,
-        scope: Any,
+        transport: Transport,
         identity: Identity,
         home: StreamHome,
         emit: Callable[[str, str, Struct], Awaitable[None]],
@@ -31,8 +31,8 @@ class DubbingLink:
     ) -> None:
         """``home`` is a stream that has not begun; ``emit`` returns when the event has left the process."""
         self.sid = sid
-        self.scope = scope
-        """Of the request that it began with."""
+        self.transport = transport
+        """What it speaks over."""
         self.identity = identity
         self.home = home
         self.closes: asyncio.TimerHandle | None = None

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from antiphon.errors import Fenced, NotFound, ProviderUnavailable
+from antiphon.errors import Fenced, NotFound, Overloaded, ProviderUnavailable
 from antiphon.observe.tasks import unattended
-from antiphon.ports.sessions import Change, SessionRecord, Sessions
+from antiphon.ports.limiter import Account
+from antiphon.ports.sessions import Change, SessionOwner, SessionRecord, Sessions
 
-Key = tuple[str, str]
-"""Tenant and stream."""
+Key = tuple[Account, str]
+"""The key that a stream belongs to, and its id, which is its worker's own word: keys do not share ids."""
 
 _log = structlog.get_logger("antiphon.gateway")
 
@@ -36,8 +37,18 @@ class _Place:
 class Places:
     """The streams of this gateway, as the others see them. Where nothing is shared this remembers nothing."""
 
-    def __init__(self, sessions: Sessions | None, gateway_id: str, *, heartbeat_s: float, sweep_s: float) -> None:
+    def __init__(
+        self,
+        sessions: Sessions | None,
+        gateway_id: str,
+        *,
+        heartbeat_s: float,
+        sweep_s: float,
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``has_room`` says whether another stream may begin."""
         self._sessions = sessions
+        self._has_room = has_room
         self._gateway_id = gateway_id
         self._heartbeat_s = heartbeat_s
         self._sweep_s = sweep_s
@@ -48,17 +59,20 @@ class Places:
     async def take(self, key: Key) -> int | None:
         """Become the gateway of a stream; returns the number it delivers next, None where nothing is known of it.
 
-        Raises `Fenced` when another gateway was quicker, and `ProviderUnavailable`.
+        Raises `Fenced` when another gateway was quicker, `Overloaded` when it is new and there is no room for it, and
+        `ProviderUnavailable`.
         """
-        sessions, (tenant, stream_id) = self._sessions, key
+        sessions, (account, _) = self._sessions, key
         if sessions is None:
             return None
-        name = _name(stream_id)
+        name, owner = opaque_name(key), SessionOwner(account.key_id, account.key_id, "stream")
         try:
-            record, saved = await sessions.resume(tenant, name, self._gateway_id)
+            record, saved = await sessions.resume(account.tenant, name, self._gateway_id, owner)
             expected = msgspec.msgpack.decode(saved.snapshot, type=_Saved).expected
         except NotFound:
-            record, expected = await sessions.claim(tenant, name, self._gateway_id), None
+            if not self._has_room():
+                raise Overloaded("The server takes no new streams at the moment; try again soon.") from None
+            record, expected = await sessions.claim(account.tenant, name, self._gateway_id, owner), None
         place = _Place(record, expected or 0)
         await sessions.save(record, _change(place))
         self._places[key] = place
@@ -115,7 +129,9 @@ class Places:
             if await self._sessions.find(record.tenant, record.session_id) is not None:
                 self._lose(key, place)
             elif self._places.get(key) is place:
-                place.record = await self._sessions.claim(record.tenant, record.session_id, self._gateway_id)
+                place.record = await self._sessions.claim(
+                    record.tenant, record.session_id, self._gateway_id, record.owner
+                )
                 await self._sessions.save(place.record, _change(place))
         except Fenced:
             self._lose(key, place)
@@ -159,6 +175,7 @@ def _change(place: _Place) -> Change:
     return Change(msgspec.msgpack.encode(_Saved(place.expected)), place.expected)
 
 
-def _name(stream_id: str) -> str:
-    """Return a stream's name among keys: its id is a client's own, any text."""
-    return hashlib.sha256(stream_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def opaque_name(key: Key) -> str:
+    """Return 32 hexadecimal digits in place of a stream's id, which is a client's own, any text, and not for others."""
+    account, stream_id = key
+    return hashlib.sha256(f"{account.key_id}\0{stream_id}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -15,16 +15,19 @@ from msgspec.structs import replace
 
 from antiphon.clock import Clock
 from antiphon.desk import Desk
-from antiphon.doors.dubbing_places import Places
+from antiphon.doors.dubbing_places import Key, Places, opaque_name
 from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.codes import NATURES
 from antiphon.dubbing.failures import failure
+from antiphon.dubbing.lineage import NO_MODEL, AudioAsset, AudioFacts, lineage, original_asset, without_audio
+from antiphon.dubbing.lineage import Stage as IngestStage
 from antiphon.dubbing.stream import Stream
 from antiphon.errors import AntiphonError
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import OTHER
 from antiphon.observe.tasks import unattended
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
+from antiphon.ports.limiter import Account
 from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
 from antiphon.wire.jobs import Dub, FragmentDubbed
 
@@ -62,8 +65,11 @@ class StreamServices:
     clock: Clock
     metrics: DubbingMetrics
     places: Places
-    tenant: str
+    account: Account
+    """The key that it belongs to."""
     keep: Keep
+    shows_id: bool
+    """False where there are keys, which do not see each other's ids: metrics have an opaque name then."""
 
 
 class StreamHome:
@@ -89,6 +95,16 @@ class StreamHome:
         """The connection, as long as there is one."""
         return self._listener
 
+    @property
+    def _key(self) -> Key:
+        return self._services.account, self._machine.stream_id
+
+    @property
+    def _series(self) -> str:
+        """Its name in metrics; empty before it has begun."""
+        stream_id = self._machine.stream_id
+        return stream_id if self._services.shows_id or not stream_id else opaque_name(self._key)
+
     def listen(self, listener: Listener | None) -> None:
         """Give the stream a connection, or take it away."""
         self._listener = listener
@@ -107,9 +123,8 @@ class StreamHome:
         if self._machine.stream_id:
             flights = self._machine.state.flights.values()
             waiting = sum(one.result is None for one in flights)
-            self._services.metrics.in_flight(self._machine.stream_id, len(flights), waiting)
-            key = (self._services.tenant, self._machine.stream_id)
-            self._services.places.note(key, self._machine.state.expected)
+            self._services.metrics.in_flight(self._series, len(flights), waiting)
+            self._services.places.note(self._key, self._machine.state.expected)
         self._set_timer()
 
     def _carry_out(self, effect: effects.Effect) -> None:
@@ -138,18 +153,18 @@ class StreamHome:
 
     def _send(self, name: str, payload: Struct) -> None:
         if isinstance(payload, DubbingError):
-            self._services.metrics.refused(self._machine.stream_id, payload.code)
+            self._services.metrics.refused(self._series, payload.code)
         if self._listener is not None:
             self._listener.send(name, payload)
 
     def _deliver(self, effect: effects.Deliver) -> None:
-        result, made = effect.result, self._made.get(effect.audio)
-        audio = UNSET if made is None else _audio_of(made)
+        result, heard = effect.result, self._made.get(effect.audio)
+        audio = UNSET if heard is None else _audio_of(heard)
         self._send("fragment:processed", replace(result, dubbed_audio=audio))
         begun = next((one for one in self._begun.values() if one.fragment.fragment_id == result.fragment_id), None)
         if begun is not None:
             del self._begun[begun.job_id]
-            self._services.keep(_artifact(begun, made, result, self._services.clock.wall()))
+            self._services.keep(_artifact(begun, self._made.get(begun.job_id), result, self._services))
         if not effect.again:
             self._count(result)
             _tell_of(result, self._machine.state.session_id)
@@ -158,10 +173,10 @@ class StreamHome:
         metrics, timings = self._services.metrics, result.stage_timings
         stages = {"asr": timings.asr_ms, "translation": timings.translation_ms, "tts": timings.tts_ms}
         reached = {stage: spent_ms for stage, spent_ms in stages.items() if spent_ms}
-        metrics.delivered(result.stream_id, result.status, result.processing_time_ms / 1000, reached)
+        metrics.delivered(self._series, result.status, result.processing_time_ms / 1000, reached)
         if result.error and result.status == "failed":
             code = result.error.code if result.error.code in NATURES else OTHER  # a worker may wish for any
-            metrics.failed(result.stream_id, result.error.stage, code)
+            metrics.failed(self._series, result.error.stage, code)
 
     async def _work(self, start: effects.Start) -> None:
         try:
@@ -179,13 +194,13 @@ class StreamHome:
         made = await services.desk.result(
             work,
             FragmentDubbed,
-            tenant=services.tenant,
+            tenant=services.account.tenant,
+            key_id=services.account.key_id,
             correlation_id=self._machine.state.session_id,
             timeout_s=start.timeout_s + _GRACE_S,
             retries=False,
         )
-        if made.audio:
-            self._made[job_id] = made
+        self._made[job_id] = made
         return inputs.Done(
             job_id,
             made.status,
@@ -215,7 +230,7 @@ class StreamHome:
         for task in self._tasks.values():
             task.cancel()
         if self._machine.stream_id:
-            self._services.metrics.forget(self._machine.stream_id)
+            self._services.metrics.forget(self._series)
 
 
 def _audio_of(made: FragmentDubbed) -> DubbedAudio:
@@ -228,26 +243,54 @@ def _audio_of(made: FragmentDubbed) -> DubbedAudio:
     )
 
 
-def _artifact(begun: effects.Start, made: FragmentDubbed | None, result: FragmentProcessed, wall_s: float) -> Artifact:
+def _artifact(
+    begun: effects.Start, made: FragmentDubbed | None, result: FragmentProcessed, services: StreamServices
+) -> Artifact:
     """Return what is kept of a fragment."""
-    came = begun.fragment.audio
+    original = _original(begun, result, services.clock.wall())
     return Artifact(
+        tenant=services.account.tenant,
+        owner=services.account.key_id,
         stream_id=result.stream_id,
         fragment_id=result.fragment_id,
         status=result.status,
         processing_time_ms=result.processing_time_ms,
-        timestamp=int(wall_s * 1000),
+        timestamp=int(services.clock.wall() * 1000),
         stage_timings=result.stage_timings,
-        lineage=made.lineage if made else {},
-        assets=made.assets if made else (),
+        lineage={**lineage([original]), **(made.lineage if made else {})},
+        assets=(without_audio(original), *(made.assets if made else ())),
         error=result.error or None,
         transcript=None if result.transcript is UNSET else result.transcript,
         translation=None if result.translated_text is UNSET else result.translated_text,
-        dubbed_audio=ArtifactAudio(made.audio, made.format, made.rate_hz, made.channels) if made else None,
-        original_audio=ArtifactAudio(begun.audio, came.format, came.sample_rate_hz, came.channels)
+        dubbed_audio=ArtifactAudio(made.audio, made.format, made.rate_hz, made.channels)
+        if made and made.audio
+        else None,
+        original_audio=ArtifactAudio(begun.audio, original.format, original.sample_rate_hz, original.channels)
         if begun.audio
         else None,
     )
+
+
+def _original(begun: effects.Start, result: FragmentProcessed, now_s: float) -> AudioAsset:
+    """Return the asset of a fragment's audio as it came."""
+    came = begun.fragment.audio
+    stage = IngestStage(
+        stream_id=result.stream_id,
+        fragment_id=result.fragment_id,
+        sequence_number=result.sequence_number,
+        component_instance="gateway",
+        model_id=NO_MODEL,
+        latency_ms=0,
+        ended_at_s=now_s - result.processing_time_ms / 1000,
+    )
+    audio = AudioFacts(
+        audio_bytes=b"",
+        format=came.format,
+        sample_rate_hz=came.sample_rate_hz,
+        channels=came.channels,
+        duration_ms=came.duration_ms,
+    )
+    return original_asset(stage, audio)
 
 
 def _tell_of(result: FragmentProcessed, session_id: str) -> None:

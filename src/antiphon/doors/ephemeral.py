@@ -1,8 +1,7 @@
 """Ephemeral secrets: short-lived ``ek_…`` keys that a web page may hold.
 
-A secret carries its tenant, its expiry and the session it opens, sealed with AES-GCM: nobody but a server
-with the same secret key can read or change it, and no server has to remember it. It may be used any number of
-times until it expires.
+A secret carries its tenant, its expiry, the key that issued it and the session it opens, sealed with AES-GCM: nobody
+but a server with the same secret key can read or change it, and no server has to remember it.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import hashlib
 import os
 import secrets
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from antiphon.errors import InvalidRequest, Unauthenticated
+from antiphon.folders import make_private
+from antiphon.wire.secrets import NO_BOUNDS, SessionSecretBounds
 
 PREFIX = "ek_"
 MIN_TTL_S = 10
@@ -30,7 +32,7 @@ MAX_LENGTH = 24 * 1024
 """Longest secret, characters: it has to fit into the headers of an upgrade request."""
 
 _NONCE_BYTES = 12
-_MIN_KEY_LENGTH = 16
+_MIN_KEY_LENGTH = 32
 
 
 class _Payload(msgspec.Struct, array_like=True, frozen=True):
@@ -40,6 +42,9 @@ class _Payload(msgspec.Struct, array_like=True, frozen=True):
     tenant: str
     expires_at: int
     session: bytes
+    issuer: str = ""
+    kind: str = ""
+    bounds: SessionSecretBounds = NO_BOUNDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +66,39 @@ class EphemeralGrant:
     expires_at: int
     session: bytes
     """The session configuration it was issued for, as JSON."""
+    issuer: str
+    """Public name of the key that issued it; empty in one of a version that did not write it down."""
+    kind: str
+    """Of the sessions that it opens: ``realtime``, ``transcription`` or ``translation``."""
+    bounds: SessionSecretBounds = NO_BOUNDS
 
 
 class EphemeralSecrets:
     """Issues and verifies secrets. Holds no state: servers with the same secret key accept each other's."""
 
-    def __init__(self, secret_key: bytes) -> None:
-        if len(secret_key) < _MIN_KEY_LENGTH:
+    def __init__(self, secret_key: bytes, *former: bytes) -> None:
+        """Seal with ``secret_key``; what was sealed with a ``former`` one is accepted. Raises `InvalidRequest`."""
+        if any(len(key) < _MIN_KEY_LENGTH for key in (secret_key, *former)):
             raise InvalidRequest(
-                f"The secret key is shorter than {_MIN_KEY_LENGTH} bytes: "
-                "set ANTIPHON_SECRET_KEY to a longer random text.",
-                param="secret_key",
+                f"ANTIPHON_SECRET_KEY: a key is shorter than {_MIN_KEY_LENGTH} bytes (16 were enough before this "
+                "version); make one with 'openssl rand -hex 32'.",
+                param="ANTIPHON_SECRET_KEY",
             )
-        self._cipher = AESGCM(hashlib.sha256(b"antiphon ephemeral secret v1\0" + secret_key).digest())
+        self._ciphers = tuple(
+            AESGCM(hashlib.sha256(b"antiphon ephemeral secret v1\0" + key).digest()) for key in (secret_key, *former)
+        )
 
-    def issue(self, session_json: bytes, tenant: str, ttl_s: int, now: float) -> IssuedSecret:
+    def issue(
+        self,
+        session_json: bytes,
+        tenant: str,
+        ttl_s: int,
+        now: float,
+        *,
+        issuer: str,
+        kind: str,
+        bounds: SessionSecretBounds = NO_BOUNDS,
+    ) -> IssuedSecret:
         """Return a secret for ``session_json`` that is valid for ``ttl_s`` seconds from ``now`` (wall clock).
 
         Raises `InvalidRequest` for a ttl outside 10 to 7200 s and for a session too large for a header.
@@ -85,9 +108,9 @@ class EphemeralSecrets:
                 f"expires_after.seconds must be between {MIN_TTL_S} and {MAX_TTL_S}, not {ttl_s}.",
                 param="expires_after.seconds",
             )
-        payload = _Payload(secrets.token_hex(8), tenant, int(now) + ttl_s, session_json)
+        payload = _Payload(secrets.token_hex(8), tenant, int(now) + ttl_s, session_json, issuer, kind, bounds)
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, zlib.compress(msgspec.msgpack.encode(payload)), PREFIX.encode())
+        sealed = self._ciphers[0].encrypt(nonce, zlib.compress(msgspec.msgpack.encode(payload)), PREFIX.encode())
         value = PREFIX + base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode("ascii")
         if len(value) > MAX_LENGTH:
             raise InvalidRequest(
@@ -107,7 +130,15 @@ class EphemeralSecrets:
         payload = self._open(token)
         if now >= payload.expires_at:
             raise Unauthenticated("This client secret has expired; ask for a new one.", code="expired_secret")
-        return EphemeralGrant(f"{PREFIX}{payload.id}", payload.tenant, payload.expires_at, payload.session)
+        return EphemeralGrant(
+            f"{PREFIX}{payload.id}",
+            payload.tenant,
+            payload.expires_at,
+            payload.session,
+            payload.issuer,
+            payload.kind,
+            payload.bounds,
+        )
 
     def _open(self, token: str) -> _Payload:
         invalid = Unauthenticated("This client secret is not valid.")
@@ -117,29 +148,37 @@ class EphemeralSecrets:
         try:
             # validate=True: characters outside the alphabet are refused, so one secret has one spelling
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            plain = zlib.decompress(self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], PREFIX.encode()))
+            plain = zlib.decompress(self._unseal(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:]))
             return msgspec.msgpack.decode(plain, type=_Payload)
         except (binascii.Error, ValueError, InvalidTag, zlib.error, msgspec.MsgspecError) as exc:
             raise invalid from exc
 
+    def _unseal(self, nonce: bytes, sealed: bytes) -> bytes:
+        """Open with the key that it was sealed with. Raises `InvalidTag` when that is none of ours."""
+        for cipher in self._ciphers[:-1]:
+            with suppress(InvalidTag):
+                return cipher.decrypt(nonce, sealed, PREFIX.encode())
+        return self._ciphers[-1].decrypt(nonce, sealed, PREFIX.encode())
 
-def load_secret_key(data_dir: Path, configured: str | None = None) -> bytes:
-    """Return the configured key, else the one in ``data_dir/secret_key``, made on first use with mode 0600.
 
-    Several processes that start at once end up with the same key.
+def load_secret_keys(data_dir: Path, configured: str | None = None) -> list[bytes]:
+    """Return the configured keys, the present one first, which a comma separates from former ones.
+
+    Without any return the one in ``data_dir/secret_key``, made on first use with mode 0600; several processes that
+    start at once end up with the same key.
     """
     if configured:
-        return configured.encode()
+        return [key.strip().encode() for key in configured.split(",")]
     path = data_dir / "secret_key"
     if not path.exists():
         _create_once(path, secrets.token_hex(32).encode())
     path.chmod(0o600)
-    return path.read_bytes().strip()
+    return [path.read_bytes().strip()]
 
 
 def _create_once(path: Path, content: bytes) -> None:
     """Make ``path`` with all its content or leave the one that another process made first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:

@@ -60,10 +60,15 @@ def error_object(error: AntiphonError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
 
 
-def error_answer(error: AntiphonError) -> HttpAnswer:
-    """Return the HTTP answer that tells a client of ``error``."""
-    body = msgspec.json.encode(error_object(error))
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+def error_answer(error: AntiphonError, **beside: Any) -> HttpAnswer:
+    """Return the HTTP answer that tells a client of ``error``; ``beside`` are further fields of its body."""
+    body = msgspec.json.encode({**error_object(error), **beside})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+    ]
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b'Bearer realm="antiphon"'))
     if isinstance(error, RateLimited):

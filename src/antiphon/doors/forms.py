@@ -18,6 +18,7 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 from antiphon.doors.errors_http import ContentTooLarge, invalid_of
 from antiphon.doors.services import RestRequest
 from antiphon.errors import InvalidRequest
+from antiphon.text.quoting import shown
 from antiphon.wire.transcriptions import MAX_FILE_BYTES
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -44,7 +45,9 @@ async def audio_form(request: RestRequest, options: type[T]) -> AsyncGenerator[A
     """
     kind, parameters = request.content_type
     if kind != "multipart/form-data":
-        raise InvalidRequest("Send this request as multipart/form-data.", code="invalid_content_type")
+        raise InvalidRequest(
+            "Send this request as multipart/form-data.", code="invalid_content_type", param="content-type"
+        )
     with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
         parts = _Parts(file)
         await _read(request, parameters.get("boundary", ""), parts)
@@ -65,7 +68,7 @@ async def _read(request: RestRequest, boundary: str, parts: _Parts) -> None:
     except ParserLimitReached as exc:
         raise ContentTooLarge("The form has too many parts, or too long headers.") from exc
     except (MultipartError, UnicodeDecodeError) as exc:
-        raise InvalidRequest(f"The body is not a valid form: {exc}.", code="invalid_form") from exc
+        raise InvalidRequest(f"The body is not a valid form: {shown(str(exc))}.", code="invalid_form") from exc
 
 
 @dataclass(slots=True)

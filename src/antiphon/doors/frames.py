@@ -5,6 +5,7 @@ Extensions are never agreed on, so a reserved bit is always an error.
 
 from __future__ import annotations
 
+import codecs
 import struct
 from dataclasses import dataclass
 
@@ -23,6 +24,10 @@ _CONTROL_BYTES = 125
 _LENGTH_OF_16_BITS, _LENGTH_OF_64_BITS = 126, 127
 _FIRST_BYTES = frozenset({0, 1, 2, *(_FIN | opcode for opcode in (0, 1, 2, 8, 9, 10))})
 """Only data may come in pieces."""
+FRAMES_AT_ONCE = 64
+"""Most frames that are read at a time: a packet may hold tens of thousands, and others have to have their turn."""
+LONG_BYTES = 256 * 2**10
+"""A text above it stays as it came: making a `str` of it is one step of milliseconds that nothing can interrupt."""
 _KNOWN_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
 
@@ -49,8 +54,29 @@ class Closing:
     data: bytes
 
 
-Incoming = str | bytes | Ping | Pong | Closing
-"""A text message, a binary message, or a control frame."""
+class LongText:
+    """A text message above `LONG_BYTES`: UTF-8, checked as it came."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytearray) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        """Return its size in bytes."""
+        return len(self.data)
+
+    def __sizeof__(self) -> int:
+        """Return the memory that it takes, bytes."""
+        return object.__sizeof__(self) + len(self.data)
+
+    def drop(self) -> None:
+        """Let go of it: who has not begun to read it finds it empty."""
+        self.data = bytearray()
+
+
+Incoming = str | LongText | bytes | bytearray | Ping | Pong | Closing
+"""A text message, a binary message (a `bytearray` above `LONG_BYTES`), or a control frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +100,8 @@ class FrameReader:
     """
 
     __slots__ = (
+        "_at",
+        "_checked",
         "_fin",
         "_in_frame",
         "_in_message",
@@ -85,17 +113,24 @@ class FrameReader:
         "_opcode",
         "_rest",
         "failure",
+        "has_more",
     )
 
     def __init__(self, max_bytes: int) -> None:
         self.failure: Failure | None = None
         """Set once the peer has broken the protocol; nothing is read any more."""
+        self.has_more = False
+        """True while further frames lie here: `FRAMES_AT_ONCE` were read, and ``feed(b"")`` goes on."""
         self._is_over = False
         """The peer has said goodbye, or something that nobody understands."""
         self._max_bytes = max_bytes
         self._rest = b""
-        """The beginning of a frame whose head, or whose few bytes, are not complete."""
+        """What was not read: further frames, or one whose head, or whose few bytes, are not complete."""
+        self._at = 0
+        """Where in it they begin."""
         self._message = bytearray()
+        self._checked = 0
+        """How much of the message, a long text, is known to be UTF-8."""
         self._in_message = False
         self._in_frame = False
         self._opcode = 0
@@ -105,36 +140,50 @@ class FrameReader:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of what is not complete."""
-        return len(self._message) + len(self._rest)
+        """Bytes of what is not complete, or not read."""
+        return len(self._message) + len(self._rest) - self._at
+
+    def limit(self, max_bytes: int) -> None:
+        """Take longer messages, or only shorter ones, from the next frame on."""
+        self._max_bytes = max_bytes
 
     def feed(self, data: bytes) -> list[Incoming]:
-        """Take bytes and return what is complete now; what `failure` says comes after it."""
+        """Take bytes and return what is complete now, of `FRAMES_AT_ONCE` at most; `failure` comes after it."""
         events: list[Incoming] = []
         if self._is_over:
             return events
-        if self._rest:
-            data = self._rest + data
+        at = 0
+        if not data:
+            data, at = self._rest, self._at
+        elif self._rest:
+            data = self._rest[self._at :] + data
         try:
-            at = self._read(data, events)
-            self._rest = data[at:] if at else data
-            if at == len(data):
-                self._rest = b""
+            at = self._read(data, at, events)
         except _Broken as broken:
             self.failure = broken.failure
             self._is_over = True
-            self._rest = b""
             self._message = bytearray()
+        if self._is_over or at == len(data):
+            self._rest, self._at, self.has_more = b"", 0, False
+        elif self.has_more:
+            self._rest, self._at = data, at
+        else:
+            self._rest, self._at = data[at:], 0
         return events
 
-    def _read(self, data: bytes, events: list[Incoming]) -> int:
-        """Read frames from the front of ``data``; return where the first incomplete one begins."""
-        at, size = 0, len(data)
+    def _read(self, data: bytes, at: int, events: list[Incoming]) -> int:
+        """Read frames of ``data`` from ``at`` on; return where the first incomplete or further one begins."""
+        size, left = len(data), FRAMES_AT_ONCE
+        self.has_more = False
         while not self._is_over:
             if self._in_frame:
                 at = self._more(data, at, events)
                 if self._in_frame:
                     return at
+            if not left:
+                self.has_more = True
+                return at
+            left -= 1
             body, end = _head(data, at)
             if not body:
                 return at
@@ -170,6 +219,8 @@ class FrameReader:
         taken = len(part)
         self._message += apply_mask(part, self._mask)
         self._left -= taken
+        if self._opcode == TEXT and len(self._message) > LONG_BYTES:
+            self._check(is_whole=self._fin and not self._left)
         if self._left:
             turn = taken % 4
             self._mask = self._mask[turn:] + self._mask[:turn]
@@ -178,8 +229,17 @@ class FrameReader:
         if self._fin:
             message, self._message = self._message, bytearray()
             self._in_message = False
-            events.append(_decode(message) if self._opcode == TEXT else bytes(message))
+            self._checked = 0
+            events.append(_whole(message, is_text=self._opcode == TEXT))
         return at + taken
+
+    def _check(self, *, is_whole: bool) -> None:
+        """Go on checking that a long text is UTF-8."""
+        try:
+            _, good_bytes = codecs.utf_8_decode(self._message[self._checked :], "strict", is_whole)
+        except UnicodeDecodeError as error:
+            raise _no_utf_8(error, self._checked) from error
+        self._checked += good_bytes
 
     def _control(self, opcode: int, payload: bytes, events: list[Incoming]) -> None:
         if opcode == PING:
@@ -220,11 +280,21 @@ def _fault(first: int) -> str:
     return "unknown opcode" if first | _FIN not in _FIRST_BYTES else "a control frame cannot be cut in pieces"
 
 
+def _whole(message: bytearray, *, is_text: bool) -> str | LongText | bytes | bytearray:
+    if len(message) > LONG_BYTES:
+        return LongText(message) if is_text else message
+    return _decode(message) if is_text else bytes(message)
+
+
 def _decode(payload: bytes | bytearray) -> str:
     try:
         return payload.decode()
     except UnicodeDecodeError as error:
-        raise _Broken(BAD_DATA, f"text is not UTF-8: {error.reason} at byte {error.start}") from error
+        raise _no_utf_8(error, 0) from error
+
+
+def _no_utf_8(error: UnicodeDecodeError, before_bytes: int) -> _Broken:
+    return _Broken(BAD_DATA, f"text is not UTF-8: {error.reason} at byte {before_bytes + error.start}")
 
 
 def _closing(payload: bytes) -> Closing:
@@ -242,7 +312,7 @@ def _too_big(most: int) -> _Broken:
     return _Broken(TOO_BIG, f"a message has at most {most} bytes")
 
 
-def frame(opcode: int, payload: bytes) -> bytes:
+def frame(opcode: int, payload: bytes | bytearray) -> bytes:
     """Return a whole, unmasked frame."""
     return frame_head(opcode, len(payload)) + payload
 

@@ -1,26 +1,30 @@
-"""The first bytes of a connection: a request head must come in time, and only so many may be unfinished.
+"""What a stranger may do with a connection: send a request in time, and keep few others from doing so.
 
-uvicorn waits for ever for the rest of a half-sent head, and for the rest of a body that was answered before it was
-complete. Here such a connection is closed after a time-out, and when there are too many of them the oldest goes, so
-that whoever speaks HTTP properly always gets in.
+uvicorn waits for ever for the rest of a head, for a body that no key was checked for or that is answered already, and
+for a client that does not read. Here such a connection is closed after a time-out, and when there are too many of
+them the oldest goes, so that whoever speaks HTTP properly always gets in.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import h11
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from antiphon.doors.sockets import SocketConfig
+from antiphon.doors.exchange import UNKEYED_BYTES, Exchange, Receive, Send, extensions_of
+from antiphon.doors.request_parser import RequestParser
+from antiphon.doors.sockets import BAD_REQUEST, SocketConfig
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class Evictable(Protocol):
-    """Somebody who can be shown the door."""
+    """A connection that can be closed to make room."""
 
     def evict(self) -> None:
         """Leave at once."""
@@ -54,30 +58,70 @@ class GuardedConfig(SocketConfig):
     """uvicorn's configuration and what `GuardedHttp` needs beside it."""
 
     handshakes: Handshakes
+    idle: Handshakes
+    """Connections between two requests, of which the last had no key."""
     handshake_timeout_s: float
 
 
+class _Flow(FlowControl):
+    """uvicorn's flow control; where not all is parsed that was read, that is what goes on."""
+
+    def __init__(self, transport: asyncio.Transport, parse: Callable[[], None]) -> None:
+        super().__init__(transport)
+        self._parse = parse
+        self.is_behind = False
+
+    def resume_reading(self) -> None:
+        if self.is_behind:
+            self._parse()
+        else:
+            super().resume_reading()
+
+
 class GuardedHttp(H11Protocol):
-    """uvicorn's HTTP/1.1 connection that does not wait for ever for a request head."""
+    """uvicorn's HTTP/1.1 connection, with an end to all that a stranger can keep it waiting for."""
 
     config: GuardedConfig
+    conn: RequestParser
 
     def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
+        self.conn = RequestParser()
+        self.held_bytes = 0
+        """What `Received` counts for this connection."""
+        self._application = self.app
+        self.app = self._serve
+        self._admitted: RequestResponseCycle | None = None
+        """The newest request whose key was right."""
+        self._parsing: asyncio.Handle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._handed_over = False
 
+    # -- what uvicorn calls ------------------------------------------------------------------------------------------
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # as uvicorn narrows it
         super().connection_made(transport)
+        self.flow = self._flow = _Flow(transport, self._parse_soon)
         self._begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
+        self.config.idle.end(self)
         super().connection_lost(exc)
+        self.hold(0)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes."""
+        self.config.idle.end(self)
+        super().data_received(data)
 
     def handle_events(self) -> None:
-        """Work on what has arrived."""
+        """Work on what has arrived, for one turn of the loop."""
+        if self.transport.is_closing() or self._handed_over:
+            return
+        self._parsing = None
+        self.conn.begin_turn()
         super().handle_events()
+        self._pace()
         self._watch()
 
     def on_response_complete(self) -> None:
@@ -85,16 +129,86 @@ class GuardedHttp(H11Protocol):
         super().on_response_complete()
         self._watch()
 
+    def pause_writing(self) -> None:
+        """Take note that the client does not read."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Take note that the client reads again."""
+        super().resume_writing()
+        self._watch()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection on which no request follows."""
+        super().timeout_keep_alive_handler()
+        self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, unless an answer has begun, and drop what the application still says to it."""
+        del msg
+        if (cycle := self._cycle()) is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(BAD_REQUEST)
+        self.transport.close()
+
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection over; its head is complete."""
         self._end()
         self._handed_over = True
         super().handle_websocket_upgrade(event)
 
+    # -- what an exchange calls --------------------------------------------------------------------------------------
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Run the application for one request."""
+        exchange = Exchange(self, receive, send)
+        scope["extensions"] = extensions_of(exchange)
+        await self._application(scope, receive, exchange.send)
+
+    def admit(self) -> None:
+        """Stop counting the request as a stranger's."""
+        self._admitted = self._cycle()
+        self._watch()
+
+    def hold(self, held_bytes: int) -> None:
+        """Count what an application keeps of a body."""
+        self.config.received.update(self, held_bytes)
+
+    def fail(self, code: int, reason: str) -> None:
+        """End: `Received` has no room for what is kept of the body."""
+        del code, reason  # they are words of WebSockets
+        self.hold(0)
+        self.evict()
+
     def evict(self) -> None:
-        """Close without a word: there are too many of this kind."""
+        """Close at once, without an answer: there are too many of this kind."""
         self._end()
         self.transport.abort()
+
+    @property
+    def is_too_much_to_read(self) -> bool:
+        """True when more of a stranger's body may be to come than is read for nothing."""
+        if self._is_admitted() or self.conn.their_state is not h11.SEND_BODY:
+            return False
+        lengths = [int(value) for name, value in self.headers if name == b"content-length"]
+        return self.conn.they_are_waiting_for_100_continue or not lengths or lengths[0] > UNKEYED_BYTES
+
+    # -- what is waited for ------------------------------------------------------------------------------------------
+    def _pace(self) -> None:
+        """Parse and read on when others have had their turn, or, with enough of a body there, when it is asked for."""
+        cycle, most = self._cycle(), HIGH_WATER_LIMIT if self._is_admitted() else UNKEYED_BYTES
+        is_enough = cycle is not None and not cycle.response_complete and len(cycle.body) > most
+        was_behind, self._flow.is_behind = self._flow.is_behind, self.conn.is_behind
+        if is_enough or self.conn.is_behind:
+            self.flow.pause_reading()
+        if not is_enough and (self.conn.is_behind or (was_behind and not self.conn.has_rest)):
+            self.flow.resume_reading()
+
+    def _parse_soon(self) -> None:
+        if self._parsing is None:
+            self._parsing = self.loop.call_soon(self.handle_events)
 
     def _watch(self) -> None:
         """Start or stop the clock: does the client owe us something that nobody works on?"""
@@ -103,14 +217,19 @@ class GuardedHttp(H11Protocol):
         if not self._is_owed():
             self._end()
             self._keep()
-        elif self._deadline is None and not self.transport.is_closing():
+        elif self._deadline is None:
             self._begin()
 
     def _is_owed(self) -> bool:
         theirs, cycle = self.conn.their_state, self._cycle()
+        if not self._is_admitted() and (self.transport.is_closing() or self.flow.write_paused):
+            return True  # words that are not read keep a connection open for ever, also one that is closed
         if theirs is h11.IDLE:
-            return cycle is None or bool(self.conn.trailing_data[0])
-        return theirs is h11.SEND_BODY and cycle is not None and cycle.response_complete
+            return cycle is None or self.conn.has_rest
+        return theirs is h11.SEND_BODY and cycle is not None and (cycle.response_complete or not self._is_admitted())
+
+    def _is_admitted(self) -> bool:
+        return self._admitted is not None and self._admitted is self._cycle()
 
     def _cycle(self) -> RequestResponseCycle | None:
         """Return the newest request; uvicorn declares it as always there, but a new connection has none."""
@@ -118,8 +237,11 @@ class GuardedHttp(H11Protocol):
 
     def _keep(self) -> None:
         """Wait for the next request as long as uvicorn would; it forgets to when a body ends behind its answer."""
-        idle = self.conn.their_state is h11.IDLE and self.timeout_keep_alive_task is None
-        if idle and not self.transport.is_closing():
+        if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
+            return
+        if not self._is_admitted():
+            self.config.idle.begin(self)
+        if self.timeout_keep_alive_task is None:
             delay_s = self.timeout_keep_alive
             self.timeout_keep_alive_task = self.loop.call_later(delay_s, self.timeout_keep_alive_handler)
 
@@ -136,7 +258,11 @@ class GuardedHttp(H11Protocol):
     def _time_out(self) -> None:
         self._end()
         if self.transport.is_closing():
+            self.transport.abort()
             return
-        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+        cycle = self._cycle()
+        is_unanswered = cycle is not None and not cycle.response_started
+        if is_unanswered or (self.conn.their_state is h11.IDLE and self.conn.has_rest):
             self.transport.write(_TIMED_OUT)
         self.transport.close()
+        self._watch()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from urllib.parse import parse_qs
 
 import msgspec
 
 from antiphon import ids
 from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
+from antiphon.doors.charges import charge_request
 from antiphon.doors.connection import Attendance, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.intent import intent_of
 from antiphon.doors.interpreting_link import InterpretingLink
 from antiphon.doors.realtime import RealtimeOptions
 from antiphon.doors.realtime_link import LinkServices
+from antiphon.doors.secret_usage import SecretUsage
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.interpreting.machine import DEFAULT_LANGUAGE, Interpreter, merge
 from antiphon.interpreting.state import State
@@ -37,27 +41,41 @@ class InterpretingDoor:
         metrics: Metrics,
         options: RealtimeOptions,
         attendance: Attendance,
+        usage: SecretUsage,
     ) -> None:
         self._access = access
         self._services = services
         self._metrics = metrics
         self._options = options
         self._attendance = attendance
+        self._usage = usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
         """Serve one WebSocket."""
-        try:
-            identity = self._access.admit(Credentials.of_scope(scope))
-            self._attendance.admit()
-            session = self._session(identity, scope)
-        except AntiphonError as error:
-            self._metrics.error("realtime", error.type)
-            await refuse(send, error)
-            return
+        with ExitStack() as held:
+            try:
+                identity = self._access.admit(Credentials.of_scope(scope))
+                held.enter_context(self._attendance.place(identity.account))
+                self._attendance.check_room()
+                session = self._session(identity, scope)
+                charge_request(self._services.limiter, identity.account)
+                await self._usage.spend(identity, session.id)
+            except AntiphonError as error:
+                self._metrics.error("realtime", error.type)
+                await refuse(send, error)
+                return
+            await self._serve(identity, session, scope, receive, send)
+
+    async def _serve(
+        self, identity: Identity, session: TranslationSession, scope: Scope, receive: Receive, send: SendAsgi
+    ) -> None:
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
         machine = Interpreter(State(seed=ids.token(12), session=session))
-        with self._attendance.connect(scope, receive, send) as connection:
+        with (
+            self._attendance.connect(scope, receive, send) as connection,
+            self._usage.hold(identity, session.id, connection),
+        ):
 
             def link(group: asyncio.TaskGroup) -> InterpretingLink:
                 return InterpretingLink(
@@ -68,8 +86,9 @@ class InterpretingDoor:
 
     def _session(self, identity: Identity, scope: Scope) -> TranslationSession:
         """Return the session that a client begins with. Raises `InvalidRequest`."""
-        query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"))
-        model = query.get("model", [DEFAULT_MODEL])[0]
+        query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"), keep_blank_values=True)
+        intent_of(query, "translation")
+        model = query.get("model", [""])[0] or DEFAULT_MODEL
         audio = TranslationAudio(output=TranslationOutput(language=DEFAULT_LANGUAGE))
         if identity.session is not None:
             try:

@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from antiphon.audio.detector_rate import DetectorRate
 from antiphon.doors.connection import Connection
 from antiphon.doors.flood import FloodGuard
+from antiphon.doors.frames import LongText
+from antiphon.doors.large_events import decoded, is_large, misplaced, opened, size_bytes
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime import RealtimeOptions
 from antiphon.doors.realtime_audio import PCM_HZ, InputBuffer
@@ -49,6 +51,7 @@ class InterpretingLink:
         self._limits = options.limits
         self._most_unheard = options.rules.max_buffer_s * PCM_HZ
         self._flood = FloodGuard(services.clock, options.limits.events_per_s)
+        self._large_events = services.large_events
         self._progress = asyncio.Event()
         self._group = group
         self._connection = connection
@@ -88,7 +91,7 @@ class InterpretingLink:
         """Greet the client."""
         self._tell(inputs.Opened())
 
-    async def frame(self, frame: str | bytes | None) -> None:
+    async def frame(self, frame: str | LongText | bytes | None) -> None:
         """Take one frame of the client, no faster than it reads and than its speech is heard and translated."""
         await self._flood.hold()
         await self._outbox.room()
@@ -96,7 +99,7 @@ class InterpretingLink:
             self._progress.clear()
             await self._progress.wait()
         try:
-            self._event(frame)
+            await self._event(frame)
         except BadEvent as bad:
             error = self._machine.refuse(bad.message, code=bad.code, param=bad.param, event_id=bad.event_id)
             self._outbox.put(_encode(error))
@@ -108,22 +111,44 @@ class InterpretingLink:
             return False
         return state.written - state.scored > self._most_unheard or len(state.utterances) > _MOST_UTTERANCES
 
-    def _event(self, frame: str | bytes | None) -> None:
-        if not isinstance(frame, str):
+    async def _event(self, frame: str | LongText | bytes | None) -> None:
+        if not isinstance(frame, str | LongText):
             message = "Binary frames are not part of this protocol; send JSON text."
             raise BadEvent(message, code="invalid_event", param=None, event_id=None)
-        if len(frame) > self._limits.max_frame_bytes:
-            message = f"The event has {len(frame)} bytes; the most is {self._limits.max_frame_bytes}."
+        if (size := size_bytes(frame)) > self._limits.max_frame_bytes:
+            message = f"The event has {size} bytes; the most is {self._limits.max_frame_bytes}."
             raise BadEvent(message, code="event_too_large", param=None, event_id=None)
-        message = _decoder.decode(frame)
+        if is_large(frame):
+            async with self._large_events:
+                await self._large_event(frame)
+        else:
+            assert isinstance(frame, str)  # noqa: S101 -- narrows the type: a long text is large
+            self._take(_decoder.decode(frame))
+
+    async def _large_event(self, frame: str | LongText) -> None:
+        text, taken = await opened(frame)
+        message = _decoder.decode(text)
+        audio = None if isinstance(message, SessionUpdate | SessionClose) else taken.pop(message.audio, None)
+        if taken:
+            raise misplaced()
+        if audio is None:
+            self._take(message)
+            return
+        most = self._limits.max_append_bytes
+        for data in await decoded(audio, param="audio", event_id=message.event_id, most=most):
+            self._append(self._input.decode(data))
+            await asyncio.sleep(0)
+
+    def _take(self, message: TranslationClientMessage) -> None:
         match message:
             case SessionUpdate():
                 self._tell(inputs.Updated(message.session))
             case SessionClose():
                 self._close_input()
             case _:
-                most = self._limits.max_append_bytes
-                data = realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=most)
+                data = realtime_codec.decode_audio(
+                    message.audio, param="audio", event_id=message.event_id, most=self._limits.max_append_bytes
+                )
                 self._append(self._input.decode(data))
 
     def _append(self, pcm: bytes) -> None:

@@ -150,4 +150,4 @@ def _modalities(session: RealtimeSession) -> list[str]:
 
 def _issue(request: RestRequest, wish: Any, options: LegacySecretOptions | None) -> IssuedSecret:
     expires = (options.expires_after or options.expires_at) if options else None
-    return issue(request, wish, expires, default_ttl_s=TTL_S)
+    return issue(request, wish, expires, kind=str(wish.__struct_config__.tag), default_ttl_s=TTL_S)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from litestar import get
 
 from antiphon.doors.services import RestRequest, RestServices, services_of
+from antiphon.entities.capabilities import Voice
 from antiphon.errors import NotFound
-from antiphon.wire.catalogue import Model, ModelList, VoiceEntry, VoiceList
+from antiphon.text.quoting import quoted
+from antiphon.wire.catalogue import Model, ModelList, NamedVoice, VoiceEntry, VoiceList, VoicePicks
 
 
 @get("/v1/models", summary="List models", tags=["models"])
@@ -23,21 +25,41 @@ async def get_model(request: RestRequest) -> Model:
     )  # a path parameter keeps its slash, and a model's name may hold some
     found = _models(services_of(request)).get(name)
     if found is None:
-        raise NotFound(f"The model '{name}' does not exist here.", code="model_not_found", param="model")
+        raise NotFound(f"The model {quoted(name)} does not exist here.", code="model_not_found", param="model")
     return found
 
 
 @get(["/v1/voices", "/v1/tts/voices"], summary="List voices", tags=["models"])
 async def list_voices(request: RestRequest) -> VoiceList:
     """List the voices of the configured engine; the default one speaks for every name that is not listed."""
-    speech = services_of(request).engines.get("tts")
-    voices = speech.voices if speech else ()
     return VoiceList(
         data=[
             VoiceEntry(id=voice.id, language=voice.language, description=voice.description, default=index == 0)
-            for index, voice in enumerate(voices)
+            for index, voice in enumerate(_voices(request))
         ]
     )
+
+
+@get("/v1/audio/voices", summary="List voices for a voice picker", tags=["models"])
+async def pick_voices(request: RestRequest) -> VoicePicks:
+    """List the same voices as `/v1/voices`, in the form that voice pickers (such as Open WebUI's) read."""
+    return VoicePicks(
+        voices=[
+            NamedVoice(
+                id=voice.id,
+                name=voice.id,
+                language=voice.language,
+                description=voice.description,
+                default=index == 0,
+            )
+            for index, voice in enumerate(_voices(request))
+        ]
+    )
+
+
+def _voices(request: RestRequest) -> tuple[Voice, ...]:
+    speech = services_of(request).engines.get("tts")
+    return speech.voices if speech else ()
 
 
 def _models(services: RestServices) -> dict[str, Model]:

@@ -1,11 +1,10 @@
-"""``/openapi.json``, made from the routes and their types, and ``/docs``, a page that shows it without a network."""
+"""``/openapi.json``, made from the routes and their types."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from importlib.resources import files
 from typing import Any, get_type_hints
 
 import msgspec
@@ -38,11 +37,6 @@ _ERRORS = {
     "5XX": "The server cannot answer now; the error says why.",
 }
 _SECURITY = {"key": {"type": "http", "scheme": "bearer", "description": "An API key, where keys are configured."}}
-_DOCS_HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "connect-src 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-}
 
 
 @get("/openapi.json", sync_to_thread=False)
@@ -50,12 +44,6 @@ def openapi_json(request: RestRequest) -> Response[bytes]:
     """Return the OpenAPI 3.1 document of this server."""
     document = describe_api(request.app.state.api_routes, services_of(request).version)
     return Response(msgspec.json.encode(document), media_type="application/json")
-
-
-@get("/docs", sync_to_thread=False)
-def docs_page() -> Response[bytes]:
-    """Return a page that shows the document; nothing on it comes from elsewhere."""
-    return Response(_page(), media_type="text/html; charset=utf-8", headers=_DOCS_HEADERS)
 
 
 @lru_cache(maxsize=4)
@@ -155,8 +143,3 @@ def _body(route: HTTPRouteHandler, schemas: _Schemas) -> dict[str, Any] | None:
         return {"required": True, "content": {"multipart/form-data": {"schema": schemas.form(form)}}}
     kind = _request(route)
     return {"content": {_JSON: {"schema": schemas.of(kind)}}} if kind is not None else None
-
-
-@lru_cache(maxsize=1)
-def _page() -> bytes:
-    return files("antiphon.doors").joinpath("docs.html").read_bytes()

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from antiphon.doors.errors_http import RequestTimedOut
+from antiphon.doors.exchange import exchange_of
 from antiphon.doors.guard import AsgiApp
 
 _log = structlog.get_logger("antiphon.rest")
@@ -61,3 +62,5 @@ class Patience:
             await self._app(scope, receive_in_time, send_in_time)
         except _StalledError:
             _log.warning("client does not read its answer", path=scope["path"])
+            if (exchange := exchange_of(scope)) is not None:
+                exchange.evict()  # closing would wait for the client

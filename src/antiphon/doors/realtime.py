@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -18,15 +19,20 @@ from antiphon.conversation.resumption import number_of, speakers
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
+from antiphon.doors.charges import charge_request
 from antiphon.doors.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.intent import intent_of
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_keeper import Ownership
 from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices, Resumption
+from antiphon.doors.resuming import may_resume, new_token, no_session, owner_of, sent_token
+from antiphon.doors.secret_usage import SecretUsage
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.sessions import Expired, SessionRecord, Sessions
+from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_server import TAKEN_OVER, Leg
-from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
+from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, TranscriptionSession
 
 _SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
 _SIGNS_AT_ONCE = 32
@@ -74,6 +80,7 @@ class RealtimeDoor:
         metrics: Metrics,
         options: RealtimeOptions,
         attendance: Attendance,
+        usage: SecretUsage,
     ) -> None:
         self._access = access
         self._services = services
@@ -81,17 +88,22 @@ class RealtimeDoor:
         self._metrics = metrics
         self._options = options
         self._attendance = attendance
+        self._usage = usage
         self._owned: dict[Connection, Ownership] = {}
         self._links: dict[Connection, Link] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
         """Serve one WebSocket."""
-        try:
-            guest = await self._admit(scope)
-        except AntiphonError as error:
-            self._metrics.error("realtime", error.type)
-            await refuse(send, error)
-            return
+        with ExitStack() as held:
+            try:
+                guest = await self._admit(scope, held)
+            except AntiphonError as error:
+                self._metrics.error("realtime", error.type)
+                await refuse(send, error)
+                return
+            await self._serve(guest, scope, receive, send)
+
+    async def _serve(self, guest: _Guest, scope: Scope, receive: Receive, send: SendAsgi) -> None:
         may_return = guest.resumption is not None  # as long as it has not gone on, it stays as it was
         try:
             await receive()
@@ -99,7 +111,10 @@ class RealtimeDoor:
             if _is_beta(scope):
                 await _refuse_beta(send)
                 return
-            with self._attendance.connect(scope, receive, send) as connection:
+            with (
+                self._attendance.connect(scope, receive, send) as connection,
+                self._usage.hold(guest.identity, guest.owned.record.session_id, connection),
+            ):
                 self._owned[connection] = guest.owned
                 try:
                     await self._run(connection, guest)
@@ -184,7 +199,7 @@ class RealtimeDoor:
             if await self._sessions.find(record.tenant, record.session_id) is not None:
                 connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
                 return False
-            owned.record = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id)
+            owned.record = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id, record.owner)
             if connection not in self._owned:  # it has ended meanwhile
                 await self._let_go(owned.record, resumable=False)
         return True
@@ -205,7 +220,7 @@ class RealtimeDoor:
                 self._options.limits,
                 group,
                 connection,
-                tenant=identity.tenant,
+                account=identity.account,
                 session_id=record.session_id,
                 epoch=record.epoch,
                 owned=guest.owned if self._options.resumes else None,
@@ -216,65 +231,80 @@ class RealtimeDoor:
 
         await connection.run(link, session_id=record.session_id, tenant=identity.tenant, key_id=identity.key_id)
 
-    async def _admit(self, scope: Scope) -> _Guest:
-        """Decide who comes and which session it will be, before any state exists."""
+    async def _admit(self, scope: Scope, held: ExitStack) -> _Guest:
+        """Decide who comes and which session it will be, before any state exists; what it takes up goes to ``held``."""
         identity = self._access.admit(Credentials.of_scope(scope))
-        self._attendance.admit()
-        query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"))
+        held.enter_context(self._attendance.place(identity.account))
+        query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"), keep_blank_values=True)
         if "call_id" in query:
             raise InvalidRequest("Calls over WebRTC and SIP are not available here.", param="call_id")
+        intent = intent_of(query, "conversation", "transcription")
         if "session_id" in query:
-            return await self._resume(identity, query["session_id"][0], query.get("after", [""])[0])
-        session, rules = self._begin(identity, query)
-        record = await self._sessions.claim(identity.tenant, session.id, self._options.gateway_id)
+            token = sent_token(scope["headers"], query)
+            after = query.get("after", [""])[0]
+            return await self._resume(identity, query["session_id"][0], token, after)
+        self._attendance.check_room()
+        session, rules = self._begin(identity, query, transcribes=intent == "transcription")
+        if isinstance(session, TranscriptionSession):  # others are charged for each answer
+            charge_request(self._services.limiter, identity.account)
+        await self._usage.spend(identity, session.id)
+        token, seed = new_token() if self._options.resumes else "", ids.token(12)
+        owner = owner_of(identity, str(session.__struct_config__.tag), token, seed)
+        record = await self._sessions.claim(identity.tenant, session.id, self._options.gateway_id, owner)
         machine = Conversation.begin(
             session,
             rules,
-            seed=ids.token(12),
+            seed=seed,
             now=self._services.clock.wall(),
             lasts_s=self._options.defaults.lasts_s,
+            resume_token=token,
+            locked=identity.locked,
         )
         return _Guest(identity, Ownership(self._sessions, record), machine)
 
-    async def _resume(self, identity: Identity, session_id: str, after: str) -> _Guest:
-        """Take a session up that was begun elsewhere. Raises `NotFound`, or `InvalidRequest` for a wrong cursor."""
+    async def _resume(self, identity: Identity, session_id: str, token: str, after: str) -> _Guest:
+        """Resume a session that was begun elsewhere. Raises `NotFound`, or `InvalidRequest` for a wrong cursor.
+
+        Whoever may not resume it learns nothing of it and changes nothing: it looks before it takes, and what it takes
+        must still be what it has looked at.
+        """
         if _SESSION_ID.fullmatch(session_id) is None:
             raise NotFound("There is no session of this name to resume.", code="session_not_found")
-        record, saved = await self._sessions.resume(identity.tenant, session_id, self._options.gateway_id)
+        found = await self._sessions.find(identity.tenant, session_id)
+        if found is None or not may_resume(identity, found.owner, token):
+            raise no_session(session_id)
+        number = number_of(after, found.owner.seed) if after else None
+        if after and number is None:
+            raise InvalidRequest(f"{quoted(after)} is no event id of session '{session_id}'.", param="after")
+        record, saved = await self._sessions.resume(identity.tenant, session_id, self._options.gateway_id, found.owner)
         try:
             state = snapshot.join(saved.snapshot, saved.items)
         except (msgspec.ValidationError, KeyError) as error:
             _log.warning("a saved session cannot be read", session_id=session_id, error=repr(error))
             await self._let_go(record, resumable=False)
-            raise NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found") from error
-        number = number_of(after, state) if after else None
-        if after and number is None:
-            await self._let_go(record, resumable=True)
-            raise InvalidRequest(f"'{after}' is no event id of session '{session_id}'.", param="after")
+            raise no_session(session_id) from error
+        state.locked = tuple(sorted({*state.locked, *identity.locked}))
         owned = Ownership(self._sessions, record)
         return _Guest(identity, owned, Conversation(state), Resumption(saved, number))
 
-    def _begin(self, identity: Identity, query: Mapping[str, list[str]]) -> tuple[AnySession, Rules]:
+    def _begin(
+        self, identity: Identity, query: Mapping[str, list[str]], *, transcribes: bool
+    ) -> tuple[AnySession, Rules]:
         """Return what a new session begins with. Raises `InvalidRequest`."""
         rules = self._options.rules
         if query.get("pace") == ["realtime"]:
             rules = msgspec.structs.replace(rules, pace=True)
-        return self._session(identity.session, query), rules
+        model = query.get("model", [""])[0]
+        return self._session(identity.session, model, transcribes=transcribes), rules
 
-    def _session(self, wish: bytes | None, query: Mapping[str, list[str]]) -> AnySession:
+    def _session(self, wish: bytes | None, model: str, *, transcribes: bool) -> AnySession:
         """Return the session that a client begins with. Raises `InvalidRequest`."""
         try:
             update = None if wish is None else msgspec.json.decode(wish, type=AnySessionUpdate)
         except msgspec.ValidationError as error:
             raise InvalidRequest("This client secret was not made for conversations.", param="session") from error
-        model = query.get("model", [""])[0]
-        return describe(
-            update,
-            self._options.defaults,
-            now=self._services.clock.wall(),
-            model=model,
-            transcribes=query.get("intent") == ["transcription"] and not model,
-        )
+        now = self._services.clock.wall()
+        return describe(update, self._options.defaults, now=now, model=model, transcribes=transcribes)
 
 
 def _is_beta(scope: Scope) -> bool:

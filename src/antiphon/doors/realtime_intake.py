@@ -13,16 +13,15 @@ from antiphon.audio.detector_rate import DetectorRate
 from antiphon.audio.resample import resample
 from antiphon.conversation import inputs
 from antiphon.conversation.machine import Conversation
+from antiphon.doors.frames import LongText
+from antiphon.doors.large_events import LARGE_BYTES, decoded, is_large, misplaced, opened, plain
 from antiphon.doors.realtime_audio import InputBuffer, audio_ticks, rate_hz
 from antiphon.ports.vad import VoiceActivity, VoiceStream
 from antiphon.wire import realtime_codec
+from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.realtime_client import ClientMessage, ConversationItemCreate, InputAudioBufferAppend
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_session import AudioFormat
-
-LARGE_BYTES = 256 * 2**10
-"""What is larger is worked on in a thread, or in slices between which the event loop goes on."""
-_SLICE_BYTES = 64 * 2**10
 
 
 class Host(Protocol):
@@ -46,8 +45,12 @@ class Host(Protocol):
 class Intake:
     """Takes one client's frames, and lets the voice detector hear what it says."""
 
-    def __init__(self, host: Host, vad: VoiceActivity, *, max_append_bytes: int) -> None:
+    def __init__(
+        self, host: Host, vad: VoiceActivity, large_events: asyncio.Semaphore, *, max_append_bytes: int
+    ) -> None:
+        """``large_events`` admits those that are worked on in slices."""
         self._host = host
+        self._large_events = large_events
         self._vad = vad
         self._most = max_append_bytes
         self.buffer = InputBuffer(host.machine.state.session.audio.input.format)
@@ -57,23 +60,37 @@ class Intake:
         self._detector_rate: DetectorRate | None = None
         self._stream = 0
 
-    async def take(self, frame: str) -> None:
+    async def take(self, frame: str | LongText) -> None:
         """Take one event. Raises `BadEvent`."""
-        message = realtime_codec.decode(frame)
-        if len(frame) > LARGE_BYTES:
-            await self._take_large(message)
-        elif isinstance(message, InputAudioBufferAppend):
-            self._append(message)
+        if is_large(frame):
+            async with self._large_events:
+                await self._take_large(frame)
         else:
-            self._tell(self._with_audio_apart(message))
+            assert isinstance(frame, str)  # noqa: S101 -- narrows the type: a long text is large
+            message = realtime_codec.decode(frame)
+            if isinstance(message, InputAudioBufferAppend):
+                self._append(message)
+            else:
+                self._tell(await self._with_audio_apart(message, {}))
         if self.buffer.form is not self._host.machine.state.session.audio.input.format:
             await self._reformat()
 
-    async def _take_large(self, message: ClientMessage) -> None:
+    async def _take_large(self, frame: str | LongText) -> None:
+        text, taken = await opened(frame)
+        message = realtime_codec.decode(text)
         if isinstance(message, InputAudioBufferAppend):
-            await self._append_large(message)
+            audio = taken.pop(message.audio, None)
+            if taken:
+                raise misplaced()
+            if audio is None:
+                self._append(message)
+            else:
+                await self._append_large(message, audio)
         else:
-            self._tell(await asyncio.to_thread(self._with_audio_apart, message))
+            message = await self._with_audio_apart(message, taken)
+            if taken:
+                raise misplaced()
+            self._tell(message)
 
     def _tell(self, message: ClientMessage) -> None:
         ticks = tuple(audio_ticks(form, data) for form, data in self.given_audio)
@@ -87,36 +104,50 @@ class Intake:
             self.buffer.append(pcm)
             self._listen(pcm)
 
-    async def _append_large(self, message: InputAudioBufferAppend) -> None:
-        data = await asyncio.to_thread(self._audio_of, message)
-        ticks = audio_ticks(self.buffer.form, data)
-        if not self._host.machine.has_room(ticks):
+    async def _append_large(self, message: InputAudioBufferAppend, taken: memoryview) -> None:
+        buffer, machine = self.buffer, self._host.machine
+        audio = await decoded(taken, param="audio", event_id=message.event_id, most=self._most)
+        ticks = sum(audio_ticks(buffer.form, data) for data in audio)
+        if not machine.has_room(ticks):
             self._host.append(inputs.AudioAppended(ticks, message.event_id))
             return
-        pcm = await asyncio.to_thread(self.buffer.decode, data)
-        if self._host.append(inputs.AudioAppended(self.buffer.ticks(pcm), message.event_id)):
-            self.buffer.append(pcm)
-            for at in range(0, len(pcm), _SLICE_BYTES):
-                self._listen(pcm[at : at + _SLICE_BYTES])
+        slices = [buffer.decode(data) for data in audio]
+        for pcm in slices:
+            buffer.append(pcm)
+            await asyncio.sleep(0)
+        if self._host.append(inputs.AudioAppended(sum(map(buffer.ticks, slices)), message.event_id)):
+            for pcm in slices:
+                self._listen(pcm)
                 await asyncio.sleep(0)
 
     def _audio_of(self, message: InputAudioBufferAppend) -> bytes:
         return realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=self._most)
 
-    def _with_audio_apart(self, message: ClientMessage) -> ClientMessage:
-        """Take the audio of a new item out of its event."""
+    # -- items -------------------------------------------------------------------------------------------------------
+    async def _with_audio_apart(self, message: ClientMessage, taken: dict[str, memoryview]) -> ClientMessage:
+        """Take the audio of a new item out of its event; an image that was ``taken`` out before is put in its place."""
         self.given_audio.clear()
         if not isinstance(message, ConversationItemCreate) or not isinstance(message.item, Message):
             return message
         form = self._host.machine.state.session.audio.input.format
         content: list[Content] = []
         for index, part in enumerate(message.item.content):
+            param = f"item.content[{index}]"
             if part.type == "input_audio" and part.audio:
-                param = f"item.content[{index}].audio"
-                data = realtime_codec.decode_audio(part.audio, param=param, event_id=message.event_id, most=self._most)
-                self.given_audio.append((form, data))
-            content.append(replace(part, audio=UNSET))
+                large = taken.pop(part.audio, None)
+                self.given_audio.append(
+                    (form, await self._audio(part.audio, large, f"{param}.audio", message.event_id))
+                )
+            image = part.image_url
+            if image and (large := taken.pop(image, None)) is not None:
+                image = await _image(large, f"{param}.image_url", message.event_id)
+            content.append(replace(part, audio=UNSET, image_url=image))
         return replace(message, item=replace(message.item, content=tuple(content)))
+
+    async def _audio(self, text: str, large: memoryview | None, param: str, event_id: str | None) -> bytes:
+        if large is None:
+            return realtime_codec.decode_audio(text, param=param, event_id=event_id, most=self._most)
+        return b"".join(await decoded(large, param=param, event_id=event_id, most=self._most))
 
     async def _reformat(self) -> None:
         """Hear on in the format that the session has now."""
@@ -158,3 +189,12 @@ class Intake:
         """Hear nothing any more."""
         if self._voice is not None:
             self._voice.close()
+
+
+async def _image(taken: memoryview, param: str, event_id: str | None) -> str:
+    """Return an image as its event has it. Raises `BadEvent`."""
+    try:
+        return b"".join([piece async for piece in plain(taken)]).decode()
+    except ValueError as error:
+        message = f"Invalid '{param}': {error}."
+        raise BadEvent(message, code="invalid_value", param=param, event_id=event_id) from error

@@ -31,6 +31,7 @@ from antiphon.wire.jobs import (
     Transcribe,
     TranscriptReady,
     Work,
+    allowed_s,
 )
 
 _log = structlog.get_logger("antiphon.gateway")
@@ -110,6 +111,7 @@ class JobDesk:
         self.pending.update((job.id, job) for job in jobs)
 
     def _make(self, job_id: str, queue: Queue, work: Work, source: str = "") -> Job:
+        usual_s = ANSWER_S if queue in ("respond", "speak") else self._timeout_s
         job = Job(
             id=f"{self._session_id}.{job_id}",
             queue=queue,
@@ -121,7 +123,7 @@ class JobDesk:
             epoch=self._epoch,
             correlation_id=self._session_id,
             traceparent="" if self._trace is None else self._trace.header(),
-            deadline_s=self._clock.wall() + (ANSWER_S if queue in ("respond", "speak") else self._timeout_s),
+            deadline_s=self._clock.wall() + allowed_s(work, usual_s),
         )
         self.pending[job.id] = job
         return job
@@ -193,7 +195,7 @@ class JobDesk:
             case SentenceSpoken():
                 return inputs.SentenceMade(job_id)
             case SpeechDone():
-                return inputs.SpeechMade(job_id)
+                return inputs.SpeechMade(job_id, by_another=bool(entry.instead_of))
             case ScoreReady():
                 return inputs.TurnScored(job_id, entry.probability)
             case JobFailed():

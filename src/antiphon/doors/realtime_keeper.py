@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from antiphon.conversation.effects import Effect, Keep
 from antiphon.conversation.resumption import held_refs, is_noticeable
 from antiphon.conversation.saving import Savings
 from antiphon.conversation.state import State
-from antiphon.doors.realtime_intake import LARGE_BYTES
+from antiphon.doors.large_events import LARGE_BYTES
 from antiphon.doors.realtime_outbox import Outbox
 from antiphon.doors.realtime_output import Said, pack_said, position_of
 from antiphon.errors import Fenced, ProviderUnavailable
@@ -30,6 +31,9 @@ _BACKOFF = Backoff(base_s=0.5, cap_s=5.0)
 _MOST_ENTRIES = 64
 _MOST_BYTES = 64 * 2**10
 """After so many results since the last save it is time for the next one: they fill the pipe until then."""
+_KEPT_BYTES = 192 * 2**10
+"""So much of the newest speech stays in the pipe though it was sent: it may lie in queues of ours and of the network
+when the connection is lost. Twice what the outbox holds."""
 _MOST_SAID_BYTES = LARGE_BYTES
 """So much of what was said may wait to be saved: it is packed in the event loop. Who has missed more has missed it."""
 _SAID_BYTES = 256
@@ -99,6 +103,9 @@ class Keeper:
         """Of the last result that was worked in."""
         self._needed = position
         """Position behind which somebody who takes the session up needs everything."""
+        self._newest: deque[tuple[int, int]] = deque()
+        """Positions and sizes of the speech that may not have reached the client."""
+        self._newest_bytes = 0
         self._entries = self._bytes = 0
         self._is_closed = False
         self.begun = begun
@@ -121,6 +128,11 @@ class Keeper:
         self.position = position
         self._entries += 1
         self._bytes += size_bytes
+        if size_bytes:
+            self._newest.append((position, size_bytes))
+            self._newest_bytes += size_bytes
+        while self._newest_bytes > _KEPT_BYTES:
+            self._newest_bytes -= self._newest.popleft()[1]
 
     def said(self, said: Said) -> None:
         """Note what is sent to the client."""
@@ -148,11 +160,15 @@ class Keeper:
 
     def needed(self) -> int:
         """Return the position up to which the session's pipe is no longer needed."""
-        return self.position if self._failures else self._needed
+        if self._failures:
+            return self.position
+        return min(self._needed, self._newest[0][0] - 1) if self._newest else self._needed
 
     def rewind(self, position: int) -> None:
         """The pipe has lost what was worked in: go on from here."""
         self.position = self._needed = position
+        self._newest.clear()
+        self._newest_bytes = 0
 
     def close(self) -> None:
         """Save no more, and hold nothing back."""

@@ -40,10 +40,12 @@ from antiphon.conversation.effects import (
     StartTranscription,
 )
 from antiphon.conversation.machine import Conversation
-from antiphon.conversation.resumption import greeting_id, held_refs, number_of, speakers
+from antiphon.conversation.resumption import greeting, greeting_id, held_refs, number_of, speakers
 from antiphon.doors.connection import Connection
 from antiphon.doors.ending import EndsGroup
 from antiphon.doors.flood import FloodGuard
+from antiphon.doors.frames import LongText
+from antiphon.doors.large_events import LARGE_AT_ONCE, size_bytes
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime_audio import ItemAudio
 from antiphon.doors.realtime_intake import Intake
@@ -55,13 +57,13 @@ from antiphon.entities.history import StoredItem
 from antiphon.errors import NotFound
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
-from antiphon.ports.limiter import Limiter
+from antiphon.ports.limiter import Account, Limiter
 from antiphon.ports.sessions import Saved
 from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry, ScoreReady
-from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, Leg, SessionCreated
+from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, Leg
 
 _log = structlog.get_logger("antiphon.gateway")
 
@@ -103,6 +105,8 @@ class LinkServices:
     keep: Callable[[StoredItem], None]
     job_timeout_s: float = 30.0
     metrics: Metrics = field(default_factory=Metrics)
+    large_events: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
+    """Admits the events that are worked on in slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ class Link:
         group: asyncio.TaskGroup,
         connection: Connection,
         *,
-        tenant: str,
+        account: Account,
         session_id: str,
         epoch: int,
         owned: Ownership | None = None,
@@ -158,14 +162,14 @@ class Link:
         self._limits = limits
         self._group = group
         self._connection = connection
-        self._tenant = tenant
+        self._account = account
         self._session_id = session_id
         self._clock = services.clock
         self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
         self._jobs = JobDesk(
             services.bus,
             services.clock,
-            tenant,
+            account.tenant,
             session_id,
             epoch,
             timeout_s=services.job_timeout_s,
@@ -185,7 +189,7 @@ class Link:
                 begun=resumption is not None,
             )
         self._commands: Pump[_Command] = Pump(group, f"jobs {session_id}", self._command)
-        self._intake = Intake(self, services.vad, max_append_bytes=limits.max_append_bytes)
+        self._intake = Intake(self, services.vad, services.large_events, max_append_bytes=limits.max_append_bytes)
         self._ends_group = EndsGroup(group)
         self._items = ItemAudio(limits.item_audio_bytes, limits.spill_dir)
         self._unsent: list[inputs.Unsent] = []
@@ -193,7 +197,7 @@ class Link:
             self._outbox,
             self._items,
             piece_bytes=_PACED_PIECE_BYTES if machine.state.rules.pace else 0,
-            number_of=lambda event_id: number_of(event_id, machine.state) or 0,
+            number_of=lambda event_id: number_of(event_id, machine.state.seed) or 0,
             note=self._keeper.said if self._keeper is not None else None,
         )
         self._reader: asyncio.Task[None] | None = None
@@ -205,13 +209,13 @@ class Link:
     # -- inputs ------------------------------------------------------------------------------------------------------
     def open(self) -> None:
         """Greet the client."""
-        self._is_limited = bool(self._services.limiter.allowances(self._tenant))
+        self._is_limited = bool(self._services.limiter.allowances(self._account))
         if self._resumption is None:
             self.tell(inputs.Opened())
         else:
             state, after = self.machine.state, self._resumption.after
             event_id = greeting_id(state, state.counter if after is None else after, self._epoch)
-            self._outbox.put(realtime_codec.encode(SessionCreated(event_id=event_id, session=state.session)))
+            self._outbox.put(realtime_codec.encode(greeting(state, event_id)))
             self._read()
 
     def tell(self, event: inputs.AnyInput, *, is_result: bool = False) -> None:
@@ -220,7 +224,7 @@ class Link:
             return
         now = self._clock.wall()
         if self._is_limited:  # limits recover with time, and other sessions use them up as well
-            left = self._services.limiter.allowances(self._tenant)
+            left = self._services.limiter.allowances(self._account)
             self._carry_out_all(self.machine.receive(inputs.AllowanceChanged(left), now))
         self._step(event, now, is_result=is_result)
         while self._unsent:
@@ -240,18 +244,18 @@ class Link:
         self._carry_out_all(effects)
         return bool(effects)
 
-    async def frame(self, frame: str | bytes | None) -> None:
+    async def frame(self, frame: str | LongText | bytes | None) -> None:
         """Take one frame of the client."""
         if self._resumption is not None:
             await self._resumption.done.wait()
         await self._flood.hold()
         if self._outbox.is_held:  # many events at once: what they lead to has to be saved now and then
             await self._outbox.room()
-        if not isinstance(frame, str):
+        if not isinstance(frame, str | LongText):
             self._refuse("Binary frames are not part of this protocol; send JSON text.", "invalid_event", None, None)
-        elif len(frame) > self._limits.max_frame_bytes:
+        elif (size := size_bytes(frame)) > self._limits.max_frame_bytes:
             self._refuse(
-                f"The event has {len(frame)} bytes; the most is {self._limits.max_frame_bytes}.",
+                f"The event has {size} bytes; the most is {self._limits.max_frame_bytes}.",
                 "event_too_large",
                 None,
                 None,
@@ -358,6 +362,8 @@ class Link:
         else:
             self._output.known_until = after
             for said in missed:
+                if self._outbox.is_full:
+                    await self._outbox.room()
                 self._output.say_again(said)
         is_whole = await self._replay(position, tail)
         self._output.known_until = 0
@@ -492,7 +498,7 @@ class Link:
         content = b"" if effect.item is None else msgspec.json.encode(effect.item)
         self._services.keep(
             StoredItem(
-                tenant=self._tenant,
+                tenant=self._account.tenant,
                 session_id=self._session_id,
                 item_id=effect.item_id,
                 position=effect.position,
@@ -505,7 +511,7 @@ class Link:
 
     def _count(self, effect: Charge | LegChanged) -> None:
         if isinstance(effect, Charge):
-            self._services.limiter.charge(self._tenant, requests=effect.requests, tokens=effect.tokens)
+            self._services.limiter.charge(self._account, requests=effect.requests, tokens=effect.tokens)
             return
         if self._replays:  # the door before us has counted it
             return

@@ -45,7 +45,8 @@ class Outbox:
 
     `is_full` asks producers to wait for `room`. A client that takes nothing for ``stall_s``, or that lets twice the
     limit pile up, is given up: nothing is written any more. A single large frame does not count in full: whoever
-    asks for it may have it. What follows from something that has to be saved first waits behind a gate.
+    asks for it may have it. Speech does not count: it waits for room before it is made, and what a turn held back of
+    it comes all at once. What follows from something that has to be saved first waits behind a gate.
     """
 
     def __init__(self, group: asyncio.TaskGroup, wire: Wire, *, limit_bytes: int, stall_s: float) -> None:
@@ -107,7 +108,8 @@ class Outbox:
 
     def _count(self, waiting: _Waiting, sign: int) -> None:
         self._bytes += sign * waiting.size_bytes
-        self._weight += sign * min(waiting.size_bytes, self._limit // 2)
+        if not waiting.ticks:
+            self._weight += sign * min(waiting.size_bytes, self._limit // 2)
 
     def fence(self, response_id: str) -> int:
         """Drop the audio of a response that is queued and not yet written; returns its ticks."""

@@ -12,8 +12,8 @@ import msgspec
 
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import EndSpeech, Fence, SendAudio, SendItem
+from antiphon.doors.large_events import LARGE_BYTES
 from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder, audio_ticks
-from antiphon.doors.realtime_intake import LARGE_BYTES
 from antiphon.doors.realtime_outbox import Outbox
 from antiphon.errors import NotFound
 from antiphon.ports.bus import Reader

@@ -25,9 +25,12 @@ from antiphon.doors.errors_http import (
 )
 from antiphon.doors.services import RestRequest, correlation_of, services_of
 from antiphon.errors import AntiphonError, InvalidRequest
+from antiphon.text.quoting import shown
 
 _log = structlog.get_logger("antiphon.rest")
 _CONTENT_TOO_LARGE = 413
+_MOST_WORDS = 200
+"""Characters of the framework's words: they may repeat what a client has sent."""
 
 
 def answer(request: RestRequest, error: AntiphonError) -> Response[bytes]:
@@ -70,15 +73,15 @@ def _translated(request: RestRequest, exc: HTTPException) -> AntiphonError:
         case ValidationException():
             return _invalid(exc)
         case NotFoundException():
-            return RouteNotFound(f"There is nothing at {request.method} {path}.")
+            return RouteNotFound(f"There is nothing at {shown(request.method)} {shown(path)}.")
         case MethodNotAllowedException():
-            return MethodNotAllowed(f"{request.method} is not possible for {path}.")
+            return MethodNotAllowed(f"{shown(request.method)} is not possible for {shown(path)}.")
         case HTTPException(status_code=status) if status == _CONTENT_TOO_LARGE:
             return ContentTooLarge("The request body is too large.")
         case ClientException() if isinstance(exc.__cause__, SerializationException):
-            return InvalidRequest(f"The body is not valid JSON: {exc.detail}.", code="invalid_json")
+            return InvalidRequest(f"The body is not valid JSON: {shown(exc.detail)}.", code="invalid_json")
         case HTTPException(status_code=status) if status < 500:
-            return InvalidRequest(exc.detail, code="invalid_request")
+            return InvalidRequest(shown(exc.detail, _MOST_WORDS), code="invalid_request")
         case _:
             _log.error("request failed unexpectedly", path=path, exc_info=exc)
             return InternalError(f"Something went wrong here; see the log for {correlation_of(request)}.")
@@ -88,7 +91,7 @@ def _invalid(exc: ValidationException) -> InvalidRequest:
     """Name the field: msgspec's words, without the argument's name that the framework puts before them."""
     cause = exc.__cause__
     if not isinstance(cause, msgspec.ValidationError):
-        return InvalidRequest(exc.detail, code="invalid_request")
+        return InvalidRequest(shown(exc.detail, _MOST_WORDS), code="invalid_request")
     words = str(cause).replace("`$.data", "`$", 1)
     if words == "Object missing required field `data`":
         return InvalidRequest("This request needs a JSON body.", code="missing_body")

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -18,12 +19,11 @@ from antiphon.doors.ephemeral import MAX_LENGTH
 from antiphon.doors.handshakes import GuardedConfig, GuardedHttp, Handshakes
 from antiphon.doors.sockets import GuardedSocket, Received
 from antiphon.doors.tls import TlsFiles
+from antiphon.doors.tls_handshake import TlsHandshake
 from antiphon.errors import InvalidRequest
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
-MAX_HEAD_BYTES = 64 * 1024
-"""Longest request head."""
 SEND_BUFFER_BYTES = 128 * 2**10
 """What the kernel holds for one client (Linux doubles it). What lies there can no longer be taken back when an answer
 is stopped, and is as good as sent: with the default, several megabytes for a client that does not read."""
@@ -43,11 +43,11 @@ class ServerOptions:
     """0 takes any free port."""
     tls: TlsFiles | None = None
     handshake_timeout_s: float = 10.0
-    """Longest wait for a request head, and for a TLS handshake."""
+    """Longest wait for a request head, for a body that no key was checked for, and for a TLS handshake."""
     max_handshakes: int = 200
-    """Most unfinished request heads; beyond, the oldest is closed."""
+    """Most of these at a time; beyond, the oldest is closed."""
     max_undecoded_bytes: int = 64 * 2**20
-    """Most bytes of WebSocket messages that are incomplete or untaken, over all connections."""
+    """Most bytes of messages and bodies that are incomplete or untaken, over all connections."""
     shutdown_s: float = 5.0
     """How long requests under way may go on after the drain."""
 
@@ -70,19 +70,19 @@ class HttpServer:
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
             timeout_graceful_shutdown=max(1, round(options.shutdown_s)),
             ssl_certfile=options.tls.cert if options.tls else None,
             ssl_keyfile=options.tls.key if options.tls else None,
         )
         config.handshakes = Handshakes(options.max_handshakes)
+        config.idle = Handshakes(options.max_handshakes)
         config.handshake_timeout_s = options.handshake_timeout_s
         config.received = Received(options.max_undecoded_bytes)
         self._server = _Uvicorn(config, options)
 
     @property
     def handshakes(self) -> int:
-        """Request heads that are not complete at this moment."""
+        """Connections that wait at this moment for what a stranger owes them."""
         return len(self._server.handshakes)
 
     async def serve(
@@ -120,15 +120,14 @@ class _Uvicorn(uvicorn.Server):
         self._load()
         self.lifespan = self.config.lifespan_class(self.config)
         await self.on_tick(0)
-        options = self._options
+        options, tls = self._options, self.config.ssl
+        secure = tls and partial(TlsHandshake, self._plain, tls, self.handshakes, options.handshake_timeout_s)
         try:
             server = await asyncio.get_running_loop().create_server(
-                lambda: GuardedHttp(self.config, self.server_state, {}),
+                secure or self._plain,
                 host=options.host,
                 port=options.port,
                 backlog=self.config.backlog,
-                ssl=self.config.ssl,
-                ssl_handshake_timeout=options.handshake_timeout_s if self.config.ssl else None,
             )
         except OSError as exc:
             raise InvalidRequest(
@@ -142,6 +141,9 @@ class _Uvicorn(uvicorn.Server):
         self.servers = [server]
         self.started = True
         return _base_url(options, server.sockets[0].getsockname()[1])
+
+    def _plain(self) -> GuardedHttp:
+        return GuardedHttp(self.config, self.server_state, {})
 
     def _load(self) -> None:
         if self.config.loaded:

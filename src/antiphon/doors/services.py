@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from litestar import Request
@@ -14,8 +13,9 @@ from antiphon.desk import Desk
 from antiphon.doors.auth import Access, Identity
 from antiphon.doors.budget import ByteBudget
 from antiphon.doors.ephemeral import EphemeralSecrets
-from antiphon.entities.capabilities import Capabilities
+from antiphon.entities.capabilities import Capabilities, EngineState
 from antiphon.observe.metrics import Metrics
+from antiphon.ports.decoder import Decoder
 from antiphon.ports.limiter import Limiter
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 
@@ -30,6 +30,10 @@ class Readiness:
     draining: bool = False
     checks: Mapping[str, bool] = field(default_factory=dict[str, bool])
     """What readiness depends on, by name."""
+    engines: Mapping[str, Mapping[str, EngineState]] = field(default_factory=dict[str, Mapping[str, EngineState]])
+    """Of each kind that this process loads, how each engine is."""
+    services: Mapping[str, bool | None] = field(default_factory=dict[str, bool | None])
+    """Whether remote engines were well when they were last asked; readiness does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +41,25 @@ class RestServices:
     """Everything the REST doors use."""
 
     desk: Desk
+    decoder: Decoder
     access: Access
     ephemeral: EphemeralSecrets
     clock: Clock
     metrics: Metrics
     engines: Mapping[str, Capabilities]
     """By kind: ``stt``, ``llm``, ``tts``, ``translation``, ``vad``, ``end_of_turn``; a missing one is not offered."""
-    readiness: Callable[[], Readiness]
+    readiness: Callable[[], Awaitable[Readiness]]
     describe_session: Callable[[AnySessionUpdate], AnySession]
     """Makes a client's wish into the whole configuration of a new session. Raises `InvalidRequest`."""
     version: str
+    waiting_audio: ByteBudget
+    has_room: Callable[[], bool] = lambda: True
+    """False while new work would take the room that sessions need which live."""
     limiter: Limiter | None = None
-    allowed_origins: tuple[str, ...] = ()
-    decoding: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    """Uploads decoded at a time: the other threads stay free for what somebody listens to."""
-    waiting_audio: ByteBudget = field(default_factory=ByteBudget)
+    speech_voice: str = ""
+    """Of a request to speak that names none; empty is the engine's own."""
+    speech_speed: float = 1.0
+    """Of a request to speak that names none."""
 
 
 def services_of(request: RestRequest) -> RestServices:

@@ -2,7 +2,8 @@
 
 uvicorn's own connection waits for ever for the last bytes to leave, answers pings to a client that reads none of the
 answers, keeps a list entry for every fragment, and stops reading after each message. Here the end of a connection has
-a deadline, and what was received and not yet taken is bounded over all connections together.
+a deadline, and what was received and not yet worked on is bounded over all connections together. The ASGI message of a
+long text has a `LongText` where others have a `str`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from random import getrandbits
+from sys import getsizeof
+from time import perf_counter
 from typing import Any, Protocol, cast
 
 from uvicorn.config import Config
@@ -18,6 +21,7 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from antiphon.doors.exchange import UNKEYED_BYTES
 from antiphon.doors.frames import (
     BINARY,
     CLOSE,
@@ -26,6 +30,7 @@ from antiphon.doors.frames import (
     TEXT,
     Closing,
     FrameReader,
+    LongText,
     Ping,
     Pong,
     close_frame,
@@ -40,6 +45,12 @@ LINGER_S = 5.0
 _LOST, _GOING_DOWN, _PING_TIMED_OUT, _OVERLOADED = 1006, 1012, 1011, 1013
 _PAUSE_BYTES = 64 * 2**10
 """While so much waits for the application nothing more is read."""
+_MESSAGE_BYTES = 256
+"""What a message weighs beside its content."""
+_TURN_S = 0.002
+"""So long an application takes messages that are there already, before others have their turn."""
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_CONTROL, _TEXTS = (Ping, Pong, Closing), (str, LongText)
 _LARGE_BYTES = 256 * 2**10
 """Messages above it are not copied once more to stand behind their head."""
 
@@ -55,6 +66,10 @@ class Socket(Protocol):
         """Write a text message as soon as the client reads. Raises `OSError` when it has left."""
         ...
 
+    def limit(self, max_bytes: int) -> None:
+        """Take no longer messages from now on; before the handshake is complete it holds from there on."""
+        ...
+
     def abort(self) -> None:
         """End the connection without waiting for the client to read anything."""
         ...
@@ -65,28 +80,39 @@ def socket_of(scope: Mapping[str, Any]) -> Socket | None:
     return scope.get("extensions", {}).get(SOCKET)
 
 
-class Received:
-    """Bytes received and not yet taken by an application, over all connections, at most ``limit``.
+class Holder(Protocol):
+    """A connection that keeps bytes."""
 
-    Beyond it the connections go whose messages have been incomplete, or untaken, for the longest.
+    held_bytes: int
+    """What is counted for it."""
+
+    def fail(self, code: int, reason: str) -> None:
+        """Let go of everything, and end."""
+        ...
+
+
+class Received:
+    """Memory for what was received and no application is done with, over all connections, at most ``limit`` bytes.
+
+    Beyond it the connections go whose messages or bodies have been incomplete, or under way, for the longest.
     """
 
     def __init__(self, limit: int) -> None:
         self.total = 0
         self._limit = limit
-        self._holders: dict[GuardedSocket, None] = {}
+        self._holders: dict[Holder, None] = {}
 
-    def update(self, socket: GuardedSocket, held_bytes: int) -> None:
+    def update(self, holder: Holder, held_bytes: int) -> None:
         """Count what a connection holds now."""
-        before = socket.held_bytes
-        socket.held_bytes = held_bytes
+        before = holder.held_bytes
+        holder.held_bytes = held_bytes
         self.total += held_bytes - before
         if not held_bytes:
-            self._holders.pop(socket, None)
+            self._holders.pop(holder, None)
         elif not before:
-            self._holders[socket] = None
+            self._holders[holder] = None
         while self.total > self._limit and held_bytes > before:
-            next(iter(self._holders)).fail(_OVERLOADED, "too much was received that is not complete")
+            next(iter(self._holders)).fail(_OVERLOADED, "too much was received and not worked on yet")
 
 
 class SocketConfig(Config):
@@ -98,18 +124,23 @@ class SocketConfig(Config):
 class _Inbox:
     """ASGI messages for one application: the part of `asyncio.Queue` that is needed, at a fraction of its cost."""
 
-    __slots__ = ("_messages", "_waiter", "bytes")
+    __slots__ = ("_messages", "_taken", "_waiter", "bytes", "taken_bytes")
 
     def __init__(self) -> None:
         self.bytes = 0
-        self._messages: deque[dict[str, Any]] = deque()
+        """What the messages weigh that wait."""
+        self.taken_bytes = 0
+        """What the one weighs that was taken last: its application is at it until it comes for the next."""
+        self._messages: deque[tuple[dict[str, Any], int]] = deque()
+        self._taken: dict[str, Any] = {}
         self._waiter: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         return len(self._messages)
 
-    def put_nowait(self, message: dict[str, Any]) -> None:
-        self._messages.append(message)
+    def put_nowait(self, message: dict[str, Any], weight_bytes: int = 0) -> None:
+        self._messages.append((message, weight_bytes))
+        self.bytes += weight_bytes
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -118,11 +149,21 @@ class _Inbox:
         while not self._messages:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        return self._messages.popleft()
+        self._taken, self.taken_bytes = self._messages.popleft()
+        self.bytes -= self.taken_bytes
+        return self._taken
+
+    def done(self) -> None:
+        """The message that was taken last is worked on."""
+        self._taken, self.taken_bytes = {}, 0
 
     def clear(self) -> None:
-        self._messages.clear()
+        """Let go of what the client has said, and leave what was said of its end."""
+        if isinstance(text := self._taken.get("text"), LongText):
+            text.drop()
+        self._messages = deque((one, weight) for one, weight in self._messages if not weight)
         self.bytes = 0
+        self.done()
 
 
 class GuardedSocket(WebSocketsSansIOProtocol):
@@ -136,9 +177,14 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self.held_bytes = 0
         """What `Received` counts for this connection."""
         self._received = self.config.received
-        self._reader = FrameReader(config.ws_max_size)
+        self._max_bytes = config.ws_max_size
+        self._reader = FrameReader(UNKEYED_BYTES)  # until the application has said that it may come in
         self._is_deaf = False
         """True once nothing is looked at any more."""
+        self._reads_on = False
+        """True while frames that lie here are about to be read."""
+        self._turn_began = 0.0
+        """When the application last waited for a message, or let others have their turn."""
         self._batch: list[bytes] = []
         self._batch_bytes = 0
 
@@ -149,15 +195,25 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         if not self.handshake_complete:
             cast("dict[str, Any]", self.scope)["extensions"][SOCKET] = self
 
+    def _refuse_head(self) -> None:
+        """Refuse a whole head that the library does not take: one with a body, or with a line that is too long."""
+        self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+        self.transport.close()
+        self._end_soon()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was received; who has said no farewell is lost (RFC 6455, 7.1.5), which may not be meant."""
+        self._is_deaf = True
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": _LOST, "reason": ""})
         super().connection_lost(exc)
-        self._received.update(self, 0)
+        self._reader = FrameReader(0)
+        self._count()
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         """The application has returned: from now on the client is waited for no longer than `LINGER_S`."""
         super().on_task_complete(task)
+        self._inbox.clear()
+        self._count()
         self._end_soon()
 
     def shutdown(self) -> None:
@@ -165,6 +221,12 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self._hang_up(_GOING_DOWN, "", _GOING_DOWN)
         self.transport.close()
         self._end_soon()
+
+    def limit(self, max_bytes: int) -> None:
+        """Take no longer messages from now on; before the handshake is complete it holds from there on."""
+        self._max_bytes = max_bytes
+        if self.handshake_complete:
+            self._reader.limit(max_bytes)
 
     def abort(self) -> None:
         """End the connection without waiting for the client to read anything."""
@@ -176,7 +238,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self._is_deaf = True
         self._reader = FrameReader(0)
         self._inbox.clear()
-        self._received.update(self, 0)
+        self._count()
         self._hang_up(code, reason, code)
         if not self.transport.is_closing() and self.transport.can_write_eof():
             self.transport.write_eof()  # closing now, with bytes unread, would reset the connection and lose the code
@@ -189,12 +251,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": told, "reason": reason})
         if not self.handshake_complete:
             self.send_500_response()
+            self.handshake_complete = True  # an application that returns now has not forgotten it
             self.transport.close()
         else:
             self._flush()
             self.transport.write(close_frame(code, reason))
         self.close_sent = True
-        self._resume()
+        self._read_on()
         self._end_soon()
 
     def _end_soon(self) -> None:
@@ -226,33 +289,57 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         """Take bytes of the handshake, or of frames."""
         if not self.handshake_initiated:
             super().data_received(data)
+            if not self.handshake_initiated:
+                self._refuse_head()
             return
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Take frames, so many at a time; while further ones lie here, or messages wait, nothing more is read."""
         if self._is_deaf:
             return
         reader, inbox = self._reader, self._inbox
         for event in reader.feed(data):
-            if isinstance(event, str | bytes):
-                if not self.close_sent:
-                    inbox.bytes += len(event)
-                    inbox.put_nowait(
-                        {"type": "websocket.receive", "text" if isinstance(event, str) else "bytes": event}
-                    )
-            else:
+            if isinstance(event, _CONTROL):
                 self._control(event)
+            elif not self.close_sent:
+                key = "text" if isinstance(event, _TEXTS) else "bytes"
+                inbox.put_nowait({"type": "websocket.receive", key: event}, _MESSAGE_BYTES + getsizeof(event))
         if reader.failure is not None:
             self.fail(reader.failure.code, reader.failure.reason)
-        else:
-            self._received.update(self, reader.held_bytes + inbox.bytes)
-            if inbox.bytes > _PAUSE_BYTES and not self.read_paused:
-                self.read_paused = True
-                self.transport.pause_reading()
+            return
+        self._count()
+        is_behind = inbox.bytes > _PAUSE_BYTES and not self.close_sent
+        if (is_behind or reader.has_more) and not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
+        if self.read_paused and not is_behind:
+            self._read_on()
+
+    def _count(self) -> None:
+        """Count what is kept of what was received."""
+        self._received.update(self, self._reader.held_bytes + self._inbox.bytes + self._inbox.taken_bytes)
+
+    def _read_on(self) -> None:
+        """Read what lies here, and only then more."""
+        if self._reader.has_more:
+            if not self._reads_on:
+                self._reads_on = True
+                self.loop.call_soon(self._take_more)
+        elif self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def _take_more(self) -> None:
+        self._reads_on = False
+        self._take(b"")
 
     def _control(self, event: Ping | Pong | Closing) -> None:
         match event:
             case Ping():
                 # a client that does not read gets no pongs: they would pile up
                 if self.writable.is_set() and self.handshake_complete and not self.close_sent:
-                    self.transport.write(frame(PONG, event.data))
+                    self._write_soon(frame(PONG, event.data))
             case Pong():
                 self.handle_pong(cast("Any", event))
             case Closing():
@@ -269,22 +356,21 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self._end_soon()
 
     async def receive(self) -> Any:
-        """Return the next ASGI message; when none is left, read on."""
+        """Return the next ASGI message; when none is left, read on. What was returned before is worked on."""
         inbox = self._inbox
-        message = await inbox.get()
-        body = message.get("text") or message.get("bytes")
-        if body:
-            inbox.bytes -= len(body)
-            if not self.disconnected:
-                self._received.update(self, self._reader.held_bytes + inbox.bytes)
+        inbox.done()
+        self._count()
+        if not inbox:
+            message = await inbox.get()
+            self._turn_began = perf_counter()
+        else:
+            if perf_counter() - self._turn_began > _TURN_S:
+                await asyncio.sleep(0)
+                self._turn_began = perf_counter()
+            message = await inbox.get()
         if self.read_paused and not inbox:
-            self._resume()
+            self._read_on()
         return message
-
-    def _resume(self) -> None:
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
 
     # -- what goes out -----------------------------------------------------------------------------------------------
     async def send(self, message: Any) -> None:
@@ -294,13 +380,18 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         kind = message["type"]
         if not self.handshake_complete or self.initial_response is not None:
             await super().send(message)
+            if kind == "websocket.accept":
+                self._reader.limit(self._max_bytes)
             if kind == "websocket.http.response.body" and not message.get("more_body", False):
                 self.handshake_complete = True  # a refusal is a complete answer; uvicorn takes it for a fault
         elif kind == "websocket.close":
             self._hang_up(message.get("code", 1000), message.get("reason") or "", 1006)
         else:
             text = message.get("text")
-            await (self._put(BINARY, message["bytes"]) if text is None else self._put(TEXT, text.encode()))
+            if text is None:
+                await self._put(BINARY, message["bytes"])
+            else:
+                await self._put(TEXT, text.data if isinstance(text, LongText) else text.encode())
 
     def write(self, text: bytes) -> bool:
         """Write a text message at once and return True, or False when the client has to be waited for."""
@@ -309,13 +400,17 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         if len(text) > _LARGE_BYTES:
             self._write(TEXT, text)
             return True
+        self._write_soon(frame(TEXT, text))
+        return True
+
+    def _write_soon(self, data: bytes) -> None:
+        """Write a frame with all others of this turn of the event loop, unless they are many."""
         if not self._batch:
             self.loop.call_soon(self._flush)
-        self._batch.append(frame(TEXT, text))
-        self._batch_bytes += len(text)
+        self._batch.append(data)
+        self._batch_bytes += len(data)
         if self._batch_bytes > _PAUSE_BYTES:
             self._flush()
-        return True
 
     def _flush(self) -> None:
         """Let go of what one turn of the event loop has written: one call of the system for all of it."""
@@ -330,13 +425,13 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             raise ClientDisconnected
         await self._put(TEXT, text)
 
-    async def _put(self, opcode: int, data: bytes) -> None:
+    async def _put(self, opcode: int, data: bytes | bytearray) -> None:
         await self.writable.wait()
         if self.disconnected or self.close_sent:
             raise ClientDisconnected
         self._write(opcode, data)
 
-    def _write(self, opcode: int, data: bytes) -> None:
+    def _write(self, opcode: int, data: bytes | bytearray) -> None:
         self._flush()
         if len(data) > _LARGE_BYTES:
             self.transport.write(frame_head(opcode, len(data)))

@@ -15,10 +15,10 @@ from litestar.types import ASGIApp
 
 from antiphon.audio.encoder import Encoder
 from antiphon.doors.attendance import attended, begun
-from antiphon.doors.charges import charge_request
-from antiphon.doors.services import RestRequest, correlation_of, identity_of, services_of
+from antiphon.doors.charges import charge_request, check_room
+from antiphon.doors.services import RestRequest, RestServices, correlation_of, identity_of, services_of
 from antiphon.doors.streaming import EVENT_STREAM, Streaming, error_event, event
-from antiphon.wire.jobs import AudioReady, PipeEntry, Speak
+from antiphon.wire.jobs import AudioReady, PipeEntry, Speak, SpeechDone
 from antiphon.wire.speech import (
     SpeechAudioDelta,
     SpeechAudioDone,
@@ -38,6 +38,8 @@ MEDIA_TYPES: dict[str, str] = {
 }
 _CHARS_PER_TOKEN = 4
 _MS_PER_TOKEN = 50
+_MOMENT_MS = 250
+"""Silence in place of a text with nothing to say, such as an emoji: players refuse files without any sound."""
 
 
 @post(
@@ -59,25 +61,38 @@ async def create_speech(data: Annotated[SpeechRequest, Body()], request: RestReq
     and `speech.audio.done`. `pcm` is signed 16-bit little-endian mono at 24 kHz.
     """
     services, identity = services_of(request), identity_of(request)
-    charge_request(services.limiter, identity.tenant)
+    check_room(services.has_room)
+    charge_request(services.limiter, identity.account)
     wanted = data.response_format or "mp3"
     encoder = await asyncio.to_thread(Encoder, wanted, RATE_HZ)  # the first one loads libraries
-    entries = services.desk.run(_work(data), tenant=identity.tenant, correlation_id=correlation_of(request))
-    spoken = await attended(request.receive, begun(entries))
+    entries = services.desk.run(_work(data, services), tenant=identity.tenant, correlation_id=correlation_of(request))
+    spoken = _audible(await attended(request.receive, begun(entries)))
     if data.stream_format == "sse":
         return Streaming(_events(spoken, encoder, data.input), EVENT_STREAM, last_words=error_event)
     return Streaming(_audio(spoken, encoder), MEDIA_TYPES[wanted])
 
 
-def _work(data: SpeechRequest) -> Speak:
+def _work(data: SpeechRequest, services: RestServices) -> Speak:
     return Speak(
         text=data.input,
-        voice=data.voice.id if isinstance(data.voice, VoiceReference) else data.voice,
-        speed=data.speed or 1.0,
+        voice=(data.voice.id if isinstance(data.voice, VoiceReference) else data.voice) or services.speech_voice,
+        speed=data.speed or services.speech_speed,
         instructions=data.instructions or "",
         model=data.model,
         rate_hz=RATE_HZ,
     )
+
+
+async def _audible(entries: AsyncGenerator[PipeEntry]) -> AsyncGenerator[PipeEntry]:
+    """Pass ``entries`` on, a moment of silence among them where there is no sound: every answer is a valid file."""
+    is_silent = True
+    async with aclosing(entries):
+        async for entry in entries:
+            if isinstance(entry, AudioReady):
+                is_silent = is_silent and not entry.audio
+            elif isinstance(entry, SpeechDone) and is_silent:
+                yield AudioReady(entry.job_id, bytes(2 * RATE_HZ * _MOMENT_MS // 1000))
+            yield entry
 
 
 async def _audio(entries: AsyncGenerator[PipeEntry], encoder: Encoder) -> AsyncGenerator[bytes]:

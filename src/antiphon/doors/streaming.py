@@ -51,7 +51,7 @@ class Streaming:
     ) -> None:
         self._chunks = chunks
         self._last_words = last_words
-        named = {"content-type": media_type, "cache-control": "no-cache", **(headers or {})}
+        named = {"content-type": media_type, **(headers or {})}
         self._headers = [(name.encode(), value.encode()) for name, value in named.items()]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

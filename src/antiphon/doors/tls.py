@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from antiphon.folders import make_private
+
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _VALID_DAYS = 397
 _RENEW_DAYS = 14
@@ -38,7 +40,7 @@ def self_signed(data_dir: Path, now: float, names: Sequence[str] = LOCAL_NAMES) 
     today = dt.datetime.fromtimestamp(now, dt.UTC)
     if files.key.exists() and files.cert.exists() and _serves(files.cert, names, today):
         return files
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private(folder)
     key = ec.generate_private_key(ec.SECP256R1())
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

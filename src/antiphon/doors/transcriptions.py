@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import IO, Any
@@ -11,10 +10,8 @@ import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
-from antiphon.audio.containers import decode
-from antiphon.audio.sound import Sound
 from antiphon.doors.attendance import attended, begun
-from antiphon.doors.charges import charge_request
+from antiphon.doors.charges import charge_request, check_room
 from antiphon.doors.forms import AudioForm, audio_form
 from antiphon.doors.services import RestRequest, correlation_of, identity_of, services_of
 from antiphon.doors.streaming import EVENT_STREAM, Streaming, Whole, error_event, event
@@ -26,7 +23,9 @@ from antiphon.doors.transcript_formats import (
     as_verbose,
     languages_of,
 )
+from antiphon.entities.priority import PATIENT, TOLERANT
 from antiphon.errors import InvalidRequest, ProviderUnavailable
+from antiphon.ports.decoder import decoded
 from antiphon.wire.jobs import PipeEntry, SegmentReady, Transcribe, TranscriptReady
 from antiphon.wire.transcriptions import (
     MAX_FILE_BYTES,
@@ -42,6 +41,8 @@ RATE_HZ = 16_000
 """What recognisers work with."""
 MAX_BODY_BYTES = MAX_FILE_BYTES + 2**20
 """The file, and the form around it."""
+_CLIP_S = 30.0
+"""What is longer is a recording: its caller has time."""
 
 
 @post(
@@ -64,7 +65,8 @@ async def create_transcription(request: RestRequest) -> ASGIApp:
 
     With `stream=true` the answer is a stream of the events `transcript.text.delta` and `transcript.text.done`.
     """
-    charge_request(services_of(request).limiter, identity_of(request).tenant)
+    check_room(services_of(request).has_room)
+    charge_request(services_of(request).limiter, identity_of(request).account)
     async with audio_form(request, TranscriptionOptions) as form:
         options = form.options
         _check(options)
@@ -86,7 +88,8 @@ async def create_transcription(request: RestRequest) -> ASGIApp:
 )
 async def create_translation(request: RestRequest) -> ASGIApp:
     """Write down in English what is said in an audio file of any language."""
-    charge_request(services_of(request).limiter, identity_of(request).tenant)
+    check_room(services_of(request).has_room)
+    charge_request(services_of(request).limiter, identity_of(request).account)
     async with audio_form(request, TranslationOptions) as form:
         wish = form.options
         work = Transcribe(
@@ -130,13 +133,19 @@ def _work_of(options: TranscriptionOptions) -> Transcribe:
 
 async def _decoded(request: RestRequest, form: AudioForm[Any], work: Transcribe) -> Transcribe:
     """Put the file's sound into the work."""
-    async with services_of(request).decoding:
-        sound = await asyncio.to_thread(_sound_of, form.file)
-    return msgspec.structs.replace(work, audio=sound.data, rate_hz=sound.rate_hz)
+    audio = await attended(request.receive, decoded(_pieces(request, form.file)))
+    return msgspec.structs.replace(work, audio=audio, rate_hz=RATE_HZ)
 
 
-def _sound_of(file: IO[bytes]) -> Sound:
-    return decode(file.read(), RATE_HZ)
+async def _pieces(request: RestRequest, file: IO[bytes]) -> AsyncGenerator[bytes]:
+    """Yield the file's sound; what is there of it counts as waiting audio."""
+    services, account = services_of(request), identity_of(request).account
+    pieces = services.decoder.decode(file, RATE_HZ, caller=account.key_id)
+    with services.waiting_audio.hold(account) as grow:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                grow(len(piece))
+                yield piece
 
 
 async def _transcribe(request: RestRequest, work: Transcribe) -> AsyncGenerator[PipeEntry]:
@@ -146,8 +155,9 @@ async def _transcribe(request: RestRequest, work: Transcribe) -> AsyncGenerator[
 
 async def _results(request: RestRequest, work: Transcribe) -> AsyncGenerator[PipeEntry]:
     services, identity = services_of(request), identity_of(request)
-    entries = services.desk.run(work, tenant=identity.tenant, correlation_id=correlation_of(request))
-    with services.waiting_audio.hold(len(work.audio)):
+    priority = TOLERANT if work.duration_s <= _CLIP_S else PATIENT
+    entries = services.desk.run(work, tenant=identity.tenant, correlation_id=correlation_of(request), priority=priority)
+    with services.waiting_audio.hold(identity.account, len(work.audio)):
         async with aclosing(entries):
             async for entry in entries:
                 yield entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +15,10 @@ from antiphon.clock import SystemClock
 from antiphon.conversation.session import Defaults, describe
 from antiphon.desk import Desk
 from antiphon.doors.auth import Access
+from antiphon.doors.budget import ByteBudget
+from antiphon.doors.cors import Cors
 from antiphon.doors.ephemeral import EphemeralSecrets
-from antiphon.doors.rest import build_rest
+from antiphon.doors.rest import METHODS, build_rest
 from antiphon.doors.server import HttpServer, ServerOptions
 from antiphon.doors.services import Readiness, RestServices
 from antiphon.entities.capabilities import Capabilities, Voice
@@ -36,6 +38,7 @@ from antiphon.wire.jobs import (
     TranscriptReady,
 )
 from antiphon.workers import loop
+from tests.fakes.decoder import ThreadDecoder
 
 ENGINES = {
     "stt": Capabilities("ears", models=("ears-1", "org/ears-2")),
@@ -105,6 +108,15 @@ class Stage:
         return int(self.url.rsplit(":", 1)[1])
 
 
+def told(state: Readiness) -> Callable[[], Awaitable[Readiness]]:
+    """Return what tells this state to whoever asks."""
+
+    async def readiness() -> Readiness:
+        return state
+
+    return readiness
+
+
 @asynccontextmanager
 async def stage(
     script: Script | None = None, *, keys: tuple[str, ...] = (), timeout_s: float = 20.0, **fields: Any
@@ -113,25 +125,27 @@ async def stage(
     script = script or Script()
     clock = SystemClock()
     bus = EmbeddedBus(clock, strict=True)
-    ephemeral = EphemeralSecrets(b"a secret key of the tests")
-    origins = fields.get("allowed_origins", ())
+    ephemeral = EphemeralSecrets(b"a secret key of the tests that is long")
+    origins = fields.pop("allowed_origins", ())
     services = RestServices(
         **{
             "desk": Desk(bus, clock, timeout_s=timeout_s),
+            "decoder": ThreadDecoder(),
             "access": Access(keys, ephemeral, clock, allowed_origins=origins),
             "ephemeral": ephemeral,
             "clock": clock,
             "metrics": Metrics(),
             "engines": ENGINES,
-            "readiness": lambda: Readiness(ready=True, checks={"engines": True}),
+            "readiness": told(Readiness(ready=True, checks={"engines": True})),
             "describe_session": lambda wish: describe(wish, Defaults(), now=clock.wall()),
             "version": "1.2.3",
+            "waiting_audio": ByteBudget(2**30, most_per_account=2**30),
             **fields,
         }
     )
     handlers: dict[Queue, loop.Handler] = {"speak": script.speak, "transcribe": script.transcribe}
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
-    server = HttpServer(build_rest(services), ServerOptions(port=0, shutdown_s=1))
+    server = HttpServer(Cors(build_rest(services), services.access, METHODS), ServerOptions(port=0, shutdown_s=1))
     async with asyncio.TaskGroup() as group:
         workers = [group.create_task(loop.run(bus, queue, handler, queue)) for queue, handler in handlers.items()]
         serving = group.create_task(server.serve(stop=stop, ready=bound.set_result))

@@ -9,7 +9,7 @@ from antiphon.doors.auth import Access, Credentials, is_loopback, key_id, refuse
 from antiphon.doors.ephemeral import EphemeralSecrets
 from antiphon.errors import Forbidden, InvalidRequest, Unauthenticated
 
-SECRETS = EphemeralSecrets(b"0123456789abcdef")
+SECRETS = EphemeralSecrets(b"0123456789abcdef" * 2)
 LOCAL = "127.0.0.1:8000"
 
 
@@ -211,13 +211,35 @@ def test_two_origin_headers_never_match() -> None:
         access().admit(found)
 
 
+def told(site: str, dest: str, *more: tuple[str, str]) -> Credentials:
+    return Credentials.of_scope(scope(("Host", LOCAL), ("Sec-Fetch-Site", site), ("Sec-Fetch-Dest", dest), *more))
+
+
+@pytest.mark.parametrize("dest", ["image", "script", "iframe", "audio", "empty", "object"])
+def test_what_a_page_of_another_site_embeds_is_refused_without_an_origin_too(dest: str) -> None:
+    with pytest.raises(Forbidden) as refused:
+        access(origins=("https://app.example",)).admit(told("cross-site", dest))
+    assert refused.value.code == "origin_not_allowed"
+
+
+def test_a_link_an_own_page_and_a_page_that_is_allowed_are_served() -> None:
+    listed = access(origins=("https://app.example",))
+    assert listed.admit(told("cross-site", "document")).key_id == "open"
+    assert listed.admit(told("cross-site", "empty", ("Origin", "https://app.example"))).key_id == "open"
+    for site in ("same-origin", "none"):
+        assert listed.admit(told(site, "script")).key_id == "open"
+    assert access(origins=("*",)).admit(told("cross-site", "image")).key_id == "open"
+
+
 # -- ephemeral secrets
 
 
 @pytest.mark.parametrize("keys", [(), ("sk-1",)])
 def test_an_ephemeral_secret_is_let_in_with_its_session_from_any_page(keys: tuple[str, ...]) -> None:
     clock = VirtualClock()
-    secret = SECRETS.issue(b"{}", "acme", 60, clock.wall()).value
+    secret = SECRETS.issue(
+        b"{}", "acme", 60, clock.wall(), issuer=key_id(keys[0]) if keys else "open", kind="realtime"
+    ).value
     browser = Credentials.of_scope(
         scope(
             ("Host", "speech.example"),
@@ -262,3 +284,31 @@ def test_a_scope_over_tls_is_secure() -> None:
     assert Credentials.of_scope(scope(scheme="wss")).secure
     assert not Credentials.of_scope(scope(scheme="ws")).secure
     assert not is_loopback("")
+
+
+@pytest.mark.parametrize(("issuer", "keys"), [("key_gone", ("sk-1",)), ("open", ("sk-1",)), ("key_gone", ())])
+def test_a_secret_ends_with_the_key_that_issued_it(issuer: str, keys: tuple[str, ...]) -> None:
+    secret = SECRETS.issue(b"{}", "acme", 60, VirtualClock().wall(), issuer=issuer, kind="realtime").value
+    with pytest.raises(Unauthenticated):
+        access(*keys).admit(Credentials(key=secret, host=LOCAL))
+
+
+# -- shares
+
+
+@pytest.mark.parametrize(
+    ("keys", "with_strangers", "share"),
+    [
+        ((), False, 10),
+        ((), True, 10),
+        (("a",), False, 10),
+        (("a", "a"), False, 10),
+        (("a", "b"), False, 8),
+        (("a",), True, 8),
+    ],
+)
+def test_a_key_leaves_a_fifth_to_others_where_there_are_any(
+    keys: tuple[str, ...], with_strangers: bool, share: int
+) -> None:
+    assert access(*keys).share(10, with_strangers=with_strangers) == share
+    assert access(*keys).share(1, with_strangers=with_strangers) == 1

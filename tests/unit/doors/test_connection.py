@@ -16,6 +16,7 @@ from antiphon.doors.sockets import SOCKET
 from antiphon.errors import Overloaded, RateLimited, Unauthenticated
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import traceparent
+from antiphon.ports.limiter import Account
 from tests.virtual_time import on_virtual_time
 
 
@@ -180,7 +181,7 @@ async def test_a_link_that_fails_is_closed_all_the_same(where: str) -> None:
     assert failed.group_contains(ValueError, match=where)
     assert stage.link is not None
     assert stage.link.done[-1] == "close"
-    everyone.admit()
+    ask(everyone)
 
 
 async def test_a_frame_goes_through_the_servers_own_socket_where_there_is_one() -> None:
@@ -206,15 +207,29 @@ async def test_without_such_a_socket_every_frame_has_to_wait() -> None:
 
 
 # -- all connections ---------------------------------------------------------------------------------------------------
-async def test_only_so_many_are_let_in() -> None:
+def ask(everyone: Attendance, key: str = "key_one") -> None:
+    """Take a place and leave it."""
+    with everyone.place(Account("t", key)):
+        pass
+
+
+def test_a_key_has_only_so_many_places_and_others_have_theirs() -> None:
+    everyone = Attendance(SystemClock(), Metrics(), most_per_key=2)
+    mine = Account("t", "key_one")
+    with everyone.place(mine), everyone.place(mine):
+        with pytest.raises(RateLimited) as refused:
+            ask(everyone)
+        assert refused.value.code == "too_many_connections"
+        ask(everyone, "key_two")
+    ask(everyone)
+
+
+def test_only_so_many_are_let_in_also_while_none_of_them_is_accepted_yet() -> None:
     everyone = attendance(most=2)
-    async with running(everyone, 2) as stages:
-        with pytest.raises(Overloaded):
-            everyone.admit()
-        stages[0].peer.leaves()
-        await asyncio.sleep(0.01)
-        everyone.admit()
-        stages[1].peer.leaves()
+    with everyone.place(Account("t", "key_one")):
+        with everyone.place(Account("t", "key_two")), pytest.raises(Overloaded):
+            ask(everyone)
+        ask(everyone)
 
 
 async def test_connections_are_counted_while_they_last() -> None:
@@ -243,7 +258,7 @@ async def test_a_drain_lets_answers_end_and_closes_the_others_at_once(clock: Vir
         draining = asyncio.ensure_future(everyone.drain(10.0))
         await asyncio.sleep(1.0)
         with pytest.raises(Overloaded):
-            everyone.admit()
+            ask(everyone)
         assert [message["code"] for message in idle.peer.sent] == [1012]
         assert busy.peer.sent == []
         busy.link.is_answering = False

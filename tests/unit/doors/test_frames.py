@@ -7,6 +7,8 @@ from websockets.frames import Frame, Opcode
 
 from antiphon.doors.frames import (
     BAD_DATA,
+    FRAMES_AT_ONCE,
+    LONG_BYTES,
     NO_CODE,
     PROTOCOL_ERROR,
     TEXT,
@@ -14,6 +16,7 @@ from antiphon.doors.frames import (
     Closing,
     FrameReader,
     Incoming,
+    LongText,
     Ping,
     Pong,
     close_frame,
@@ -21,6 +24,14 @@ from antiphon.doors.frames import (
 )
 
 MOST = 100_000
+
+
+def read(reader: FrameReader, data: bytes) -> list[Incoming]:
+    """Everything that is complete, however many turns it takes."""
+    events = reader.feed(data)
+    while reader.has_more:
+        events += reader.feed(b"")
+    return events
 
 
 def client(opcode: int, data: bytes, *, fin: bool = True) -> bytes:
@@ -48,16 +59,20 @@ def conversations(draw: st.DrawFn) -> tuple[bytes, list[Incoming]]:
     return raw, expected
 
 
-@given(conversation=conversations(), cuts=st.lists(st.integers(0, 10_000), max_size=8))
+@given(
+    conversation=conversations(),
+    times=st.sampled_from([1, 1, 1, 30]),
+    cuts=st.lists(st.integers(0, 10_000), max_size=8),
+)
 def test_a_conversation_reads_the_same_however_it_is_cut(
-    conversation: tuple[bytes, list[Incoming]], cuts: list[int]
+    conversation: tuple[bytes, list[Incoming]], times: int, cuts: list[int]
 ) -> None:
-    raw, expected = conversation
+    raw, expected = conversation[0] * times, conversation[1] * times
     reader = FrameReader(10**7)
     places = sorted({min(cut, len(raw)) for cut in cuts})
     events: list[Incoming] = []
     for start, end in zip([0, *places], [*places, len(raw)], strict=True):
-        events += reader.feed(raw[start:end])
+        events += read(reader, raw[start:end])
     assert events == expected
     assert reader.failure is None
     assert reader.held_bytes == 0
@@ -73,6 +88,37 @@ def test_junk_is_read_or_refused_with_a_code_and_nothing_is_kept_of_it(junk: byt
         assert reader.failure.reason
         assert reader.feed(client(1, b"more")) == []
         assert reader.held_bytes == 0
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [client(9, b"%d" % number) for number in range(1000)],
+        [client(1, b"") for _ in range(1000)],
+        [client(1, b"x", fin=False), *(client(0, b"y", fin=False) for _ in range(998)), client(0, b"z")],
+        [client(2, b"", fin=False), *(client(0, b"", fin=False) for _ in range(998)), client(0, b"")],
+    ],
+    ids=["pings", "empty messages", "pieces of a byte", "empty pieces"],
+)
+def test_a_packet_of_many_frames_is_read_so_many_at_a_time(frames: list[bytes]) -> None:
+    reader, whole = FrameReader(MOST), FrameReader(MOST)
+    events, turns = reader.feed(b"".join(frames)), 1
+    while reader.has_more:
+        held = reader.held_bytes
+        events += reader.feed(b"")
+        assert reader.held_bytes < held
+        turns += 1
+    assert turns == -(-len(frames) // FRAMES_AT_ONCE)
+    assert events == [event for one in frames for event in whole.feed(one)]
+    assert reader.held_bytes == 0
+
+
+def test_what_comes_while_frames_wait_is_read_behind_them() -> None:
+    reader = FrameReader(MOST)
+    events = reader.feed(client(9, b"early") * 100)
+    events += reader.feed(client(9, b"late") * 100)
+    assert events == [Ping(b"early")] * 100 + [Ping(b"late")] * (2 * FRAMES_AT_ONCE - 100)
+    assert read(reader, b"") == [Ping(b"late")] * (200 - 2 * FRAMES_AT_ONCE)
 
 
 def test_what_is_incomplete_is_counted() -> None:
@@ -121,3 +167,26 @@ def test_our_frames_are_read_by_others(size: int) -> None:
     assert bytes(text.data) == b"y" * size
     assert peer.close_rcvd is not None
     assert (peer.close_rcvd.code, peer.close_rcvd.reason) == (4000, "é" * 61)
+
+
+@pytest.mark.parametrize("text", ["x", "\u20ac", "\U0001f600", "xy\U0001f600"])
+@pytest.mark.parametrize("cut", [1_000, 65_537])
+def test_a_long_text_is_checked_as_it_comes_and_stays_as_it_is(text: str, cut: int) -> None:
+    data = text.encode() * (LONG_BYTES // len(text.encode()) + 1)
+    reader, events = FrameReader(2 * LONG_BYTES), list[Incoming]()
+    raw = client(TEXT, data[: LONG_BYTES // 2], fin=False) + client(0, data[LONG_BYTES // 2 :]) + client(TEXT, b"short")
+    for at in range(0, len(raw), cut):
+        events += read(reader, raw[at : at + cut])
+    long, short = events
+    assert isinstance(long, LongText)
+    assert (long.data, short) == (data, "short")
+
+
+@pytest.mark.parametrize("end", [b"\xff", "\u20ac".encode()[:2]])
+def test_a_long_text_that_is_no_utf_8_is_refused_where_it_ends_to_be(end: bytes) -> None:
+    data = b"x" * LONG_BYTES + end
+    reader, raw = FrameReader(2 * LONG_BYTES), client(TEXT, data)
+    assert [event for at in range(0, len(raw), 65_536) for event in read(reader, raw[at : at + 65_536])] == []
+    assert reader.failure is not None
+    assert reader.failure.code == BAD_DATA
+    assert f"at byte {LONG_BYTES}" in reader.failure.reason

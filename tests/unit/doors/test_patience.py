@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from antiphon.doors.errors_http import RequestTimedOut
+from antiphon.doors.exchange import Exchange, extensions_of
 from antiphon.doors.patience import Patience
 
 SCOPE = {"type": "http", "path": "/"}
@@ -79,6 +80,29 @@ async def test_a_client_that_does_not_read_is_given_up() -> None:
     async with asyncio.timeout(2):
         await Patience(reads_all, answer_s=0.05)(SCOPE, client.receive, client.send)
     assert client.received == []
+
+
+class Carrier:
+    """A connection, which notes its end."""
+
+    is_too_much_to_read = False
+    ended = False
+
+    def admit(self) -> None:
+        """Nothing."""
+
+    def hold(self, held_bytes: int) -> None:
+        """Nothing."""
+
+    def evict(self) -> None:
+        self.ended = True
+
+
+async def test_its_connection_is_ended_without_waiting_for_it() -> None:
+    client, carrier = Client(0, reading_s=9), Carrier()
+    scope = {**SCOPE, "extensions": extensions_of(Exchange(carrier, client.receive, client.send))}
+    await Patience(reads_all, answer_s=0.05)(scope, client.receive, client.send)
+    assert carrier.ended
 
 
 async def test_other_traffic_passes_untouched() -> None:

@@ -15,6 +15,7 @@ from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscri
 from antiphon.doors.realtime_audio import Clip
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.entities.chat import ChatMessage, ChatRequest
+from antiphon.entities.priority import LIVE
 from antiphon.entities.speech import Segment
 from antiphon.observe.trace import tracing
 from antiphon.ports.bus import Lease
@@ -88,6 +89,12 @@ def stage() -> Stage:
 
 
 # -- what is submitted -------------------------------------------------------------------------------------------------
+async def test_a_turn_is_live_and_a_long_one_has_as_much_more_time_as_it_lasts(stage: Stage) -> None:
+    effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
+    (made,) = stage.desk.listening(effect, Clip(bytes(2 * 8_000 * 90), 8_000))
+    assert (made.priority, made.deadline_s) == (LIVE, stage.clock.wall() + 120.0)
+
+
 async def test_a_transcription_takes_its_audio_along(stage: Stage) -> None:
     effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
     (made,) = stage.desk.listening(effect, Clip(b"abcd", 8_000))

@@ -19,6 +19,7 @@ from antiphon.conversation.state import Rules
 from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices, Resumption
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
+from antiphon.ports.limiter import Account
 from antiphon.ports.sessions import Saved
 from antiphon.providers.registry import load
 from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady
@@ -40,7 +41,16 @@ class Stage:
         services = LinkServices(self.bus, vad, self.clock, self.limiter, lambda row: None)
         now = self.clock.wall()
         machine = Conversation.begin(describe(None, Defaults(), now=now), rules, seed="s", now=now, lasts_s=3600)
-        self.link = Link(machine, services, LinkLimits(), group, self, tenant="default", session_id="sess_1", epoch=1)  # pyright: ignore[reportArgumentType] -- all that a link needs of it
+        self.link = Link(
+            machine,
+            services,
+            LinkLimits(),
+            group,
+            self,
+            account=Account("default", "open"),
+            session_id="sess_1",
+            epoch=1,
+        )  # pyright: ignore[reportArgumentType] -- all that a link needs of it
 
     def write(self, text: bytes) -> bool:
         if self.reads.is_set():
@@ -144,7 +154,7 @@ async def test_a_limit_that_was_used_up_recovers_with_time() -> None:
 
 async def test_what_other_sessions_use_up_counts() -> None:
     async with staged(requests=2) as stage:
-        stage.limiter.charge("default", requests=1)
+        stage.limiter.charge(Account("default", "open"), requests=1)
         assert await answer(stage) == "response.created"
         assert await answer(stage) == "rate_limit_exceeded"
         limits = next(event for event in stage.events if event["type"] == "rate_limits.updated")["rate_limits"]

@@ -199,6 +199,35 @@ async def test_a_client_for_which_twice_the_limit_piles_up_is_given_up_at_once(c
 
 
 @on_virtual_time
+async def test_speech_that_was_held_back_and_comes_at_once_is_no_sign_of_a_deaf_client(clock: VirtualClock) -> None:
+    wire = Wire(frame_s=0.1)
+    async with asyncio.TaskGroup() as group:
+        box = outbox(group, wire)
+        box.shut(1)
+        for number in range(20):
+            box.put(b"%030d" % number, fence="resp", ticks=15)
+            box.put(b"%010d" % number)
+        box.open_up(1)
+        await box.flushed()
+    assert [int(text) for text in wire.read] == [number for number in range(20) for _ in range(2)]
+    assert wire.given_up == 0
+
+
+@on_virtual_time
+async def test_a_client_that_reads_nothing_of_speech_is_given_up_in_time(clock: VirtualClock) -> None:
+    wire = Wire()
+    wire.may_read.clear()
+    async with asyncio.TaskGroup() as group:
+        box = outbox(group, wire)
+        begin = clock.now()
+        for _ in range(10):
+            box.put(bytes(50), fence="resp", ticks=25)
+        await box.room()
+        assert abs(clock.now() - begin - 5.0) < 0.01
+    assert wire.given_up == 1
+
+
+@on_virtual_time
 async def test_a_large_frame_is_had_by_who_asks_for_it_however_slowly_it_is_read(clock: VirtualClock) -> None:
     wire = Wire(frame_s=30.0)
     async with asyncio.TaskGroup() as group:

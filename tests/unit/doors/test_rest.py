@@ -9,10 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from antiphon.doors.services import Readiness
-from antiphon.ports.limiter import Allowance
-from tests.unit.doors.rest_stage import Script, Stage, stage
+from antiphon.ports.limiter import Account, Allowance
+from tests.unit.doors.rest_stage import Script, Stage, stage, told
 
 SPEECH = {"input": "Hello.", "model": "tts-1", "voice": "alloy", "response_format": "pcm"}
+
+
+JSON = {"content-type": "application/json"}
 
 
 def assert_error(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def assert_error(answer: httpx.Response, status: int, code: str | None = None) -
 
 async def test_what_does_not_exist_is_404_in_the_shape_of_every_error() -> None:
     async with stage() as run:
-        for path in ("/", "/v1", "/v1/nothing", "/v1/chat/completions", "/schema", "/v1/%2e%2e/health", "/%00"):
+        for path in ("/v1", "/v1/nothing", "/v1/chat/completions", "/schema", "/v1/%2e%2e/health", "/%00"):
             error = assert_error(await run.client.get(path), 404, "unknown_url")
             assert error["type"] == "invalid_request_error"
 
@@ -47,6 +50,7 @@ async def test_the_wrong_method_is_405() -> None:
             ("DELETE", "/v1/models"),
             ("PUT", "/health"),
             ("TRACE", "/ready"),
+            ("POST", "/"),
         ):
             assert_error(await run.client.request(method, path), 405, "method_not_allowed")
 
@@ -113,17 +117,45 @@ async def test_a_lying_content_type_is_no_fault_of_ours() -> None:
             assert_error(bad, 400)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("POST", "/v1/audio/speech", 400, "invalid_content_type"),
+        ("POST", "/v1/realtime/client_secrets", 400, "invalid_content_type"),
+        ("POST", "/v1/realtime/sessions", 400, "invalid_content_type"),
+        ("POST", "/v1/audio/transcriptions", 400, "invalid_content_type"),
+        ("POST", "/v1/realtime/calls", 404, "unknown_url"),
+        ("POST", "/v1/nope", 404, "unknown_url"),
+        ("PUT", "/v1/audio/speech", 405, "method_not_allowed"),
+    ],
+)
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "text/plain; a=application/json", "application/sdp", "application/x-www-form-urlencoded", ""]
+)
+async def test_the_type_of_a_body_is_judged_where_one_is_taken(
+    method: str, path: str, status: int, code: str, kind: str
+) -> None:
+    async with stage() as run:
+        answer = await run.client.request(method, path, content=b"v=0", headers={"content-type": kind})
+        error = assert_error(answer, status, code)
+        assert error["param"] == ("content-type" if status == 400 else None)
+
+
 @pytest.mark.parametrize("path", ["/v1/audio/speech", "/v1/realtime/client_secrets", "/v1/realtime/sessions"])
 async def test_a_body_larger_than_a_mebibyte_is_413(path: str) -> None:
     async with stage() as run:
         huge = json.dumps({"input": "x" * 2**20}).encode()
-        assert_error(await run.client.post(path, content=huge), 413, "content_too_large")
+        assert_error(
+            await run.client.post(path, content=huge, headers=JSON),
+            413,
+            "content_too_large",
+        )
 
         async def chunked() -> Any:
             for _ in range(20):
                 yield b" " * 2**16
 
-        assert_error(await run.client.post(path, content=chunked()), 413, "content_too_large")
+        assert_error(await run.client.post(path, content=chunked(), headers=JSON), 413, "content_too_large")
 
 
 async def test_unknown_fields_are_ignored() -> None:
@@ -175,23 +207,6 @@ async def test_an_open_server_refuses_pages_and_names_of_strangers() -> None:
         assert (await run.client.get("/v1/models", headers={"origin": run.url})).status_code == 200
 
 
-async def test_a_page_of_an_allowed_origin_may_read_and_no_other() -> None:
-    async with stage(allowed_origins=("https://app.example",)) as run:
-        good, evil = {"origin": "https://app.example"}, {"origin": "https://evil.example"}
-        asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization"}
-        allowed = await run.client.options("/v1/audio/speech", headers=good | asks)
-        assert allowed.status_code == 204
-        assert allowed.headers["access-control-allow-origin"] == "https://app.example"
-        assert "authorization" in allowed.headers["access-control-allow-headers"]
-        refused = await run.client.options("/v1/audio/speech", headers=evil | asks)
-        assert "access-control-allow-origin" not in refused.headers
-        answer = await run.client.get("/v1/models", headers=good)
-        assert answer.headers["access-control-allow-origin"] == "https://app.example"
-        assert answer.headers["vary"] == "origin"
-        stranger = await run.client.get("/v1/models", headers=evil)
-        assert "access-control-allow-origin" not in stranger.headers
-
-
 async def test_a_client_secret_opens_no_rest_door() -> None:
     async with stage(keys=("sk-1",)) as run:
         secret = (await run.client.post("/v1/realtime/client_secrets", json={})).json()["value"]
@@ -209,12 +224,12 @@ class _Used:
     def __init__(self) -> None:
         self.left = 1
 
-    def allowances(self, tenant: str) -> tuple[Allowance, ...]:
+    def allowances(self, account: Account) -> tuple[Allowance, ...]:
         return (Allowance("requests", 1, self.left, 12.3),)
 
-    def charge(self, tenant: str, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
+    def charge(self, account: Account, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
         self.left -= requests
-        return self.allowances(tenant)
+        return self.allowances(account)
 
 
 async def test_a_used_up_limit_is_429_with_the_time_to_wait() -> None:
@@ -224,6 +239,19 @@ async def test_a_used_up_limit_is_429_with_the_time_to_wait() -> None:
         assert assert_error(answer, 429)["type"] == "rate_limit_error"
         assert answer.headers["retry-after"] == "13"
         assert (await run.client.get("/v1/models")).status_code == 200
+
+
+async def test_no_answer_is_kept_or_taken_for_something_else() -> None:
+    async with stage() as run:
+        answers = [
+            await run.client.get(path) for path in ("/v1/models", "/health", "/metrics", "/openapi.json", "/nothing")
+        ]
+        for path, body in (("audio/speech", SPEECH), ("audio/speech", {}), ("realtime/client_secrets", {})):
+            answers.append(await run.client.post(f"/v1/{path}", json=body))
+        assert {answer.status_code for answer in answers} == {200, 400, 404}
+        for answer in answers:
+            assert answer.headers["x-content-type-options"] == "nosniff", answer.url
+            assert answer.headers["cache-control"] == "no-store", answer.url
 
 
 # -- lists, health, documents
@@ -251,6 +279,29 @@ async def test_voices_are_the_configured_ones_under_both_paths() -> None:
         ]
 
 
+async def test_a_voice_picker_gets_the_same_voices_with_an_id_and_a_name() -> None:
+    async with stage() as run:
+        answer = (await run.client.get("/v1/audio/voices")).json()
+        assert answer == {
+            "voices": [
+                {"id": "ann", "name": "ann", "language": "en", "description": "Clear.", "default": True},
+                {"id": "ben", "name": "ben", "language": "en-gb", "description": "", "default": False},
+            ]
+        }
+    async with stage(engines={}) as run:
+        assert (await run.client.get("/v1/audio/voices")).json() == {"voices": []}
+
+
+async def test_health_says_its_status_alone_to_whoever_has_no_key() -> None:
+    async with stage(keys=("sk-1",)) as run:
+        for headers in ({}, {"authorization": "Bearer sk-2"}):
+            assert (await run.client.send(httpx.Request("GET", f"{run.url}/health", headers=headers))).json() == {
+                "status": "ok"
+            }
+        request = httpx.Request("GET", f"{run.url}/health", headers={"x-api-key": "sk-1"})
+        assert "version" in (await run.client.send(request)).json()
+
+
 async def test_health_names_the_engines() -> None:
     async with stage() as run:
         body = (await run.client.get("/health")).json()
@@ -264,15 +315,57 @@ async def test_health_names_the_engines() -> None:
     ("state", "code", "status"),
     [
         (Readiness(ready=True), 200, "ready"),
-        (Readiness(ready=False, checks={"engines": False}), 503, "starting"),
+        (Readiness(ready=False, checks={"engines": False}), 503, "not_ready"),
         (Readiness(ready=True, draining=True), 503, "draining"),
     ],
 )
-async def test_ready_tells_starting_and_draining(state: Readiness, code: int, status: str) -> None:
-    async with stage(readiness=lambda: state) as run:
+async def test_ready_tells_what_does_not_work_and_a_drain(state: Readiness, code: int, status: str) -> None:
+    async with stage(readiness=told(state)) as run:
         answer = await run.client.get("/ready")
     assert (answer.status_code, answer.json()["status"]) == (code, status)
     assert answer.json()["checks"] == state.checks
+    assert answer.json()["engines"] == state.engines
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (Readiness(ready=True), "ok"),
+        (Readiness(ready=False, checks={"database": False}), "degraded"),
+        (Readiness(ready=False, draining=True), "draining"),
+    ],
+)
+async def test_health_is_200_while_the_process_serves_and_says_when_something_does_not_work(
+    state: Readiness, status: str
+) -> None:
+    async with stage(keys=("sk-1",), readiness=told(state)) as run:
+        for headers in ({}, {"authorization": "Bearer sk-1"}):
+            answer = await run.client.send(httpx.Request("GET", f"{run.url}/health", headers=headers))
+            assert (answer.status_code, answer.json()["status"]) == (200, status)
+            assert len(answer.json()) == 1 or headers
+
+
+async def test_health_names_the_engine_that_is_asked_and_none_where_none_is() -> None:
+    engines = {"stt": {"ears": "left_out"}, "tts": {"mouth": "circuit_open", "spare": "ok"}}
+    state = Readiness(ready=False, checks={"engines": False}, engines=engines)
+    async with stage(readiness=told(state)) as run:
+        body = (await run.client.get("/health")).json()
+    assert (body["asr_enabled"], body["asr_provider"], body["tts_provider"]) == (False, None, "spare")
+
+
+async def test_health_and_readiness_tell_their_status_alone_without_a_key() -> None:
+    async with stage(keys=("sk-0",)) as run:
+        secret = (await run.client.post("/v1/realtime/client_secrets", json={})).json()["value"]
+        for path, status in (("/health", "ok"), ("/ready", "ready")):
+            assert len((await run.client.get(path)).json()) > 1
+            for key in ("none", "sk-2", secret, "ek_forged"):
+                answer = await run.client.get(path, headers={"authorization": f"Bearer {key}"})
+                assert (answer.status_code, answer.json()) == (200, {"status": status})
+    async with stage() as run:
+        secret = (await run.client.post("/v1/realtime/client_secrets", json={})).json()["value"]
+        for headers in ({"authorization": f"Bearer {secret}"}, {"origin": "https://evil.example"}):
+            for path in ("/health", "/ready"):
+                assert set((await run.client.get(path, headers=headers)).json()) == {"status"}
 
 
 async def test_metrics_count_requests_by_door_and_outcome() -> None:
@@ -303,6 +396,28 @@ async def test_the_openapi_document_describes_every_route_and_can_be_resolved() 
     assert {"file", "language", "timestamp_granularities", "stream"} <= set(form["schema"]["properties"])
 
 
+@pytest.mark.parametrize("headers", [
+    {"authorization": "Bearer sk-1"}, {"authorization": "Bearer wrong"}, {}, {"host": "rebound.example"},
+])  # fmt: skip
+async def test_the_first_page_says_what_this_is_to_anybody(headers: dict[str, str]) -> None:
+    async with stage(keys=("sk-1",)) as run:
+        plain = httpx.Request("GET", f"{run.url}/", headers=headers)
+        answer = await run.client.send(plain)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert "speech" in answer.text
+        assert 'href="/docs"' in answer.text
+        assert run.services.version not in answer.text
+        docs = await run.client.get("/docs")
+        for name in ("content-security-policy", "x-content-type-options", "cache-control"):
+            directives = [part.split()[0] for part in answer.headers[name].split(";")]
+            assert directives == [part.split()[0] for part in docs.headers[name].split(";")]
+        assert "script-src 'none'; style-src 'sha256-" in answer.headers["content-security-policy"]
+        head = await run.client.send(httpx.Request("HEAD", f"{run.url}/", headers=headers))
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(answer.content))
+        assert {**head.headers, "x-request-id": "", "date": ""} == {**answer.headers, "x-request-id": "", "date": ""}
+
+
 async def test_the_docs_page_needs_nothing_from_elsewhere() -> None:
     async with stage() as run:
         page = await run.client.get("/docs")
@@ -316,7 +431,7 @@ async def test_the_docs_page_needs_nothing_from_elsewhere() -> None:
 
 
 async def test_a_fault_of_ours_is_500_without_details() -> None:
-    def broken() -> Readiness:
+    async def broken() -> Readiness:
         raise ZeroDivisionError("secret details")
 
     async with stage(readiness=broken) as run:

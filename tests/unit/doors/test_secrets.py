@@ -61,6 +61,8 @@ async def test_a_secret_may_open_a_transcription_session() -> None:
         assert await bound_session(run, answer.json()["value"]) == wish
 
 
+WIDE_TOOL = {"type": "function", "name": "f", "parameters": {"enum": list(range(10_000))}}
+LARGE_TOOLS = [{"type": "function", "name": "f", "description": "x" * 16_000}] * 40
 BAD_WISHES: list[tuple[dict[str, Any], str]] = [
     ({"expires_after": {"seconds": 9}}, "expires_after.seconds"),
     ({"expires_after": {"seconds": 7201}}, "expires_after.seconds"),
@@ -73,6 +75,8 @@ BAD_WISHES: list[tuple[dict[str, Any], str]] = [
     ({"session": {"type": "realtime", "audio": {"output": {"speed": 9}}}}, "session.audio.output.speed"),
     ({"session": {"type": "realtime", "output_modalities": ["text", "audio"]}}, "session.output_modalities"),
     ({"session": {"type": "realtime", "tools": [{"type": "mcp", "server_label": "x"}]}}, "session.tools[0].type"),
+    ({"session": {"type": "realtime", "tools": [WIDE_TOOL]}}, "session.tools[0].parameters"),
+    ({"session": {"type": "realtime", "tools": LARGE_TOOLS}}, "session.tools"),
     ({"session": []}, "session"),
     ({"session": 7}, "session"),
 ]
@@ -189,6 +193,8 @@ BAD_FLAT: list[tuple[dict[str, Any], str]] = [
     ({"tool_choice": "sometimes"}, "tool_choice"),
     ({"speed": 3}, "speed"),
     ({"tools": [{"type": "mcp"}]}, "tools[0].server_label"),
+    ({"tools": [WIDE_TOOL]}, "tools[0].parameters"),
+    ({"tools": LARGE_TOOLS}, "session.tools"),
 ]
 
 

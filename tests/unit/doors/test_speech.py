@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import wave
+from typing import Any
 
 import httpx
 import numpy as np
@@ -55,6 +56,15 @@ async def test_nulls_are_defaults() -> None:
         assert run.script.jobs[0].work.speed == 1.0
 
 
+@pytest.mark.parametrize("absent", [{}, {"voice": "", "speed": None}])
+async def test_what_a_request_does_not_name_is_as_the_server_is_set(absent: dict[str, Any]) -> None:
+    async with stage(speech_voice="ben", speech_speed=1.25) as run:
+        for wish in (absent, {"voice": "ann", "speed": 1.0}):
+            await run.client.post("/v1/audio/speech", json={"input": "Hello.", **wish})
+        works = [job.work for job in run.script.jobs if isinstance(job.work, Speak)]
+    assert [(work.voice, work.speed) for work in works] == [("ben", 1.25), ("ann", 1.0)]
+
+
 @pytest.mark.parametrize("wanted", ["pcm", "wav"])
 async def test_the_first_bytes_come_before_the_speech_is_done(wanted: str) -> None:
     hold = asyncio.Event()
@@ -82,10 +92,21 @@ async def test_sse_carries_deltas_and_ends_with_usage() -> None:
     assert events[-1]["usage"] == {"input_tokens": 3, "output_tokens": 8, "total_tokens": 11}
 
 
-async def test_text_that_gives_no_sound_is_an_empty_answer() -> None:
+@pytest.mark.parametrize("wanted", ["mp3", "opus", "aac", "flac", "wav", "pcm"])
+@pytest.mark.parametrize("stream_format", ["audio", "sse"])
+async def test_text_that_gives_no_sound_is_a_file_with_a_moment_of_silence(wanted: str, stream_format: str) -> None:
+    wish = {**TEXT, "input": "😊", "response_format": wanted, "stream_format": stream_format}
     async with stage(Script(pieces=())) as run:
-        answer = await run.client.post("/v1/audio/speech", json={**TEXT, "response_format": "pcm"})
-        assert (answer.status_code, answer.content) == (200, b"")
+        answer = await run.client.post("/v1/audio/speech", json=wish)
+    assert answer.status_code == 200
+    data = answer.content
+    if stream_format == "sse":
+        *deltas, done = [json.loads(line.removeprefix("data: ")) for line in answer.text.split("\n\n") if line]
+        data = b"".join(base64.b64decode(event["audio"]) for event in deltas)
+        assert done["type"] == "speech.audio.done"
+    samples = np.frombuffer(data if wanted == "pcm" else decode(data, 24_000).data, "<i2")
+    assert 0.2 < len(samples) / 24_000 < 0.4
+    assert np.abs(samples).max() < 10
 
 
 async def test_a_client_that_hangs_up_cancels_the_job() -> None:

@@ -11,6 +11,7 @@ import pytest
 from antiphon.audio.encoder import Encoder
 from antiphon.audio.wav import write_wav
 from antiphon.doors.budget import ByteBudget
+from antiphon.entities.priority import PATIENT, TOLERANT
 from antiphon.entities.speech import Segment
 from antiphon.errors import ProviderUnavailable, Unsupported
 from antiphon.wire.jobs import Transcribe
@@ -308,7 +309,7 @@ async def test_recordings_of_other_kinds_are_decoded_whatever_they_are_called() 
 
 async def test_more_audio_than_may_wait_is_refused_for_now() -> None:
     hold = asyncio.Event()
-    async with stage(Script(hold=hold), waiting_audio=ByteBudget(len(SOUND))) as run:
+    async with stage(Script(hold=hold), waiting_audio=ByteBudget(len(SOUND), most_per_account=len(SOUND))) as run:
         first = asyncio.create_task(transcribe(run))
         async with asyncio.timeout(2):
             while not run.script.jobs:
@@ -319,3 +320,30 @@ async def test_more_audio_than_may_wait_is_refused_for_now() -> None:
         assert second.headers["retry-after"] == "1"
         assert (await first).status_code == 200
         assert run.services.waiting_audio.held_bytes == 0
+
+
+async def test_audio_of_one_key_that_waits_leaves_room_for_that_of_another() -> None:
+    hold, size = asyncio.Event(), len(SOUND)
+    budget = ByteBudget(3 * size, most_per_account=size)
+    async with stage(Script(hold=hold), keys=("sk-0", "sk-1"), waiting_audio=budget) as run:
+        first = asyncio.create_task(transcribe(run))
+        async with asyncio.timeout(5):
+            while not run.script.jobs:
+                await asyncio.sleep(0.01)
+        assert (await transcribe(run)).status_code == 503
+        run.client.headers["authorization"] = "Bearer sk-1"
+        other = asyncio.create_task(transcribe(run))
+        async with asyncio.timeout(5):
+            while budget.held_bytes < 2 * size:
+                await asyncio.sleep(0.01)
+        hold.set()
+        assert [(await one).status_code for one in (first, other)] == [200, 200]
+
+
+@pytest.mark.parametrize(("seconds", "priority"), [(1, TOLERANT), (30, TOLERANT), (31, PATIENT)])
+@pytest.mark.parametrize("path", ["transcriptions", "translations"])
+async def test_a_recording_waits_behind_what_is_short(seconds: int, priority: int, path: str) -> None:
+    async with stage() as run:
+        await transcribe(run, path=path, file=write_wav(bytes(32_000 * seconds), 16_000))
+        (job,) = run.script.jobs
+    assert job.priority == priority

@@ -1,0 +1,80 @@
+"""Which web pages may read an answer (CORS): those of allowed origins, at every door, errors included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from antiphon.doors.auth import Access
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_VARIES: Headers = ((b"vary", b"origin"),)
+_EXPOSED = b"x-request-id, retry-after"
+"""What a page may read of an answer's own headers, beside those that every page may."""
+_KEPT_S = b"600"
+"""How long a browser keeps what a preflight was told."""
+_NAME = re.compile(rb"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
+_STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
+
+
+class Cors:
+    """Wraps all doors: adds to every answer what lets a page of an allowed origin read it, and answers preflights.
+
+    A page of any other origin is told nothing, so its browser keeps the answer from it.
+    """
+
+    def __init__(self, app: AsgiApp, access: Access, methods: Iterable[str]) -> None:
+        """``methods`` are those of all routes."""
+        self._app = app
+        self._access = access
+        self._methods = ", ".join(sorted({*methods, "OPTIONS"})).encode()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a preflight, or pass the request on."""
+        origins = _values(scope, b"origin")
+        is_allowed = len(origins) == 1 and self._access.allows(origins[0].decode("latin-1"))
+        if scope["type"] == "http" and scope["method"] == "OPTIONS" and _asks(scope):
+            await self._preflight(scope, send, origins[0] if is_allowed else b"")
+            return
+        added = _VARIES if self._access.names_origins else ()
+        if is_allowed:
+            told = ((b"access-control-allow-origin", origins[0]), (b"access-control-expose-headers", _EXPOSED))
+            added = (*told, *added)
+        await self._app(scope, receive, _adding(send, added) if added else send)
+
+    async def _preflight(self, scope: Any, send: Any, origin: bytes) -> None:
+        """Answer a browser's question before it sends a request; nothing is done, so no key is needed."""
+        headers = [*_VARIES, (b"cache-control", b"no-store")]
+        if origin:
+            asked = b",".join(_values(scope, b"access-control-request-headers")).split(b",")
+            names = [name for name in map(bytes.strip, asked) if _NAME.fullmatch(name)]
+            headers += [
+                (b"access-control-allow-origin", origin),
+                (b"access-control-allow-methods", self._methods),
+                (b"access-control-allow-headers", b", ".join(names)),
+                (b"access-control-max-age", _KEPT_S),
+            ]
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _asks(scope: Any) -> bool:
+    return bool(_values(scope, b"origin") and _values(scope, b"access-control-request-method"))
+
+
+def _values(scope: Any, name: bytes) -> list[bytes]:
+    return [value for key, value in scope["headers"] if key == name]
+
+
+def _adding(send: Any, added: Headers) -> Any:
+    """Return what sends an answer with the headers ``added``."""
+
+    async def send_added(message: Any) -> None:
+        if message["type"] in _STARTS:
+            message = {**message, "headers": [*message.get("headers", ()), *added]}
+        await send(message)
+
+    return send_added

@@ -1,0 +1,93 @@
+"""WebSockets of Engine.IO: new transports, and those to which a session that polls is upgraded."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from antiphon.doors.dubbing_audio import lightened
+from antiphon.doors.dubbing_polling import query_of
+from antiphon.doors.dubbing_transports import Transport, Transports, attach, transport_of
+from antiphon.doors.frames import LongText
+from antiphon.doors.sockets import socket_of
+from antiphon.errors import InvalidRequest
+
+AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+
+_log = structlog.get_logger("antiphon.gateway")
+
+
+class WebSockets:
+    """Passes on what a client says, as long as it may, and ends the transport with its WebSocket."""
+
+    def __init__(self, app: AsgiApp, transports: Transports) -> None:
+        self._app = app
+        self._transports = transports
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one WebSocket. Raises `InvalidRequest` before it is answered."""
+        query = query_of(scope)
+        if eio_sid := query.get("sid", [""])[0]:
+            await self._upgrade(self._transports.find(eio_sid), scope, receive, send)
+        elif query.get("transport") == ["websocket"]:
+            try:
+                await self._serve(scope, receive, send)
+            finally:
+                if (transport := transport_of(scope)) is not None:
+                    await self._transports.end(transport)
+        else:
+            raise InvalidRequest("A WebSocket begins with transport=websocket.", param="transport")
+
+    async def _upgrade(self, transport: Transport, scope: Any, receive: Any, send: Any) -> None:
+        if transport.raw is not None:
+            raise InvalidRequest("This session has a WebSocket already.", code="session_busy", param="sid")
+        attach(scope, transport)
+        transport.speak_over(socket_of(scope))
+        timing_out = self._transports.await_upgrade(transport)
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            timing_out.cancel()
+            if transport.socket.upgraded:
+                await self._transports.end(transport)
+            else:
+                transport.speak_over(None)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+        raw = socket_of(scope)
+        first = await receive()
+        if first["type"] != "websocket.connect":
+            return  # it has left already, or has broken the protocol
+
+        async def receive_some() -> Any:
+            nonlocal first
+            transport = transport_of(scope)
+            if transport is not None:
+                transport.taken.clear()
+            message, first = first or await receive(), None
+            transport = transport_of(scope)
+            if transport is None:
+                return message
+            if transport.takes(1):
+                return await _lightened(message, transport)
+            if raw is not None:
+                raw.abort()
+            return {"type": "websocket.disconnect", "code": 1008}
+
+        try:
+            await self._app(scope, receive_some, send)
+        except ValueError as error:  # a packet of no known kind
+            _log.info("a connection is cut off", reason=str(error))
+            if raw is not None:
+                raw.abort()
+
+
+async def _lightened(message: Any, transport: Transport) -> Any:
+    """Return a message as the library may have it. Raises `ValueError`."""
+    if isinstance(text := message.get("text"), LongText):
+        return {**message, "text": (await lightened(text.data, transport.taken)).decode()}
+    if isinstance(message.get("bytes"), bytearray):  # binary messages are passed over, long ones without a look
+        return {**message, "bytes": b""}
+    return message
