@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import TypeVar, assert_never
 
 from antiphon.clock import Clock
+from antiphon.entities.priority import TOLERANT
 from antiphon.errors import (
     AntiphonError,
     Forbidden,
@@ -39,6 +40,7 @@ from antiphon.wire.jobs import (
     Transcribe,
     Translate,
     Work,
+    allowed_s,
 )
 
 T = TypeVar("T", bound=PipeEntry)
@@ -60,18 +62,21 @@ class Desk:
         work: Work,
         *,
         tenant: str = "default",
+        key_id: str = "",
         correlation_id: str = "",
         timeout_s: float | None = None,
         job_id: str = "",
         retries: bool = True,
+        priority: int = TOLERANT,
     ) -> AsyncGenerator[PipeEntry]:
         """Yield the results of ``work`` in order, the last one included.
 
         A job that fails raises the error it failed with; one that takes longer than ``timeout_s`` raises
-        `ProviderTimeout`. Closing the iterator before its end cancels the job. In every case the job's pipe is
-        dropped. ``retries`` False has a failure told at once. Raises `Overloaded` when its queue is full.
+        `ProviderTimeout`; without one it is the desk's own, and as long again as a recording lasts. Closing the
+        iterator before its end cancels the job. In every case the job's pipe is dropped. ``retries`` False has a
+        failure told at once. ``key_id`` names the key that asks. Raises `Overloaded` when its queue is full.
         """
-        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        timeout_s = allowed_s(work, self._timeout_s) if timeout_s is None else timeout_s
         job_id = job_id or new_id("job")
         job = Job(
             id=job_id,
@@ -79,9 +84,11 @@ class Desk:
             work=work,
             output=f"t:{tenant}:job:{{{job_id}}}",
             tenant=tenant,
+            key_id=key_id,
             correlation_id=correlation_id or job_id,
             traceparent=traceparent(),
             deadline_s=self._clock.wall() + timeout_s,
+            priority=priority,
             retries=retries,
         )
         ended = False
@@ -106,12 +113,15 @@ class Desk:
         kind: type[T],
         *,
         tenant: str = "default",
+        key_id: str = "",
         correlation_id: str = "",
         timeout_s: float | None = None,
         retries: bool = True,
     ) -> T:
         """Return the last entry of ``work``, which is of ``kind``. Raises what `run` raises."""
-        entries = self.run(work, tenant=tenant, correlation_id=correlation_id, timeout_s=timeout_s, retries=retries)
+        entries = self.run(
+            work, tenant=tenant, key_id=key_id, correlation_id=correlation_id, timeout_s=timeout_s, retries=retries
+        )
         async with aclosing(entries):
             *_, last = [entry async for entry in entries]
         assert isinstance(last, kind)  # noqa: S101 - narrows the type: each kind of work ends with its own entry
@@ -158,6 +168,6 @@ def error_of(failure: JobFailed) -> AntiphonError:
     if issubclass(kind, (Unauthenticated, Forbidden)):
         kind = ProviderRejected
     if issubclass(kind, RateLimited):
-        wait = {} if failure.retry_after_s is None else {"retry_after_s": failure.retry_after_s}
-        return kind(failure.message, code=failure.code, **wait)
+        wait_s = 1.0 if failure.retry_after_s is None else failure.retry_after_s
+        return kind(failure.message, code=failure.code, retry_after_s=wait_s)
     return kind(failure.message, code=failure.code, param=failure.param)

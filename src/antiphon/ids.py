@@ -15,3 +15,8 @@ def token(length: int = 21) -> str:
 def new_id(prefix: str) -> str:
     """Return ``prefix_`` and 125 random bits, e.g. ``sess_4hT…``."""
     return f"{prefix}_{token()}"
+
+
+def conversation_id(seed: str) -> str:
+    """Return the id of the conversation of a session whose ids are made with ``seed``."""
+    return f"conv_{seed}"

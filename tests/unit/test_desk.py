@@ -10,6 +10,7 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.desk import Desk, error_of, queue_of
 from antiphon.entities.chat import ChatRequest
+from antiphon.entities.priority import TOLERANT
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
@@ -172,3 +173,27 @@ async def test_the_result_of_another_kind_of_work_ends_it_too() -> None:
     worker.cancel()
     assert isinstance(seen[-1], TranslationReady)
     assert seen[-1].text == "hallo"
+
+
+async def submitted(work: Transcribe | Speak) -> Job:
+    """Return the job that the desk makes of some work."""
+    bus = EmbeddedBus(strict=True)
+    entries = Desk(bus, SystemClock(), timeout_s=100.0).run(work)
+    asking = asyncio.ensure_future(anext(entries))
+    async with asyncio.timeout(5):
+        lease = await anext(bus.claim(queue_of(work), "w"))
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await bus.close()
+    return lease.job
+
+
+async def test_what_is_asked_for_at_the_desk_lets_live_turns_go_first() -> None:
+    assert (await submitted(Speak("x"))).priority == TOLERANT
+
+
+async def test_a_recording_has_as_much_more_time_as_it_lasts() -> None:
+    started = SystemClock().wall()
+    recording, text = await submitted(Transcribe(bytes(2 * 8_000 * 70), 8_000)), await submitted(Speak("x"))
+    assert recording.deadline_s - started == pytest.approx(170, abs=5)
+    assert text.deadline_s - started == pytest.approx(100, abs=5)

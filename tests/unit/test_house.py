@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,26 @@ def test_a_folder_without_a_place_in_the_layers_is_refused(package: Path, lint: 
     done = lint()
     assert done.returncode == 1
     assert "attic" in done.stdout
+
+
+_FOR_CLIENTS = {"ProviderBusy", "ProviderRejected", "ProviderTimeout", "ProviderUnavailable", "RateLimited"}
+
+
+@pytest.mark.parametrize("area", ["bus", "connections", "providers", "state", "store", "workers"])
+def test_what_others_say_of_an_error_is_no_part_of_what_a_client_is_told(area: str) -> None:
+    told: list[str] = []
+    for path in sorted((ROOT / "src" / "antiphon" / area).rglob("*.py")):
+        handlers = [one for one in ast.walk(ast.parse(path.read_text())) if isinstance(one, ast.ExceptHandler)]
+        told += [f"{path.name}:{line}" for handler in handlers for line in _repeats(handler)]
+    assert told == [], "give it as detail="
+
+
+def _repeats(handler: ast.ExceptHandler) -> Iterator[int]:
+    """Yield the lines that raise an error for clients whose message is made of the one that was caught."""
+    for raised in ast.walk(handler):
+        match raised:
+            case ast.Raise(exc=ast.Call(func=ast.Name(id=kind), args=[message, *_])) if kind in _FOR_CLIENTS:
+                words = ast.unparse(message)
+                is_ours = words == f"{handler.name}.message" or ".strerror" in words
+                if not is_ours and handler.name in {one.id for one in ast.walk(message) if isinstance(one, ast.Name)}:
+                    yield raised.lineno

@@ -7,6 +7,7 @@ from typing import Any
 
 from antiphon.doors.connection import refuse
 from antiphon.doors.errors_http import RouteNotFound
+from antiphon.text.quoting import shown
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -27,6 +28,6 @@ class Doors:
             return
         door = self._sockets.get(path)
         if door is None:
-            await refuse(send, RouteNotFound(f"There is no WebSocket at {scope['path']}."))
+            await refuse(send, RouteNotFound(f"There is no WebSocket at {shown(scope['path'])}."))
             return
         await door(scope, receive, send)

@@ -20,6 +20,7 @@ from antiphon.dubbing.window import Thresholds
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.artifacts import Artifacts
+from antiphon.ports.decoder import Decoder
 from antiphon.wire.dubbing_client import StreamConfig
 from antiphon.workers.dub import Dubber, EchoDubber
 
@@ -42,33 +43,38 @@ def dubbing_door(
 
 
 def _options(settings: Settings, access: Access) -> DubbingOptions:
-    gap_ms = settings.dubbing_gap_timeout_ms
-    needs_key = settings.dubbing_require_auth and not access.is_open
+    gap_ms, most = settings.dubbing_gap_timeout_ms, settings.dubbing_max_connections
     return DubbingOptions(
         rules=Rules(
             thresholds=Thresholds(
                 settings.dubbing_backpressure_low,
                 settings.dubbing_backpressure_medium,
                 settings.dubbing_backpressure_high,
+                settings.dubbing_backpressure_critical,
             ),
             gap_s=None if gap_ms is None else gap_ms / 1000,
-            fragments_per_min=settings.dubbing_fragments_per_min if needs_key else 0,
+            fragments_per_min=0 if access.is_open else settings.dubbing_fragments_per_min,
             capabilities="object" if settings.dubbing_mode == "echo" else settings.dubbing_capabilities,
         ),
         mode=settings.dubbing_mode,
         needs_key=settings.dubbing_require_auth,
-        max_connections=settings.dubbing_max_connections,
-        connections_per_key=settings.dubbing_connections_per_key,
+        max_connections=most,
+        connections_per_key=min(
+            settings.dubbing_connections_per_key,
+            access.share(most, with_strangers=not settings.dubbing_require_auth),
+        ),
         ping_interval_s=settings.dubbing_ping_interval_s,
         ping_timeout_s=settings.dubbing_ping_timeout_s,
         idle_s=settings.dubbing_idle_s,
         stall_s=settings.dubbing_stall_s,
         close_s=settings.dubbing_close_s,
         resume_s=settings.dubbing_resume_s,
+        handshake_s=settings.handshake_timeout_s,
+        polling=settings.dubbing_polling,
     )
 
 
-def dubber(settings: Settings, desk: Desk, clock: Clock) -> Dubber | EchoDubber:
+def dubber(settings: Settings, desk: Desk, decoder: Decoder, clock: Clock) -> Dubber | EchoDubber:
     """Return who works on fragments."""
     if settings.dubbing_mode == "echo":
         return EchoDubber(settings.dubbing_echo_delay_ms / 1000)
@@ -84,7 +90,7 @@ def dubber(settings: Settings, desk: Desk, clock: Clock) -> Dubber | EchoDubber:
         fallback=settings.dubbing_fallback,
         drop_speaker_labels=settings.dubbing_drop_speaker_labels,
     )
-    return Dubber(desk, rules, clock)
+    return Dubber(desk, decoder, rules, clock)
 
 
 def _judge(settings: Settings, engines: Engines, roles: Roles) -> Callable[[StreamConfig], VoiceProfile]:

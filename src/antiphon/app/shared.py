@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -18,18 +19,22 @@ from antiphon.observe.metrics import Metrics
 from antiphon.ports.breakers import Breakers
 from antiphon.ports.bus import Bus
 from antiphon.ports.sessions import Sessions
+from antiphon.ports.uses import Uses
 from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.circuit_watch import CircuitWatch
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.state.embedded_breakers import EmbeddedBreakers
+from antiphon.state.embedded_uses import EmbeddedUses
 from antiphon.wire.jobs import Queue
 
-_OWN_PIPE_BYTES, _REDIS_PIPE_BYTES = 192 * 2**10, 2**20
-"""Results that may wait for one session, and stay for whoever takes it up: 4 and 22 s of speech.
+_OWN_PIPE_BYTES, _REDIS_PIPE_BYTES = 384 * 2**10, 2**20
+"""Results that may wait for one session, and stay for whoever takes it up: 8 and 22 s of speech.
 
 A client that does not read holds its workers back; in one process that is memory of the gateway itself.
 """
 _DEPTH_S = 5.0
+_MIRROR_S = 1.0
+"""So long the mirror waits for Redis before it drops what it had to say."""
 
 _log = structlog.get_logger("antiphon.bus")
 
@@ -43,7 +48,15 @@ class Shared:
     streams: Sessions | None
     """Where the streams of dubbing are, for other gateways; None where there are none."""
     breakers: Breakers
+    circuits: CircuitWatch
+    """What this process knows of the circuits."""
+    uses: Uses
+    """How often client secrets were used."""
     depth: Callable[[Queue], Awaitable[int]]
+    has_room: Callable[[], bool] = lambda: True
+    """False while new sessions would soon take what those that live need."""
+    watch_room: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """Keeps `has_room` up to date, endlessly; None where there is nothing to watch."""
     checks: Callable[[], dict[str, bool]] = dict[str, bool]
     """What of it can be used at the moment, by name."""
 
@@ -64,9 +77,12 @@ class Shared:
 @asynccontextmanager
 async def shared(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncGenerator[Shared]:
     """Open what the settings name, and close it. Raises `ProviderUnavailable` where Redis does not answer."""
-    watch = CircuitWatch(metrics.circuit)
+    watch = CircuitWatch(metrics.circuit, clock=clock, open_s=settings.breaker_open_s)
+    if settings.redis_mirror and not settings.redis_url:
+        variable = "ANTIPHON_REDIS_MIRROR"
+        raise InvalidRequest(f"{variable} is true, and there is no ANTIPHON_REDIS_URL to publish on", param=variable)
     if settings.redis_url:
-        async with _over_redis(settings, clock, watch) as made:
+        async with _over_redis(settings, clock, watch, metrics) as made:
             yield made
     else:
         yield _in_memory(settings, clock, watch)
@@ -85,7 +101,8 @@ def _in_memory(settings: Settings, clock: Clock, watch: CircuitWatch) -> Shared:
     async def depth(queue: Queue) -> int:
         return bus.depth(queue)
 
-    return Shared(bus, sessions, None, EmbeddedBreakers(_breaker_rule(settings), clock, watch), depth)
+    breakers = EmbeddedBreakers(_breaker_rule(settings), clock, watch)
+    return Shared(bus, sessions, None, breakers, watch, EmbeddedUses(clock), depth)
 
 
 def _breaker_rule(settings: Settings) -> BreakerRule:
@@ -98,32 +115,45 @@ def _breaker_rule(settings: Settings) -> BreakerRule:
 
 
 @asynccontextmanager
-async def _over_redis(settings: Settings, clock: Clock, watch: CircuitWatch) -> AsyncGenerator[Shared]:
+async def _over_redis(
+    settings: Settings, clock: Clock, watch: CircuitWatch, metrics: Metrics
+) -> AsyncGenerator[Shared]:
     try:
         from antiphon.bus.redis.bus import RedisBus
         from antiphon.bus.redis.jobs import QueueLimit
+        from antiphon.bus.redis.mirrored import MirroredBus
         from antiphon.bus.redis.pipes import PipeLimit
         from antiphon.connections.redis import RedisConnection
+        from antiphon.connections.redis_memory import MemoryWatch
+        from antiphon.connections.redis_mirror import RedisMirror
         from antiphon.state.redis.breakers import RedisBreakers
+        from antiphon.state.redis.mirrored import MirroredSessions
         from antiphon.state.redis.sessions import RedisSessions
+        from antiphon.state.redis.uses import RedisUses
     except ModuleNotFoundError as error:
         variable = "ANTIPHON_REDIS_URL"
         raise InvalidRequest(
             f"{variable} is set, and the client of Redis is missing: pip install 'antiphon[fleet]'", param=variable
         ) from error
-    connection = RedisConnection(
-        settings.redis_url, most=settings.redis_connections, patience_s=settings.redis_patience_s
-    )
+    url = settings.redis_url.get_secret_value()
+    connection = RedisConnection(url, most=settings.redis_connections, patience_s=settings.redis_patience_s)
+    mirror = None
+    limits: dict[str, Any] = {
+        "queues": QueueLimit(lease_s=settings.bus_lease_s, attempts=settings.bus_attempts),
+        "pipes": PipeLimit(bytes=_REDIS_PIPE_BYTES),
+    }
+    windows: dict[str, Any] = {"resume_window_s": settings.resume_window_s, "liveness_s": settings.session_liveness_s}
+    if settings.redis_mirror:
+        mirror = RedisMirror(RedisConnection(url, most=2, patience_s=_MIRROR_S), clock, metrics.mirror_dropped)
+        mirror.start()
+        bus = MirroredBus(connection, mirror, **limits)
+        sessions = MirroredSessions(connection, mirror, **windows)
+    else:
+        bus, sessions = RedisBus(connection, **limits), RedisSessions(connection, **windows)
     try:
-        bus = RedisBus(
-            connection,
-            queues=QueueLimit(lease_s=settings.bus_lease_s, attempts=settings.bus_attempts),
-            pipes=PipeLimit(bytes=_REDIS_PIPE_BYTES),
-        )
         await bus.start()
-        sessions = RedisSessions(
-            connection, resume_window_s=settings.resume_window_s, liveness_s=settings.session_liveness_s
-        )
+        memory = MemoryWatch(connection, metrics.redis_memory)
+        await memory.start()
         streams = RedisSessions(
             connection,
             resume_window_s=settings.dubbing_resume_s,
@@ -132,7 +162,18 @@ async def _over_redis(settings: Settings, clock: Clock, watch: CircuitWatch) -> 
         )
         breakers = RedisBreakers(connection, _breaker_rule(settings), clock, watch)
         yield Shared(
-            bus, sessions, streams, breakers, bus.depth, lambda: {"redis": connection.reachable_since is not None}
+            bus,
+            sessions,
+            streams,
+            breakers,
+            watch,
+            RedisUses(connection),
+            bus.depth,
+            lambda: memory.has_room,
+            memory.run,
+            lambda: {"redis": connection.reachable_since is not None},
         )
     finally:
+        if mirror is not None:
+            await mirror.close()
         await connection.close()

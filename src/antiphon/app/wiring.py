@@ -8,14 +8,16 @@ import socket
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from antiphon.app.asgi import Doors
 from antiphon.app.dubbing import dubber, dubbing_door
 from antiphon.app.engines import Engines, make_engines
+from antiphon.app.readiness import Health
 from antiphon.app.roles import ALL, Role, Roles, engine_kinds
+from antiphon.app.service_checks import ServiceChecks
 from antiphon.app.settings import Settings
 from antiphon.app.shared import Shared, shared
 from antiphon.clock import Clock, SystemClock
@@ -23,22 +25,27 @@ from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.desk import Desk
 from antiphon.doors.auth import Access
+from antiphon.doors.budget import WAITING_BYTES, ByteBudget
 from antiphon.doors.connection import Attendance
+from antiphon.doors.cors import Cors
 from antiphon.doors.dubbing import PATH as SOCKET_IO
 from antiphon.doors.dubbing import DubbingDoor
 from antiphon.doors.dubbing_places import Places
-from antiphon.doors.ephemeral import EphemeralSecrets, load_secret_key
+from antiphon.doors.ephemeral import EphemeralSecrets, load_secret_keys
 from antiphon.doors.interpreting import InterpretingDoor
 from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime_link import LinkLimits, LinkServices
-from antiphon.doors.rest import API_ROUTES, OPERATION_ROUTES, build_rest
+from antiphon.doors.rest import API_ROUTES, METHODS, OPERATION_ROUTES, build_rest
+from antiphon.doors.secret_usage import SecretUsage
 from antiphon.doors.services import Readiness, RestServices
 from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.artifacts import Artifacts
 from antiphon.ports.bus import Bus
+from antiphon.ports.engine import Engine
 from antiphon.ports.store import Store
+from antiphon.providers.decoding import Decoders
 from antiphon.store.artifacts import FileArtifacts, NullArtifacts
 from antiphon.store.queued import QueuedStore
 from antiphon.store.sqlite import SqliteStore
@@ -59,8 +66,16 @@ from antiphon.workers.verdict import RetryRule
 
 _BATCHES_AT_ONCE = 8
 """So many batches of rows a process writes to the database in one go."""
+_WITH_STORE = frozenset({"gateway", "persist"})
+"""Roles that open the database."""
 _CLEAN_S = 300.0
 """Between two looks for artifacts that are too old or too many."""
+_MOST_SPEED = 1.5
+"""Of a session's speech; a client that sends its session back must not be refused for it."""
+_RECORDINGS = 4
+"""So many recordings are at work for each utterance: they take turns, so that a long one holds up no other."""
+_CHECK_S = 5.0
+"""Longest that a service may take to say how it is."""
 _RESULT_MARGIN_S = 5.0
 """Beyond the deadline of an engine's call: so late a conversation gives a job up that nobody else has."""
 
@@ -86,6 +101,8 @@ class Platform:
     artifacts: Artifacts
     places: Places
     desk: Desk
+    decoders: Decoders
+    checks: ServiceChecks
     app: Callable[[Any, Any, Any], Awaitable[None]]
     is_draining: bool = False
     stop_work: asyncio.Event = field(default_factory=asyncio.Event)
@@ -127,26 +144,31 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
     clock = clock or SystemClock()
     metrics = Metrics()
     async with shared(settings, clock, metrics) as own:
-        made = _make(settings, clock, make_engines(settings, own.breakers), own, metrics, roles)
-        if roles & {"gateway", "persist"}:
+        made = _make(settings, clock, make_engines(settings, own.breakers, metrics.other_voice), own, metrics, roles)
+        if roles & _WITH_STORE:
             await made.store.start()
         try:
             await made.engines.start(engine_kinds(roles))
             async with asyncio.TaskGroup() as group:
                 helpers = [group.create_task(writer.run(), name="store writer") for writer in made.writers]
                 if "gateway" in roles:
+                    if own.watch_room is not None:
+                        helpers.append(group.create_task(own.watch_room(), name="room for sessions"))
                     helpers.append(group.create_task(made.realtime.keep_alive(), name="signs of life"))
                     helpers.append(group.create_task(made.realtime.watch_taken(), name="taken sessions"))
                     helpers.append(group.create_task(made.realtime.watch_legs(made.legs), name="legs"))
                     helpers.append(group.create_task(made.realtime.clear_up(), name="expired sessions"))
                     helpers.append(group.create_task(made.artifacts.run(_CLEAN_S), name="old artifacts"))
                     helpers.append(group.create_task(made.places.run(), name="places of streams"))
+                if roles & {"gateway", "dub"}:
+                    helpers.append(group.create_task(made.decoders.run(), name="decoders"))
+                helpers.append(group.create_task(made.checks.run(), name="checks of services"))
                 handlers = _handlers(settings, made, clock)
-                watch = own.watch_queues(made.metrics, tuple(queue for queue, _, _ in handlers))
+                watch = own.watch_queues(made.metrics, tuple(one.queue for one in handlers))
                 helpers.append(group.create_task(watch, name="queue depths"))
-                for queue, handler, concurrency in handlers:
-                    work = _worker(settings, made, clock, queue, handler, concurrency)
-                    made.work.append(group.create_task(work, name=f"{queue} worker"))
+                for one in handlers:
+                    work = _worker(settings, made, clock, one)
+                    made.work.append(group.create_task(work, name=f"{one.queue} worker"))
                 try:
                     yield made
                 finally:
@@ -158,6 +180,7 @@ async def platform(settings: Settings, clock: Clock | None = None, *, roles: Rol
                     await own.bus.close()
                     for helper in helpers:
                         helper.cancel()
+                    await made.decoders.close()
         finally:
             await made.engines.close()
             await made.store.close()
@@ -173,28 +196,49 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
         requests=settings.limit_requests_per_min, tokens=settings.limit_tokens_per_min, clock=clock
     )
     configured = settings.secret_key.get_secret_value() if settings.secret_key else None
-    ephemeral = EphemeralSecrets(load_secret_key(settings.data_dir, configured))
+    ephemeral = EphemeralSecrets(*load_secret_keys(settings.data_dir, configured))
     keys = [key.get_secret_value() for key in settings.api_keys]
     access = Access(keys, ephemeral, clock, allowed_origins=settings.allowed_origins)
     options = _realtime_options(settings, engines)
     services = LinkServices(bus, engines.vad, clock, limiter, writer.put, settings.provider_timeout_s, metrics)
-    attendance = Attendance(clock, metrics, most=settings.max_connections)
-    realtime = RealtimeDoor(access, services, own.sessions, metrics, options, attendance)
-    interpreting = InterpretingDoor(access, services, metrics, options, attendance)
+    most_per_key = min(settings.max_connections_per_key, access.share(settings.max_connections))
+    most_per_key = None if access.is_open else most_per_key
+    attendance = Attendance(
+        clock, metrics, most=settings.max_connections, most_per_key=most_per_key, has_room=own.has_room
+    )
+    usage = SecretUsage(own.uses)
+    realtime = RealtimeDoor(access, services, own.sessions, metrics, options, attendance, usage)
+    interpreting = InterpretingDoor(access, services, metrics, options, attendance, usage)
 
     desk = Desk(bus, clock, timeout_s=settings.speech_timeout_s)
+    decoders = Decoders()
     artifacts = _artifacts(settings, clock)
     places = Places(
-        own.streams, _gateway_id(), heartbeat_s=settings.session_liveness_s / 3, sweep_s=settings.session_sweep_s
+        own.streams,
+        _gateway_id(),
+        heartbeat_s=settings.session_liveness_s / 3,
+        sweep_s=settings.session_sweep_s,
+        has_room=own.has_room,
     )
     dubbing = dubbing_door(settings, engines, roles, access, desk, clock, metrics, artifacts, places)
 
-    def readiness() -> Readiness:
-        checks = {"engines": True, **own.checks()}
-        ready = not made.is_draining and all(checks.values())
-        return Readiness(ready=ready, draining=made.is_draining, checks=checks)
+    service_checks = ServiceChecks(
+        lambda: engines.services(engine_kinds(roles)),
+        period_s=settings.service_check_s,
+        timeout_s=min(_CHECK_S, settings.provider_timeout_s),
+        on_seen=metrics.service,
+    )
 
     is_gateway = "gateway" in roles
+    has_store = bool(roles & _WITH_STORE)
+
+    def other_checks() -> dict[str, bool]:
+        return {**own.checks(), **({"database": not made.database.is_failing} if has_store else {})}
+
+    health = Health(engines, engine_kinds(roles), own.circuits.refuses, store if has_store else None, other_checks)
+
+    async def readiness() -> Readiness:
+        return replace(await health.look(draining=made.is_draining), services=service_checks.seen)
 
     def describe_session(wish: AnySessionUpdate) -> AnySession:
         return describe(wish, options.defaults, now=clock.wall())
@@ -202,6 +246,7 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
     rest = build_rest(
         RestServices(
             desk=desk,
+            decoder=decoders,
             access=access,
             ephemeral=ephemeral,
             clock=clock,
@@ -209,14 +254,17 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
             engines=engines.capabilities,
             readiness=readiness,
             describe_session=describe_session,
+            has_room=own.has_room,
             version=VERSION,
+            speech_voice=settings.speech_voice,
+            speech_speed=settings.speech_speed,
             limiter=limiter,
-            allowed_origins=settings.allowed_origins,
+            waiting_audio=ByteBudget(WAITING_BYTES, most_per_account=access.share(WAITING_BYTES)),
         ),
         API_ROUTES if is_gateway else OPERATION_ROUTES,
     )
     sockets = {"/v1/realtime": realtime, "/v1/realtime/translations": interpreting, SOCKET_IO: dubbing}
-    app = Doors(rest, sockets, {SOCKET_IO: dubbing}) if is_gateway else Doors(rest, {}, {})
+    doors = Doors(rest, sockets, {SOCKET_IO: dubbing}) if is_gateway else Doors(rest, {}, {})
     made = Platform(
         settings=settings,
         roles=roles,
@@ -233,7 +281,9 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
         artifacts=artifacts,
         places=places,
         desk=desk,
-        app=app,
+        decoders=decoders,
+        checks=service_checks,
+        app=Cors(doors, access, METHODS),
     )
     return made
 
@@ -249,6 +299,7 @@ def _artifacts(settings: Settings, clock: Clock) -> Artifacts:
         capture="metadata" if capture == "metadata" or (capture == "auto" and is_production) else "media",
         max_age_s=settings.dubbing_artifacts_hours * 3600,
         max_count=settings.dubbing_artifacts_max_count,
+        max_bytes=settings.dubbing_artifacts_max_mib * 2**20,
         clock=clock,
     )
 
@@ -268,6 +319,7 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
     return RealtimeOptions(
         rules=Rules(
             accepts_images=engines.llm.capabilities.images,
+            image_hosts=tuple(host.lower() for host in settings.realtime_image_hosts),
             pace=settings.realtime_pace,
             truncate_wait_s=settings.realtime_truncate_wait_s,
             speculate_ms=settings.realtime_speculate_ms,
@@ -286,6 +338,7 @@ def _realtime_options(settings: Settings, engines: Engines) -> RealtimeOptions:
         defaults=Defaults(
             model=settings.realtime_model,
             voice=settings.realtime_voice,
+            speed=min(settings.speech_speed, _MOST_SPEED),
             instructions=settings.realtime_instructions,
             lasts_s=settings.realtime_session_s,
         ),
@@ -300,31 +353,47 @@ def _gateway_id() -> str:
     return f"gateway-{socket.gethostname()}-{os.getpid()}"
 
 
-def _handlers(settings: Settings, made: Platform, clock: Clock) -> list[tuple[Queue, loop.Handler, int]]:
-    """Return what this process works on: queue, handler, jobs at a time."""
+class _Work(NamedTuple):
+    """What this process works on."""
+
+    queue: Queue
+    handler: loop.Handler
+    slots: int
+    """Jobs at a time."""
+    patient_slots: int = 0
+
+
+def _handlers(settings: Settings, made: Platform, clock: Clock) -> list[_Work]:
     engines = made.engines
-    handlers: dict[Role, tuple[Queue, loop.Handler, int]] = {
-        "transcribe": ("transcribe", Transcriber(engines.stt).handle, settings.stt_workers),
-        "respond": ("respond", Responder(engines.llm).handle, settings.llm_workers),
-        "speak": ("speak", Speaker(engines.tts, settings.realtime_delta_ms).handle, settings.tts_workers),
-        "translate": ("translate", Translator(engines.translation).handle, 1),
-        "score": ("score", Scorer(engines.end_of_turn).handle, 1),
-        "persist": ("persist", Persister(made.database.write).handle, _BATCHES_AT_ONCE),
-        "dub": ("dub", dubber(settings, made.desk, clock).handle, settings.dub_workers),
+
+    def slots(engine: Engine, local: int) -> int:
+        return max(local, settings.service_calls) if engine.capabilities.is_remote else local
+
+    utterances = slots(engines.stt, settings.stt_workers)
+    recordings = slots(engines.stt, settings.stt_workers * _RECORDINGS)
+    # an answer has its voice while it is written, and an engine that speaks bounds its sentences itself
+    spoken = max(settings.tts_workers, settings.service_calls)
+    handlers: dict[Role, _Work] = {
+        "transcribe": _Work("transcribe", Transcriber(engines.stt).handle, utterances, recordings),
+        "respond": _Work("respond", Responder(engines.llm).handle, slots(engines.llm, settings.llm_workers)),
+        "speak": _Work("speak", Speaker(engines.tts, settings.realtime_delta_ms).handle, spoken),
+        "translate": _Work("translate", Translator(engines.translation).handle, slots(engines.translation, 1)),
+        "score": _Work("score", Scorer(engines.end_of_turn).handle, slots(engines.end_of_turn, 1)),
+        "persist": _Work("persist", Persister(made.database.write).handle, _BATCHES_AT_ONCE),
+        "dub": _Work("dub", dubber(settings, made.desk, made.decoders, clock).handle, settings.dub_workers),
     }
     is_shared = made.writer is not made.database
     return [work for role, work in handlers.items() if role in made.roles and (is_shared or role != "persist")]
 
 
-async def _worker(
-    settings: Settings, made: Platform, clock: Clock, queue: Queue, handler: loop.Handler, concurrency: int
-) -> None:
+async def _worker(settings: Settings, made: Platform, clock: Clock, work: _Work) -> None:
     await loop.run(
         made.bus,
-        queue,
-        handler,
-        f"{queue}-{socket.gethostname()}-{os.getpid()}",
-        concurrency=concurrency,
+        work.queue,
+        work.handler,
+        f"{work.queue}-{socket.gethostname()}-{os.getpid()}",
+        concurrency=work.slots,
+        patient=work.patient_slots,
         options=WorkerOptions(retry=RetryRule(attempts=settings.bus_attempts), heartbeat_s=settings.bus_lease_s / 3),
         clock=clock,
         metrics=made.metrics,

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from rich.table import Table
 
-from antiphon.cli import bench_translation, bench_wer
-from antiphon.cli.screen import ERR, OUT
+from antiphon.cli import bench_phrases, bench_translation, bench_wer
+from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.errors import InvalidRequest, NotFound
 
 SOURCE = Path(__file__).resolve().parents[3]
 WER = "wer"
 TRANSLATION = "translation"
+PHRASES = "phrases"
 _NO_BENCHMARKS = frozenset({"__init__", "echo_server", "figures", "sound", "stage", "ticking_server", "wire"})
 
 
@@ -29,7 +29,8 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
     Parameters
     ----------
     name
-        One benchmark; `wer` compares word error rates over recordings, `translation` engines with human translators.
+        One benchmark; `wer` compares word error rates over recordings, `phrases` those of a word or two, `translation`
+        engines with human translators.
     recordings
         Folder of `wer`, with its recordings.toml.
     full
@@ -43,10 +44,13 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
     if name == TRANSLATION:
         bench_translation.run(json)
         return
+    if name == PHRASES:
+        bench_phrases.run(json)
+        return
     names = _names()
     if name is not None and name not in names:
         raise NotFound(
-            f"no benchmark is called '{name}'; there are {', '.join([*names, TRANSLATION, WER])}", param="name"
+            f"no benchmark is called '{name}'; there are {', '.join([*names, PHRASES, TRANSLATION, WER])}", param="name"
         )
     figures: list[Any] = []
     for chosen in [name] if name else names:
@@ -54,7 +58,7 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
         figures += importlib.import_module(f"benchmarks.{chosen}").run(not full)
     if json:
         rows = [{**asdict(figure), "met": figure.is_met} for figure in figures]
-        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        print_json(rows)
     else:
         OUT.print(_table(figures))
 

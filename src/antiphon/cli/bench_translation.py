@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 import tomllib
 from collections import defaultdict
@@ -17,7 +16,7 @@ from rich.table import Table
 
 from antiphon.app.engines import engine_context
 from antiphon.app.settings import Settings, load_settings
-from antiphon.cli.screen import ERR, OUT
+from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.errors import AntiphonError, WeightsMissing
 from antiphon.ports.translation import Translation
 from antiphon.providers.registry import load, names_of
@@ -57,7 +56,7 @@ def run(json_out: bool) -> Sequence[Row]:
     """
     rows = asyncio.run(measure(names_of("translation"), load_settings()))
     if json_out:
-        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        print_json(rows)
     else:
         OUT.print(_table(rows))
     return rows
@@ -72,12 +71,12 @@ async def measure(names: Sequence[str], settings: Settings) -> list[Row]:
             engine = load("translation", (name,), engine_context(settings))
             await engine.start()
         except AntiphonError as exc:
-            ERR.print(f"{name} is left out: {exc.message}")
+            ERR.print(f"{name} is left out: {exc}")
             continue
         try:
             rows += await _measure(name, engine, sacrebleu)
         except AntiphonError as exc:
-            ERR.print(f"{name} is left out: {exc.message}")
+            ERR.print(f"{name} is left out: {exc}")
         finally:
             await engine.close()
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import tomllib
 from collections.abc import Callable
@@ -16,17 +15,18 @@ from rich.table import Table
 from antiphon.app.settings import Settings, load_settings
 from antiphon.audio.resample import resample
 from antiphon.audio.wav import read_wav
-from antiphon.cli.screen import ERR, OUT
+from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.errors import NotFound
 from antiphon.ports.stt import TranscribeOptions
+from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.weights import Weights
-from antiphon.providers.whisper_model import Samples, WhisperNetwork
+from antiphon.providers.whisper_model import WhisperNetwork
 from antiphon.providers.whisper_passages import Transcriber
+from antiphon.providers.whisper_voice import Samples
 from antiphon.text.wer import WordErrors, total, word_errors
 
 MANIFEST = "recordings.toml"
-_RATE_HZ = 16_000
 
 
 class Recording(msgspec.Struct, frozen=True):
@@ -82,7 +82,7 @@ def run(folder: Path, json_out: bool) -> Result:
     """
     result = measure(folder, load_settings())
     if json_out:
-        sys.stdout.write(msgspec.json.encode(result).decode() + "\n")
+        print_json(result)
     else:
         _print(result)
     return result
@@ -91,16 +91,34 @@ def run(folder: Path, json_out: bool) -> Result:
 def measure(folder: Path, settings: Settings) -> Result:
     """Compare both paths, with one thread, greedily on the short path and with a beam of 5 on the padded one."""
     recordings = _manifest(folder).recordings
-    weights = settings.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
-    network = WhisperNetwork(weights, threads=settings.engine_threads, workers=1)
-    transcriber = Transcriber(network, padding_s=settings.whisper_padding_s)
+    transcriber = short_windows(settings)
     first = _samples(folder / recordings[0].file)
-    _short(transcriber, first, recordings[0].language)  # the first call is slow
+    heard_by(transcriber, first, recordings[0].language)  # the first call is slow
     rows: list[Row] = []
     for number, recording in enumerate(recordings, 1):
         ERR.print(f"{number}/{len(recordings)} {recording.file}")
         rows.append(_compare(transcriber, recording, _samples(folder / recording.file)))
     return _sum_up(rows)
+
+
+def short_windows(settings: Settings) -> Transcriber:
+    """Return Whisper as the server would use it. Raises `WeightsMissing`."""
+    weights = settings.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
+    network = WhisperNetwork(
+        weights, threads=settings.engine_threads, workers=1, usual_language=settings.whisper_usual_language
+    )
+    return Transcriber(network, padding_s=settings.whisper_padding_s)
+
+
+def heard_by(transcriber: Transcriber, samples: Samples, language: str) -> str:
+    """Return the text of a clip by short windows; an empty language is to be detected."""
+    passages = transcriber.passages(samples, TranscribeOptions(language), lambda: False)
+    return " ".join(segment.text for passage in passages for segment in passage.segments)
+
+
+def samples_of(data: bytes) -> Samples:
+    """Return PCM16 as numbers of full scale 1.0."""
+    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
 
 
 def _manifest(folder: Path) -> Manifest:
@@ -112,19 +130,13 @@ def _manifest(folder: Path) -> Manifest:
 
 def _samples(path: Path) -> Samples:
     wav = read_wav(path.read_bytes())
-    data = resample(wav.data, wav.rate_hz, _RATE_HZ)
-    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
+    return samples_of(resample(wav.data, wav.rate_hz, RATE_HZ))
 
 
 def _compare(transcriber: Transcriber, recording: Recording, samples: Samples) -> Row:
-    short = _timed(recording, lambda: _short(transcriber, samples, recording.language))
+    short = _timed(recording, lambda: heard_by(transcriber, samples, recording.language))
     padded = _timed(recording, lambda: transcriber.padded(samples, recording.language))
     return Row(recording.file, short, padded)
-
-
-def _short(transcriber: Transcriber, samples: Samples, language: str) -> str:
-    passages = transcriber.passages(samples, TranscribeOptions(language), lambda: False)
-    return " ".join(segment.text for passage in passages for segment in passage.segments)
 
 
 def _timed(recording: Recording, transcribe: Callable[[], str]) -> Heard:

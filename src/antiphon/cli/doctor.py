@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import msgspec
-
 from antiphon.app.engines import engine_context
 from antiphon.app.settings import Settings, load_settings
 from antiphon.cli.first_run import needed
-from antiphon.cli.screen import OUT
+from antiphon.cli.ranges import MOST_PORT, check_port
+from antiphon.cli.screen import OUT, print_json
 from antiphon.errors import AntiphonError
+from antiphon.folders import make_private
 from antiphon.observe import logs
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.registry import Kind, load
@@ -58,13 +58,14 @@ def doctor(*, data_dir: Path | None = None, port: int = 8000, json: bool = False
     json
         Print one JSON object instead of text.
     """
+    check_port(port)
     settings = load_settings(**({} if data_dir is None else {"data_dir": data_dir}))
     logs.configure(service="antiphon", level="error")
-    findings = [*_machine(settings, port), *_weights(settings), *asyncio.run(_engines(settings))]
+    findings = [*_machine(settings, port), *_weights(settings), *asyncio.run(_services(settings))]
     healthy = all(finding.ok for finding in findings)
     if json:
         report = {"version": VERSION, "ok": healthy, "findings": [asdict(finding) for finding in findings]}
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        print_json(report)
     else:
         for finding in findings:
             OUT.print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.detail}", soft_wrap=True)
@@ -88,7 +89,7 @@ def _machine(settings: Settings, port: int) -> Iterator[Finding]:
 
 def _writable(folder: Path) -> Finding:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         probe = folder / f".doctor-{os.getpid()}"
         probe.write_bytes(b"")
         probe.unlink()
@@ -103,7 +104,7 @@ def _port(port: int) -> Finding:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            mend = f"antiphon serve --port {port + 1}"
+            mend = f"antiphon serve --port {port + 1 if port < MOST_PORT else 0}"
             return Finding("port", False, f"127.0.0.1:{port}: {error.strerror}", mend)
     return Finding("port", True, f"127.0.0.1:{port} is free")
 
@@ -115,6 +116,32 @@ def _weights(settings: Settings) -> Iterator[Finding]:
             detail = str(held.folder) if held.complete else f"not in {held.folder.parent}"
             mend = "" if held.complete else f"antiphon models pull {held.model.name}"
             yield Finding(f"weights {held.model.name}", held.complete or bool(held.model.fallback), detail, mend)
+
+
+async def _services(settings: Settings) -> list[Finding]:
+    return [*await _engines(settings), *await _redis(settings)]
+
+
+async def _redis(settings: Settings) -> list[Finding]:
+    """Look whether Redis answers, where a fleet is configured, and what it does when its memory is full."""
+    if not settings.redis_url:
+        return []
+    try:
+        from antiphon.connections.redis import opened
+        from antiphon.connections.redis_memory import ask, flaws
+    except ModuleNotFoundError:
+        return [Finding("redis", False, "its client is not installed", "pip install 'antiphon[fleet]'")]
+    try:
+        async with opened(settings.redis_url.get_secret_value(), patience_s=settings.redis_patience_s) as connection:
+            await connection.command("PING")
+            masters = await ask(connection)
+    except AntiphonError as error:
+        return [Finding("redis", False, str(error), "start Redis, or set ANTIPHON_REDIS_URL")]
+    found = [Finding("redis memory", True, flaw.says, flaw.mend) for flaw in flaws(masters)]
+    if not masters:
+        mend = "allow the user of ANTIPHON_REDIS_URL the command INFO"
+        found = [Finding("redis memory", True, "not known: it tells nothing of its memory", mend)]
+    return [Finding("redis", True, "answers"), *found]
 
 
 async def _engines(settings: Settings) -> list[Finding]:
@@ -130,7 +157,7 @@ async def _dubbing(names: tuple[str, ...], context: EngineContext) -> Finding:
         engine = load("translation", names, context)
         await engine.start()
     except AntiphonError as error:
-        return Finding(what, True, f"not here: {error.message}")
+        return Finding(what, True, f"not here: {error}")
     targets = [language for language in TARGETS if engine.has_pair("en", language)]
     await engine.close()
     lacks_apertium = "apertium" in names and shutil.which("apertium") is None
@@ -146,7 +173,7 @@ async def _engine(kind: Kind, names: tuple[str, ...], context: EngineContext) ->
         engine = load(kind, names, context)
         await engine.start()
     except AntiphonError as error:
-        return Finding(what, False, error.message, f"choose another with ANTIPHON_{kind.upper()}")
+        return Finding(what, False, str(error), f"choose another with ANTIPHON_{kind.upper()}")
     name = engine.capabilities.name
     await engine.close()
     return Finding(what, True, f"{name} started in {time.monotonic() - begin:.1f} s")

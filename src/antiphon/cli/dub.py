@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -22,7 +21,8 @@ from antiphon.cli.dub_progress import audio_progress
 from antiphon.cli.dub_report import Report, summed, table_of, write_subtitles
 from antiphon.cli.dub_run import Dubbed, Wanted, dub_recording
 from antiphon.cli.dub_server import own_server
-from antiphon.cli.screen import OUT
+from antiphon.cli.ranges import check_range, check_url
+from antiphon.cli.screen import OUT, print_json
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,6})?")
@@ -87,9 +87,10 @@ def dub(
     need_client()
     _check_language("to", to)
     _check_language("from", from_)
-    _check("keep_original_volume", keep_original_volume, 0.0, 1.0)
-    _check("chunk_ms", chunk_ms, MIN_CHUNK_MS, MAX_CHUNK_MS)
-    _check("max_inflight", max_inflight, 1, 10)
+    check_url(url)
+    check_range("keep_original_volume", keep_original_volume, 0, 1)
+    check_range("chunk_ms", chunk_ms, MIN_CHUNK_MS, MAX_CHUNK_MS)
+    check_range("max_inflight", max_inflight, 1, 10)
     wanted = Wanted(
         source_language=from_,
         target_language=to,
@@ -104,7 +105,7 @@ def dub(
     )
     report = asyncio.run(_dub(file, out, wanted, url, key or os.environ.get("ANTIPHON_API_KEY", "")))
     if json:
-        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        print_json(report)
     else:
         OUT.print(table_of(report.summary))
         beside = ", ".join(Path(path).name for path in (*report.subtitles, str(_timeline_path(Path(report.out)))))
@@ -171,11 +172,6 @@ def _timeline_path(out: Path) -> Path:
 def _default_out(file: Path, language: str, *, has_picture: bool) -> Path:
     suffix = _MOVIES.get(file.suffix.lower(), ".mkv") if has_picture else ".wav"
     return file.with_name(f"{file.stem}.{language}{suffix}")
-
-
-def _check(name: str, value: float, least: float, most: float) -> None:
-    if not least <= value <= most:
-        raise InvalidRequest(f"{name} is {value:g}; it is {least:g} to {most:g}", param=name)
 
 
 def _check_language(name: str, language: str) -> None:

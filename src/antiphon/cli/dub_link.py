@@ -65,7 +65,9 @@ class Link:
         self._refusal: object = None
         import aiohttp
 
-        self._http = aiohttp.ClientSession()
+        redirects = aiohttp.TraceConfig()
+        redirects.on_request_redirect.append(_refuse_redirect)
+        self._http = aiohttp.ClientSession(trace_configs=[redirects])
         self._client: Any = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=self._http)
         for name, kind in EVENTS.items():
             self._client.on(name, self._taker(kind))
@@ -154,6 +156,13 @@ class Link:
                 return ProviderUnavailable(f"{self._url} refused the connection: {message}")
             case _:
                 return ProviderUnavailable(f"cannot reach {self._url}: {error}. Is `antiphon serve` running?")
+
+
+async def _refuse_redirect(_session: Any, _context: Any, params: Any) -> None:
+    """Stay with the host that was named: the key and the recording would go to any other."""
+    import aiohttp
+
+    raise aiohttp.ClientConnectionError(f"the server answered {params.response.status}, a redirect")
 
 
 def refusal_of(error: DubbingError) -> AntiphonError:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from rich.table import Table
 
 from antiphon.cli.dub_flow import Outcome
@@ -93,15 +93,15 @@ def row_of(outcome: Outcome, heard_at: float | None = None) -> Row:
             tries=outcome.tries,
             error=f"{refusal.code}: {refusal.message}" if refusal else None,
         )
-    dubbed = result.dubbed_audio or None
+    dubbed, facts = result.dubbed_audio or None, result.metadata or None
     return Row(
         sequence=fragment.index,
         start_ms=fragment.start_ms,
         original_duration_ms=fragment.duration_ms,
         dubbed_duration_ms=dubbed.duration_ms if dubbed else None,
         status=result.status,
-        speed_ratio=_unless_unset(result.metadata.speed_ratio),
-        variance_percent=_unless_unset(result.metadata.duration_variance_percent),
+        speed_ratio=facts.speed_ratio if facts else None,
+        variance_percent=facts.duration_variance_percent if facts else None,
         stage_timings=result.stage_timings,
         processing_time_ms=result.processing_time_ms,
         latency_ms=latency_ms,
@@ -180,10 +180,6 @@ def write_subtitles(out: Path, rows: Sequence[Row], source: str, target: str) ->
         )
         path.write_text(srt(readable(cues)), "utf-8")
     return tuple(paths.values())
-
-
-def _unless_unset(value: object) -> float | None:
-    return None if value is UNSET else float(value)  # pyright: ignore[reportArgumentType] -- a float or UNSET
 
 
 def _error_of(result: FragmentProcessed) -> str | None:

@@ -14,6 +14,8 @@ from antiphon.providers.weights import Progress, Weights
 def needed(settings: Settings, kinds: Collection[str] = KINDS) -> list[str]:
     """Return the names of the weights that the configured engines of these kinds load by default."""
     chosen = {name for kind in kinds for name in getattr(settings, kind)}
+    if settings.whisper_model == "tiny.en" and "whisper" in chosen and settings.whisper_path is None:
+        chosen = chosen - {"whisper"} | {"whisper-tiny"}
     own = {"whisper": settings.whisper_path, "smollm2": settings.smollm2_path}
     given = {engine for engine, path in own.items() if path is not None}
     table = Weights(settings.data_dir).list()

@@ -9,6 +9,7 @@ from typing import NoReturn
 from cyclopts import App
 
 from antiphon.errors import AntiphonError
+from antiphon.observe.controls import spelled
 from antiphon.version import VERSION
 
 COMMANDS = {
@@ -57,7 +58,7 @@ def run(words: Sequence[str] | None = None) -> None:
 
 def _fail(errors: Iterable[AntiphonError]) -> NoReturn:
     for error in errors:
-        print(f"antiphon: {error.message}", file=sys.stderr)
+        print(f"antiphon: {spelled(str(error))}", file=sys.stderr)
     raise SystemExit(1)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import msgspec
 from cyclopts import App
 from rich.table import Table
 
 from antiphon.app.settings import load_settings
-from antiphon.cli.screen import OUT, download_progress
+from antiphon.cli.screen import OUT, download_progress, print_json
 from antiphon.providers.weights import Held, Weights
 
 models = App(
@@ -42,7 +40,7 @@ def list_models(*, data_dir: Path | None = None, json: bool = False) -> None:
     """
     rows = _weights(data_dir).list()
     if json:
-        sys.stdout.write(msgspec.json.encode([_row(held) for held in rows]).decode() + "\n")
+        print_json([_row(held) for held in rows])
         return
     table = Table("name", "kind", "MiB", "here", "default", "licence", "without it")
     for held in rows:

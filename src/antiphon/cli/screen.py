@@ -6,16 +6,35 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from rich.console import Console
+import msgspec
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
+from antiphon.observe.controls import LAYOUT, escaped, spelled
 from antiphon.providers.weights import Progress as Report
 
-# what is printed holds words of others: brackets and colons in them are no markup
-OUT = Console(highlight=False, markup=False, emoji=False)
+
+class Screen(Console):
+    """A console that nothing in the words of others steers."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Generator[Segment]:
+        """Yield what is printed; the terminal's own controls are no text."""
+        for segment in super().render(renderable, options):
+            is_text = segment.control is None
+            yield Segment(spelled(segment.text, keeps=LAYOUT), segment.style) if is_text else segment
+
+
+# brackets and colons in words of others are no markup
+OUT = Screen(highlight=False, markup=False, emoji=False)
 """Results."""
-ERR = Console(stderr=True, highlight=False, markup=False, emoji=False)
+ERR = Screen(stderr=True, highlight=False, markup=False, emoji=False)
 """Progress and remarks: never mixed into results."""
+
+
+def print_json(value: object) -> None:
+    """Print a value as one line of JSON."""
+    sys.stdout.write(escaped(msgspec.json.encode(value).decode()) + "\n")
 
 
 @contextmanager

@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
+import structlog
 from cyclopts import Parameter
 
-from antiphon.app.memory import return_large_buffers
+from antiphon.app.memory import keep_start_apart, return_large_buffers
 from antiphon.app.roles import Roles, engine_kinds, parse_roles
-from antiphon.app.settings import Settings, load_settings
+from antiphon.app.settings import Settings, load_settings, others_may_read, secrets_of, variable_of, weakened
+from antiphon.app.variables import unknown_variables
 from antiphon.app.wiring import platform
 from antiphon.cli.first_run import pull_missing
-from antiphon.doors.auth import refuse_open_exposure
+from antiphon.cli.ranges import check_port
+from antiphon.doors.auth import is_loopback, refuse_open_exposure
 from antiphon.doors.server import HttpServer, ServerOptions, stop_on_signals
 from antiphon.doors.tls import TlsFiles, self_signed
 from antiphon.errors import InvalidRequest
+from antiphon.folders import make_private
 from antiphon.observe import logs
+from antiphon.observe.controls import spelled
 
 READY = "antiphon ready {url}"
+
+_SERVICES = {
+    "openai_base_url": "openai_api_key",
+    "anthropic_base_url": "anthropic_api_key",
+    "elevenlabs_base_url": "elevenlabs_api_key",
+    "deepl_server_url": "deepl_api_key",
+}
+"""Addresses that may be set, and the keys that are sent there."""
+
+_log = structlog.get_logger("antiphon.gateway")
 
 
 def serve(
@@ -59,6 +78,7 @@ def serve(
     tls_self_signed
         Make a certificate for this machine in the data directory and use it.
     """
+    check_port(port)
     chosen = parse_roles(roles.split(","))
     settings = prepare(host, chosen, data_dir, offline)
     tls = _tls(settings, tls_cert, tls_key, make=tls_self_signed)
@@ -69,22 +89,61 @@ def prepare(host: str, roles: Roles, data_dir: Path | None, offline: bool | None
     """Load the settings and bring about what these roles need on this machine. Raises `InvalidRequest`."""
     given: dict[str, Any] = {"data_dir": data_dir, "offline": offline}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
-    logs.configure(service="antiphon", level=settings.log_level, levels=settings.log_levels, style=settings.log_format)
+    logs.configure(
+        service="antiphon",
+        level=settings.log_level,
+        levels=settings.log_levels,
+        style=settings.log_format,
+        secrets=secrets_of(settings),
+    )
+    _warn(weakened(settings))
+    tell_unknown_variables()
     refuse_open_exposure(host, is_open=not settings.api_keys)
     _make_data_dir(settings.data_dir)
     pull_missing(settings, engine_kinds(roles))
     return settings
 
 
+def tell_unknown_variables() -> None:
+    """Print a line on stderr for each environment variable that looks like a setting and is none."""
+    for name, nearest in unknown_variables(os.environ):
+        hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
+        print(f"antiphon: {spelled(name)} is not a setting, and is not read: {hint}", file=sys.stderr)
+
+
 def run_platform(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None = None) -> None:
     """Run these roles until a signal comes."""
+    _warn(_exposed(settings, host, tls))
     return_large_buffers()
     _runner()(_serve(settings, roles, host, port, tls))
 
 
+def _warn(weaknesses: Iterable[tuple[str, str]]) -> None:
+    for name, effect in weaknesses:
+        _log.warning("a setting weakens the server", name=name, effect=effect)
+
+
+def _exposed(settings: Settings, host: str, tls: TlsFiles | None) -> Iterator[tuple[str, str]]:
+    """Yield what lets others listen in, each as the name of its option and a sentence."""
+    for address, key in _SERVICES.items():
+        parts = urlsplit(getattr(settings, address))
+        if getattr(settings, key) and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            yield variable_of(address), f"sends a key, and what people say, in the clear to {parts.hostname}"
+    if tls is None and not is_loopback(host):
+        yield (
+            "--host",
+            f"has keys and speech pass in the clear at {host}: use TLS here, or a proxy in front that ends it",
+        )
+    if tls is not None and others_may_read(tls.key):
+        yield "--tls-key", f"may be read by other users: chmod 600 {tls.key}"
+
+
 def _make_data_dir(folder: Path) -> None:
+    """Make it for this user alone: it holds keys, and what people said."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
+        if folder.stat().st_mode & stat.S_IRWXO:
+            _log.warning("the data directory is open to other users", folder=str(folder))
     except OSError as error:
         raise InvalidRequest(f"The data directory cannot be made ({error}): choose one with --data-dir.") from error
 
@@ -125,4 +184,5 @@ async def _serve(settings: Settings, roles: Roles, host: str, port: int, tls: Tl
 def _announce(url: str, is_open: bool) -> None:
     if is_open:
         print("open to this machine: no ANTIPHON_API_KEYS are set, so no key is asked for", file=sys.stderr)
+    keep_start_apart()
     print(READY.format(url=url), flush=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json as json_text
 import os
-import sys
 from pathlib import Path
 
 from rich.table import Table
 
 from antiphon.cli.conversation import Asked, Turn, ask
 from antiphon.cli.microphone import record
-from antiphon.cli.screen import ERR, OUT
+from antiphon.cli.ranges import check_url
+from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.cli.sound import read_recording, save_answer
 from antiphon.errors import InvalidRequest
 
@@ -53,6 +52,7 @@ def talk(
     json
         Print one JSON object instead of text.
     """
+    check_url(url)
     audio = read_recording(file) if file is not None else record()
     key = api_key or os.environ.get("ANTIPHON_API_KEY", "") or "none"
     asked = Asked(url=url, api_key=key, model=model, voice=voice, instructions=instructions)
@@ -64,7 +64,7 @@ def talk(
     save_answer(out, turn.audio)
     out.with_suffix(".txt").write_text(turn.answer + "\n", "utf-8")
     if json:
-        sys.stdout.write(json_text.dumps(_report(turn, out)) + "\n")
+        print_json(_report(turn, out))
         return
     OUT.print(_table(turn))
     OUT.print(f"answer written to {out} ({turn.audio_s:.1f} s), its words to {out.with_suffix('.txt')}")

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from antiphon.app.roles import parse_roles
+from antiphon.cli.ranges import check_port
 from antiphon.cli.serve import prepare, run_platform
 from antiphon.errors import InvalidRequest
 
@@ -36,6 +37,7 @@ def worker(
     offline
         Download nothing: missing weights are an error.
     """
+    check_port(port)
     chosen = parse_roles(roles)
     if "gateway" in chosen:
         raise InvalidRequest("A gateway is started with antiphon serve --roles gateway.", param="roles")

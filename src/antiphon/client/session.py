@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import msgspec
 import pybase64
 import websockets
+from msgspec import UNSET
 from websockets.asyncio.client import ClientConnection
 
 from antiphon.client.retained import Retained
@@ -45,6 +46,15 @@ from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, AudioPc
 _OVER = frozenset({1000, 1001, 1003, 1007, 1008, 1009})
 """Close codes that end a session: it is over, or what was sent is at fault."""
 _BYTES_PER_MS = {"pcm": 48, "g711": 8}
+
+
+class _Direct(websockets.connect):
+    """Follows no redirect: the library would take the token and the conversation to any host that it is sent to."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Return what refuses the handshake."""
+        return exc
+
 
 E = TypeVar("E", bound=ServerEvent)
 _decoder = msgspec.json.Decoder(ServerMessage)
@@ -95,6 +105,7 @@ class Session:
         self._retained = Retained()
         self._backoff = Backoff(base_s=0.05, cap_s=1.0)
         self._cursor = ""
+        self._resume_token = ""
         self._bytes_per_ms = _BYTES_PER_MS["pcm"]
         self._is_resuming = self._is_over = False
         self._again: tuple[int, int] | None = None
@@ -198,6 +209,8 @@ class Session:
         self._cursor = event.event_id
         if isinstance(event, SessionCreated | SessionUpdated):
             self._know(event.session)
+        if isinstance(event, SessionCreated) and event.antiphon is not UNSET:
+            self._resume_token = event.antiphon.resume_token
         return event
 
     def _know(self, session: AnySession) -> None:
@@ -226,7 +239,8 @@ class Session:
 
     async def _connect(self, query: dict[str, str]) -> ClientConnection:
         url = f"{self._urls[0]}/v1/realtime?{urlencode(query)}"
-        return await websockets.connect(url, additional_headers=self._headers, **self._options)
+        token = {"X-Antiphon-Resume-Token": self._resume_token} if self._resume_token else {}
+        return await _Direct(url, additional_headers={**self._headers, **token}, **self._options)
 
     async def _come_back(self) -> None:
         self._is_resuming = self._retained.is_frozen = True

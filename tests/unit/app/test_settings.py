@@ -7,10 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from pydantic import AliasChoices, SecretStr
 
-from antiphon.app.settings import Settings, default_data_dir, load_settings
-from antiphon.errors import InvalidRequest
+from antiphon.app.engines import make_engines
+from antiphon.app.settings import (
+    Settings,
+    default_data_dir,
+    load_settings,
+    others_may_read,
+    secrets_of,
+    weakened,
+)
+from antiphon.errors import InvalidRequest, NotFound
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +118,10 @@ def test_a_name_in_the_file_that_means_nothing_is_refused(toml: Path) -> None:
     ("ANTIPHON_BUS_LEASE_S", "-1"),
     ("ANTIPHON_WHISPER_PADDING_S", "31"),
     ("ANTIPHON_OFFLINE", "perhaps"),
+    ("ANTIPHON_OPENAI_BASE_URL", "http://127.0.0.1:99999/v1"),
+    ("ANTIPHON_DEEPL_SERVER_URL", "http://127.0.0.1:x"),
+    ("ANTIPHON_REALTIME_MAX_FRAME_BYTES", "0"),
+    ("ANTIPHON_REALTIME_MAX_QUEUE_BYTES", "-1"),
 ])  # fmt: skip
 def test_a_wrong_value_is_refused_with_the_name_of_its_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
@@ -118,6 +130,20 @@ def test_a_wrong_value_is_refused_with_the_name_of_its_variable(
     with pytest.raises(InvalidRequest, match=variable) as refused:
         load_settings()
     assert refused.value.param == variable
+
+
+NUMBERS = [name for name, field in Settings.model_fields.items() if field.annotation in (int, float, int | None)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_beyond_all_reason_is_refused_whichever_setting_it_is(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    variable = f"ANTIPHON_{name.upper()}"
+    for value in ("-1", "9" * 15, "nan", "inf"):
+        monkeypatch.setenv(variable, value)
+        with pytest.raises(InvalidRequest, match=variable):
+            load_settings()
 
 
 def test_a_wrong_secret_is_not_repeated_in_the_refusal(toml: Path) -> None:
@@ -140,11 +166,182 @@ def test_a_vendors_usual_name_is_read_but_ours_wins(monkeypatch: pytest.MonkeyPa
     assert getattr(load_settings(**{name: "sk-given"}), name) == SecretStr("sk-given")
 
 
+ALIASES = {
+    "TTS_PROVIDER": ("tts", "espeak,stub", ("espeak", "stub")),
+    "TRANSLATION_PROVIDER": ("translation", "deepl", ("deepl",)),
+    "OPENAI_API_KEY": ("openai_api_key", "sk-usual", SecretStr("sk-usual")),
+    "GROQ_API_KEY": ("groq_api_key", "sk-usual", SecretStr("sk-usual")),
+    "ANTHROPIC_API_KEY": ("anthropic_api_key", "sk-usual", SecretStr("sk-usual")),
+    "DEEPL_API_KEY": ("deepl_api_key", "sk-usual", SecretStr("sk-usual")),
+    "DEEPL_AUTH_KEY": ("deepl_api_key", "sk-usual", SecretStr("sk-usual")),
+    "ELEVENLABS_API_KEY": ("elevenlabs_api_key", "sk-usual-key", SecretStr("sk-usual-key")),
+    "OPENAI_API_BASE": ("openai_base_url", "http://127.0.0.1:8080/v1", "http://127.0.0.1:8080/v1"),
+    "LLM_PROVIDER": ("llm", "ollama", ("ollama",)),
+    "TTS_ENGINE": ("tts", "kokoro,espeak", ("kokoro", "espeak")),
+    "TTS_SPEED": ("speech_speed", "1.25", 1.25),
+    "WHISPER_MODEL": ("whisper_model", "tiny.en", "tiny.en"),
+    "ASR_MODEL_SIZE": ("whisper_model", "tiny.en", "tiny.en"),
+    "WHISPER_DEVICE": ("whisper_device", "auto", "auto"),
+    "ASR_DEVICE": ("whisper_device", "cuda", "cuda"),
+    "WHISPER_COMPUTE_TYPE": ("whisper_compute_type", "float16", "float16"),
+    "KOKORO_MODEL_DIR": ("kokoro_path", "/srv/kokoro", Path("/srv/kokoro")),
+    "ECHO_PROCESSING_DELAY_MS": ("dubbing_echo_delay_ms", "20", 20),
+    "ANTIPHON_REQUIRE_AUTH": ("dubbing_require_auth", "false", False),
+    "ANTIPHON_WS_MAX_CONNECTIONS": ("dubbing_max_connections", "4", 4),
+    "WS_PING_INTERVAL": ("dubbing_ping_interval_s", "5", 5.0),
+    "WS_PING_TIMEOUT": ("dubbing_ping_timeout_s", "3", 3.0),
+    "AUTO_DISCONNECT_DELAY": ("dubbing_close_s", "1.5", 1.5),
+    "RESUME_WINDOW_S": ("dubbing_resume_s", "30", 30.0),
+    "GAP_TIMEOUT_MS": ("dubbing_gap_timeout_ms", "700", 700),
+    "ASR_TIMEOUT_MS": ("dubbing_asr_timeout_ms", "4000", 4_000),
+    "TRANSLATION_TIMEOUT_MS": ("dubbing_translation_timeout_ms", "3000", 3_000),
+    "TTS_TIMEOUT_MS": ("dubbing_tts_timeout_ms", "2000", 2_000),
+    "BACKPRESSURE_THRESHOLD_LOW": ("dubbing_backpressure_low", "2", 2),
+    "BACKPRESSURE_THRESHOLD_MEDIUM": ("dubbing_backpressure_medium", "5", 5),
+    "BACKPRESSURE_THRESHOLD_HIGH": ("dubbing_backpressure_high", "8", 8),
+    "BACKPRESSURE_THRESHOLD_CRITICAL": ("dubbing_backpressure_critical", "12", 12),
+    "DURATION_VARIANCE_SUCCESS_MAX": ("dubbing_variance_success", "0.05", 0.05),
+    "DURATION_VARIANCE_PARTIAL_MAX": ("dubbing_variance_partial", "0.3", 0.3),
+    "FALLBACK_MODE": ("dubbing_fallback", "original", "original"),
+    "VOICE_PROFILES_PATH": ("dubbing_voices", "/config/voices.json", Path("/config/voices.json")),
+    "ENABLE_ARTIFACT_LOGGING": ("dubbing_keeps_artifacts", "false", False),
+    "ANTIPHON_ARTIFACT_CAPTURE": ("dubbing_artifacts", "media", "media"),
+    "ANTIPHON_ARTIFACTS_CAPTURE": ("dubbing_artifacts", "media", "media"),
+    "ARTIFACTS_PATH": ("dubbing_artifacts_path", "/srv/kept", Path("/srv/kept")),
+    "ARTIFACT_PATH": ("dubbing_artifacts_path", "/srv/kept", Path("/srv/kept")),
+    "ARTIFACT_RETENTION_HOURS": ("dubbing_artifacts_hours", "2", 2.0),
+    "ARTIFACTS_RETENTION_HOURS": ("dubbing_artifacts_hours", "2", 2.0),
+    "ARTIFACT_MAX_COUNT": ("dubbing_artifacts_max_count", "7", 7),
+    "ARTIFACTS_MAX_COUNT": ("dubbing_artifacts_max_count", "7", 7),
+}
+"""Other names of settings: setting, a value, and as what it is read."""
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_a_setting_is_read_from_each_of_its_other_names(monkeypatch: pytest.MonkeyPatch, alias: str) -> None:
+    name, value, expected = ALIASES[alias]
+    before = load_settings()
+    monkeypatch.setenv(alias, value)
+    assert load_settings() == before.model_copy(update={name: expected}) != before
+
+
+def test_there_is_no_other_name_beside_these() -> None:
+    choices = {
+        (str(choice), name)
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.validation_alias, AliasChoices)
+        for choice in field.validation_alias.choices
+    }
+    others = {(choice, name) for choice, name in choices if choice != f"ANTIPHON_{name.upper()}"}
+    assert others == {(alias, name) for alias, (name, _, _) in ALIASES.items()}
+
+
+WRONG = {
+    "WHISPER_MODEL": "small",
+    "ASR_MODEL_SIZE": "large-v3",
+    "WHISPER_DEVICE": "mps",
+    "ASR_DEVICE": "gpu",
+    "WHISPER_COMPUTE_TYPE": "int4",
+    "OPENAI_API_BASE": "http://127.0.0.1:99999",
+    "TTS_SPEED": "9",
+    "TTS_TIMEOUT_MS": "-1",
+}
+
+
+@pytest.mark.parametrize("alias", WRONG)
+def test_a_wrong_value_is_refused_under_the_name_that_it_was_written_with(
+    monkeypatch: pytest.MonkeyPatch, alias: str
+) -> None:
+    monkeypatch.setenv(alias, WRONG[alias])
+    with pytest.raises(InvalidRequest, match=f"^{alias}: ") as refused:
+        load_settings()
+    assert refused.value.param == alias
+
+
+def test_a_setting_of_ours_wins_over_its_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHISPER_MODEL", "tiny.en")
+    monkeypatch.setenv("ANTIPHON_WHISPER_MODEL", "base")
+    assert load_settings().whisper_model == "base"
+
+
+def test_an_engine_that_is_not_there_is_refused_under_the_name_that_it_was_written_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LLM_PROVIDER", "skynet")
+    with pytest.raises(NotFound, match=r"'skynet'.*LLM_PROVIDER"):
+        make_engines(load_settings())
+
+
 def test_secrets_do_not_appear_in_the_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTIPHON_API_KEYS", "sk-one,sk-two")
+    monkeypatch.setenv("ANTIPHON_API_KEYS", "sk-one-0123456789abc,sk-two-0123456789abc")
     settings = load_settings(openai_api_key="sk-three", secret_key="sk-four-and-more")
-    assert [key.get_secret_value() for key in settings.api_keys] == ["sk-one", "sk-two"]
+    assert [key.get_secret_value() for key in settings.api_keys] == ["sk-one-0123456789abc", "sk-two-0123456789abc"]
     assert "sk-" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(("settings", "secrets"), [
+    ({"redis_url": "redis://user:hunt%40er2@h/0"}, {"hunt@er2"}),
+    ({"redis_url": "redis+sentinel://:hunter2@h/s?sentinel_password=hunter3"}, {"hunter2", "hunter3"}),
+    ({"redis_url": "redis://:hun?ter2@h/0"}, {"redis://:hun?ter2@h/0"}),
+    ({"redis_url": "redis://:hun[ter2@h/0"}, {"redis://:hun[ter2@h/0"}),
+    ({"redis_url": "redis://:hunter\u21002@h/0"}, {"redis://:hunter\u21002@h/0"}),
+    ({"database_url": "postgresql://user:hunt%40er2@h/name"}, {"hunt@er2"}),
+    ({"openai_base_url": "https://user:hunter2@h/v1"}, {"hunter2"}),
+    ({"secret_key": "a-key-of-32-characters-or-of-more,a-former-one-of-32-characters-or"},
+     {"a-key-of-32-characters-or-of-more", "a-former-one-of-32-characters-or"}),
+    ({"api_keys": "sk-one-0123456789abc,sk-two-0123456789abc"}, {"sk-one-0123456789abc", "sk-two-0123456789abc"}),
+])  # fmt: skip
+def test_each_secret_among_the_settings_is_known_by_its_value(settings: dict[str, str], secrets: set[str]) -> None:
+    assert secrets_of(load_settings(**settings)) >= secrets
+
+
+def test_without_secrets_none_is_looked_for() -> None:
+    assert secrets_of(load_settings()) == frozenset()
+
+
+# -- what weakens ------------------------------------------------------------------------------------------------------
+KEY = "sk-of-test-settings"
+
+
+def test_the_defaults_weaken_nothing() -> None:
+    assert list(weakened(load_settings())) == []
+
+
+@pytest.mark.parametrize(("variable", "value"), [
+    ("REQUIRE_AUTH", "false"), ("ANTIPHON_DUBBING_REQUIRE_AUTH", "false"), ("ANTIPHON_ALLOWED_ORIGINS", "*"),
+])  # fmt: skip
+def test_what_lets_more_in_is_said_by_its_name(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    assert [name for name, _ in weakened(load_settings(api_keys=KEY))] == [variable]
+
+
+SECRETS = {
+    "api_keys": f'api_keys = ["{KEY}"]',
+    "secret_key": f'secret_key = "{"s" * 32}"',
+    "openai_api_key": 'openai_api_key = "sk-x"',
+    "redis_url": 'redis_url = "redis://:password@127.0.0.1:6379/0"',
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    ("mode", "warns"), [(0o600, False), (0o400, False), (0o640, True), (0o604, True), (0o644, True)]
+)
+def test_a_file_with_a_secret_is_for_its_owner_alone(toml: Path, name: str, mode: int, *, warns: bool) -> None:
+    toml.write_text(SECRETS[name])
+    toml.chmod(mode)
+    told = list(weakened(load_settings()))
+    assert others_may_read(toml) == warns
+    assert [variable for variable, _ in told] == ["ANTIPHON_CONFIG"] * warns
+    assert all(f"holds {name}, " in effect and str(toml) in effect and KEY not in effect for _, effect in told)
+
+
+@pytest.mark.parametrize("text", ['stt = ["stub"]', 'redis_url = "redis://127.0.0.1:6379/0"', ""])
+def test_a_file_without_a_secret_may_be_read(toml: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ANTIPHON_API_KEYS", KEY)
+    toml.write_text(text)
+    toml.chmod(0o644)
+    assert list(weakened(load_settings())) == []
 
 
 def test_the_data_lies_where_the_desktop_says(monkeypatch: pytest.MonkeyPatch) -> None:

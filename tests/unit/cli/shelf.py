@@ -19,7 +19,7 @@ def source(package: str) -> tuple[Source, ...]:
 TABLE = Table(
     (
         Model("big-ear", "stt", "An ear.", "MIT", source("big"), engine="whisper", default=True, instead="small-ear"),
-        Model("small-ear", "stt", "Half an ear.", "MIT", source("small"), engine="whisper-small", fallback="a pencil"),
+        Model("small-ear", "stt", "Half an ear.", "MIT", source("small"), engine="whisper-tiny", fallback="a pencil"),
         Model("mouth", "tts", "A mouth.", "BSD-2-Clause", source("mouth"), engine="hibari"),
     )
 )

@@ -80,7 +80,7 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
     source: list[bool], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(capsys, "slow", code=1) == (
-        "", "antiphon: no benchmark is called 'slow'; there are quick, thorough, translation, wer\n",
+        "", "antiphon: no benchmark is called 'slow'; there are quick, thorough, phrases, translation, wer\n",
     )  # fmt: skip
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import socket
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from antiphon.cli.doctor import KINDS
 from antiphon.cli.main import run
 from antiphon.version import VERSION
+from tests.valkey import valkey
 
 pytestmark = pytest.mark.usefixtures("stubs")
 
@@ -47,6 +50,15 @@ def test_a_port_in_use_is_told_with_the_command_that_takes_another(capsys: pytes
         _, findings = examine(capsys, "--port", str(port), code=1)
     assert not findings["port"]["ok"]
     assert findings["port"]["mend"] == f"antiphon serve --port {port + 1}"
+
+
+def test_a_data_directory_that_is_missing_is_made_for_its_user_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = os.umask(0o022)
+    examine(capsys, "--port", "0", "--data-dir", str(tmp_path / "share/antiphon"))
+    os.umask(before)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("share", "share/antiphon")} == {0o700}
 
 
 def test_a_data_directory_that_cannot_be_written_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,3 +109,18 @@ def test_as_text_each_finding_is_a_line_and_what_mends_it_follows(
     at = lines.index("FAIL embedded engines: not installed: av")
     assert lines[at + 1] == "     mend it: pip install 'antiphon[local]'"
     assert sum(line.startswith("ok  ") for line in lines) == len(lines) - 2
+
+
+def test_a_fleet_has_its_redis_looked_at(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with valkey() as server:
+        monkeypatch.setenv("ANTIPHON_REDIS_URL", server.url)
+        _, findings = examine(capsys)
+        assert findings["redis"]["ok"]
+        assert findings["redis memory"]["detail"].startswith("maxmemory is not set")
+        assert findings["redis memory"]["mend"].startswith("set maxmemory")
+    monkeypatch.setenv("ANTIPHON_REDIS_PATIENCE_S", "0.2")
+    _, findings = examine(capsys, code=1)
+    assert findings["redis"]["mend"] == "start Redis, or set ANTIPHON_REDIS_URL"
+    monkeypatch.setenv("ANTIPHON_REDIS_URL", "redis://127.0.0.1:port")
+    _, findings = examine(capsys, code=1)
+    assert "ANTIPHON_REDIS_URL" in findings["redis"]["detail"]

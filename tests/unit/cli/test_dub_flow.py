@@ -56,6 +56,7 @@ def pressure(action: Action, delay_ms: int = 500) -> Backpressure:
         severity="medium",
         action=action,
         current_inflight=4,
+        threshold_exceeded="medium",
         max_inflight=3,
         queue_depth=1,
         **({"recommended_delay_ms": delay_ms} if action != "none" else {}),

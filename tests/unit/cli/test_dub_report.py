@@ -40,7 +40,15 @@ def processed(**fields: Any) -> FragmentProcessed:
             "transcript": " hello ",
             "translated_text": "hola",
             "stage_timings": StageTimings(asr_ms=50, translation_ms=5, tts_ms=10),
-            "metadata": FragmentMetadata(speed_ratio=1.25, duration_variance_percent=12.0),
+            "metadata": FragmentMetadata(
+                original_duration_ms=500,
+                dubbed_duration_ms=560,
+                duration_variance_percent=12.0,
+                speed_ratio=1.25,
+                asr_model="ear",
+                translation_model="tongue",
+                tts_model="mouth",
+            ),
             **fields,
         }
     )

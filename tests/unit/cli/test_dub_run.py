@@ -171,8 +171,8 @@ async def test_a_lost_connection_is_made_anew_and_nothing_is_missing(tmp_path: P
 
 
 async def test_a_wrong_key_is_told_with_the_option_that_gives_one(tmp_path: Path, recording: Path) -> None:
-    async with serving(tmp_path, **QUICK, api_keys="sk-right") as served:
-        dubbed, _ = await dub(recording, served.url, key="sk-right")
+    async with serving(tmp_path, **QUICK, api_keys="sk-right-0123456789abc") as served:
+        dubbed, _ = await dub(recording, served.url, key="sk-right-0123456789abc")
         assert len(dubbed.rows) == 6
         with pytest.raises(Unauthenticated, match="--key or ANTIPHON_API_KEY"):
             await dub(recording, served.url, key="sk-wrong")

@@ -15,7 +15,12 @@ pytestmark = pytest.mark.usefixtures("stubs")
 
 
 def test_it_takes_the_users_settings_but_for_what_dubbing_does_not_need() -> None:
-    given = {"ANTIPHON_TTS": "piper", "ANTIPHON_LLM": "openai", "ANTIPHON_API_KEYS": "sk-mine", "HOME": "/home/me"}
+    given = {
+        "ANTIPHON_TTS": "piper",
+        "ANTIPHON_LLM": "openai",
+        "ANTIPHON_API_KEYS": "sk-mine-0123456789abc",
+        "HOME": "/home/me",
+    }
     settings = environment(given, "sk-ours", live=False)
     assert (settings["ANTIPHON_TTS"], settings["HOME"]) == ("piper", "/home/me")
     assert settings["ANTIPHON_LLM"] == "rules"

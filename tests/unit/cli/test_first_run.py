@@ -30,6 +30,7 @@ def test_engines_without_weights_need_none() -> None:
     ({"stt": "whisper"}, ["big-ear"]),
     ({"stt": "openai,whisper", "tts": "hibari"}, ["big-ear", "mouth"]),
     ({"stt": "whisper", "whisper_path": "/models/mine", "tts": "hibari"}, ["mouth"]),
+    ({"stt": "whisper", "whisper_model": "tiny.en"}, ["small-ear"]),
     ({"llm": "rules"}, []),
 ])  # fmt: skip
 def test_an_engine_of_a_chain_needs_its_weights_unless_it_is_given_others(

@@ -110,6 +110,8 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("error", "lines"), [
     (InvalidRequest("no such file"), ["antiphon: no such file"]),
+    (InvalidRequest("no such file", detail="why not"), ["antiphon: no such file: why not"]),
+    (InvalidRequest("it said: \x1b]0;pwned\x07\x9b31m\nb"), ["antiphon: it said: \\x1b]0;pwned\\x07\\x9b31m\\x0ab"]),
     (ExceptionGroup("g", [InvalidRequest("one")]), ["antiphon: one"]),
     (
         ExceptionGroup("g", [ExceptionGroup("h", [WeightsMissing("one")]), InvalidRequest("two")]),

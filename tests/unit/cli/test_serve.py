@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 from urllib.request import urlopen
@@ -16,6 +18,7 @@ from urllib.request import urlopen
 import pytest
 
 from antiphon.cli.main import run
+from antiphon.doors.tls import self_signed
 
 pytestmark = pytest.mark.usefixtures("stubs")
 
@@ -56,6 +59,9 @@ def test_blank_keys_are_no_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     ({"log_levels": "gateway"}, "ANTIPHON_LOG_LEVELS: write levels as area=level"),
     ({"bus_lease_s": "0"}, "ANTIPHON_BUS_LEASE_S"),
     ({"secret_key": "short"}, "ANTIPHON_SECRET_KEY"),
+    ({"api_keys": "a"}, "ANTIPHON_API_KEYS: a key is shorter than 16 characters"),
+    ({"api_keys": f"{'k' * 16},{'k' * 15}"}, "ANTIPHON_API_KEYS: a key is shorter than 16 characters"),
+    ({"api_keys": "ek_0123456789abcdef"}, "ANTIPHON_API_KEYS: a key begins with 'ek_'"),
     ({"config": "/nowhere.toml"}, "ANTIPHON_CONFIG"),
     ({"stt": "whisper", "offline": "true"}, "antiphon models pull whisper-base"),
 ])  # fmt: skip
@@ -72,11 +78,53 @@ def test_a_wrong_setting_is_one_line_that_says_what_to_do(
     (["--tls-key", "key.pem"], "go together"),
     (["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], "certificate or key cannot be used"),
     (["--data-dir", "/proc/antiphon"], "--data-dir"),
+    (["--port", "99999"], "port is 99999; it is 0 to 65535"),
+    (["--port", "65536"], "port is 65536; it is 0 to 65535"),
+    (["--port", "-1"], "port is -1; it is 0 to 65535"),
 ])  # fmt: skip
 def test_a_wrong_argument_is_one_line_that_says_what_to_do(
     arguments: list[str], hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert hint in refused(monkeypatch, capsys, *arguments)
+
+
+@pytest.mark.parametrize("words", [
+    ["worker", "speak", "--port", "99999"],
+    ["doctor", "--port", "65536"],
+    ["talk", "nothing.wav", "--url", "http://127.0.0.1:99999"],
+    ["talk", "nothing.wav", "--url", "http://127.0.0.1:0"],
+    ["dub", "nothing.wav", "--to", "es", "--url", "http://127.0.0.1:65536"],
+    ["dub", "nothing.wav", "--to", "es", "--max-inflight", "11"],
+    ["dub", "nothing.wav", "--to", "es", "--keep-original-volume", "nan"],
+])  # fmt: skip
+def test_a_number_out_of_range_is_one_line_that_names_its_option(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(words)
+    said = capsys.readouterr()
+    name = words[-2].removeprefix("--").replace("-", "_")
+    assert (ended.value.code, said.out, len(said.err.splitlines())) == (1, "", 1)
+    assert said.err.startswith(f"antiphon: {name} is {words[-1]}")
+
+
+def test_a_variable_that_is_no_setting_is_told_at_the_start_with_the_nearest_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ANTIPHON_REALTIME_VOCIE", "antiphon_offlin", "ANTIPHON_QQQQ", "ANTIPHON_TTS\x1b[31m"):
+        monkeypatch.setenv(name, "a secret")
+    monkeypatch.setenv("ANTIPHON_API_KEY", "that of the commands that call a server")
+    with pytest.raises(SystemExit):
+        run(["serve", "--host", "0.0.0.0"])
+    said = capsys.readouterr()
+    told = [line for line in said.err.splitlines() if "is not a setting" in line]
+    assert told == [
+        "antiphon: ANTIPHON_QQQQ is not a setting, and is not read: no setting has a name like it",
+        "antiphon: ANTIPHON_REALTIME_VOCIE is not a setting, and is not read: did you mean ANTIPHON_REALTIME_VOICE?",
+        "antiphon: ANTIPHON_TTS\\x1b[31m is not a setting, and is not read: no setting has a name like it",
+        "antiphon: antiphon_offlin is not a setting, and is not read: did you mean ANTIPHON_OFFLINE?",
+    ]
+    assert "a secret" not in said.err
 
 
 def test_a_port_in_use_is_one_line_that_names_it(
@@ -85,6 +133,72 @@ def test_a_port_in_use_is_one_line_that_names_it(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert f"127.0.0.1:{port}" in refused(monkeypatch, capsys, "--port", port)
+
+
+def warned(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    """Return the options that a server with a key warns of, up to the moment when it finds that its port is in use."""
+    monkeypatch.setenv("ANTIPHON_API_KEYS", "sk-test-of-serve")
+    with socket.create_server(("", 0)) as taken, pytest.raises(SystemExit):
+        run(["serve", "--port", str(taken.getsockname()[1]), *arguments])
+    *logged, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("antiphon: ")
+    return [line["name"] for line in map(json.loads, logged) if line["message"] == "a setting weakens the server"]
+
+
+@pytest.mark.parametrize(("host", "names"), [("127.0.0.1", []), ("0.0.0.0", ["--host"])])
+def test_keys_in_the_clear_are_said_once_at_the_start(
+    host: str, names: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert warned(monkeypatch, capsys, "--host", host) == names
+
+
+ADDRESSES = {
+    "ANTIPHON_OPENAI_BASE_URL": "ANTIPHON_OPENAI_API_KEY",
+    "ANTIPHON_ANTHROPIC_BASE_URL": "ANTIPHON_ANTHROPIC_API_KEY",
+    "ANTIPHON_ELEVENLABS_BASE_URL": "ANTIPHON_ELEVENLABS_API_KEY",
+    "ANTIPHON_DEEPL_SERVER_URL": "ANTIPHON_DEEPL_API_KEY",
+}
+
+
+@pytest.mark.parametrize(("where", "key", "warns"), [
+    ("http://u:password@models.example:8000/v1", "key-of-a-service", True),
+    ("http://models.example:8000/v1", "", False),
+    ("https://models.example/v1", "key-of-a-service", False),
+    ("http://[::1]:8000/v1", "key-of-a-service", False),
+])  # fmt: skip
+def test_a_key_that_goes_to_a_service_in_the_clear_is_said_at_the_start(
+    where: str,
+    key: str,
+    warns: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for address, name in ADDRESSES.items():
+        monkeypatch.setenv(address, where)
+        if key:
+            monkeypatch.setenv(name, key)
+    assert warned(monkeypatch, capsys) == [*ADDRESSES] * warns
+
+
+def test_the_data_directory_is_for_its_owner_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stubs: Path
+) -> None:
+    before = os.umask(0o022)
+    try:
+        warned(monkeypatch, capsys)
+    finally:
+        os.umask(before)
+    assert stubs.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(("mode", "names"), [(0o600, []), (0o640, ["--tls-key"]), (0o604, ["--tls-key"])])
+def test_a_key_of_tls_that_others_may_read_is_said_at_the_start(
+    mode: int, names: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    files = self_signed(tmp_path, time.time())
+    files.key.chmod(mode)
+    given = ("--tls-cert", str(files.cert), "--tls-key", str(files.key))
+    assert warned(monkeypatch, capsys, "--host", "0.0.0.0", *given) == names
 
 
 @contextlib.contextmanager
@@ -135,3 +249,4 @@ def test_with_a_key_and_a_certificate_of_its_own_it_serves_https(tmp_path: Path)
         _, errors = process.communicate(timeout=30)
     assert "no ANTIPHON_API_KEYS" not in errors
     assert "sk-test-of-serve" not in errors
+    assert "weakens" not in errors

@@ -100,7 +100,7 @@ async def test_a_server_that_is_not_there_is_told_with_what_starts_one(
 async def test_a_key_that_the_server_does_not_know_is_told(
     tmp_path: Path, question: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with serving(tmp_path, api_keys="sk-right") as served:
+    async with serving(tmp_path, api_keys="sk-right-0123456789abc") as served:
         await talk(question, "--url", served.url, "--api-key", "sk-wrong", code=1)
     (line,) = capsys.readouterr().err.splitlines()
     assert "refused the connection" in line

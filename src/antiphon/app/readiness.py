@@ -1,0 +1,63 @@
+"""Whether this process can do its work: its engines, its database, and what it shares with other processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+
+from antiphon.app.engines import Engines
+from antiphon.doors.services import Readiness
+from antiphon.errors import AntiphonError
+from antiphon.ports.store import Store
+
+_LOOK_S = 1.0
+"""A database that needs longer to be looked at does not work."""
+
+
+class DatabaseCheck:
+    """Looks at the database when asked; those who ask at the same time share one look."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._look: asyncio.Task[bool] | None = None
+
+    async def works(self) -> bool:
+        """Say within a second whether it can be read."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._read(), name="look at the database")
+        return await asyncio.shield(self._look)
+
+    async def _read(self) -> bool:
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                await self._store.check()
+        except (AntiphonError, TimeoutError):
+            return False
+        return True
+
+
+class Health:
+    """How the parts of this process are."""
+
+    def __init__(
+        self,
+        engines: Engines,
+        kinds: Collection[str],
+        refuses: Callable[[str], bool],
+        store: Store | None,
+        others: Callable[[], Mapping[str, bool]],
+    ) -> None:
+        """``kinds`` of engines are started here; ``store`` is None where none is; ``others`` are further checks."""
+        self._engines = engines
+        self._kinds = kinds
+        self._refuses = refuses
+        self._database = None if store is None else DatabaseCheck(store)
+        self._others = others
+
+    async def look(self, *, draining: bool) -> Readiness:
+        """Return it, within a second."""
+        states = self._engines.states(self._kinds, self._refuses)
+        checks = {"engines": all("ok" in states[kind].values() for kind in states), **self._others()}
+        if self._database is not None:
+            checks["database"] = checks.get("database", True) and await self._database.works()
+        return Readiness(ready=all(checks.values()), draining=draining, checks=checks, engines=states)
