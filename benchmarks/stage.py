@@ -55,6 +55,11 @@ class Child:
         self._process.stdin.flush()
         return self.line()
 
+    def errors(self) -> list[str]:
+        """Return the lines about errors that it has logged so far."""
+        lines = Path(f"/proc/{self.pid}/fd/2").read_text().splitlines()
+        return [line for line in lines if '"level": "error"' in line]
+
     def kill(self) -> None:
         """End it without a word."""
         self._process.kill()
@@ -149,3 +154,5 @@ def _started(command: list[str], data_dir: Path, settings: dict[str, object]) ->
             yield child
         finally:
             child.stop()
+            with process:  # which closes its pipes
+                pass

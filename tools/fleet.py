@@ -93,6 +93,12 @@ def _running() -> int | None:
     return pid if b"tools.fleet" in command else None
 
 
+class _Bounded(Valkey):
+    """As a fleet should have it: with an end to its memory, and without throwing anything away."""
+
+    _options = ("--maxmemory", "2gb", "--maxmemory-policy", "noeviction")
+
+
 async def run() -> int:
     """Run the fleet until SIGINT or SIGTERM."""
     stop = asyncio.Event()
@@ -103,7 +109,7 @@ async def run() -> int:
     PID.write_text(str(os.getpid()))
     data = FOLDER / "valkey"
     data.mkdir(exist_ok=True)
-    server = Valkey(data)
+    server = _Bounded(data)
     try:
         with _members(server.url) as gateways:
             ports = [int((await asyncio.to_thread(_ready, gateway)).rpartition(":")[2]) for gateway in gateways]

@@ -50,9 +50,23 @@ DEFECTS = (
     Defect(
         "a further attempt says again what was said",
         "workers/loop.py",
-        "            self._ahead = await self._bus.begin(self._job.output, self._attempt)\n",
-        "            await self._bus.begin(self._job.output, self._attempt)\n",
+        "            self._ahead = 0 if self._attempt.keeps else written\n",
+        "            self._ahead = 0\n",
         "kill speak",
+    ),
+    Defect(
+        "an answer whose worker is lost is begun anew",
+        "workers/respond.py",
+        "if job.attempt > 1 else ()\n",
+        "if job.attempt > 99 else ()\n",
+        "kill respond",
+    ),
+    Defect(
+        "sentences that the speaker has are written once more",
+        "workers/sentences.py",
+        "            self._known = await self._bus.begin(self._pipe, self._attempt)\n",
+        "            await self._bus.begin(self._pipe, self._attempt)\n",
+        "kill respond",
     ),
     Defect(
         "a worker that slept past its lease goes on writing",

@@ -40,12 +40,20 @@ class History:
         return [event for turn in self.turns for event in turn.events]
 
 
-def violations(history: History, speech_bytes: int) -> list[str]:
-    """Return every promise that this history breaks; ``speech_bytes`` is how much speech a whole answer has."""
+@dataclass(frozen=True)
+class Whole:
+    """What every answer is, if nothing of it is lost and nothing comes twice."""
+
+    text: str
+    speech_bytes: int
+
+
+def violations(history: History, whole: Whole) -> list[str]:
+    """Return every promise that this history breaks."""
     found = [f"could not go on: {history.trouble}"] if history.trouble else []
     found += _order(history)
     for turn in history.turns:
-        found += [f"turn {turn.number}: {complaint}" for complaint in _turn(turn, speech_bytes)]
+        found += [f"turn {turn.number}: {complaint}" for complaint in _turn(turn, whole)]
     if not history.trouble:
         found += _items(history)
     return [f"{history.name}: {complaint}" for complaint in found]
@@ -61,7 +69,7 @@ def _order(history: History) -> list[str]:
     return found
 
 
-def _turn(turn: Turn, speech_bytes: int) -> list[str]:
+def _turn(turn: Turn, whole: Whole) -> list[str]:
     found: list[str] = []
     done = turn.of("response.done")
     if not turn.done or len(done) != 1:
@@ -73,26 +81,29 @@ def _turn(turn: Turn, speech_bytes: int) -> list[str]:
     created = turn.of("response.created")
     if [event["response"]["id"] for event in created] != [done[0]["response"]["id"]]:
         found.append(f"{len(created)} answers were begun")
-    found += _answer(turn, done[0]["response"], speech_bytes)
+    found += _answer(turn, done[0]["response"], whole)
     return found
 
 
-def _answer(turn: Turn, response: dict[str, Any], speech_bytes: int) -> list[str]:
-    """A whole answer was heard whole; of one that was broken off, nothing comes twice."""
+def _answer(turn: Turn, response: dict[str, Any], whole: Whole) -> list[str]:
+    """An answer is whole, and was heard whole."""
     words = "".join(event["delta"] for event in turn.of("response.output_audio_transcript.delta"))
     spoken = sum(event["bytes"] for event in turn.of("response.output_audio.delta"))
     found: list[str] = []
     output = response["output"]
     transcript = output[0]["content"][0]["transcript"] if output and output[0]["content"] else ""
-    if response["status"] == "completed":
-        if words != transcript:
-            found.append(f"the words that came are not the answer's: {len(words)} and {len(transcript)} characters")
-        if spoken != speech_bytes:
-            found.append(f"{spoken} bytes of speech came instead of {speech_bytes}")
-    elif response["status"] != "failed":
-        found.append(f"the answer ended {response['status']}")
-    elif spoken > speech_bytes:
-        found.append(f"{spoken} bytes of speech came of an answer that failed")
+    if response["status"] != "completed":
+        return [
+            f"the answer ended {response['status']} behind {len(words.split())} words: {response['status_details']}"
+        ]
+    if words != transcript:
+        found.append(f"the words that came are not the answer's: {len(words)} and {len(transcript)} characters")
+    if transcript != whole.text:
+        found.append(
+            f"the answer has {len(transcript.split())} words instead of {len(whole.text.split())}: {transcript}"
+        )
+    if spoken != whole.speech_bytes:
+        found.append(f"{spoken} bytes of speech came instead of {whole.speech_bytes}")
     return found
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from antiphon.client import Session
 from tests.fleet import Fleet, Member
 
 LEASE_S = 1.0
+GROUPS = {"respond": "llm-workers", "speak": "tts-workers"}
 
 
 class Nemesis:
@@ -19,6 +21,8 @@ class Nemesis:
         self._fleet = fleet
         self._random = random.Random(seed)
         self.log: list[str] = []
+        self.interrupted: Counter[str] = Counter()
+        """Jobs that somebody had in its hands when it was killed, by role."""
         self.gateways = [fleet.gateway(), fleet.gateway()]
         self.workers: dict[str, list[Member]] = {
             role: [self._worker(role), self._worker(role)] for role in ("respond", "speak")
@@ -39,6 +43,7 @@ class Nemesis:
         crew = self.workers[role]
         victim = crew.pop(self._random.randrange(len(crew)))
         crew.append(self._worker(role))
+        self.interrupted[role] += await asyncio.to_thread(self._fleet.held, role, GROUPS[role], victim)
         await asyncio.to_thread(victim.kill)
         await asyncio.to_thread(lambda: crew[-1].url)
 
@@ -96,13 +101,13 @@ class Nemesis:
             "restart gateway": self.restart_gateway,
         }
 
-    async def run(self, sockets: Mapping[str, Session], seconds: float, only: frozenset[str] = frozenset()) -> None:
-        """Let everything happen once, then anything, until the time is over."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
+    async def run(
+        self, sockets: Mapping[str, Session], is_over: Callable[[], bool], only: frozenset[str] = frozenset()
+    ) -> None:
+        """Let everything happen once, then anything, until it ``is_over``."""
         plan = {name: act for name, act in self.plan(sockets).items() if not only or name in only}
         names = list(plan)
-        while names or loop.time() < until:
+        while names or not is_over():
             name = names.pop(0) if names else self._random.choice(list(plan))
             self.log.append(name)
             await plan[name]()

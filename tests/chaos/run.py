@@ -1,12 +1,13 @@
 """Talk to a fleet whose members are killed, and check what every client has seen.
 
-python -m tests.chaos.run [--seconds 60] [--talkers 8] [--seed 1] [--only "kill speak,kill redis"]
+python -m tests.chaos.run [--seconds 60] [--turns 0] [--talkers 8] [--seed 1] [--only "kill speak,kill redis"]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import sys
 import time
 from collections import Counter
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from antiphon.client import Session
-from tests.chaos.history import History, violations
+from tests.chaos.history import History, Whole, violations
 from tests.chaos.nemesis import LEASE_S, Nemesis
 from tests.chaos.talkers import talk
 from tests.fleet import fleet
 
 WORDS, WORD_MS = 30, 100
-SPEECH_BYTES = WORDS * WORD_MS * 48
+SENTENCE = "This is the stub and it has no more to say."
+WHOLE = Whole(" ".join(itertools.islice(itertools.cycle(SENTENCE.split()), WORDS)), WORDS * WORD_MS * 48)
 FLEET = {
     "stub_llm_words": WORDS,
     "stub_llm_wps": 20,
@@ -42,12 +44,14 @@ class Report:
 
     histories: list[History]
     log: list[str]
+    interrupted: Counter[str]
+    """Jobs whose worker was killed over them, by role."""
     seconds: float
 
     @property
     def violations(self) -> list[str]:
         """All broken promises."""
-        return [complaint for history in self.histories for complaint in violations(history, SPEECH_BYTES)]
+        return [complaint for history in self.histories for complaint in violations(history, WHOLE)]
 
     def lines(self) -> list[str]:
         """Return it for people."""
@@ -58,6 +62,7 @@ class Report:
         return [
             f"{len(self.histories)} clients, {len(turns)} turns in {self.seconds:.0f} s, sessions taken up: {back}",
             f"happened: {happened}",
+            f"jobs whose worker was killed: {', '.join(f'{role} {count}' for role, count in self.interrupted.items())}",
             f"answers: {', '.join(f'{status} {count}' for status, count in statuses.items())}",
             f"broken promises: {len(self.violations)}",
             *self.violations[:20],
@@ -65,36 +70,55 @@ class Report:
 
 
 async def chaos(
-    *, seconds: float, talkers: int, seed: int, only: frozenset[str] = frozenset(), package: Path | None = None
+    *,
+    seconds: float,
+    talkers: int,
+    seed: int,
+    turns: int = 0,
+    only: frozenset[str] = frozenset(),
+    package: Path | None = None,
 ) -> Report:
-    """Run it once; ``package`` is a folder whose ``antiphon`` the members run instead of this one."""
+    """Run it once, for so long and until so many turns have ended.
+
+    ``package`` is a folder whose ``antiphon`` the members run instead of this one.
+    """
     begin = time.monotonic()
     with fleet(package, **FLEET) as made:
         nemesis = Nemesis(made, seed)
         urls = await nemesis.ready()
         stop = asyncio.Event()
         sockets: dict[str, Session] = {}
+        histories = [History(f"client {number}") for number in range(talkers)]
         talks = [
-            asyncio.create_task(talk(f"client {number}", urls[number % 2 :] + urls[: number % 2], stop, sockets))
-            for number in range(talkers)
+            asyncio.create_task(talk(history, urls[number % 2 :] + urls[: number % 2], stop, sockets))
+            for number, history in enumerate(histories)
         ]
         await asyncio.sleep(1)
-        await nemesis.run(sockets, seconds, only)
+        until = time.monotonic() + seconds
+
+        def is_over() -> bool:
+            """Clients that are in trouble end no further turn."""
+            ended = sum(turn.done for history in histories for turn in history.turns)
+            return time.monotonic() >= until and (ended >= turns or any(history.trouble for history in histories))
+
+        await nemesis.run(sockets, is_over, only)
         stop.set()
-        histories = await asyncio.gather(*talks)
-    return Report(histories, nemesis.log, time.monotonic() - begin)
+        await asyncio.gather(*talks)
+    return Report(histories, nemesis.log, nemesis.interrupted, time.monotonic() - begin)
 
 
 def main() -> int:
     """Run what the command line asks for; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--turns", type=int, default=0)
     parser.add_argument("--talkers", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="")
     asked = parser.parse_args()
     only = frozenset(name.strip() for name in asked.only.split(",") if name.strip())
-    report = asyncio.run(chaos(seconds=asked.seconds, talkers=asked.talkers, seed=asked.seed, only=only))
+    wish = {"seconds": asked.seconds, "talkers": asked.talkers, "seed": asked.seed, "turns": asked.turns}
+    report = asyncio.run(chaos(**wish, only=only))
     print("\n".join(report.lines()))
     return 1 if report.violations else 0
 

@@ -18,7 +18,7 @@ import redis
 
 from antiphon.client import Session
 from tests.chaos.history import History, violations
-from tests.chaos.run import FLEET, SPEECH_BYTES
+from tests.chaos.run import FLEET, WHOLE
 from tests.chaos.talkers import talk
 from tests.fleet import Fleet, Member, fleet
 
@@ -80,7 +80,7 @@ async def _visits(name: str, urls: list[str], until: float) -> list[History]:
         stop = asyncio.Event()
         handle = loop.call_later(min(TURNS_S, until - loop.time()), stop.set)
         sockets: dict[str, Session] = {}
-        histories.append(await talk(f"{name} visit {len(histories)}", urls, stop, sockets))
+        histories.append(await talk(History(f"{name} visit {len(histories)}"), urls, stop, sockets))
         handle.cancel()
         if histories[-1].trouble:
             break
@@ -107,7 +107,7 @@ async def soak(made: Fleet, *, seconds: float, talkers: int) -> tuple[list[Sampl
             await asyncio.sleep(min(5.0, seconds / 24))
             samples.append(Sample(loop.time(), look(members, client)))
     histories = [history for visit in await asyncio.gather(*visits) for history in visit]
-    complaints = [one for history in histories for one in violations(history, SPEECH_BYTES)]
+    complaints = [one for history in histories for one in violations(history, WHOLE)]
     return samples, complaints, sum(len(history.turns) for history in histories)
 
 

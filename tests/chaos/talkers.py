@@ -19,12 +19,11 @@ PATIENCE_S = 20.0
 """A turn that takes longer is lost."""
 
 
-async def talk(name: str, urls: Sequence[str], stop: asyncio.Event, sockets: dict[str, Session]) -> History:
-    """Talk until ``stop`` is set, then ask the server for the conversation as it holds it."""
-    history = History(name)
+async def talk(history: History, urls: Sequence[str], stop: asyncio.Event, sockets: dict[str, Session]) -> History:
+    """Talk until ``stop`` is set, then ask the server for the conversation as it holds it; all of it is ``history``."""
     try:
         async with connect(*urls, patience_s=PATIENCE_S, ping_interval=0.5, ping_timeout=1.5) as session:
-            sockets[name] = session
+            sockets[history.name] = session
             for number in itertools.count():
                 turn = Turn(number, f"question {number}")
                 history.turns.append(turn)

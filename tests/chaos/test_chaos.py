@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.history import History, Turn, violations
+from tests.chaos.history import History, Turn, Whole, violations
 from tests.chaos.run import chaos
 
 SHORT = frozenset({"cut clients", "kill speak", "kill gateway", "stop speak", "kill redis"})
@@ -67,19 +67,28 @@ BROKEN: dict[str, Callable[[History], Any]] = {
     "is lost": lambda made: made.last.pop(),
     "has changed": lambda made: made.last[-1].update(role="user"),
     "could not go on": lambda made: setattr(made, "trouble", "nothing came"),
-    "ended incomplete": lambda made: events(made)[-1]["response"].update(status="incomplete"),
+    "3 words instead of 2": lambda made: [
+        made.turns[1].of("response.output_audio_transcript.delta")[1].update(delta="two two"),
+        made.turns[1].of("response.done")[0]["response"]["output"][0]["content"][0].update(transcript="one two two"),
+        made.last[-1]["content"][0].update(transcript="one two two"),
+    ],
+    "ended failed": lambda made: events(made)[-1]["response"].update(status="failed", status_details={}),
+    "ended incomplete": lambda made: events(made)[-1]["response"].update(status="incomplete", status_details={}),
     "an error was sent": lambda made: events(made).append(
         {"type": "error", "event_id": "event_19", "error": {"message": "no"}}
     ),
 }
 
 
+WHOLE = Whole("one two", 100)
+
+
 def test_a_history_in_which_nothing_is_wrong_has_no_violations() -> None:
-    assert violations(history(), 100) == []
+    assert violations(history(), WHOLE) == []
 
 
 @pytest.mark.parametrize("complaint", BROKEN)
 def test_a_broken_promise_is_named(complaint: str) -> None:
     made = history()
     BROKEN[complaint](made)
-    assert any(complaint in one for one in violations(made, 100)), violations(made, 100)
+    assert any(complaint in one for one in violations(made, WHOLE)), violations(made, WHOLE)

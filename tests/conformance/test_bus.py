@@ -7,11 +7,13 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
+from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import LeaseLost
-from antiphon.wire.jobs import Job, JobFailed, Respond, Score, Speak, Transcribe, Translate
+from antiphon.wire.jobs import Job, JobFailed, Respond, Score, Speak, Transcribe, Translate, Work
 from tests.conformance.buses import ATTEMPTS, LEASE_S, AnyBus, claim, dead, job, never, quickest, soon, take
 
 # -- jobs ----------------------------------------------------------------------------------------------------
@@ -47,7 +49,9 @@ WORKS = [
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: type(work).__name__)
 async def test_every_kind_of_work_arrives_unchanged(bus: AnyBus, work: Any) -> None:
-    sent = Job("w", "speak", work, "o", input="i", tenant="t", correlation_id="c", deadline_s=1.5, priority=-1)
+    sent = Job(
+        "w", "speak", work, "o", input="i", tenant="t", key_id="k", correlation_id="c", deadline_s=1.5, priority=-1
+    )
     await bus.submit(sent)
     assert (await claim(bus)).job == sent
 
@@ -69,6 +73,44 @@ async def test_higher_priority_goes_first_then_the_older_job(bus: AnyBus) -> Non
         await bus.submit(job(name, priority=priority))
     claims = bus.claim("speak", "worker")
     assert [(await soon(anext(claims))).job.id for _ in range(5)] == ["c", "e", "a", "d", "b"]
+
+
+async def test_patient_jobs_are_left_to_those_who_ask_for_them(bus: AnyBus) -> None:
+    for name, priority in (("a", PATIENT), ("b", TOLERANT), ("c", PATIENT), ("d", LIVE)):
+        await bus.submit(job(name, priority=priority))
+    prompt, patient = bus.claim("speak", "w1", "prompt"), bus.claim("speak", "w2", "patient")
+    assert [(await soon(anext(prompt))).job.id for _ in range(2)] == ["d", "b"]
+    await never(anext(prompt))
+    assert [(await soon(anext(patient))).job.id for _ in range(2)] == ["a", "c"]
+    await never(anext(patient))
+
+
+async def test_who_asks_for_all_jobs_gets_the_patient_ones_last(bus: AnyBus) -> None:
+    for name, priority in (("a", PATIENT), ("b", TOLERANT), ("c", LIVE)):
+        await bus.submit(job(name, priority=priority))
+    claims = bus.claim("speak", "worker")
+    assert [(await soon(anext(claims))).job.id for _ in range(3)] == ["c", "b", "a"]
+
+
+async def test_a_job_wakes_those_who_take_its_share(bus: AnyBus) -> None:
+    patient = asyncio.ensure_future(anext(bus.claim("speak", "w1", "patient")))
+    prompt = asyncio.ensure_future(anext(bus.claim("speak", "w2", "prompt")))
+    await asyncio.sleep(0.02)
+    await bus.submit(job("a"))
+    assert (await soon(prompt)).job.id == "a"
+    await bus.submit(job("b", priority=PATIENT))
+    assert (await soon(patient)).job.id == "b"
+
+
+async def test_a_patient_job_that_comes_back_stays_one(bus: AnyBus) -> None:
+    await bus.submit(job("a", priority=PATIENT))
+    patient = bus.claim("speak", "w1", "patient")
+    await (await soon(anext(patient))).release("busy")
+    await never(anext(bus.claim("speak", "w2", "prompt")))
+    lost = await soon(anext(patient))
+    assert (lost.job.id, lost.job.attempt) == ("a", 2)
+    again = await soon(anext(patient))
+    assert (again.job.id, again.job.attempt) == ("a", 3), "its lease has run out"
 
 
 async def test_a_job_goes_to_its_own_queue_only(bus: AnyBus) -> None:
@@ -230,8 +272,22 @@ async def test_a_buried_job_lies_with_the_dead_letters_and_its_reason(bus: AnyBu
     await bus.submit(job("a"))
     await (await claim(bus)).bury("cannot be spoken")
     (letter,) = await dead(bus)
-    assert (letter.job.id, letter.reason) == ("a", "cannot be spoken")
+    assert (letter.job_id, letter.reason) == ("a", "cannot be spoken")
     await never(anext(bus.claim("speak", "other")), LEASE_S * 1.5)
+
+
+@pytest.mark.parametrize("work", [Speak("what was said"), Transcribe(b"what was said", 16_000)], ids=["text", "audio"])
+async def test_a_dead_letter_says_whose_job_it_was_and_nothing_of_what_was_said(bus: AnyBus, work: Work) -> None:
+    told = {"tenant": "t", "session_id": "s", "correlation_id": "c", "traceparent": "p"}
+    await bus.submit(Job("a", "speak", work, "out:a", **told))
+    await (await claim(bus)).release("busy")
+    before = time.time()
+    await (await claim(bus)).bury("ProviderTimeout: provider_timeout")
+    (letter,) = await dead(bus)
+    known = msgspec.structs.asdict(letter)
+    assert before <= known.pop("at") <= time.time()
+    why = {"job_id": "a", "queue": "speak", "attempt": 2, "reason": "ProviderTimeout: provider_timeout"}
+    assert known == told | why
 
 
 async def test_a_job_released_after_its_last_attempt_is_dead_and_its_listeners_hear_of_it(
@@ -253,7 +309,7 @@ async def test_a_job_that_kills_its_workers_is_dead_after_its_last_lease(bus: An
         assert (await claim(bus, f"victim-{attempt}")).job.attempt == attempt
     (entry,) = await soon(take(bus, "out:a", 1))
     assert isinstance(entry, JobFailed)
-    assert [letter.job.id for letter in await dead(bus)] == ["a"]
+    assert [letter.job_id for letter in await dead(bus)] == ["a"]
 
 
 # -- cancelling ----------------------------------------------------------------------------------------------

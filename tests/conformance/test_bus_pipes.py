@@ -261,20 +261,20 @@ async def test_a_dropped_pipe_ends_its_readers(bus: AnyBus) -> None:
     assert seen == ["once", "once"]
 
 
-async def test_what_is_written_to_a_dropped_pipe_is_discarded(bus: AnyBus) -> None:
-    await bus.write("p", words("before"))
+async def test_what_is_written_to_a_dropped_pipe_is_discarded_and_its_writer_told(bus: AnyBus) -> None:
+    assert await bus.write("p", words("before"))
     await bus.drop("p")
     await bus.drop("p")
-    await soon(bus.write("p", words(*range(PIPE_ENTRIES * 3))))
+    assert not await soon(bus.write("p", words(*range(PIPE_ENTRIES * 3))))
     assert [entry async for entry in bus.read("p")] == []
 
 
-async def test_a_writer_that_waits_at_a_dropped_pipe_goes_on(bus: AnyBus) -> None:
+async def test_a_writer_that_waits_at_a_dropped_pipe_is_told_too(bus: AnyBus) -> None:
     await bus.write("p", words(*range(PIPE_ENTRIES)))
     writing = asyncio.ensure_future(bus.write("p", words("late")))
     await asyncio.sleep(0.02)
     await bus.drop("p")
-    assert await soon(writing) is None
+    assert await soon(writing) is False
 
 
 async def test_claims_and_reads_end_when_the_bus_closes(bus: AnyBus) -> None:

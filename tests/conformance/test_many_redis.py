@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
+
+import pytest
+from redis.exceptions import NoPermissionError
 
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection
+from antiphon.connections.redis_memory import ask
+from antiphon.errors import ProviderUnavailable
 from antiphon.ports.sessions import Change
 from antiphon.state.redis.sessions import RedisSessions
 from antiphon.wire.jobs import Job, Speak, TextReady
-from tests.valkey import cluster, sentinel
+from tests.valkey import cluster, sentinel, valkey
+
+FLEET = Path(__file__).parents[2] / "docs" / "how-to" / "fleet.md"
 
 
 async def works(connection: RedisConnection, name: str) -> None:
@@ -46,6 +55,7 @@ async def test_a_cluster_of_six() -> None:
         connection = RedisConnection(url)
         for number in range(5):  # in different slots
             await works(connection, f"s{number}")
+        assert len(await ask(connection)) == 3
         await connection.close()
 
 
@@ -56,3 +66,19 @@ async def test_a_master_that_dies_is_replaced_by_its_replica() -> None:
         await asyncio.to_thread(master.kill)
         await works(connection, "after")
         await connection.close()
+
+
+async def test_a_user_that_may_do_what_the_documents_say_and_nothing_else() -> None:
+    (rights,) = re.findall(r"^ACL SETUSER antiphon (.*)$", FLEET.read_text(), re.MULTILINE)
+    with valkey() as server:
+        admin = RedisConnection(server.url)
+        await admin.command("ACL", "SETUSER", "antiphon", *rights.split())
+        connection = RedisConnection(server.url.replace("redis://", "redis://antiphon:PASSWORD@"))
+        await works(connection, "limited")
+        assert len(await ask(connection)) == 1
+        for words in (("KEYS", "*"), ("CONFIG", "GET", "*"), ("FLUSHALL",), ("GET", "another:key")):
+            with pytest.raises(ProviderUnavailable) as refused:
+                await connection.command(*words)
+            assert isinstance(refused.value.__cause__, NoPermissionError)
+        await connection.close()
+        await admin.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import aclosing
 
 import pytest
@@ -41,6 +42,16 @@ async def test_a_recogniser_understands_the_voice(
     with capsys.disabled():
         print(f"\n{name} at speed {speed}: {rate:.1%} of words misheard")
     assert rate <= limit
+
+
+@pytest.mark.engines("whisper-base")
+async def test_the_dots_of_addresses_are_heard() -> None:
+    said = {"Mail bob.smith@example.com today.": r"bob( dot |\.)", "Visit example.org/help now.": r"( dot |\.)org"}
+    recogniser = load("stt", ["whisper"], context())
+    async with ADAPTERS["hibari"].open() as voice, started(recogniser):
+        for text, heard in said.items():
+            speech = await speak(voice, text)
+            assert re.search(heard, (await hear(recogniser, Pcm(speech.data, 24_000))).lower())
 
 
 async def hear(recogniser: SpeechToText, audio: Pcm) -> str:

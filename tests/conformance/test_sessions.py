@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from antiphon.clock import VirtualClock
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import Fenced, NotFound
-from antiphon.ports.sessions import Change, Expired, Saved, Sessions, Taken
+from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner, Sessions, Taken
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.state.redis.sessions import RedisSessions
 
@@ -77,6 +77,35 @@ async def test_a_claimed_session_is_new_and_connected(stage: Stage) -> None:
     assert record.status == "connected"
     assert record.epoch >= 1
     assert await stage.sessions.find("t", "s") == record
+
+
+OWNER = SessionOwner("key_a", "key_a", "realtime", "d1937")
+
+
+async def test_a_session_keeps_its_owner_over_changes_of_gateway_and_losses(stage: Stage) -> None:
+    first = await stage.sessions.claim("t", "s", "g1", OWNER)
+    assert first.owner == OWNER
+    await stage.sessions.save(first, STATE)
+    await stage.sessions.end(first, resumable=True)
+    found = await stage.sessions.find("t", "s")
+    assert found is not None
+    assert found.owner == OWNER
+    second, _ = await stage.sessions.resume("t", "s", "g2", OWNER)
+    assert second.owner == OWNER
+    found = await stage.sessions.find("t", "s")
+    assert found is not None
+    assert found.owner == OWNER
+
+
+@pytest.mark.parametrize("other", [NOBODY, replace(OWNER, id="key_b"), replace(OWNER, token_digest="d1938")])
+async def test_who_names_another_owner_resumes_nothing_and_changes_nothing(stage: Stage, other: SessionOwner) -> None:
+    first = await stage.sessions.claim("t", "s", "g1", OWNER)
+    await stage.sessions.save(first, STATE)
+    with pytest.raises(NotFound) as refused:
+        await stage.sessions.resume("t", "s", "g2", other)
+    assert refused.value.code == "session_not_found"
+    assert await stage.sessions.find("t", "s") == first
+    await stage.sessions.save(first, STATE)  # its epoch is still the newest
 
 
 async def test_what_one_gateway_saves_another_takes_up_under_a_higher_epoch(stage: Stage) -> None:

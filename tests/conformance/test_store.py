@@ -179,3 +179,10 @@ async def test_a_closed_store_says_so(store: Store) -> None:
         await store.record([item(1)])
     with pytest.raises(AntiphonError):
         await store.items("t", "s")
+
+
+async def test_a_look_says_nothing_while_the_store_works_and_fails_once_it_is_closed(store: Store) -> None:
+    await store.check()
+    await store.close()
+    with pytest.raises(AntiphonError):
+        await store.check()

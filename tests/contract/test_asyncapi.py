@@ -86,4 +86,4 @@ def test_a_schema_is_a_json_schema(name: str) -> None:
 def test_a_server_event_demands_what_is_always_sent(message: Any) -> None:
     schema = DOCUMENT["components"]["schemas"][message.__name__]
     assert {"type", "event_id"} <= set(schema["required"])
-    assert set(schema["required"]) | {"logprobs"} >= set(schema["properties"])
+    assert set(schema["required"]) | {"logprobs", "antiphon"} >= set(schema["properties"])

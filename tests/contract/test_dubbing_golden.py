@@ -16,7 +16,7 @@ from antiphon.dubbing.codes import NATURES
 from antiphon.wire.dubbing_client import parse
 from antiphon.wire.dubbing_server import EVENTS
 from tests.contract import dubbing
-from tests.contract.dubbing import CONTRACT, KINDS, Direction, check_dubbing_event, event_of, golden
+from tests.contract.dubbing import CONTRACT, KINDS, Direction, check_dubbing_event, event_of, golden, may_be_null
 from tests.contract.recorder import ContractError
 
 CLIENT = dubbing.names("client")
@@ -113,7 +113,8 @@ FIELDS = [(name, path) for name in SERVER for path in _places(golden("server", n
 
 @pytest.mark.parametrize("name", SERVER)
 def test_a_null_anywhere_breaks_the_contract(name: str) -> None:
-    for path in (path for where, path in FIELDS if where == name):
+    payload = golden("server", name)
+    for path in (path for where, path in FIELDS if where == name and not may_be_null(payload, ".".join(path))):
         payload, inside = _changed(golden("server", name), path)
         inside[path[-1]] = None
         with pytest.raises(ContractError, match="null"):

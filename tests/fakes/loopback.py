@@ -38,3 +38,33 @@ async def listening(serve: Serve) -> AsyncIterator[str]:
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def answering(status: int, headers: dict[str, str], body: bytes) -> Serve:
+    """Answer each connection once."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next((line.split(b":")[1] for line in head.lower().split(b"\r\n") if b"content-length" in line), b"0")
+        await reader.readexactly(int(length))
+        lines = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}", "connection: close"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        await writer.drain()
+
+    return serve
+
+
+@asynccontextmanager
+async def redirecting(status: int) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Serve redirects to another port; gives the address, and what came to the other one."""
+    led: list[bytes] = []
+
+    async def elsewhere(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        led.append(await reader.read(65_536))
+
+    async with (
+        listening(elsewhere) as other,
+        listening(answering(status, {"location": f"{other}/v1/x"}, b"")) as address,
+    ):
+        yield address, led

@@ -4,9 +4,9 @@
         server.script(say("Good morning."), call("get_weather", '{"city": "Porto"}'), refuse(429))
         client = AsyncOpenAI(base_url=server.base_url, api_key="any")
 
-Each request to ``/v1/chat/completions`` plays the next script as a stream; without one it is obeyed: a forced
-function is called, an upper bound is kept, else the answer is "Hello. I am scripted." What was asked, and when
-clients hung up, is kept.
+Each request to ``/v1/chat/completions`` plays the next script as a stream; without one it is refused where a strict
+template of a model would refuse it, else obeyed: a forced function is called, an upper bound is kept, else the answer
+is "Hello. I am scripted." What was asked, and when clients hung up, is kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from antiphon.text.schema_example import example
 from tests.fakes import sse_server
@@ -77,6 +78,18 @@ def obey(asked: Json) -> Script:
     return say(" ".join(words[:most]), finish="stop" if most >= len(words) else "length")
 
 
+def _complaint(roles: list[str]) -> str | None:
+    """Return what a strict template says to messages of these roles, or None."""
+    turns = roles[1:] if roles[:1] == ["system"] else roles
+    if "system" in turns:
+        return "System message must be at the beginning."
+    if turns[:1] != ["user"]:
+        return "No user query found in messages."
+    if any(role == before for role, before in pairwise(turns) if role != "tool"):
+        return "Conversation roles must alternate user/assistant/user/assistant/..."
+    return "The last message must be the user's or a tool's." if turns[-1] == "assistant" else None
+
+
 def _call_step(index: int, function: Json, call_id: str | None = None) -> Json:
     part: Json = {"index": index, "function": function}
     if call_id:
@@ -93,8 +106,9 @@ class OpenAiServer(SseServer):
     def base_url(self) -> str:
         return f"{super().base_url}/v1"
 
-    def obey(self, asked: Json, headers: dict[str, str]) -> Script:
-        return obey(asked)
+    def obey(self, asked: Json, headers: dict[str, str]) -> sse_server.Script:
+        complaint = _complaint([message["role"] for message in asked["messages"]])
+        return refuse(400, message=complaint) if complaint else obey(asked)
 
     def encode(self, event: Json) -> bytes:
         chunk = event if {"choices", "error"} & event.keys() else _chunk(event)

@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Stall:
-    """Read the request and never answer."""
+    """Read the request and never answer, or not for so long."""
+
+    seconds: float = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,11 @@ class OpenAiSttServer:
                 await _send(writer, status, "application/json", json.dumps({"error": error}).encode())
             case Answer(body, content_type):
                 await _send(writer, 200, content_type, body)
-            case Stall():
-                await reader.read()  # until the client has had enough
-                raise ConnectionResetError
+            case Stall(seconds):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(), seconds)  # until the client has had enough
+                    raise ConnectionResetError
+                await _send(writer, 200, "application/json", json.dumps(_heard(request)).encode())
             case BreakOff():
                 return False
             case None:

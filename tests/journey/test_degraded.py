@@ -171,6 +171,24 @@ async def test_without_a_voice_the_answer_is_words(tmp_path: Path, fault: Fault)
         await talk.told("recovered", "tts", "text_only")
 
 
+async def test_with_another_voice_the_client_is_told_of_it(tmp_path: Path) -> None:
+    async with service("tts") as proxy:
+        settings = {"tts": "openai,stub", "openai_base_url": f"http://{proxy.address}/v1", "openai_api_key": "sk-any"}
+        async with serving(tmp_path, **QUICK, **settings) as served, talking(served) as talk:
+            assert (await talk.ask())[2]
+            await proxy.set("down")
+            assert (await talk.ask())[2]
+            await talk.told("degraded", "tts", "other_voice")
+            assert served.platform.metrics.registry.get_sample_value("tts_degraded_total") == 1
+
+
+async def test_a_voice_that_is_missing_from_the_start_is_told_of_too(tmp_path: Path) -> None:
+    async with serving(tmp_path, **QUICK, tts="openai,stub") as served, talking(served) as talk:  # there is no key
+        assert served.platform.metrics.registry.get_sample_value("tts_degraded_total") == 1
+        assert (await talk.ask())[2]
+        await talk.told("degraded", "tts", "other_voice")
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_without_ears_what_is_written_is_answered(tmp_path: Path, fault: Fault) -> None:
     async with on_one_service(tmp_path, "stt") as (talk, proxy):

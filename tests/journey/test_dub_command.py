@@ -66,7 +66,13 @@ def test_an_interrupt_ends_the_command_and_its_server_and_leaves_nothing(tmp_pat
     settings = {**STUBS, "ANTIPHON_DATA_DIR": str(tmp_path / "data")}
     words = command(JFK, "--to", "es", "--live", "--chunk-ms", "1000", "--out", tmp_path / "dubbed.wav")
     process = subprocess.Popen(
-        words, env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+        words,
+        env=environment(settings),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        process_group=0,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     assert process.stderr is not None
     assert "starting a server" in process.stderr.readline()

@@ -105,8 +105,8 @@ async def test_a_recording_goes_live_through_a_running_server_and_what_is_too_lo
     out = tmp_path / "out" / "dubbed.flac"
     wishes = ("--to", "pt-BR", "--from", "en", "--out", out, "--live", "--chunk-ms", 1_600, "--fixed", "--hint", "news")
     # 2.1 s of speech fit into 1.6 s, and are too long for 0.93 s even twice as quick
-    async with serving(tmp_path, api_keys="sk-right", stub_tts_ms_per_word=556) as served:
-        ran = await dub(tmp_path / "none", SHORT, *wishes, "--url", f"{served.url}/", api_key="sk-right")
+    async with serving(tmp_path, api_keys="sk-right-0123456789abc", stub_tts_ms_per_word=556) as served:
+        ran = await dub(tmp_path / "none", SHORT, *wishes, "--url", f"{served.url}/", api_key="sk-right-0123456789abc")
     assert ran.code == 0, ran.err
     assert track_ms(out) == pytest.approx(SHORT_MS, abs=1)
     said = " ".join(ran.out.split())

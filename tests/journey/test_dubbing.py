@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from antiphon.audio.fragments import decode_fragment, encode_fragment
+from antiphon.audio.fragments import encode_fragment
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import InvalidRequest
 from tests.dubbing import (
@@ -31,6 +31,7 @@ from tests.dubbing import (
     worker,
 )
 from tests.fakes.engines import ScriptedStt, ScriptedTranslation, ScriptedTts
+from tests.fragments import decode_fragment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -216,6 +217,15 @@ async def test_a_voices_file_that_cannot_be_read_ends_the_start(tmp_path: Path, 
             pass
 
 
+async def test_the_voices_file_that_comes_with_the_project_is_read(tmp_path: Path) -> None:
+    voices = Path(__file__).parents[2] / "examples" / "voices" / "voices.json"
+    async with dubbing(tmp_path, dubbing_voices=voices) as door, worker(door.url) as one:
+        for number, profile in enumerate(("sample", "ana", "radio", "default")):
+            await one.begin({"voice_profile": profile})
+            await one.offer(number)
+            assert (await one.result())["status"] == "success"
+
+
 @pytest.mark.parametrize("profile", ["default", "bob", "tone"])
 async def test_a_voice_is_a_profile_of_the_file_or_one_that_the_engine_lists(door: Door, profile: str) -> None:
     async with worker(door.url) as one:
@@ -279,7 +289,8 @@ async def test_a_fragment_is_acknowledged_then_answered_with_all_that_was_made_o
     assert sum(result["stage_timings"].values()) <= result["processing_time_ms"] < 20_000
     metadata = result["metadata"]
     assert (metadata["original_duration_ms"], metadata["dubbed_duration_ms"]) == (DURATION_MS, DURATION_MS)
-    assert (metadata["asr_model"], metadata["translation_model"]) == ("stub", "scripted")
+    models = (metadata["asr_model"], metadata["translation_model"], metadata["tts_model"])
+    assert models == ("stub-stt", "scripted", "stub-tts")
 
 
 async def test_worker_of_the_field_sends_m4a_and_gets_m4a_of_the_same_length(door: Door) -> None:
@@ -529,7 +540,7 @@ async def test_a_window_that_fills_is_told_at_four_and_seven_and_the_eleventh_is
     bands = [(event["severity"], event["action"], event["current_inflight"]) for event in told]
     assert bands == [("medium", "slow_down", 4), ("high", "pause", 7), ("medium", "slow_down", 6), ("low", "none", 3)]
     assert [event.get("recommended_delay_ms") for event in told] == [500, 2000, 500, None]
-    assert [event.get("threshold_exceeded") for event in told] == ["medium", "high", "medium", None]
+    assert [event["threshold_exceeded"] for event in told] == ["medium", "high", "medium", None]
     assert {(event["stream_id"], event["max_inflight"]) for event in told} == {(one.stream_id, 2)}
     assert [event["queue_depth"] for event in told[:2]] == [4, 7]
     assert all(event["queue_depth"] <= event["current_inflight"] for event in told)

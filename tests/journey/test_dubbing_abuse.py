@@ -30,9 +30,9 @@ LARGE = {"sample_rate_hz": 48_000, "channels": 2}
 async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
     """A server whose dubbing door asks for no key: nothing but the handshake itself tells who may come in."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REQUIRE_AUTH", "false")
+        patch.setenv("ANTIPHON_REQUIRE_AUTH", "false")
         limits: dict[str, Any] = {"dubbing_max_connections": MOST, "dubbing_stall_s": STALL_S}
-        async with dubbing(tmp_path_factory.mktemp("abuse"), api_keys=("sk-one",), **limits) as running:
+        async with dubbing(tmp_path_factory.mktemp("abuse"), api_keys=("sk-one-0123456789abc",), **limits) as running:
             yield running
 
 

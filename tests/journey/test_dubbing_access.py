@@ -7,18 +7,23 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
+from antiphon.audio.wav import write_wav
+from antiphon.doors.auth import key_id
+from antiphon.resilience.places import FairPlaces
 from tests.contract.dubbing import check_dubbing_event
-from tests.dubbing import Door, dubbing, eventually, refusal, worker
+from tests.dubbing import RATE_HZ, TONE, Door, dubbing, eventually, refusal, sound, worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-KEYS = ("sk-one", "sk-two")
+KEYS = ("sk-one-0123456789abc", "sk-two-0123456789abc")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -39,11 +44,11 @@ def assert_refused(told: Any, code: str, severity: str) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"auth": {"token": "sk-one"}},
-        {"headers": {"Authorization": "Bearer sk-two"}},
-        {"auth": {"token": "sk-one"}, "headers": {"Authorization": "Bearer sk-wrong"}},
-        {"auth": {"token": "sk-one"}, "transports": ["polling", "websocket"]},
-        {"headers": {"Authorization": "Bearer sk-two"}, "transports": ["polling", "websocket"]},
+        {"auth": {"token": "sk-one-0123456789abc"}},
+        {"headers": {"Authorization": "Bearer sk-two-0123456789abc"}},
+        {"auth": {"token": "sk-one-0123456789abc"}, "headers": {"Authorization": "Bearer sk-wrong"}},
+        {"auth": {"token": "sk-one-0123456789abc"}, "transports": ["polling", "websocket"]},
+        {"headers": {"Authorization": "Bearer sk-two-0123456789abc"}, "transports": ["polling", "websocket"]},
     ],
 )
 async def test_a_key_opens_the_door_in_the_handshake_or_in_a_header(locked: Door, options: dict[str, Any]) -> None:
@@ -60,10 +65,10 @@ async def test_a_key_opens_the_door_in_the_handshake_or_in_a_header(locked: Door
         {"auth": {"token": "sk-three"}},
         {"auth": {"token": ""}},
         {"auth": {"token": 5}},
-        {"auth": {"token": ["sk-one"]}},
-        {"auth": {"key": "sk-one"}},
-        {"auth": "sk-one"},
-        {"auth": ["sk-one"]},
+        {"auth": {"token": ["sk-one-0123456789abc"]}},
+        {"auth": {"key": "sk-one-0123456789abc"}},
+        {"auth": "sk-one-0123456789abc"},
+        {"auth": ["sk-one-0123456789abc"]},
         {"headers": {"Authorization": "Bearer sk-three"}},
         {"transports": ["polling", "websocket"]},
     ],
@@ -78,7 +83,7 @@ async def test_a_client_secret_opens_no_stream(locked: Door) -> None:
     request = urllib.request.Request(
         f"{locked.url}/v1/realtime/client_secrets",
         data=b"{}",
-        headers={"Authorization": "Bearer sk-one", "Content-Type": "application/json"},
+        headers={"Authorization": "Bearer sk-one-0123456789abc", "Content-Type": "application/json"},
     )
     answer = await asyncio.to_thread(lambda: urllib.request.urlopen(request).read().decode())
     secret = answer.partition('"value":"')[2].partition('"')[0]
@@ -94,11 +99,41 @@ async def test_a_token_is_tolerated_where_none_is_asked_for(tmp_path: Path) -> N
 async def test_dubbing_may_be_open_where_other_doors_ask_for_a_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REQUIRE_AUTH", "false")
+    monkeypatch.setenv("ANTIPHON_REQUIRE_AUTH", "false")
     async with dubbing(tmp_path, api_keys=KEYS) as door, worker(door.url) as one:
         await one.begin()
         await one.offer(0)
         assert (await one.result())["status"] == "success"
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"]])
+async def test_a_key_counts_where_none_is_asked_for_and_a_wrong_one_is_refused(
+    tmp_path: Path, transports: list[str]
+) -> None:
+    options: dict[str, Any] = {"stream_id": "match-1", "transports": transports}
+    async with (
+        dubbing(tmp_path, api_keys=KEYS, dubbing_require_auth=False, dubbing_fragments_per_min=1) as door,
+        worker(door.url, auth={"token": KEYS[0]}, **options) as one,
+        worker(door.url, headers={"Authorization": f"Bearer {KEYS[1]}"}, **options) as two,
+        worker(door.url, **options) as nobody,
+    ):
+        began = [(await each.begin())["session_id"] for each in (one, two, nobody)]
+        assert len(set(began)) == 3, "each has a stream of its own"
+        for each in (one, two, nobody):
+            await each.offer(0)
+            await each.result()
+            await each.offer(1)
+            await each.error("RATE_LIMIT")
+        for wrong in ({"auth": {"token": "sk-three"}}, {"headers": {"X-API-Key": "sk-three"}}):
+            assert_refused(await refusal(door.url, transports=transports, **wrong), "AUTH_FAILED", "fatal")
+
+
+async def test_workers_without_a_key_have_as_many_connections_as_one_key(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"dubbing_require_auth": False, "dubbing_connections_per_key": 1}
+    async with dubbing(tmp_path, api_keys=KEYS, **settings) as door, worker(door.url):
+        assert_refused(await refusal(door.url), "RATE_LIMIT", "warning")
+        async with worker(door.url, auth={"token": KEYS[0]}) as other:
+            assert await other.begin()
 
 
 # -- pages of strangers ----------------------------------------------------------------------
@@ -111,6 +146,39 @@ async def test_an_open_server_serves_no_page_of_a_stranger(tmp_path: Path) -> No
         for origin in (allowed, door.url):
             async with worker(door.url, headers={"Origin": origin}) as one:
                 assert await one.begin()
+
+
+async def test_a_page_of_an_allowed_origin_may_read_what_every_door_answers(tmp_path: Path) -> None:
+    origin = "https://studio.example"
+    asks = {"access-control-request-method": "POST", "access-control-request-headers": "authorization,x-worker-id"}
+    upgrade = {
+        "connection": "upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
+    polling = "/socket.io/?EIO=4&transport=polling"
+    rows: list[tuple[int, str, str, dict[str, str]]] = [
+        (204, "OPTIONS", polling, asks),
+        (204, "OPTIONS", "/v1/audio/speech", asks),
+        (200, "GET", polling, {}),
+        (400, "GET", polling + "&j=1", {}),
+        (400, "POST", polling + "&sid=none", {}),
+        (401, "GET", polling, {"authorization": "Bearer wrong"}),
+        (401, "GET", "/v1/models", {}),
+        (401, "GET", "/v1/realtime", upgrade),
+        (404, "GET", "/nothing", upgrade),
+    ]
+    async with (
+        dubbing(tmp_path, api_keys=KEYS, allowed_origins=(origin,)) as door,
+        httpx.AsyncClient(base_url=door.url) as browser,
+    ):
+        for status, method, path, headers in rows:
+            answer = await browser.request(method, path, headers={"origin": origin, **headers})
+            assert answer.status_code == status, (method, path, answer.text)
+            assert answer.headers.get_list("access-control-allow-origin") == [origin], (method, path)
+            stranger = await browser.request(method, path, headers={"origin": "https://evil.example", **headers})
+            assert not [name for name in stranger.headers if name.startswith("access-control-")], (method, path)
 
 
 async def test_an_open_server_answers_to_no_name_but_its_own(tmp_path: Path) -> None:
@@ -145,7 +213,7 @@ async def test_a_key_has_so_many_connections_and_no_more(locked: Door) -> None:
 
 
 async def test_a_stream_has_so_many_fragments_a_minute_where_keys_are_asked_for(locked: Door) -> None:
-    async with worker(locked.url, auth={"token": "sk-one"}) as one:
+    async with worker(locked.url, auth={"token": "sk-one-0123456789abc"}) as one:
         await one.begin()
         for number in range(3):
             await one.offer(number)
@@ -169,3 +237,28 @@ async def test_a_connection_without_a_stream_that_says_nothing_is_closed(tmp_pat
         assert not busy.gone.is_set(), "who has a stream may be silent"
         await busy.offer(0)
         await busy.result()
+
+
+# -- turns at the decoders -----------------------------------------------------
+async def test_all_files_of_a_key_take_turns_uploads_and_fragments_of_any_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers, place = list[str](), FairPlaces.place
+
+    def noted(places: FairPlaces, caller: str) -> AbstractAsyncContextManager[None]:
+        callers.append(caller)
+        return place(places, caller)
+
+    monkeypatch.setattr(FairPlaces, "place", noted)
+    file = write_wav(TONE, RATE_HZ)
+    async with dubbing(tmp_path, api_keys=KEYS) as door:
+        for key in KEYS:
+            for _ in range(2):
+                async with worker(door.url, auth={"token": key}) as one:
+                    await one.begin()
+                    await one.offer(0, audio=sound(file, format="wav"))
+                    assert (await one.result())["status"] == "success"
+            async with httpx.AsyncClient(base_url=door.url, headers={"Authorization": f"Bearer {key}"}) as client:
+                upload = {"files": {"file": ("a.wav", file)}, "data": {"model": "whisper-1"}}
+                assert (await client.post("/v1/audio/transcriptions", **upload)).status_code == 200
+    assert callers == [key_id(KEYS[0])] * 3 + [key_id(KEYS[1])] * 3

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import websockets
+from websockets.protocol import State
 
-from tests.dubbing import Door, Worker, dubbing, eventually, raw, worker
+from tests.dubbing import Door, Worker, dubbing, eventually, raw, sound, tone, worker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -107,20 +108,84 @@ async def test_there_is_no_other_namespace(door: Door) -> None:
     await assert_well(door)
 
 
-async def test_of_more_transports_that_are_nobodys_the_oldest_goes(tmp_path: Path) -> None:
+async def test_of_more_transports_that_are_nobodys_an_older_one_goes(tmp_path: Path) -> None:
     async with dubbing(tmp_path, dubbing_max_connections=1) as small:
         address = f"{small.served.ws}/socket.io/?EIO=4&transport=websocket"
-        mute = [await websockets.connect(address) for _ in range(5)]
-        async with asyncio.timeout(5):
-            await mute[0].wait_closed()
+        mute = await asyncio.gather(*[websockets.connect(address) for _ in range(7)])
+        await eventually(lambda: sum(one.state is State.OPEN for one in mute) == 4)
+        last = await websockets.connect(address)
+        await eventually(lambda: sum(one.state is State.OPEN for one in mute) == 3)
+        assert (await last.recv())[0] == "0"
         await assert_well(small)
-        for one in mute:
+        for one in (*mute, last):
             await one.close()
 
 
+async def test_a_peer_that_opens_many_transports_keeps_no_other_out(tmp_path: Path) -> None:
+    async with dubbing(tmp_path, dubbing_max_connections=1) as small, raw(small.url, greet=False) as one:
+        address = f"{small.served.ws}/socket.io/?EIO=4&transport=websocket"
+        for _ in range(20):
+            await websockets.connect(address, local_addr=("127.0.0.2", 0))
+        await one.send("40")
+        assert (await one.receive()).startswith("40{")
+
+
 async def test_strangers_who_ask_for_transports_lock_nobody_out(tmp_path: Path) -> None:
-    async with dubbing(tmp_path, dubbing_max_connections=1, api_keys=("sk-one",)) as small:
+    async with dubbing(tmp_path, dubbing_max_connections=1, api_keys=("sk-one-0123456789abc",)) as small:
         for _ in range(4):
             await asyncio.to_thread(polled, small.url)
-        async with worker(small.url, auth={"token": "sk-one"}) as one:
+        async with worker(small.url, auth={"token": "sk-one-0123456789abc"}) as one:
             assert await one.begin()
+
+
+# -- messages of megabytes ---------------------------------------------------------------------------------------------
+LONG_MS = 7_000
+MIB = 2**20
+LONG = sound(tone(LONG_MS), duration_ms=LONG_MS)
+BASE64 = LONG["data_base64"]
+LONG_AUDIO: dict[str, tuple[str, str]] = {
+    "plain": (BASE64, "success"),
+    "escaped slashes": (BASE64.replace("/", "\\/"), "success"),
+    "escaped signs": (BASE64.replace("+", "\\u002B"), "success"),
+    "no base64": (BASE64 + "!", "INVALID_AUDIO_FORMAT"),
+    "no escapes": (BASE64 + "\\q", "INVALID_AUDIO_FORMAT"),
+    "too long": ("A" * 14 * MIB, "FRAGMENT_TOO_LARGE"),
+    "much too long": ("\\/" * 14 * MIB, "FRAGMENT_TOO_LARGE"),
+}
+
+
+def packet(one: Worker, base64: str) -> str:
+    """A fragment with this as its audio, just as it is."""
+    return "42" + json.dumps(["fragment:data", one.fragment(0, audio={**LONG, "data_base64": "@"})]).replace(
+        "@", base64
+    )
+
+
+@pytest.mark.parametrize("name", LONG_AUDIO)
+async def test_audio_of_megabytes_is_as_good_as_any_however_it_is_written(door: Door, name: str) -> None:
+    base64, expected = LONG_AUDIO[name]
+    one = Worker()
+    async with raw(door.url) as socket:
+        await socket.emit("stream:init", one.init_payload())
+        assert (await socket.event())[0] == "stream:ready"
+        await socket.send(packet(one, base64))
+        event, told = await socket.event()
+        if event == "fragment:ack":
+            event, told = await socket.event()
+        assert told.get("status", told.get("code")) == expected
+        if event == "error":
+            assert (told["details"]["param"], told["fragment_id"]) == ("audio.data_base64", one.name(0))
+    await assert_well(door)
+
+
+async def test_an_event_of_megabytes_that_holds_too_much_is_refused_by_its_name(door: Door) -> None:
+    one = Worker()
+    async with raw(door.url) as socket:
+        for values in ([0] * 200_000, "x" * 3 * MIB):
+            await socket.emit("stream:init", one.init_payload(values=values))
+            name, told = await socket.event()
+            assert (name, told["code"]) == ("error", "INVALID_CONFIG")
+        await socket.send(b"x" * MIB)
+        await socket.emit("stream:init", one.init_payload())
+        assert (await socket.event())[0] == "stream:ready"
+    await assert_well(door)

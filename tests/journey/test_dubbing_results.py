@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from antiphon.audio.fragments import decode_fragment, encode_fragment
+from antiphon.audio.fragments import encode_fragment
 from antiphon.errors import (
     InvalidRequest,
     ProviderRejected,
@@ -21,6 +21,7 @@ from antiphon.errors import (
 )
 from tests.dubbing import DURATION_MS, RATE_HZ, SILENCE, TONE, Worker, audio_of, dubbing, sound, tone, worker
 from tests.fakes.engines import ScriptedTranslation, ScriptedTts
+from tests.fragments import decode_fragment
 
 GAP_MS = 250
 

@@ -129,6 +129,17 @@ async def test_many_messages_in_one_packet_come_back_in_order(peer: Peer) -> Non
     assert [await peer.receive() for _ in range(500)] == [(TEXT, b"%d" % number) for number in range(500)]
 
 
+@pytest.mark.parametrize("kind", ["texts", "pings", "empty texts"])
+async def test_a_flood_is_answered_whole_and_in_order_before_what_comes_behind_it(peer: Peer, kind: str) -> None:
+    numbers = [b"" if kind == "empty texts" else b"%d" % number for number in range(20_000)]
+    opcode, answer = (PING, PONG) if kind == "pings" else (TEXT, TEXT)
+    flood = b"".join(frame(opcode, number) for number in numbers)
+    sending = asyncio.create_task(peer.send(flood + frame(BINARY, b"behind")))
+    assert [await peer.receive() for _ in numbers] == [(answer, number) for number in numbers]
+    assert await peer.receive() == (BINARY, b"behind")
+    await sending
+
+
 @pytest.mark.parametrize("size", [0, 1, 124, 125])
 async def test_a_ping_is_answered_with_its_data(peer: Peer, size: int) -> None:
     data = bytes(range(size))

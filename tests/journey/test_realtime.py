@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pybase64
 import pytest
@@ -22,6 +23,8 @@ TOOL = {
     "description": "Weather of a city",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
+
+WIDE = {"type": "function", "name": "f", "parameters": {"enum": list(range(100_000))}}
 
 
 @pytest.fixture
@@ -75,16 +78,17 @@ async def test_an_audio_turn_with_server_vad(client: Client) -> None:
     ]
 
 
-async def test_an_answer_that_is_complete_before_the_turn_is_sure_is_sent_whole(tmp_path: Path) -> None:
-    async with serving(tmp_path, stub_llm_words=3) as served, served.connect() as client:
+@pytest.mark.parametrize("words", [3, 20, 60])
+async def test_an_answer_that_is_made_before_the_turn_is_sure_is_sent_whole(tmp_path: Path, words: int) -> None:
+    async with serving(tmp_path, stub_llm_words=words) as served, served.connect() as client:
         await client.until("session.created")
         await client.append(QUESTION + silence(0.3))
         await client.until("input_audio_buffer.speech_started")
         await client.quiet(0.3)  # the model has answered, and nothing of it is told
         await client.append(silence(0.5))
         response = (await client.until("response.done"))["response"]
-        assert response["output"][0]["content"][0]["transcript"] == "This is the"
-        assert len(client.audio()) == 3 * 14_400
+        assert response["output"][0]["content"][0]["transcript"].split()[:3] == ["This", "is", "the"]
+        assert len(client.audio()) == words * 14_400
 
 
 async def test_silence_and_a_cleared_buffer_start_nothing(client: Client) -> None:
@@ -196,6 +200,50 @@ async def test_an_item_with_audio_is_heard_like_a_turn(client: Client) -> None:
     assert (await client.until("response.done"))["response"]["status"] == "completed"
 
 
+async def test_audio_of_megabytes_arrives_whole_in_the_buffer_and_in_an_item(client: Client) -> None:
+    long, longer = bytes(range(250)) * 4800, bytes(range(251)) * 9600
+    await client.configure(audio={"input": {"turn_detection": None}})
+    await client.append(long, piece=len(long))
+    await client.send("input_audio_buffer.commit")
+    item_id = (await client.until("conversation.item.done"))["item"]["id"]
+    audio = [{"type": "input_audio", "audio": pybase64.b64encode(part).decode()} for part in (long, longer)]
+    await client.send("conversation.item.create", item={"type": "message", "role": "user", "content": audio, "id": "a"})
+    await client.until("conversation.item.done")
+    for name, said in ((item_id, long), ("a", long + longer)):
+        await client.send("conversation.item.retrieve", item_id=name)
+        retrieved = (await client.until("conversation.item.retrieved"))["item"]["content"][0]["audio"]
+        assert pybase64.b64decode(retrieved) == said
+
+
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({"type": "session.update", "session": {"type": "realtime", "tools": [WIDE]}}, "session.tools[0].parameters"),
+        ({"type": "response.create", "response": {"tools": [WIDE, WIDE]}}, "response.tools[0].parameters"),
+        (
+            {"type": "response.create", "response": {"input": [{"type": "item_reference", "id": "x"}] * 9000}},
+            "response.input",
+        ),
+        ({"type": "conversation.item.delete", "item_id": "x" * 3 * 2**20}, "item_id"),
+        (
+            {
+                "type": "session.update",
+                "session": {"type": "realtime", "tracing": {"metadata": {"audio": "A" * 2**20}}},
+            },
+            None,
+        ),
+    ],
+    ids=["tools of a session", "tools of a response", "references", "an id", "audio"],
+)
+async def test_an_event_of_too_much_is_refused_by_its_field_and_the_session_lives_on(
+    client: Client, event: dict[str, Any], param: str | None
+) -> None:
+    await client.socket.send(json.dumps(event))
+    error = (await client.until("error"))["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+    await client.say_text("hello")
+
+
 async def test_items_go_where_they_are_told(client: Client) -> None:
     await client.say_text("second")
     first = {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "first"}]}
@@ -250,7 +298,7 @@ async def test_mcp_tools_and_images_are_refused_by_name(tmp_path: Path) -> None:
         mcp = {"type": "mcp", "server_label": "x", "server_url": "https://example.org"}
         await client.send("session.update", session={"type": "realtime", "tools": [TOOL, mcp]})
         assert (await client.until("error"))["error"]["param"] == "session.tools[1].type"
-        image = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+        image = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgoAAAAN"}
         await client.send("conversation.item.create", item={"type": "message", "role": "user", "content": [image]})
         assert (await client.until("error"))["error"]["param"] == "item.content[0].type"
 
@@ -326,16 +374,16 @@ async def test_the_beta_interface_is_refused_with_4000(served: Served) -> None:
 
 
 async def test_keys_origins_and_hosts(tmp_path: Path) -> None:
-    async with serving(tmp_path, api_keys="sk-right") as served:
+    async with serving(tmp_path, api_keys="sk-right-0123456789abc") as served:
         with pytest.raises(websockets.InvalidStatus) as refused:
             async with served.connect():
                 pass
         assert refused.value.response.status_code == 401
         assert json.loads(refused.value.response.body or b"")["error"]["type"] == "authentication_error"
-        headers = {"Authorization": "Bearer sk-right"}
+        headers = {"Authorization": "Bearer sk-right-0123456789abc"}
         async with served.connect(additional_headers=headers) as client:
             await client.until("session.created")
-        offered = ["realtime", "openai-insecure-api-key.sk-right", "openai-agents-sdk.1"]
+        offered = ["realtime", "openai-insecure-api-key.sk-right-0123456789abc", "openai-agents-sdk.1"]
         async with served.connect(subprotocols=offered) as client:
             assert client.socket.subprotocol == "realtime"
             await client.until("session.created")

@@ -20,6 +20,8 @@ from tests.serving import Client, Served, recording, serving, silence
 QUESTION = recording("spk1_snt4.wav")
 MANUAL: dict[str, Any] = {"input": {"turn_detection": None}}
 
+PICTURE = "data:image/png;base64,iVBORw0KGgoAAAAN"
+
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
@@ -129,6 +131,24 @@ async def test_a_long_item_is_given_back_whole(client: Client) -> None:
         assert pybase64.b64decode(item["content"][0]["audio"]) == said
 
 
+@pytest.mark.parametrize("escaped", ["/", "+"])
+async def test_a_long_item_may_have_its_signs_escaped(client: Client, escaped: str) -> None:
+    said, picture = QUESTION * 8, PICTURE[:-2] + pybase64.b64encode(QUESTION * 3).decode()
+    parts = [
+        {"type": "input_text", "text": "\U0001f600"},
+        {"type": "input_image", "image_url": picture},
+        {"type": "input_audio", "audio": pybase64.b64encode(said).decode()},
+    ]
+    item = {"type": "message", "role": "user", "content": parts}
+    event = json.dumps({"type": "conversation.item.create", "item": item}, ensure_ascii=False)
+    await client.socket.send(event.replace(escaped, f"\\u{ord(escaped):04X}"))
+    item_id = (await client.until("conversation.item.done"))["item"]["id"]
+    await client.send("conversation.item.retrieve", item_id=item_id)
+    content = (await client.until("conversation.item.retrieved"))["item"]["content"]
+    assert content[:2] == parts[:2]
+    assert pybase64.b64decode(content[2]["audio"]) == said
+
+
 async def test_a_long_item_is_brought_to_another_format(client: Client) -> None:
     said = QUESTION * 8
     await client.configure(audio=MANUAL)
@@ -138,6 +158,14 @@ async def test_a_long_item_is_brought_to_another_format(client: Client) -> None:
     heard = await retrieved(client, await committed(client))
     assert abs(len(heard) - len(said) // 6 - 8000) <= 1
     assert heard[: len(said) // 6] == g711.encode_alaw(resample(said, 24_000, 8_000))[: len(said) // 6]
+
+
+async def test_a_session_begins_with_the_voice_and_the_speed_that_the_server_is_set_to(tmp_path: Path) -> None:
+    async with serving(tmp_path, realtime_voice="tone", speech_speed=1.25) as served, served.connect() as client:
+        output = (await client.until("session.created"))["session"]["audio"]["output"]
+        assert (output["voice"], output["speed"]) == ("tone", 1.25)
+        session = await client.configure(audio={"output": {"speed": 0.75}})
+        assert session["audio"]["output"]["speed"] == 0.75
 
 
 async def test_what_is_too_long_is_refused_and_the_buffer_stays(tmp_path: Path) -> None:
@@ -277,7 +305,8 @@ async def test_a_call_is_refused_before_the_handshake(served: Served, query: str
         ("model=", "realtime", "gpt-realtime"),
         ("model=a&model=b", "realtime", "a"),
         ("intent=transcription", "transcription", None),
-        ("model=m&intent=transcription", "realtime", "m"),
+        ("model=m&intent=transcription", "transcription", None),
+        ("intent=transcription&model=&intent=transcription", "transcription", None),
         ("intent=conversation", "realtime", "gpt-realtime"),
         ("model=%22%C3%A9%00", "realtime", '"é\0'),
     ],
@@ -290,6 +319,41 @@ async def test_the_address_says_which_session_it_is(served: Served, query: str, 
         await client.send("session.update", session={"type": other}, event_id="other")
         error = (await client.receive())["error"]
         assert (error["code"], error["param"], error["event_id"]) == ("invalid_value", "session.type", "other")
+
+
+@pytest.mark.parametrize(("query", "model"), [
+    ("intent=transcription&model=gpt-4o-transcribe", "gpt-4o-transcribe"),
+    ("model=gpt-4o-transcribe&intent=transcription", "gpt-4o-transcribe"),
+    ("intent=transcription&model=", "whisper-1"),
+    ("intent=transcription", "whisper-1"),
+])  # fmt: skip
+async def test_the_model_of_an_address_that_wants_a_transcription_transcribes(
+    served: Served, query: str, model: str
+) -> None:
+    async with served.connect(query) as client:
+        session = (await client.receive())["session"]
+    assert (session["type"], session["audio"]["input"]["transcription"]["model"]) == ("transcription", model)
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime", "/v1/realtime/translations"])
+@pytest.mark.parametrize("query", [
+    "intent=dictation",
+    "intent=",
+    "intent=Transcription",
+    "intent=transcription%20",
+    "model=gpt-realtime&intent=summary",
+    "intent=transcription&intent=conversation",
+    "intent=transcription&intent=x",
+    "session_id=sess_1&intent=x",
+    f"intent={'x' * 10_000}",
+])  # fmt: skip
+async def test_an_intent_that_no_session_has_is_refused_by_its_name(served: Served, path: str, query: str) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refused:
+        async with websockets.connect(f"{served.ws}{path}?{query}"):
+            pass
+    error = json.loads(refused.value.response.body or b"")["error"]
+    assert (refused.value.response.status_code, error["param"]) == (400, "intent")
+    assert error["message"].count("x") <= 256
 
 
 async def secret(served: Served, **session: Any) -> str:
@@ -428,7 +492,11 @@ async def test_every_kind_of_item_can_be_asked_for(client: Client) -> None:
         {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "be kind"}]},
         {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a"}]},
         {"type": "message", "role": "user", "content": [{"type": "input_audio", "transcript": "b"}]},
-        {"type": "message", "role": "user", "content": [{"type": "input_image", "image_url": "data:,x"}]},
+        {
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_image", "image_url": PICTURE}],
+        },
         {"type": "message", "role": "user", "content": []},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "c"}]},
         {"type": "function_call", "name": "f", "arguments": "{}", "call_id": "call_1"},

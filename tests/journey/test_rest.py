@@ -7,6 +7,7 @@ import io
 import struct
 import wave
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -18,8 +19,9 @@ from antiphon.app.settings import Settings
 from antiphon.app.wiring import platform
 from antiphon.audio.wav import write_wav
 from antiphon.doors.server import HttpServer, ServerOptions
+from tests.serving import serving
 
-KEY = "sk-of-the-tests"
+KEY = "sk-of-all-these-tests"
 LOUD = b"".join(struct.pack("<h", 8000 if at // 30 % 2 else -8000) for at in range(24_000))
 RECORDING = ("question.wav", write_wav(LOUD, 24_000))
 
@@ -77,6 +79,17 @@ async def test_speech_is_streamed_and_speed_shortens_it(server: Server) -> None:
             ) as answer:
                 sizes[speed] = sum([len(chunk) async for chunk in answer.iter_bytes()])
     assert sizes[1.0] == pytest.approx(2 * sizes[2.0], rel=0.02)
+
+
+async def test_where_nobody_names_a_speed_the_configured_one_is_spoken(tmp_path: Path) -> None:
+    wish: dict[str, Any] = {"model": "tts-1", "voice": "alloy", "input": "One two.", "response_format": "pcm"}
+    async with serving(tmp_path, speech_speed=2.0) as served:
+        async with AsyncOpenAI(api_key="none", base_url=f"{served.url}/v1", max_retries=0) as client:
+            usual, slow = await client.audio.speech.create(**wish), await client.audio.speech.create(**wish, speed=1.0)
+        async with served.connect() as session:
+            created = await session.until("session.created")
+    assert len(slow.content) == pytest.approx(2 * len(usual.content), rel=0.02)
+    assert created["session"]["audio"]["output"]["speed"] == 1.5
 
 
 async def test_a_recording_is_transcribed_in_every_format(server: Server) -> None:

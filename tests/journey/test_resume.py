@@ -14,6 +14,7 @@ import websockets
 
 from antiphon.client import SessionLost, connect
 from antiphon.wire.realtime_server import Error
+from tests.fakes.loopback import redirecting
 from tests.serving import Client, Served, recording, serving, silence
 
 WORDS, WORD_MS = 30, 100
@@ -116,6 +117,21 @@ async def test_of_more_speech_than_is_held_everything_else_is_said_again(tmp_pat
                 lose(resumed)
 
 
+async def test_an_answer_made_faster_than_it_is_sent_goes_on(tmp_path: Path) -> None:
+    async with serving(tmp_path, stub_llm_words=200, stub_tts_ms_per_word=WORD_MS) as served:
+        for seen in ("response.output_audio_transcript.delta", "response.output_audio.delta"):
+            async with served.connect() as client:
+                await ask(client)
+                last = await client.until(seen)
+                lose(client)
+            await asyncio.sleep(0.3)
+            async with again(served, client, after=last["event_id"]) as resumed:
+                done = await resumed.until("response.done")
+                assert done["response"]["status"] == "completed"
+                assert ids(client, resumed) == sorted(set(ids(client, resumed)))
+                assert len(client.audio() + resumed.audio()) == 200 * WORD_MS * 48
+
+
 async def test_without_a_cursor_an_answer_under_way_ends_and_the_conversation_is_there(served: Served) -> None:
     async with served.connect() as client:
         await ask(client)
@@ -179,7 +195,10 @@ async def test_a_farewell_is_the_end_of_a_session(served: Served) -> None:
     await refused(served, client, 404, "session_not_found", None, after=last["event_id"])
 
 
-@pytest.mark.parametrize("after", ["nonsense", "event_1", "event_"])
+WRONG_CURSORS = ["nonsense", "event_1", "event_", "event_0123456789ab0000001"]
+
+
+@pytest.mark.parametrize("after", WRONG_CURSORS)
 async def test_a_cursor_of_another_session_is_refused_and_the_session_stays(served: Served, after: str) -> None:
     async with served.connect() as client:
         await ask(client)
@@ -188,6 +207,24 @@ async def test_a_cursor_of_another_session_is_refused_and_the_session_stays(serv
     await refused(served, client, 400, "invalid_value", "after", after=after)
     async with again(served, client, after=last["event_id"]) as resumed:
         await resumed.until("antiphon.session.resumed")
+
+
+async def test_a_cursor_that_is_refused_disturbs_no_connection(served: Served) -> None:
+    async with served.connect() as client:
+        await ask(client)
+        await client.until("response.done")
+        for after in WRONG_CURSORS:
+            await refused(served, client, 400, "invalid_value", "after", after=after)
+        await client.say_text("still here")
+
+
+@pytest.mark.parametrize("query", ["session_id=", "session_id", "model=m&session_id=&after="])
+async def test_a_session_without_a_name_is_not_begun_anew(served: Served, query: str) -> None:
+    with pytest.raises(websockets.InvalidStatus) as found:
+        async with served.connect(query):
+            pass
+    assert found.value.response.status_code == 404
+    assert json.loads(found.value.response.body)["error"]["code"] == "session_not_found"
 
 
 async def refused(served: Served, client: Client, status: int, code: str, param: str | None, **query: str) -> None:
@@ -205,3 +242,13 @@ async def test_who_goes_on_talking_in_a_session_that_is_over_is_told(tmp_path: P
         for _ in range(2):
             with pytest.raises(SessionLost, match="over"):
                 await session.say("is anybody there")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_client_takes_its_session_to_no_host_that_it_is_redirected_to(served: Served, status: int) -> None:
+    async with redirecting(status) as (front, led), connect(served.url, front) as session:
+        await anext(session)
+        await session.lose()
+        with pytest.raises(SessionLost, match=str(status)):
+            await session.until(Error)
+    assert led == []

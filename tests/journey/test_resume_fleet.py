@@ -28,6 +28,7 @@ from antiphon.wire.realtime_server import (
     ResponseOutputAudioTranscriptDelta,
     ServerEvent,
 )
+from tests.dubbing import worker
 from tests.fleet import DRAIN_S, Fleet, Member, fleet
 from tests.serving import Client, recording, silence
 
@@ -187,7 +188,25 @@ async def test_a_turn_that_is_spoken_while_its_gateway_is_killed_is_heard_whole(
     assert spoken[0] == spoken[1], "as much was heard"
 
 
-async def test_whatever_a_hundred_clients_do_a_drain_ends_in_time_and_leaves_nothing(
+async def guest(url: str, is_here: asyncio.Event) -> int:
+    """Open a session in which nobody says anything; returns the close code."""
+    async with websockets.connect(url) as socket:
+        await socket.recv()
+        is_here.set()
+        async with asyncio.timeout(60):
+            await socket.wait_closed()
+        return socket.close_code or 0
+
+
+async def dubber(url: str, is_here: asyncio.Event) -> None:
+    """Begin a stream of dubbing, and return when the server has ended its connection."""
+    async with worker(url) as one:
+        await one.begin()
+        is_here.set()
+        await one.ended(60)
+
+
+async def test_whatever_a_hundred_clients_do_a_drain_closes_and_cleans_everything_within_30_s(
     stand: Stand, gateways: list[Member]
 ) -> None:
     chance = random.Random(6)
@@ -225,22 +244,37 @@ async def test_whatever_a_hundred_clients_do_a_drain_ends_in_time_and_leaves_not
 
     here = [asyncio.Event() for _ in range(100)]
     visits = [asyncio.create_task(visit(number, event)) for number, event in enumerate(here)]
+    others = [asyncio.Event() for _ in range(6)]
+    paths = ("/v1/realtime?intent=transcription", "/v1/realtime/translations")
+    guests = [
+        asyncio.create_task(guest(gateways[0].ws + paths[number % 2], event)) for number, event in enumerate(others[:4])
+    ]
+    dubbers = [asyncio.create_task(dubber(gateways[0].url, event)) for event in others[4:]]
     async with asyncio.timeout(60):
-        await asyncio.gather(*(event.wait() for event in here))
+        await asyncio.gather(*(event.wait() for event in (*here, *others)))
         begin = time.monotonic()
         assert await asyncio.to_thread(gateways[0].terminate) == 0
         assert time.monotonic() - begin < DRAIN_S + 3
         ended = await asyncio.gather(*visits)
+        assert set(await asyncio.gather(*guests)) == {1012}
+        await asyncio.gather(*dubbers)
     assert {code for code, _ in ended} == {1012}
     assert under_way == 20
     assert [status for _, statuses in ended for status in statuses].count("completed") == under_way
     with redis.Redis.from_url(stand.fleet.valkey.url) as client:
-        assert not await left_at_last(client, ids)
+        assert not await left_at_last(client, ids, by=begin + 30)
+        assert not jobs_left(client)
 
 
-async def left_at_last(client: redis.Redis, session_ids: set[str], within_s: float = 45) -> set[str]:
-    """Wait until nothing is left of these sessions; returns what still is when the time is over."""
-    by = time.monotonic() + within_s
+def jobs_left(client: redis.Redis) -> dict[bytes, int]:
+    """Return how many jobs are in each queue that has some; rows aside, which no member of this fleet writes."""
+    streams = [key for key in client.keys("antiphon:queue:*") if client.type(key) == b"stream"]
+    lengths = {key: client.xlen(key) for key in streams if b"{persist}" not in key and not key.endswith(b":dead")}
+    return {key: length for key, length in lengths.items() if length}
+
+
+async def left_at_last(client: redis.Redis, session_ids: set[str], *, by: float) -> set[str]:
+    """Wait until nothing is left of these sessions; returns what still is at ``by`` on the monotonic clock."""
     while (left := left_behind(client, session_ids)) and time.monotonic() < by:
         await asyncio.sleep(0.2)
     return left
@@ -267,7 +301,7 @@ async def test_what_sessions_leave_behind_that_nobody_takes_up_is_cleared_away(
                 await session.until(ResponseDone)
 
         assert left_behind(client, {session.id})
-        assert not await left_at_last(client, {session.id})
+        assert not await left_at_last(client, {session.id}, by=time.monotonic() + 45)
         told = []
         while (message := changes.get_message(timeout=0.2)) is not None:
             told.append(message["data"])

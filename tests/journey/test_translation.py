@@ -85,10 +85,10 @@ async def test_bad_events_are_answered_and_the_session_lives_on(served: Served) 
 
 
 async def test_a_secret_for_translation_opens_it_and_one_for_conversations_does_not(tmp_path: Path) -> None:
-    async with serving(tmp_path, api_keys="sk-1") as served:
+    async with serving(tmp_path, api_keys="sk-1-0123456789abc") as served:
         import openai
 
-        client = openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="sk-1")
+        client = openai.AsyncOpenAI(base_url=f"{served.url}/v1", api_key="sk-1-0123456789abc")
         secret = await client.realtime.client_secrets.create()
         bound = await client.post(
             "/realtime/translations/client_secrets",

@@ -110,7 +110,7 @@ async def test_a_client_that_leaves_takes_its_jobs_with_it(tmp_path: Path, caplo
 
 
 async def test_a_secret_that_is_none_is_refused_before_the_handshake(tmp_path: Path) -> None:
-    async with serving(tmp_path, api_keys="sk-1") as served:
+    async with serving(tmp_path, api_keys="sk-1-0123456789abc") as served:
         with pytest.raises(websockets.InvalidStatus) as refused:
             async with opened(served):
                 pass
