@@ -52,6 +52,7 @@ fuzz: $(READY) # search for crashes with random input, longer than `make test` d
 
 chaos: $(READY) # kill, stop and restart a fleet under clients that talk, then show which planted defects are caught
 	$(BIN)/python -m tests.chaos.run --seconds 180
+	$(BIN)/python -m tests.chaos.run --seconds 60 --turns 200 --only "kill respond"
 	$(BIN)/python -m tests.chaos.defects
 
 soak: $(READY) # talk to a fleet for half an hour and look whether anything grows

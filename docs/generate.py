@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from generators import asyncapi, cli, dubbing, engines, errors, events, metrics, openapi, settings
+from generators import asyncapi, bounds, cli, dubbing, engines, errors, events, metrics, openapi, settings
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 PAGES: dict[str, Callable[[], str]] = {
@@ -26,6 +26,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "dubbing-schema.json": dubbing.render_schema,
     "errors.md": errors.render,
     "settings.md": settings.render,
+    "bounds.md": bounds.render,
     "cli.md": cli.render,
     "metrics.md": metrics.render,
     "engines.md": engines.render,

@@ -16,7 +16,9 @@ SOURCE = Path(errors.__file__).resolve().parent
 _INTRODUCTION = (
     "REST answers an error as `{error: {message, type, param, code}}`, a refused WebSocket handshake likewise with a "
     "real HTTP status. On an open Realtime session a refused event is answered by an `error` event with the same four "
-    "fields and the refused event's `event_id`; nothing has changed and the session lives on. A response that fails "
+    "fields and the refused event's `event_id`; nothing has changed and the session lives on. An "
+    "error repeats at most 256 characters of what a client has sent: the middle of a longer text, or id, is left out. "
+    "A response that fails "
     "says so in `response.done.response.status_details.error`."
 )
 _CODES = (

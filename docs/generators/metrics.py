@@ -11,7 +11,8 @@ from generators.page import code, page, table
 _INTRODUCTION = (
     "`/metrics` shows these in Prometheus' text format. Labels have values from closed lists only; whatever is on "
     f"no list counts as `{metrics.OTHER}`, so that no client can make new time series; but for `stream_id`, "
-    "whose series go with their stream. `endpoint` is a kind and an "
+    "whose series go with their stream (where keys are configured it is no id, but a name that tells other keys "
+    "nothing). `endpoint` is a kind and an "
     "engine that the settings name, as in `llm:openai`. Counters end in `_total`, histograms have `_bucket`, "
     "`_sum` and `_count`."
 )
