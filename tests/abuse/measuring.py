@@ -33,7 +33,8 @@ class Harm:
     On a machine with much else to do a busy process stands still for longer than an idle one, and for no fault of it.
     """
     neighbour_ms: float
-    """Longest round trip of a neighbour beyond its longest before the attack."""
+    """Longest round trip of a neighbour beyond its longest before the attack, but for what both stood in line for a
+    processor: tests that run beside these ones take it."""
     memory_bytes: int
     """Peak resident memory of the server and its children, beyond what they had before."""
     cpu_s: float
@@ -90,7 +91,7 @@ class Victim:
 def victim(**settings: object) -> Generator[Victim]:
     """Run a server with stub engines; ``settings`` by their names in lower case."""
     with stage.script("ticking_server.py", idle=1) as control, stage.script("ticking_server.py", **settings) as server:
-        command = [sys.executable, str(NEIGHBOUR), str(server.port)]
+        command = [sys.executable, str(NEIGHBOUR), str(server.port), str(server.pid)]
         neighbour = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert neighbour.stdin is not None
         assert neighbour.stdout is not None

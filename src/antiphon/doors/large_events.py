@@ -17,8 +17,8 @@ LARGE_BYTES = LONG_BYTES
 """What is larger is worked on in a thread, or in slices between which the event loop goes on."""
 LARGE_AT_ONCE = 2
 """Events that a process works on in slices at the same time: each takes up to three times its size meanwhile."""
-SLICE_BYTES = 64 * 2**10
-"""A slice of audio."""
+SLICE_BYTES = 32 * 2**10
+"""A slice of audio: less than a second, which a voice detector goes through in a few milliseconds."""
 _SLICE_CHARACTERS = SLICE_BYTES // 3 * 4
 _ESCAPE_CHARACTERS = 6
 """Longest escape: backslash, u, four digits."""

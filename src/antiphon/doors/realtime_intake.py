@@ -111,9 +111,10 @@ class Intake:
         if not machine.has_room(ticks):
             self._host.append(inputs.AudioAppended(ticks, message.event_id))
             return
-        slices = [buffer.decode(data) for data in audio]
-        for pcm in slices:
-            buffer.append(pcm)
+        slices: list[bytes] = []
+        for data in audio:
+            slices.append(buffer.decode(data))
+            buffer.append(slices[-1])
             await asyncio.sleep(0)
         if self._host.append(inputs.AudioAppended(sum(map(buffer.ticks, slices)), message.event_id)):
             for pcm in slices:

@@ -45,6 +45,8 @@ LINGER_S = 5.0
 _LOST, _GOING_DOWN, _PING_TIMED_OUT, _OVERLOADED = 1006, 1012, 1011, 1013
 _PAUSE_BYTES = 64 * 2**10
 """While so much waits for the application nothing more is read."""
+_TURN_BYTES = 256 * 2**10
+"""So much of one connection is read before others have their turn: uvloop reads 32 times 64 KiB at once."""
 _MESSAGE_BYTES = 256
 """What a message weighs beside its content."""
 _TURN_S = 0.002
@@ -183,6 +185,8 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         """True once nothing is looked at any more."""
         self._reads_on = False
         """True while frames that lie here are about to be read."""
+        self._turn_bytes = 0
+        """What was read since others last had their turn."""
         self._turn_began = 0.0
         """When the application last waited for a message, or let others have their turn."""
         self._batch: list[bytes] = []
@@ -298,6 +302,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         """Take frames, so many at a time; while further ones lie here, or messages wait, nothing more is read."""
         if self._is_deaf:
             return
+        self._turn_bytes += len(data)
         reader, inbox = self._reader, self._inbox
         for event in reader.feed(data):
             if isinstance(event, _CONTROL):
@@ -310,7 +315,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             return
         self._count()
         is_behind = inbox.bytes > _PAUSE_BYTES and not self.close_sent
-        if (is_behind or reader.has_more) and not self.read_paused:
+        if (is_behind or self._is_over_its_turn()) and not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
         if self.read_paused and not is_behind:
@@ -320,9 +325,12 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         """Count what is kept of what was received."""
         self._received.update(self, self._reader.held_bytes + self._inbox.bytes + self._inbox.taken_bytes)
 
+    def _is_over_its_turn(self) -> bool:
+        return self._reader.has_more or self._turn_bytes > _TURN_BYTES
+
     def _read_on(self) -> None:
         """Read what lies here, and only then more."""
-        if self._reader.has_more:
+        if self._is_over_its_turn():
             if not self._reads_on:
                 self._reads_on = True
                 self.loop.call_soon(self._take_more)
@@ -331,7 +339,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     def _take_more(self) -> None:
-        self._reads_on = False
+        self._reads_on, self._turn_bytes = False, 0
         self._take(b"")
 
     def _control(self, event: Ping | Pong | Closing) -> None:
