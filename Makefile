@@ -49,6 +49,7 @@ clients: $(READY) # run five published clients of the Realtime API against a ser
 
 fuzz: $(READY) # search for crashes with random input, longer than `make test` does
 	$(BIN)/pytest tests/fuzz --hypothesis-profile=long --timeout=3600
+	$(BIN)/pytest tests/unit tests/conformance -m hypothesis -n 2 --hypothesis-profile=thorough --timeout=3600
 
 chaos: $(READY) # kill, stop and restart a fleet under clients that talk, then show which planted defects are caught
 	$(BIN)/python -m tests.chaos.run --seconds 180

@@ -372,7 +372,7 @@ def is_close(world: AnyWorld, item_id: str, heard_ms: int) -> bool:
 @pytest.mark.parametrize("pace", [False, True])
 def test_after_a_truncate_an_item_holds_the_words_that_were_played_one_more_or_less(pace: bool) -> None:
     places = random.Random(7)
-    for _ in range(40):
+    for _ in range(12):
         world = World(Rules(pace=pace))
         item_id = speaking(world)
         world.advance(20.0)
@@ -386,7 +386,7 @@ def test_after_a_truncate_an_item_holds_the_words_that_were_played_one_more_or_l
 @pytest.mark.parametrize("whole", [False, True])
 def test_after_a_barge_in_an_item_holds_the_words_that_were_played_one_more_or_less(pace: bool, whole: bool) -> None:
     places = random.Random(11)
-    for _ in range(50):
+    for _ in range(12):
         world = World(Rules(pace=pace))
         item_id = speaking(world, whole=whole)
         played_s = places.uniform(0.3, len(LONG.split()) * WORD_MS / 1000 - 0.3)
