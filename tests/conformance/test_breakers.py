@@ -249,4 +249,4 @@ async def test_four_processes_never_have_two_probes_out(redis_url: str) -> None:
     probes = sorted(probe for report in reports for probe in report["probes"])
     assert len(probes) > 12
     assert all(ended < begun for (_, ended), (begun, _) in pairwise(probes)), "one probe at a time"
-    assert sum(report["calls"] for report in reports) > 10 * len(probes), "it closed again"
+    assert sum(report["calls"] for report in reports) > 2 * len(probes), "it closed again"

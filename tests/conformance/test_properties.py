@@ -255,7 +255,7 @@ async def test_a_circuit_lets_one_probe_through_after_its_time_and_closes_when_t
     sides: tuple[Side, Side],
 ) -> None:
     chance = random.Random(8)
-    quick = BreakerRule(failures=3, open_s=0.1, slow_s=1.0, probe_s=5.0)
+    quick = BreakerRule(failures=3, open_s=0.6, slow_s=1.0, probe_s=5.0)
     breakers = [RedisBreakers(side.connection, quick) for side in sides]
 
     async def tries(endpoint: Endpoint) -> Ticket | None:
@@ -284,9 +284,9 @@ async def test_a_circuit_lets_one_probe_through_after_its_time_and_closes_when_t
         await chance.choice(breakers).report(healthy, True, took_s=0.0)
         assert None not in [await tries(endpoint) for _ in range(4)], "it is closed for all"
 
-    for begin in range(0, EXAMPLES, 10):
+    for begin in range(0, EXAMPLES, 50):
         async with asyncio.TaskGroup() as group:
-            for number in range(begin, begin + 10):
+            for number in range(begin, begin + 50):
                 group.create_task(example(number))
 
 
