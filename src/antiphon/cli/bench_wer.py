@@ -113,7 +113,7 @@ def short_windows(settings: Settings) -> Transcriber:
 def heard_by(transcriber: Transcriber, samples: Samples, language: str) -> str:
     """Return the text of a clip by short windows; an empty language is to be detected."""
     passages = transcriber.passages(samples, TranscribeOptions(language), lambda: False)
-    return " ".join(segment.text for passage in passages for segment in passage.segments)
+    return " ".join(segment.text for passage in passages for segment in passage.segments if segment.text)
 
 
 def samples_of(data: bytes) -> Samples:

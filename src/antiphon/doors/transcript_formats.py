@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -39,7 +39,7 @@ def as_json(transcript: TranscriptReady) -> bytes:
 def as_verbose(
     transcript: TranscriptReady, *, granularities: Iterable[str], translated: bool, temperature: float
 ) -> bytes:
-    """Return segments, words, or both; without a wish the segments."""
+    """Return segments, words, or both; without a wish the segments. Speech that was not recognised is a segment too."""
     wanted = set(granularities) or {"segment"}
     segments = [_segment(index, one, temperature) for index, one in enumerate(transcript.segments)]
     words = [
@@ -67,12 +67,12 @@ def as_text(transcript: TranscriptReady) -> bytes:
 
 def as_srt(transcript: TranscriptReady) -> bytes:
     """Return SubRip subtitles, one a segment."""
-    return srt(map(_cue, transcript.segments)).encode()
+    return srt(_cues(transcript)).encode()
 
 
 def as_vtt(transcript: TranscriptReady) -> bytes:
     """Return WebVTT subtitles, one a segment."""
-    return vtt(map(_cue, transcript.segments)).encode()
+    return vtt(_cues(transcript)).encode()
 
 
 PLAIN_FORMATS: dict[str, Callable[[TranscriptReady], bytes]] = {"text": as_text, "srt": as_srt, "vtt": as_vtt}
@@ -91,6 +91,7 @@ def _segment(index: int, segment: Segment, temperature: float) -> TranscribedSeg
         avg_logprob=segment.average_logprob,
         compression_ratio=round(len(raw) / len(zlib.compress(raw)), 3) if raw else 0.0,
         no_speech_prob=segment.no_speech_probability,
+        recognized=bool(segment.text),
     )
 
 
@@ -98,6 +99,8 @@ def _seconds(value: float) -> float:
     return round(value, 3)
 
 
-def _cue(segment: Segment) -> Cue:
-    """Return the words on one line."""
-    return Cue(round(segment.start_s * 1000), round(segment.end_s * 1000), " ".join(segment.text.split()))
+def _cues(transcript: TranscriptReady) -> Iterator[Cue]:
+    """Return the words of each segment on one line."""
+    for segment in transcript.segments:
+        if segment.text:
+            yield Cue(round(segment.start_s * 1000), round(segment.end_s * 1000), " ".join(segment.text.split()))

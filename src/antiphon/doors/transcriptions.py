@@ -177,7 +177,7 @@ async def _events(entries: AsyncGenerator[PipeEntry]) -> AsyncGenerator[bytes]:
     async with aclosing(entries):
         async for entry in entries:
             match entry:
-                case SegmentReady(segment=segment):
+                case SegmentReady(segment=segment) if segment.text:
                     delta = _joined(sent, segment.text)
                 case TranscriptReady(text=text):
                     delta = text.removeprefix(sent) if text.startswith(sent) else ""

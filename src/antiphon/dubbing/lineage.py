@@ -135,6 +135,7 @@ def transcript_asset(
             min(1.0, max(0.0, one.average_logprob + 1.0)),
         )
         for one in (heard.segments if heard else ())
+        if one.text
     )
     return TranscriptAsset(
         **_common(stage, f"transcript-{stage.fragment_id}"),

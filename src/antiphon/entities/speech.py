@@ -30,9 +30,10 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of recognised speech, seconds from the start of the audio."""
+    """A stretch of speech, seconds from the start of the audio."""
 
     text: str
+    """Empty where the speech was not recognised."""
     start_s: float
     end_s: float
     words: tuple[Word, ...] = ()

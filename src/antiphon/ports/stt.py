@@ -28,7 +28,8 @@ class SpeechToText(Protocol):
     """Turns audio into text.
 
     `transcribe` yields each `Segment` as soon as it is known and then one `Transcript` that holds them all.
-    Silence and noise give a transcript with empty text. Closing the iterator cancels: nothing is yielded
+    Silence and noise give a transcript with empty text; speech that the engine hears and does not recognise may be a
+    segment without text. Closing the iterator cancels: nothing is yielded
     afterwards; an engine call in progress may run to its end in its own thread.
     Raises `ProviderBusy`, `ProviderTimeout`, `ProviderUnavailable`, `ProviderRejected`, `Unsupported`.
     """

@@ -69,6 +69,8 @@ class _AnswerSegment(msgspec.Struct):
     end: float
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
+    recognized: bool | None = None
+    """False from a server of ours where the words are not known."""
 
 
 class _Answer(msgspec.Struct):
@@ -164,7 +166,11 @@ def _transcript(answer: bytes, audio: Pcm, options: TranscribeOptions) -> Transc
         raise ProviderUnavailable("openai answered with something else than a transcript", detail=str(exc)) from exc
     text = read.text.strip()
     words = [Word(word.word.strip(), word.start, word.end) for word in read.words or ()]
-    segments = tuple(_segment(segment, words) for segment in read.segments or ())
+    segments = tuple(
+        _segment(segment, words)
+        for segment in read.segments or ()
+        if segment.text.strip() or segment.recognized is False
+    )
     if not segments and text:
         segments = (Segment(text, 0.0, audio.duration_s, tuple(words)),)
     language = "en" if options.translate else read.language or options.language or "en"

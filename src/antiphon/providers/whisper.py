@@ -106,7 +106,7 @@ class Whisper:
         finally:
             self._pending -= 1
             gone.set()
-        text = " ".join(segment.text for segment in segments)
+        text = " ".join(segment.text for segment in segments if segment.text)
         language = language or options.language or "en"
         yield Transcript(text, language, audio.duration_s, tuple(segments))
 

@@ -1,4 +1,4 @@
-"""From sound to passages of text: finds the speech, decodes it by short windows, and tries again where it looped."""
+"""From sound to passages of text: finds the speech, decodes it by short windows, and tries again what went wrong."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from antiphon.providers.whisper_model import (
 )
 from antiphon.providers.whisper_voice import Samples
 from antiphon.providers.whisper_window import (
+    Belief,
     Stretch,
     find_speech,
     is_certain_speech,
@@ -41,13 +42,13 @@ _log = structlog.get_logger("antiphon.whisper")
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One decoded stretch of a clip; without segments where it has no words."""
+    """One decoded stretch of a clip; without segments where nobody speaks."""
 
     language: str
     segments: tuple[Segment, ...]
 
 
-_NO_WORDS = Passage("", ())
+_NOBODY = Passage("", ())
 
 
 class Transcriber:
@@ -69,6 +70,8 @@ class Transcriber:
     ) -> Iterator[Passage]:
         """Yield the passages of a clip in order, one for each window that is decoded; none for silence and noise.
 
+        Speech that is not recognised is a segment without text.
+
         Raises `Cancelled` at the next step after ``is_cancelled`` turns true.
         """
         hearing = self._network.detect(samples)
@@ -79,8 +82,10 @@ class Transcriber:
                 window = next_window(left, probabilities)
                 certain = is_certain_speech(probabilities, window)
                 decoded = self._decode(samples, window, options, is_cancelled, certain=certain)
-                passage, reached_s = _NO_WORDS, window.end_s
-                if decoded:
+                passage, reached_s = _NOBODY, window.end_s
+                if decoded and not decoded.text:
+                    passage = Passage("", (_timed("", decoded.belief, window.start_s, window.end_s),))
+                elif decoded:
                     passage, reached_s = self._passage(decoded, window, options)
                 yield passage
                 left = what_is_left(left, window, reached_s, probabilities)
@@ -102,23 +107,34 @@ class Transcriber:
         *,
         certain: bool,
     ) -> Decoded | None:
-        """Decode a window; None where it holds no speech."""
+        """Decode a window; None where it holds no speech, and without text where its speech is not recognised."""
         part = samples[int(window.start_s * RATE_HZ) : int(window.end_s * RATE_HZ)]
         is_phrase = window.duration_s < _ONE_PHRASE_S
+        decoded, is_lost = None, False
         for attempt in self._of_a_phrase if is_phrase else self._attempts:
+            is_short = attempt.padding_s < PADDED_S
+            if is_lost and is_short:
+                continue  # it seldom hears more than the one before, and costs as much
             coded = attempt.time_codes or window.duration_s >= _TIME_CODES_FROM_S
             decoded = self._network.decode(part, options, replace(attempt, time_codes=coded), is_cancelled)
-            if not decoded.text or is_noise(decoded.belief, certain_speech=certain):
-                return None
-            is_short = attempt.padding_s < PADDED_S  # what the full window repeats may have been said
+            # what is heard in the second place only has to be believed as if it might be no speech: think of a crowd
+            if not decoded.text or is_noise(decoded.belief, certain_speech=certain and not is_lost):
+                if not certain:
+                    return None
+                if not is_short:
+                    break
+                is_lost = True
+                continue
             if is_phrase and is_short and is_doubled(decoded.text):
                 continue
+            # what the full window repeats may have been said
             if not decoded.is_cut and not is_looped(decoded.text, window.duration_s, count_repeats=is_short):
                 return decoded
             _log.info("whisper looped", duration_s=round(window.duration_s, 2), padding_s=attempt.padding_s)
-            if is_noise(decoded.belief, certain_speech=certain, looped=True):
+            if not certain:
                 return None
-        return None
+        _log.info("speech not recognised", duration_s=round(window.duration_s, 2))
+        return decoded and replace(decoded, text="", tokens=[])
 
     def _passage(self, decoded: Decoded, window: Stretch, options: TranscribeOptions) -> tuple[Passage, float]:
         """Return the text of a window by segments, and the time that it reaches."""
@@ -151,9 +167,11 @@ def _segment(decoded: Decoded, tokens: list[int], start_s: float, end_s: float) 
     text = decoded.tokenizer.decode(tokens).strip()
     if not text:
         return []
-    belief = decoded.belief
-    times = (round(start_s, 2), round(max(start_s, end_s), 2))
-    return [Segment(text, *times, (), belief.average_logprob, belief.no_speech_probability)]
+    return [_timed(text, decoded.belief, start_s, max(start_s, end_s))]
+
+
+def _timed(text: str, belief: Belief, start_s: float, end_s: float) -> Segment:
+    return Segment(text, round(start_s, 2), round(end_s, 2), (), belief.average_logprob, belief.no_speech_probability)
 
 
 def _share(words: list[Word], segments: list[Segment]) -> list[Segment]:

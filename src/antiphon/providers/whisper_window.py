@@ -116,12 +116,12 @@ def is_certain_speech(probabilities: Sequence[float], window: Stretch) -> bool:
     return voiced >= max(_SPEECH_WINDOWS, _SPEECH_SHARE * span)
 
 
-def is_noise(belief: Belief, *, certain_speech: bool, looped: bool = False) -> bool:
+def is_noise(belief: Belief, *, certain_speech: bool) -> bool:
     """Say whether the text was read into noise."""
     if certain_speech:
         floor = -1.2 if belief.no_speech_probability > 0.6 else -1.5
         return belief.average_logprob < floor
-    return looped or belief.no_speech_probability > 0.5 or belief.average_logprob < -0.6
+    return belief.no_speech_probability > 0.5 or belief.average_logprob < -0.6
 
 
 def token_limit(duration_s: float, tokens_per_s: float) -> int:

@@ -78,7 +78,7 @@ class TranscribedWord(msgspec.Struct, frozen=True):
     end: float
 
 
-class TranscribedSegment(msgspec.Struct, frozen=True):
+class TranscribedSegment(msgspec.Struct, frozen=True, omit_defaults=True):
     """One stretch of speech; seconds from the start."""
 
     id: int
@@ -91,6 +91,8 @@ class TranscribedSegment(msgspec.Struct, frozen=True):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    recognized: bool = True
+    """Only sent as false: somebody speaks here, and the words are not known; ``text`` is empty. An extension."""
 
 
 class TranscriptionVerbose(msgspec.Struct, frozen=True, omit_defaults=True):

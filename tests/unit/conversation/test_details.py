@@ -770,7 +770,7 @@ def test_a_call_that_was_broken_off_is_not_shown_to_the_model_unless_it_was_answ
 
 
 # -- transcripts -----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("early", [0, 1, 2, 3])
+@pytest.mark.parametrize("early", [0, 1, 2, 3, 4])
 def test_the_deltas_of_a_transcript_are_the_transcript_however_early_it_was_begun(early: int) -> None:
     world = World(Rules(speculate_ms=96))
     updated(world, audio={"input": {"transcription": {"model": "whisper-1"}}})
@@ -778,11 +778,11 @@ def test_the_deltas_of_a_transcript_are_the_transcript_however_early_it_was_begu
     world.append(200, 0.01)
     job = world.started(effects.StartTranscription)[-1].job_id
     world.jobs.clear()
-    for number, text in enumerate((" Hello,", " is this", "you?")):
+    for number, text in enumerate((" Hello,", "", " is this", "you?")):  # one without words was not recognised
         if number == early:
             world.append(400, 0.01)
         world.tell(inputs.Transcribing(job, Segment(text, number, number + 1.0)))
-    if early == 3:
+    if early == 4:
         world.append(400, 0.01)
     world.tell(inputs.Transcribed(job, "Hello, is this you?", 3.0))
     deltas = [event["delta"] for event in world.events if event["type"].endswith("transcription.delta")]

@@ -73,7 +73,7 @@ class Script:
 
     async def transcribe(self, job: Job, emit: loop.Emit, bus: Bus) -> None:
         assert isinstance(job.work, Transcribe)
-        text = " ".join(segment.text for segment in self.segments)
+        text = " ".join(segment.text for segment in self.segments if segment.text)
         seconds = len(job.work.audio) / 2 / job.work.rate_hz
         last = TranscriptReady(job.id, text, "en", seconds, tuple(self.segments))
         await self._play(job, emit, [SegmentReady(job.id, segment) for segment in self.segments], last)

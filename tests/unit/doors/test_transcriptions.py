@@ -158,6 +158,23 @@ async def test_silence_is_an_empty_text_in_every_format() -> None:
     assert [event["type"] for event in events_of(streamed)] == ["transcript.text.done"]
 
 
+async def test_speech_that_was_not_recognised_is_told_in_verbose_json_and_nowhere_else() -> None:
+    segments = (Segment("One.", 0.0, 1.0), Segment("", 1.5, 3.0, (), -1.9, 0.1), Segment("Two.", 3.0, 4.0))
+    spoken = (segments[0], segments[2])
+    answers: list[list[httpx.Response]] = []
+    for script in (Script(segments=segments), Script(segments=spoken)):
+        async with stage(script) as run:
+            wishes = [{"response_format": name} for name in ("json", "text", "srt", "vtt", "verbose_json")]
+            answers.append([await transcribe(run, wish) for wish in (*wishes, {"stream": "true"})])
+    told, quiet = answers
+    verbose, unmarked = told.pop(4).json(), quiet.pop(4).json()
+    assert [answer.text for answer in told] == [answer.text for answer in quiet]
+    assert verbose["text"] == unmarked["text"]
+    lost = {"text": "", "recognized": False, "start": 1.5, "end": 3.0, "avg_logprob": -1.9}
+    assert lost.items() <= verbose["segments"][1].items()
+    assert all("recognized" not in verbose["segments"][at] for at in (0, 2))
+
+
 async def test_words_that_look_like_a_cue_do_not_break_the_subtitles() -> None:
     segment = Segment("a --> b\n\n2\nc", 0.0, 1.0)
     async with stage(Script(segments=(segment,))) as run:

@@ -31,6 +31,7 @@ HEARD = Transcript(
     2.0,
     (
         Segment(" Hello there.", 0.1, 1.1, average_logprob=-0.2),
+        Segment("", 1.1, 1.2, average_logprob=-2.1),
         Segment(" Bye.", 1.2, 1.4, average_logprob=-1.7),
     ),
 )
@@ -80,7 +81,7 @@ def test_what_the_stage_says_stands_in_every_asset() -> None:
         assert asset.created_at == "2023-11-14T22:13:20.250Z"
 
 
-def test_segments_are_placed_in_the_stream_and_judged() -> None:
+def test_segments_with_words_are_placed_in_the_stream_and_judged() -> None:
     assert TRANSCRIPT.segments == (
         TranscriptSegment("Hello there.", 12_100, 13_100, 0.8),
         TranscriptSegment("Bye.", 13_200, 13_400, 0.0),

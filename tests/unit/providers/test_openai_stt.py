@@ -157,6 +157,8 @@ async def test_segments_keep_their_times_and_beliefs(server: OpenAiSttServer, tm
     segments = [
         {"start": 0, "end": 1.5, "text": " One.", "avg_logprob": -0.3, "no_speech_prob": 0.1},
         {"start": 1.5, "end": 2, "text": " Two."},
+        {"start": 2, "end": 2.5, "text": " "},
+        {"start": 2.5, "end": 4, "text": "", "recognized": False},
     ]
     words = [{"word": "One", "start": 0.1, "end": 0.9}, {"word": "Two", "start": 1.6, "end": 1.9}]
     answer = {"text": " One. Two. ", "language": "German", "segments": segments, "words": words}
@@ -164,10 +166,11 @@ async def test_segments_keep_their_times_and_beliefs(server: OpenAiSttServer, tm
     transcript = await transcribe(engine_for(server, tmp_path), word_timestamps=True)
     assert transcript.text == "One. Two."
     assert transcript.language == "de"
-    first, second = transcript.segments
+    first, second, unknown = transcript.segments
     assert (first.text, first.start_s, first.end_s, first.average_logprob) == ("One.", 0.0, 1.5, -0.3)
     assert (second.text, second.no_speech_probability) == ("Two.", 0.0)
-    assert [[word.text for word in segment.words] for segment in transcript.segments] == [["One"], ["Two"]]
+    assert (unknown.text, unknown.start_s, unknown.end_s) == ("", 2.5, 4.0)
+    assert [[word.text for word in segment.words] for segment in transcript.segments] == [["One"], ["Two"], []]
 
 
 async def test_without_a_key_the_official_service_is_not_even_asked(tmp_path: Any) -> None:

@@ -9,15 +9,17 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from faster_whisper.tokenizer import Tokenizer
 
 from antiphon.app.settings import load_settings
 from antiphon.audio.wav import read_wav
 from antiphon.errors import InvalidRequest
 from antiphon.ports.stt import TranscribeOptions
+from antiphon.providers import whisper_passages
 from antiphon.providers.whisper_model import Attempt, Cancelled, Decoded, WhisperNetwork
 from antiphon.providers.whisper_passages import Passage, Transcriber
 from antiphon.providers.whisper_voice import Samples
-from antiphon.providers.whisper_window import VOICE_ODDS, Stretch, voice_odds
+from antiphon.providers.whisper_window import VOICE_ODDS, Belief, Stretch, voice_odds
 from antiphon.text.wer import word_errors
 
 AUDIO = Path(__file__).parents[2] / "audio"
@@ -249,6 +251,70 @@ def test_a_caller_who_has_gone_stops_the_work_between_two_steps(transcriber: Tra
     with pytest.raises(Cancelled):
         list(transcriber.passages(recording("jfk.wav"), ENGLISH, is_cancelled))
     assert asked == 2
+
+
+class Scripted(WhisperNetwork):
+    """A network that hears what a script says of each attempt: text, belief, and whether it ran to the limit."""
+
+    def __init__(self, network: WhisperNetwork, *script: tuple[str, float, bool]) -> None:
+        self.__dict__.update(network.__dict__)
+        self.script = list(script)
+        self.asked: list[tuple[float, str | None]] = []
+
+    def decode(
+        self, part: Samples, options: TranscribeOptions, attempt: Attempt, is_cancelled: Callable[[], bool]
+    ) -> Decoded:
+        self.asked.append((attempt.padding_s, options.language))
+        text, logprob, is_cut = self.script.pop(0)
+        tokenizer = Tokenizer(self._model.hf_tokenizer, self.is_multilingual, task="transcribe", language="en")
+        belief = Belief(logprob, 0.1)
+        return Decoded(text, tokenizer.encode(text), is_cut, belief, "en", attempt.lead_in_s, None, tokenizer)
+
+
+NOTHING, DISBELIEVED, LOOPED = ("", -0.9, False), ("Thank you.", -1.9, False), ("and go " * 30, -0.2, True)
+DOUBTFUL = ("Thank you.", -0.9, False)
+KNOWN = ("Sunday is the best part.", -0.2, False)
+LOST = [("", -0.9)]
+
+
+@pytest.mark.parametrize(
+    ("script", "paddings", "texts"),
+    [
+        pytest.param([NOTHING, KNOWN], [3.0, 30.0], [(KNOWN[0], -0.2)], id="nothing, then words"),
+        pytest.param([NOTHING, NOTHING], [3.0, 30.0], LOST, id="nothing at all"),
+        pytest.param([DISBELIEVED, DISBELIEVED], [3.0, 30.0], [("", -1.9)], id="disbelieved"),
+        pytest.param([DISBELIEVED, DOUBTFUL], [3.0, 30.0], [("", -0.9)], id="disbelieved, then doubtful"),
+        pytest.param([DOUBTFUL], [3.0], [("Thank you.", -0.9)], id="doubtful at once"),
+        pytest.param([LOOPED, NOTHING, NOTHING], [3.0, 5.0, 30.0], LOST, id="a loop, then nothing"),
+        pytest.param([LOOPED] * 4, [3.0, 5.0, 30.0, 30.0], [("", -0.2)], id="loops to the end"),
+    ],
+)
+def test_speech_that_is_not_recognised_is_tried_padded_and_then_told(
+    network: WhisperNetwork,
+    script: list[tuple[str, float, bool]],
+    paddings: list[float],
+    texts: list[tuple[str, float]],
+) -> None:
+    for language in (None, "en"):
+        scripted = Scripted(network, *script)
+        _, passages = listen(
+            Transcriber(scripted, padding_s=3.0), recording("jfk.wav")[: 3 * RATE_HZ], TranscribeOptions(language)
+        )
+        assert scripted.asked == [(padding_s, language) for padding_s in paddings]
+        segments = [segment for passage in passages for segment in passage.segments]
+        assert [(segment.text, segment.average_logprob) for segment in segments] == texts
+        assert all(0 <= segment.start_s < segment.end_s <= 3.0 for segment in segments)
+
+
+@pytest.mark.parametrize("heard", [NOTHING, DISBELIEVED, LOOPED])
+def test_what_may_be_no_speech_is_tried_once_and_not_told(
+    network: WhisperNetwork, heard: tuple[str, float, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whisper_passages, "is_certain_speech", lambda *_: False)
+    scripted = Scripted(network, heard)
+    _, passages = listen(Transcriber(scripted, padding_s=3.0), recording("jfk.wav")[: 3 * RATE_HZ])
+    assert passages == [Passage("", ())]
+    assert len(scripted.asked) == 1
 
 
 def test_the_short_window_hears_what_the_padded_one_hears(transcriber: Transcriber) -> None:

@@ -152,13 +152,6 @@ def test_text_that_was_read_into_noise(logprob: float, no_speech: float, certain
     assert is_noise(Belief(logprob, no_speech), certain_speech=certain) is verdict
 
 
-def test_a_loop_over_what_is_hardly_speech_is_noise() -> None:
-    belief = Belief(-0.17, 0.4)
-    assert not is_noise(belief, certain_speech=True, looped=True)
-    assert not is_noise(belief, certain_speech=False)
-    assert is_noise(belief, certain_speech=False, looped=True)
-
-
 @pytest.mark.parametrize(
     ("text", "duration_s", "verdict"),
     [

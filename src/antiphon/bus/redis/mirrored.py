@@ -53,7 +53,7 @@ def messages(pipe: str, position: int, entry: PipeEntry) -> Iterator[tuple[str, 
     """Yield the channel and the text of what is told of an entry at this position of a pipe."""
     at: dict[str, object] = {"job_id": entry.job_id, "position": position}
     match entry:
-        case SegmentReady():
+        case SegmentReady() if entry.segment.text:
             yield TRANSCRIPTION, {"type": "transcription.segment", "text": entry.segment.text, **at}
         case TranscriptReady():
             facts = {"text": entry.text, "language": entry.language, "duration_s": entry.duration_s}
