@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import structlog
 
@@ -21,9 +22,11 @@ from antiphon.providers.whisper_voice import Samples
 from antiphon.providers.whisper_window import (
     Belief,
     Stretch,
+    cut_at_pauses,
     find_speech,
     is_certain_speech,
     is_doubled,
+    is_hole,
     is_looped,
     is_noise,
     next_window,
@@ -48,7 +51,25 @@ class Passage:
     segments: tuple[Segment, ...]
 
 
-_NOBODY = Passage("", ())
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    """What is to be written down, and how."""
+
+    samples: Samples
+    probabilities: Sequence[float]
+    options: TranscribeOptions
+    is_cancelled: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What became of a window."""
+
+    passage: Passage
+    reached_s: float
+    """Where the text ends."""
+    holes: Sequence[tuple[int, Stretch]] = ()
+    """Speech that the decoder left out, each with the number of segments before it."""
 
 
 class Transcriber:
@@ -75,20 +96,21 @@ class Transcriber:
         Raises `Cancelled` at the next step after ``is_cancelled`` turns true.
         """
         hearing = self._network.detect(samples)
-        probabilities = hearing.forwards
+        clip = _Clip(samples, hearing.forwards, options, is_cancelled)
         for stretch in find_speech(hearing, len(samples) / RATE_HZ):
-            left: Stretch | None = stretch
-            while left:
-                window = next_window(left, probabilities)
-                certain = is_certain_speech(probabilities, window)
-                decoded = self._decode(samples, window, options, is_cancelled, certain=certain)
-                passage, reached_s = _NOBODY, window.end_s
-                if decoded and not decoded.text:
-                    passage = Passage("", (_timed("", decoded.belief, window.start_s, window.end_s),))
-                elif decoded:
-                    passage, reached_s = self._passage(decoded, window, options)
-                yield passage
-                left = what_is_left(left, window, reached_s, probabilities)
+            # one window has one language: what is said in another one is left out of its text
+            parts = [stretch] if options.language else cut_at_pauses(stretch, clip.probabilities)
+            for part in parts:
+                left: Stretch | None = part
+                while left:
+                    window = next_window(left, clip.probabilities)
+                    heard = self._hear(clip, window)
+                    yield from self._filled(clip, heard)
+                    left = what_is_left(left, window, heard.reached_s, clip.probabilities)
+
+    def voice(self, samples: Samples) -> list[float]:
+        """Return how likely somebody speaks in each window of 32 ms."""
+        return self._network.detect(samples).forwards
 
     def warm_up(self, samples: Samples) -> None:
         """Decode once whatever ``samples`` hold, so that memory is there and the code is warm."""
@@ -96,19 +118,39 @@ class Transcriber:
 
     def padded(self, samples: Samples, language: str) -> str:
         """Decode a clip of at most 30 s as usual, in a window of 30 s: the yardstick for the short windows."""
-        return self._network.decode(samples, TranscribeOptions(language), _PADDED, lambda: False).text
+        return self.in_full_window(samples, language).text
 
-    def _decode(
-        self,
-        samples: Samples,
-        window: Stretch,
-        options: TranscribeOptions,
-        is_cancelled: Callable[[], bool],
-        *,
-        certain: bool,
-    ) -> Decoded | None:
+    def in_full_window(self, samples: Samples, language: str) -> Decoded:
+        """Do the same and return all that is known of it; an empty language is detected."""
+        return self._network.decode(samples, TranscribeOptions(language), _PADDED, lambda: False)
+
+    def _hear(self, clip: _Clip, window: Stretch) -> _Heard:
+        decoded = self._decode(clip, window)
+        if decoded is None:
+            return _Heard(Passage("", ()), window.end_s)
+        if not decoded.text:
+            return _Heard(Passage("", (_timed("", decoded.belief, window.start_s, window.end_s),)), window.end_s)
+        segments, reached_s = _segments(decoded, window)
+        gaps = ((place, Stretch(one.end_s, other.start_s)) for place, (one, other) in enumerate(pairwise(segments), 1))
+        holes = [(place, gap) for place, gap in gaps if is_hole(clip.probabilities, gap)]
+        if clip.options.word_timestamps:
+            words = self._network.align(decoded, window.duration_s, window.start_s)
+            segments = _share(words, segments)
+        return _Heard(Passage(decoded.language, tuple(segments)), reached_s, holes)
+
+    def _filled(self, clip: _Clip, heard: _Heard) -> Iterator[Passage]:
+        """Yield a passage, and in its holes what is heard there by itself."""
+        passage, first = heard.passage, 0
+        for place, hole in heard.holes:
+            yield replace(passage, segments=passage.segments[first:place])
+            yield self._hear(clip, hole).passage
+            first = place
+        yield replace(passage, segments=passage.segments[first:])
+
+    def _decode(self, clip: _Clip, window: Stretch) -> Decoded | None:
         """Decode a window; None where it holds no speech, and without text where its speech is not recognised."""
-        part = samples[int(window.start_s * RATE_HZ) : int(window.end_s * RATE_HZ)]
+        certain = is_certain_speech(clip.probabilities, window)
+        part = clip.samples[int(window.start_s * RATE_HZ) : int(window.end_s * RATE_HZ)]
         is_phrase = window.duration_s < _ONE_PHRASE_S
         decoded, is_lost = None, False
         for attempt in self._of_a_phrase if is_phrase else self._attempts:
@@ -116,7 +158,7 @@ class Transcriber:
             if is_lost and is_short:
                 continue  # it seldom hears more than the one before, and costs as much
             coded = attempt.time_codes or window.duration_s >= _TIME_CODES_FROM_S
-            decoded = self._network.decode(part, options, replace(attempt, time_codes=coded), is_cancelled)
+            decoded = self._network.decode(part, clip.options, replace(attempt, time_codes=coded), clip.is_cancelled)
             # what is heard in the second place only has to be believed as if it might be no speech: think of a crowd
             if not decoded.text or is_noise(decoded.belief, certain_speech=certain and not is_lost):
                 if not certain:
@@ -135,14 +177,6 @@ class Transcriber:
                 return None
         _log.info("speech not recognised", duration_s=round(window.duration_s, 2))
         return decoded and replace(decoded, text="", tokens=[])
-
-    def _passage(self, decoded: Decoded, window: Stretch, options: TranscribeOptions) -> tuple[Passage, float]:
-        """Return the text of a window by segments, and the time that it reaches."""
-        segments, reached_s = _segments(decoded, window)
-        if options.word_timestamps:
-            words = self._network.align(decoded, window.duration_s, window.start_s)
-            segments = _share(words, segments)
-        return Passage(decoded.language, tuple(segments)), reached_s
 
 
 def _segments(decoded: Decoded, window: Stretch) -> tuple[list[Segment], float]:

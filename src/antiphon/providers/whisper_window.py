@@ -28,6 +28,12 @@ _MARGIN_S = 0.4
 _JOIN_S = 2.0
 """Stretches that are closer than this are decoded together."""
 _REST_S = 1.0
+_PAUSE_S = 1.0
+"""After so long a silence somebody else may speak."""
+_PART_S = 2.5
+"""Of a shorter part the language is a guess."""
+_HOLE_WINDOWS = 16
+"""Half a second of speech: the decoder's time codes are a little off."""
 
 _FEWEST_TOKENS = 16
 _FEWEST_CHARACTERS = 24
@@ -81,6 +87,29 @@ def find_speech(hearing: Hearing, duration_s: float) -> list[Stretch]:
 def voice_odds(hearing: Hearing, stretch: Stretch) -> float:
     """Return the detector's odds that somebody speaks in ``stretch``: 1 is even, 9 is a probability of 90 %."""
     return hearing.odds(int(stretch.start_s / WINDOW_S), math.ceil(stretch.end_s / WINDOW_S))
+
+
+def cut_at_pauses(stretch: Stretch, probabilities: Sequence[float]) -> list[Stretch]:
+    """Return ``stretch`` in parts that lie between long pauses, none too short to tell its language."""
+    parts: list[Stretch] = []
+    start_s, quiet = stretch.start_s, 0
+    for place in range(int(stretch.start_s / WINDOW_S), int(stretch.end_s / WINDOW_S)):
+        if probabilities[place] < _MAYBE_SPEECH:
+            quiet += 1
+            continue
+        cut_s = (place - quiet / 2) * WINDOW_S
+        is_long = cut_s - start_s >= _PART_S and stretch.end_s - cut_s >= _PART_S
+        if quiet * WINDOW_S >= _PAUSE_S and is_long:
+            parts.append(Stretch(start_s, cut_s))
+            start_s = cut_s
+        quiet = 0
+    return [*parts, Stretch(start_s, stretch.end_s)]
+
+
+def is_hole(probabilities: Sequence[float], gap: Stretch) -> bool:
+    """Say whether the decoder has left out speech between two segments."""
+    inside = probabilities[int(gap.start_s / WINDOW_S) : int(gap.end_s / WINDOW_S)]
+    return sum(probability >= _SPEECH for probability in inside) >= _HOLE_WINDOWS
 
 
 def next_window(stretch: Stretch, probabilities: Sequence[float]) -> Stretch:

@@ -79,7 +79,10 @@ class TranscribedWord(msgspec.Struct, frozen=True):
 
 
 class TranscribedSegment(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One stretch of speech; seconds from the start."""
+    """One stretch of speech; seconds from the start.
+
+    ``recognized`` is sent where it is false: somebody speaks there, the words are not known, and ``text`` is empty.
+    """
 
     id: int
     seek: int
@@ -92,7 +95,6 @@ class TranscribedSegment(msgspec.Struct, frozen=True, omit_defaults=True):
     compression_ratio: float
     no_speech_prob: float
     recognized: bool = True
-    """Only sent as false: somebody speaks here, and the words are not known; ``text`` is empty. An extension."""
 
 
 class TranscriptionVerbose(msgspec.Struct, frozen=True, omit_defaults=True):

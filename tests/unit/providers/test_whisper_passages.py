@@ -16,7 +16,7 @@ from antiphon.audio.wav import read_wav
 from antiphon.errors import InvalidRequest
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers import whisper_passages
-from antiphon.providers.whisper_model import Attempt, Cancelled, Decoded, WhisperNetwork
+from antiphon.providers.whisper_model import TIME_CODE_S, Attempt, Cancelled, Decoded, WhisperNetwork
 from antiphon.providers.whisper_passages import Passage, Transcriber
 from antiphon.providers.whisper_voice import Samples
 from antiphon.providers.whisper_window import VOICE_ODDS, Belief, Stretch, voice_odds
@@ -254,7 +254,10 @@ def test_a_caller_who_has_gone_stops_the_work_between_two_steps(transcriber: Tra
 
 
 class Scripted(WhisperNetwork):
-    """A network that hears what a script says of each attempt: text, belief, and whether it ran to the limit."""
+    """A network that hears what a script says of each attempt: text, belief, and whether it ran to the limit.
+
+    ``<5.0>`` in a text is the time code of 5 s.
+    """
 
     def __init__(self, network: WhisperNetwork, *script: tuple[str, float, bool]) -> None:
         self.__dict__.update(network.__dict__)
@@ -267,8 +270,16 @@ class Scripted(WhisperNetwork):
         self.asked.append((attempt.padding_s, options.language))
         text, logprob, is_cut = self.script.pop(0)
         tokenizer = Tokenizer(self._model.hf_tokenizer, self.is_multilingual, task="transcribe", language="en")
-        belief = Belief(logprob, 0.1)
-        return Decoded(text, tokenizer.encode(text), is_cut, belief, "en", attempt.lead_in_s, None, tokenizer)
+        first, belief = tokenizer.timestamp_begin, Belief(logprob, 0.1)
+        parts = [part for piece in text.split("<") for part in piece.split(">")]
+        tokens = [
+            token
+            for place, part in enumerate(parts)
+            for token in (tokenizer.encode(part) if place % 2 == 0 else [first + round(float(part) / TIME_CODE_S)])
+        ]
+        return Decoded(
+            tokenizer.decode(tokens).strip(), tokens, is_cut, belief, "en", attempt.lead_in_s, None, tokenizer
+        )
 
 
 NOTHING, DISBELIEVED, LOOPED = ("", -0.9, False), ("Thank you.", -1.9, False), ("and go " * 30, -0.2, True)
@@ -315,6 +326,15 @@ def test_what_may_be_no_speech_is_tried_once_and_not_told(
     _, passages = listen(Transcriber(scripted, padding_s=3.0), recording("jfk.wav")[: 3 * RATE_HZ])
     assert passages == [Passage("", ())]
     assert len(scripted.asked) == 1
+
+
+def test_what_the_decoder_leaves_out_between_two_segments_is_heard_by_itself(network: WhisperNetwork) -> None:
+    samples = np.concatenate([recording("austen-0870.wav"), recording("austen-0890.wav")])
+    for within, told in ((KNOWN, KNOWN[0]), (NOTHING, "")):
+        scripted = Scripted(network, ("<0>One.<3.0><8.0>Two.<12.0>", -0.2, False), within, NOTHING)
+        passages = list(Transcriber(scripted, padding_s=3.0).passages(samples, ENGLISH, lambda: False))
+        segments = [(one.text, one.start_s, one.end_s) for passage in passages for one in passage.segments]
+        assert segments == [("One.", 0.0, 3.0), (told, 3.0, 8.0), ("Two.", 8.0, 12.0)]
 
 
 def test_the_short_window_hears_what_the_padded_one_hears(transcriber: Transcriber) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,9 +14,11 @@ from antiphon.providers.whisper_window import (
     WINDOW_S,
     Belief,
     Stretch,
+    cut_at_pauses,
     find_speech,
     is_certain_speech,
     is_doubled,
+    is_hole,
     is_looped,
     is_noise,
     next_window,
@@ -168,6 +172,27 @@ def test_text_that_was_read_into_noise(logprob: float, no_speech: float, certain
 )
 def test_loops_are_recognised(text: str, duration_s: float, verdict: bool) -> None:
     assert is_looped(text, duration_s) is verdict
+
+
+def test_a_stretch_is_cut_in_the_middle_of_long_pauses_between_parts_of_some_length() -> None:
+    def cuts(*parts: tuple[float, float]) -> list[float]:
+        probabilities = windows(*parts)
+        stretch = Stretch(0.0, len(probabilities) * WINDOW_S)
+        cut = cut_at_pauses(stretch, probabilities)
+        assert (cut[0].start_s, cut[-1].end_s) == (stretch.start_s, stretch.end_s)
+        assert all(one.end_s == other.start_s for one, other in pairwise(cut))
+        return [round(part.end_s, 1) for part in cut[:-1]]
+
+    assert cuts((4.0, 0.9), (1.2, 0.01), (4.0, 0.9), (1.2, 0.01), (4.0, 0.9)) == [4.6, 9.8]
+    assert cuts((4.0, 0.9), (0.8, 0.01), (4.0, 0.9)) == []
+    assert cuts((1.0, 0.9), (1.2, 0.01), (4.0, 0.9), (1.2, 0.01), (1.0, 0.9)) == []
+
+
+def test_half_a_second_of_speech_between_two_segments_is_a_hole() -> None:
+    probabilities = [0.9] * 100 + [0.1] * 100
+    assert is_hole(probabilities, Stretch(2.5, 5.0))
+    assert not is_hole(probabilities, Stretch(2.9, 5.0))
+    assert not is_hole(probabilities, Stretch(3.0, 3.0))
 
 
 def test_people_do_say_a_word_four_times() -> None:
