@@ -7,20 +7,18 @@ those that Whisper mishears at the pace as recorded.
 from __future__ import annotations
 
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import msgspec
 import numpy as np
 
 from antiphon.app.settings import load_settings
 from antiphon.audio.resample import resample
 from antiphon.audio.stretch import stretch
 from antiphon.audio.wav import read_wav
-from antiphon.cli.bench_wer import MANIFEST, Manifest
+from antiphon.cli import bench_recordings
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.weights import Weights
@@ -67,9 +65,8 @@ def run(short: bool) -> list[Figure]:
 
 def recordings() -> list[Recording]:
     """Return the recordings in which somebody speaks."""
-    listed = msgspec.convert(tomllib.loads((AUDIO / MANIFEST).read_text("utf-8")), Manifest).recordings
     found: list[Recording] = []
-    for one in filter(lambda one: one.text, listed):
+    for one in filter(lambda one: one.text, bench_recordings.recordings(AUDIO)):
         wav = read_wav((AUDIO / one.file).read_bytes())
         found.append(Recording(resample(wav.data, wav.rate_hz, RATE_HZ), one.text, one.language))
     return found

@@ -10,14 +10,13 @@ from typing import Any
 
 from rich.table import Table
 
-from antiphon.cli import bench_phrases, bench_translation, bench_wer
+from antiphon.cli import bench_noise, bench_phrases, bench_switch, bench_translation, bench_wer
 from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.errors import InvalidRequest, NotFound
 
 SOURCE = Path(__file__).resolve().parents[3]
-WER = "wer"
-TRANSLATION = "translation"
-PHRASES = "phrases"
+_OVER_RECORDINGS = {"noise": bench_noise.run, "switch": bench_switch.run, "wer": bench_wer.run}
+_OVER_TEXTS = {"phrases": bench_phrases.run, "translation": bench_translation.run}
 _NO_BENCHMARKS = frozenset({"__init__", "echo_server", "figures", "sound", "stage", "ticking_server", "wire"})
 
 
@@ -29,29 +28,26 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
     Parameters
     ----------
     name
-        One benchmark; `wer` compares word error rates over recordings, `phrases` those of a word or two, `translation`
-        engines with human translators.
+        One benchmark; `wer` compares word error rates over recordings, `phrases` those of a word or two, `switch`
+        what is heard where the language changes, `noise` the turns that noise begins, `translation` engines with
+        human translators.
     recordings
-        Folder of `wer`, with its recordings.toml.
+        Folder of `wer` and `noise`, with its recordings.toml, or of `switch`, with its switch.toml.
     full
         Measure longer.
     json
         Print one JSON array instead of tables.
     """
-    if name == WER:
-        bench_wer.run(recordings or SOURCE / "tests" / "audio", json)
+    if name in _OVER_RECORDINGS:
+        _OVER_RECORDINGS[name](recordings or SOURCE / "tests" / "audio", json)
         return
-    if name == TRANSLATION:
-        bench_translation.run(json)
-        return
-    if name == PHRASES:
-        bench_phrases.run(json)
+    if name in _OVER_TEXTS:
+        _OVER_TEXTS[name](json)
         return
     names = _names()
     if name is not None and name not in names:
-        raise NotFound(
-            f"no benchmark is called '{name}'; there are {', '.join([*names, PHRASES, TRANSLATION, WER])}", param="name"
-        )
+        known = ", ".join([*names, *sorted(_OVER_RECORDINGS | _OVER_TEXTS)])
+        raise NotFound(f"no benchmark is called '{name}'; there are {known}", param="name")
     figures: list[Any] = []
     for chosen in [name] if name else names:
         ERR.print(f"measuring {chosen} ...")

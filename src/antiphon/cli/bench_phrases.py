@@ -15,7 +15,8 @@ from rich.table import Table
 from antiphon.app.engines import engine_context
 from antiphon.app.settings import Settings, load_settings
 from antiphon.audio.resample import resample
-from antiphon.cli.bench_wer import heard_by, samples_of, short_windows
+from antiphon.cli.bench_recordings import samples_of
+from antiphon.cli.bench_wer import heard_by, short_windows
 from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.errors import AntiphonError
 from antiphon.ports.tts import SpeakOptions

@@ -3,45 +3,22 @@
 from __future__ import annotations
 
 import time
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import msgspec
-import numpy as np
 from rich.table import Table
 
 from antiphon.app.settings import Settings, load_settings
-from antiphon.audio.resample import resample
-from antiphon.audio.wav import read_wav
+from antiphon.cli.bench_recordings import Recording, pcm_of, recordings, samples_of
 from antiphon.cli.screen import ERR, OUT, print_json
-from antiphon.errors import NotFound
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.ports.vad import RATE_HZ
-from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.weights import Weights
 from antiphon.providers.whisper_model import WhisperNetwork
 from antiphon.providers.whisper_passages import Transcriber
 from antiphon.providers.whisper_voice import Samples
 from antiphon.text.wer import WordErrors, total, word_errors
-
-MANIFEST = "recordings.toml"
-
-
-class Recording(msgspec.Struct, frozen=True):
-    """One line of the manifest."""
-
-    file: str
-    text: str
-    """Empty where nobody speaks."""
-    language: str = "en"
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """The file that tells what is said."""
-
-    recordings: tuple[Recording, ...]
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -90,14 +67,14 @@ def run(folder: Path, json_out: bool) -> Result:
 
 def measure(folder: Path, settings: Settings) -> Result:
     """Compare both paths, with one thread, greedily on the short path and with a beam of 5 on the padded one."""
-    recordings = _manifest(folder).recordings
+    told = recordings(folder)
     transcriber = short_windows(settings)
-    first = _samples(folder / recordings[0].file)
-    heard_by(transcriber, first, recordings[0].language)  # the first call is slow
+    first = samples_of(pcm_of(folder / told[0].file))
+    heard_by(transcriber, first, told[0].language)  # the first call is slow
     rows: list[Row] = []
-    for number, recording in enumerate(recordings, 1):
-        ERR.print(f"{number}/{len(recordings)} {recording.file}")
-        rows.append(_compare(transcriber, recording, _samples(folder / recording.file)))
+    for number, recording in enumerate(told, 1):
+        ERR.print(f"{number}/{len(told)} {recording.file}")
+        rows.append(_compare(transcriber, recording, samples_of(pcm_of(folder / recording.file))))
     return _sum_up(rows)
 
 
@@ -114,23 +91,6 @@ def heard_by(transcriber: Transcriber, samples: Samples, language: str) -> str:
     """Return the text of a clip by short windows; an empty language is to be detected."""
     passages = transcriber.passages(samples, TranscribeOptions(language), lambda: False)
     return " ".join(segment.text for passage in passages for segment in passage.segments if segment.text)
-
-
-def samples_of(data: bytes) -> Samples:
-    """Return PCM16 as numbers of full scale 1.0."""
-    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
-
-
-def _manifest(folder: Path) -> Manifest:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise NotFound(f"there is no {MANIFEST} in {folder}: name a folder of WAV files with their transcripts")
-    return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Manifest)
-
-
-def _samples(path: Path) -> Samples:
-    wav = read_wav(path.read_bytes())
-    return samples_of(resample(wav.data, wav.rate_hz, RATE_HZ))
 
 
 def _compare(transcriber: Transcriber, recording: Recording, samples: Samples) -> Row:

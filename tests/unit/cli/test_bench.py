@@ -80,8 +80,12 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
     source: list[bool], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(capsys, "slow", code=1) == (
-        "", "antiphon: no benchmark is called 'slow'; there are quick, thorough, phrases, translation, wer\n",
-    )  # fmt: skip
+        "",
+        (
+            "antiphon: no benchmark is called 'slow'; there are quick, thorough, noise, phrases, switch, translation,"
+            " wer\n"
+        ),
+    )
 
 
 def test_an_installed_package_has_no_benchmarks_and_says_where_they_are(

@@ -1,0 +1,226 @@
+"""``antiphon bench noise``: turns that noise begins, and how soon speech begins one, by each voice detector."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import numpy as np
+import pybase64
+from numpy.typing import NDArray
+from rich.table import Table
+
+from antiphon.app.engines import engine_context
+from antiphon.app.settings import Settings, load_settings
+from antiphon.cli.bench_recordings import pcm_of, recordings
+from antiphon.cli.screen import ERR, OUT, print_json
+from antiphon.conversation import effects, inputs
+from antiphon.conversation.machine import Conversation
+from antiphon.conversation.session import Defaults, describe
+from antiphon.conversation.state import Rules
+from antiphon.conversation.ticks import TICKS_PER_S, VAD_WINDOW_TICKS
+from antiphon.doors.realtime_audio import PCM_HZ
+from antiphon.doors.realtime_intake import Intake
+from antiphon.errors import AntiphonError
+from antiphon.ports.vad import VoiceActivity
+from antiphon.providers.registry import load
+from antiphon.wire.realtime_server import InputAudioBufferSpeechStarted, InputAudioBufferSpeechStopped
+
+DETECTORS = ("silero", "energy")
+NOISE_S = 60
+"""To which each noise is repeated."""
+MOST_TURNS = 1.0
+"""A minute of noise."""
+MOST_DELAY_MS = 200.0
+"""Of 95 % of the beginnings of speech."""
+_FRAME_S = 0.02
+_BEFORE_S = 1.0
+"""Faint noise before each recording of speech."""
+_FAINT = 10 ** (-66 / 20) * 32_768
+_GAINS = (0.5, 1.0, 2.0)
+_STEP = PCM_HZ // 100
+_QUIET = 10 ** (-20 / 20)
+"""Below this share of the level of the loudest tenth nobody speaks yet."""
+_ONSET_STEPS = 3
+_PATIENCE_S = 30.0
+_MAX_APPEND_BYTES = 2**20
+
+Sound = NDArray[np.int16]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One detector, with the turn detection of the Realtime door as it is without settings."""
+
+    detector: str
+    turns_per_minute: dict[str, float]
+    """By the recording of noise."""
+    in_turns: dict[str, float]
+    """Share of the noise that was taken for a turn: the rooms of recordings may be heard as one that does not end."""
+    onsets: int
+    """Recordings of speech that began a turn, out of `speeches`."""
+    speeches: int
+    """Recordings of speech at three gains, each after a second of faint noise."""
+    delay_p50_ms: float
+    """Audio from the first sound of speech to `input_audio_buffer.speech_started`; negative where the noise of the
+    room before it began the turn."""
+    delay_p95_ms: float
+    met: bool
+    """True where noise begins at most `MOST_TURNS` and speech is noticed within `MOST_DELAY_MS`."""
+
+
+class Listener:
+    """A conversation that only hears: the door's intake, the machine behind it, and nobody who answers."""
+
+    def __init__(self, vad: VoiceActivity) -> None:
+        session = describe(None, Defaults(), now=0.0)
+        self.machine = Conversation.begin(session, Rules(), seed="bench", now=0.0, lasts_s=math.inf)
+        self.turns: list[list[float]] = []
+        """How many seconds had been sent whenever a turn began, and when it ended, if it did."""
+        self._scored = asyncio.Event()
+        self._intake = Intake(self, vad, asyncio.Semaphore(), max_append_bytes=_MAX_APPEND_BYTES)
+
+    async def hear(self, sound: Sound) -> list[list[float]]:
+        """Send a sound by frames of 20 ms, each when the last one is judged; returns the turns."""
+        size = int(PCM_HZ * _FRAME_S)
+        try:
+            for start in range(0, len(sound), size):
+                audio = pybase64.b64encode(sound[start : start + size].tobytes()).decode()
+                await self._intake.take(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._judged()
+        finally:
+            self._intake.close()
+        return self.turns
+
+    async def _judged(self) -> None:
+        buffer = self.machine.state.buffer
+        while buffer.written - buffer.scored >= VAD_WINDOW_TICKS:
+            self._scored.clear()
+            await self._scored.wait()
+
+    def tell(self, event: inputs.AnyInput) -> None:
+        """Work one input in."""
+        written = self.machine.state.buffer.written
+        for effect in self.machine.receive(event, written / TICKS_PER_S):
+            match effect:
+                case effects.Send(event=InputAudioBufferSpeechStarted()):
+                    self.turns.append([written / TICKS_PER_S])
+                case effects.Send(event=InputAudioBufferSpeechStopped()):
+                    self.turns[-1].append(written / TICKS_PER_S)
+                case effects.RestartVad():
+                    self._intake.restart(effect.stream)
+                case effects.ForgetInput():
+                    self._intake.buffer.forget(effect.end, is_break=effect.is_break)
+                case _:
+                    pass
+        if isinstance(event, inputs.VoiceScored):
+            self._scored.set()
+
+    tell_from_callback = tell
+
+    def append(self, event: inputs.AudioAppended) -> bool:
+        """Work in that audio has come."""
+        self.tell(event)
+        return True
+
+
+def run(folder: Path, json_out: bool) -> Sequence[Row]:
+    """Let every detector hear the recordings of ``folder``, described in its ``recordings.toml``, and print.
+
+    Raises `NotFound` without a manifest.
+    """
+    rows = asyncio.run(measure(folder, load_settings()))
+    if json_out:
+        print_json(rows)
+    else:
+        OUT.print(_table(rows))
+    return rows
+
+
+async def measure(folder: Path, settings: Settings) -> list[Row]:
+    """Return a row for each detector; one that does not start is left out with a line that says why."""
+    told = recordings(folder)
+    noises = {one.file: _repeated(_sound(folder / one.file)) for one in told if not one.text}
+    speeches = [_sound(folder / one.file) for one in told if one.text]
+    rows: list[Row] = []
+    for name in DETECTORS:
+        ERR.print(name)
+        engine = load("vad", (name,), engine_context(settings))
+        try:
+            await engine.start()
+        except AntiphonError as exc:
+            ERR.print(f"{name} is left out: {exc}")
+            continue
+        try:
+            turns = {file: await Listener(engine).hear(sound) for file, sound in noises.items()}
+            heard = [await _delay_ms(engine, sound) for sound in _loud_and_faint(speeches)]
+        finally:
+            await engine.close()
+        rows.append(judged(name, turns, heard))
+    return rows
+
+
+def judged(detector: str, turns: Mapping[str, list[list[float]]], heard: Sequence[float | None]) -> Row:
+    """Return the row of a detector: its turns in a minute of each noise, and its delays, None where no turn began."""
+    delays = sorted(delay for delay in heard if delay is not None)
+    p95 = delays[min(len(delays) - 1, int(len(delays) * 0.95))] if delays else math.inf
+    return Row(
+        detector=detector,
+        turns_per_minute={file: len(found) * 60 / NOISE_S for file, found in turns.items()},
+        in_turns={file: round(_share(found), 3) for file, found in turns.items()},
+        onsets=len(delays),
+        speeches=len(heard),
+        delay_p50_ms=round(median(delays), 1) if delays else math.inf,
+        delay_p95_ms=round(p95, 1),
+        met=len(delays) == len(heard)
+        and p95 <= MOST_DELAY_MS
+        and all(len(found) * 60 / NOISE_S <= MOST_TURNS for found in turns.values()),
+    )
+
+
+def _share(turns: Sequence[Sequence[float]]) -> float:
+    return sum((turn[1] if len(turn) > 1 else NOISE_S) - turn[0] for turn in turns) / NOISE_S
+
+
+def onset_s(sound: Sound) -> float:
+    """Return where speech begins: 30 ms at most 20 dB below the loudest tenth, whatever a detector says."""
+    whole = sound[: len(sound) // _STEP * _STEP].astype(np.float64).reshape(-1, _STEP)
+    levels = np.sqrt(np.mean(whole**2, axis=1))
+    loud = levels >= _QUIET * np.quantile(levels, 0.9)
+    runs = np.convolve(loud, np.ones(_ONSET_STEPS), "valid") >= _ONSET_STEPS
+    return float(np.argmax(runs)) * _STEP / PCM_HZ
+
+
+async def _delay_ms(engine: VoiceActivity, speech: Sound) -> float | None:
+    before = np.random.default_rng(0).normal(0, _FAINT, int(_BEFORE_S * PCM_HZ)).astype(np.int16)
+    turns = await Listener(engine).hear(np.concatenate([before, speech]))
+    return (turns[0][0] - _BEFORE_S - onset_s(speech)) * 1000 if turns else None
+
+
+def _sound(path: Path) -> Sound:
+    return np.frombuffer(pcm_of(path, PCM_HZ), "<i2")
+
+
+def _repeated(sound: Sound) -> Sound:
+    return np.resize(sound, NOISE_S * PCM_HZ)
+
+
+def _loud_and_faint(sounds: Sequence[Sound]) -> Iterator[Sound]:
+    for sound in sounds:
+        for gain in _GAINS:
+            yield np.clip(sound * gain, -32_768, 32_767).astype(np.int16)
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table("detector", "turns a minute of noise (time in them)", "speech noticed", "delay p50 / p95 ms", "met")
+    for row in rows:
+        turns = "\n".join(
+            f"{file}: {count:g} ({row.in_turns[file]:.0%})" for file, count in row.turns_per_minute.items()
+        )
+        delays = f"{row.delay_p50_ms:.0f} / {row.delay_p95_ms:.0f}"
+        table.add_row(row.detector, turns, f"{row.onsets} of {row.speeches}", delays, "yes" if row.met else "NO")
+    return table

@@ -1,0 +1,60 @@
+"""Recordings for benchmarks: what the manifest of a folder says of them, and their samples."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+
+from antiphon.audio.containers import decode
+from antiphon.errors import NotFound
+from antiphon.ports.vad import RATE_HZ
+from antiphon.providers.vad_windows import FULL_SCALE
+from antiphon.providers.whisper_voice import Samples
+
+MANIFEST = "recordings.toml"
+
+_Told = TypeVar("_Told")
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """One line of the manifest."""
+
+    file: str
+    text: str
+    """Empty where nobody speaks."""
+    language: str = "en"
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """The file that tells what is said."""
+
+    recordings: tuple[Recording, ...]
+
+
+def recordings(folder: Path) -> tuple[Recording, ...]:
+    """Return the recordings of a folder. Raises `NotFound` without its manifest."""
+    return manifest(folder, MANIFEST, Manifest).recordings
+
+
+def manifest(folder: Path, name: str, kind: type[_Told]) -> _Told:
+    """Return what the file ``name`` of a folder tells. Raises `NotFound`."""
+    path = folder / name
+    if not path.is_file():
+        raise NotFound(f"there is no {name} in {folder}: name a folder of recordings with their transcripts")
+    return msgspec.convert(tomllib.loads(path.read_text("utf-8")), kind)
+
+
+def pcm_of(path: Path, rate_hz: int = RATE_HZ) -> bytes:
+    """Return a recording of any kind as mono PCM16. Raises `NotFound`, and what `decode` raises."""
+    if not path.is_file():
+        raise NotFound(f"there is no {path.name} in {path.parent}")
+    return decode(path.read_bytes(), rate_hz).data
+
+
+def samples_of(data: bytes) -> Samples:
+    """Return PCM16 as numbers of full scale 1.0."""
+    return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
