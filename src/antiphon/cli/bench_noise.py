@@ -69,7 +69,7 @@ class Row(msgspec.Struct, frozen=True):
     room before it began the turn."""
     delay_p95_ms: float
     met: bool
-    """True where noise begins at most `MOST_TURNS` and speech is noticed within `MOST_DELAY_MS`."""
+    """True where noise begins at most `MOST_TURNS` and keeps none open, and speech is noticed in `MOST_DELAY_MS`."""
 
 
 class Listener:
@@ -176,10 +176,12 @@ def judged(detector: str, turns: Mapping[str, list[list[float]]], heard: Sequenc
         speeches=len(heard),
         delay_p50_ms=round(median(delays), 1) if delays else math.inf,
         delay_p95_ms=round(p95, 1),
-        met=len(delays) == len(heard)
-        and p95 <= MOST_DELAY_MS
-        and all(len(found) * 60 / NOISE_S <= MOST_TURNS for found in turns.values()),
+        met=len(delays) == len(heard) and p95 <= MOST_DELAY_MS and all(map(_is_quiet, turns.values())),
     )
+
+
+def _is_quiet(turns: Sequence[Sequence[float]]) -> bool:
+    return len(turns) * 60 / NOISE_S <= MOST_TURNS and all(len(turn) > 1 for turn in turns)
 
 
 def _share(turns: Sequence[Sequence[float]]) -> float:

@@ -24,11 +24,13 @@ from antiphon.providers.whisper_window import (
     Stretch,
     cut_at_pauses,
     find_speech,
+    halves,
     is_certain_speech,
     is_doubled,
     is_hole,
     is_looped,
     is_noise,
+    is_sparse,
     next_window,
     what_is_left,
 )
@@ -101,12 +103,7 @@ class Transcriber:
             # one window has one language: what is said in another one is left out of its text
             parts = [stretch] if options.language else cut_at_pauses(stretch, clip.probabilities)
             for part in parts:
-                left: Stretch | None = part
-                while left:
-                    window = next_window(left, clip.probabilities)
-                    heard = self._hear(clip, window)
-                    yield from self._filled(clip, heard)
-                    left = what_is_left(left, window, heard.reached_s, clip.probabilities)
+                yield from self._write_down(clip, part)
 
     def voice(self, samples: Samples) -> list[float]:
         """Return how likely somebody speaks in each window of 32 ms."""
@@ -123,6 +120,25 @@ class Transcriber:
     def in_full_window(self, samples: Samples, language: str) -> Decoded:
         """Do the same and return all that is known of it; an empty language is detected."""
         return self._network.decode(samples, TranscribeOptions(language), _PADDED, lambda: False)
+
+    def _write_down(self, clip: _Clip, part: Stretch, *, is_half: bool = False) -> Iterator[Passage]:
+        """Yield the passages of a part of the clip, window by window."""
+        left: Stretch | None = part
+        while left:
+            window = next_window(left, clip.probabilities)
+            heard = self._hear(clip, window)
+            text = " ".join(segment.text for segment in heard.passage.segments)
+            told = Stretch(window.start_s, heard.reached_s)
+            # the text of one language may hide that more is said in another
+            is_poor = not is_half and heard.passage.segments and is_sparse(text, clip.probabilities, told)
+            if is_poor and (parts := halves(window, clip.probabilities)):
+                reached_s = window.end_s
+                for half in parts:
+                    yield from self._write_down(clip, half, is_half=True)
+            else:
+                reached_s = heard.reached_s
+                yield from self._filled(clip, heard)
+            left = what_is_left(left, window, reached_s, clip.probabilities)
 
     def _hear(self, clip: _Clip, window: Stretch) -> _Heard:
         decoded = self._decode(clip, window)

@@ -32,6 +32,10 @@ _PAUSE_S = 1.0
 """After so long a silence somebody else may speak."""
 _PART_S = 2.5
 """Of a shorter part the language is a guess."""
+_SPARSE_BYTES_PER_S = 5.0
+"""People say three times as much in a second of speech, in Chinese as in English, counted as UTF-8."""
+_SPARSE_FROM_S = 4.0
+_SHORT_PAUSE_S = 0.3
 _HOLE_WINDOWS = 16
 """Half a second of speech: the decoder's time codes are a little off."""
 
@@ -110,6 +114,31 @@ def is_hole(probabilities: Sequence[float], gap: Stretch) -> bool:
     """Say whether the decoder has left out speech between two segments."""
     inside = probabilities[int(gap.start_s / WINDOW_S) : int(gap.end_s / WINDOW_S)]
     return sum(probability >= _SPEECH for probability in inside) >= _HOLE_WINDOWS
+
+
+def is_sparse(text: str, probabilities: Sequence[float], window: Stretch) -> bool:
+    """Say whether ``text`` is far too little for the speech in ``window``."""
+    inside = probabilities[int(window.start_s / WINDOW_S) : int(window.end_s / WINDOW_S)]
+    speech_s = sum(probability >= _SPEECH for probability in inside) * WINDOW_S
+    return speech_s >= _SPARSE_FROM_S and len(text.encode()) < _SPARSE_BYTES_PER_S * speech_s
+
+
+def halves(window: Stretch, probabilities: Sequence[float]) -> list[Stretch]:
+    """Return ``window`` cut in the pause that lies nearest its middle; nothing where there is none."""
+    middle, quiet = (window.start_s + window.end_s) / 2, 0
+    cuts: list[float] = []
+    for place in range(int(window.start_s / WINDOW_S), int(window.end_s / WINDOW_S)):
+        if probabilities[place] < _MAYBE_SPEECH:
+            quiet += 1
+            continue
+        if quiet * WINDOW_S >= _SHORT_PAUSE_S:
+            cuts.append((place - quiet / 2) * WINDOW_S)
+        quiet = 0
+    inner = [cut_s for cut_s in cuts if window.start_s + _REST_S < cut_s < window.end_s - _REST_S]
+    if not inner:
+        return []
+    cut_s = min(inner, key=lambda cut_s: abs(cut_s - middle))
+    return [Stretch(window.start_s, cut_s), Stretch(cut_s, window.end_s)]
 
 
 def next_window(stretch: Stretch, probabilities: Sequence[float]) -> Stretch:

@@ -27,10 +27,11 @@ text = ""
 
 
 def test_a_detector_is_judged_by_the_turns_of_noise_and_by_the_slowest_beginnings() -> None:
-    row = judged("ours", {"a": [], "b": [[57.0]]}, [100.0, 40.0, 60.0])
+    row = judged("ours", {"a": [], "b": [[56.0, 59.0]]}, [100.0, 40.0, 60.0])
     assert (row.turns_per_minute, row.in_turns) == ({"a": 0, "b": 1}, {"a": 0, "b": 0.05})
     assert (row.onsets, row.speeches, row.delay_p50_ms, row.delay_p95_ms, row.met) == (3, 3, 60.0, 100.0, True)
     assert not judged("ours", {"b": [[1.0, 2.5], [3.0, 4.5]]}, [100.0]).met
+    assert not judged("ours", {"b": [[57.0]]}, [100.0]).met
     assert not judged("ours", {}, [60.0, 201.0]).met
     deaf = judged("ours", {}, [None])
     assert (deaf.onsets, deaf.delay_p95_ms, deaf.met) == (0, math.inf, False)

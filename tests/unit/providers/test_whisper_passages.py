@@ -331,10 +331,26 @@ def test_what_may_be_no_speech_is_tried_once_and_not_told(
 def test_what_the_decoder_leaves_out_between_two_segments_is_heard_by_itself(network: WhisperNetwork) -> None:
     samples = np.concatenate([recording("austen-0870.wav"), recording("austen-0890.wav")])
     for within, told in ((KNOWN, KNOWN[0]), (NOTHING, "")):
-        scripted = Scripted(network, ("<0>One.<3.0><8.0>Two.<12.0>", -0.2, False), within, NOTHING)
+        scripted = Scripted(
+            network,
+            ("<0>And Mister Dashwood had then leisure.<3.0><8.0>Rather ill-disposed.<12.0>", -0.2, False),
+            within,
+            NOTHING,
+        )
         passages = list(Transcriber(scripted, padding_s=3.0).passages(samples, ENGLISH, lambda: False))
         segments = [(one.text, one.start_s, one.end_s) for passage in passages for one in passage.segments]
-        assert segments == [("One.", 0.0, 3.0), (told, 3.0, 8.0), ("Two.", 8.0, 12.0)]
+        assert [times for _, *times in segments] == [[0.0, 3.0], [3.0, 8.0], [8.0, 12.0]]
+        assert segments[1][0] == told
+
+
+def test_a_text_that_is_far_too_short_for_its_speech_is_heard_again_in_halves(network: WhisperNetwork) -> None:
+    pause = np.zeros(RATE_HZ, np.float32)
+    samples = np.concatenate([recording("austen-0870.wav"), pause, recording("austen-0890.wav")])
+    scripted = Scripted(network, ("Hm.", -0.2, False), KNOWN, NOTHING, NOTHING)
+    passages = list(Transcriber(scripted, padding_s=3.0).passages(samples, ENGLISH, lambda: False))
+    (first, second) = [segment for passage in passages for segment in passage.segments]
+    assert (first.text, second.text) == (KNOWN[0], "")
+    assert first.end_s == second.start_s == pytest.approx(7.6, abs=0.3)
 
 
 def test_the_short_window_hears_what_the_padded_one_hears(transcriber: Transcriber) -> None:

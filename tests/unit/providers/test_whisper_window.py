@@ -16,11 +16,13 @@ from antiphon.providers.whisper_window import (
     Stretch,
     cut_at_pauses,
     find_speech,
+    halves,
     is_certain_speech,
     is_doubled,
     is_hole,
     is_looped,
     is_noise,
+    is_sparse,
     next_window,
     what_is_left,
 )
@@ -193,6 +195,23 @@ def test_half_a_second_of_speech_between_two_segments_is_a_hole() -> None:
     assert is_hole(probabilities, Stretch(2.5, 5.0))
     assert not is_hole(probabilities, Stretch(2.9, 5.0))
     assert not is_hole(probabilities, Stretch(3.0, 3.0))
+
+
+def test_a_few_words_are_too_little_for_many_seconds_of_speech() -> None:
+    probabilities = windows((4.0, 0.9), (4.0, 0.1), (3.0, 0.9))
+    assert is_sparse("Et c'est la dictée numéro 1.", probabilities, Stretch(0.0, 11.0))
+    assert not is_sparse("Et c'est la dictée numéro 1.", probabilities, Stretch(0.0, 5.0))
+    assert not is_sparse("前後の言葉を聞いてください", probabilities, Stretch(0.0, 11.0))
+    assert not is_sparse("Hm.", probabilities, Stretch(4.5, 11.0)), "somebody may hum for three seconds"
+
+
+def test_halves_lie_at_the_pause_that_is_nearest_the_middle() -> None:
+    probabilities = windows((2.0, 0.9), (2.0, 0.1), (3.0, 0.9), (0.4, 0.1), (6.0, 0.9), (0.2, 0.1), (0.5, 0.9))
+    window = Stretch(0.0, len(probabilities) * WINDOW_S)
+    first, second = halves(window, probabilities)
+    assert first.end_s == second.start_s == pytest.approx(7.2, abs=0.1)
+    assert (first.start_s, second.end_s) == (window.start_s, window.end_s)
+    assert halves(Stretch(7.5, window.end_s), probabilities) == []
 
 
 def test_people_do_say_a_word_four_times() -> None:
