@@ -1,0 +1,171 @@
+"""Tells an answer from the user's own words said back. The small words it knows are English ones."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from antiphon.text.script import UNSPACED
+
+MOST_OVERLAP = 0.7
+"""From this share of the user's words on, an answer says them back."""
+
+_LEAST_SAID = 0.5
+"""A sentence with fewer of the words that the user said, as a share of them, picks something out of them."""
+
+_SHORT = 3
+"""Fewer words than these come back only as a whole."""
+
+_SURE = 2
+"""So many words of its own at the beginning of a sentence make it none of the user's."""
+
+_MOST_SAID = 2_000
+"""Characters of what was said that are compared."""
+
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:['’][^\W_{UNSPACED}]+)*")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)]*\s+|[。！？]+|\n+")
+_STEM = 4
+"""Letters of a word that are left when its ending goes."""
+
+_ENDINGS = re.compile(rf"(?<=\w{{{_STEM}}})(?:ing|ed|es|s|d)$")
+_PERSONS = {
+    "i": "you", "me": "you", "we": "you", "us": "you", "my": "your", "our": "your", "mine": "yours", "ours": "yours",
+    "myself": "yourself", "am": "are", "i'm": "you're", "we're": "you're", "i've": "you've", "i'd": "you'd",
+    "i'll": "you'll", "was": "were",
+}  # fmt: skip
+"""Both sides of a conversation say the same of one of them with other words."""
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_OPENERS = _set("ah aha hm hmm mean okay oh ok right said say saying so well wow yeah yes you your you're")
+"""Words before the user's own that make no answer of them: "So you said: …"."""
+
+_SMALL = _set(
+    "a an and are as at be been but by did do does for from had has have here in is it it's its of on or so that"
+    " that's the there there's these this those to were will with would you your"
+)
+"""Words that add nothing to a question."""
+
+_ASKING = _set("how what what's when where which who who's whose why")
+_YES_OR_NO = _set("am are can could did do does had has have is may might must shall should was were will would")
+_COURTESIES = frozenset({
+    "bye", "bye bye", "good afternoon", "good day", "good evening", "good morning", "good night", "goodbye", "hello",
+    "hey", "hi", "hi there", "hello there", "see you", "thank you", "thanks", "welcome",
+})  # fmt: skip
+"""Polite people say these back."""
+
+
+def overlap(said: str, answer: str) -> float:
+    """Return which share of the words of ``answer`` are words of ``said``: 0 to 1, each word once."""
+    return _share(_words(said), _words(answer))
+
+
+def is_echo(said: str, sentence: str) -> bool:
+    """Say whether ``sentence`` says back what was ``said``: a statement's words, or a question unanswered.
+
+    Capitals, signs, endings of words and persons ("my" for "your") make no difference, nor what leads up to the words.
+    """
+    ours, theirs = _keys(said), _led(_keys(sentence), said)
+    if not theirs or not ours:
+        return False
+    if len(ours) < _SHORT:
+        return ours == theirs and not _is_courtesy(said)
+    if _share(ours, theirs) < MOST_OVERLAP or _share(theirs, ours) < _LEAST_SAID:
+        return False
+    first = _words(said)[0]
+    if not said.rstrip().endswith("?") and first not in _ASKING | _YES_OR_NO:
+        return True
+    adds = any(key not in ours and key not in _SMALL for key in theirs)
+    is_choice = first in _YES_OR_NO or "or" in ours or "which" in ours
+    return not adds and (not is_choice or sentence.rstrip().endswith("?"))
+
+
+class EchoFilter:
+    """Leaves out of an answer that is being written the sentences that say back what was ``said``.
+
+    A sentence is held back as long as its words are those, for the most part; any other goes out at its first word.
+    """
+
+    def __init__(self, said: str) -> None:
+        self._said = said[:_MOST_SAID]
+        self._keys = frozenset() if _is_courtesy(self._said) else frozenset(_keys(self._said))
+        persons = (word for word, other in _PERSONS.items() if other in self._keys)
+        self._forms = (*self._keys, *persons, *_OPENERS)
+        """How a word that is not whole yet may begin to be a known one."""
+        self._line = ""
+        """What there is of the current sentence."""
+        self._passed = 0
+        self.has_passed = False
+        """Whether any of the answer went out."""
+
+    def feed(self, text: str) -> str:
+        """Take more of the answer; return what goes out."""
+        self._line += text
+        passed = ""
+        while end := _SENTENCE_END.search(self._line):
+            passed += self._over(end.end())
+        if self._line and (self._passed or not self._may_be_echo()):
+            passed += self._line[self._passed :]
+            self._passed = len(self._line)
+        return self._noted(passed)
+
+    def flush(self) -> str:
+        """The answer is over: return what of it is still held and no echo."""
+        return self._noted(self._over(len(self._line)))
+
+    def _over(self, end: int) -> str:
+        sentence, passed = self._line[:end], self._passed
+        self._line, self._passed = self._line[end:], 0
+        return "" if not passed and is_echo(self._said, sentence) else sentence[passed:]
+
+    def _noted(self, passed: str) -> str:
+        self.has_passed = self.has_passed or bool(passed.strip())
+        return passed
+
+    def _may_be_echo(self) -> bool:
+        if not self._keys:
+            return False
+        words = _words(self._line)
+        while words and words[0] in _OPENERS and words[0] not in self._keys:
+            del words[0]
+        is_open = self._line[-1].isalnum()
+        known = [self._is_known(word, is_open and at == len(words)) for at, word in enumerate(words, 1)]
+        new = known.count(False)
+        return not known or (known[0] and (new < _SURE or new <= (1 - MOST_OVERLAP) * len(known)))
+
+    def _is_known(self, word: str, is_open: bool) -> bool:
+        if _key(word) in self._keys:
+            return True
+        forms = self._forms if is_open else ()
+        return any(form.startswith(word) or (len(form) >= _STEM and word.startswith(form)) for form in forms)
+
+
+def _is_courtesy(said: str) -> bool:
+    return " ".join(_words(said)) in _COURTESIES
+
+
+def _words(text: str) -> list[str]:
+    return [word.casefold().replace("’", "'") for word in _WORD.findall(text)]
+
+
+def _keys(text: str) -> list[str]:
+    return [_key(word) for word in _words(text)]
+
+
+def _key(word: str) -> str:
+    return _ENDINGS.sub("", _PERSONS.get(word, word))
+
+
+def _share(known: Iterable[str], words: Sequence[str]) -> float:
+    return (Counter(words) & Counter(known)).total() / len(words) if words else 0.0
+
+
+def _led(keys: list[str], said: str) -> list[str]:
+    """Leave out the words that lead up to those that were said, where such words follow."""
+    ours = _keys(said)
+    start = next((at for at, key in enumerate(keys) if key not in _OPENERS or key in ours), len(keys))
+    return keys[start:]
