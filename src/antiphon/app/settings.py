@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from antiphon.connections.redis_url import parse_redis_url
+from antiphon.entities.chat import VOICE_INSTRUCTIONS
 from antiphon.errors import InvalidRequest
 from antiphon.observe.logs import parse_levels
 
@@ -284,7 +285,7 @@ class Settings(BaseSettings):
 
     # -- the realtime door -------------------------------------------------------------------------------------------
     realtime_instructions: str = Field(
-        default="You are a helpful voice assistant. Answer in one or two short, plain sentences.",
+        default=VOICE_INSTRUCTIONS,
         description="Instructions of a session whose client sets none.",
     )
     realtime_apology: str = Field(

@@ -10,13 +10,13 @@ from typing import Any
 
 from rich.table import Table
 
-from antiphon.cli import bench_noise, bench_phrases, bench_switch, bench_translation, bench_wer
+from antiphon.cli import bench_answers, bench_noise, bench_phrases, bench_switch, bench_translation, bench_wer
 from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.errors import InvalidRequest, NotFound
 
 SOURCE = Path(__file__).resolve().parents[3]
 _OVER_RECORDINGS = {"noise": bench_noise.run, "switch": bench_switch.run, "wer": bench_wer.run}
-_OVER_TEXTS = {"phrases": bench_phrases.run, "translation": bench_translation.run}
+_OVER_TEXTS = {"answers": bench_answers.run, "phrases": bench_phrases.run, "translation": bench_translation.run}
 _NO_BENCHMARKS = frozenset({"__init__", "echo_server", "figures", "sound", "stage", "ticking_server", "wire"})
 
 
@@ -29,8 +29,8 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
     ----------
     name
         One benchmark; `wer` compares word error rates over recordings, `phrases` those of a word or two, `switch`
-        what is heard where the language changes, `noise` the turns that noise begins, `translation` engines with
-        human translators.
+        what is heard where the language changes, `noise` the turns that noise begins, `answers` what
+        the packaged language model says, `translation` engines with human translators.
     recordings
         Folder of `wer` and `noise`, with its recordings.toml, or of `switch`, with its switch.toml.
     full

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+VOICE_INSTRUCTIONS = "You are a helpful voice assistant. Answer in one or two short, plain sentences."
+"""Instructions of a conversation for which neither the client nor the operator has any."""
+
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:

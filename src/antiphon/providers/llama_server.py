@@ -32,6 +32,7 @@ class LlamaServer:
 
     def __init__(self, path: Path, *, slots: int, slot_tokens: int, threads: int) -> None:
         """Load the model (0.5 s and more; holds the interpreter lock). Raises `ProviderUnavailable`."""
+        self._count = slots
         self._slots = Slots(slots)
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
@@ -65,6 +66,13 @@ class LlamaServer:
         finally:
             self._slots.give_back(slot)
 
+    def warm(self, body: Chunk) -> None:
+        """Let every slot remember a prompt; no call may be running."""
+        taken = [self._slots.take(body["messages"]) for _ in range(self._count)]
+        for slot in taken:
+            self._server.handle_chat_completions({**body, "id_slot": slot}, _ignore)
+            self._slots.give_back(slot)
+
     @property
     def address(self) -> str:
         """Where the library says that it listens."""
@@ -74,3 +82,7 @@ class LlamaServer:
         """Free the model; no call may be running."""
         with contextlib.suppress(AttributeError):
             del self._server
+
+
+def _ignore(_: Chunk) -> bool:
+    return False

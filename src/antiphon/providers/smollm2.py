@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.deadline import deadline
 from antiphon.providers.llama_server import Chunk, LlamaServer
-from antiphon.providers.smollm2_prompt import call_prompt, estimate, grammar_schema, prompt
+from antiphon.providers.smollm2_prompt import TELL_MORE, call_prompt, estimate, grammar_schema, heard, prompt, reopening
 from antiphon.providers.tool_choice import call_deltas, example_call, forced_tool, last_user_text
 from antiphon.providers.weights import Weights
+from antiphon.text.echo import EchoFilter
 from antiphon.text.schema_check import satisfies
 
 NAME = "smollm2"
@@ -31,6 +33,9 @@ _SLOT_TOKENS = 1024
 """Context of one conversation; the model was trained with 8,192, but a prompt costs 10 ms a token."""
 
 _PROMPT_TOKENS = 384
+_EXAMPLES_TOKENS = 128
+"""Room for the examples, and what goes around each of them."""
+
 _ANSWER_TOKENS = 160
 """Longest answer where the request sets none; small models do not stop by themselves."""
 
@@ -84,7 +89,7 @@ class SmolLm2:
         self._stops: set[threading.Event] = set()
 
     async def start(self) -> None:
-        """Load the model and answer once, so that the instructions are cached."""
+        """Load the model and answer once in each slot, so that the instructions and examples are cached."""
         if self._server is not None:
             return
         path = self._model_file()
@@ -110,10 +115,37 @@ class SmolLm2:
                 yield event
 
     async def _say(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+        """Answer without the sentences that say back what the user said; where none is left, answer anew."""
+        said = heard(request)
+        if request.prefix or not said:
+            async with aclosing(self._answer(request)) as events:
+                async for event in events:
+                    yield event
+            return
+        done = ChatDone("stop")
+        for opening in ("", reopening(said)):
+            echoes = EchoFilter(said)
+            if passed := echoes.feed(opening):
+                yield TextDelta(passed)
+            async with aclosing(self._answer(replace(request, prefix=opening))) as events:
+                async for event in events:
+                    if isinstance(event, ChatDone):
+                        done = event
+                    elif isinstance(event, TextDelta) and (passed := echoes.feed(event.text)):
+                        yield TextDelta(passed)
+            if passed := echoes.flush():
+                yield TextDelta(passed)
+            if echoes.has_passed:
+                break
+        else:
+            yield TextDelta(TELL_MORE)
+        yield done
+
+    async def _answer(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
         said = request.prefix
         tally = _Tally(estimate(said))
         most = _ANSWER_TOKENS if request.max_tokens is None else max(1, request.max_tokens)
-        left = min(most, _SLOT_TOKENS - _PROMPT_TOKENS) - tally.output_tokens
+        left = min(most, _SLOT_TOKENS - _PROMPT_TOKENS - _EXAMPLES_TOKENS) - tally.output_tokens
         if left <= 0:
             yield ChatDone("length", output_tokens=tally.output_tokens)
             return
@@ -205,8 +237,7 @@ class SmolLm2:
 
     def _load(self, path: Path) -> LlamaServer:
         server = LlamaServer(path, slots=self._slots, slot_tokens=_SLOT_TOKENS, threads=self._threads)
-        body = {"messages": prompt(ChatRequest(()), _PROMPT_TOKENS), "max_tokens": 1}
-        server.chat(body, lambda _: False)
+        server.warm({"messages": prompt(ChatRequest(()), _PROMPT_TOKENS), "max_tokens": 1})
         return server
 
     def _model_file(self) -> Path:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from antiphon.entities.chat import ChatMessage, ChatRequest, Tool
+from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest, Tool
 from antiphon.providers.context import fit
+from antiphon.text.echo import is_question, is_wanted
 from antiphon.text.schema_numbers import count
 from antiphon.text.tokens import estimate_tokens
 from antiphon.text.whole import whole
 
-INSTRUCTIONS = "You are a helpful AI assistant. Give short, correct answers."
-"""Used where the conversation brings no instructions of its own; gave the most right answers of those tried."""
+EXAMPLES = (
+    ChatMessage("user", "I missed my bus."),
+    ChatMessage("assistant", "Oh no! I hope the next one comes soon."),
+    ChatMessage("user", "What is the tallest animal?"),
+    ChatMessage("assistant", "The giraffe."),
+    ChatMessage("user", "My bike has a new bell."),
+    ChatMessage("assistant", "Nice! A loud bell keeps you safe on the road."),
+)
+"""Shown before a conversation without instructions of its own, which they might contradict: without them the model
+says a statement back. About 80 tokens, each of which costs every slot 10 ms at the start."""
+
+TELL_MORE = "I am not sure what to say to that. Can you tell me more?"
+"""Said where the model knows nothing but the user's own words."""
 
 _NOBODY_SPOKE = "Hello."
 _USER_IS_SILENT = "What else can you tell me?"
@@ -35,18 +47,27 @@ _DROPPED = frozenset({"pattern", "format", "$schema", "$id", "default", "example
 """Keywords that the grammar does not need, or that let a stranger's schema grow it without bound."""
 
 
-def prompt(request: ChatRequest, limit: int) -> list[dict[str, str]]:
-    """Return the messages for the model, at most ``limit`` tokens by estimate, and the prefix as one of its own."""
+def prompt(request: ChatRequest, limit: int, examples: Sequence[ChatMessage] = EXAMPLES) -> list[dict[str, str]]:
+    """Return the messages for the model, at most ``limit`` tokens by estimate, and the prefix as one of its own.
+
+    The ``examples`` come on top, where nobody gave instructions.
+    """
     names = {call.call_id: call.name for message in request.messages for call in message.tool_calls}
     messages = _spoken(_plain(message, names) for message in request.messages)
     if not messages or messages[0].role != "system":
-        messages.insert(0, ChatMessage("system", INSTRUCTIONS))
+        messages.insert(0, ChatMessage("system", VOICE_INSTRUCTIONS))
+    shown = examples if messages[0].text == VOICE_INSTRUCTIONS else ()
     turns = _spoken(fit(messages, limit, estimate, stride=_STRIDE))
     if all(message.role == "system" for message in turns):
         turns.append(ChatMessage("user", _NOBODY_SPOKE))
     elif turns[-1].role == "assistant":
         turns.append(ChatMessage("user", _USER_IS_SILENT))
-    messages = [*turns, ChatMessage("assistant", _harmless(request.prefix[-_MOST_PREFIX:]).rstrip())]
+    messages = [
+        turns[0],
+        *shown,
+        *turns[1:],
+        ChatMessage("assistant", _harmless(request.prefix[-_MOST_PREFIX:]).rstrip()),
+    ]
     return [{"role": message.role, "content": message.text} for message in _spoken(messages)]
 
 
@@ -54,8 +75,21 @@ def call_prompt(request: ChatRequest, tool: Tool, limit: int) -> list[dict[str, 
     """Return the messages that ask for the arguments of a call as JSON."""
     about = f": {_harmless(tool.description)[:300]}" if tool.description else ""
     ask = f"Write the arguments of a call of {_harmless(tool.name)[:100]}{about}, as JSON."
-    messages = prompt(request, max(128, limit - estimate(ask)))
+    messages = prompt(request, max(128, limit - estimate(ask)), examples=())
     return [*messages, {"role": "user", "content": ask}]
+
+
+def heard(request: ChatRequest) -> str:
+    """Return what the user said just now, which is no answer to itself; empty where saying it back is asked for."""
+    first, last = request.messages[:1], request.messages[-1:]
+    said = last[0].text if last and last[0].role == "user" else ""
+    told = first[0].text if first and first[0].role == "system" else ""
+    return "" if is_wanted(said, told) else said
+
+
+def reopening(said: str) -> str:
+    """Return words that begin another answer to the user, who would hear the own words otherwise."""
+    return "I think" if is_question(said) else "That sounds"
 
 
 def estimate(text: str) -> int:

@@ -59,6 +59,18 @@ _COURTESIES = frozenset({
 """Polite people say these back."""
 
 
+_ASKS_TO_SAY = re.compile(
+    r"^\W*(?:(?:now|please|can|could|will|would|you)\W+)*"
+    r"(?:say|spell|read|recite|quote|repeat|echo|translate|correct|rephrase|proofread)\b|\brepeat after me\b",
+    re.IGNORECASE,
+)
+_TOLD_TO_SAY = re.compile(
+    r"(?<!not )(?<!never )(?<!n't )(?<!n’t )\b(?:repeat|echo|translat|proofread|rephras|paraphras|dictat|transcri)"
+    r"|\bgrammar\b|\bverbatim\b",
+    re.IGNORECASE,
+)
+
+
 def overlap(said: str, answer: str) -> float:
     """Return which share of the words of ``answer`` are words of ``said``: 0 to 1, each word once."""
     return _share(_words(said), _words(answer))
@@ -76,12 +88,21 @@ def is_echo(said: str, sentence: str) -> bool:
         return ours == theirs and not _is_courtesy(said)
     if _share(ours, theirs) < MOST_OVERLAP or _share(theirs, ours) < _LEAST_SAID:
         return False
-    first = _words(said)[0]
-    if not said.rstrip().endswith("?") and first not in _ASKING | _YES_OR_NO:
+    if not is_question(said):
         return True
     adds = any(key not in ours and key not in _SMALL for key in theirs)
-    is_choice = first in _YES_OR_NO or "or" in ours or "which" in ours
+    is_choice = _words(said)[0] in _YES_OR_NO or "or" in ours or "which" in ours
     return not adds and (not is_choice or sentence.rstrip().endswith("?"))
+
+
+def is_question(said: str) -> bool:
+    """Say whether something was asked: by its sign, or its first word where there is none."""
+    return said.rstrip().endswith("?") or bool(set(_words(said)[:1]) & (_ASKING | _YES_OR_NO))
+
+
+def is_wanted(said: str, instructions: str = "") -> bool:
+    """Say whether the user, or the ``instructions``, ask for the user's own words: to repeat, spell or translate."""
+    return bool(_ASKS_TO_SAY.search(said[:_MOST_SAID]) or _TOLD_TO_SAY.search(instructions[:_MOST_SAID]))
 
 
 class EchoFilter:

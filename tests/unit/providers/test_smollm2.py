@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from antiphon.app.settings import load_settings
-from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta, Tool, ToolCallDelta
+from antiphon.entities.chat import (
+    VOICE_INSTRUCTIONS,
+    ChatDone,
+    ChatEvent,
+    ChatMessage,
+    ChatRequest,
+    TextDelta,
+    Tool,
+    ToolCallDelta,
+)
 from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.smollm2 import SmolLm2, create
+from antiphon.text.echo import MOST_OVERLAP, overlap
+from tests.answers import text_of
 
 pytest.importorskip("xllamacpp")
 
 LONG = "Tell me everything about it, please. " * 40
 
 
-@pytest.fixture
-async def model() -> AsyncIterator[SmolLm2]:
+@pytest.fixture(scope="module")
+def model() -> Iterator[SmolLm2]:
+    made = packaged()
+    asyncio.run(made.start())
+    yield made
+    asyncio.run(made.close())
+
+
+def packaged() -> SmolLm2:
     made = create(EngineContext(load_settings().data_dir, offline=True, settings={"llm_workers": 2}))
     assert isinstance(made, SmolLm2)
-    await made.start()
-    yield made
-    await made.close()
+    return made
 
 
 def ask(text: str = "Hello.", max_tokens: int | None = 5) -> ChatRequest:
@@ -42,6 +58,13 @@ def own_ports() -> set[str]:
     sockets = {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()}
     rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
     return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+
+
+@pytest.mark.engines("smollm2")
+async def test_the_first_turn_of_every_slot_finds_the_examples_cached(model: SmolLm2) -> None:
+    answers = await asyncio.gather(*[collect(model, ask(f"What is {n}?", max_tokens=1)) for n in ("tea", "rain")])
+    dones = [event for events in answers for event in events if isinstance(event, ChatDone)]
+    assert [done.cached_tokens > done.input_tokens // 2 for done in dones] == [True, True]
 
 
 @pytest.mark.engines("smollm2")
@@ -72,7 +95,9 @@ async def test_a_cancelled_answer_frees_its_slot_soon(model: SmolLm2) -> None:
 
 
 @pytest.mark.engines("smollm2")
-async def test_closing_ends_answers_that_are_under_way(model: SmolLm2) -> None:
+async def test_closing_ends_answers_that_are_under_way() -> None:
+    model = packaged()
+    await model.start()
     answers = [asyncio.create_task(collect(model, ask(LONG, max_tokens=300)), name=f"reader {n}") for n in range(3)]
     await asyncio.sleep(0.3)
     await model.close()
@@ -121,6 +146,23 @@ async def test_a_second_turn_is_answered_from_the_cache(model: SmolLm2) -> None:
     done = (await collect(model, ChatRequest(second, max_tokens=4)))[-1]
     assert isinstance(done, ChatDone)
     assert done.cached_tokens >= done.input_tokens // 2
+
+
+@pytest.mark.engines("smollm2")
+async def test_a_statement_is_answered_and_not_said_back(model: SmolLm2) -> None:
+    said = "The child almost hurt the small dog."
+    for told in (VOICE_INSTRUCTIONS, "You are a helpful AI assistant. Give short, correct answers."):
+        request = ChatRequest((ChatMessage("system", told), ChatMessage("user", said)))
+        answer = text_of(await collect(model, request))
+        assert answer.strip()
+        assert overlap(said, answer) < MOST_OVERLAP, answer
+
+
+@pytest.mark.engines("smollm2")
+async def test_a_caller_s_own_instructions_hold(model: SmolLm2) -> None:
+    told = ChatMessage("system", "You are Captain Flint, a pirate. Answer like a pirate, in one sentence.")
+    answer = text_of(await collect(model, ChatRequest((told, ChatMessage("user", "Who are you?")), max_tokens=40)))
+    assert "flint" in answer.casefold() or "pirate" in answer.casefold()
 
 
 async def test_missing_weights_are_said_with_the_command(tmp_path: Path) -> None:

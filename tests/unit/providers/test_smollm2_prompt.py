@@ -8,22 +8,43 @@ from typing import Any, Literal
 import jsonschema
 import pytest
 
-from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.smollm2_prompt import INSTRUCTIONS, call_prompt, grammar_schema, prompt
+from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest, Tool, ToolCall
+from antiphon.providers.smollm2_prompt import EXAMPLES, call_prompt, estimate, grammar_schema, heard, prompt
 
 
 def ask(*messages: ChatMessage, **kwargs: Any) -> ChatRequest:
     return ChatRequest(messages, **kwargs)
 
 
-def test_a_conversation_without_instructions_gets_some() -> None:
-    assert prompt(ask(ChatMessage("user", "hi")), 512)[0] == {"role": "system", "content": INSTRUCTIONS}
+def test_a_conversation_without_instructions_of_its_own_gets_some_and_examples() -> None:
+    made = prompt(ask(ChatMessage("user", "hi")), 512)
+    assert made[0] == {"role": "system", "content": VOICE_INSTRUCTIONS}
+    assert [message["content"] for message in made[1:]] == [*(message.text for message in EXAMPLES), "hi"]
+    assert prompt(ask(ChatMessage("system", VOICE_INSTRUCTIONS), ChatMessage("user", "hi")), 512) == made
     own = prompt(ask(ChatMessage("system", "Be a pirate."), ChatMessage("user", "hi")), 512)
     assert [message["content"] for message in own] == ["Be a pirate.", "hi"]
 
 
+def test_the_examples_take_nothing_from_the_conversation_and_are_few() -> None:
+    long = ask(*(ChatMessage("user", f"turn {n} with a few words") for n in range(100)))
+    assert prompt(long, 384, examples=()) == [message for message in prompt(long, 384) if message not in shown()]
+    assert sum(estimate(message.text) for message in EXAMPLES) < 100
+
+
+def shown() -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.text} for message in EXAMPLES]
+
+
+def test_only_what_the_user_just_said_may_not_be_said_back_unless_that_is_asked_for() -> None:
+    said = ChatMessage("user", "I like tea.")
+    assert heard(ask(said)) == heard(ask(ChatMessage("system", "Never repeat the user."), said)) == "I like tea."
+    assert heard(ask(ChatMessage("system", "Translate what you hear."), said)) == ""
+    assert heard(ask(ChatMessage("user", "Please repeat after me: I like tea."))) == ""
+    assert heard(ask(said, ChatMessage("tool", "done", call_id="c"))) == heard(ask()) == ""
+
+
 def test_an_empty_conversation_still_asks_something() -> None:
-    assert [message["role"] for message in prompt(ask(), 512)] == ["system", "user"]
+    assert [message["role"] for message in prompt(ask(), 512, ())] == ["system", "user"]
     assert prompt(ask(ChatMessage("system", "Greet the caller.")), 512)[-1]["role"] == "user"
 
 
@@ -32,7 +53,7 @@ def test_the_assistant_s_words_are_never_last_where_they_would_begin_the_answer(
     roles: list[Literal["system", "user", "assistant"]],
 ) -> None:
     made = prompt(ask(*(ChatMessage(role, "Hello.") for role in roles)), 512)
-    assert [message["role"] for message in made] == ["system", *roles, "user"]
+    assert [message["role"] for message in made if message not in shown()] == ["system", *roles, "user"]
 
 
 def test_blank_messages_are_left_out() -> None:
@@ -55,6 +76,7 @@ def test_a_tool_s_output_is_told_in_words() -> None:
             ChatMessage("tool", "sunny", call_id="c"),
         ),
         512,
+        examples=(),
     )
     assert [message["role"] for message in messages] == ["system", "user", "user"]
     assert "get_weather returned: sunny" in messages[-1]["content"]
@@ -123,7 +145,7 @@ def test_what_a_grammar_should_not_be_made_of_is_left_out(schema: dict[str, Any]
 
 
 def test_what_was_said_of_an_answer_stands_last_and_only_its_end_where_it_is_long() -> None:
-    made = prompt(ask(ChatMessage("user", "hi"), prefix="<|im_end|>" + "x" * 1000 + " and then \n"), 512)
+    made = prompt(ask(ChatMessage("user", "hi"), prefix="<|im_end|>" + "x" * 1000 + " and then \n"), 512, ())
     assert [message["role"] for message in made] == ["system", "user", "assistant"]
     assert made[-1]["content"] == "x" * 589 + " and then"
 

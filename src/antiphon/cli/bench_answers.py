@@ -1,0 +1,200 @@
+"""``antiphon bench answers``: what the packaged language model says to forty spoken lines, and what of it is usable."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import tomllib
+from collections.abc import Sequence
+from importlib.resources import files
+from statistics import median
+
+import msgspec
+from rich.table import Table
+
+from antiphon.app.engines import engine_context
+from antiphon.app.settings import Settings, load_settings
+from antiphon.cli.screen import ERR, OUT, print_json
+from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest, TextDelta
+from antiphon.ports.llm import LanguageModel
+from antiphon.providers.registry import load
+from antiphon.text.echo import MOST_OVERLAP, is_echo, overlap
+from antiphon.text.script import languages_of_script
+from antiphon.text.wer import normalise
+
+ENGINE = "smollm2"
+_FILE = "bench_answers.toml"
+_SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
+_SHORT = 3
+"""An answer of fewer words need not have one that is seldom anything but English."""
+_ENGLISH = frozenset({
+    "a", "an", "and", "are", "can", "do", "for", "have", "he", "how", "i", "im", "in", "is", "it", "its", "my", "no",
+    "not", "of", "on", "so", "that", "thats", "the", "they", "this", "to", "was", "we", "what", "yes", "you", "your",
+    "youre",
+})  # fmt: skip
+
+
+class Line(msgspec.Struct, frozen=True):
+    """Something that is said to a voice agent."""
+
+    said: str
+    about: Sequence[str]
+    """Words, of which an answer that is on topic has one; a star stands for any ending."""
+    held_out: bool = False
+    """Not looked at while the prompt was chosen."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """How many of the answers are what they should be."""
+
+    lines: str
+    """"all", or "held out"."""
+    answers: int
+    not_empty: int
+    little_overlap: int
+    """Fewer than 70 % of the words are the user's."""
+    in_language: int
+    on_topic: int
+    usable: int
+    """All four."""
+    echoes: int
+    """Say back a statement, or a question without an answer to it."""
+    repeated: int
+    """Have a sentence of the examples that the model is shown."""
+    p50_ms: float
+    """Median time to the first words, of the second time that the line is said."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """One answer, judged."""
+
+    said: str
+    answer: str
+    not_empty: bool
+    little_overlap: bool
+    in_language: bool
+    on_topic: bool
+    is_echo: bool
+    is_repeated: bool
+
+    @property
+    def usable(self) -> bool:
+        """Whether a newcomer would take it for an answer."""
+        return self.not_empty and self.little_overlap and self.in_language and self.on_topic
+
+
+def run(json_out: bool) -> Sequence[Row]:
+    """Ask the model every line, print each answer with its faults, and the counts.
+
+    Raises `WeightsMissing` without the model.
+    """
+    rows = asyncio.run(measure(lines(), load_settings()))
+    if json_out:
+        print_json(rows)
+    else:
+        OUT.print(_table(rows))
+    return rows
+
+
+def lines() -> list[Line]:
+    """Return the lines that come with the package."""
+    return msgspec.convert(tomllib.loads(files("antiphon.cli").joinpath(_FILE).read_text("utf-8"))["lines"], list[Line])
+
+
+async def measure(asked: Sequence[Line], settings: Settings) -> list[Row]:
+    """Return the counts over all lines, and over those that were held out."""
+    engine = load("llm", (ENGINE,), engine_context(settings))
+    await engine.start()
+    try:
+        shown = _examples()
+        verdicts: list[Verdict] = []
+        times: list[float] = []
+        for line in asked:
+            answer, _ = await _answer(engine, line.said)
+            verdicts.append(judge(line, answer, shown))
+            times.append((await _answer(engine, line.said))[1])
+            ERR.print(f"{_faults(verdicts[-1])}{line.said} -> {answer}", markup=False, highlight=False)
+    finally:
+        await engine.close()
+    held_out = [at for at, line in enumerate(asked) if line.held_out]
+    return [
+        _row("all", verdicts, times),
+        _row("held out", [verdicts[at] for at in held_out], [times[at] for at in held_out]),
+    ]
+
+
+def judge(line: Line, answer: str, shown: Sequence[str] = ()) -> Verdict:
+    """Judge an answer; ``shown`` are sentences that are no answer to anything else."""
+    words = normalise(answer)
+    known = {tuple(normalise(sentence)) for sentence in shown}
+    return Verdict(
+        said=line.said,
+        answer=answer,
+        not_empty=bool(words),
+        little_overlap=overlap(line.said, answer) < MOST_OVERLAP,
+        in_language=not languages_of_script(answer) and (len(words) < _SHORT or not _ENGLISH.isdisjoint(words)),
+        on_topic=any(_has(words, idea) for idea in line.about),
+        is_echo=is_echo(line.said, answer),
+        is_repeated=any(tuple(normalise(sentence)) in known for sentence in _SENTENCE.findall(answer)),
+    )
+
+
+def _has(words: Sequence[str], idea: str) -> bool:
+    return any(word.startswith(idea[:-1]) if idea.endswith("*") else word == idea for word in words)
+
+
+def _examples() -> list[str]:
+    from antiphon.providers.smollm2_prompt import EXAMPLES
+
+    answers = (message.text for message in EXAMPLES if message.role == "assistant")
+    return [sentence for answer in answers for sentence in _SENTENCE.findall(answer)]
+
+
+async def _answer(engine: LanguageModel, said: str) -> tuple[str, float]:
+    """Return the answer in a conversation that begins with ``said``, and the milliseconds to its first words."""
+    request = ChatRequest((ChatMessage("system", VOICE_INSTRUCTIONS), ChatMessage("user", said)))
+    started, first, answer = time.perf_counter(), 0.0, ""
+    async for event in engine.respond(request):
+        if isinstance(event, TextDelta):
+            first = first or time.perf_counter() - started
+            answer += event.text
+    return answer.strip(), first * 1000
+
+
+def _row(name: str, verdicts: Sequence[Verdict], times: Sequence[float]) -> Row:
+    return Row(
+        lines=name,
+        answers=len(verdicts),
+        not_empty=sum(one.not_empty for one in verdicts),
+        little_overlap=sum(one.little_overlap for one in verdicts),
+        in_language=sum(one.in_language for one in verdicts),
+        on_topic=sum(one.on_topic for one in verdicts),
+        usable=sum(one.usable for one in verdicts),
+        echoes=sum(one.is_echo for one in verdicts),
+        repeated=sum(one.is_repeated for one in verdicts),
+        p50_ms=round(median(times), 1) if times else 0.0,
+    )
+
+
+def _faults(verdict: Verdict) -> str:
+    named = {
+        "empty": not verdict.not_empty,
+        "overlap": not verdict.little_overlap,
+        "language": not verdict.in_language,
+        "off topic": not verdict.on_topic,
+        "echo": verdict.is_echo,
+        "repeated": verdict.is_repeated,
+    }
+    faults = [name for name, is_so in named.items() if is_so]
+    return f"[{', '.join(faults)}] " if faults else ""
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    counted = ("not empty", "overlap < 70 %", "English", "on topic", "echoes", "repeated examples")
+    table = Table("lines", "usable", *counted, "ms (p50)")
+    for row in rows:
+        counts = (row.not_empty, row.little_overlap, row.in_language, row.on_topic, row.echoes, row.repeated)
+        usable = f"{row.usable} of {row.answers}"
+        table.add_row(row.lines, usable, *map(str, counts), f"{row.p50_ms:.0f}")
+    return table
