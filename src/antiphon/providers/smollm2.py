@@ -21,7 +21,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.deadline import deadline
 from antiphon.providers.llama_server import Chunk, LlamaServer
-from antiphon.providers.smollm2_prompt import TELL_MORE, call_prompt, estimate, grammar_schema, heard, prompt, reopening
+from antiphon.providers.smollm2_prompt import TELL_MORE, call_prompt, estimate, grammar_schema, heard, openings, prompt
 from antiphon.providers.tool_choice import call_deltas, example_call, forced_tool, last_user_text
 from antiphon.providers.weights import Weights
 from antiphon.text.echo import EchoFilter
@@ -123,17 +123,17 @@ class SmolLm2:
                     yield event
             return
         done = ChatDone("stop")
-        for opening in ("", reopening(said)):
-            echoes = EchoFilter(said)
-            if passed := echoes.feed(opening):
-                yield TextDelta(passed)
+        for opening in openings(request):
+            echoes, lead = EchoFilter(said), opening
             async with aclosing(self._answer(replace(request, prefix=opening))) as events:
                 async for event in events:
                     if isinstance(event, ChatDone):
                         done = event
-                    elif isinstance(event, TextDelta) and (passed := echoes.feed(event.text)):
-                        yield TextDelta(passed)
-            if passed := echoes.flush():
+                    elif isinstance(event, TextDelta):
+                        if passed := echoes.feed(lead + event.text):
+                            yield TextDelta(passed)
+                        lead = ""
+            if passed := echoes.feed(lead) + echoes.flush():
                 yield TextDelta(passed)
             if echoes.has_passed:
                 break

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest, Tool
 from antiphon.providers.context import fit
-from antiphon.text.echo import is_question, is_wanted
+from antiphon.text.asking import is_question, is_statement, wants_own_words
 from antiphon.text.schema_numbers import count
 from antiphon.text.tokens import estimate_tokens
 from antiphon.text.whole import whole
@@ -24,6 +24,7 @@ EXAMPLES = (
 """Shown before a conversation without instructions of its own, which they might contradict: without them the model
 says a statement back. About 80 tokens, each of which costs every slot 10 ms at the start."""
 
+_ON_STATEMENTS = ("That sounds", "Oh, that")
 TELL_MORE = "I am not sure what to say to that. Can you tell me more?"
 """Said where the model knows nothing but the user's own words."""
 
@@ -56,7 +57,7 @@ def prompt(request: ChatRequest, limit: int, examples: Sequence[ChatMessage] = E
     messages = _spoken(_plain(message, names) for message in request.messages)
     if not messages or messages[0].role != "system":
         messages.insert(0, ChatMessage("system", VOICE_INSTRUCTIONS))
-    shown = examples if messages[0].text == VOICE_INSTRUCTIONS else ()
+    shown = examples if _is_untold(messages) else ()
     turns = _spoken(fit(messages, limit, estimate, stride=_STRIDE))
     if all(message.role == "system" for message in turns):
         turns.append(ChatMessage("user", _NOBODY_SPOKE))
@@ -84,12 +85,27 @@ def heard(request: ChatRequest) -> str:
     first, last = request.messages[:1], request.messages[-1:]
     said = last[0].text if last and last[0].role == "user" else ""
     told = first[0].text if first and first[0].role == "system" else ""
-    return "" if is_wanted(said, told) else said
+    return "" if wants_own_words(said, told) else said
 
 
-def reopening(said: str) -> str:
-    """Return words that begin another answer to the user, who would hear the own words otherwise."""
-    return "I think" if is_question(said) else "That sounds"
+def openings(request: ChatRequest) -> tuple[str, str]:
+    """Return the words that begin an answer, and those of another one where the first says the user's words back.
+
+    A statement gets a beginning of ours, in turns, where nobody gave instructions: left alone the model reads half of
+    them as something to define or to mourn.
+    """
+    said = request.messages[-1].text if request.messages else ""
+    if not is_statement(said):
+        return "", "I think" if is_question(said) else _ON_STATEMENTS[0]
+    if not _is_untold(request.messages):
+        return "", _ON_STATEMENTS[0]
+    turn = sum(message.role == "user" for message in request.messages) - 1
+    return _ON_STATEMENTS[turn % 2], _ON_STATEMENTS[(turn + 1) % 2]
+
+
+def _is_untold(messages: Sequence[ChatMessage]) -> bool:
+    """Say whether neither the client nor the operator gave instructions."""
+    return not messages or messages[0].role != "system" or messages[0].text == VOICE_INSTRUCTIONS
 
 
 def estimate(text: str) -> int:

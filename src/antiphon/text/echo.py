@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from antiphon.text.asking import YES_OR_NO, first_word, is_question
 from antiphon.text.script import UNSPACED
 
 MOST_OVERLAP = 0.7
@@ -50,25 +51,11 @@ _SMALL = _set(
 )
 """Words that add nothing to a question."""
 
-_ASKING = _set("how what what's when where which who who's whose why")
-_YES_OR_NO = _set("am are can could did do does had has have is may might must shall should was were will would")
 _COURTESIES = frozenset({
     "bye", "bye bye", "good afternoon", "good day", "good evening", "good morning", "good night", "goodbye", "hello",
     "hey", "hi", "hi there", "hello there", "see you", "thank you", "thanks", "welcome",
 })  # fmt: skip
 """Polite people say these back."""
-
-
-_ASKS_TO_SAY = re.compile(
-    r"^\W*(?:(?:now|please|can|could|will|would|you)\W+)*"
-    r"(?:say|spell|read|recite|quote|repeat|echo|translate|correct|rephrase|proofread)\b|\brepeat after me\b",
-    re.IGNORECASE,
-)
-_TOLD_TO_SAY = re.compile(
-    r"(?<!not )(?<!never )(?<!n't )(?<!n’t )\b(?:repeat|echo|translat|proofread|rephras|paraphras|dictat|transcri)"
-    r"|\bgrammar\b|\bverbatim\b",
-    re.IGNORECASE,
-)
 
 
 def overlap(said: str, answer: str) -> float:
@@ -91,18 +78,8 @@ def is_echo(said: str, sentence: str) -> bool:
     if not is_question(said):
         return True
     adds = any(key not in ours and key not in _SMALL for key in theirs)
-    is_choice = _words(said)[0] in _YES_OR_NO or "or" in ours or "which" in ours
+    is_choice = first_word(said) in YES_OR_NO or "or" in ours or "which" in ours
     return not adds and (not is_choice or sentence.rstrip().endswith("?"))
-
-
-def is_question(said: str) -> bool:
-    """Say whether something was asked: by its sign, or its first word where there is none."""
-    return said.rstrip().endswith("?") or bool(set(_words(said)[:1]) & (_ASKING | _YES_OR_NO))
-
-
-def is_wanted(said: str, instructions: str = "") -> bool:
-    """Say whether the user, or the ``instructions``, ask for the user's own words: to repeat, spell or translate."""
-    return bool(_ASKS_TO_SAY.search(said[:_MOST_SAID]) or _TOLD_TO_SAY.search(instructions[:_MOST_SAID]))
 
 
 class EchoFilter:
