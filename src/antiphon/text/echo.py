@@ -86,11 +86,14 @@ class EchoFilter:
     """Leaves out of an answer that is being written the sentences that say back what was ``said``.
 
     A sentence is held back as long as its words are those, for the most part; any other goes out at its first word.
+    A question is only known by its words in their order: answers have the same ones in another.
     """
 
     def __init__(self, said: str) -> None:
         self._said = said[:_MOST_SAID]
-        self._keys = frozenset() if _is_courtesy(self._said) else frozenset(_keys(self._said))
+        self._is_asked = is_question(self._said)
+        self._order = [] if _is_courtesy(self._said) else _keys(self._said)
+        self._keys = frozenset(self._order)
         persons = (word for word, other in _PERSONS.items() if other in self._keys)
         self._forms = (*self._keys, *persons, *_OPENERS)
         """How a word that is not whole yet may begin to be a known one."""
@@ -125,15 +128,23 @@ class EchoFilter:
         return passed
 
     def _may_be_echo(self) -> bool:
-        if not self._keys:
-            return False
         words = _words(self._line)
         while words and words[0] in _OPENERS and words[0] not in self._keys:
             del words[0]
+        if not words or not self._keys:
+            return bool(self._keys)
         is_open = self._line[-1].isalnum()
         known = [self._is_known(word, is_open and at == len(words)) for at, word in enumerate(words, 1)]
+        if self._is_asked:
+            return all(known) and all(map(self._is_next, words, self._order)) and len(words) <= len(self._order)
         new = known.count(False)
-        return not known or (known[0] and (new < _SURE or new <= (1 - MOST_OVERLAP) * len(known)))
+        if new and all(word in _SMALL for word, is_known in zip(words, known, strict=True) if is_known):
+            return False
+        return known[0] and (new < _SURE or new <= (1 - MOST_OVERLAP) * len(known))
+
+    def _is_next(self, word: str, key: str) -> bool:
+        """Say whether a word, which may go on, is the one that was said at its place."""
+        return _key(word) == key or key.startswith(word) or word.startswith(key)
 
     def _is_known(self, word: str, is_open: bool) -> bool:
         if _key(word) in self._keys:

@@ -32,7 +32,6 @@ def filtered(said: str, answer: str) -> str:
         ("I need to call my bank.", "You need to call your bank."),
         ("I am really tired today.", "Yes, you are really tired today."),
         ("What is the capital of France?", "What is the capital of France?"),
-        ("What is the capital of France?", "The capital of France is."),
         ("Is the sky blue?", "Is the sky blue?"),
         ("Monday.", "Monday!"),
         ("我 的 猫 睡觉", "我的猫睡觉。"),
@@ -75,6 +74,18 @@ def test_a_word_of_its_own_goes_out_at_once_and_a_known_one_waits_for_two() -> N
     assert [echoes.feed(token) for token in ("The", " dog", " ran", " away", " fast")] == [
         "", "", "", "The dog ran away", " fast",
     ]  # fmt: skip
+
+
+def test_an_answer_to_a_question_goes_out_at_once_though_it_has_its_words() -> None:
+    assert EchoFilter("What is the capital of France?").feed("The") == "The"
+    assert EchoFilter("How are you?").feed("I") == "I"
+    echoes = EchoFilter("What should I wear?")
+    assert [echoes.feed(token) for token in ("What", " should", " you", " eat")] == ["", "", "", "What should you eat"]
+
+
+def test_small_words_alone_do_not_make_a_beginning_of_an_echo() -> None:
+    echoes = EchoFilter("Tell me a joke.")
+    assert [echoes.feed(token) for token in ("A", " man")] == ["", "A man"]
 
 
 def test_the_overlap_is_the_share_of_the_answer() -> None:
