@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 from statistics import median
+from typing import Any
 
 import msgspec
 from rich.table import Table
@@ -25,6 +26,7 @@ from antiphon.text.wer import normalise
 
 ENGINE = "smollm2"
 _FILE = "bench_answers.toml"
+_READ = "bench_answers_read.toml"
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _SHORT = 3
 """An answer of fewer words need not have one that is seldom anything but English."""
@@ -45,11 +47,21 @@ class Line(msgspec.Struct, frozen=True):
     """Not looked at while the prompt was chosen."""
 
 
+class Read(msgspec.Struct, frozen=True):
+    """Two answers to a line, as a reader judged them."""
+
+    said: str
+    before: str
+    before_is_usable: bool
+    after: str
+    after_is_usable: bool
+
+
 class Row(msgspec.Struct, frozen=True):
     """How many of the answers are what they should be."""
 
     lines: str
-    """"all", or "held out"."""
+    """"now", or "before", when the model had no help; "held out" are those lines alone."""
     answers: int
     not_empty: int
     little_overlap: int
@@ -58,6 +70,10 @@ class Row(msgspec.Struct, frozen=True):
     on_topic: int
     usable: int
     """All four."""
+    by_reader: int
+    """Taken for an answer by a reader, who read what is in the file."""
+    unread: int
+    """Not in the file: this machine made another one."""
     echoes: int
     """Say back a statement, or a question without an answer to it."""
     repeated: int
@@ -77,6 +93,8 @@ class Verdict(msgspec.Struct, frozen=True):
     on_topic: bool
     is_echo: bool
     is_repeated: bool
+    by_reader: bool | None
+    """None for an answer that nobody read."""
 
     @property
     def usable(self) -> bool:
@@ -99,35 +117,43 @@ def run(json_out: bool) -> Sequence[Row]:
 
 def lines() -> list[Line]:
     """Return the lines that come with the package."""
-    return msgspec.convert(tomllib.loads(files("antiphon.cli").joinpath(_FILE).read_text("utf-8"))["lines"], list[Line])
+    return msgspec.convert(_table_of(_FILE)["lines"], list[Line])
+
+
+def read() -> dict[str, Read]:
+    """Return the answers that were read, by what was said."""
+    return {one.said: one for one in msgspec.convert(_table_of(_READ)["answers"], list[Read])}
+
+
+def _table_of(name: str) -> dict[str, Any]:
+    return tomllib.loads(files("antiphon.cli").joinpath(name).read_text("utf-8"))
 
 
 async def measure(asked: Sequence[Line], settings: Settings) -> list[Row]:
-    """Return the counts over all lines, and over those that were held out."""
+    """Return the counts of the answers from before and of those of now, all and those to lines that were held out."""
     engine = load("llm", (ENGINE,), engine_context(settings))
     await engine.start()
+    verdicts: list[Verdict] = []
+    times: list[float] = []
     try:
-        shown = _examples()
-        verdicts: list[Verdict] = []
-        times: list[float] = []
         for line in asked:
             answer, _ = await _answer(engine, line.said)
-            verdicts.append(judge(line, answer, shown))
             times.append((await _answer(engine, line.said))[1])
-            ERR.print(f"{_faults(verdicts[-1])}{line.said} -> {answer}", markup=False, highlight=False)
+            verdicts.append(judge(line, answer))
+            ERR.print(f"{_faults(verdicts[-1])}{line.said} -> {answer}", markup=False, highlight=False, soft_wrap=True)
     finally:
         await engine.close()
-    held_out = [at for at, line in enumerate(asked) if line.held_out]
-    return [
-        _row("all", verdicts, times),
-        _row("held out", [verdicts[at] for at in held_out], [times[at] for at in held_out]),
-    ]
+    known = read()
+    before = [judge(line, known[line.said].before) for line in asked]
+    return [*_rows("before", asked, before, []), *_rows("now", asked, verdicts, times)]
 
 
-def judge(line: Line, answer: str, shown: Sequence[str] = ()) -> Verdict:
-    """Judge an answer; ``shown`` are sentences that are no answer to anything else."""
+def judge(line: Line, answer: str) -> Verdict:
+    """Judge an answer by its words, and by its reader where it had one."""
     words = normalise(answer)
-    known = {tuple(normalise(sentence)) for sentence in shown}
+    examples = {tuple(normalise(sentence)) for sentence in _examples()}
+    known = read().get(line.said)
+    by_reader = {known.before: known.before_is_usable, known.after: known.after_is_usable} if known else {}
     return Verdict(
         said=line.said,
         answer=answer,
@@ -136,7 +162,8 @@ def judge(line: Line, answer: str, shown: Sequence[str] = ()) -> Verdict:
         in_language=not languages_of_script(answer) and (len(words) < _SHORT or not _ENGLISH.isdisjoint(words)),
         on_topic=any(_has(words, idea) for idea in line.about),
         is_echo=is_echo(line.said, answer),
-        is_repeated=any(tuple(normalise(sentence)) in known for sentence in _SENTENCE.findall(answer)),
+        is_repeated=any(tuple(normalise(sentence)) in examples for sentence in _SENTENCE.findall(answer)),
+        by_reader=by_reader.get(answer),
     )
 
 
@@ -162,6 +189,11 @@ async def _answer(engine: LanguageModel, said: str) -> tuple[str, float]:
     return answer.strip(), first * 1000
 
 
+def _rows(name: str, asked: Sequence[Line], verdicts: Sequence[Verdict], times: Sequence[float]) -> list[Row]:
+    held_out = [verdict for line, verdict in zip(asked, verdicts, strict=True) if line.held_out]
+    return [_row(name, verdicts, times), _row(f"{name}, held out", held_out, [])]
+
+
 def _row(name: str, verdicts: Sequence[Verdict], times: Sequence[float]) -> Row:
     return Row(
         lines=name,
@@ -171,6 +203,8 @@ def _row(name: str, verdicts: Sequence[Verdict], times: Sequence[float]) -> Row:
         in_language=sum(one.in_language for one in verdicts),
         on_topic=sum(one.on_topic for one in verdicts),
         usable=sum(one.usable for one in verdicts),
+        by_reader=sum(bool(one.by_reader) for one in verdicts),
+        unread=sum(one.by_reader is None for one in verdicts),
         echoes=sum(one.is_echo for one in verdicts),
         repeated=sum(one.is_repeated for one in verdicts),
         p50_ms=round(median(times), 1) if times else 0.0,
@@ -191,10 +225,12 @@ def _faults(verdict: Verdict) -> str:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    counted = ("not empty", "overlap < 70 %", "English", "on topic", "echoes", "repeated examples")
-    table = Table("lines", "usable", *counted, "ms (p50)")
+    counted = ("not empty", "overlap < 70 %", "English", "on topic", "echoes", "examples")
+    table = Table("answers", "usable", "by a reader", *counted, "ms (p50)")
     for row in rows:
         counts = (row.not_empty, row.little_overlap, row.in_language, row.on_topic, row.echoes, row.repeated)
         usable = f"{row.usable} of {row.answers}"
-        table.add_row(row.lines, usable, *map(str, counts), f"{row.p50_ms:.0f}")
+        by_reader = f"{row.by_reader} of {row.answers - row.unread}"
+        time_ms = f"{row.p50_ms:.0f}" if row.p50_ms else ""
+        table.add_row(row.lines, usable, by_reader, *map(str, counts), time_ms)
     return table

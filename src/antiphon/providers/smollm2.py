@@ -124,16 +124,14 @@ class SmolLm2:
             return
         done = ChatDone("stop")
         for opening in openings(request):
-            echoes, lead = EchoFilter(said), opening
-            async with aclosing(self._answer(replace(request, prefix=opening))) as events:
+            echoes = EchoFilter(said)
+            async with aclosing(self._answer(request, opening)) as events:
                 async for event in events:
                     if isinstance(event, ChatDone):
                         done = event
-                    elif isinstance(event, TextDelta):
-                        if passed := echoes.feed(lead + event.text):
-                            yield TextDelta(passed)
-                        lead = ""
-            if passed := echoes.feed(lead) + echoes.flush():
+                    elif isinstance(event, TextDelta) and (passed := echoes.feed(event.text)):
+                        yield TextDelta(passed)
+            if passed := echoes.flush():
                 yield TextDelta(passed)
             if echoes.has_passed:
                 break
@@ -141,18 +139,24 @@ class SmolLm2:
             yield TextDelta(TELL_MORE)
         yield done
 
-    async def _answer(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        said = request.prefix
+    async def _answer(self, request: ChatRequest, opening: str = "") -> AsyncGenerator[ChatEvent]:
+        """Answer behind ``opening``, which comes as soon as the model is at work."""
+        said = request.prefix or opening
         tally = _Tally(estimate(said))
         most = _ANSWER_TOKENS if request.max_tokens is None else max(1, request.max_tokens)
         left = min(most, _SLOT_TOKENS - _PROMPT_TOKENS - _EXAMPLES_TOKENS) - tally.output_tokens
         if left <= 0:
+            if opening:
+                yield TextDelta(opening)
             yield ChatDone("length", output_tokens=tally.output_tokens)
             return
         body = {"max_tokens": left, **_SAMPLING}
-        async with aclosing(self._fitted(request, body)) as chunks:
+        async with aclosing(self._fitted(replace(request, prefix=said), body)) as chunks:
             async for chunk in chunks:
                 text = tally.take(chunk)
+                if opening:
+                    yield TextDelta(opening)
+                    opening = ""
                 if request.max_tokens is None and tally.output_tokens > _ENOUGH_TOKENS and _ends(said, text):
                     tally.finish_reason = "stop"
                     break
