@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.smollm2_prompt import EXAMPLES, call_prompt, estimate, grammar_schema, heard, prompt
+from antiphon.providers.smollm2_prompt import EXAMPLES, call_prompt, estimate, grammar_schema, heard, openings, prompt
 
 
 def ask(*messages: ChatMessage, **kwargs: Any) -> ChatRequest:
@@ -152,3 +152,15 @@ def test_what_was_said_of_an_answer_stands_last_and_only_its_end_where_it_is_lon
 
 def test_a_blank_beginning_of_an_answer_is_none() -> None:
     assert prompt(ask(ChatMessage("user", "hi"), prefix=" \n"), 512) == prompt(ask(ChatMessage("user", "hi")), 512)
+
+
+def test_a_statement_gets_an_opening_by_turns_where_nobody_gave_instructions() -> None:
+    first = ChatMessage("user", "The train was late again.")
+    again = openings(ask(first, ChatMessage("assistant", "That sounds bad."), first))
+    assert openings(ask(first)) == again[::-1]
+    assert all(openings(ask(ChatMessage("system", VOICE_INSTRUCTIONS), first)))
+    told = ask(ChatMessage("system", "Be a pirate."), first)
+    for request in (told, ask(ChatMessage("user", "Is it late?")), ask(ChatMessage("user", "Hello."))):
+        begin, anew = openings(request)
+        assert not begin
+        assert anew
