@@ -118,8 +118,12 @@ class _Filler:
     # -- what it costs -----------------------------------------------------------------------------------------------
     def _take(self, characters: int) -> None:
         """Count what is made. Raises `ValueError`."""
+        self._need(characters)
         self._left -= characters
-        if self._left < 0:
+
+    def _need(self, characters: int) -> None:
+        """Look whether so much may still be made. Raises `ValueError`."""
+        if characters > self._left:
             raise ValueError(f"its smallest value has more than {MOST_CHARACTERS} characters")
 
     def _given(self, value: Any) -> Any:
@@ -194,7 +198,9 @@ class _Filler:
         for name in names:
             self._take(len(name))
             filled[name] = self.value(properties.get(name, rest), depth + 1)
-        for index in range(count(schema, "minProperties", 0) - len(filled)):
+        missing = count(schema, "minProperties", 0) - len(filled)
+        self._need(missing)
+        for index in range(missing):
             name = f"property_{index + 1}"
             self._take(len(name))
             filled[name] = self.value(rest, depth + 1)
@@ -208,6 +214,7 @@ class _Filler:
         rest = schema.get("items", {"type": "string"})
         if rest is False:
             length = min(length, len(fixed))
+        self._need(length)  # each has a character at least: what cannot fit is not begun
         salted = bool(schema.get("uniqueItems"))
         return [
             self.value(fixed[index] if index < len(fixed) else rest, depth + 1, index if salted else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from antiphon.cli import bench_answers
 from antiphon.cli.bench_answers import Line, Row, judge, lines, read
@@ -63,7 +64,7 @@ def test_all_lines_and_those_held_out_are_a_row_each(
         return rows
 
     monkeypatch.setattr(bench_answers, "measure", measured)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(bench_answers, "OUT", Console(width=200))
     bench_answers.run(json_out=False)
     told = capsys.readouterr().out
     assert "31 of 40" in told
