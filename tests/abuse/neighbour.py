@@ -28,11 +28,14 @@ def main() -> None:
         while True:
             start_s, stood = time.perf_counter(), [in_line_s(one) for one in processes]
             server.sendall(REQUEST)
-            answer = server.recv(65_536)
+            answer = b""
+            while not answer.endswith(b"}"):  # head and body come one by one
+                more = server.recv(65_536)
+                if not more:
+                    sys.exit("the server has closed the connection")
+                answer += more
             passed_s = time.perf_counter() - start_s
             longest_s = max(longest_s, passed_s - sum(map(longest_wait_s, processes, stood)))
-            if not answer:
-                sys.exit("the server has closed the connection")
             if select.select([sys.stdin], [], [], PAUSE_S)[0]:
                 if not sys.stdin.readline():
                     return

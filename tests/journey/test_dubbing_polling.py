@@ -159,7 +159,8 @@ async def test_a_right_key_in_the_request_keeps_its_place_beside_many_strangers(
         known = Session(port_of(small), one, sid)
         assert await known.post(b"40") == 200
         assert (await known.get())[1].startswith(b"40{")
-        assert (await Session(port_of(small), other, strangers[0]).get())[0] == 400
+        status, told = await Session(port_of(small), other, strangers[0]).get()
+        assert status == 400 or told == b"1", "it is gone, or is just being closed"
 
 
 async def test_until_the_greeting_a_body_is_short(door: Door) -> None:

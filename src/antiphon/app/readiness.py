@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Mapping
+from time import monotonic
 
 from antiphon.app.engines import Engines
 from antiphon.doors.services import Readiness
@@ -12,28 +14,41 @@ from antiphon.ports.store import Store
 
 _LOOK_S = 1.0
 """A database that needs longer to be looked at does not work."""
+_FRESH_S, _OLD_S = 1.0, 3.0
+"""How long what was seen is told without another look, and how long while there is one."""
 
 
 class DatabaseCheck:
-    """Looks at the database when asked; those who ask at the same time share one look."""
+    """Looks at the database when asked; those who ask at the same time share one look.
+
+    Who asks again soon is told what was seen, at most 3 s ago: a look goes through the database's thread, and who is
+    served by a busy loop would wait for it a dozen times.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._look: asyncio.Task[bool] | None = None
+        self._seen = False
+        self._seen_at = -math.inf
 
     async def works(self) -> bool:
         """Say within a second whether it can be read."""
-        if self._look is None or self._look.done():
+        age_s = monotonic() - self._seen_at
+        if age_s > _FRESH_S and (self._look is None or self._look.done()):
             self._look = asyncio.create_task(self._read(), name="look at the database")
-        return await asyncio.shield(self._look)
+        if self._look is not None and age_s > _OLD_S:
+            return await asyncio.shield(self._look)
+        return self._seen
 
     async def _read(self) -> bool:
         try:
             async with asyncio.timeout(_LOOK_S):
                 await self._store.check()
+            self._seen = True
         except (AntiphonError, TimeoutError):
-            return False
-        return True
+            self._seen = False
+        self._seen_at = monotonic()
+        return self._seen
 
 
 class Health:
