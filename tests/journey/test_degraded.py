@@ -35,7 +35,7 @@ BACK_S = 5.0
 QUICK: dict[str, Any] = {
     "provider_timeout_s": 0.5,
     "breaker_open_s": 0.5,
-    "redis_patience_s": 0.5,
+    "redis_patience_s": 1.0,
     "stub_llm_words": 5,
     "stub_llm_wps": 100,
     "stub_tts_ms_per_word": 20,
