@@ -10,6 +10,7 @@ from time import monotonic
 from antiphon.app.engines import Engines
 from antiphon.doors.services import Readiness
 from antiphon.errors import AntiphonError
+from antiphon.observe.tasks import unattended
 from antiphon.ports.store import Store
 
 _LOOK_S = 1.0
@@ -22,12 +23,12 @@ class DatabaseCheck:
     """Looks at the database when asked; those who ask at the same time share one look.
 
     Who asks again soon is told what was seen, at most 3 s ago: a look goes through the database's thread, and who is
-    served by a busy loop would wait for it a dozen times.
+    served by a busy loop would wait for dozens of its turns.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._look: asyncio.Task[bool] | None = None
+        self._look: asyncio.Task[None] | None = None
         self._seen = False
         self._seen_at = -math.inf
 
@@ -35,12 +36,12 @@ class DatabaseCheck:
         """Say within a second whether it can be read."""
         age_s = monotonic() - self._seen_at
         if age_s > _FRESH_S and (self._look is None or self._look.done()):
-            self._look = asyncio.create_task(self._read(), name="look at the database")
+            self._look = unattended(self._read(), name="look at the database")
         if self._look is not None and age_s > _OLD_S:
-            return await asyncio.shield(self._look)
+            await asyncio.shield(self._look)
         return self._seen
 
-    async def _read(self) -> bool:
+    async def _read(self) -> None:
         try:
             async with asyncio.timeout(_LOOK_S):
                 await self._store.check()
@@ -48,7 +49,6 @@ class DatabaseCheck:
         except (AntiphonError, TimeoutError):
             self._seen = False
         self._seen_at = monotonic()
-        return self._seen
 
 
 class Health:
