@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
@@ -96,49 +96,52 @@ def voice_odds(hearing: Hearing, stretch: Stretch) -> float:
 def cut_at_pauses(stretch: Stretch, probabilities: Sequence[float]) -> list[Stretch]:
     """Return ``stretch`` in parts that lie between long pauses, none too short to tell its language."""
     parts: list[Stretch] = []
-    start_s, quiet = stretch.start_s, 0
-    for place in range(int(stretch.start_s / WINDOW_S), int(stretch.end_s / WINDOW_S)):
-        if probabilities[place] < _MAYBE_SPEECH:
-            quiet += 1
-            continue
-        cut_s = (place - quiet / 2) * WINDOW_S
-        is_long = cut_s - start_s >= _PART_S and stretch.end_s - cut_s >= _PART_S
-        if quiet * WINDOW_S >= _PAUSE_S and is_long:
+    start_s = stretch.start_s
+    for cut_s in _pauses(stretch, probabilities, _PAUSE_S):
+        if cut_s - start_s >= _PART_S and stretch.end_s - cut_s >= _PART_S:
             parts.append(Stretch(start_s, cut_s))
             start_s = cut_s
-        quiet = 0
     return [*parts, Stretch(start_s, stretch.end_s)]
-
-
-def is_hole(probabilities: Sequence[float], gap: Stretch) -> bool:
-    """Say whether the decoder has left out speech between two segments."""
-    inside = probabilities[int(gap.start_s / WINDOW_S) : int(gap.end_s / WINDOW_S)]
-    return sum(probability >= _SPEECH for probability in inside) >= _HOLE_WINDOWS
-
-
-def is_sparse(text: str, probabilities: Sequence[float], window: Stretch) -> bool:
-    """Say whether ``text`` is far too little for the speech in ``window``."""
-    inside = probabilities[int(window.start_s / WINDOW_S) : int(window.end_s / WINDOW_S)]
-    speech_s = sum(probability >= _SPEECH for probability in inside) * WINDOW_S
-    return speech_s >= _SPARSE_FROM_S and len(text.encode()) < _SPARSE_BYTES_PER_S * speech_s
 
 
 def halves(window: Stretch, probabilities: Sequence[float]) -> list[Stretch]:
     """Return ``window`` cut in the pause that lies nearest its middle; nothing where there is none."""
-    middle, quiet = (window.start_s + window.end_s) / 2, 0
-    cuts: list[float] = []
-    for place in range(int(window.start_s / WINDOW_S), int(window.end_s / WINDOW_S)):
-        if probabilities[place] < _MAYBE_SPEECH:
-            quiet += 1
-            continue
-        if quiet * WINDOW_S >= _SHORT_PAUSE_S:
-            cuts.append((place - quiet / 2) * WINDOW_S)
-        quiet = 0
+    middle_s = (window.start_s + window.end_s) / 2
+    cuts = _pauses(window, probabilities, _SHORT_PAUSE_S)
     inner = [cut_s for cut_s in cuts if window.start_s + _REST_S < cut_s < window.end_s - _REST_S]
     if not inner:
         return []
-    cut_s = min(inner, key=lambda cut_s: abs(cut_s - middle))
+    cut_s = min(inner, key=lambda cut_s: abs(cut_s - middle_s))
     return [Stretch(window.start_s, cut_s), Stretch(cut_s, window.end_s)]
+
+
+def _pauses(stretch: Stretch, probabilities: Sequence[float], least_s: float) -> Iterator[float]:
+    """Yield the middle of each silence of at least ``least_s`` that speech follows."""
+    quiet = 0
+    for place in range(int(stretch.start_s / WINDOW_S), int(stretch.end_s / WINDOW_S)):
+        if probabilities[place] < _MAYBE_SPEECH:
+            quiet += 1
+            continue
+        if quiet * WINDOW_S >= least_s:
+            yield (place - quiet / 2) * WINDOW_S
+        quiet = 0
+
+
+def is_hole(probabilities: Sequence[float], gap: Stretch) -> bool:
+    """Say whether the decoder has left out speech between two segments."""
+    return _voiced(probabilities, gap) >= _HOLE_WINDOWS
+
+
+def is_sparse(text: str, probabilities: Sequence[float], window: Stretch) -> bool:
+    """Say whether ``text`` is far too little for the speech in ``window``."""
+    speech_s = _voiced(probabilities, window) * WINDOW_S
+    return speech_s >= _SPARSE_FROM_S and len(text.encode()) < _SPARSE_BYTES_PER_S * speech_s
+
+
+def _voiced(probabilities: Sequence[float], stretch: Stretch) -> int:
+    """Return how many of the detector's windows in ``stretch`` are speech."""
+    inside = probabilities[int(stretch.start_s / WINDOW_S) : int(stretch.end_s / WINDOW_S)]
+    return sum(probability >= _SPEECH for probability in inside)
 
 
 def next_window(stretch: Stretch, probabilities: Sequence[float]) -> Stretch:
