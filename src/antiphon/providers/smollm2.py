@@ -133,8 +133,8 @@ class SmolLm2:
                         yield TextDelta(passed)
             if passed := echoes.flush():
                 yield TextDelta(passed)
-            if echoes.has_passed:
-                break
+            if echoes.has_passed or not echoes.has_withheld:
+                break  # an answer of nothing is a failure, which the chain has to see
         else:
             yield TextDelta(TELL_MORE)
         yield done

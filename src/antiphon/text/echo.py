@@ -102,6 +102,8 @@ class EchoFilter:
         self._passed = 0
         self.has_passed = False
         """Whether any of the answer went out."""
+        self.has_withheld = False
+        """Whether any of it was left out."""
 
     def feed(self, text: str) -> str:
         """Take more of the answer; return what goes out."""
@@ -121,7 +123,10 @@ class EchoFilter:
     def _over(self, end: int) -> str:
         sentence, passed = self._line[:end], self._passed
         self._line, self._passed = self._line[end:], 0
-        return "" if not passed and is_echo(self._said, sentence) else sentence[passed:]
+        if not passed and is_echo(self._said, sentence):
+            self.has_withheld = True
+            return ""
+        return sentence[passed:]
 
     def _noted(self, passed: str) -> str:
         self.has_passed = self.has_passed or bool(passed.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -186,3 +186,13 @@ async def test_a_model_that_was_not_started_says_so(tmp_path: Path) -> None:
     model = create(EngineContext(tmp_path))
     with pytest.raises(ProviderUnavailable, match="not loaded"):
         await anext(model.respond(ask()))
+
+
+@pytest.mark.parametrize("said", ["What is the tallest animal?", "The child almost hurt the small dog."])
+async def test_an_answer_of_nothing_stays_one_for_the_chain_to_see(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> AsyncIterator[object]:
+        for event in ():
+            yield event
+
+    monkeypatch.setattr(SmolLm2, "_chunks", nothing)
+    assert [type(event) for event in await collect(packaged(), ask(said))] == [ChatDone]

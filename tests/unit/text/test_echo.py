@@ -68,6 +68,14 @@ def test_only_the_sentences_that_are_an_echo_are_left_out() -> None:
     assert filtered(DOG, f"{DOG} Is it well? {DOG} I hope so.") == "Is it well? I hope so."
 
 
+@pytest.mark.parametrize(("answer", "told"), [(DOG, (False, True)), ("", (False, False)), ("Poor dog.", (True, False))])
+def test_an_echo_is_told_from_an_answer_of_nothing(answer: str, told: tuple[bool, bool]) -> None:
+    echoes = EchoFilter(DOG)
+    echoes.feed(answer)
+    echoes.flush()
+    assert (echoes.has_passed, echoes.has_withheld) == told
+
+
 def test_a_word_of_its_own_goes_out_at_once_and_a_known_one_waits_for_two() -> None:
     assert EchoFilter(DOG).feed("Poor") == "Poor"
     echoes = EchoFilter(DOG)
