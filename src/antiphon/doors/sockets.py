@@ -186,7 +186,7 @@ class GuardedSocket(WebSocketsSansIOProtocol):
         self._reads_on = False
         """True while frames that lie here are about to be read."""
         self._turn_bytes = 0
-        """What was read since others last had their turn."""
+        """What was read since reading last stopped for others to have their turn."""
         self._turn_began = 0.0
         """When the application last waited for a message, or let others have their turn."""
         self._batch: list[bytes] = []
