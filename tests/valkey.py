@@ -155,6 +155,17 @@ def cluster() -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def lone_master() -> Iterator[str]:
+    """Run a cluster of one; gives its URL."""
+    with tempfile.TemporaryDirectory(prefix="antiphon-valkey-") as folder, contextlib.ExitStack() as stack:
+        node = Node(Path(folder), "--cluster-enabled", "yes")
+        stack.callback(node.stop)
+        node.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        _until(lambda: "cluster_state:ok" in node.ask("CLUSTER", "INFO"))
+        yield f"redis+cluster://{LOGIN}@127.0.0.1:{node.port}"
+
+
+@contextlib.contextmanager
 def sentinel() -> Iterator[tuple[str, Valkey]]:
     """Run a master, a replica and a sentinel that watches them; gives the URL, and the master to kill."""
     with tempfile.TemporaryDirectory(prefix="antiphon-valkey-") as folder, contextlib.ExitStack() as stack:

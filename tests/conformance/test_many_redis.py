@@ -16,7 +16,7 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.sessions import Change
 from antiphon.state.redis.sessions import RedisSessions
 from antiphon.wire.jobs import Job, Speak, TextReady
-from tests.valkey import cluster, sentinel, valkey
+from tests.valkey import cluster, lone_master, sentinel, valkey
 
 FLEET = Path(__file__).parents[2] / "docs" / "how-to" / "fleet.md"
 
@@ -56,6 +56,14 @@ async def test_a_cluster_of_six() -> None:
         for number in range(5):  # in different slots
             await works(connection, f"s{number}")
         assert len(await ask(connection)) == 3
+        await connection.close()
+
+
+async def test_a_cluster_of_one_is_asked_for_its_memory() -> None:
+    with lone_master() as url:
+        connection = RedisConnection(url)
+        (memory,) = await ask(connection)
+        assert memory.used_bytes > 0
         await connection.close()
 
 

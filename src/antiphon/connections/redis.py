@@ -112,7 +112,8 @@ class RedisConnection:
             try:
                 if self._url.kind != "cluster":
                     return [await self._client.info(section)]
-                return list((await self._client.info(section, target_nodes=RedisCluster.PRIMARIES)).values())
+                await self._client.initialize()  # who they are is known from then on
+                return [await self._client.info(section, target_nodes=one) for one in self._client.get_primaries()]
             except exceptions.ResponseError:
                 return []
 

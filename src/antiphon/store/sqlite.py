@@ -117,7 +117,12 @@ class SqliteStore:
 
     async def check(self) -> None:
         """Look into the file. Raises `ProviderBusy`, `ProviderUnavailable`."""
-        if not await asyncio.to_thread(self._path.is_file):  # SQLite would go on with one that nobody finds again
+        try:
+            is_there = await asyncio.to_thread(self._path.is_file)
+        except OSError as exc:
+            message = f"cannot look at {self._path}"
+            raise ProviderUnavailable(message, code="store_unavailable", detail=str(exc)) from exc
+        if not is_there:  # SQLite would go on with one that nobody finds again
             raise ProviderUnavailable(f"there is no {self._path} any more", code="store_unavailable")
         await self._fetch(sa.select(sessions.c.session_id).limit(1))
 

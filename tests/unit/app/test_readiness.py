@@ -90,3 +90,13 @@ async def test_many_who_ask_share_one_look_and_none_waits_long(tmp_path: Path) -
     async with asyncio.timeout(10):
         assert await asyncio.gather(*(check.works() for _ in range(50))) == [False] * 50
     assert store.looks == 1
+
+
+async def test_a_disk_that_fails_is_a_database_that_does_not_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: Path) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "is_file", fails)
+    assert not await DatabaseCheck(SqliteStore(tmp_path / "history.db")).works()
