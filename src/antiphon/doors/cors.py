@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from antiphon.doors.auth import Access
+from antiphon.doors.errors_http import PLAIN_HEADERS
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -47,7 +48,7 @@ class Cors:
 
     async def _preflight(self, scope: Any, send: Any, origin: bytes) -> None:
         """Answer a browser's question before it sends a request; nothing is done, so no key is needed."""
-        headers = [*_VARIES, (b"cache-control", b"no-store")]
+        headers = [*_VARIES, *PLAIN_HEADERS]
         if origin:
             asked = b",".join(_values(scope, b"access-control-request-headers")).split(b",")
             names = [name for name in map(bytes.strip, asked) if _NAME.fullmatch(name)]

@@ -60,14 +60,17 @@ def error_object(error: AntiphonError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": error.type, "param": error.param, "code": error.code}}
 
 
+PLAIN_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""What an answer says unless it has its own word: it holds what people said, or keys."""
+
+
 def error_answer(error: AntiphonError, **beside: Any) -> HttpAnswer:
     """Return the HTTP answer that tells a client of ``error``; ``beside`` are further fields of its body."""
     body = msgspec.json.encode({**error_object(error), **beside})
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"cache-control", b"no-store"),
+        *PLAIN_HEADERS,
     ]
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b'Bearer realm="antiphon"'))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from antiphon.doors.auth import Access, Credentials, Identity
-from antiphon.doors.errors_http import error_answer
+from antiphon.doors.errors_http import PLAIN_HEADERS, error_answer
 from antiphon.doors.exchange import admit
 from antiphon.errors import AntiphonError, Forbidden
 from antiphon.ids import new_id
@@ -20,8 +20,6 @@ OPEN_PATHS = frozenset({"/health", "/ready"})
 _START = frozenset({("GET", "/"), ("HEAD", "/")})
 """A page that says what this is, to anybody."""
 
-_PLAIN_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-"""What an answer says unless it has its own word: it holds what people said, or keys."""
 _DOORS = (("/v1/realtime", "realtime"), ("/v1/", "speech"), ("/docs", "site"), ("/openapi.json", "site"))
 
 
@@ -91,7 +89,7 @@ class _Answer:
 def plain_headers(own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return what an answer with its ``own`` headers says besides."""
     names = {name.lower() for name, _ in own}
-    return [header for header in _PLAIN_HEADERS if header[0] not in names]
+    return [header for header in PLAIN_HEADERS if header[0] not in names]
 
 
 def _door(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -80,6 +81,9 @@ _TEXT = re.compile(
 )
 """Secrets inside of a text: behind a name or a scheme, or by what they look like."""
 
+_MOST_NAME = 64
+"""Longest name that is remembered: the names of headers are a client's."""
+
 Event = MutableMapping[str, Any]
 
 
@@ -106,7 +110,7 @@ class Redact:
         return _TEXT.sub(_hidden, text)
 
     def _clean(self, key: str, value: Any) -> Any:
-        if (key.startswith(PII) and not self._reveal) or (_FIELD.search(key) and value):
+        if (key.startswith(PII) and not self._reveal) or (_is_secret(key) and value):
             return REDACTED
         match value:
             case None | bool() | int() | float():
@@ -117,12 +121,22 @@ class Redact:
                 return f"[{len(value)} bytes]"
             case Mapping():
                 return {self.text(str(inner)): self._clean(str(inner), item) for inner, item in value.items()}
-            case (str(name), _) if _FIELD.search(name):  # a header
+            case (str(name), _) if _is_secret(name):  # a header
                 return [name, REDACTED]
             case list() | tuple() | set() | frozenset():
                 return [self._clean(key, item) for item in value]
             case _:  # an error, a path: the renderer would make a text of it, too late
                 return self.text(str(value))
+
+
+def _is_secret(name: str) -> bool:
+    return _is_known_secret(name) if len(name) <= _MOST_NAME else _FIELD.search(name) is not None
+
+
+@lru_cache(maxsize=1024)
+def _is_known_secret(name: str) -> bool:
+    """Say the same of a name that comes again and again: every line has a dozen of them."""
+    return _FIELD.search(name) is not None
 
 
 def _hidden(found: re.Match[str]) -> str:

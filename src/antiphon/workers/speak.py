@@ -47,8 +47,9 @@ class Speaker:
         """
         work = work_of(job, Speak)
         voice = _Voice(job, work, self._piece_ms, emit)
-        answered_by.set(self._engine.capabilities)
-        passages = Passages(self._engine.capabilities, work.language)
+        capabilities = self._engine.capabilities
+        answered_by.set(capabilities)
+        passages = Passages(capabilities, work.language)
         if work.text or not job.input:
             await self._speak(passages.of(work.text), work, voice)
         else:
