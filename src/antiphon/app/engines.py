@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from antiphon.app.settings import Settings, variable_of
+from antiphon.app.settings import Settings, variables_of
 from antiphon.entities.capabilities import Capabilities, EngineState
 from antiphon.ports.breakers import Breakers
 from antiphon.ports.end_of_turn import EndOfTurn
@@ -110,7 +110,7 @@ def engine_context(settings: Settings) -> EngineContext:
         timeout_s=settings.provider_timeout_s,
         failover_s=settings.failover_s,
         settings={name: _plain(getattr(settings, name)) for name in type(settings).model_fields},
-        variables={name: variable_of(name) for name in type(settings).model_fields},
+        variables=variables_of(type(settings).model_fields),
     )
 
 

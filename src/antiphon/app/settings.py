@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -750,9 +750,15 @@ def load_settings(**given: Any) -> Settings:
 
 def variable_of(name: str) -> str:
     """Return the variable that the setting ``name`` is read from: the one that is set, or else our own."""
-    own = f"ANTIPHON_{name.upper()}"
+    return variables_of((name,))[name]
+
+
+def variables_of(names: Iterable[str]) -> dict[str, str]:
+    """Return the same of each of ``names``."""
     present = {variable.upper() for variable in os.environ}
-    return next((one for one in variables(name) if one in present), own)
+    return {
+        name: next((one for one in variables(name) if one in present), f"ANTIPHON_{name.upper()}") for name in names
+    }
 
 
 def variables(name: str) -> tuple[str, ...]:
