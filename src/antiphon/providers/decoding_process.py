@@ -106,7 +106,8 @@ def _limit_cpu(work_s: float) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     until_s = math.ceil(used.ru_utime + used.ru_stime + work_s + _GRACE_S)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (until_s, hard))
+    is_bounded = hard != resource.RLIM_INFINITY
+    resource.setrlimit(resource.RLIMIT_CPU, (min(until_s, hard) if is_bounded else until_s, hard))
 
 
 if __name__ == "__main__":

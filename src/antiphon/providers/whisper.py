@@ -137,7 +137,10 @@ class Whisper:
         lane = self._patient
         async with self._opening:
             if lane.transcriber is None:
-                background = await asyncio.to_thread(network.in_background)
+                try:
+                    background = await asyncio.to_thread(network.in_background)
+                except (RuntimeError, ValueError, OSError) as exc:
+                    raise ProviderUnavailable("the Whisper model cannot be loaded", detail=str(exc)) from exc
                 lane.transcriber = Transcriber(background, padding_s=self._padding_s)
         return lane
 

@@ -81,7 +81,10 @@ def languages_of_script(text: str) -> tuple[str, ...]:
     """
     if text.isascii():
         return ()
-    amounts = Counter(_script(letter) for letter in unicodedata.normalize("NFKC", text) if letter.isalpha())
+    letters = Counter(filter(str.isalpha, unicodedata.normalize("NFKC", text)))
+    amounts: Counter[str] = Counter()
+    for letter, times in letters.items():
+        amounts[_script(letter)] += times
     if amounts["KANA"]:
         amounts["KANA"] += amounts.pop("HAN", 0)
     for script in ("KANA", "HAN", "HANGUL"):

@@ -37,22 +37,22 @@ class Passages:
 
         Raises `Unsupported` (``input``) where no voice speaks any language of a sentence's script.
         """
-        sentences = [(self._language(sentence, text), sentence) for sentence in split(text)]
+        likeliest = languages_of_script(text)[:1]  # the whole text tells whether Han characters are Japanese
+        sentences = [(self._language(sentence, likeliest), sentence) for sentence in split(text)]
         groups = groupby(sentences, key=lambda one: one[0])
         passages = [Passage("\n".join(sentence for _, sentence in group), language) for language, group in groups]
         if len(passages) > 1:
             return passages
         return [Passage(text, passages[0].language if passages else self._asked)]
 
-    def _language(self, sentence: str, text: str) -> str | None:
+    def _language(self, sentence: str, likeliest: tuple[str, ...]) -> str | None:
         if any(map(str.isalpha, sentence)):
             written = languages_of_script(sentence)
-            self._before = self._spoken(written, text) if written else self._asked
+            self._before = self._spoken(written, likeliest) if written else self._asked
         return self._before
 
-    def _spoken(self, written: tuple[str, ...], text: str) -> str:
-        # the whole text tells whether Han characters are Japanese
-        wishes = (self._asked, self._before, *languages_of_script(text)[:1], written[0])
+    def _spoken(self, written: tuple[str, ...], likeliest: tuple[str, ...]) -> str:
+        wishes = (self._asked, self._before, *likeliest, written[0])
         for wish in wishes:
             if wish and base_language(wish) in written and self._voices.speaks(wish):
                 return wish

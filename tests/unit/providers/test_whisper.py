@@ -196,6 +196,19 @@ async def test_each_passage_has_the_engines_time_and_the_whole_clip_as_much_as_i
     await engine.close()
 
 
+async def test_a_second_copy_that_cannot_be_loaded_is_an_error_that_the_chain_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_: NoNetwork) -> NoNetwork:
+        raise RuntimeError("out of memory")
+
+    engine = await started(monkeypatch)
+    monkeypatch.setattr(NoNetwork, "in_background", fails)
+    with pytest.raises(ProviderUnavailable, match="cannot be loaded"):
+        await heard(engine, PATIENT)
+    await engine.close()
+
+
 async def test_a_recording_holds_up_no_turn_and_other_recordings_for_a_passage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

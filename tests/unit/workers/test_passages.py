@@ -6,6 +6,8 @@ import pytest
 
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import Unsupported
+from antiphon.text.script import languages_of_script
+from antiphon.workers import passages
 from antiphon.workers.passages import Passages
 
 MANY = Capabilities("many", languages=("en", "es", "ru", "uk", "el", "ar", "he", "hi", "ja", "ko", "th", "zh", "sr"))
@@ -103,3 +105,16 @@ def test_what_no_voice_speaks_is_refused_by_its_field(text: str, told: str) -> N
 def test_a_voice_for_any_language_is_never_refused() -> None:
     assert languages(JAPANESE, voices=ANY) == ["ja"]
     assert languages("ᚠᚢᚦ", voices=ANY) == ["und"]
+
+
+def test_a_long_text_is_looked_at_twice_and_not_once_for_each_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+
+    def counted(text: str) -> tuple[str, ...]:
+        looked_at.append(text)
+        return languages_of_script(text)
+
+    monkeypatch.setattr(passages, "languages_of_script", counted)
+    text = RUSSIAN * 160
+    assert languages(text) == ["ru"]
+    assert sum(map(len, looked_at)) <= 2 * len(text)
