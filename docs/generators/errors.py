@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from antiphon import errors
-from antiphon.doors import errors_http
+from antiphon.doors import errors as errors_http
 from antiphon.errors import AntiphonError, family
 from antiphon.wire import refusal
 from generators.page import code, page, prose, table

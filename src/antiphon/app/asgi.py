@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from antiphon.doors.connection import refuse
-from antiphon.doors.errors_http import RouteNotFound
+from antiphon.doors.errors import RouteNotFound
 from antiphon.text.quoting import shown
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]

@@ -13,7 +13,7 @@ import structlog
 
 from antiphon.clock import Clock
 from antiphon.doors.charges import check_room
-from antiphon.doors.errors_http import error_answer
+from antiphon.doors.errors import error_answer
 from antiphon.doors.frames import LongText
 from antiphon.doors.sockets import socket_of
 from antiphon.errors import AntiphonError, Overloaded, RateLimited

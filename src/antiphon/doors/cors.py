@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from antiphon.doors.auth import Access
-from antiphon.doors.errors_http import PLAIN_HEADERS
+from antiphon.doors.errors import PLAIN_HEADERS
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]

@@ -28,7 +28,7 @@ from antiphon.doors.dubbing_polling import Polling
 from antiphon.doors.dubbing_stream import StreamHome, StreamServices
 from antiphon.doors.dubbing_transports import MAX_MESSAGE_BYTES, Transports, WatchedServer, opened_by
 from antiphon.doors.dubbing_websockets import WebSockets
-from antiphon.doors.errors_http import error_answer
+from antiphon.doors.errors import error_answer
 from antiphon.doors.patience import Patience
 from antiphon.dubbing import inputs
 from antiphon.dubbing.state import Rules, State

@@ -15,7 +15,7 @@ from typing import IO, Any, Generic, TypeVar
 import msgspec
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
-from antiphon.doors.errors_http import ContentTooLarge, invalid_of
+from antiphon.doors.errors import ContentTooLarge, invalid_of
 from antiphon.doors.services import RestRequest
 from antiphon.errors import InvalidRequest
 from antiphon.text.quoting import shown

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from antiphon.doors.auth import Access, Credentials, Identity
-from antiphon.doors.errors_http import PLAIN_HEADERS, error_answer
+from antiphon.doors.errors import PLAIN_HEADERS, error_answer
 from antiphon.doors.exchange import admit
 from antiphon.errors import AntiphonError, Forbidden
 from antiphon.ids import new_id

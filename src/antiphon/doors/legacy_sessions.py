@@ -10,7 +10,7 @@ from litestar.params import Body
 from msgspec import UNSET
 
 from antiphon.doors.ephemeral import IssuedSecret
-from antiphon.doors.errors_http import invalid_of
+from antiphon.doors.errors import invalid_of
 from antiphon.doors.secrets import issue
 from antiphon.doors.services import RestRequest, services_of
 from antiphon.wire.legacy_session import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from antiphon.doors.errors_http import RequestTimedOut
+from antiphon.doors.errors import RequestTimedOut
 from antiphon.doors.exchange import exchange_of
 from antiphon.doors.guard import AsgiApp
 

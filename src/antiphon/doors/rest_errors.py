@@ -15,7 +15,7 @@ from litestar.exceptions import (
 )
 from litestar.types import ExceptionHandlersMap
 
-from antiphon.doors.errors_http import (
+from antiphon.doors.errors import (
     ContentTooLarge,
     InternalError,
     MethodNotAllowed,

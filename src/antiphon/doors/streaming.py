@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from antiphon.doors.attendance import disconnected
-from antiphon.doors.errors_http import error_object
+from antiphon.doors.errors import error_object
 from antiphon.errors import AntiphonError
 
 _log = structlog.get_logger("antiphon.rest")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.doors.errors_http import RequestTimedOut
+from antiphon.doors.errors import RequestTimedOut
 from antiphon.doors.exchange import Exchange, extensions_of
 from antiphon.doors.patience import Patience
 
