@@ -16,7 +16,7 @@ import uvloop
 from antiphon.app.memory import keep_start_apart
 from antiphon.app.settings import load_settings
 from antiphon.app.wiring import platform
-from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.observe import logs
 
 TICK_S = 0.001

@@ -25,7 +25,7 @@ settings.load_profile("short")
 @pytest.fixture(scope="module")
 def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One certificate in place of all of this machine's: clients read them for 50 ms each, even to speak plain HTTP."""
-    from antiphon.doors.tls import self_signed
+    from antiphon.doors.server.tls import self_signed
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(self_signed(tmp_path_factory.mktemp("tls"), time.time()).cert))

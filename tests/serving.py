@@ -17,7 +17,7 @@ from antiphon.app.settings import Settings
 from antiphon.app.wiring import Platform, platform
 from antiphon.audio.resample import resample
 from antiphon.audio.wav import read_wav
-from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.server.app import HttpServer, ServerOptions
 from tests.contract.recorder import check_server_event
 
 AUDIO = Path(__file__).parent / "audio"

@@ -9,9 +9,9 @@ from antiphon.conversation.state import Rules
 from antiphon.doors.budget import WAITING_BYTES
 from antiphon.doors.dubbing_transports import MAX_POST_BYTES
 from antiphon.doors.ephemeral import MAX_TTL_S
-from antiphon.doors.exchange import UNKEYED_BYTES
-from antiphon.doors.request_parser import MAX_HEAD_BYTES, MAX_HEADERS
 from antiphon.doors.rest import MAX_JSON_BYTES
+from antiphon.doors.server.exchange import UNKEYED_BYTES
+from antiphon.doors.server.request_parser import MAX_HEAD_BYTES, MAX_HEADERS
 from antiphon.providers.decoding import FILES, WARM
 from antiphon.providers.decoding_process import MEMORY_BYTES
 from antiphon.text import json_size, schema_example

@@ -15,7 +15,7 @@ import pytest_asyncio
 import websockets
 
 from antiphon.doors.dubbing_transports import MAX_POST_BYTES
-from antiphon.doors.exchange import UNKEYED_BYTES
+from antiphon.doors.server.exchange import UNKEYED_BYTES
 from tests.dubbing import Door, dubbing, eventually, refusal, sound, tone, worker
 from tests.strangers import POLL, UPGRADE, Stranger, chunk, opened, request, stranger
 

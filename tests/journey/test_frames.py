@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.server.app import HttpServer, ServerOptions
 
 HEAD = (
     b"GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n"

@@ -18,7 +18,7 @@ from openai import AsyncOpenAI
 from antiphon.app.settings import Settings
 from antiphon.app.wiring import platform
 from antiphon.audio.wav import write_wav
-from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.server.app import HttpServer, ServerOptions
 from tests.serving import serving
 
 KEY = "sk-of-all-these-tests"

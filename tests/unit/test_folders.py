@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.doors.ephemeral import load_secret_keys
-from antiphon.doors.tls import self_signed
+from antiphon.doors.server.tls import self_signed
 from antiphon.errors import ProviderUnavailable
 from antiphon.folders import make_private
 from antiphon.providers.weights import Weights

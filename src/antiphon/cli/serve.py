@@ -23,8 +23,8 @@ from antiphon.app.wiring import platform
 from antiphon.cli.first_run import pull_missing
 from antiphon.cli.ranges import check_port
 from antiphon.doors.auth import is_loopback, refuse_open_exposure
-from antiphon.doors.server import HttpServer, ServerOptions, stop_on_signals
-from antiphon.doors.tls import TlsFiles, self_signed
+from antiphon.doors.server.app import HttpServer, ServerOptions, stop_on_signals
+from antiphon.doors.server.tls import TlsFiles, self_signed
 from antiphon.errors import InvalidRequest
 from antiphon.folders import make_private
 from antiphon.observe import logs

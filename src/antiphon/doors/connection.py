@@ -14,8 +14,8 @@ import structlog
 from antiphon.clock import Clock
 from antiphon.doors.charges import check_room
 from antiphon.doors.errors import error_answer
-from antiphon.doors.frames import LongText
-from antiphon.doors.sockets import socket_of
+from antiphon.doors.server.frames import LongText
+from antiphon.doors.server.websocket_protocol import socket_of
 from antiphon.errors import AntiphonError, Overloaded, RateLimited
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import sent_with, tracing

@@ -16,8 +16,8 @@ import socketio
 from engineio.packet import NOOP, Packet
 
 from antiphon.doors.dubbing_audio import Taken
-from antiphon.doors.exchange import UNKEYED_BYTES, Exchange
-from antiphon.doors.sockets import Socket, socket_of
+from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange
+from antiphon.doors.server.websocket_protocol import Socket, socket_of
 from antiphon.errors import InvalidRequest
 from antiphon.observe.tasks import Asides
 

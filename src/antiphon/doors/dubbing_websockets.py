@@ -10,8 +10,8 @@ import structlog
 from antiphon.doors.dubbing_audio import lightened
 from antiphon.doors.dubbing_polling import query_of
 from antiphon.doors.dubbing_transports import Transport, Transports, attach, transport_of
-from antiphon.doors.frames import LongText
-from antiphon.doors.sockets import socket_of
+from antiphon.doors.server.frames import LongText
+from antiphon.doors.server.websocket_protocol import socket_of
 from antiphon.errors import InvalidRequest
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]

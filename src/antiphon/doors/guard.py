@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.doors.auth import Access, Credentials, Identity
 from antiphon.doors.errors import PLAIN_HEADERS, error_answer
-from antiphon.doors.exchange import admit
+from antiphon.doors.server.exchange import admit
 from antiphon.errors import AntiphonError, Forbidden
 from antiphon.ids import new_id
 from antiphon.observe.metrics import Metrics

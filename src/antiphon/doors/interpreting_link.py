@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from antiphon.audio.detector_rate import DetectorRate
 from antiphon.doors.connection import Connection
 from antiphon.doors.flood import FloodGuard
-from antiphon.doors.frames import LongText
 from antiphon.doors.large_events import decoded, is_large, misplaced, opened, size_bytes
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime import RealtimeOptions
@@ -20,6 +19,7 @@ from antiphon.doors.realtime_audio import PCM_HZ, InputBuffer
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_link import LinkServices
 from antiphon.doors.realtime_outbox import Outbox
+from antiphon.doors.server.frames import LongText
 from antiphon.interpreting import effects, inputs
 from antiphon.interpreting.machine import CLOSE_TICKS, Interpreter
 from antiphon.wire import jobs, realtime_codec

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from antiphon import ids
-from antiphon.doors.frames import LONG_BYTES, LongText
+from antiphon.doors.server.frames import LONG_BYTES, LongText
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.event_scan import Scan, TooMuch, needs_a_scan

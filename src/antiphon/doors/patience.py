@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 
 from antiphon.doors.errors import RequestTimedOut
-from antiphon.doors.exchange import exchange_of
 from antiphon.doors.guard import AsgiApp
+from antiphon.doors.server.exchange import exchange_of
 
 _log = structlog.get_logger("antiphon.rest")
 

@@ -44,7 +44,6 @@ from antiphon.conversation.resumption import greeting, greeting_id, held_refs, n
 from antiphon.doors.connection import Connection
 from antiphon.doors.ending import EndsGroup
 from antiphon.doors.flood import FloodGuard
-from antiphon.doors.frames import LongText
 from antiphon.doors.large_events import LARGE_AT_ONCE, size_bytes
 from antiphon.doors.pump import Pump
 from antiphon.doors.realtime_audio import ItemAudio
@@ -53,6 +52,7 @@ from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_keeper import Keeper, Ownership, jobs_of
 from antiphon.doors.realtime_outbox import Outbox
 from antiphon.doors.realtime_output import Output, said_since
+from antiphon.doors.server.frames import LongText
 from antiphon.entities.history import StoredItem
 from antiphon.errors import NotFound
 from antiphon.observe.metrics import Metrics

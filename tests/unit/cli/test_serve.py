@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pytest
 
 from antiphon.cli.main import run
-from antiphon.doors.tls import self_signed
+from antiphon.doors.server.tls import self_signed
 
 pytestmark = pytest.mark.usefixtures("stubs")
 

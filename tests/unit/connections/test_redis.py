@@ -14,7 +14,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection, Script
-from antiphon.doors.tls import self_signed
+from antiphon.doors.server.tls import self_signed
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 from tests.valkey import valkey
 

@@ -19,7 +19,7 @@ from antiphon.doors.budget import ByteBudget
 from antiphon.doors.cors import Cors
 from antiphon.doors.ephemeral import EphemeralSecrets
 from antiphon.doors.rest import METHODS, build_rest
-from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.doors.services import Readiness, RestServices
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Segment, Word

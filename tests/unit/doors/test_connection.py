@@ -12,7 +12,7 @@ import pytest
 
 from antiphon.clock import Clock, SystemClock, VirtualClock
 from antiphon.doors.connection import Attendance, Connection, refuse
-from antiphon.doors.sockets import SOCKET
+from antiphon.doors.server.websocket_protocol import SOCKET
 from antiphon.errors import Overloaded, RateLimited, Unauthenticated
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import traceparent

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from antiphon.doors.errors import RequestTimedOut
-from antiphon.doors.exchange import Exchange, extensions_of
 from antiphon.doors.patience import Patience
+from antiphon.doors.server.exchange import Exchange, extensions_of
 
 SCOPE = {"type": "http", "path": "/"}
 

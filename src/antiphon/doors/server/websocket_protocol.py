@@ -21,8 +21,8 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
-from antiphon.doors.exchange import UNKEYED_BYTES
-from antiphon.doors.frames import (
+from antiphon.doors.server.exchange import UNKEYED_BYTES
+from antiphon.doors.server.frames import (
     BINARY,
     CLOSE,
     PING,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import h11
 import pytest
 
-from antiphon.doors.request_parser import EVENTS_A_TURN, MAX_HEAD_BYTES, MAX_HEADERS, MAX_PARTS, RequestParser
+from antiphon.doors.server.request_parser import EVENTS_A_TURN, MAX_HEAD_BYTES, MAX_HEADERS, MAX_PARTS, RequestParser
 
 HEAD = b"POST / HTTP/1.1\r\nhost: a\r\n"
 

@@ -10,8 +10,8 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from antiphon.doors.handshakes import Handshakes
-from antiphon.doors.sockets import LINGER_S
+from antiphon.doors.server.http_protocol import Handshakes
+from antiphon.doors.server.websocket_protocol import LINGER_S
 from antiphon.observe.tasks import unattended
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from antiphon.doors.exchange import LINGER_S, UNKEYED_BYTES, admit, exchange_of
-from antiphon.doors.server import HttpServer, ServerOptions
+from antiphon.doors.server.app import HttpServer, ServerOptions
+from antiphon.doors.server.exchange import LINGER_S, UNKEYED_BYTES, admit, exchange_of
 from tests.strangers import Stranger, chunk, request, stranger
 
 LARGE = UNKEYED_BYTES + 1

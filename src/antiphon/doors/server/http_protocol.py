@@ -16,9 +16,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from antiphon.doors.exchange import UNKEYED_BYTES, Exchange, Receive, Send, extensions_of
-from antiphon.doors.request_parser import RequestParser
-from antiphon.doors.sockets import BAD_REQUEST, SocketConfig
+from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange, Receive, Send, extensions_of
+from antiphon.doors.server.request_parser import RequestParser
+from antiphon.doors.server.websocket_protocol import BAD_REQUEST, SocketConfig
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 

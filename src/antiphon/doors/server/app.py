@@ -16,10 +16,10 @@ import uvicorn
 import websockets.http11
 
 from antiphon.doors.ephemeral import MAX_LENGTH
-from antiphon.doors.handshakes import GuardedConfig, GuardedHttp, Handshakes
-from antiphon.doors.sockets import GuardedSocket, Received
-from antiphon.doors.tls import TlsFiles
-from antiphon.doors.tls_handshake import TlsHandshake
+from antiphon.doors.server.http_protocol import GuardedConfig, GuardedHttp, Handshakes
+from antiphon.doors.server.tls import TlsFiles
+from antiphon.doors.server.tls_handshake import TlsHandshake
+from antiphon.doors.server.websocket_protocol import GuardedSocket, Received
 from antiphon.errors import InvalidRequest
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]

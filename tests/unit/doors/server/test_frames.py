@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from antiphon.doors.frames import (
+from antiphon.doors.server.frames import (
     BAD_DATA,
     FRAMES_AT_ONCE,
     LONG_BYTES,

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import websockets
 
-from antiphon.doors.server import HttpServer, ServerOptions, stop_on_signals
-from antiphon.doors.tls import self_signed
+from antiphon.doors.server.app import HttpServer, ServerOptions, stop_on_signals
+from antiphon.doors.server.tls import self_signed
 from antiphon.errors import InvalidRequest
 
 GET = b"GET /%s HTTP/1.1\r\nhost: localhost\r\n\r\n"

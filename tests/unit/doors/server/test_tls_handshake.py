@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from antiphon.doors.server import HttpServer, ServerOptions
-from antiphon.doors.tls import TlsFiles, self_signed
+from antiphon.doors.server.app import HttpServer, ServerOptions
+from antiphon.doors.server.tls import TlsFiles, self_signed
 from tests.strangers import Stranger, request, stranger
 
 HALF_OPEN = b"\x16\x03\x01\x02\x00\x01"

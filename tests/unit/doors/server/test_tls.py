@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from antiphon.doors.tls import self_signed
+from antiphon.doors.server.tls import self_signed
 
 NOW = 1_800_000_000.0
 DAY = 86_400
