@@ -15,7 +15,7 @@ import pytest_asyncio
 import websockets
 
 from antiphon.client import connect
-from antiphon.doors.auth import key_id
+from antiphon.doors.access.authentication import key_id
 from antiphon.wire.realtime_server import ConversationItemDone, ResponseDone, SessionCreated, SessionResumed
 from tests.abuse.owning import ANNA, BELA, TRANSLATION, ask_secret, get, id_of, post, refused, secret, session, token_of
 from tests.abuse.two_keys import Bearer, World

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from antiphon.doors.auth import key_id
+from antiphon.doors.access.authentication import key_id
 from tests.abuse import in_process
 from tests.abuse.in_process import Peer
 from tests.abuse.in_process_worker import PollingWire, SocketWire, Worker

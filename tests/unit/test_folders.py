@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.doors.ephemeral import load_secret_keys
+from antiphon.doors.access.client_secrets import load_secret_keys
 from antiphon.doors.server.tls import self_signed
 from antiphon.errors import ProviderUnavailable
 from antiphon.folders import make_private

@@ -57,8 +57,8 @@ def test_the_house_as_it_stands_keeps_every_contract(lint: Lint) -> None:
     [
         ("wire/jobs.py", "import antiphon.bus.embedded", "Imports go downwards only"),
         ("bus/embedded.py", "import antiphon.store.sqlite", "Imports go downwards only"),
-        ("doors/auth.py", "import antiphon.workers.loop", "Imports go downwards only"),
-        ("doors/auth.py", "import antiphon.bus.embedded", "name adapters"),
+        ("doors/access/authentication.py", "import antiphon.workers.loop", "Imports go downwards only"),
+        ("doors/access/authentication.py", "import antiphon.bus.embedded", "name adapters"),
         ("app/asgi.py", "import antiphon.policy.window", "name adapters"),
         ("conversation/machine.py", "import asyncio", "A session is a value"),
         ("workers/loop.py", "import sqlalchemy", "know no database and no web server"),

@@ -9,7 +9,7 @@ from antiphon.app.roles import Roles
 from antiphon.app.settings import Settings
 from antiphon.clock import Clock
 from antiphon.desk import Desk
-from antiphon.doors.auth import Access
+from antiphon.doors.access.authentication import Access
 from antiphon.doors.dubbing import DubbingDoor, DubbingOptions, DubbingServices, Refusal
 from antiphon.doors.dubbing_places import Places
 from antiphon.dubbing.fit import Limits

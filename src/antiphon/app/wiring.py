@@ -24,14 +24,14 @@ from antiphon.clock import Clock, SystemClock
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.desk import Desk
-from antiphon.doors.auth import Access
+from antiphon.doors.access.authentication import Access
+from antiphon.doors.access.client_secrets import EphemeralSecrets, load_secret_keys
+from antiphon.doors.access.cors import Cors
 from antiphon.doors.budget import WAITING_BYTES, ByteBudget
 from antiphon.doors.connection import Attendance
-from antiphon.doors.cors import Cors
 from antiphon.doors.dubbing import PATH as SOCKET_IO
 from antiphon.doors.dubbing import DubbingDoor
 from antiphon.doors.dubbing_places import Places
-from antiphon.doors.ephemeral import EphemeralSecrets, load_secret_keys
 from antiphon.doors.interpreting import InterpretingDoor
 from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime_link import LinkLimits, LinkServices

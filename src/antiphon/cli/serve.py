@@ -22,7 +22,7 @@ from antiphon.app.variables import unknown_variables
 from antiphon.app.wiring import platform
 from antiphon.cli.first_run import pull_missing
 from antiphon.cli.ranges import check_port
-from antiphon.doors.auth import is_loopback, refuse_open_exposure
+from antiphon.doors.access.authentication import is_loopback, refuse_open_exposure
 from antiphon.doors.server.app import HttpServer, ServerOptions, stop_on_signals
 from antiphon.doors.server.tls import TlsFiles, self_signed
 from antiphon.errors import InvalidRequest

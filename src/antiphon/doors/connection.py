@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from antiphon.clock import Clock
-from antiphon.doors.charges import check_room
+from antiphon.doors.access.rate_limits import check_room
 from antiphon.doors.errors import error_answer
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.server.websocket_protocol import socket_of

@@ -18,7 +18,8 @@ from antiphon import ids
 from antiphon.clock import Clock
 from antiphon.desk import Desk
 from antiphon.doors import dubbing_json
-from antiphon.doors.auth import OPEN, TENANT, Access, Credentials, Identity
+from antiphon.doors.access.authentication import OPEN, TENANT, Access, Credentials, Identity
+from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.connection import refuse
 from antiphon.doors.dubbing_audio import with_audio
 from antiphon.doors.dubbing_homes import StreamHomes
@@ -29,7 +30,6 @@ from antiphon.doors.dubbing_stream import StreamHome, StreamServices
 from antiphon.doors.dubbing_transports import MAX_MESSAGE_BYTES, Transports, WatchedServer, opened_by
 from antiphon.doors.dubbing_websockets import WebSockets
 from antiphon.doors.errors import error_answer
-from antiphon.doors.patience import Patience
 from antiphon.dubbing import inputs
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, error_event, parse_init

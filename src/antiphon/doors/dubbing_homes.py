@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import structlog
 
-from antiphon.doors.auth import Identity
+from antiphon.doors.access.authentication import Identity
 from antiphon.doors.dubbing_link import DubbingLink
 from antiphon.doors.dubbing_places import Key, Places
 from antiphon.doors.dubbing_stream import StreamHome

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from antiphon.doors.auth import Identity
+from antiphon.doors.access.authentication import Identity
 from antiphon.doors.dubbing_stream import StreamHome
 from antiphon.doors.dubbing_transports import Transport
 from antiphon.observe.tasks import unattended

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from antiphon.doors.access.middleware import plain_headers
 from antiphon.doors.dubbing_audio import lightened
 from antiphon.doors.dubbing_transports import MAX_POST_BYTES, Transport, Transports
 from antiphon.doors.errors import ContentTooLarge
-from antiphon.doors.guard import plain_headers
 from antiphon.doors.large_events import LARGE_BYTES
 from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange, exchange_of
 from antiphon.errors import InvalidRequest

@@ -9,8 +9,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from antiphon import ids
-from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
-from antiphon.doors.charges import charge_request
+from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
+from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.connection import Attendance, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.intent import intent_of
 from antiphon.doors.interpreting_link import InterpretingLink

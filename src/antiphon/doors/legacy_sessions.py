@@ -9,7 +9,7 @@ from litestar import post
 from litestar.params import Body
 from msgspec import UNSET
 
-from antiphon.doors.ephemeral import IssuedSecret
+from antiphon.doors.access.client_secrets import IssuedSecret
 from antiphon.doors.errors import invalid_of
 from antiphon.doors.secrets import issue
 from antiphon.doors.services import RestRequest, services_of

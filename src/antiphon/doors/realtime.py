@@ -18,14 +18,14 @@ from antiphon.conversation.machine import Conversation
 from antiphon.conversation.resumption import number_of, speakers
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
-from antiphon.doors.auth import Access, Credentials, Identity, subprotocol
-from antiphon.doors.charges import charge_request
+from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
+from antiphon.doors.access.rate_limits import charge_request
+from antiphon.doors.access.resume_tokens import may_resume, new_token, no_session, owner_of, sent_token
 from antiphon.doors.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.intent import intent_of
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_keeper import Ownership
 from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices, Resumption
-from antiphon.doors.resuming import may_resume, new_token, no_session, owner_of, sent_token
 from antiphon.doors.secret_usage import SecretUsage
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics

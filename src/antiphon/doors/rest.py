@@ -8,14 +8,14 @@ from litestar import Litestar, Request
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 
-from antiphon.doors.guard import OPEN_PATHS, AsgiApp, Guard
+from antiphon.doors.access.middleware import OPEN_PATHS, AsgiApp, Guard
+from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.health import health, metrics, ready
 from antiphon.doors.large_events import walked
 from antiphon.doors.legacy_sessions import create_legacy_session, create_legacy_transcription_session
 from antiphon.doors.models import get_model, list_models, list_voices, pick_voices
 from antiphon.doors.openapi import openapi_json
 from antiphon.doors.pages import docs_page, start_page
-from antiphon.doors.patience import Patience
 from antiphon.doors.rest_errors import HANDLERS
 from antiphon.doors.secrets import create_client_secret, create_translation_secret
 from antiphon.doors.services import RestRequest, RestServices

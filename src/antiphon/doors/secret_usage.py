@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from antiphon.doors.auth import Identity
+from antiphon.doors.access.authentication import Identity
 from antiphon.doors.connection import Connection
 from antiphon.errors import Unauthenticated
 from antiphon.ports.uses import Uses

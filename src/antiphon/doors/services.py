@@ -10,9 +10,9 @@ from litestar.datastructures import State
 
 from antiphon.clock import Clock
 from antiphon.desk import Desk
-from antiphon.doors.auth import Access, Identity
+from antiphon.doors.access.authentication import Access, Identity
+from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.doors.budget import ByteBudget
-from antiphon.doors.ephemeral import EphemeralSecrets
 from antiphon.entities.capabilities import Capabilities, EngineState
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.decoder import Decoder

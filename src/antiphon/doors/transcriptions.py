@@ -10,8 +10,8 @@ import msgspec
 from litestar import post
 from litestar.types import ASGIApp
 
+from antiphon.doors.access.rate_limits import charge_request, check_room
 from antiphon.doors.attendance import attended, begun
-from antiphon.doors.charges import charge_request, check_room
 from antiphon.doors.forms import AudioForm, audio_form
 from antiphon.doors.services import RestRequest, correlation_of, identity_of, services_of
 from antiphon.doors.streaming import EVENT_STREAM, Streaming, Whole, error_event, event

@@ -14,10 +14,10 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.conversation.session import Defaults, describe
 from antiphon.desk import Desk
-from antiphon.doors.auth import Access
+from antiphon.doors.access.authentication import Access
+from antiphon.doors.access.client_secrets import EphemeralSecrets
+from antiphon.doors.access.cors import Cors
 from antiphon.doors.budget import ByteBudget
-from antiphon.doors.cors import Cors
-from antiphon.doors.ephemeral import EphemeralSecrets
 from antiphon.doors.rest import METHODS, build_rest
 from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.doors.services import Readiness, RestServices

@@ -140,8 +140,8 @@ def test_a_secret_in_an_exception_is_hidden_and_locals_are_not_shown(style: str)
 def test_levels_are_set_by_area() -> None:
     stream = set_up(level="warning", levels="worker=debug, gateway=error")
     structlog.get_logger("antiphon.worker").debug("worker debug")
-    structlog.get_logger("antiphon.doors.auth").warning("gateway warning")
-    structlog.get_logger("antiphon.doors.auth").error("gateway error")
+    structlog.get_logger("antiphon.doors.access.authentication").warning("gateway warning")
+    structlog.get_logger("antiphon.doors.access.authentication").error("gateway error")
     structlog.get_logger("antiphon.store").info("store info")
     structlog.get_logger("antiphon.store").warning("store warning")
     assert [line["message"] for line in lines(stream)] == ["worker debug", "gateway error", "store warning"]

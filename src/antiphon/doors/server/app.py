@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 import websockets.http11
 
-from antiphon.doors.ephemeral import MAX_LENGTH
+from antiphon.doors.access.client_secrets import MAX_LENGTH
 from antiphon.doors.server.http_protocol import GuardedConfig, GuardedHttp, Handshakes
 from antiphon.doors.server.tls import TlsFiles
 from antiphon.doors.server.tls_handshake import TlsHandshake

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.errors import RequestTimedOut
-from antiphon.doors.patience import Patience
 from antiphon.doors.server.exchange import Exchange, extensions_of
 
 SCOPE = {"type": "http", "path": "/"}

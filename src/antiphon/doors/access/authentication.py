@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from antiphon.clock import Clock
-from antiphon.doors.ephemeral import PREFIX as EPHEMERAL_PREFIX
-from antiphon.doors.ephemeral import EphemeralGrant, EphemeralSecrets
+from antiphon.doors.access.client_secrets import PREFIX as EPHEMERAL_PREFIX
+from antiphon.doors.access.client_secrets import EphemeralGrant, EphemeralSecrets
 from antiphon.errors import Forbidden, InvalidRequest, Unauthenticated
 from antiphon.ports.limiter import Account
 

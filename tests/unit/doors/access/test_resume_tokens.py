@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.doors.auth import TENANT, Identity
-from antiphon.doors.ephemeral import EphemeralGrant
-from antiphon.doors.resuming import may_resume, new_token, owner_of, sent_token
+from antiphon.doors.access.authentication import TENANT, Identity
+from antiphon.doors.access.client_secrets import EphemeralGrant
+from antiphon.doors.access.resume_tokens import may_resume, new_token, owner_of, sent_token
 from antiphon.ports.sessions import NOBODY
 
 TOKEN = "a-resume-token-of-these-tests"

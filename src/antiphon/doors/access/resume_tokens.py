@@ -7,7 +7,7 @@ import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 
-from antiphon.doors.auth import Identity
+from antiphon.doors.access.authentication import Identity
 from antiphon.errors import NotFound
 from antiphon.ports.sessions import SessionOwner
 

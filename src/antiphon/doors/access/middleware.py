@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from antiphon.doors.auth import Access, Credentials, Identity
+from antiphon.doors.access.authentication import Access, Credentials, Identity
 from antiphon.doors.errors import PLAIN_HEADERS, error_answer
 from antiphon.doors.server.exchange import admit
 from antiphon.errors import AntiphonError, Forbidden

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from antiphon.doors.ephemeral import MAX_LENGTH, EphemeralSecrets, load_secret_keys
+from antiphon.doors.access.client_secrets import MAX_LENGTH, EphemeralSecrets, load_secret_keys
 from antiphon.errors import InvalidRequest, Unauthenticated
 from antiphon.wire.secrets import SessionSecretBounds
 

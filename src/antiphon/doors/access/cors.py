@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from antiphon.doors.auth import Access
+from antiphon.doors.access.authentication import Access
 from antiphon.doors.errors import PLAIN_HEADERS
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]

@@ -5,8 +5,15 @@ from typing import Any
 import pytest
 
 from antiphon.clock import VirtualClock
-from antiphon.doors.auth import Access, Credentials, is_loopback, key_id, refuse_open_exposure, subprotocol
-from antiphon.doors.ephemeral import EphemeralSecrets
+from antiphon.doors.access.authentication import (
+    Access,
+    Credentials,
+    is_loopback,
+    key_id,
+    refuse_open_exposure,
+    subprotocol,
+)
+from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.errors import Forbidden, InvalidRequest, Unauthenticated
 
 SECRETS = EphemeralSecrets(b"0123456789abcdef" * 2)

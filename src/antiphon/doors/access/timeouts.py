@@ -7,8 +7,8 @@ from typing import Any
 
 import structlog
 
+from antiphon.doors.access.middleware import AsgiApp
 from antiphon.doors.errors import RequestTimedOut
-from antiphon.doors.guard import AsgiApp
 from antiphon.doors.server.exchange import exchange_of
 
 _log = structlog.get_logger("antiphon.rest")
