@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from antiphon.doors.connection import Receive, SendAsgi
+from antiphon.doors.websocket.connection import Receive, SendAsgi
 
 _WITHIN_S = 10.0
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from antiphon.doors.connection import refuse
 from antiphon.doors.errors import RouteNotFound
+from antiphon.doors.websocket.connection import refuse
 from antiphon.text.quoting import shown
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]

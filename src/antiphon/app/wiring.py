@@ -28,7 +28,6 @@ from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets, load_secret_keys
 from antiphon.doors.access.cors import Cors
 from antiphon.doors.budget import WAITING_BYTES, ByteBudget
-from antiphon.doors.connection import Attendance
 from antiphon.doors.dubbing import PATH as SOCKET_IO
 from antiphon.doors.dubbing import DubbingDoor
 from antiphon.doors.dubbing_places import Places
@@ -36,8 +35,9 @@ from antiphon.doors.interpreting import InterpretingDoor
 from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime_link import LinkLimits, LinkServices
 from antiphon.doors.rest import API_ROUTES, METHODS, OPERATION_ROUTES, build_rest
-from antiphon.doors.secret_usage import SecretUsage
 from antiphon.doors.services import Readiness, RestServices
+from antiphon.doors.websocket.connection import Attendance
+from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter

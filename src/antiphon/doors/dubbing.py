@@ -20,7 +20,6 @@ from antiphon.desk import Desk
 from antiphon.doors import dubbing_json
 from antiphon.doors.access.authentication import OPEN, TENANT, Access, Credentials, Identity
 from antiphon.doors.access.timeouts import Patience
-from antiphon.doors.connection import refuse
 from antiphon.doors.dubbing_audio import with_audio
 from antiphon.doors.dubbing_homes import StreamHomes
 from antiphon.doors.dubbing_link import DubbingLink
@@ -30,6 +29,7 @@ from antiphon.doors.dubbing_stream import StreamHome, StreamServices
 from antiphon.doors.dubbing_transports import MAX_MESSAGE_BYTES, Transports, WatchedServer, opened_by
 from antiphon.doors.dubbing_websockets import WebSockets
 from antiphon.doors.errors import error_answer
+from antiphon.doors.websocket.connection import refuse
 from antiphon.dubbing import inputs
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, error_event, parse_init

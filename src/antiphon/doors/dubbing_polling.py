@@ -13,8 +13,8 @@ from antiphon.doors.access.middleware import plain_headers
 from antiphon.doors.dubbing_audio import lightened
 from antiphon.doors.dubbing_transports import MAX_POST_BYTES, Transport, Transports
 from antiphon.doors.errors import ContentTooLarge
-from antiphon.doors.large_events import LARGE_BYTES
 from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange, exchange_of
+from antiphon.doors.websocket.large_events import LARGE_BYTES
 from antiphon.errors import InvalidRequest
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]

@@ -11,12 +11,12 @@ import msgspec
 from antiphon import ids
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
-from antiphon.doors.connection import Attendance, Receive, Scope, SendAsgi, refuse
-from antiphon.doors.intent import intent_of
 from antiphon.doors.interpreting_link import InterpretingLink
 from antiphon.doors.realtime import RealtimeOptions
 from antiphon.doors.realtime_link import LinkServices
-from antiphon.doors.secret_usage import SecretUsage
+from antiphon.doors.websocket.connection import Attendance, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.websocket.intent import intent_of
+from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.interpreting.machine import DEFAULT_LANGUAGE, Interpreter, merge
 from antiphon.interpreting.state import State

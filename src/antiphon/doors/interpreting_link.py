@@ -10,16 +10,16 @@ import pybase64
 from msgspec.structs import replace
 
 from antiphon.audio.detector_rate import DetectorRate
-from antiphon.doors.connection import Connection
-from antiphon.doors.flood import FloodGuard
-from antiphon.doors.large_events import decoded, is_large, misplaced, opened, size_bytes
-from antiphon.doors.pump import Pump
 from antiphon.doors.realtime import RealtimeOptions
-from antiphon.doors.realtime_audio import PCM_HZ, InputBuffer
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_link import LinkServices
-from antiphon.doors.realtime_outbox import Outbox
 from antiphon.doors.server.frames import LongText
+from antiphon.doors.websocket.audio import PCM_HZ, InputBuffer
+from antiphon.doors.websocket.connection import Connection
+from antiphon.doors.websocket.event_rate import FloodGuard
+from antiphon.doors.websocket.large_events import decoded, is_large, misplaced, opened, size_bytes
+from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.doors.websocket.serial_tasks import Pump
 from antiphon.interpreting import effects, inputs
 from antiphon.interpreting.machine import CLOSE_TICKS, Interpreter
 from antiphon.wire import jobs, realtime_codec

@@ -13,9 +13,9 @@ from antiphon.audio.detector_rate import DetectorRate
 from antiphon.audio.resample import resample
 from antiphon.conversation import inputs
 from antiphon.conversation.machine import Conversation
-from antiphon.doors.large_events import LARGE_BYTES, decoded, is_large, misplaced, opened, plain
-from antiphon.doors.realtime_audio import InputBuffer, audio_ticks, rate_hz
 from antiphon.doors.server.frames import LongText
+from antiphon.doors.websocket.audio import InputBuffer, audio_ticks, rate_hz
+from antiphon.doors.websocket.large_events import LARGE_BYTES, decoded, is_large, misplaced, opened, plain
 from antiphon.ports.vad import VoiceActivity, VoiceStream
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent

@@ -9,7 +9,7 @@ import structlog
 from antiphon.clock import Clock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartSpeech, StartTranscription
-from antiphon.doors.realtime_audio import PCM_HZ, Clip
+from antiphon.doors.websocket.audio import PCM_HZ, Clip
 from antiphon.errors import Overloaded, ProviderUnavailable
 from antiphon.observe import trace
 from antiphon.ports.bus import Bus, Keep, Reader

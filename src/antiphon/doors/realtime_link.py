@@ -41,18 +41,18 @@ from antiphon.conversation.effects import (
 )
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.resumption import greeting, greeting_id, held_refs, number_of, speakers
-from antiphon.doors.connection import Connection
-from antiphon.doors.ending import EndsGroup
-from antiphon.doors.flood import FloodGuard
-from antiphon.doors.large_events import LARGE_AT_ONCE, size_bytes
-from antiphon.doors.pump import Pump
-from antiphon.doors.realtime_audio import ItemAudio
 from antiphon.doors.realtime_intake import Intake
 from antiphon.doors.realtime_jobs import JobDesk
 from antiphon.doors.realtime_keeper import Keeper, Ownership, jobs_of
-from antiphon.doors.realtime_outbox import Outbox
 from antiphon.doors.realtime_output import Output, said_since
 from antiphon.doors.server.frames import LongText
+from antiphon.doors.websocket.audio import ItemAudio
+from antiphon.doors.websocket.callbacks import EndsGroup
+from antiphon.doors.websocket.connection import Connection
+from antiphon.doors.websocket.event_rate import FloodGuard
+from antiphon.doors.websocket.large_events import LARGE_AT_ONCE, size_bytes
+from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.doors.websocket.serial_tasks import Pump
 from antiphon.entities.history import StoredItem
 from antiphon.errors import NotFound
 from antiphon.observe.metrics import Metrics

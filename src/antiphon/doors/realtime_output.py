@@ -12,9 +12,9 @@ import msgspec
 
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import EndSpeech, Fence, SendAudio, SendItem
-from antiphon.doors.large_events import LARGE_BYTES
-from antiphon.doors.realtime_audio import ItemAudio, SpeechEncoder, audio_ticks
-from antiphon.doors.realtime_outbox import Outbox
+from antiphon.doors.websocket.audio import ItemAudio, SpeechEncoder, audio_ticks
+from antiphon.doors.websocket.large_events import LARGE_BYTES
+from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.errors import NotFound
 from antiphon.ports.bus import Reader
 from antiphon.wire import realtime_codec

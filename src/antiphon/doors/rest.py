@@ -11,7 +11,6 @@ from litestar.handlers import HTTPRouteHandler
 from antiphon.doors.access.middleware import OPEN_PATHS, AsgiApp, Guard
 from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.health import health, metrics, ready
-from antiphon.doors.large_events import walked
 from antiphon.doors.legacy_sessions import create_legacy_session, create_legacy_transcription_session
 from antiphon.doors.models import get_model, list_models, list_voices, pick_voices
 from antiphon.doors.openapi import openapi_json
@@ -21,6 +20,7 @@ from antiphon.doors.secrets import create_client_secret, create_translation_secr
 from antiphon.doors.services import RestRequest, RestServices
 from antiphon.doors.speech import create_speech
 from antiphon.doors.transcriptions import create_transcription, create_translation
+from antiphon.doors.websocket.large_events import walked
 from antiphon.errors import InvalidRequest
 from antiphon.text.json_size import MOST_VALUES
 from antiphon.wire.event_scan import Scan, TooMuch

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.clock import VirtualClock
-from antiphon.doors.realtime_outbox import Outbox
+from antiphon.doors.websocket.send_queue import Outbox
 from tests.virtual_time import VirtualTimeLoop, on_virtual_time
 
 

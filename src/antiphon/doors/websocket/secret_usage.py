@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from antiphon.doors.access.authentication import Identity
-from antiphon.doors.connection import Connection
+from antiphon.doors.websocket.connection import Connection
 from antiphon.errors import Unauthenticated
 from antiphon.ports.uses import Uses
 

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from antiphon.doors.large_events import decoded, is_large, opened, size_bytes
 from antiphon.doors.server.frames import LongText
+from antiphon.doors.websocket.large_events import decoded, is_large, opened, size_bytes
 from antiphon.wire.event_decoder import BadEvent
 
 PCM = bytes(range(256)) * 4000

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from antiphon.clock import Clock, SystemClock, VirtualClock
-from antiphon.doors.connection import Attendance, Connection, refuse
 from antiphon.doors.server.websocket_protocol import SOCKET
+from antiphon.doors.websocket.connection import Attendance, Connection, refuse
 from antiphon.errors import Overloaded, RateLimited, Unauthenticated
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import traceparent

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from antiphon.clock import VirtualClock
-from antiphon.doors.flood import FloodGuard
+from antiphon.doors.websocket.event_rate import FloodGuard
 
 
 @pytest.fixture

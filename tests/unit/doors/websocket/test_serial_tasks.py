@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from antiphon.doors.pump import Pump
+from antiphon.doors.websocket.serial_tasks import Pump
 
 
 def tasks() -> set[str]:
