@@ -32,8 +32,8 @@ from antiphon.doors.dubbing import PATH as SOCKET_IO
 from antiphon.doors.dubbing import DubbingDoor
 from antiphon.doors.dubbing_places import Places
 from antiphon.doors.interpreting import InterpretingDoor
-from antiphon.doors.realtime import RealtimeDoor, RealtimeOptions
-from antiphon.doors.realtime_link import LinkLimits, LinkServices
+from antiphon.doors.realtime.endpoint import RealtimeDoor, RealtimeOptions
+from antiphon.doors.realtime.session import LinkLimits, LinkServices
 from antiphon.doors.rest import API_ROUTES, METHODS, OPERATION_ROUTES, build_rest
 from antiphon.doors.services import Readiness, RestServices
 from antiphon.doors.websocket.connection import Attendance

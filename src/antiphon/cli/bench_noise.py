@@ -23,7 +23,7 @@ from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.conversation.ticks import TICKS_PER_S, VAD_WINDOW_TICKS
-from antiphon.doors.realtime_intake import Intake
+from antiphon.doors.realtime.intake import Intake
 from antiphon.doors.websocket.audio import PCM_HZ
 from antiphon.errors import AntiphonError
 from antiphon.ports.vad import VoiceActivity

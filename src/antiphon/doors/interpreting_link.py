@@ -10,9 +10,9 @@ import pybase64
 from msgspec.structs import replace
 
 from antiphon.audio.detector_rate import DetectorRate
-from antiphon.doors.realtime import RealtimeOptions
-from antiphon.doors.realtime_jobs import JobDesk
-from antiphon.doors.realtime_link import LinkServices
+from antiphon.doors.realtime.endpoint import RealtimeOptions
+from antiphon.doors.realtime.jobs import JobDesk
+from antiphon.doors.realtime.session import LinkServices
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.websocket.audio import PCM_HZ, InputBuffer
 from antiphon.doors.websocket.connection import Connection

@@ -10,8 +10,8 @@ from antiphon.clock import VirtualClock
 from antiphon.conversation import effects
 from antiphon.conversation.snapshot import join
 from antiphon.conversation.state import State
-from antiphon.doors.realtime_keeper import Keeper, Ownership
-from antiphon.doors.realtime_output import Said, said_since
+from antiphon.doors.realtime.checkpoint import Keeper, Ownership
+from antiphon.doors.realtime.output import Said, said_since
 from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.sessions import Change, SessionRecord

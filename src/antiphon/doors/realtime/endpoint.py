@@ -21,9 +21,9 @@ from antiphon.conversation.state import Rules
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.access.resume_tokens import may_resume, new_token, no_session, owner_of, sent_token
-from antiphon.doors.realtime_jobs import JobDesk
-from antiphon.doors.realtime_keeper import Ownership
-from antiphon.doors.realtime_link import Link, LinkLimits, LinkServices, Resumption
+from antiphon.doors.realtime.checkpoint import Ownership
+from antiphon.doors.realtime.jobs import JobDesk
+from antiphon.doors.realtime.session import Link, LinkLimits, LinkServices, Resumption
 from antiphon.doors.websocket.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage

@@ -41,10 +41,10 @@ from antiphon.conversation.effects import (
 )
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.resumption import greeting, greeting_id, held_refs, number_of, speakers
-from antiphon.doors.realtime_intake import Intake
-from antiphon.doors.realtime_jobs import JobDesk
-from antiphon.doors.realtime_keeper import Keeper, Ownership, jobs_of
-from antiphon.doors.realtime_output import Output, said_since
+from antiphon.doors.realtime.checkpoint import Keeper, Ownership, jobs_of
+from antiphon.doors.realtime.intake import Intake
+from antiphon.doors.realtime.jobs import JobDesk
+from antiphon.doors.realtime.output import Output, said_since
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.websocket.audio import ItemAudio
 from antiphon.doors.websocket.callbacks import EndsGroup

@@ -12,7 +12,7 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
-from antiphon.doors.realtime_jobs import JobDesk
+from antiphon.doors.realtime.jobs import JobDesk
 from antiphon.doors.websocket.audio import Clip
 from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.entities.priority import LIVE

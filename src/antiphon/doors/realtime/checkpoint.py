@@ -15,7 +15,7 @@ from antiphon.conversation.effects import Effect, Keep
 from antiphon.conversation.resumption import held_refs, is_noticeable
 from antiphon.conversation.saving import Savings
 from antiphon.conversation.state import State
-from antiphon.doors.realtime_output import Said, pack_said, position_of
+from antiphon.doors.realtime.output import Said, pack_said, position_of
 from antiphon.doors.websocket.large_events import LARGE_BYTES
 from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.errors import Fenced, ProviderUnavailable
