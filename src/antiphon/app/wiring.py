@@ -31,11 +31,11 @@ from antiphon.doors.budget import WAITING_BYTES, ByteBudget
 from antiphon.doors.dubbing import PATH as SOCKET_IO
 from antiphon.doors.dubbing import DubbingDoor
 from antiphon.doors.dubbing_places import Places
-from antiphon.doors.interpreting import InterpretingDoor
 from antiphon.doors.realtime.endpoint import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime.session import LinkLimits, LinkServices
 from antiphon.doors.rest import API_ROUTES, METHODS, OPERATION_ROUTES, build_rest
 from antiphon.doors.services import Readiness, RestServices
+from antiphon.doors.translation.endpoint import InterpretingDoor
 from antiphon.doors.websocket.connection import Attendance
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.errors import InvalidRequest

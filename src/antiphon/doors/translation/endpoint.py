@@ -11,9 +11,9 @@ import msgspec
 from antiphon import ids
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
-from antiphon.doors.interpreting_link import InterpretingLink
 from antiphon.doors.realtime.endpoint import RealtimeOptions
 from antiphon.doors.realtime.session import LinkServices
+from antiphon.doors.translation.session import InterpretingLink
 from antiphon.doors.websocket.connection import Attendance, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage
