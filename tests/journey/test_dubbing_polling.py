@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import websockets
 
-from antiphon.doors.dubbing_transports import MAX_POST_BYTES
+from antiphon.doors.dubbing.transports import MAX_POST_BYTES
 from antiphon.doors.server.exchange import UNKEYED_BYTES
 from tests.dubbing import Door, dubbing, eventually, refusal, sound, tone, worker
 from tests.strangers import POLL, UPGRADE, Stranger, chunk, opened, request, stranger
@@ -265,7 +265,7 @@ async def test_a_field_that_is_called_nearly_like_a_session_opens_no_more_than_o
 
 # -- ends --------------------------------------------------------------------------------------------------------------
 async def test_who_has_left_must_greet_again_soon(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("antiphon.doors.dubbing._GREETING_S", 0.3)
+    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._GREETING_S", 0.3)
     async with session(door) as one:
         for _ in range(2):
             assert await one.post(b"41") == 200
@@ -280,7 +280,7 @@ async def test_who_has_left_must_greet_again_soon(door: Door, monkeypatch: pytes
 async def test_a_session_that_greets_nobody_ends_with_all_that_waits_at_it(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("antiphon.doors.dubbing._GREETING_S", 0.3)
+    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._GREETING_S", 0.3)
     tasks = len(asyncio.all_tasks())
     async with session(door, greet=False) as one, stranger(port_of(door)) as slow:
         await slow.send(request("POST", f"{POLL}&sid={one.sid}", "content-length: 2", body=b"3"))
@@ -292,7 +292,7 @@ async def test_a_session_that_greets_nobody_ends_with_all_that_waits_at_it(
 async def test_a_worker_that_says_nothing_is_told_to_go_or_cut_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("antiphon.doors.dubbing._FAREWELL_S", 0.1)
+    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._FAREWELL_S", 0.1)
     idle = dubbing(tmp_path, api_keys=(KEY,), dubbing_idle_s=0.2)
     async with idle as door, session(door) as polled, session(door) as upgraded, asyncio.timeout(5):
         socket = await upgraded.upgrade()

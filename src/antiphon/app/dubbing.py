@@ -10,8 +10,8 @@ from antiphon.app.settings import Settings
 from antiphon.clock import Clock
 from antiphon.desk import Desk
 from antiphon.doors.access.authentication import Access
-from antiphon.doors.dubbing import DubbingDoor, DubbingOptions, DubbingServices, Refusal
-from antiphon.doors.dubbing_places import Places
+from antiphon.doors.dubbing.endpoint import DubbingDoor, DubbingOptions, DubbingServices, Refusal
+from antiphon.doors.dubbing.stream_ownership import Places
 from antiphon.dubbing.fit import Limits
 from antiphon.dubbing.pipeline import PipelineRules
 from antiphon.dubbing.state import Rules

@@ -28,9 +28,9 @@ from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets, load_secret_keys
 from antiphon.doors.access.cors import Cors
 from antiphon.doors.budget import WAITING_BYTES, ByteBudget
-from antiphon.doors.dubbing import PATH as SOCKET_IO
-from antiphon.doors.dubbing import DubbingDoor
-from antiphon.doors.dubbing_places import Places
+from antiphon.doors.dubbing.endpoint import PATH as SOCKET_IO
+from antiphon.doors.dubbing.endpoint import DubbingDoor
+from antiphon.doors.dubbing.stream_ownership import Places
 from antiphon.doors.realtime.endpoint import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime.session import LinkLimits, LinkServices
 from antiphon.doors.rest import API_ROUTES, METHODS, OPERATION_ROUTES, build_rest

@@ -15,7 +15,7 @@ from typing import Any
 import socketio
 from engineio.packet import NOOP, Packet
 
-from antiphon.doors.dubbing_audio import Taken
+from antiphon.doors.dubbing.audio import Taken
 from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange
 from antiphon.doors.server.websocket_protocol import Socket, socket_of
 from antiphon.errors import InvalidRequest

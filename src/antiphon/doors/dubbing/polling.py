@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from antiphon.doors.access.middleware import plain_headers
-from antiphon.doors.dubbing_audio import lightened
-from antiphon.doors.dubbing_transports import MAX_POST_BYTES, Transport, Transports
+from antiphon.doors.dubbing.audio import lightened
+from antiphon.doors.dubbing.transports import MAX_POST_BYTES, Transport, Transports
 from antiphon.doors.errors import ContentTooLarge
 from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange, exchange_of
 from antiphon.doors.websocket.large_events import LARGE_BYTES

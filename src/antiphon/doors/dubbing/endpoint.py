@@ -17,17 +17,17 @@ from socketio.exceptions import ConnectionRefusedError  # noqa: A004 - the libra
 from antiphon import ids
 from antiphon.clock import Clock
 from antiphon.desk import Desk
-from antiphon.doors import dubbing_json
 from antiphon.doors.access.authentication import OPEN, TENANT, Access, Credentials, Identity
 from antiphon.doors.access.timeouts import Patience
-from antiphon.doors.dubbing_audio import with_audio
-from antiphon.doors.dubbing_homes import StreamHomes
-from antiphon.doors.dubbing_link import DubbingLink
-from antiphon.doors.dubbing_places import Places
-from antiphon.doors.dubbing_polling import Polling
-from antiphon.doors.dubbing_stream import StreamHome, StreamServices
-from antiphon.doors.dubbing_transports import MAX_MESSAGE_BYTES, Transports, WatchedServer, opened_by
-from antiphon.doors.dubbing_websockets import WebSockets
+from antiphon.doors.dubbing import json as dubbing_json
+from antiphon.doors.dubbing.audio import with_audio
+from antiphon.doors.dubbing.connection import DubbingLink
+from antiphon.doors.dubbing.polling import Polling
+from antiphon.doors.dubbing.stream_driver import StreamHome, StreamServices
+from antiphon.doors.dubbing.stream_ownership import Places
+from antiphon.doors.dubbing.stream_registry import StreamHomes
+from antiphon.doors.dubbing.transports import MAX_MESSAGE_BYTES, Transports, WatchedServer, opened_by
+from antiphon.doors.dubbing.websockets import WebSockets
 from antiphon.doors.errors import error_answer
 from antiphon.doors.websocket.connection import refuse
 from antiphon.dubbing import inputs

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from antiphon.clock import Clock
 from antiphon.desk import Desk
-from antiphon.doors.dubbing_places import Key, Places, opaque_name
+from antiphon.doors.dubbing.stream_ownership import Key, Places, opaque_name
 from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.codes import NATURES
 from antiphon.dubbing.failures import failure

@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from antiphon import ids
-from antiphon.doors.dubbing_json import TOO_MUCH
+from antiphon.doors.dubbing.json import TOO_MUCH
 from antiphon.doors.websocket.large_events import LARGE_BYTES, plain, walked
 from antiphon.wire.dubbing_client import MAX_AUDIO_BASE64
 from antiphon.wire.event_scan import Scan, TooMuch

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from antiphon.doors.access.authentication import Identity
-from antiphon.doors.dubbing_stream import StreamHome
-from antiphon.doors.dubbing_transports import Transport
+from antiphon.doors.dubbing.stream_driver import StreamHome
+from antiphon.doors.dubbing.transports import Transport
 from antiphon.observe.tasks import unattended
 
 _MOST_UNSENT = 4

@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 
-from antiphon.doors.dubbing_audio import lightened
-from antiphon.doors.dubbing_polling import query_of
-from antiphon.doors.dubbing_transports import Transport, Transports, attach, transport_of
+from antiphon.doors.dubbing.audio import lightened
+from antiphon.doors.dubbing.polling import query_of
+from antiphon.doors.dubbing.transports import Transport, Transports, attach, transport_of
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.server.websocket_protocol import socket_of
 from antiphon.errors import InvalidRequest

@@ -10,9 +10,9 @@ from uuid import uuid4
 import structlog
 
 from antiphon.doors.access.authentication import Identity
-from antiphon.doors.dubbing_link import DubbingLink
-from antiphon.doors.dubbing_places import Key, Places
-from antiphon.doors.dubbing_stream import StreamHome
+from antiphon.doors.dubbing.connection import DubbingLink
+from antiphon.doors.dubbing.stream_driver import StreamHome
+from antiphon.doors.dubbing.stream_ownership import Key, Places
 from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.hints import initial_prompt
 from antiphon.dubbing.voices import VoiceProfile
