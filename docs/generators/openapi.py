@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.doors.openapi import describe_api
-from antiphon.doors.rest import API_ROUTES
+from antiphon.doors.rest.app import API_ROUTES
+from antiphon.doors.rest.openapi import describe_api
 from antiphon.version import VERSION
 from generators.page import as_json, code, page, prose, table
 

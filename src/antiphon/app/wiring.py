@@ -27,14 +27,14 @@ from antiphon.desk import Desk
 from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets, load_secret_keys
 from antiphon.doors.access.cors import Cors
-from antiphon.doors.budget import WAITING_BYTES, ByteBudget
 from antiphon.doors.dubbing.endpoint import PATH as SOCKET_IO
 from antiphon.doors.dubbing.endpoint import DubbingDoor
 from antiphon.doors.dubbing.stream_ownership import Places
 from antiphon.doors.realtime.endpoint import RealtimeDoor, RealtimeOptions
 from antiphon.doors.realtime.session import LinkLimits, LinkServices
-from antiphon.doors.rest import API_ROUTES, METHODS, OPERATION_ROUTES, build_rest
-from antiphon.doors.services import Readiness, RestServices
+from antiphon.doors.rest.app import API_ROUTES, METHODS, OPERATION_ROUTES, build_rest
+from antiphon.doors.rest.in_flight_bytes import WAITING_BYTES, ByteBudget
+from antiphon.doors.rest.services import Readiness, RestServices
 from antiphon.doors.translation.endpoint import InterpretingDoor
 from antiphon.doors.websocket.connection import Attendance
 from antiphon.doors.websocket.secret_usage import SecretUsage

@@ -17,10 +17,10 @@ from antiphon.desk import Desk
 from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.doors.access.cors import Cors
-from antiphon.doors.budget import ByteBudget
-from antiphon.doors.rest import METHODS, build_rest
+from antiphon.doors.rest.app import METHODS, build_rest
+from antiphon.doors.rest.in_flight_bytes import ByteBudget
+from antiphon.doors.rest.services import Readiness, RestServices
 from antiphon.doors.server.app import HttpServer, ServerOptions
-from antiphon.doors.services import Readiness, RestServices
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Segment, Word
 from antiphon.errors import AntiphonError

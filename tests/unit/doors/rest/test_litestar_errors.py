@@ -19,7 +19,7 @@ from litestar.exceptions import (
 )
 from structlog.testing import capture_logs
 
-from antiphon.doors.rest_errors import answer_fault, answer_http, answer_undecodable
+from antiphon.doors.rest.litestar_errors import answer_fault, answer_http, answer_undecodable
 from antiphon.observe.metrics import Metrics
 
 

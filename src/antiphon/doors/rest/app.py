@@ -10,16 +10,16 @@ from litestar.handlers import HTTPRouteHandler
 
 from antiphon.doors.access.middleware import OPEN_PATHS, AsgiApp, Guard
 from antiphon.doors.access.timeouts import Patience
-from antiphon.doors.health import health, metrics, ready
-from antiphon.doors.legacy_sessions import create_legacy_session, create_legacy_transcription_session
-from antiphon.doors.models import get_model, list_models, list_voices, pick_voices
-from antiphon.doors.openapi import openapi_json
-from antiphon.doors.pages import docs_page, start_page
-from antiphon.doors.rest_errors import HANDLERS
-from antiphon.doors.secrets import create_client_secret, create_translation_secret
-from antiphon.doors.services import RestRequest, RestServices
-from antiphon.doors.speech import create_speech
-from antiphon.doors.transcriptions import create_transcription, create_translation
+from antiphon.doors.rest.client_secrets import create_client_secret, create_translation_secret
+from antiphon.doors.rest.health import health, metrics, ready
+from antiphon.doors.rest.legacy_sessions import create_legacy_session, create_legacy_transcription_session
+from antiphon.doors.rest.litestar_errors import HANDLERS
+from antiphon.doors.rest.models import get_model, list_models, list_voices, pick_voices
+from antiphon.doors.rest.openapi import openapi_json
+from antiphon.doors.rest.pages import docs_page, start_page
+from antiphon.doors.rest.services import RestRequest, RestServices
+from antiphon.doors.rest.speech import create_speech
+from antiphon.doors.rest.transcriptions import create_transcription, create_translation
 from antiphon.doors.websocket.large_events import walked
 from antiphon.errors import InvalidRequest
 from antiphon.text.json_size import MOST_VALUES

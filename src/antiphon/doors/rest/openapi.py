@@ -11,7 +11,7 @@ import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from antiphon.doors.services import RestRequest, services_of
+from antiphon.doors.rest.services import RestRequest, services_of
 
 _JSON = "application/json"
 _REF = "#/components/schemas/{name}"

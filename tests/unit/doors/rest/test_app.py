@@ -8,7 +8,7 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 
-from antiphon.doors.services import Readiness
+from antiphon.doors.rest.services import Readiness
 from antiphon.ports.limiter import Account, Allowance
 from tests.unit.doors.rest_stage import Script, Stage, stage, told
 

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from antiphon.doors.attendance import disconnected
 from antiphon.doors.errors import error_object
+from antiphon.doors.rest.disconnects import disconnected
 from antiphon.errors import AntiphonError
 
 _log = structlog.get_logger("antiphon.rest")

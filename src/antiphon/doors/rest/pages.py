@@ -36,7 +36,7 @@ def _answer(name: str) -> Response[bytes]:
 
 @lru_cache(maxsize=2)
 def _page(name: str) -> bytes:
-    return files("antiphon.doors").joinpath(name).read_bytes()
+    return files("antiphon.doors.rest").joinpath(name).read_bytes()
 
 
 @lru_cache(maxsize=2)

@@ -15,9 +15,9 @@ from litestar.types import ASGIApp
 
 from antiphon.audio.encoder import Encoder
 from antiphon.doors.access.rate_limits import charge_request, check_room
-from antiphon.doors.attendance import attended, begun
-from antiphon.doors.services import RestRequest, RestServices, correlation_of, identity_of, services_of
-from antiphon.doors.streaming import EVENT_STREAM, Streaming, error_event, event
+from antiphon.doors.rest.disconnects import attended, begun
+from antiphon.doors.rest.responses import EVENT_STREAM, Streaming, error_event, event
+from antiphon.doors.rest.services import RestRequest, RestServices, correlation_of, identity_of, services_of
 from antiphon.wire.jobs import AudioReady, PipeEntry, Speak, SpeechDone
 from antiphon.wire.speech import (
     SpeechAudioDelta,

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Response, get
 
 from antiphon.doors.access.authentication import Credentials
-from antiphon.doors.services import Readiness, RestRequest, RestServices, services_of
+from antiphon.doors.rest.services import Readiness, RestRequest, RestServices, services_of
 from antiphon.errors import AntiphonError
 from antiphon.observe.metrics import CONTENT_TYPE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import get
 
-from antiphon.doors.services import RestRequest, RestServices, services_of
+from antiphon.doors.rest.services import RestRequest, RestServices, services_of
 from antiphon.entities.capabilities import Voice
 from antiphon.errors import NotFound
 from antiphon.text.quoting import quoted

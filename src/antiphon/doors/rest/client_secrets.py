@@ -10,7 +10,7 @@ from litestar.params import Body
 from msgspec.structs import asdict
 
 from antiphon.doors.access.client_secrets import DEFAULT_TTL_S, IssuedSecret
-from antiphon.doors.services import RestRequest, identity_of, services_of
+from antiphon.doors.rest.services import RestRequest, identity_of, services_of
 from antiphon.errors import InvalidRequest
 from antiphon.ids import new_id
 from antiphon.text.quoting import quoted

@@ -11,8 +11,8 @@ from msgspec import UNSET
 
 from antiphon.doors.access.client_secrets import IssuedSecret
 from antiphon.doors.errors import invalid_of
-from antiphon.doors.secrets import issue
-from antiphon.doors.services import RestRequest, services_of
+from antiphon.doors.rest.client_secrets import issue
+from antiphon.doors.rest.services import RestRequest, services_of
 from antiphon.wire.legacy_session import (
     LegacyClientSecret,
     LegacySecretOptions,

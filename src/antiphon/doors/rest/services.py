@@ -12,7 +12,7 @@ from antiphon.clock import Clock
 from antiphon.desk import Desk
 from antiphon.doors.access.authentication import Access, Identity
 from antiphon.doors.access.client_secrets import EphemeralSecrets
-from antiphon.doors.budget import ByteBudget
+from antiphon.doors.rest.in_flight_bytes import ByteBudget
 from antiphon.entities.capabilities import Capabilities, EngineState
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.decoder import Decoder

@@ -23,7 +23,7 @@ from antiphon.doors.errors import (
     error_answer,
     invalid_of,
 )
-from antiphon.doors.services import RestRequest, correlation_of, services_of
+from antiphon.doors.rest.services import RestRequest, correlation_of, services_of
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.text.quoting import shown
 

@@ -16,7 +16,7 @@ import msgspec
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
 
 from antiphon.doors.errors import ContentTooLarge, invalid_of
-from antiphon.doors.services import RestRequest
+from antiphon.doors.rest.services import RestRequest
 from antiphon.errors import InvalidRequest
 from antiphon.text.quoting import shown
 from antiphon.wire.transcriptions import MAX_FILE_BYTES

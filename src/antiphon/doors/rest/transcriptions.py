@@ -11,11 +11,11 @@ from litestar import post
 from litestar.types import ASGIApp
 
 from antiphon.doors.access.rate_limits import charge_request, check_room
-from antiphon.doors.attendance import attended, begun
-from antiphon.doors.forms import AudioForm, audio_form
-from antiphon.doors.services import RestRequest, correlation_of, identity_of, services_of
-from antiphon.doors.streaming import EVENT_STREAM, Streaming, Whole, error_event, event
-from antiphon.doors.transcript_formats import (
+from antiphon.doors.rest.disconnects import attended, begun
+from antiphon.doors.rest.forms import AudioForm, audio_form
+from antiphon.doors.rest.responses import EVENT_STREAM, Streaming, Whole, error_event, event
+from antiphon.doors.rest.services import RestRequest, correlation_of, identity_of, services_of
+from antiphon.doors.rest.transcript_formats import (
     JSON,
     PLAIN,
     PLAIN_FORMATS,
