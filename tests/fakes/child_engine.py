@@ -1,4 +1,4 @@
-"""An engine for `antiphon.providers.child_loop` whose behaviour is what it is told to say.
+"""An engine for `antiphon.providers.hosting.loop` whose behaviour is what it is told to say.
 
 Run as a process of its own: ``python -m tests.fakes.child_engine [fail-to-load]``.
 """
@@ -9,8 +9,8 @@ import os
 import sys
 import time
 
-from antiphon.providers.child_frames import AnyRequest, Audio, Ready, Say
-from antiphon.providers.child_loop import Send, serve
+from antiphon.providers.hosting.frames import AnyRequest, Audio, Ready, Say
+from antiphon.providers.hosting.loop import Send, serve
 
 RATE_HZ = 8_000
 

@@ -21,7 +21,7 @@ from antiphon.ports.llm import LanguageModel
 from antiphon.providers.anthropic_errors import anthropic_errors
 from antiphon.providers.anthropic_messages import Json, messages_of, tools_of
 from antiphon.providers.context import fit
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.openai_messages import instructions_of
 from antiphon.providers.service_stream import pieces
 from antiphon.providers.tool_choice import forced_tool

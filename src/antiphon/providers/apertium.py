@@ -17,7 +17,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
 from antiphon.providers.apertium_modes import MODE_FOLDERS, Mode, Modes
 from antiphon.providers.apertium_process import ApertiumProcess
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.translation_tags import unsupported
 
 NAME = "apertium"

@@ -11,7 +11,7 @@ from typing import cast
 
 from antiphon.errors import ProviderUnavailable
 from antiphon.providers.apertium_modes import Mode
-from antiphon.providers.child_environment import child_environment
+from antiphon.providers.hosting.environment import child_environment
 from antiphon.text.whole import whole
 
 _MAX_ANSWER_BYTES = 16 * 2**20

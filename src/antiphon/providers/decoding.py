@@ -15,9 +15,9 @@ import structlog
 from antiphon.audio.pyav import invalid_audio
 from antiphon.errors import AntiphonError, ProviderUnavailable
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits
-from antiphon.providers.child_environment import child_environment
-from antiphon.providers.child_frames import LENGTH, MAX_FRAME_BYTES, frame
 from antiphon.providers.decoding_frames import Decode, Decoded, Ready, Refused, Reply, Samples
+from antiphon.providers.hosting.environment import child_environment
+from antiphon.providers.hosting.frames import LENGTH, MAX_FRAME_BYTES, frame
 from antiphon.resilience.places import FairPlaces
 
 WARM = 2

@@ -18,9 +18,9 @@ import msgspec
 
 from antiphon.audio.containers import decoded_pieces
 from antiphon.errors import InvalidRequest, Unsupported
-from antiphon.providers.child_frames import LENGTH, frame
-from antiphon.providers.child_loop import take_stdout
 from antiphon.providers.decoding_frames import Decode, Decoded, Ready, Refused, Reply, Samples
+from antiphon.providers.hosting.frames import LENGTH, frame
+from antiphon.providers.hosting.loop import take_stdout
 
 MEMORY_BYTES = 2**30
 """Of addresses, libraries included; a file that needs more cannot be decoded."""

@@ -6,7 +6,7 @@ from collections import deque
 from math import exp, log10
 
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.vad_instant import InstantVoiceActivity
+from antiphon.providers.hosting.instant_vad import InstantVoiceActivity
 from antiphon.providers.vad_windows import Windows, mean_squares
 
 _MEMORY_WINDOWS = 48

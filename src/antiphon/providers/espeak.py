@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.child_process import ChildProcess
-from antiphon.providers.child_voice import ChildVoice
 from antiphon.providers.espeak_process import OWN_NAMES
+from antiphon.providers.hosting.child_process import ChildProcess
+from antiphon.providers.hosting.child_voice import ChildVoice
 from antiphon.text.languages import base_language
 
 DEFAULT_VOICE = "en-us"

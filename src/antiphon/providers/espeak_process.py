@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from antiphon.audio.stretch import stretch
-from antiphon.providers.child_frames import AnyRequest, Audio, Phonemes, Phonemize, Ready, Say
-from antiphon.providers.child_loop import Send, serve
-from antiphon.providers.pace import Pace
+from antiphon.providers.hosting.frames import AnyRequest, Audio, Phonemes, Phonemize, Ready, Say
+from antiphon.providers.hosting.loop import Send, serve
+from antiphon.providers.hosting.speed import Pace
 from antiphon.text.addresses import say_dots
 from antiphon.text.languages import base_language
 from antiphon.text.script import language_of_script, languages_of_script

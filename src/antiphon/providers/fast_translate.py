@@ -12,7 +12,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.translation_tags import parts, unsupported
 from antiphon.resilience.turns import Turns
 from antiphon.text.sentences import split

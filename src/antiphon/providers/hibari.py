@@ -13,8 +13,8 @@ from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.errors import ProviderRejected
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.pace import Pace
-from antiphon.providers.thread_voice import ThreadVoice
+from antiphon.providers.hosting.speed import Pace
+from antiphon.providers.hosting.thread_voice import ThreadVoice
 from antiphon.text.addresses import spell_addresses
 
 if TYPE_CHECKING:

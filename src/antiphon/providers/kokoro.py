@@ -20,11 +20,11 @@ from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.child_frames import Phonemes, Phonemize
 from antiphon.providers.espeak import espeak_process
+from antiphon.providers.hosting.frames import Phonemes, Phonemize
+from antiphon.providers.hosting.speed import Pace
+from antiphon.providers.hosting.thread_voice import ThreadVoice
 from antiphon.providers.kokoro_text import tokens
-from antiphon.providers.pace import Pace
-from antiphon.providers.thread_voice import ThreadVoice
 from antiphon.providers.weights import Weights
 from antiphon.text.languages import base_language
 from antiphon.text.script import language_of_script

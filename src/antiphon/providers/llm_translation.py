@@ -9,7 +9,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderRejected, ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.openai_client import check, openai_client
 from antiphon.providers.openai_errors import openai_errors
 from antiphon.text.whole import whole

@@ -19,7 +19,7 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.context import fit
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.openai_client import OFFICIAL_BASE_URL, check, connect
 from antiphon.providers.openai_errors import openai_errors
 from antiphon.providers.openai_messages import messages_of, tools_of

@@ -12,7 +12,7 @@ from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.by_sentence import by_sentence
+from antiphon.providers.hosting.by_sentence import by_sentence
 from antiphon.providers.openai_client import OFFICIAL_BASE_URL, check, openai_client
 from antiphon.providers.openai_errors import openai_errors
 

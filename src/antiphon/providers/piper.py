@@ -11,8 +11,8 @@ from pathlib import Path
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.child_process import ChildProcess
-from antiphon.providers.child_voice import ChildVoice
+from antiphon.providers.hosting.child_process import ChildProcess
+from antiphon.providers.hosting.child_voice import ChildVoice
 from antiphon.providers.weights import Weights
 
 _WEIGHTS = "piper-joe"

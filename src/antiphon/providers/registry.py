@@ -26,7 +26,7 @@ from antiphon.providers.chains import (
     TtsChain,
     VadChain,
 )
-from antiphon.providers.extras import install_hint
+from antiphon.providers.install_hints import install_hint
 from antiphon.providers.stand_ins import StandIns
 
 _log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from typing import TypeVar
 
 from antiphon.errors import ProviderUnavailable
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 
 T = TypeVar("T")
 

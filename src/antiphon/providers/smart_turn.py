@@ -17,8 +17,8 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.speech import Pcm
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.deadline import deadline
-from antiphon.providers.onnx_errors import onnx_errors
+from antiphon.providers.hosting.deadline import deadline
+from antiphon.providers.hosting.onnx_errors import onnx_errors
 from antiphon.providers.weights import Weights
 
 _HEARD_S = 8

@@ -19,7 +19,7 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, 
 from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.llama_server import Chunk, LlamaServer
 from antiphon.providers.smollm2_prompt import TELL_MORE, call_prompt, estimate, grammar_schema, heard, openings, prompt
 from antiphon.providers.tool_choice import call_deltas, example_call, forced_tool, last_user_text

@@ -12,7 +12,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.speech import Pcm, Segment, Transcript, Word
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 
 THRESHOLD_RMS = 0.001
 """Full scale is 1.0; quieter clips have no text."""

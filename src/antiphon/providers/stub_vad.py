@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.vad_instant import InstantVoiceActivity
+from antiphon.providers.hosting.instant_vad import InstantVoiceActivity
 from antiphon.providers.vad_windows import Windows, mean_squares
 
 THRESHOLD_RMS = 0.01

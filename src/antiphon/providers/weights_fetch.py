@@ -18,7 +18,7 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from antiphon.providers.child_environment import OF_DOWNLOADS, child_environment
+from antiphon.providers.hosting.environment import OF_DOWNLOADS, child_environment
 from antiphon.providers.weights_table import File, Part, Source
 
 Report = Callable[[int], None]

@@ -17,8 +17,8 @@ from antiphon.entities.speech import SpeechChunk
 from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.child_process import ChildProcess
-from antiphon.providers.child_voice import ChildVoice
+from antiphon.providers.hosting.child_process import ChildProcess
+from antiphon.providers.hosting.child_voice import ChildVoice
 from antiphon.providers.xtts_process import DEFAULT_SPEAKER, FROM_HUB, LANGUAGES
 from antiphon.providers.xtts_samples import Samples
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from antiphon.audio.stretch import stretch
-from antiphon.providers.child_frames import AnyRequest, Audio, Ready, Say
-from antiphon.providers.child_loop import Send, serve
+from antiphon.providers.hosting.frames import AnyRequest, Audio, Ready, Say
+from antiphon.providers.hosting.loop import Send, serve
 from antiphon.text.languages import base_language
 from antiphon.text.script import language_of_script
 

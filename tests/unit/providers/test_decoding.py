@@ -18,10 +18,10 @@ from antiphon.audio.wav import write_wav
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits, decoded
 from antiphon.providers import decoding
-from antiphon.providers.child_frames import LENGTH, frame
 from antiphon.providers.decoding import WARM, Decoders
 from antiphon.providers.decoding_frames import Ready, Samples
 from antiphon.providers.decoding_process import MEMORY_BYTES
+from antiphon.providers.hosting.frames import LENGTH, frame
 from tests.abuse.measuring import family
 
 AUDIO = Path(__file__).parents[2] / "audio"

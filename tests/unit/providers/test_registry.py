@@ -119,7 +119,7 @@ def test_a_broken_module_of_our_own_is_not_hidden(context: EngineContext) -> Non
 
 
 def test_an_engine_with_an_extra_of_its_own_names_that_one() -> None:
-    from antiphon.providers.extras import install_hint
+    from antiphon.providers.install_hints import install_hint
 
     assert "antiphon[piper]" in install_hint("piper", ModuleNotFoundError(name="piper"))
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from antiphon.errors import ProviderTimeout
-from antiphon.providers.deadline import deadline
+from antiphon.providers.hosting.deadline import deadline
 
 
 async def test_what_takes_too_long_is_an_error_that_names_the_engine() -> None:

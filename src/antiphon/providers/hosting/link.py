@@ -9,8 +9,8 @@ from typing import cast
 import structlog
 
 from antiphon.errors import ProviderUnavailable
-from antiphon.providers.child_environment import OF_DOWNLOADS, child_environment
-from antiphon.providers.child_frames import (
+from antiphon.providers.hosting.environment import OF_DOWNLOADS, child_environment
+from antiphon.providers.hosting.frames import (
     AnyReply,
     AnyRequest,
     Cancel,

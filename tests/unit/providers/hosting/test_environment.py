@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.providers.child_environment import OF_DOWNLOADS, child_environment
+from antiphon.providers.hosting.environment import OF_DOWNLOADS, child_environment
 
 
 def test_a_child_gets_what_it_needs_to_run_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

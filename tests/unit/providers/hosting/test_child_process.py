@@ -14,8 +14,8 @@ import pytest
 
 from antiphon.entities.priority import LIVE, TOLERANT
 from antiphon.errors import ProviderTimeout, ProviderUnavailable, WeightsMissing
-from antiphon.providers.child_frames import Audio, Say
-from antiphon.providers.child_process import ChildProcess
+from antiphon.providers.hosting.child_process import ChildProcess
+from antiphon.providers.hosting.frames import Audio, Say
 from antiphon.resilience.turns import priority
 from tests.abuse.measuring import family
 
@@ -204,7 +204,7 @@ async def test_the_process_ends_with_the_server_whatever_ended_it(tmp_path: Path
     script = tmp_path / "server.py"
     script.write_text(
         "import asyncio, os, sys\n"
-        "from antiphon.providers.child_process import ChildProcess\n"
+        "from antiphon.providers.hosting.child_process import ChildProcess\n"
         "async def main():\n"
         "    child = ChildProcess('x', 'tests.fakes.child_engine', needs='msgspec', timeout_s=10)\n"
         "    await child.start()\n"

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from antiphon.providers.child_frames import (
+from antiphon.providers.hosting.frames import (
     AnyReply,
     AnyRequest,
     Cancel,

@@ -7,9 +7,9 @@ from contextlib import aclosing
 
 from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.by_sentence import by_sentence
-from antiphon.providers.child_frames import Audio, Ready, Say
-from antiphon.providers.child_process import ChildProcess
+from antiphon.providers.hosting.by_sentence import by_sentence
+from antiphon.providers.hosting.child_process import ChildProcess
+from antiphon.providers.hosting.frames import Audio, Ready, Say
 
 
 class ChildVoice:

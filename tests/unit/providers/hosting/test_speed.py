@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.providers.pace import Pace
+from antiphon.providers.hosting.speed import Pace
 
 PACE = Pace({0.5: 1.9, 1.0: 1.0, 2.0: 0.55})
 

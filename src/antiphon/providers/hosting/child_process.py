@@ -9,10 +9,10 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 
 from antiphon.errors import ProviderTimeout, ProviderUnavailable, WeightsMissing
-from antiphon.providers.child_frames import AnyReply, AnyRequest, Done, Failed, Ready
-from antiphon.providers.child_link import ChildLink, Replies
-from antiphon.providers.deadline import deadline
-from antiphon.providers.extras import install_hint
+from antiphon.providers.hosting.deadline import deadline
+from antiphon.providers.hosting.frames import AnyReply, AnyRequest, Done, Failed, Ready
+from antiphon.providers.hosting.link import ChildLink, Replies
+from antiphon.providers.install_hints import install_hint
 from antiphon.resilience.turns import Turns
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.providers.child_frames import (
+from antiphon.providers.hosting.frames import (
     Audio,
     Cancel,
     Done,

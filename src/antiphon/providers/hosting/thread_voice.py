@@ -12,9 +12,9 @@ from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.deadline import deadline
-from antiphon.providers.extras import install_hint
-from antiphon.providers.onnx_errors import onnx_errors
+from antiphon.providers.hosting.deadline import deadline
+from antiphon.providers.hosting.onnx_errors import onnx_errors
+from antiphon.providers.install_hints import install_hint
 from antiphon.resilience.turns import Turns
 from antiphon.text.sentences import split
 from antiphon.text.speakable import speakable
