@@ -9,7 +9,7 @@ import anthropic
 import httpx2
 
 from antiphon.errors import AntiphonError, ProviderTimeout
-from antiphon.providers.service_errors import broken_off, error_of_status, rejected
+from antiphon.providers.http.status_errors import broken_off, error_of_status, rejected
 
 _STATUS = {
     "invalid_request_error": 400,

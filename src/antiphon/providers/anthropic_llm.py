@@ -22,8 +22,8 @@ from antiphon.providers.anthropic_errors import anthropic_errors
 from antiphon.providers.anthropic_messages import Json, messages_of, tools_of
 from antiphon.providers.context import fit
 from antiphon.providers.hosting.deadline import deadline
+from antiphon.providers.http.chunks import pieces
 from antiphon.providers.openai_messages import instructions_of
-from antiphon.providers.service_stream import pieces
 from antiphon.providers.tool_choice import forced_tool
 
 NAME = "anthropic"

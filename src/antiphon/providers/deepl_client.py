@@ -10,7 +10,7 @@ from deepl.http_client import HttpClient
 from requests.adapters import HTTPAdapter
 
 from antiphon.errors import AntiphonError, ProviderTimeout, RateLimited
-from antiphon.providers.service_errors import broken_off, error_of_status
+from antiphon.providers.http.status_errors import broken_off, error_of_status
 
 NAME = "deepl"
 

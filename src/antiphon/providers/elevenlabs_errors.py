@@ -10,7 +10,7 @@ import httpx
 from elevenlabs.core.api_error import ApiError
 
 from antiphon.errors import AntiphonError, ProviderTimeout
-from antiphon.providers.service_errors import broken_off, error_of_status, rejected
+from antiphon.providers.http.status_errors import broken_off, error_of_status, rejected
 
 _OWN_LIMITS = {"too_many_concurrent_requests", "rate_limit_exceeded"}
 """Words of a 429 for what this account may have at a time; ``system_busy`` is the service's own trouble."""

@@ -9,7 +9,7 @@ import httpx2
 import openai
 
 from antiphon.errors import AntiphonError, ProviderTimeout
-from antiphon.providers.service_errors import broken_off, error_of_status, rejected
+from antiphon.providers.http.status_errors import broken_off, error_of_status, rejected
 
 
 @contextmanager

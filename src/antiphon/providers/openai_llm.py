@@ -20,10 +20,10 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.context import fit
 from antiphon.providers.hosting.deadline import deadline
+from antiphon.providers.http.chunks import pieces
 from antiphon.providers.openai_client import OFFICIAL_BASE_URL, check, connect
 from antiphon.providers.openai_errors import openai_errors
 from antiphon.providers.openai_messages import messages_of, tools_of
-from antiphon.providers.service_stream import pieces
 from antiphon.providers.tool_choice import forced_tool
 
 _GROQ_BASE_URL = "https://api.groq.com/openai/v1"

@@ -12,7 +12,7 @@ from antiphon.errors import (
     ProviderUnavailable,
     RateLimited,
 )
-from antiphon.providers.service_errors import broken_off, error_of_status
+from antiphon.providers.http.status_errors import broken_off, error_of_status
 
 
 @pytest.mark.parametrize(("status", "expected"), [

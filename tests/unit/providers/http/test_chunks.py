@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from antiphon.errors import ProviderTimeout, ProviderUnavailable
-from antiphon.providers.service_stream import pieces
+from antiphon.providers.http.chunks import pieces
 
 
 async def stream(*steps: str | float | Exception) -> AsyncIterator[str]:
