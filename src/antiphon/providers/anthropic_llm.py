@@ -20,11 +20,11 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.anthropic_errors import anthropic_errors
 from antiphon.providers.anthropic_messages import Json, messages_of, tools_of
-from antiphon.providers.context import fit
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.http.chunks import pieces
 from antiphon.providers.openai_messages import instructions_of
-from antiphon.providers.tool_choice import forced_tool
+from antiphon.providers.prompting.context_window import fit
+from antiphon.providers.prompting.tool_choice import forced_tool
 
 NAME = "anthropic"
 _OFFICIAL_BASE_URL = "https://api.anthropic.com"

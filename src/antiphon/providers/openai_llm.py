@@ -18,13 +18,13 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, 
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.context import fit
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.http.chunks import pieces
 from antiphon.providers.openai_client import OFFICIAL_BASE_URL, check, connect
 from antiphon.providers.openai_errors import openai_errors
 from antiphon.providers.openai_messages import messages_of, tools_of
-from antiphon.providers.tool_choice import forced_tool
+from antiphon.providers.prompting.context_window import fit
+from antiphon.providers.prompting.tool_choice import forced_tool
 
 _GROQ_BASE_URL = "https://api.groq.com/openai/v1"
 _OLLAMA_BASE_URL = "http://127.0.0.1:11434/v1"

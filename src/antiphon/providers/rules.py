@@ -15,7 +15,7 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta
 from antiphon.errors import Unsupported
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.tool_choice import example_call, forced_tool, heard_words, last_user_text
+from antiphon.providers.prompting.tool_choice import example_call, forced_tool, heard_words, last_user_text
 from antiphon.text.arithmetic import answer
 from antiphon.text.whole import whole
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest, Tool
-from antiphon.providers.context import fit
+from antiphon.providers.prompting.context_window import fit
 from antiphon.text.asking import is_question, is_statement, wants_own_words
 from antiphon.text.schema_numbers import count
 from antiphon.text.tokens import estimate_tokens

@@ -10,7 +10,7 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta
 from antiphon.errors import ProviderTimeout
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.tool_choice import example_call, forced_tool, heard_words, last_user_text, named_tool
+from antiphon.providers.prompting.tool_choice import example_call, forced_tool, heard_words, last_user_text, named_tool
 
 _WORDS = ("This", "is", "the", "stub", "and", "it", "has", "no", "more", "to", "say.")
 """One sentence, said again and again, so that sentences can be told apart."""

@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool
 from antiphon.errors import InvalidRequest
-from antiphon.providers.tool_choice import call_deltas, example_call, heard_words, last_user_text, named_tool
+from antiphon.providers.prompting.tool_choice import call_deltas, example_call, heard_words, last_user_text, named_tool
 
 
 def said(text: str, *tools: Tool) -> ChatRequest:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.entities.chat import ChatMessage, ToolCall
-from antiphon.providers.context import GAP, cost, cut_middle, fit
+from antiphon.providers.prompting.context_window import GAP, cost, cut_middle, fit
 from antiphon.text.tokens import estimate_tokens
 
 
