@@ -21,7 +21,7 @@ from antiphon.audio.wav import read_wav
 from antiphon.cli import bench_recordings
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.vad_windows import FULL_SCALE
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper_model import WhisperNetwork
 from antiphon.providers.whisper_passages import Transcriber
 from antiphon.text.wer import total, word_errors

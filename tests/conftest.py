@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from antiphon.app.settings import load_settings
 from antiphon.errors import AntiphonError
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights.files import Weights
 
 os.environ["ANTIPHON_BUS_STRICT"] = "1"  # servers that tests start inherit it
 

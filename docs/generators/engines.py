@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.app.settings import Settings
-from antiphon.providers.weights_table import packaged_table
+from antiphon.providers.weights.table import packaged_table
 from generators.page import code, page, prose, table
 
 ROOT = Path(__file__).resolve().parent.parent.parent

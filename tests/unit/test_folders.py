@@ -11,8 +11,8 @@ from antiphon.doors.access.client_secrets import load_secret_keys
 from antiphon.doors.server.tls import self_signed
 from antiphon.errors import ProviderUnavailable
 from antiphon.folders import make_private
-from antiphon.providers.weights import Weights
-from antiphon.providers.weights_table import Model, Table
+from antiphon.providers.weights.files import Weights
+from antiphon.providers.weights.table import Model, Table
 from antiphon.store.sqlite import SqliteStore
 
 

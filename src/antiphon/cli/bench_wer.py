@@ -14,7 +14,7 @@ from antiphon.app.settings import Settings, load_settings
 from antiphon.cli.bench_recordings import Recording, pcm_of, recordings, samples_of
 from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper_model import WhisperNetwork
 from antiphon.providers.whisper_passages import Transcriber
 from antiphon.providers.whisper_voice import Samples

@@ -24,7 +24,7 @@ from antiphon.folders import make_private
 from antiphon.observe import logs
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.registry import Kind, load
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights.files import Weights
 from antiphon.version import VERSION
 
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")

@@ -8,7 +8,7 @@ from antiphon.app.engines import KINDS
 from antiphon.app.settings import Settings
 from antiphon.cli.screen import ERR, download_progress
 from antiphon.errors import AntiphonError
-from antiphon.providers.weights import Progress, Weights
+from antiphon.providers.weights.files import Progress, Weights
 
 
 def needed(settings: Settings, kinds: Collection[str] = KINDS) -> list[str]:

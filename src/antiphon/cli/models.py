@@ -9,7 +9,7 @@ from rich.table import Table
 
 from antiphon.app.settings import load_settings
 from antiphon.cli.screen import OUT, download_progress, print_json
-from antiphon.providers.weights import Held, Weights
+from antiphon.providers.weights.files import Held, Weights
 
 models = App(
     name="models",

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.segment import Segment
 
 from antiphon.observe.controls import LAYOUT, escaped, spelled
-from antiphon.providers.weights import Progress as Report
+from antiphon.providers.weights.files import Progress as Report
 
 
 class Screen(Console):

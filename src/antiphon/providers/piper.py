@@ -13,7 +13,7 @@ from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.hosting.child_process import ChildProcess
 from antiphon.providers.hosting.child_voice import ChildVoice
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights.files import Weights
 
 _WEIGHTS = "piper-joe"
 _MODEL = "en_US-joe-medium.onnx"

@@ -19,7 +19,7 @@ from antiphon.ports.vad import WINDOW_SAMPLES
 from antiphon.providers.hosting.onnx_errors import onnx_errors
 from antiphon.providers.silero_model import Feed, Memory, SileroModel
 from antiphon.providers.vad_windows import Cutter, mean_squares
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights.files import Weights
 
 _SILENCE_POWER = 10 ** (-55 / 10)
 """-55 dBFS: quieter windows are silence, unless somebody was speaking just before."""

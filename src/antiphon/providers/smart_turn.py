@@ -19,7 +19,7 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.hosting.onnx_errors import onnx_errors
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights.files import Weights
 
 _HEARD_S = 8
 _ERRORS_ONLY = 3

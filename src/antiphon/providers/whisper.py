@@ -21,7 +21,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.vad_windows import FULL_SCALE
-from antiphon.providers.weights import Weights
+from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper_device import chosen_device
 from antiphon.providers.whisper_model import WhisperNetwork
 from antiphon.providers.whisper_passages import Passage, Transcriber

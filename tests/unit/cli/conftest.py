@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from antiphon.providers import weights
+from antiphon.providers.weights import files as weights
 from tests.fakes.wheels import make_wheel
 from tests.unit.cli.shelf import MODEL, TABLE
 

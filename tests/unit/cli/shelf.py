@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from antiphon.providers.weights_table import File, Model, Source, Table
+from antiphon.providers.weights.table import File, Model, Source, Table
 
 MODEL = b"m" * 3 * 2**20
 

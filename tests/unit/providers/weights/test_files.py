@@ -15,9 +15,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from antiphon.errors import NotFound, ProviderUnavailable, WeightsMissing
-from antiphon.providers import weights_fetch
-from antiphon.providers.weights import Weights
-from antiphon.providers.weights_table import File, Model, Source, Table, packaged_table, parse_table
+from antiphon.providers.weights import fetch as weights_fetch
+from antiphon.providers.weights.files import Weights
+from antiphon.providers.weights.table import File, Model, Source, Table, packaged_table, parse_table
 from tests.fakes.wheels import make_wheel
 
 MODEL, CONFIG = b"m" * 70_000 + b"n" * 70_000, b'{"layers": 6}'

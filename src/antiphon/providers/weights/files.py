@@ -14,8 +14,8 @@ import structlog
 
 from antiphon.errors import NotFound, ProviderUnavailable, WeightsMissing
 from antiphon.folders import make_private
-from antiphon.providers.weights_fetch import SourceError, checksum, fetch
-from antiphon.providers.weights_table import Model, Source, Table, packaged_table
+from antiphon.providers.weights.fetch import SourceError, checksum, fetch
+from antiphon.providers.weights.table import Model, Source, Table, packaged_table
 
 Progress = Callable[[str, int, int], None]
 """Takes the name of the weights, bytes done and bytes in all."""

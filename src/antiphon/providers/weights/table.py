@@ -77,7 +77,7 @@ class Table(msgspec.Struct, frozen=True):
 @cache
 def packaged_table() -> Table:
     """Return the table that belongs to this release."""
-    return parse_table(files("antiphon.providers").joinpath("weights.toml").read_text("utf-8"))
+    return parse_table(files("antiphon.providers.weights").joinpath("weights.toml").read_text("utf-8"))
 
 
 def parse_table(text: str) -> Table:

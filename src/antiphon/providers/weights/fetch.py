@@ -19,7 +19,7 @@ from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from antiphon.providers.hosting.environment import OF_DOWNLOADS, child_environment
-from antiphon.providers.weights_table import File, Part, Source
+from antiphon.providers.weights.table import File, Part, Source
 
 Report = Callable[[int], None]
 """Takes the number of bytes that have arrived since the last report."""
