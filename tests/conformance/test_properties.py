@@ -24,7 +24,7 @@ from antiphon.errors import NotFound, ProviderUnavailable
 from antiphon.ports.breakers import Endpoint, Ticket
 from antiphon.ports.sessions import Change
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.chains import LlmChain, TtsChain
+from antiphon.providers.chains.kinds import LlmChain, TtsChain
 from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.redis.breakers import RedisBreakers
 from antiphon.state.redis.sessions import RedisSessions

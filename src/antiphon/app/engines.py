@@ -19,8 +19,8 @@ from antiphon.ports.stt import SpeechToText
 from antiphon.ports.translation import Translation
 from antiphon.ports.tts import TextToSpeech
 from antiphon.ports.vad import VoiceActivity
+from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.providers.registry import load, members
-from antiphon.providers.stand_ins import StandIns
 
 KINDS = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")
 

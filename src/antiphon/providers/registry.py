@@ -17,7 +17,7 @@ from antiphon.ports.stt import SpeechToText
 from antiphon.ports.translation import Translation
 from antiphon.ports.tts import TextToSpeech
 from antiphon.ports.vad import VoiceActivity
-from antiphon.providers.chains import (
+from antiphon.providers.chains.kinds import (
     Chain,
     EndOfTurnChain,
     LlmChain,
@@ -26,8 +26,8 @@ from antiphon.providers.chains import (
     TtsChain,
     VadChain,
 )
+from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.providers.install_hints import install_hint
-from antiphon.providers.stand_ins import StandIns
 
 _log = structlog.get_logger(__name__)
 

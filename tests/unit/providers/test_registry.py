@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from antiphon.errors import InvalidRequest, NotFound, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.providers import registry
-from antiphon.providers.chains import LlmChain
-from antiphon.providers.stand_ins import StandIns
+from antiphon.providers.chains.kinds import LlmChain
+from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.providers.stub_llm import StubLlm
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 

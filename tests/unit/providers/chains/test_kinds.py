@@ -28,8 +28,8 @@ from antiphon.ports.engine import instead_of
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.tts import SpeakOptions
 from antiphon.ports.vad import VoiceStream
-from antiphon.providers.chains import LlmChain, SttChain, TranslationChain, TtsChain, VadChain
-from antiphon.providers.stand_ins import StandIns
+from antiphon.providers.chains.kinds import LlmChain, SttChain, TranslationChain, TtsChain, VadChain
+from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 from tests.fakes.engines import ScriptedLlm, ScriptedTts

@@ -30,9 +30,9 @@ from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.ports.translation import Translation
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.ports.vad import VoiceActivity, VoiceStream
-from antiphon.providers.chain_calls import Attempt, CallQueue
+from antiphon.providers.chains.calls import Attempt, CallQueue
+from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.providers.install_hints import install_hint
-from antiphon.providers.stand_ins import StandIns
 from antiphon.resilience.breaker import blame
 from antiphon.resilience.failover import Failover, moves_on
 from antiphon.resilience.joined_answer import JoinedAnswer
