@@ -12,8 +12,8 @@ from antiphon.doors.rest.app import MAX_JSON_BYTES
 from antiphon.doors.rest.in_flight_bytes import WAITING_BYTES
 from antiphon.doors.server.exchange import UNKEYED_BYTES
 from antiphon.doors.server.request_parser import MAX_HEAD_BYTES, MAX_HEADERS
-from antiphon.providers.decoding import FILES, WARM
-from antiphon.providers.decoding_process import MEMORY_BYTES
+from antiphon.providers.decoding.decoders import FILES, WARM
+from antiphon.providers.decoding.process import MEMORY_BYTES
 from antiphon.text import json_size, schema_example
 from antiphon.wire.speech import MAX_INPUT_CHARS
 from antiphon.wire.transcriptions import MAX_FILE_BYTES

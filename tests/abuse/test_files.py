@@ -14,8 +14,8 @@ import pytest
 from antiphon.audio.sniff import SOUND_CONTAINERS, container_of
 from antiphon.errors import InvalidRequest
 from antiphon.ports.decoder import DecodeLimits, decoded
-from antiphon.providers import decoding
-from antiphon.providers.decoding import Decoders
+from antiphon.providers.decoding import decoders as decoding
+from antiphon.providers.decoding.decoders import Decoders
 from tests.abuse.honest_files import honest_files
 from tests.abuse.lying_files import lying_files, mov_bomb
 from tests.abuse.measuring import MIB, victim

@@ -45,7 +45,7 @@ from antiphon.ports.artifacts import Artifacts
 from antiphon.ports.bus import Bus
 from antiphon.ports.engine import Engine
 from antiphon.ports.store import Store
-from antiphon.providers.decoding import Decoders
+from antiphon.providers.decoding.decoders import Decoders
 from antiphon.store.artifacts import FileArtifacts, NullArtifacts
 from antiphon.store.queued import QueuedStore
 from antiphon.store.sqlite import SqliteStore

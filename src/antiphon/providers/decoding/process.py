@@ -1,4 +1,4 @@
-"""The process of a decoder: ``python -m antiphon.providers.decoding_process``. One file after the other.
+"""The process of a decoder: ``python -m antiphon.providers.decoding.process``. One file after the other.
 
 Files of strangers are parsed here and nowhere else. The process has bounds of memory, time and descriptors, and
 holds nothing: no key, no conversation, no connection. It ends when its input ends.
@@ -18,7 +18,7 @@ import msgspec
 
 from antiphon.audio.containers import decoded_pieces
 from antiphon.errors import InvalidRequest, Unsupported
-from antiphon.providers.decoding_frames import Decode, Decoded, Ready, Refused, Reply, Samples
+from antiphon.providers.decoding.frames import Decode, Decoded, Ready, Refused, Reply, Samples
 from antiphon.providers.hosting.frames import LENGTH, frame
 from antiphon.providers.hosting.loop import take_stdout
 

@@ -17,10 +17,10 @@ from antiphon.audio.containers import decode
 from antiphon.audio.wav import write_wav
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits, decoded
-from antiphon.providers import decoding
-from antiphon.providers.decoding import WARM, Decoders
-from antiphon.providers.decoding_frames import Ready, Samples
-from antiphon.providers.decoding_process import MEMORY_BYTES
+from antiphon.providers.decoding import decoders as decoding
+from antiphon.providers.decoding.decoders import WARM, Decoders
+from antiphon.providers.decoding.frames import Ready, Samples
+from antiphon.providers.decoding.process import MEMORY_BYTES
 from antiphon.providers.hosting.frames import LENGTH, frame
 from tests.abuse.measuring import family
 

@@ -15,7 +15,7 @@ import structlog
 from antiphon.audio.pyav import invalid_audio
 from antiphon.errors import AntiphonError, ProviderUnavailable
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits
-from antiphon.providers.decoding_frames import Decode, Decoded, Ready, Refused, Reply, Samples
+from antiphon.providers.decoding.frames import Decode, Decoded, Ready, Refused, Reply, Samples
 from antiphon.providers.hosting.environment import child_environment
 from antiphon.providers.hosting.frames import LENGTH, MAX_FRAME_BYTES, frame
 from antiphon.resilience.places import FairPlaces
@@ -199,7 +199,7 @@ class _Process:
         try:
             return cls(
                 await asyncio.create_subprocess_exec(
-                    sys.executable, "-P", "-m", "antiphon.providers.decoding_process",
+                    sys.executable, "-P", "-m", "antiphon.providers.decoding.process",
                     stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                     env={**child_environment(), **_SMALL}, start_new_session=True, limit=_PIECE_BYTES,
                 )
