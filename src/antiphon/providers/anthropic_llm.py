@@ -22,7 +22,7 @@ from antiphon.providers.anthropic_errors import anthropic_errors
 from antiphon.providers.anthropic_messages import Json, messages_of, tools_of
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.http.chunks import pieces
-from antiphon.providers.openai_messages import instructions_of
+from antiphon.providers.openai.messages import instructions_of
 from antiphon.providers.prompting.context_window import fit
 from antiphon.providers.prompting.tool_choice import forced_tool
 

@@ -15,8 +15,8 @@ from antiphon.entities.speech import Pcm, Segment, Transcript, Word
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.openai_client import check, openai_client
-from antiphon.providers.openai_errors import openai_errors
+from antiphon.providers.openai.client import check, openai_client
+from antiphon.providers.openai.errors import openai_errors
 
 _SHORTEST_S = 0.1
 """The service refuses shorter clips; nothing is said in them."""

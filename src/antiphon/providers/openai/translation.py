@@ -10,8 +10,8 @@ from antiphon.errors import ProviderRejected, ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
 from antiphon.providers.hosting.deadline import deadline
-from antiphon.providers.openai_client import check, openai_client
-from antiphon.providers.openai_errors import openai_errors
+from antiphon.providers.openai.client import check, openai_client
+from antiphon.providers.openai.errors import openai_errors
 from antiphon.text.whole import whole
 
 NAME = "llm"

@@ -14,7 +14,7 @@ from antiphon.entities.speech import SpeechChunk
 from antiphon.errors import AntiphonError, ProviderBusy, ProviderRejected, ProviderTimeout, ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.openai_tts import OpenAiTts, create
+from antiphon.providers.openai.tts import OpenAiTts, create
 from tests.fakes.openai_tts_server import BreakOff, OpenAiTtsServer, Refuse, Stall
 
 pytestmark = pytest.mark.usefixtures("one_certificate")

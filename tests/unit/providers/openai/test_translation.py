@@ -12,7 +12,7 @@ import pytest
 from antiphon.errors import AntiphonError, ProviderRejected, ProviderTimeout, ProviderUnavailable, RateLimited
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
-from antiphon.providers.llm_translation import create
+from antiphon.providers.openai.translation import create
 from tests.fakes.openai_server import refuse
 from tests.fakes.openai_translation_server import OpenAiTranslationServer, complete
 from tests.fakes.sse_server import Pause, Script

@@ -13,8 +13,8 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.hosting.by_sentence import by_sentence
-from antiphon.providers.openai_client import OFFICIAL_BASE_URL, check, openai_client
-from antiphon.providers.openai_errors import openai_errors
+from antiphon.providers.openai.client import OFFICIAL_BASE_URL, check, openai_client
+from antiphon.providers.openai.errors import openai_errors
 
 RATE_HZ = 24_000
 """Of the ``pcm`` response format."""

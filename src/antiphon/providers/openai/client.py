@@ -9,7 +9,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, NotFoundError
 
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.openai_errors import openai_errors
+from antiphon.providers.openai.errors import openai_errors
 
 OFFICIAL_BASE_URL = "https://api.openai.com/v1"
 

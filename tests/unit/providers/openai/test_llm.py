@@ -28,7 +28,7 @@ from antiphon.errors import (
     RateLimited,
 )
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.openai_llm import OpenAiLlm, Service, create_groq, create_ollama, create_openai
+from antiphon.providers.openai.llm import OpenAiLlm, Service, create_groq, create_ollama, create_openai
 from tests.answers import joined_calls, text_of
 from tests.fakes.openai_server import OpenAiServer, Script, call, refuse, say
 from tests.fakes.sse_server import HangUp, Pause, Raw

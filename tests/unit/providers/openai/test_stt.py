@@ -20,7 +20,7 @@ from antiphon.errors import (
 )
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.openai_stt import OpenAiStt, create
+from antiphon.providers.openai.stt import OpenAiStt, create
 from tests.fakes.openai_stt_server import TEXT, Answer, BreakOff, OpenAiSttServer, Refuse, Stall
 
 pytestmark = pytest.mark.usefixtures("one_certificate")

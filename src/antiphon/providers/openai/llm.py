@@ -20,9 +20,9 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.http.chunks import pieces
-from antiphon.providers.openai_client import OFFICIAL_BASE_URL, check, connect
-from antiphon.providers.openai_errors import openai_errors
-from antiphon.providers.openai_messages import messages_of, tools_of
+from antiphon.providers.openai.client import OFFICIAL_BASE_URL, check, connect
+from antiphon.providers.openai.errors import openai_errors
+from antiphon.providers.openai.messages import messages_of, tools_of
 from antiphon.providers.prompting.context_window import fit
 from antiphon.providers.prompting.tool_choice import forced_tool
 
