@@ -18,8 +18,8 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, 
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.anthropic_errors import anthropic_errors
-from antiphon.providers.anthropic_messages import Json, messages_of, tools_of
+from antiphon.providers.anthropic.errors import anthropic_errors
+from antiphon.providers.anthropic.messages import Json, messages_of, tools_of
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.http.chunks import pieces
 from antiphon.providers.openai.messages import instructions_of

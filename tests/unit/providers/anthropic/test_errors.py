@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
-from antiphon.providers.anthropic_errors import anthropic_errors
+from antiphon.providers.anthropic.errors import anthropic_errors
 
 REQUEST = httpx2.Request("POST", "http://127.0.0.1:9/v1/messages")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.anthropic_messages import messages_of, tools_of
+from antiphon.providers.anthropic.messages import messages_of, tools_of
 from antiphon.providers.openai.messages import NO_OUTPUT, SILENCE, instructions_of
 from tests.fakes.anthropic_rules import complaint
 

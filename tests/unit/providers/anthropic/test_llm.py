@@ -25,7 +25,7 @@ from antiphon.errors import (
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers import registry
-from antiphon.providers.anthropic_llm import AnthropicLlm, create
+from antiphon.providers.anthropic.llm import AnthropicLlm, create
 from tests.answers import joined_calls, text_of
 from tests.fakes.anthropic_server import (
     STOP,
