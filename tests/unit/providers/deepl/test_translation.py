@@ -24,7 +24,7 @@ from antiphon.errors import (
 from antiphon.observe import logs
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
-from antiphon.providers.deepl import create
+from antiphon.providers.deepl.translation import create
 from tests.fakes.deepl_server import KEY, Answer, BreakOff, DeepLServer, Hang, Refuse
 
 

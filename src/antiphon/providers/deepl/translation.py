@@ -14,8 +14,8 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import AntiphonError, ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
-from antiphon.providers.deepl_client import NAME, OneTryClient
-from antiphon.providers.deepl_errors import deepl_errors
+from antiphon.providers.deepl.client import NAME, OneTryClient
+from antiphon.providers.deepl.errors import deepl_errors
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.translation_tags import parts, unsupported
 from antiphon.text.whole import whole
