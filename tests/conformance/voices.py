@@ -70,7 +70,7 @@ async def openai_over_http(**settings: Any) -> AsyncIterator[TextToSpeech]:
 async def elevenlabs_over_http(**settings: Any) -> AsyncIterator[TextToSpeech]:
     """The ``elevenlabs`` engine against a service on the loopback address."""
     pytest.importorskip("elevenlabs")
-    from antiphon.providers.elevenlabs_tts import create
+    from antiphon.providers.elevenlabs.tts import create
 
     async with ElevenLabsServer().running() as server:
         engine = create(context(elevenlabs_base_url=server.base_url, elevenlabs_api_key=KEY, **settings))

@@ -23,7 +23,7 @@ from antiphon.errors import (
 )
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.elevenlabs_tts import ElevenLabsTts, create
+from antiphon.providers.elevenlabs.tts import ElevenLabsTts, create
 from tests.fakes.elevenlabs_server import KEY, BreakOff, ElevenLabsServer, Refuse, Stall
 
 pytestmark = pytest.mark.usefixtures("one_certificate")

@@ -19,7 +19,7 @@ from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.elevenlabs_errors import elevenlabs_errors
+from antiphon.providers.elevenlabs.errors import elevenlabs_errors
 from antiphon.providers.hosting.by_sentence import by_sentence
 from antiphon.providers.http.status_errors import error_of_status
 from antiphon.text.languages import base_language
