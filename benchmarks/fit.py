@@ -22,8 +22,8 @@ from antiphon.cli import bench_recordings
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.weights.files import Weights
-from antiphon.providers.whisper_model import WhisperNetwork
-from antiphon.providers.whisper_passages import Transcriber
+from antiphon.providers.whisper.model import WhisperNetwork
+from antiphon.providers.whisper.passages import Transcriber
 from antiphon.text.wer import total, word_errors
 from benchmarks.figures import ROUNDS, Figure, tell
 from tests.pitch import moved_percent

@@ -22,9 +22,9 @@ from antiphon.errors import AntiphonError
 from antiphon.ports.tts import SpeakOptions
 from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.registry import load
-from antiphon.providers.whisper_passages import Transcriber
-from antiphon.providers.whisper_voice import Samples
-from antiphon.providers.whisper_window import is_doubled
+from antiphon.providers.whisper.passages import Transcriber
+from antiphon.providers.whisper.voice import Samples
+from antiphon.providers.whisper.window import is_doubled
 from antiphon.text.wer import WordErrors, total, word_errors
 
 PHRASES = (

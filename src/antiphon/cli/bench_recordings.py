@@ -13,7 +13,7 @@ from antiphon.audio.containers import decode
 from antiphon.errors import NotFound
 from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.vad_windows import FULL_SCALE
-from antiphon.providers.whisper_voice import Samples
+from antiphon.providers.whisper.voice import Samples
 
 MANIFEST = "recordings.toml"
 

@@ -17,9 +17,9 @@ from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.entities.speech import Segment
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
-from antiphon.providers.whisper_model import PADDED_S
-from antiphon.providers.whisper_passages import Passage, Transcriber
-from antiphon.providers.whisper_voice import Samples
+from antiphon.providers.whisper.model import PADDED_S
+from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.voice import Samples
 from antiphon.text.wer import normalise
 
 MANIFEST = "switch.toml"

@@ -15,9 +15,9 @@ from antiphon.cli.bench_recordings import Recording, pcm_of, recordings, samples
 from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.weights.files import Weights
-from antiphon.providers.whisper_model import WhisperNetwork
-from antiphon.providers.whisper_passages import Transcriber
-from antiphon.providers.whisper_voice import Samples
+from antiphon.providers.whisper.model import WhisperNetwork
+from antiphon.providers.whisper.passages import Transcriber
+from antiphon.providers.whisper.voice import Samples
 from antiphon.text.wer import WordErrors, total, word_errors
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.providers.whisper_voice import Hearing
-from antiphon.providers.whisper_window import (
+from antiphon.providers.whisper.voice import Hearing
+from antiphon.providers.whisper.window import (
     LONGEST_S,
     WINDOW_S,
     Belief,

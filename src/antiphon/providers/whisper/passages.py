@@ -11,15 +11,15 @@ import structlog
 from antiphon.entities.speech import Segment, Word
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
-from antiphon.providers.whisper_model import (
+from antiphon.providers.whisper.model import (
     PADDED_S,
     TIME_CODE_S,
     Attempt,
     Decoded,
     WhisperNetwork,
 )
-from antiphon.providers.whisper_voice import Samples
-from antiphon.providers.whisper_window import (
+from antiphon.providers.whisper.voice import Samples
+from antiphon.providers.whisper.window import (
     Belief,
     Stretch,
     cut_at_pauses,

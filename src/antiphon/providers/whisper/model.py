@@ -24,8 +24,8 @@ from antiphon.entities.speech import Word
 from antiphon.errors import InvalidRequest
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
-from antiphon.providers.whisper_voice import Hearing, Samples, hear
-from antiphon.providers.whisper_window import Belief, token_limit
+from antiphon.providers.whisper.voice import Hearing, Samples, hear
+from antiphon.providers.whisper.window import Belief, token_limit
 
 PADDED_S = 30.0
 """The window that Whisper was trained on."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
-from antiphon.providers.whisper_voice import Hearing
+from antiphon.providers.whisper.voice import Hearing
 
 WINDOW_S = WINDOW_SAMPLES / RATE_HZ
 LONGEST_S = 27.0

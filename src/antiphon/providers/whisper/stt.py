@@ -22,10 +22,10 @@ from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.weights.files import Weights
-from antiphon.providers.whisper_device import chosen_device
-from antiphon.providers.whisper_model import WhisperNetwork
-from antiphon.providers.whisper_passages import Passage, Transcriber
-from antiphon.providers.whisper_voice import Samples
+from antiphon.providers.whisper.device import chosen_device
+from antiphon.providers.whisper.model import WhisperNetwork
+from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.voice import Samples
 from antiphon.resilience.turns import Turns, priority
 
 _WEIGHTS = {"base": "whisper-base", "tiny.en": "whisper-tiny"}

@@ -24,10 +24,10 @@ from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.errors import ProviderBusy, ProviderTimeout, ProviderUnavailable, Unsupported, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers import whisper
-from antiphon.providers.whisper import Whisper, create
-from antiphon.providers.whisper_model import WhisperNetwork
-from antiphon.providers.whisper_passages import Passage, Transcriber
+from antiphon.providers.whisper import stt as whisper
+from antiphon.providers.whisper.model import WhisperNetwork
+from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.stt import Whisper, create
 from antiphon.resilience.turns import priority
 
 AUDIO = Path(__file__).parents[2] / "audio"

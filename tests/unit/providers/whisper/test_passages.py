@@ -15,11 +15,11 @@ from antiphon.app.settings import load_settings
 from antiphon.audio.wav import read_wav
 from antiphon.errors import InvalidRequest
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers import whisper_passages
-from antiphon.providers.whisper_model import TIME_CODE_S, Attempt, Cancelled, Decoded, WhisperNetwork
-from antiphon.providers.whisper_passages import Passage, Transcriber
-from antiphon.providers.whisper_voice import Samples
-from antiphon.providers.whisper_window import VOICE_ODDS, Belief, Stretch, voice_odds
+from antiphon.providers.whisper import passages as whisper_passages
+from antiphon.providers.whisper.model import TIME_CODE_S, Attempt, Cancelled, Decoded, WhisperNetwork
+from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.voice import Samples
+from antiphon.providers.whisper.window import VOICE_ODDS, Belief, Stretch, voice_odds
 from antiphon.text.wer import word_errors
 
 AUDIO = Path(__file__).parents[2] / "audio"

@@ -9,8 +9,8 @@ import pytest
 
 from antiphon.errors import InvalidRequest
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.whisper import create
-from antiphon.providers.whisper_device import chosen_device
+from antiphon.providers.whisper.device import chosen_device
+from antiphon.providers.whisper.stt import create
 
 
 def context(device: str = "cpu", compute_type: str = "auto") -> EngineContext:
