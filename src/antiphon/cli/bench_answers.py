@@ -172,7 +172,7 @@ def _has(words: Sequence[str], idea: str) -> bool:
 
 
 def _examples() -> list[str]:
-    from antiphon.providers.smollm2_prompt import EXAMPLES
+    from antiphon.providers.smollm2.prompt import EXAMPLES
 
     answers = (message.text for message in EXAMPLES if message.role == "assistant")
     return [sentence for answer in answers for sentence in _SENTENCE.findall(answer)]

@@ -20,9 +20,9 @@ from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.hosting.deadline import deadline
-from antiphon.providers.llama_server import Chunk, LlamaServer
 from antiphon.providers.prompting.tool_choice import call_deltas, example_call, forced_tool, last_user_text
-from antiphon.providers.smollm2_prompt import TELL_MORE, call_prompt, estimate, grammar_schema, heard, openings, prompt
+from antiphon.providers.smollm2.prompt import TELL_MORE, call_prompt, estimate, grammar_schema, heard, openings, prompt
+from antiphon.providers.smollm2.server import Chunk, LlamaServer
 from antiphon.providers.weights.files import Weights
 from antiphon.text.echo import EchoFilter
 from antiphon.text.schema_check import satisfies

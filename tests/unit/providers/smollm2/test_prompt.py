@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.smollm2_prompt import EXAMPLES, call_prompt, estimate, grammar_schema, heard, openings, prompt
+from antiphon.providers.smollm2.prompt import EXAMPLES, call_prompt, estimate, grammar_schema, heard, openings, prompt
 
 
 def ask(*messages: ChatMessage, **kwargs: Any) -> ChatRequest:

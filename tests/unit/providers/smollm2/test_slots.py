@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.providers.llama_slots import Slots
+from antiphon.providers.smollm2.slots import Slots
 
 
 def prompt(*texts: str) -> list[dict[str, str]]:

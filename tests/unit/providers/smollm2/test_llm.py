@@ -22,7 +22,7 @@ from antiphon.entities.chat import (
 )
 from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.smollm2 import SmolLm2, create
+from antiphon.providers.smollm2.llm import SmolLm2, create
 from antiphon.text.echo import MOST_OVERLAP, overlap
 from tests.answers import text_of
 

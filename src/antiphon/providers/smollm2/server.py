@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from antiphon.errors import ProviderUnavailable
-from antiphon.providers.llama_slots import Slots
+from antiphon.providers.smollm2.slots import Slots
 
 xllamacpp: Any = importlib.import_module("xllamacpp")  # it ships no types
 
