@@ -17,7 +17,7 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.vad import WINDOW_SAMPLES
 from antiphon.providers.hosting.onnx_errors import onnx_errors
-from antiphon.providers.silero_model import Feed, Memory, SileroModel
+from antiphon.providers.silero.model import Feed, Memory, SileroModel
 from antiphon.providers.vad_windows import Cutter, mean_squares
 from antiphon.providers.weights.files import Weights
 
