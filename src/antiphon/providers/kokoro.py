@@ -20,7 +20,7 @@ from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.espeak import espeak_process
+from antiphon.providers.espeak.tts import espeak_process
 from antiphon.providers.hosting.frames import Phonemes, Phonemize
 from antiphon.providers.hosting.speed import Pace
 from antiphon.providers.hosting.thread_voice import ThreadVoice

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.espeak_process import OWN_NAMES
+from antiphon.providers.espeak.process import OWN_NAMES
 from antiphon.providers.hosting.child_process import ChildProcess
 from antiphon.providers.hosting.child_voice import ChildVoice
 from antiphon.text.languages import base_language
@@ -24,7 +24,7 @@ def create(context: EngineContext) -> EspeakTts:
 
 def espeak_process(timeout_s: float, *, engine: str = "espeak") -> ChildProcess:
     """Return the process of espeak-ng, which other engines ask for phonemes."""
-    module = "antiphon.providers.espeak_process"
+    module = "antiphon.providers.espeak.process"
     return ChildProcess(engine, module, needs="espeakng_loader", timeout_s=timeout_s)
 
 

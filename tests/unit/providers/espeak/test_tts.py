@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.espeak import EspeakTts, create
+from antiphon.providers.espeak.tts import EspeakTts, create
 
 pytest.importorskip("espeakng_loader")
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -1,4 +1,4 @@
-"""The process of espeak-ng: ``python -m antiphon.providers.espeak_process`` (see `child_loop`)."""
+"""The process of espeak-ng: ``python -m antiphon.providers.espeak.process`` (see `child_loop`)."""
 
 from __future__ import annotations
 
