@@ -33,7 +33,7 @@ class PiperTts(ChildVoice):
     def __init__(self, model: Path, context: EngineContext) -> None:
         self._voice = _read_voice(model)
         arguments = [str(model), str(context.threads)]
-        module = "antiphon.providers.piper_process"
+        module = "antiphon.providers.piper.process"
         super().__init__(ChildProcess("piper", module, needs="piper", arguments=arguments, timeout_s=context.timeout_s))
 
     @property

@@ -1,4 +1,4 @@
-"""The process of Piper: ``python -m antiphon.providers.piper_process MODEL.onnx THREADS`` (see `child_loop`)."""
+"""The process of Piper: ``python -m antiphon.providers.piper.process MODEL.onnx THREADS`` (see `child_loop`)."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.piper import create
+from antiphon.providers.piper.tts import create
 
 
 def context(tmp_path: Path, **settings: object) -> EngineContext:
