@@ -21,7 +21,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import SpeechToText
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.providers.registry import load
-from antiphon.providers.xtts import create as create_xtts
+from antiphon.providers.xtts.tts import create as create_xtts
 from tests.fakes.coqui_model import PACKAGES, PYTHONPATH, write_model
 from tests.fakes.elevenlabs_server import KEY, ElevenLabsServer
 from tests.fakes.openai_tts_server import OpenAiTtsServer

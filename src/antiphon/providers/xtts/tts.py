@@ -19,8 +19,8 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.hosting.child_process import ChildProcess
 from antiphon.providers.hosting.child_voice import ChildVoice
-from antiphon.providers.xtts_process import DEFAULT_SPEAKER, FROM_HUB, LANGUAGES
-from antiphon.providers.xtts_samples import Samples
+from antiphon.providers.xtts.process import DEFAULT_SPEAKER, FROM_HUB, LANGUAGES
+from antiphon.providers.xtts.samples import Samples
 
 _FILES = ("config.json", "model.pth", "vocab.json", "speakers_xtts.pth")
 _LOADING_S = 900.0
@@ -43,7 +43,7 @@ class XttsTts(ChildVoice):
         )
         process = ChildProcess(
             "xtts",
-            "antiphon.providers.xtts_process",
+            "antiphon.providers.xtts.process",
             needs="TTS",
             arguments=[folder, str(context.threads)],
             timeout_s=context.timeout_s,

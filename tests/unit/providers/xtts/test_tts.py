@@ -19,8 +19,8 @@ from antiphon.entities.speech import SpeechChunk
 from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.xtts import XttsTts, create
-from antiphon.providers.xtts_samples import Samples, fault_of
+from antiphon.providers.xtts.samples import Samples, fault_of
+from antiphon.providers.xtts.tts import XttsTts, create
 from tests.fakes.coqui_model import PACKAGES, PYTHONPATH, SPEAKERS, write_model
 
 

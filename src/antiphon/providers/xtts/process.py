@@ -1,4 +1,4 @@
-"""The process of XTTS: ``python -m antiphon.providers.xtts_process FOLDER THREADS`` (see `child_loop`)."""
+"""The process of XTTS: ``python -m antiphon.providers.xtts.process FOLDER THREADS`` (see `child_loop`)."""
 
 from __future__ import annotations
 
