@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.kokoro import create
+from antiphon.providers.kokoro.tts import create
 
 
 def folder(tmp_path: Path, *names: str) -> Path:

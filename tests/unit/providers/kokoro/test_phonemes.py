@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from antiphon.providers.kokoro_text import MAX_TOKENS, tokens
+from antiphon.providers.kokoro.phonemes import MAX_TOKENS, tokens
 
 
 def test_english_phonemes_are_written_in_the_models_alphabet() -> None:

@@ -24,7 +24,7 @@ from antiphon.providers.espeak.tts import espeak_process
 from antiphon.providers.hosting.frames import Phonemes, Phonemize
 from antiphon.providers.hosting.speed import Pace
 from antiphon.providers.hosting.thread_voice import ThreadVoice
-from antiphon.providers.kokoro_text import tokens
+from antiphon.providers.kokoro.phonemes import tokens
 from antiphon.providers.weights.files import Weights
 from antiphon.text.languages import base_language
 from antiphon.text.script import language_of_script
