@@ -21,9 +21,9 @@ from structlog.testing import capture_logs
 
 from antiphon.errors import ProviderTimeout, ProviderUnavailable, Unsupported
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.apertium import Apertium, create
-from antiphon.providers.apertium_modes import Modes
-from antiphon.providers.apertium_process import ApertiumProcess
+from antiphon.providers.apertium.modes import Modes
+from antiphon.providers.apertium.process import ApertiumProcess
+from antiphon.providers.apertium.translation import Apertium, create
 
 STAND_IN = "sed -zu -e '/^die/Q' -e '/^hang/e sleep 60' -e '/^loud/s/.*/\\U&/'"
 """Ends without an answer, takes for ever, answers in capitals, or hands back what came."""
@@ -207,7 +207,7 @@ async def test_a_closed_engine_has_no_process_and_starts_none(apertium: Apertium
 async def test_the_processes_end_with_the_server_whatever_ended_it(folder: Path) -> None:
     program = (
         "import asyncio, pathlib, sys\n"
-        "from antiphon.providers.apertium import Apertium\n"
+        "from antiphon.providers.apertium.translation import Apertium\n"
         "async def main():\n"
         "    engine = Apertium(timeout_s=10, folders=[pathlib.Path(sys.argv[1])])\n"
         "    await engine.start()\n"

@@ -15,8 +15,8 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
-from antiphon.providers.apertium_modes import MODE_FOLDERS, Mode, Modes
-from antiphon.providers.apertium_process import ApertiumProcess
+from antiphon.providers.apertium.modes import MODE_FOLDERS, Mode, Modes
+from antiphon.providers.apertium.process import ApertiumProcess
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.translation_tags import unsupported
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import cast
 
 from antiphon.errors import ProviderUnavailable
-from antiphon.providers.apertium_modes import Mode
+from antiphon.providers.apertium.modes import Mode
 from antiphon.providers.hosting.environment import child_environment
 from antiphon.text.whole import whole
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.providers.apertium_modes import Modes, pipeline
+from antiphon.providers.apertium.modes import Modes, pipeline
 
 LINE = "lt-proc 'a.bin' | apertium-tagger -g $2 'b.prob' | lt-proc $1 'c.bin'\n"
 
