@@ -18,7 +18,7 @@ import pybase64
 import socketio
 
 from antiphon.audio.resample import resample
-from antiphon.providers.stub_stt import spread_ms
+from antiphon.providers.stub.stt import spread_ms
 from benchmarks import sound, stage
 from benchmarks.figures import ROUNDS, Figure, best, quantile
 

@@ -22,7 +22,7 @@ from antiphon.app import wiring
 from antiphon.app.engines import make_engines
 from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.stub_stt import StubStt
+from antiphon.providers.stub.stt import StubStt
 from tests.contract.dubbing import check_dubbing_event
 from tests.contract.recorder import ContractError
 from tests.serving import Served, serving

@@ -12,7 +12,7 @@ import pytest
 from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta, ToolCallDelta
 from antiphon.errors import Fenced, ProviderUnavailable
 from antiphon.ports.bus import Attempt, Bus, Lease
-from antiphon.providers.stub_llm import StubLlm
+from antiphon.providers.stub.llm import StubLlm
 from antiphon.text.sentences import split
 from antiphon.wire.jobs import (
     AnswerDone,

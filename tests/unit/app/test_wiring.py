@@ -16,7 +16,7 @@ from antiphon.app.settings import Settings
 from antiphon.app.wiring import Platform, platform
 from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.errors import InvalidRequest, NotFound, ProviderUnavailable, WeightsMissing
-from antiphon.providers import stub_llm
+from antiphon.providers.stub import llm as stub_llm
 from tests.serving import STUBS
 
 

@@ -14,7 +14,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.providers import registry
 from antiphon.providers.chains.kinds import LlmChain
 from antiphon.providers.chains.stand_ins import StandIns
-from antiphon.providers.stub_llm import StubLlm
+from antiphon.providers.stub.llm import StubLlm
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 
 

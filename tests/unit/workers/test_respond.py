@@ -14,7 +14,7 @@ from antiphon.entities.chat import ChatDone, ChatMessage, ChatRequest, TextDelta
 from antiphon.errors import ProviderRejected
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers import stub_llm
+from antiphon.providers.stub import llm as stub_llm
 from antiphon.wire.jobs import (
     AnswerDone,
     CallReady,

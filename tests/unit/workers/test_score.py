@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.entities.speech import Pcm
 from antiphon.errors import ProviderRejected
-from antiphon.providers.stub_turn import StubTurn
+from antiphon.providers.stub.end_of_turn import StubTurn
 from antiphon.wire.jobs import JobFailed, Score, ScoreReady, Translate
 from antiphon.workers.score import Scorer
 from tests.fakes.engines import ScriptedTurn

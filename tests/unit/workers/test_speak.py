@@ -13,7 +13,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderRejected
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.stub_tts import StubTts
+from antiphon.providers.stub.tts import StubTts
 from antiphon.wire.jobs import (
     AudioReady,
     JobFailed,

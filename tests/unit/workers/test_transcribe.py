@@ -11,7 +11,7 @@ from antiphon.entities.speech import Pcm, Segment, Transcript, Word
 from antiphon.errors import AntiphonError, ProviderRejected, Unsupported
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers import stub_stt
+from antiphon.providers.stub import stt as stub_stt
 from antiphon.wire.jobs import JobFailed, SegmentReady, Speak, Transcribe, TranscriptReady
 from antiphon.workers.transcribe import Transcriber
 from tests.fakes.engines import ScriptedStt

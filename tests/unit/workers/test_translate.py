@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from antiphon.errors import Unsupported
-from antiphon.providers.stub_translation import StubTranslation
+from antiphon.providers.stub.translation import StubTranslation
 from antiphon.wire.jobs import JobFailed, Translate, TranslationReady
 from antiphon.workers.translate import Translator
 from tests.fakes.engines import ScriptedTranslation

@@ -4,7 +4,7 @@ import time
 
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.stub_tts import StubTts, create
+from antiphon.providers.stub.tts import StubTts, create
 
 
 async def test_every_word_takes_its_time() -> None:

@@ -20,7 +20,7 @@ from antiphon.entities.chat import (
     ToolCallDelta,
 )
 from antiphon.errors import InvalidRequest, ProviderTimeout
-from antiphon.providers.stub_llm import StubLlm
+from antiphon.providers.stub.llm import StubLlm
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = Tool("get_weather", "Weather of a city", SCHEMA)

@@ -11,7 +11,7 @@ import pytest
 from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.stub_stt import create
+from antiphon.providers.stub.stt import create
 
 LOUD = Pcm(b"\x00\x10" * 24_000, 24_000)
 

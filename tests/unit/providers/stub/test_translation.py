@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.providers.stub_translation import StubTranslation
+from antiphon.providers.stub.translation import StubTranslation
 
 
 async def test_the_target_language_stands_before_the_text() -> None:
