@@ -18,9 +18,9 @@ from antiphon.app.settings import load_settings
 from antiphon.audio.resample import resample
 from antiphon.audio.stretch import stretch
 from antiphon.audio.wav import read_wav
+from antiphon.audio.windows import FULL_SCALE
 from antiphon.cli import bench_recordings
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper.model import WhisperNetwork
 from antiphon.providers.whisper.passages import Transcriber

@@ -10,9 +10,9 @@ import msgspec
 import numpy as np
 
 from antiphon.audio.containers import decode
+from antiphon.audio.windows import FULL_SCALE
 from antiphon.errors import NotFound
 from antiphon.ports.vad import RATE_HZ
-from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.whisper.voice import Samples
 
 MANIFEST = "recordings.toml"

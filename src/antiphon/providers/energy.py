@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from math import exp, log10
 
+from antiphon.audio.windows import Windows, mean_squares
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.hosting.instant_vad import InstantVoiceActivity
-from antiphon.providers.vad_windows import Windows, mean_squares
 
 _MEMORY_WINDOWS = 48
 """Steady noise counts as speech for at most these 1.5 s; longer, and a person who does not pause is lost."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from antiphon.audio.windows import Windows
 from antiphon.providers.energy import AdaptiveLevel
-from antiphon.providers.vad_windows import Windows
 
 WINDOWS_PER_S = 31
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from antiphon.audio.windows import Cutter, Windows
 from antiphon.entities.capabilities import Capabilities
-from antiphon.providers.vad_windows import Cutter, Windows
 
 
 class Scorer(Protocol):

@@ -11,8 +11,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from antiphon.audio.windows import FULL_SCALE, Windows
 from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
-from antiphon.providers.vad_windows import FULL_SCALE, Windows
 
 _CONTEXT_SAMPLES = 64
 """The network sees the end of the window before."""

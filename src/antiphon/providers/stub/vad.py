@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from antiphon.audio.windows import Windows, mean_squares
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.hosting.instant_vad import InstantVoiceActivity
-from antiphon.providers.vad_windows import Windows, mean_squares
 
 THRESHOLD_RMS = 0.01
 """Full scale is 1.0: -40 dBFS."""

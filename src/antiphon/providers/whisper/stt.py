@@ -13,6 +13,7 @@ import numpy as np
 import structlog
 
 from antiphon.audio.resample import resample
+from antiphon.audio.windows import FULL_SCALE
 from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.priority import PATIENT
 from antiphon.entities.speech import Pcm, Segment, Transcript
@@ -20,7 +21,6 @@ from antiphon.errors import ProviderBusy, ProviderTimeout, ProviderUnavailable, 
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
-from antiphon.providers.vad_windows import FULL_SCALE
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper.device import chosen_device
 from antiphon.providers.whisper.model import WhisperNetwork

@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 
 from antiphon.app.settings import load_settings
 from antiphon.audio.wav import read_wav
+from antiphon.audio.windows import Cutter
 from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.silero.model import Feed, Memory, SileroModel
 from antiphon.providers.silero.vad import Silero, create
-from antiphon.providers.vad_windows import Cutter
 
 AUDIO = Path(__file__).parents[2] / "audio"
 WINDOW_BYTES = 1_024

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.providers.vad_windows import WINDOW_BYTES, Cutter, mean_squares
+from antiphon.audio.windows import WINDOW_BYTES, Cutter, mean_squares
 
 
 @given(st.lists(st.integers(0, 3_000), max_size=12), st.integers(0, 2**32 - 1))
