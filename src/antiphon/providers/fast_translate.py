@@ -13,8 +13,8 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
 from antiphon.providers.hosting.deadline import deadline
-from antiphon.providers.translation_tags import parts, unsupported
 from antiphon.resilience.turns import Turns
+from antiphon.text.language_tags import parts, unsupported
 from antiphon.text.sentences import split
 from antiphon.text.whole import whole
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from antiphon.providers.translation_tags import parts
+from antiphon.text.language_tags import parts
 
 MODE_FOLDERS = (Path("/usr/share/apertium/modes"), Path("/usr/local/share/apertium/modes"))
 """Where packages put their modes: one file a direction, with one line for a shell."""

@@ -18,7 +18,7 @@ from antiphon.ports.translation import Translation
 from antiphon.providers.apertium.modes import MODE_FOLDERS, Mode, Modes
 from antiphon.providers.apertium.process import ApertiumProcess
 from antiphon.providers.hosting.deadline import deadline
-from antiphon.providers.translation_tags import unsupported
+from antiphon.text.language_tags import unsupported
 
 NAME = "apertium"
 INSTALL = "apt install apertium apertium-eng-spa"

@@ -17,7 +17,7 @@ from antiphon.ports.translation import Translation
 from antiphon.providers.deepl.client import NAME, OneTryClient
 from antiphon.providers.deepl.errors import deepl_errors
 from antiphon.providers.hosting.deadline import deadline
-from antiphon.providers.translation_tags import parts, unsupported
+from antiphon.text.language_tags import parts, unsupported
 from antiphon.text.whole import whole
 
 T = TypeVar("T")
