@@ -18,9 +18,9 @@ from antiphon.doors.websocket.connection import Attendance, Receive, Scope, Send
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.errors import AntiphonError, InvalidRequest
-from antiphon.interpreting.machine import DEFAULT_LANGUAGE, Interpreter, merge
-from antiphon.interpreting.state import State
 from antiphon.observe.metrics import Metrics
+from antiphon.translation_session.machine import DEFAULT_LANGUAGE, Interpreter, merge
+from antiphon.translation_session.state import State
 from antiphon.wire.translation import (
     TranslationAudio,
     TranslationOutput,

@@ -20,8 +20,8 @@ from antiphon.doors.websocket.event_rate import FloodGuard
 from antiphon.doors.websocket.large_events import decoded, is_large, misplaced, opened, size_bytes
 from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.doors.websocket.serial_tasks import Pump
-from antiphon.interpreting import effects, inputs
-from antiphon.interpreting.machine import CLOSE_TICKS, Interpreter
+from antiphon.translation_session import effects, inputs
+from antiphon.translation_session.machine import CLOSE_TICKS, Interpreter
 from antiphon.wire import jobs, realtime_codec
 from antiphon.wire.event_decoder import BadEvent, EventDecoder
 from antiphon.wire.realtime_session import AudioPcm

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from antiphon.interpreting import effects, inputs
-from antiphon.interpreting.machine import CLOSE_TICKS, LONGEST_TICKS, WINDOW_TICKS, Interpreter
-from antiphon.interpreting.state import State
+from antiphon.translation_session import effects, inputs
+from antiphon.translation_session.machine import CLOSE_TICKS, LONGEST_TICKS, WINDOW_TICKS, Interpreter
+from antiphon.translation_session.state import State
 from antiphon.wire.translation import (
     SourceTranscription,
     TranslationAudio,

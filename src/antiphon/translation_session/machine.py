@@ -10,8 +10,8 @@ from typing import Any, assert_never
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from antiphon.interpreting.effects import Close, Effect, Forget, Send, SendAudio, Speak, Transcribe, Translate
-from antiphon.interpreting.inputs import (
+from antiphon.translation_session.effects import Close, Effect, Forget, Send, SendAudio, Speak, Transcribe, Translate
+from antiphon.translation_session.inputs import (
     Appended,
     AudioMade,
     CloseAsked,
@@ -24,7 +24,7 @@ from antiphon.interpreting.inputs import (
     Updated,
     VoiceScored,
 )
-from antiphon.interpreting.state import State, Utterance
+from antiphon.translation_session.state import State, Utterance
 from antiphon.wire.realtime_server import Error, ErrorDetail
 from antiphon.wire.translation import (
     SessionClosed,
