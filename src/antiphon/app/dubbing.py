@@ -8,7 +8,6 @@ from antiphon.app.engines import Engines
 from antiphon.app.roles import Roles
 from antiphon.app.settings import Settings
 from antiphon.clock import Clock
-from antiphon.desk import Desk
 from antiphon.doors.access.authentication import Access
 from antiphon.doors.dubbing.endpoint import DubbingDoor, DubbingOptions, DubbingServices, Refusal
 from antiphon.doors.dubbing.stream_ownership import Places
@@ -18,6 +17,7 @@ from antiphon.dubbing.state import Rules
 from antiphon.dubbing.voices import VoiceProfile, Voices, parse_voices
 from antiphon.dubbing.window import Thresholds
 from antiphon.errors import InvalidRequest, NotFound
+from antiphon.jobs.client import Desk
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.artifacts import Artifacts
 from antiphon.ports.decoder import Decoder

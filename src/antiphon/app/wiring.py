@@ -23,7 +23,6 @@ from antiphon.app.shared import Shared, shared
 from antiphon.clock import Clock, SystemClock
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
-from antiphon.desk import Desk
 from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets, load_secret_keys
 from antiphon.doors.access.cors import Cors
@@ -39,6 +38,7 @@ from antiphon.doors.translation.endpoint import InterpretingDoor
 from antiphon.doors.websocket.connection import Attendance
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.errors import InvalidRequest
+from antiphon.jobs.client import Desk
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.artifacts import Artifacts

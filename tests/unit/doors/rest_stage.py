@@ -13,7 +13,6 @@ import httpx
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.conversation.session import Defaults, describe
-from antiphon.desk import Desk
 from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.doors.access.cors import Cors
@@ -24,6 +23,7 @@ from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Segment, Word
 from antiphon.errors import AntiphonError
+from antiphon.jobs.client import Desk
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (

@@ -14,8 +14,8 @@ import pytest
 from antiphon.audio.wav import write_wav
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
-from antiphon.desk import Desk
 from antiphon.dubbing.pipeline import PipelineRules
+from antiphon.jobs.client import Desk
 from antiphon.ports.bus import Bus
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits
 from antiphon.wire.jobs import AudioReady, Dub, FragmentDubbed, Job, SpeechDone, TranscriptReady, TranslationReady

@@ -16,7 +16,6 @@ from socketio.exceptions import ConnectionRefusedError  # noqa: A004 - the libra
 
 from antiphon import ids
 from antiphon.clock import Clock
-from antiphon.desk import Desk
 from antiphon.doors.access.authentication import OPEN, TENANT, Access, Credentials, Identity
 from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.dubbing import json as dubbing_json
@@ -35,6 +34,7 @@ from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, error_event, parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
 from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, Unauthenticated
+from antiphon.jobs.client import Desk
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.tasks import Asides

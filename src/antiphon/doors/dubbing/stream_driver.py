@@ -14,7 +14,6 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from antiphon.clock import Clock
-from antiphon.desk import Desk
 from antiphon.doors.dubbing.stream_ownership import Key, Places, opaque_name
 from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.codes import NATURES
@@ -23,6 +22,7 @@ from antiphon.dubbing.lineage import NO_MODEL, AudioAsset, AudioFacts, lineage, 
 from antiphon.dubbing.lineage import Stage as IngestStage
 from antiphon.dubbing.stream import Stream
 from antiphon.errors import AntiphonError
+from antiphon.jobs.client import Desk
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import OTHER
 from antiphon.observe.tasks import unattended

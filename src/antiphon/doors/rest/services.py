@@ -9,11 +9,11 @@ from litestar import Request
 from litestar.datastructures import State
 
 from antiphon.clock import Clock
-from antiphon.desk import Desk
 from antiphon.doors.access.authentication import Access, Identity
 from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.doors.rest.in_flight_bytes import ByteBudget
 from antiphon.entities.capabilities import Capabilities, EngineState
+from antiphon.jobs.client import Desk
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.decoder import Decoder
 from antiphon.ports.limiter import Limiter

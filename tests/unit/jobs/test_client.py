@@ -8,10 +8,10 @@ import pytest
 from antiphon import errors
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
-from antiphon.desk import Desk, error_of, queue_of
 from antiphon.entities.chat import ChatRequest
 from antiphon.entities.priority import TOLERANT
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
+from antiphon.jobs.client import Desk, error_of, queue_of
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     AudioReady,
