@@ -16,13 +16,13 @@ from rich.table import Table
 
 from antiphon.app.engines import engine_context
 from antiphon.app.settings import Settings, load_settings
+from antiphon.audio.ticks import TICKS_PER_S, VAD_WINDOW_TICKS
 from antiphon.cli.bench_recordings import pcm_of, recordings
 from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.conversation import effects, inputs
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
-from antiphon.conversation.ticks import TICKS_PER_S, VAD_WINDOW_TICKS
 from antiphon.doors.realtime.intake import Intake
 from antiphon.doors.websocket.audio import PCM_HZ
 from antiphon.errors import AntiphonError

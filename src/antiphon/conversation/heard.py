@@ -6,12 +6,12 @@ import math
 
 from msgspec.structs import replace
 
+from antiphon.audio.ticks import TICKS_PER_S, ms
 from antiphon.conversation.effects import CutAudio
 from antiphon.conversation.inputs import Unsent
 from antiphon.conversation.spoken import words
 from antiphon.conversation.state import Playout, Record, Span
 from antiphon.conversation.step import Refused, Step
-from antiphon.conversation.ticks import TICKS_PER_S, ms
 from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_client import ConversationItemTruncate
 from antiphon.wire.realtime_items import Content, Message

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from antiphon.audio.ticks import TICKS_PER_S
 from antiphon.conversation import degraded
 from antiphon.conversation.effects import CancelJob, StartTranscription
 from antiphon.conversation.inputs import Failed, Transcribed, Transcribing
 from antiphon.conversation.state import Record
 from antiphon.conversation.step import Step
-from antiphon.conversation.ticks import TICKS_PER_S
 from antiphon.text.script import continuation
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from antiphon import ids
+from antiphon.audio.ticks import TICKS_PER_S, from_ms
 from antiphon.conversation import (
     degraded,
     heard,
@@ -47,7 +48,6 @@ from antiphon.conversation.inputs import (
 )
 from antiphon.conversation.state import ResponseState, Rules, State
 from antiphon.conversation.step import Refused, Step
-from antiphon.conversation.ticks import TICKS_PER_S, from_ms
 from antiphon.wire.realtime_client import (
     ConversationItemCreate,
     ConversationItemDelete,

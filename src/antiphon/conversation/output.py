@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from antiphon.audio.ticks import TICKS_PER_MS, TICKS_PER_S
 from antiphon.conversation import heard, items
 from antiphon.conversation.effects import EndSpeech, ForgetAudio, SendAudio
 from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade, WorkerInput
 from antiphon.conversation.state import Output, Playout, Record, ResponseState
 from antiphon.conversation.step import Step
-from antiphon.conversation.ticks import TICKS_PER_MS, TICKS_PER_S
 from antiphon.wire.realtime_items import Content, FunctionCall, Message, OwnItem, Status
 from antiphon.wire.realtime_response import InputTokens, OutputTokens, Usage
 from antiphon.wire.realtime_server import (

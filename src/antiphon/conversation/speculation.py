@@ -5,12 +5,12 @@ Nothing of it is sent and no tool of it is called before that; if speech goes on
 
 from __future__ import annotations
 
+from antiphon.audio.ticks import TICKS_PER_S
 from antiphon.conversation import hearing, history, response
 from antiphon.conversation.effects import CancelJob, DropSpeech
 from antiphon.conversation.inputs import AudioMade, Transcribed, Transcribing, WorkerInput
 from antiphon.conversation.state import Owner, Record, Speculation
 from antiphon.conversation.step import Refused, Step
-from antiphon.conversation.ticks import TICKS_PER_S
 from antiphon.text.script import continuation
 from antiphon.wire.realtime_client import ResponseParams
 from antiphon.wire.realtime_items import Content, Message

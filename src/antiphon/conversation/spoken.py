@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from antiphon.audio.ticks import TICKS_PER_S
 from antiphon.conversation.state import Playout, Span
-from antiphon.conversation.ticks import TICKS_PER_S
 from antiphon.text.script import is_unspaced
 
 TICKS_PER_CHARACTER = TICKS_PER_S // 15

@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from antiphon.audio.ticks import TICKS_PER_MS
 from antiphon.conversation.inputs import WorkerInput
-from antiphon.conversation.ticks import TICKS_PER_MS
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_items import ItemReference, OwnItem, Status
 from antiphon.wire.realtime_response import Reason, ResponseStatus, Usage

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from antiphon.audio.ticks import TICKS_PER_S, VAD_WINDOW_TICKS, from_ms, ms
 from antiphon.conversation import heard, hearing, items, response, speculation
 from antiphon.conversation.effects import CancelJob, CommitAudio, ForgetInput, RestartVad, StartScore
 from antiphon.conversation.inputs import TurnScored, VoiceScored
 from antiphon.conversation.state import Record
 from antiphon.conversation.step import Refused, Step
-from antiphon.conversation.ticks import TICKS_PER_S, VAD_WINDOW_TICKS, from_ms, ms
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import (
     InputAudioBufferCleared,

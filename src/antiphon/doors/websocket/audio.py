@@ -8,7 +8,7 @@ from pathlib import Path
 
 from antiphon.audio import g711
 from antiphon.audio.resample import Resampler, resample
-from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.audio.ticks import TICKS_PER_S
 from antiphon.wire.realtime_session import AudioFormat, AudioPcma, AudioPcmu
 
 PCM_HZ = 24_000

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from antiphon.audio import g711
 from antiphon.audio.resample import resample
-from antiphon.conversation.ticks import TICKS_PER_S
+from antiphon.audio.ticks import TICKS_PER_S
 from antiphon.doors.websocket.audio import (
     InputBuffer,
     ItemAudio,
