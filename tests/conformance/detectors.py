@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from antiphon.ports.vad import WINDOW_SAMPLES, VoiceActivity, VoiceStream
+from antiphon.audio.windows import WINDOW_SAMPLES
+from antiphon.ports.vad import VoiceActivity, VoiceStream
 from antiphon.providers.registry import load
 from tests.conformance.ears import context
 

@@ -21,7 +21,8 @@ from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
-from antiphon.doors.realtime.session import Link, LinkLimits, LinkServices
+from antiphon.doors.realtime.session import Link
+from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account

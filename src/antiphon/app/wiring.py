@@ -30,13 +30,14 @@ from antiphon.doors.dubbing.endpoint import PATH as SOCKET_IO
 from antiphon.doors.dubbing.endpoint import DubbingDoor
 from antiphon.doors.dubbing.stream_ownership import Places
 from antiphon.doors.realtime.endpoint import RealtimeDoor, RealtimeOptions
-from antiphon.doors.realtime.session import LinkLimits, LinkServices
 from antiphon.doors.rest.app import API_ROUTES, METHODS, OPERATION_ROUTES, build_rest
 from antiphon.doors.rest.in_flight_bytes import WAITING_BYTES, ByteBudget
 from antiphon.doors.rest.services import Readiness, RestServices
 from antiphon.doors.translation.endpoint import InterpretingDoor
+from antiphon.doors.translation.session import TranslationOptions
 from antiphon.doors.websocket.connection import Attendance
 from antiphon.doors.websocket.secret_usage import SecretUsage
+from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
 from antiphon.errors import InvalidRequest
 from antiphon.jobs.client import Desk
 from antiphon.observe.metrics import Metrics
@@ -208,7 +209,8 @@ def _make(settings: Settings, clock: Clock, engines: Engines, own: Shared, metri
     )
     usage = SecretUsage(own.uses)
     realtime = RealtimeDoor(access, services, own.sessions, metrics, options, attendance, usage)
-    interpreting = InterpretingDoor(access, services, metrics, options, attendance, usage)
+    translation = TranslationOptions(options.limits, options.rules.max_buffer_s, options.defaults.lasts_s)
+    interpreting = InterpretingDoor(access, services, metrics, translation, attendance, usage)
 
     desk = Desk(bus, clock, timeout_s=settings.speech_timeout_s)
     decoders = Decoders()

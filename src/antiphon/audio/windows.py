@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.ports.vad import WINDOW_SAMPLES
-
+WINDOW_SAMPLES = 512
+"""Samples of one window at 16 kHz: 32 ms, the size that Silero was trained with."""
 WINDOW_BYTES = WINDOW_SAMPLES * 2
 FULL_SCALE = 32_768.0
 

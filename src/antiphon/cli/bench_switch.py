@@ -11,12 +11,13 @@ import numpy as np
 from rich.table import Table
 
 from antiphon.app.settings import Settings, load_settings
+from antiphon.audio.windows import WINDOW_SAMPLES
 from antiphon.cli.bench_recordings import manifest, pcm_of, samples_of
 from antiphon.cli.bench_wer import short_windows
 from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.entities.speech import Segment
 from antiphon.ports.stt import TranscribeOptions
-from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
+from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.whisper.model import PADDED_S
 from antiphon.providers.whisper.passages import Passage, Transcriber
 from antiphon.providers.whisper.voice import Samples

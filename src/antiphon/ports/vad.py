@@ -7,9 +7,6 @@ from typing import Protocol
 
 from antiphon.entities.capabilities import Capabilities
 
-WINDOW_SAMPLES = 512
-"""Samples of one window at 16 kHz: 32 ms, the size that Silero was trained with."""
-
 RATE_HZ = 16_000
 
 

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from antiphon.audio.ticks import TICKS_PER_MS, VAD_WINDOW_TICKS
 from antiphon.translation_session.effects import Close, Effect, Forget, Send, SendAudio, Speak, Transcribe, Translate
 from antiphon.translation_session.inputs import (
     Appended,
@@ -39,8 +40,6 @@ from antiphon.wire.translation import (
     TranslationSessionUpdate,
 )
 
-TICKS_PER_MS = 24
-WINDOW_TICKS = 768
 THRESHOLD = 0.5
 START_WINDOWS = 2
 SILENCE_TICKS = 500 * TICKS_PER_MS
@@ -108,17 +107,17 @@ class Interpreter:
     # -- utterances --------------------------------------------------------------------------------------------------
     def _score(self, voiced: bool) -> None:
         state = self.state
-        state.scored = min(state.written, state.scored + WINDOW_TICKS)
+        state.scored = min(state.written, state.scored + VAD_WINDOW_TICKS)
         if state.speech_start is None:
             state.run = state.run + 1 if voiced else 0
             if state.run >= START_WINDOWS:
-                state.speech_start = max(state.kept, state.scored - state.run * WINDOW_TICKS - PADDING_TICKS)
+                state.speech_start = max(state.kept, state.scored - state.run * VAD_WINDOW_TICKS - PADDING_TICKS)
                 state.silence_start = None
             return
         if voiced:
             state.silence_start = None
         elif state.silence_start is None:
-            state.silence_start = state.scored - WINDOW_TICKS
+            state.silence_start = state.scored - VAD_WINDOW_TICKS
         is_over = state.silence_start is not None and state.scored - state.silence_start >= SILENCE_TICKS
         if is_over or state.scored - state.speech_start >= LONGEST_TICKS:
             self._end_utterance(state.scored)
@@ -137,7 +136,7 @@ class Interpreter:
 
     def _forget_old(self) -> None:
         state = self.state
-        keep = state.scored - PADDING_TICKS - START_WINDOWS * WINDOW_TICKS
+        keep = state.scored - PADDING_TICKS - START_WINDOWS * VAD_WINDOW_TICKS
         if state.speech_start is None and keep - state.kept > 1000 * TICKS_PER_MS:
             state.kept = keep
             self._effects.append(Forget(keep))

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from antiphon.audio.ticks import VAD_WINDOW_TICKS
 from antiphon.translation_session import effects, inputs
-from antiphon.translation_session.machine import CLOSE_TICKS, LONGEST_TICKS, WINDOW_TICKS, Interpreter
+from antiphon.translation_session.machine import CLOSE_TICKS, LONGEST_TICKS, Interpreter
 from antiphon.translation_session.state import State
 from antiphon.wire.translation import (
     SourceTranscription,
@@ -68,7 +69,7 @@ class World:
         count = -(-ms // 32)
         if self.machine.state.close_at is None:
             self.windows += [probability > 0.5] * count
-        self.tell(inputs.Appended(count * WINDOW_TICKS))
+        self.tell(inputs.Appended(count * VAD_WINDOW_TICKS))
         self.tell(inputs.VoiceScored((probability,) * count))
 
     def utter(self, ms: int = 320) -> None:
@@ -419,7 +420,7 @@ def check(world: World, expected: dict[str, list[str]]) -> None:
     assert ids == sorted(set(ids))
     assert all(before[1] <= after[0] for before, after in pairwise(world.clips))
     missed = [
-        voiced and not any(start <= number * WINDOW_TICKS < end for start, end in world.clips)
+        voiced and not any(start <= number * VAD_WINDOW_TICKS < end for start, end in world.clips)
         for number, voiced in enumerate(world.windows)
     ]
     assert not any(a and b for a, b in pairwise(missed)), "speech was lost"

@@ -20,6 +20,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from antiphon.doors.server.exchange import HEADER_LINE_BYTES
 from antiphon.errors import InvalidRequest, Unauthenticated
 from antiphon.folders import make_private
 from antiphon.wire.secrets import NO_BOUNDS, SessionSecretBounds
@@ -28,8 +29,8 @@ PREFIX = "ek_"
 MIN_TTL_S = 10
 MAX_TTL_S = 7200
 DEFAULT_TTL_S = 600
-MAX_LENGTH = 24 * 1024
-"""Longest secret, characters: it has to fit into the headers of an upgrade request."""
+MAX_LENGTH = HEADER_LINE_BYTES - 1024
+"""Longest secret, characters: it has to fit into a header line, behind the name of its field."""
 
 _NONCE_BYTES = 12
 _MIN_KEY_LENGTH = 32

@@ -22,11 +22,12 @@ from antiphon.doors.access.authentication import Access, Credentials, Identity, 
 from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.access.resume_tokens import may_resume, new_token, no_session, owner_of, sent_token
 from antiphon.doors.realtime.checkpoint import Ownership
-from antiphon.doors.realtime.jobs import JobDesk
-from antiphon.doors.realtime.session import Link, LinkLimits, LinkServices, Resumption
+from antiphon.doors.realtime.jobs import RealtimeJobs
+from antiphon.doors.realtime.session import Link, Resumption
 from antiphon.doors.websocket.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage
+from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.sessions import Expired, SessionRecord, Sessions
@@ -173,7 +174,9 @@ class RealtimeDoor:
                 _log.warning("nothing could be cleared up", error=str(error))
 
     async def _clear_up_behind(self, expired: Expired) -> None:
-        jobs = JobDesk(self._services.bus, self._services.clock, expired.tenant, expired.session_id, 0, timeout_s=0)
+        jobs = RealtimeJobs(
+            self._services.bus, self._services.clock, expired.tenant, expired.session_id, 0, timeout_s=0
+        )
         running: Collection[str] = ()
         if expired.snapshot:
             try:

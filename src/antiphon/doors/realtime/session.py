@@ -8,12 +8,10 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 import structlog
 
-from antiphon.clock import Clock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import (
     AdoptAudio,
@@ -43,23 +41,21 @@ from antiphon.conversation.machine import Conversation
 from antiphon.conversation.resumption import greeting, greeting_id, held_refs, number_of, speakers
 from antiphon.doors.realtime.checkpoint import Keeper, Ownership, jobs_of
 from antiphon.doors.realtime.intake import Intake
-from antiphon.doors.realtime.jobs import JobDesk
+from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.doors.realtime.output import Output, said_since
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.websocket.audio import ItemAudio
 from antiphon.doors.websocket.callbacks import EndsGroup
 from antiphon.doors.websocket.connection import Connection
 from antiphon.doors.websocket.event_rate import FloodGuard
-from antiphon.doors.websocket.large_events import LARGE_AT_ONCE, size_bytes
+from antiphon.doors.websocket.large_events import size_bytes
 from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.doors.websocket.serial_tasks import Pump
+from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
 from antiphon.entities.history import StoredItem
 from antiphon.errors import NotFound
-from antiphon.observe.metrics import Metrics
-from antiphon.ports.bus import Bus
-from antiphon.ports.limiter import Account, Limiter
+from antiphon.ports.limiter import Account
 from antiphon.ports.sessions import Saved
-from antiphon.ports.vad import VoiceActivity
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry, ScoreReady
@@ -79,34 +75,6 @@ _ID_GAP = 1000
 
 _PACED_PIECE_BYTES = 40 * 48
 """Speech that is sent at the pace of listening leaves in pieces of 40 ms: the lead is kept to one of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class LinkLimits:
-    """Bounds of one connection."""
-
-    max_frame_bytes: int = 21 * 2**20
-    max_append_bytes: int = 15 * 2**20
-    max_queue_bytes: int = 128 * 2**10
-    stall_s: float = 5.0
-    events_per_s: int = 1000
-    item_audio_bytes: int = 64 * 2**20
-    spill_dir: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LinkServices:
-    """What a connection works with."""
-
-    bus: Bus
-    vad: VoiceActivity
-    clock: Clock
-    limiter: Limiter
-    keep: Callable[[StoredItem], None]
-    job_timeout_s: float = 30.0
-    metrics: Metrics = field(default_factory=Metrics)
-    large_events: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
-    """Admits the events that are worked on in slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +134,7 @@ class Link:
         self._session_id = session_id
         self._clock = services.clock
         self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
-        self._jobs = JobDesk(
+        self._jobs = RealtimeJobs(
             services.bus,
             services.clock,
             account.tenant,

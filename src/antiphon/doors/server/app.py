@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 import websockets.http11
 
-from antiphon.doors.access.client_secrets import MAX_LENGTH
+from antiphon.doors.server.exchange import HEADER_LINE_BYTES
 from antiphon.doors.server.http_protocol import GuardedConfig, GuardedHttp, Handshakes
 from antiphon.doors.server.tls import TlsFiles
 from antiphon.doors.server.tls_handshake import TlsHandshake
@@ -30,8 +30,7 @@ is stopped, and is as good as sent: with the default, several megabytes for a cl
 WS_MAX_BYTES = 50 * 2**20
 """Longest WebSocket message the server takes; each door has its own, lower limit."""
 
-# An ephemeral secret travels in one header line; the library's own 8 KiB are too few for a long prompt.
-websockets.http11.MAX_LINE_LENGTH = MAX_LENGTH + 1024  # pyright: ignore[reportPrivateImportUsage]
+websockets.http11.MAX_LINE_LENGTH = HEADER_LINE_BYTES  # pyright: ignore[reportPrivateImportUsage]
 
 
 @dataclass(frozen=True, slots=True)

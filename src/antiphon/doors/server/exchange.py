@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 UNKEYED_BYTES = 16 * 2**10
 """Most that is read of a body, or of a WebSocket message, before a key was right."""
+HEADER_LINE_BYTES = 25 * 2**10
+"""Longest header line. A client secret travels in one, and the library's 8 KiB are too few for a long prompt."""
 LINGER_S = 1.0
 """How long a client may take to read an answer behind which its body is not read."""
 _MOST_READS = 50

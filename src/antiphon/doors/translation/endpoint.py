@@ -11,12 +11,11 @@ import msgspec
 from antiphon import ids
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
-from antiphon.doors.realtime.endpoint import RealtimeOptions
-from antiphon.doors.realtime.session import LinkServices
-from antiphon.doors.translation.session import InterpretingLink
+from antiphon.doors.translation.session import InterpretingLink, TranslationOptions
 from antiphon.doors.websocket.connection import Attendance, Receive, Scope, SendAsgi, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage
+from antiphon.doors.websocket.session_options import LinkServices
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.translation_session.machine import DEFAULT_LANGUAGE, Interpreter, merge
@@ -39,7 +38,7 @@ class InterpretingDoor:
         access: Access,
         services: LinkServices,
         metrics: Metrics,
-        options: RealtimeOptions,
+        options: TranslationOptions,
         attendance: Attendance,
         usage: SecretUsage,
     ) -> None:
@@ -99,6 +98,6 @@ class InterpretingDoor:
         return TranslationSession(
             id=ids.new_id("sess"),
             model=model,
-            expires_at=int(self._services.clock.wall() + self._options.defaults.lasts_s),
+            expires_at=int(self._services.clock.wall() + self._options.lasts_s),
             audio=audio,
         )

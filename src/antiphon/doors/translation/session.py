@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 import pybase64
 from msgspec.structs import replace
 
 from antiphon.audio.detector_rate import DetectorRate
-from antiphon.doors.realtime.endpoint import RealtimeOptions
-from antiphon.doors.realtime.jobs import JobDesk
-from antiphon.doors.realtime.session import LinkServices
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.websocket.audio import PCM_HZ, InputBuffer
 from antiphon.doors.websocket.connection import Connection
 from antiphon.doors.websocket.event_rate import FloodGuard
+from antiphon.doors.websocket.jobs import SessionJobs
 from antiphon.doors.websocket.large_events import decoded, is_large, misplaced, opened, size_bytes
 from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.doors.websocket.serial_tasks import Pump
+from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
 from antiphon.translation_session import effects, inputs
 from antiphon.translation_session.machine import CLOSE_TICKS, Interpreter
 from antiphon.wire import jobs, realtime_codec
@@ -31,7 +31,18 @@ _decoder: EventDecoder[TranslationClientMessage] = EventDecoder(TranslationClien
 _encode = msgspec.json.encode
 
 _MOST_UTTERANCES = 16
-"""Utterances on their way: beyond, and with more audio unheard than `Rules.max_buffer_s`, no event is taken."""
+"""Utterances on their way: beyond, and with more audio unheard than `max_buffer_s`, no event is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationOptions:
+    """How translation sessions behave."""
+
+    limits: LinkLimits
+    max_buffer_s: float
+    """Most speech that is not heard yet; beyond it no event is taken."""
+    lasts_s: float
+    """Longest session."""
 
 
 class InterpretingLink:
@@ -41,7 +52,7 @@ class InterpretingLink:
         self,
         machine: Interpreter,
         services: LinkServices,
-        options: RealtimeOptions,
+        options: TranslationOptions,
         group: asyncio.TaskGroup,
         connection: Connection,
         *,
@@ -49,7 +60,7 @@ class InterpretingLink:
     ) -> None:
         self._machine = machine
         self._limits = options.limits
-        self._most_unheard = options.rules.max_buffer_s * PCM_HZ
+        self._most_unheard = options.max_buffer_s * PCM_HZ
         self._flood = FloodGuard(services.clock, options.limits.events_per_s)
         self._large_events = services.large_events
         self._progress = asyncio.Event()
@@ -58,7 +69,7 @@ class InterpretingLink:
         session_id = machine.state.session.id
         limits = options.limits
         self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
-        self._jobs = JobDesk(
+        self._jobs = SessionJobs(
             services.bus,
             services.clock,
             tenant,
@@ -74,7 +85,7 @@ class InterpretingLink:
         self._speech: dict[int, bytes] = {}
         self._refs = 0
         self._reader = group.create_task(self._read_results(), name=f"results {session_id}")
-        lasts_s = options.defaults.lasts_s
+        lasts_s = options.lasts_s
         self._timer = asyncio.get_running_loop().call_later(lasts_s, self._close_input)
 
     @property

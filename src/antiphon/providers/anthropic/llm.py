@@ -22,8 +22,8 @@ from antiphon.providers.anthropic.errors import anthropic_errors
 from antiphon.providers.anthropic.messages import Json, messages_of, tools_of
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.http.chunks import pieces
-from antiphon.providers.openai.messages import instructions_of
 from antiphon.providers.prompting.context_window import fit
+from antiphon.providers.prompting.instructions import instructions_of
 from antiphon.providers.prompting.tool_choice import forced_tool
 
 NAME = "anthropic"

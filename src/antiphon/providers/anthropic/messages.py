@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.openai.messages import NO_OUTPUT, SILENCE
+from antiphon.providers.prompting.instructions import NO_OUTPUT, SILENCE
 from antiphon.text.whole import whole
 
 Json = dict[str, Any]

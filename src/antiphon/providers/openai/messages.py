@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool
+from antiphon.providers.prompting.instructions import NO_OUTPUT, SILENCE, instructions_of
 from antiphon.text.whole import whole
 
 Json = dict[str, Any]
-
-SILENCE = "(The user says nothing. Begin, or go on.)"
-"""Stands where a service wants a word of the user and there is none."""
-NO_OUTPUT = "(no output yet)"
-"""Stands for the output of a call that the conversation does not have."""
 
 
 def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
@@ -45,11 +41,6 @@ def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
         _add(turns, "user", SILENCE)
     instructions = instructions_of(messages)
     return [{"role": "system", "content": instructions}, *turns] if instructions else turns
-
-
-def instructions_of(messages: Sequence[ChatMessage]) -> str:
-    """Return all instructions, in order; empty where there are none."""
-    return "\n\n".join(whole(message.text) for message in messages if message.role == "system" and message.text.strip())
 
 
 def tools_of(request: ChatRequest) -> Json:

@@ -11,8 +11,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from antiphon.audio.windows import FULL_SCALE, Windows
-from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
+from antiphon.audio.windows import FULL_SCALE, WINDOW_SAMPLES, Windows
+from antiphon.ports.vad import RATE_HZ
 
 _CONTEXT_SAMPLES = 64
 """The network sees the end of the window before."""

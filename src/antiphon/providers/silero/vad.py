@@ -12,11 +12,10 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from antiphon.audio.windows import Cutter, mean_squares
+from antiphon.audio.windows import WINDOW_SAMPLES, Cutter, mean_squares
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
-from antiphon.ports.vad import WINDOW_SAMPLES
 from antiphon.providers.hosting.onnx_errors import onnx_errors
 from antiphon.providers.silero.model import Feed, Memory, SileroModel
 from antiphon.providers.weights.files import Weights

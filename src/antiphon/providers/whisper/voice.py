@@ -16,7 +16,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
+from antiphon.audio.windows import WINDOW_SAMPLES
+from antiphon.ports.vad import RATE_HZ
 
 Samples = NDArray[np.float32]
 """Mono, 16 kHz, full scale 1.0."""

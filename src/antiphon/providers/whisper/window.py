@@ -8,7 +8,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from antiphon.ports.vad import RATE_HZ, WINDOW_SAMPLES
+from antiphon.audio.windows import WINDOW_SAMPLES
+from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.whisper.voice import Hearing
 
 WINDOW_S = WINDOW_SAMPLES / RATE_HZ

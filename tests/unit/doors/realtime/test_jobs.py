@@ -12,7 +12,7 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
-from antiphon.doors.realtime.jobs import JobDesk
+from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.doors.websocket.audio import Clip
 from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.entities.priority import LIVE
@@ -54,7 +54,9 @@ class Stage:
         self.clock = VirtualClock()
         self.bus = EmbeddedBus(self.clock, strict=True, **limits)
         self.refused: list[JobFailed] = []
-        self.desk = JobDesk(self.bus, self.clock, "acme", "sess_1", 7, timeout_s=30.0, on_refused=self.refused.append)
+        self.desk = RealtimeJobs(
+            self.bus, self.clock, "acme", "sess_1", 7, timeout_s=30.0, on_refused=self.refused.append
+        )
         self.results = self.desk.results()
         self._claims: dict[Queue, AsyncIterator[Lease]] = {}
 
@@ -237,7 +239,7 @@ async def test_a_speaker_that_no_queue_took_leaves_no_pipe() -> None:
     await stage.answer(StartAnswer("job_8", "job_9", REQUEST, "alto", 1.5))
     (failed,) = stage.refused
     assert failed.job_id == "sess_1.job_9"
-    assert "job_9" not in stage.desk._speech_pipes
+    assert "job_9" not in stage.desk.speech_pipes
 
 
 async def test_jobs_belong_to_the_trace_of_their_desk_wherever_they_are_made() -> None:

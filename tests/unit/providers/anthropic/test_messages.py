@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.providers.anthropic.messages import messages_of, tools_of
-from antiphon.providers.openai.messages import NO_OUTPUT, SILENCE, instructions_of
+from antiphon.providers.prompting.instructions import NO_OUTPUT, SILENCE, instructions_of
 from tests.fakes.anthropic_rules import complaint
 
 CALL = ChatMessage("assistant", tool_calls=(ToolCall("c.1", "look", '{"a": 1}'), ToolCall("c.2", "listen", "")))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.openai.messages import NO_OUTPUT, SILENCE, messages_of, tools_of
+from antiphon.providers.openai.messages import messages_of, tools_of
+from antiphon.providers.prompting.instructions import NO_OUTPUT, SILENCE
 
 CALL = ChatMessage("assistant", tool_calls=(ToolCall("c1", "look", '{"a": 1}'), ToolCall("c2", "listen", "")))
 

@@ -1,0 +1,148 @@
+"""The jobs of one session: made and submitted under its name, with all results in its one pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from antiphon.clock import Clock
+from antiphon.errors import Overloaded, ProviderUnavailable
+from antiphon.observe import trace
+from antiphon.ports.bus import Bus, Keep, Reader
+from antiphon.wire.jobs import (
+    Job,
+    JobFailed,
+    PipeEntry,
+    Queue,
+    SpeechDone,
+    Work,
+    allowed_s,
+)
+
+_log = structlog.get_logger("antiphon.gateway")
+
+ANSWER_S = 600.0
+"""Longest an answer may take to be written and spoken; its engines bound each step of it themselves."""
+
+
+class SessionJobs:
+    """Submits a session's jobs; all results come through the session's one pipe."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        tenant: str,
+        session_id: str,
+        epoch: int,
+        *,
+        timeout_s: float,
+        on_refused: Callable[[JobFailed], None] | None = None,
+    ) -> None:
+        """``on_refused`` is told of jobs that no queue took."""
+        self._bus = bus
+        self._clock = clock
+        self._tenant = tenant
+        self._session_id = session_id
+        self._epoch = epoch
+        self._timeout_s = timeout_s
+        self._on_refused = on_refused
+        self._trace = trace.present()
+        self._pipe = f"t:{tenant}:session:{{{session_id}}}"
+        self.pending: dict[str, Job] = {}
+        """Jobs that were made and are perhaps not submitted yet."""
+        self.speech_pipes: dict[str, str] = {}
+        """What feeds a speaker while an answer is written, by the job that speaks."""
+
+    def results(self, *, after: int = 0, keep: Keep | None = None) -> Reader:
+        """Yield the results of all jobs, in order, from behind position ``after``."""
+        return self._bus.read(self._pipe, after=after, keep=keep)
+
+    async def tail(self) -> int:
+        """Return the position of the newest result."""
+        return await self._bus.tail(self._pipe)
+
+    def adopt(self, speak_job_ids: Iterable[str]) -> None:
+        """Speakers are ours, and so are the pipes that feed them."""
+        stem = f"t:{self._tenant}:speech:{{{self._session_id}}}"
+        self.speech_pipes.update((job_id, f"{stem}:{job_id}") for job_id in speak_job_ids)
+
+    def take_over(self, jobs: Iterable[Job]) -> None:
+        """Jobs of the door before us are ours."""
+        self.pending.update((job.id, job) for job in jobs)
+
+    def make(self, job_id: str, queue: Queue, work: Work, source: str = "") -> Job:
+        """Return a job of this session, which `pending` holds until it is submitted; ``source`` feeds it."""
+        usual_s = ANSWER_S if queue in ("respond", "speak") else self._timeout_s
+        job = Job(
+            id=f"{self._session_id}.{job_id}",
+            queue=queue,
+            work=work,
+            output=self._pipe,
+            input=source,
+            tenant=self._tenant,
+            session_id=self._session_id,
+            epoch=self._epoch,
+            correlation_id=self._session_id,
+            traceparent="" if self._trace is None else self._trace.header(),
+            deadline_s=self._clock.wall() + allowed_s(work, usual_s),
+        )
+        self.pending[job.id] = job
+        return job
+
+    # -- submitting --------------------------------------------------------------------------------------------------
+    async def do(self, job_id: str, queue: Queue, work: Work) -> None:
+        """Make and submit any work under the machine's own id."""
+        await self.submit(self.make(job_id, queue, work))
+
+    async def submit(self, job: Job) -> None:
+        """Submit a job, again if need be; where there is no room for it, that is its result."""
+        try:
+            await self._bus.submit(job)
+        except (Overloaded, ProviderUnavailable) as error:
+            await self._drop_speech(self.name(job.id))
+            if self._on_refused is not None:
+                self._on_refused(JobFailed.of(job.id, error))
+        finally:
+            self.pending.pop(job.id, None)
+
+    async def cancel(self, job_id: str) -> None:
+        """Stop a job."""
+        await self._call_off(job_id)
+        await self._drop_speech(job_id)
+
+    async def _call_off(self, job_id: str) -> None:
+        try:
+            await self._bus.cancel(f"{self._session_id}.{job_id}")
+        except ProviderUnavailable as error:  # what it still says is for a response that is over
+            _log.warning("a job could not be cancelled", session_id=self._session_id, error=str(error))
+
+    async def settled(self, entry: PipeEntry) -> None:
+        """Let go of what the job needed, if this was its last result."""
+        if isinstance(entry, SpeechDone | JobFailed):
+            await self._drop_speech(self.name(entry.job_id))
+
+    async def _drop_speech(self, job_id: str) -> None:
+        pipe = self.speech_pipes.pop(job_id, None)
+        if pipe is not None:
+            await self._drop(pipe)
+
+    async def _drop(self, pipe: str) -> None:
+        try:
+            await self._bus.drop(pipe)
+        except ProviderUnavailable as error:  # nobody touches it any more, and so it runs out
+            _log.warning("a pipe could not be dropped", pipe=pipe, error=str(error))
+
+    @staticmethod
+    def name(job_id: str) -> str:
+        """Return the machine's own id of a job."""
+        return job_id.rpartition(".")[2]
+
+    async def close(self, running: Iterable[str]) -> None:
+        """Cancel what still runs and drop the pipes."""
+        for job_id in list(running):
+            await self._call_off(job_id)
+        for pipe in self.speech_pipes.values():
+            await self._drop(pipe)
+        await self._drop(self._pipe)

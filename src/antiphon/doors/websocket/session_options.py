@@ -1,0 +1,44 @@
+"""What every session over a WebSocket works with, and its bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from antiphon.clock import Clock
+from antiphon.doors.websocket.large_events import LARGE_AT_ONCE
+from antiphon.entities.history import StoredItem
+from antiphon.observe.metrics import Metrics
+from antiphon.ports.bus import Bus
+from antiphon.ports.limiter import Limiter
+from antiphon.ports.vad import VoiceActivity
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLimits:
+    """Bounds of one connection."""
+
+    max_frame_bytes: int = 21 * 2**20
+    max_append_bytes: int = 15 * 2**20
+    max_queue_bytes: int = 128 * 2**10
+    stall_s: float = 5.0
+    events_per_s: int = 1000
+    item_audio_bytes: int = 64 * 2**20
+    spill_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkServices:
+    """What a connection works with."""
+
+    bus: Bus
+    vad: VoiceActivity
+    clock: Clock
+    limiter: Limiter
+    keep: Callable[[StoredItem], None]
+    job_timeout_s: float = 30.0
+    metrics: Metrics = field(default_factory=Metrics)
+    large_events: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
+    """Admits the events that are worked on in slices."""
