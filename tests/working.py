@@ -9,22 +9,13 @@ from itertools import count
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.wire.jobs import (
-    AnswerDone,
     Job,
-    JobFailed,
     PipeEntry,
     Queue,
-    ScoreReady,
     SentencesDone,
-    SpeechDone,
-    TranscriptReady,
-    TranslationReady,
     Work,
 )
 from antiphon.workers import loop
-
-LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady, SentencesDone, JobFailed)
-"""What ends a pipe of one job."""
 
 
 class Running:
@@ -45,7 +36,7 @@ class Running:
     async def rest(self) -> list[PipeEntry]:
         """Take all results to the last one."""
         entries = [await self.next()]
-        while not isinstance(entries[-1], LAST):
+        while not (entries[-1].is_last or isinstance(entries[-1], SentencesDone)):
             entries.append(await self.next())
         return entries
 

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, Union
 
 import msgspec
 
-from antiphon.wire.jobs import (
-    AudioReady,
-    CallReady,
-    Job,
-    PipeEntry,
-    SentenceReady,
-    TextReady,
-    TranscriptReady,
-    TranslationReady,
-)
+from antiphon.wire.jobs import ENTRY_BYTES, Job, PipeEntry, Work
 
-ENTRY_BYTES = 128
-"""What any entry weighs besides its text or audio."""
+T = TypeVar("T")
+
+
+class _Decoder(Generic[T]):
+    """Decodes every kind that there is: a feature may bring its own after this module was loaded."""
+
+    def __init__(self, kinds: Sequence[type], shape: Callable[[Any], Any]) -> None:
+        self._kinds = kinds
+        self._shape = shape
+        self._known = 0
+        self._decode: Callable[[bytes], T]
+
+    def decode(self, data: bytes) -> T:
+        if len(self._kinds) != self._known:
+            self._known = len(self._kinds)
+            union = Union[tuple(self._kinds)]  # noqa: UP007 -- made of a list
+            self._decode = msgspec.msgpack.Decoder(self._shape(union)).decode
+        return self._decode(data)
+
 
 _encoder = msgspec.msgpack.Encoder()
-_entry_decoder: msgspec.msgpack.Decoder[PipeEntry] = msgspec.msgpack.Decoder(PipeEntry)
-_job_decoder = msgspec.msgpack.Decoder(Job)
+_entries: _Decoder[PipeEntry] = _Decoder(PipeEntry.kinds, lambda kinds: kinds)
+_jobs: _Decoder[Job] = _Decoder(Work.kinds, lambda kinds: Job[kinds])
 
 
 def encode_entry(entry: PipeEntry) -> bytes:
@@ -33,7 +41,7 @@ def encode_entry(entry: PipeEntry) -> bytes:
 
 def decode_entry(data: bytes) -> PipeEntry:
     """Unpack what `encode_entry` packed."""
-    return _entry_decoder.decode(data)
+    return _entries.decode(data)
 
 
 def encode_job(job: Job) -> bytes:
@@ -43,20 +51,9 @@ def encode_job(job: Job) -> bytes:
 
 def decode_job(data: bytes) -> Job:
     """Unpack what `encode_job` packed."""
-    return _job_decoder.decode(data)
-
-
-_PAYLOADS: dict[type, Callable[[Any], int]] = {
-    AudioReady: lambda entry: len(entry.audio),
-    TextReady: lambda entry: len(entry.text),
-    SentenceReady: lambda entry: len(entry.text),
-    TranslationReady: lambda entry: len(entry.text),
-    CallReady: lambda entry: len(entry.arguments),
-    TranscriptReady: lambda entry: 2 * len(entry.text) + ENTRY_BYTES * len(entry.segments),
-}
+    return _jobs.decode(data)
 
 
 def weigh(entry: PipeEntry) -> int:
     """Return about how many bytes ``entry`` holds in memory."""
-    payload = _PAYLOADS.get(type(entry))  # a table: this is asked for every entry of every pipe
-    return ENTRY_BYTES if payload is None else ENTRY_BYTES + payload(entry)
+    return ENTRY_BYTES + entry.payload_bytes

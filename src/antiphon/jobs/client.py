@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
 from antiphon.clock import Clock
 from antiphon.entities.priority import TOLERANT
@@ -26,22 +26,7 @@ from antiphon.errors import (
 from antiphon.ids import new_id
 from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus
-from antiphon.wire.jobs import (
-    LAST,
-    Dub,
-    Job,
-    JobFailed,
-    Persist,
-    PipeEntry,
-    Queue,
-    Respond,
-    Score,
-    Speak,
-    Transcribe,
-    Translate,
-    Work,
-    allowed_s,
-)
+from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Work
 
 T = TypeVar("T", bound=PipeEntry)
 
@@ -76,11 +61,11 @@ class Desk:
         iterator before its end cancels the job. In every case the job's pipe is dropped. ``retries`` False has a
         failure told at once. ``key_id`` names the key that asks. Raises `Overloaded` when its queue is full.
         """
-        timeout_s = allowed_s(work, self._timeout_s) if timeout_s is None else timeout_s
+        timeout_s = work.allowed_s(self._timeout_s) if timeout_s is None else timeout_s
         job_id = job_id or new_id("job")
         job = Job(
             id=job_id,
-            queue=queue_of(work),
+            queue=work.queue,
             work=work,
             output=f"t:{tenant}:job:{{{job_id}}}",
             tenant=tenant,
@@ -98,7 +83,7 @@ class Desk:
             deadline = self._clock.now() + timeout_s
             while not ended:
                 entry = await self._next(entries, deadline - self._clock.now())
-                ended = isinstance(entry, (*LAST, JobFailed))
+                ended = entry.is_last
                 if isinstance(entry, JobFailed):
                     raise error_of(entry)
                 yield entry
@@ -136,27 +121,6 @@ class Desk:
         except StopAsyncIteration as exc:
             raise ProviderUnavailable("The server is stopping.", code="server_stopping") from exc
         return entry
-
-
-def queue_of(work: Work) -> Queue:
-    """Return the queue that a kind of work waits in."""
-    match work:
-        case Transcribe():
-            return "transcribe"
-        case Respond():
-            return "respond"
-        case Speak():
-            return "speak"
-        case Translate():
-            return "translate"
-        case Score():
-            return "score"
-        case Persist():
-            return "persist"
-        case Dub():
-            return "dub"
-        case _:
-            assert_never(work)
 
 
 def error_of(failure: JobFailed) -> AntiphonError:

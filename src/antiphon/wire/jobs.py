@@ -6,9 +6,10 @@ so a pipe may hand over the object itself (one process) or its msgpack bytes (a 
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Generic, Self
 
 import msgspec
+from typing_extensions import TypeVar
 
 from antiphon.entities.chat import ChatRequest
 from antiphon.entities.history import StoredItem, StoredSession
@@ -17,12 +18,46 @@ from antiphon.entities.speech import Segment
 from antiphon.errors import AntiphonError, RateLimited, Transient
 from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError, StageTimings, Status
 
-Queue = Literal["transcribe", "respond", "speak", "translate", "score", "persist", "dub"]
+ENTRY_BYTES = 128
+"""What any entry weighs besides its text or audio."""
+
+Queue = str
+"""Name of a queue: the one that a kind of work says it lies in."""
 
 
-class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
+class Work(msgspec.Struct, frozen=True):
+    """What a job asks for. Each kind is a subclass with a tag; whoever adds one adds it to no list."""
+
+    kinds: ClassVar[list[type[Work]]] = []
+    """All kinds that this process has imported."""
+    queue: ClassVar[Queue]
+    """Where jobs of this kind wait."""
+    group: ClassVar[str]
+    """Consumer group of its workers over Redis."""
+    is_continued: ClassVar[bool] = False
+    """True where another attempt goes on behind what the ones before have written. The others' does all of it once
+    more, and what was written already is left out."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Know this kind."""
+        super().__init_subclass__(**options)
+        Work.kinds.append(cls)
+
+    def allowed_s(self, usual_s: float) -> float:
+        """Return how long this may take where work of its kind usually has ``usual_s``."""
+        return usual_s
+
+
+def kind_of(queue: Queue) -> type[Work]:
+    """Return the kind of work that lies in ``queue``."""
+    return next(kind for kind in Work.kinds if kind.queue == queue)
+
+
+class Transcribe(Work, frozen=True, tag="transcribe"):
     """Write down what is said in ``audio``."""
 
+    queue = "transcribe"
+    group = "stt-workers"
     audio: bytes
     """s16le, mono."""
     rate_hz: int
@@ -38,17 +73,26 @@ class Transcribe(msgspec.Struct, frozen=True, tag="transcribe"):
         """Length of the audio in seconds."""
         return len(self.audio) / (2 * self.rate_hz)
 
+    def allowed_s(self, usual_s: float) -> float:
+        """Return ``usual_s``, and as long again as the audio lasts."""
+        return usual_s + int(self.duration_s)
 
-class Respond(msgspec.Struct, frozen=True, tag="respond"):
+
+class Respond(Work, frozen=True, tag="respond"):
     """Answer a conversation. Text goes to the job's output and, by sentences, to ``speech_pipe`` where one is set."""
 
+    queue = "respond"
+    group = "llm-workers"
+    is_continued = True
     request: ChatRequest
     speech_pipe: str = ""
 
 
-class Speak(msgspec.Struct, frozen=True, tag="speak"):
+class Speak(Work, frozen=True, tag="speak"):
     """Speak ``text``, or, where it is empty, the sentences that come through the job's input pipe."""
 
+    queue = "speak"
+    group = "tts-workers"
     text: str = ""
     voice: str = ""
     speed: float = 1.0
@@ -59,31 +103,39 @@ class Speak(msgspec.Struct, frozen=True, tag="speak"):
     """Sample rate of the audio that is asked for."""
 
 
-class Translate(msgspec.Struct, frozen=True, tag="translate"):
+class Translate(Work, frozen=True, tag="translate"):
     """Translate ``text``; ``source`` None detects the language."""
 
+    queue = "translate"
+    group = "translation-workers"
     text: str
     target: str
     source: str | None = None
 
 
-class Score(msgspec.Struct, frozen=True, tag="score"):
+class Score(Work, frozen=True, tag="score"):
     """Say how likely the turn is over at the end of ``audio``."""
 
+    queue = "score"
+    group = "turn-workers"
     audio: bytes
     rate_hz: int
 
 
-class Persist(msgspec.Struct, frozen=True, tag="persist"):
+class Persist(Work, frozen=True, tag="persist"):
     """Write rows of the history to the database. A row that was written before changes nothing."""
 
+    queue = "persist"
+    group = "persist-workers"
     sessions: tuple[StoredSession, ...] = ()
     items: tuple[StoredItem, ...] = ()
 
 
-class Dub(msgspec.Struct, frozen=True, tag="dub", kw_only=True):
+class Dub(Work, frozen=True, tag="dub", kw_only=True):
     """Say what is said in ``audio`` in another language, in the same time."""
 
+    queue = "dub"
+    group = "dub-workers"
     stream_id: str
     fragment_id: str
     sequence_number: int
@@ -109,20 +161,15 @@ class Dub(msgspec.Struct, frozen=True, tag="dub", kw_only=True):
     out_channels: int
 
 
-Work = Transcribe | Respond | Speak | Translate | Score | Persist | Dub
+Work_co = TypeVar("Work_co", bound=Work, default=Work, covariant=True)
 
 
-def allowed_s(work: Work, usual_s: float) -> float:
-    """Return how long ``work`` may take that usually has ``usual_s``: every second of audio adds one."""
-    return usual_s + (int(work.duration_s) if isinstance(work, Transcribe) else 0)
-
-
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, Generic[Work_co], frozen=True):
     """One piece of work, as it lies in a queue."""
 
     id: str
     queue: Queue
-    work: Work
+    work: Work_co
     output: str
     """Name of the pipe that takes the results."""
     input: str = ""
@@ -145,21 +192,37 @@ class Job(msgspec.Struct, frozen=True):
     attempt: int = 1
 
 
-class Entry(msgspec.Struct, frozen=True, tag_field="type"):
-    """What lies in a pipe."""
+class PipeEntry(msgspec.Struct, frozen=True, tag_field="type"):
+    """What lies in a pipe. Each kind is a subclass with a tag; whoever adds one adds it to no list."""
+
+    kinds: ClassVar[list[type[PipeEntry]]] = []
+    """All kinds that this process has imported."""
+    is_last: ClassVar[bool] = False
+    """True for the last entry of a job."""
 
     job_id: str
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Know this kind."""
+        super().__init_subclass__(**options)
+        PipeEntry.kinds.append(cls)
 
-class SegmentReady(Entry, frozen=True, tag="segment"):
+    @property
+    def payload_bytes(self) -> int:
+        """About how many bytes its text or audio holds in memory."""
+        return 0
+
+
+class SegmentReady(PipeEntry, frozen=True, tag="segment"):
     """A part of the transcript is known."""
 
     segment: Segment
 
 
-class TranscriptReady(Entry, frozen=True, tag="transcript"):
+class TranscriptReady(PipeEntry, frozen=True, tag="transcript"):
     """Transcription is done. Last entry of a transcribe job."""
 
+    is_last = True
     text: str
     language: str
     duration_s: float
@@ -169,14 +232,24 @@ class TranscriptReady(Entry, frozen=True, tag="transcript"):
     model: str = ""
     """What it did it with."""
 
+    @property
+    def payload_bytes(self) -> int:
+        """About how many bytes it holds."""
+        return 2 * len(self.text) + ENTRY_BYTES * len(self.segments)
 
-class TextReady(Entry, frozen=True, tag="text"):
+
+class TextReady(PipeEntry, frozen=True, tag="text"):
     """More of an answer's text; none while the model writes a call, to say that it is at work."""
 
     text: str
 
+    @property
+    def payload_bytes(self) -> int:
+        """About how many bytes it holds."""
+        return len(self.text)
 
-class CallReady(Entry, frozen=True, tag="call"):
+
+class CallReady(PipeEntry, frozen=True, tag="call"):
     """A whole function call, told when the answer is over: whoever goes on with a broken one may call otherwise."""
 
     index: int
@@ -184,41 +257,58 @@ class CallReady(Entry, frozen=True, tag="call"):
     name: str
     arguments: str
 
+    @property
+    def payload_bytes(self) -> int:
+        """About how many bytes it holds."""
+        return len(self.arguments)
 
-class AnswerDone(Entry, frozen=True, tag="answer_done"):
+
+class AnswerDone(PipeEntry, frozen=True, tag="answer_done"):
     """The model has finished. Last entry of a respond job."""
 
+    is_last = True
     finish_reason: str
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
 
 
-class SentenceReady(Entry, frozen=True, tag="sentence"):
+class SentenceReady(PipeEntry, frozen=True, tag="sentence"):
     """A sentence to speak, in a speech pipe."""
 
     text: str
 
+    @property
+    def payload_bytes(self) -> int:
+        """About how many bytes it holds."""
+        return len(self.text)
 
-class SentencesDone(Entry, frozen=True, tag="sentences_done"):
+
+class SentencesDone(PipeEntry, frozen=True, tag="sentences_done"):
     """No further sentence comes. Last entry of a speech pipe."""
 
 
-class AudioReady(Entry, frozen=True, tag="audio"):
+class AudioReady(PipeEntry, frozen=True, tag="audio"):
     """A piece of speech, s16le mono at the rate that the job asked for."""
 
     audio: bytes
     text: str = ""
     """The sentence that begins with this piece; empty where one goes on."""
 
+    @property
+    def payload_bytes(self) -> int:
+        """About how many bytes it holds."""
+        return len(self.audio)
 
-class SentenceSpoken(Entry, frozen=True, tag="sentence_spoken"):
+
+class SentenceSpoken(PipeEntry, frozen=True, tag="sentence_spoken"):
     """The sentence that came last through the speaker's pipe was spoken to its end."""
 
 
-class SpeechDone(Entry, frozen=True, tag="speech_done"):
+class SpeechDone(PipeEntry, frozen=True, tag="speech_done"):
     """All was spoken. Last entry of a speak job."""
 
+    is_last = True
     engine: str = ""
     """Who did it, as the settings call it."""
     model: str = ""
@@ -227,25 +317,33 @@ class SpeechDone(Entry, frozen=True, tag="speech_done"):
     """Who should have, and could not."""
 
 
-class TranslationReady(Entry, frozen=True, tag="translation"):
+class TranslationReady(PipeEntry, frozen=True, tag="translation"):
     """The translated text. Last entry of a translate job."""
 
+    is_last = True
     text: str
     engine: str = ""
     """Who did it, as the settings call it."""
     model: str = ""
     """What it did it with."""
 
+    @property
+    def payload_bytes(self) -> int:
+        """About how many bytes it holds."""
+        return len(self.text)
 
-class ScoreReady(Entry, frozen=True, tag="score"):
+
+class ScoreReady(PipeEntry, frozen=True, tag="score"):
     """The probability that the turn is over. Last entry of a score job."""
 
+    is_last = True
     probability: float
 
 
-class FragmentDubbed(Entry, frozen=True, tag="dubbed", kw_only=True):
+class FragmentDubbed(PipeEntry, frozen=True, tag="dubbed", kw_only=True):
     """What became of a fragment, good or bad. Last entry of a dub job."""
 
+    is_last = True
     status: Status
     audio: bytes = b""
     """In ``format``; empty where there is none."""
@@ -265,9 +363,10 @@ class FragmentDubbed(Entry, frozen=True, tag="dubbed", kw_only=True):
     """Their ids, by kind."""
 
 
-class JobFailed(Entry, frozen=True, tag="failed"):
+class JobFailed(PipeEntry, frozen=True, tag="failed"):
     """The job is given up. Last entry of any job that fails."""
 
+    is_last = True
     error_type: str
     code: str | None
     message: str
@@ -292,24 +391,3 @@ class JobFailed(Entry, frozen=True, tag="failed"):
             kind=type(error).__name__,
             param=error.param,
         )
-
-
-PipeEntry = (
-    SegmentReady
-    | TranscriptReady
-    | TextReady
-    | CallReady
-    | AnswerDone
-    | SentenceReady
-    | SentencesDone
-    | AudioReady
-    | SentenceSpoken
-    | SpeechDone
-    | TranslationReady
-    | ScoreReady
-    | FragmentDubbed
-    | JobFailed
-)
-
-LAST = (TranscriptReady, AnswerDone, SpeechDone, TranslationReady, ScoreReady, FragmentDubbed)
-"""The last entry of a job that does not fail is one of these."""

@@ -16,9 +16,9 @@ from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import tracing
 from antiphon.ports.bus import Attempt, Bus, Lease, Share
 from antiphon.resilience.turns import priority
-from antiphon.wire.jobs import LAST, Job, PipeEntry, Queue
+from antiphon.wire.jobs import Job, PipeEntry, Queue
 from antiphon.workers.settle import Settler, WorkerOptions
-from antiphon.workers.verdict import CONTINUED, JobCancelled
+from antiphon.workers.verdict import JobCancelled
 
 Emit = Callable[[Sequence[PipeEntry]], Awaitable[None]]
 """Writes results to the job's output, in order, under the job's epoch."""
@@ -74,7 +74,7 @@ class _Output:
     def __init__(self, bus: Bus, job: Job) -> None:
         self._bus = bus
         self._job = job
-        self._attempt = Attempt(job.id, job.attempt, keeps=job.queue in CONTINUED)
+        self._attempt = Attempt(job.id, job.attempt, keeps=job.work.is_continued)
         self._ahead = 0
         """Entries that an attempt before this one has written: they are not written again."""
         self._emits = 0
@@ -96,7 +96,7 @@ class _Output:
             raise asyncio.CancelledError  # the handler was cancelled and tries to go on
         self.touched = self.touched or bool(entries)
         known = min(self._ahead, len(entries))
-        if known and isinstance(entries[-1], LAST):
+        if known and entries[-1].is_last:
             known = min(known, len(entries) - 1)  # whoever waits must hear the end, if need be twice
         self._ahead -= known
         if len(entries) > known and not await self._bus.write(

@@ -7,11 +7,7 @@ from dataclasses import dataclass, field
 
 from antiphon.errors import AntiphonError, Fenced, LeaseLost, Permanent, RateLimited, Superseded, Transient
 from antiphon.resilience.backoff import Backoff
-from antiphon.wire.jobs import Job, JobFailed, Queue
-
-CONTINUED: frozenset[Queue] = frozenset({"respond"})
-"""Queues whose handler goes on behind what attempts before have written. The others' does all of it once more, and
-what was written already is left out."""
+from antiphon.wire.jobs import Job, JobFailed
 
 
 class JobCancelled(Permanent):
@@ -73,7 +69,7 @@ def judge(
 ) -> Verdict:
     """Decide by the error's type; ``touched`` says that this attempt has emitted results already.
 
-    They make its failure final, so that no listener hears a beginning twice, but for work that is `CONTINUED`.
+    They make its failure final, so that no listener hears a beginning twice, but for work that `is_continued`.
     """
     match error:
         case None:
@@ -97,7 +93,7 @@ def judge(
 
 def may_follow(job: Job, *, touched: bool) -> bool:
     """Say whether another attempt says nothing again of what one has emitted."""
-    return not touched or job.queue in CONTINUED
+    return not touched or job.work.is_continued
 
 
 def failure(job: Job, error: BaseException) -> JobFailed:

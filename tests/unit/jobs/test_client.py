@@ -8,18 +8,14 @@ import pytest
 from antiphon import errors
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
-from antiphon.entities.chat import ChatRequest
 from antiphon.entities.priority import TOLERANT
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
-from antiphon.jobs.client import Desk, error_of, queue_of
+from antiphon.jobs.client import Desk, error_of
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     AudioReady,
     Job,
     JobFailed,
-    Persist,
-    Respond,
-    Score,
     Speak,
     SpeechDone,
     Transcribe,
@@ -30,11 +26,6 @@ from antiphon.workers import loop
 from antiphon.workers.verdict import failure
 
 JOB = Job("job_1", "speak", Speak("x"), "out")
-
-
-def test_each_kind_of_work_has_its_queue() -> None:
-    works = (Transcribe(b"", 1), Respond(ChatRequest(())), Speak("x"), Translate("x", "de"), Score(b"", 1), Persist())
-    assert [queue_of(work) for work in works] == ["transcribe", "respond", "speak", "translate", "score", "persist"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +172,7 @@ async def submitted(work: Transcribe | Speak) -> Job:
     entries = Desk(bus, SystemClock(), timeout_s=100.0).run(work)
     asking = asyncio.ensure_future(anext(entries))
     async with asyncio.timeout(5):
-        lease = await anext(bus.claim(queue_of(work), "w"))
+        lease = await anext(bus.claim(work.queue, "w"))
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     await bus.close()

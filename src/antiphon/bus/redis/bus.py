@@ -8,13 +8,13 @@ from contextlib import suppress
 
 from antiphon import ids
 from antiphon.bus.redis.inbox import Inbox
-from antiphon.bus.redis.jobs import QUEUES, DeadLetter, QueueLimit, RedisJobs, RedisLease
+from antiphon.bus.redis.jobs import DeadLetter, QueueLimit, RedisJobs, RedisLease
 from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import Fenced, ProviderUnavailable
 from antiphon.observe.tasks import unattended
 from antiphon.ports.bus import Attempt, Keep, Share
-from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
+from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Work
 
 _START_S = 10.0
 
@@ -34,7 +34,7 @@ class RedisBus:
         pipes: PipeLimit | None = None,
     ) -> None:
         self._connection = connection
-        self._inbox = Inbox(connection, f"antiphon:inbox:{ids.token(12)}", QUEUES)
+        self._inbox = Inbox(connection, f"antiphon:inbox:{ids.token(12)}", tuple(kind.queue for kind in Work.kinds))
         self._pipes = RedisPipes(connection, self._inbox, pipes or PipeLimit())
         self._jobs = RedisJobs(connection, self._inbox, queues or QueueLimit(), self._give_up)
         self._listener: asyncio.Task[None] | None = None

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 import structlog
@@ -26,19 +26,8 @@ from antiphon.entities.priority import LIVE, PATIENT
 from antiphon.errors import LeaseLost, Overloaded, ProviderUnavailable
 from antiphon.observe.tasks import unattended
 from antiphon.ports.bus import Share
-from antiphon.wire.jobs import Job, Queue
+from antiphon.wire.jobs import Job, Queue, Work, kind_of
 
-GROUPS: dict[Queue, str] = {
-    "transcribe": "stt-workers",
-    "respond": "llm-workers",
-    "speak": "tts-workers",
-    "translate": "translation-workers",
-    "score": "turn-workers",
-    "persist": "persist-workers",
-    "dub": "dub-workers",
-}
-"""Consumer groups."""
-QUEUES: tuple[Queue, ...] = get_args(Queue)
 _CLASSES = ("high", "normal", "low", "patient")
 _SHARES: dict[Share, tuple[int, int]] = {"all": (1, 4), "prompt": (1, 3), "patient": (4, 4)}
 """First and last class of each share, counted from 1."""
@@ -69,6 +58,11 @@ class QueueLimit:
     """Most jobs in one queue, at work or waiting."""
     dead_letters: int = 1000
     """About so many dead letters are kept for each queue; the oldest go first."""
+
+
+def _queues() -> list[Queue]:
+    """Return all queues."""
+    return [kind.queue for kind in Work.kinds]
 
 
 def _jobs(queue: Queue) -> str:
@@ -196,7 +190,7 @@ class RedisJobs:
             found: list[Any] = await self._connection.run(
                 _CLAIM,
                 (*_index(queue), f"antiphon:queue:{{{queue}}}:asked"),
-                GROUPS[queue],
+                kind_of(queue).group,
                 consumer,
                 token,
                 self._lease_ms,
@@ -219,7 +213,7 @@ class RedisJobs:
     async def renew(self, job: Job, consumer: str, token: str) -> None:
         """Keep a lease. Raises `LeaseLost`."""
         keys = (_jobs(job.queue) + job.id, *_index(job.queue))
-        if not await self._connection.run(_RENEW, keys, GROUPS[job.queue], consumer, token, self._lease_ms):
+        if not await self._connection.run(_RENEW, keys, job.work.group, consumer, token, self._lease_ms):
             raise LeaseLost(f"job {job.id} went to another worker, or has ended")
 
     async def release(self, job: Job, token: str, reason: str, delay_s: float, *, counts: bool) -> None:
@@ -240,10 +234,10 @@ class RedisJobs:
         keys = (_jobs(queue) + job.id, *_index(queue), _dead(queue), _flags(queue) + job.id)
         letter = _fields(DeadLetter.of(job, reason, time.time())) if token else ()
         was_flagged = await self._connection.run(
-            _SETTLE, keys, GROUPS[queue], token, self._limit.dead_letters, _REMEMBERED_MS, *letter
+            _SETTLE, keys, kind_of(queue).group, token, self._limit.dead_letters, _REMEMBERED_MS, *letter
         )
         if was_flagged == 1:
-            await self._connection.batch([("DEL", _flags(other) + job.id) for other in QUEUES])
+            await self._connection.batch([("DEL", _flags(other) + job.id) for other in _queues()])
 
     async def _give_up(self, job: Job, token: str, reason: str) -> None:
         await self._on_given_up(job, reason)  # first: who waits for the job hears of it even if this process dies here
@@ -264,7 +258,7 @@ class RedisJobs:
     # -- cancelling --------------------------------------------------------------------------------------------------
     async def cancel(self, job_id: str) -> None:
         """Raise the flag of a job: in every queue, for its own is not known here."""
-        await self._connection.batch([("SET", _flags(queue) + job_id, "", "PX", _FLAG_MS) for queue in QUEUES])
+        await self._connection.batch([("SET", _flags(queue) + job_id, "", "PX", _FLAG_MS) for queue in _queues()])
         await self._connection.command("PUBLISH", CANCELS, job_id)
 
     async def cancelled(self, job_id: str) -> None:
@@ -275,7 +269,7 @@ class RedisJobs:
 
     async def _is_cancelled(self, job_id: str) -> bool:
         try:
-            return bool(await self._connection.command("EXISTS", _flags(QUEUES[-1]) + job_id))
+            return bool(await self._connection.command("EXISTS", _flags(_queues()[-1]) + job_id))
         except ProviderUnavailable:  # asked again soon; the worker's own heartbeat says that Redis is away
             return False
 

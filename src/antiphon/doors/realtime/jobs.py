@@ -31,26 +31,26 @@ class RealtimeJobs(SessionJobs):
     def listening(self, effect: StartTranscription | StartScore, clip: Clip) -> tuple[Job, ...]:
         """Make the job that listens to ``clip``."""
         if isinstance(effect, StartScore):
-            return (self.make(effect.job_id, "score", Score(clip.data, clip.rate_hz)),)
+            return (self.make(effect.job_id, Score(clip.data, clip.rate_hz)),)
         work = Transcribe(clip.data, clip.rate_hz, language=effect.language, prompt=effect.prompt, model=effect.model)
-        return (self.make(effect.job_id, "transcribe", work),)
+        return (self.make(effect.job_id, work),)
 
     def answering(self, effect: StartAnswer) -> tuple[Job, ...]:
         """Make the jobs of an answer, its speaker first: the sentences flow from one to the other without us."""
         if not effect.speak_job_id:
-            return (self.make(effect.job_id, "respond", Respond(effect.request)),)
+            return (self.make(effect.job_id, Respond(effect.request)),)
         self.adopt((effect.speak_job_id,))
         speech_pipe = self.speech_pipes[effect.speak_job_id]
         speak = Speak(voice=effect.voice, speed=effect.speed, rate_hz=PCM_HZ)
         return (
-            self.make(effect.speak_job_id, "speak", speak, source=speech_pipe),
-            self.make(effect.job_id, "respond", Respond(effect.request, speech_pipe)),
+            self.make(effect.speak_job_id, speak, source=speech_pipe),
+            self.make(effect.job_id, Respond(effect.request, speech_pipe)),
         )
 
     def speaking(self, effect: StartSpeech) -> tuple[Job, ...]:
         """Make the job that speaks a text."""
         speak = Speak(effect.text, voice=effect.voice, speed=effect.speed, rate_hz=PCM_HZ)
-        return (self.make(effect.job_id, "speak", speak),)
+        return (self.make(effect.job_id, speak),)
 
     def as_input(self, entry: PipeEntry) -> inputs.AnyInput | None:
         """Return a result as the machine is told it; audio goes another way."""

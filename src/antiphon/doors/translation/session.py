@@ -78,7 +78,7 @@ class InterpretingLink:
             timeout_s=services.job_timeout_s,
             on_refused=self._result,
         )
-        self._work: Pump[tuple[str, jobs.Queue, jobs.Work]] = Pump(group, f"jobs {session_id}", self._submit)
+        self._work: Pump[tuple[str, jobs.Work]] = Pump(group, f"jobs {session_id}", self._submit)
         self._input = InputBuffer(AudioPcm())
         self._detector_rate = DetectorRate(PCM_HZ)
         self._voice = services.vad.open(self._heard)
@@ -214,19 +214,19 @@ class InterpretingLink:
             case effects.Transcribe():
                 clip = self._input.clip(effect.start, effect.end)
                 self._input.forget(effect.end)
-                self._work.put((effect.job_id, "transcribe", jobs.Transcribe(clip.data, clip.rate_hz)))
+                self._work.put((effect.job_id, jobs.Transcribe(clip.data, clip.rate_hz)))
             case effects.Translate():
                 work = jobs.Translate(effect.text, effect.target, effect.source or None)
-                self._work.put((effect.job_id, "translate", work))
+                self._work.put((effect.job_id, work))
             case effects.Speak():
                 work = jobs.Speak(effect.text, language=effect.language)
-                self._work.put((effect.job_id, "speak", work))
+                self._work.put((effect.job_id, work))
             case effects.Forget():
                 self._input.forget(effect.end)
             case effects.Close():
                 self._connection.hang_up(1000, "")
 
-    async def _submit(self, job: tuple[str, jobs.Queue, jobs.Work]) -> None:
+    async def _submit(self, job: tuple[str, jobs.Work]) -> None:
         await self._jobs.do(*job)
 
     async def flushed(self) -> None:

@@ -14,10 +14,10 @@ from antiphon.wire.jobs import (
     Job,
     JobFailed,
     PipeEntry,
-    Queue,
+    Respond,
+    Speak,
     SpeechDone,
     Work,
-    allowed_s,
 )
 
 _log = structlog.get_logger("antiphon.gateway")
@@ -72,12 +72,12 @@ class SessionJobs:
         """Jobs of the door before us are ours."""
         self.pending.update((job.id, job) for job in jobs)
 
-    def make(self, job_id: str, queue: Queue, work: Work, source: str = "") -> Job:
+    def make(self, job_id: str, work: Work, source: str = "") -> Job:
         """Return a job of this session, which `pending` holds until it is submitted; ``source`` feeds it."""
-        usual_s = ANSWER_S if queue in ("respond", "speak") else self._timeout_s
+        usual_s = ANSWER_S if isinstance(work, Respond | Speak) else self._timeout_s
         job = Job(
             id=f"{self._session_id}.{job_id}",
-            queue=queue,
+            queue=work.queue,
             work=work,
             output=self._pipe,
             input=source,
@@ -86,15 +86,15 @@ class SessionJobs:
             epoch=self._epoch,
             correlation_id=self._session_id,
             traceparent="" if self._trace is None else self._trace.header(),
-            deadline_s=self._clock.wall() + allowed_s(work, usual_s),
+            deadline_s=self._clock.wall() + work.allowed_s(usual_s),
         )
         self.pending[job.id] = job
         return job
 
     # -- submitting --------------------------------------------------------------------------------------------------
-    async def do(self, job_id: str, queue: Queue, work: Work) -> None:
+    async def do(self, job_id: str, work: Work) -> None:
         """Make and submit any work under the machine's own id."""
-        await self.submit(self.make(job_id, queue, work))
+        await self.submit(self.make(job_id, work))
 
     async def submit(self, job: Job) -> None:
         """Submit a job, again if need be; where there is no room for it, that is its result."""

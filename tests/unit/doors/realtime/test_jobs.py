@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -162,7 +161,7 @@ ENTRIES: list[tuple[PipeEntry, inputs.AnyInput | None]] = [
 
 
 def test_every_entry_that_there_is_is_tried_here() -> None:
-    assert {type(entry) for entry, _ in ENTRIES} == set(typing.get_args(PipeEntry))
+    assert {type(entry) for entry, _ in ENTRIES} == set(PipeEntry.kinds)
 
 
 @pytest.mark.parametrize(("entry", "event"), ENTRIES, ids=lambda value: type(value).__name__)
