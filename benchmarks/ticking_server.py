@@ -14,8 +14,8 @@ import time
 import uvloop
 
 from antiphon.app.memory import keep_start_apart
+from antiphon.app.process import process
 from antiphon.app.settings import load_settings
-from antiphon.app.wiring import platform
 from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.observe import logs
 
@@ -68,7 +68,7 @@ async def main() -> None:
     logs.configure(service="benchmark", level="error")
     stop = asyncio.Event()
     settings = load_settings()
-    async with platform(settings) as running:
+    async with process(settings) as running:
         options = ServerOptions(
             port=0,
             handshake_timeout_s=settings.handshake_timeout_s,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +18,7 @@ import socketio
 import websockets
 from websockets.asyncio.client import ClientConnection
 
-from antiphon.app import wiring
+from antiphon.app import process as processes
 from antiphon.app.engines import make_engines
 from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.ports.stt import TranscribeOptions
@@ -308,7 +308,7 @@ class Door:
 
     def metric(self, series: str) -> float | None:
         """The value of a series, None where there is no such series."""
-        lines = self.served.platform.metrics.render().decode().splitlines()
+        lines = self.served.process.services.metrics.render().decode().splitlines()
         return next((float(line.split()[-1]) for line in lines if line.startswith(f"{series} ")), None)
 
 
@@ -319,10 +319,11 @@ async def dubbing(data_dir: Path, engines: dict[str, Any] | None = None, **setti
 
     def make(*arguments: Any) -> Any:
         made = make_engines(*arguments)
-        return replace(made, **{"stt": stt.like(made.stt), **(engines or {})})
+        made._made.update({"stt": stt.like(made.stt), **(engines or {})})
+        return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wiring, "make_engines", make)
+        patch.setattr(processes, "make_engines", make)
         async with serving(data_dir, **{**QUICK, **settings}) as served:
             yield Door(served, stt)
 

@@ -13,8 +13,8 @@ import pybase64
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from antiphon.app.process import Process, process
 from antiphon.app.settings import Settings
-from antiphon.app.wiring import Platform, platform
 from antiphon.audio.resample import resample
 from antiphon.audio.wav import read_wav
 from antiphon.doors.server.app import HttpServer, ServerOptions
@@ -39,9 +39,9 @@ STUB_ENVIRONMENT = {f"ANTIPHON_{name.upper()}": str(value) for name, value in ST
 class Served:
     """A running server."""
 
-    def __init__(self, url: str, running: Platform, stop: asyncio.Event) -> None:
+    def __init__(self, url: str, running: Process, stop: asyncio.Event) -> None:
         self.url = url
-        self.platform = running
+        self.process = running
         self.stop = stop
 
     @property
@@ -62,7 +62,7 @@ async def serving(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
     """Run a server with stub engines (or what ``settings`` says) on a free port."""
     stop = asyncio.Event()
     chosen = Settings(**{"data_dir": data_dir, "drain_s": 2, **STUBS, **settings})
-    async with platform(chosen) as running:
+    async with process(chosen) as running:
         server = HttpServer(
             running.app,
             ServerOptions(

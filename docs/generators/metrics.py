@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.metrics import MetricWrapperBase
 
+from antiphon.app.roles import GATEWAY, all_parts, all_roles
 from antiphon.observe import metrics
 from antiphon.observe.metrics import Metrics
 from generators.page import code, page, table
@@ -18,7 +19,7 @@ _INTRODUCTION = (
 )
 _LABELS = {
     "door": metrics.DOORS,
-    "queue": metrics.QUEUES,
+    "queue": all_roles() - {GATEWAY},
     "outcome": metrics.OUTCOMES,
     "limit": metrics.LIMITS,
     "area": metrics.AREAS,
@@ -28,7 +29,11 @@ _LABELS = {
 
 def render() -> str:
     """Return the page."""
-    rows = [_row(metric) for metric in _collectors(Metrics())]
+    made = Metrics()
+    for part in all_parts().values():
+        for measures in part.metrics():
+            measures(made.registry)
+    rows = [_row(metric) for metric in _collectors(made)]
     labels = [(code(name), ", ".join(code(value) for value in sorted(values))) for name, values in _LABELS.items()]
     return page(
         "Metrics",

@@ -424,7 +424,7 @@ async def test_streams_that_one_key_has_lost_push_out_none_of_another(
 
 async def test_metrics_name_no_stream_of_a_key_and_those_of_two_keys_are_apart(tmp_path: Path) -> None:
     def in_flight(door: Door) -> dict[str, float]:
-        lines = door.served.platform.metrics.render().decode().splitlines()
+        lines = door.served.process.services.metrics.render().decode().splitlines()
         found = [line.split() for line in lines if line.startswith("sts_fragments_in_flight{")]
         return {series: float(value) for series, value in found}
 
@@ -455,7 +455,7 @@ async def test_in_2000_random_operations_neither_key_sees_or_disturbs_the_other(
     settings = {"api_keys": tuple(keys.values()), "limit_requests_per_min": 1_000, "dubbing_mode": "echo"}
     async with serving(tmp_path, stub_llm_words=2, **settings) as served:
         bearers = [Bearer(name, key) for name, key in keys.items()]
-        world = World(served.platform.app, tmp_path / "artifacts", random.Random(17), keys, bearers)
+        world = World(served.process.app, tmp_path / "artifacts", random.Random(17), keys, bearers)
         operations = [world.issue, world.begin, world.begin, world.lose, world.resume, world.resume, world.resume]
         operations += [world.say] * 5 + [world.answer, world.dub, world.leave, world.fragment, world.fragment]
         operations += [world.scrape, world.browse]

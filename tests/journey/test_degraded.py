@@ -179,12 +179,12 @@ async def test_with_another_voice_the_client_is_told_of_it(tmp_path: Path) -> No
             await proxy.set("down")
             assert (await talk.ask())[2]
             await talk.told("degraded", "tts", "other_voice")
-            assert served.platform.metrics.registry.get_sample_value("tts_degraded_total") == 1
+            assert served.process.services.metrics.registry.get_sample_value("tts_degraded_total") == 1
 
 
 async def test_a_voice_that_is_missing_from_the_start_is_told_of_too(tmp_path: Path) -> None:
     async with serving(tmp_path, **QUICK, tts="openai,stub") as served, talking(served) as talk:  # there is no key
-        assert served.platform.metrics.registry.get_sample_value("tts_degraded_total") == 1
+        assert served.process.services.metrics.registry.get_sample_value("tts_degraded_total") == 1
         assert (await talk.ask())[2]
         await talk.told("degraded", "tts", "other_voice")
 

@@ -638,10 +638,10 @@ async def test_series_of_a_stream_go_when_it_is_over(door: Door) -> None:
         await one.offer(0, audio=sound(b"no file", format="m4a"))
         await one.result()
         name = f'stream_id="{one.stream_id}"'
-        assert name in door.served.platform.metrics.render().decode()
+        assert name in door.served.process.services.metrics.render().decode()
         await one.end()
         await one.ended()
-    await eventually(lambda: name not in door.served.platform.metrics.render().decode())
+    await eventually(lambda: name not in door.served.process.services.metrics.render().decode())
     await eventually(lambda: door.metric("sts_sessions_active") == 0)
 
 

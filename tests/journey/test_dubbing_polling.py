@@ -311,7 +311,7 @@ async def test_a_worker_that_polls_is_let_go_by_a_drain_at_once(tmp_path: Path) 
         polls = [asyncio.create_task(one.get()) for one in (worker_, other)]
         await asyncio.sleep(0)
         async with asyncio.timeout(2):
-            await door.served.platform.dubbing.drain(1)
+            await door.served.process.added["dubbing:gateway"].drain(1)
             answers = [await poll for poll in polls]
         assert {status for status, _ in answers} <= {200, 400}
 

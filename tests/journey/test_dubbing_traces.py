@@ -58,7 +58,7 @@ async def traces(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Trac
                 left.results[SILENT] = await one.result(SILENT)
                 await one.offer(2, audio=sound(b"no file", format="m4a"))
                 left.results[BROKEN] = await one.result(BROKEN)
-            text = door.served.platform.metrics.render().decode()
+            text = door.served.process.services.metrics.render().decode()
             for family in text_string_to_metric_families(text):
                 for sample in family.samples:
                     left.metrics[sample.name, frozenset(sample.labels.items())] = sample.value

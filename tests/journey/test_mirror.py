@@ -14,8 +14,8 @@ import pytest
 import redis
 from redis.client import PubSub
 
+from antiphon.app.process import process
 from antiphon.app.settings import Settings
-from antiphon.app.wiring import platform
 from antiphon.bus.codec import decode_entry
 from antiphon.errors import InvalidRequest
 from antiphon.wire.jobs import AudioReady
@@ -115,12 +115,12 @@ async def test_a_mirror_that_redis_forbids_fails_no_session(server: Valkey, tmp_
         await client.say_text("Hello.")
         await client.send("response.create")
         assert (await client.until("response.done"))["response"]["status"] == "completed"
-        dropped = served.platform.metrics.registry.get_sample_value("mirror_dropped_total")
+        dropped = served.process.services.metrics.registry.get_sample_value("mirror_dropped_total")
         assert dropped
-        assert served.platform.shared.checks() == {"redis": True}
+        assert served.process.services.shared.checks() == {"redis": True}
 
 
 async def test_a_mirror_without_redis_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="ANTIPHON_REDIS_MIRROR"):
-        async with platform(Settings(data_dir=tmp_path, redis_mirror=True)):
+        async with process(Settings(data_dir=tmp_path, redis_mirror=True)):
             pass

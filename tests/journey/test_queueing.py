@@ -108,4 +108,6 @@ async def turn(client: Client) -> str:
 
 
 def patient_at_work(served: Served) -> int:
-    return sum(record.job().priority == PATIENT for record in served.platform.bus._queues._leased.values())
+    return sum(
+        record.job().priority == PATIENT for record in served.process.services.shared.bus._queues._leased.values()
+    )

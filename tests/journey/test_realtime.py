@@ -416,5 +416,5 @@ async def test_items_are_kept_in_the_store(served: Served) -> None:
         await client.send("response.create")
         await client.until("response.done")
     await asyncio.sleep(0.5)
-    kept = await served.platform.store.items("default", session["id"])
+    kept = await served.process.services.rows.store.items("default", session["id"])
     assert [json.loads(item.content)["role"] for item in kept] == ["user", "assistant"]

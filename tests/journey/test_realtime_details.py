@@ -13,6 +13,7 @@ import pybase64
 import pytest
 import websockets
 
+from antiphon.app.gateway import Gateway
 from antiphon.audio import g711
 from antiphon.audio.resample import resample
 from tests.serving import Client, Served, recording, serving, silence
@@ -188,7 +189,7 @@ async def test_what_was_committed_is_not_kept_twice(served: Served, client: Clie
     for _ in range(3):
         await client.append(QUESTION)
         await committed(client)
-    (connection,) = served.platform.attendance._open
+    (connection,) = served.process.services.once(Gateway).connections._open
     assert connection._link._intake.buffer.size_bytes == 0  # type: ignore[union-attr]
 
 
@@ -250,13 +251,17 @@ async def test_nothing_is_left_of_a_client_that_leaves_in_the_middle(tmp_path: P
                 await client.append(QUESTION + silence(1))
                 await client.until(leave_at)
         async with asyncio.timeout(10):
-            while served.platform.attendance._open or served.platform.bus._pipes or _busy(served):
+            while (
+                served.process.services.once(Gateway).connections._open
+                or served.process.services.shared.bus._pipes
+                or _busy(served)
+            ):
                 await asyncio.sleep(0.02)
-        assert served.platform.bus.dead_letters() == ()
+        assert served.process.services.shared.bus.dead_letters() == ()
 
 
 def _busy(served: Served) -> bool:
-    queues = served.platform.bus._queues
+    queues = served.process.services.shared.bus._queues
     return any(queues.depth(queue) for queue in ("transcribe", "respond", "speak", "score")) or bool(queues._leased)
 
 
@@ -266,7 +271,7 @@ async def test_speech_pipes_go_with_their_answers(served: Served, client: Client
         await client.send("response.create")
         await client.until("response.done")
     await asyncio.sleep(0.05)
-    assert len(served.platform.bus._pipes) == 1  # the session's own
+    assert len(served.process.services.shared.bus._pipes) == 1  # the session's own
 
 
 # -- sessions --------------------------------------------------------------------------------------------------------

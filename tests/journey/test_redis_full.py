@@ -88,7 +88,7 @@ async def test_a_new_stream_of_dubbing_is_told_to_come_later(gateways: tuple[Cli
 
 
 async def test_the_share_in_use_is_a_metric(gateways: tuple[Client, Served]) -> None:
-    share = gateways[1].platform.metrics.registry.get_sample_value("redis_memory_used_share")
+    share = gateways[1].process.services.metrics.registry.get_sample_value("redis_memory_used_share")
     assert share == pytest.approx(0.95, abs=0.02)
 
 

@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 from openai import AsyncOpenAI
 
+from antiphon.app.process import process
 from antiphon.app.settings import Settings
-from antiphon.app.wiring import platform
 from antiphon.audio.wav import write_wav
 from antiphon.doors.server.app import HttpServer, ServerOptions
 from tests.serving import serving
@@ -44,7 +44,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     stubs: dict[str, Any] = dict.fromkeys(("stt", "llm", "tts", "translation", "vad", "end_of_turn"), ("stub",))
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), api_keys=(KEY,), stub_tts_ms=20.0, **stubs)
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
-    async with platform(settings) as running:
+    async with process(settings) as running:
         http = HttpServer(running.app, ServerOptions(port=0, shutdown_s=1))
         serving = asyncio.create_task(http.serve(stop=stop, ready=bound.set_result, drain=running.drain))
         yield Server(await bound)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import SecretStr
 
@@ -20,85 +19,115 @@ from antiphon.ports.translation import Translation
 from antiphon.ports.tts import TextToSpeech
 from antiphon.ports.vad import VoiceActivity
 from antiphon.providers.chains.stand_ins import StandIns
-from antiphon.providers.registry import load, members
+from antiphon.providers.registry import Kind, load, members
 
-KINDS = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-@dataclass(frozen=True, slots=True)
+AnyEngine = SpeechToText | LanguageModel | TextToSpeech | Translation | VoiceActivity | EndOfTurn
+
+
 class Engines:
-    """One engine, or one failover chain, of each kind."""
+    """One engine, or one failover chain, of each kind, which is loaded when it is first asked for."""
 
-    stt: SpeechToText
-    llm: LanguageModel
-    tts: TextToSpeech
-    translation: Translation
-    vad: VoiceActivity
-    end_of_turn: EndOfTurn
-    configured: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
-    """By kind, the names that the settings say."""
+    def __init__(self, make: Callable[[Kind], AnyEngine], configured: Mapping[str, Sequence[str]]) -> None:
+        """``configured`` are, by kind, the names that the settings say."""
+        self._make = make
+        self._configured = configured
+        self._made: dict[Kind, AnyEngine] = {}
+
+    def of(self, kind: Kind) -> Any:
+        """Return the engine of a kind. Raises `NotFound`, `WeightsMissing`."""
+        if kind not in self._made:
+            self._made[kind] = self._make(kind)
+        return self._made[kind]
 
     @property
-    def all(self) -> tuple[SpeechToText | LanguageModel | TextToSpeech | Translation | VoiceActivity | EndOfTurn, ...]:
-        """Every engine, in the order of their kinds."""
-        return (self.stt, self.llm, self.tts, self.translation, self.vad, self.end_of_turn)
+    def stt(self) -> SpeechToText:
+        """Speech to text."""
+        return self.of("stt")
+
+    @property
+    def llm(self) -> LanguageModel:
+        """The language model."""
+        return self.of("llm")
+
+    @property
+    def tts(self) -> TextToSpeech:
+        """Text to speech."""
+        return self.of("tts")
+
+    @property
+    def translation(self) -> Translation:
+        """Translation of texts."""
+        return self.of("translation")
+
+    @property
+    def vad(self) -> VoiceActivity:
+        """Voice activity."""
+        return self.of("vad")
+
+    @property
+    def end_of_turn(self) -> EndOfTurn:
+        """The end-of-turn model."""
+        return self.of("end_of_turn")
 
     @property
     def capabilities(self) -> Mapping[str, Capabilities]:
         """What each kind says of itself."""
-        return {kind: engine.capabilities for kind, engine in zip(KINDS, self.all, strict=True)}
+        return {kind: self.of(kind).capabilities for kind in KINDS}
 
     def services(self, kinds: Collection[str]) -> dict[str, Checked]:
         """Return those of ``kinds`` whose service can be asked how it is, by endpoint: ``llm:openai``."""
         return {
             f"{kind}:{one.capabilities.name}": one
-            for kind, engine in zip(KINDS, self.all, strict=True)
-            for one in (members(engine) if kind in kinds else ())
+            for kind in KINDS
+            for one in (members(self.of(kind)) if kind in kinds else ())
             if one.capabilities.has_check
         }
 
     async def start(self, kinds: Collection[str] = KINDS) -> None:
         """Load and warm up those of ``kinds``, side by side. Raises `WeightsMissing`."""
         async with asyncio.TaskGroup() as group:
-            for kind, engine in zip(KINDS, self.all, strict=True):
+            for kind in KINDS:
                 if kind in kinds:
+                    engine = self.of(kind)
                     group.create_task(engine.start(), name=f"start {engine.capabilities.name}")
 
     def states(self, kinds: Collection[str], refuses: Callable[[str], bool]) -> dict[str, dict[str, EngineState]]:
         """Return how each engine of the ``kinds``, which were started, is; ``refuses`` says whether a circuit does."""
         found: dict[str, dict[str, EngineState]] = {}
-        for kind, engine in zip(KINDS, self.all, strict=True):
+        for kind in KINDS:
             if kind in kinds:
-                working = [part.capabilities.name for part in members(engine)]
-                names = dict.fromkeys((*self.configured.get(kind, ()), *working))
+                working = [part.capabilities.name for part in members(self.of(kind))]
+                names = dict.fromkeys((*self._configured.get(kind, ()), *working))
                 found[kind] = {name: _state(kind, name, working, refuses) for name in names}
                 if kind == "vad":  # the first that starts works alone
                     found[kind] = _with_reserve(found[kind])
         return found
 
     async def close(self) -> None:
-        """Free everything."""
-        for engine in self.all:
-            await engine.close()
+        """Free everything that was loaded."""
+        for kind in KINDS:
+            if kind in self._made:
+                await self._made[kind].close()
 
 
 def make_engines(
     settings: Settings, breakers: Breakers | None = None, on_other_voice: Callable[[], None] = lambda: None
 ) -> Engines:
-    """Make the engines that the settings name; none is started yet. Raises `NotFound`, `WeightsMissing`.
+    """Return the engines that the settings name; each is made when it is asked for, and none is started.
 
     ``on_other_voice`` is called whenever another voice begins to stand in for one.
     """
     context = engine_context(settings)
-    return Engines(
-        stt=load("stt", settings.stt, context, breakers),
-        llm=load("llm", settings.llm, context, breakers),
-        tts=load("tts", settings.tts, context, breakers, StandIns(on_other_voice)),
-        translation=load("translation", settings.translation, context, breakers),
-        vad=load("vad", settings.vad, context, breakers),
-        end_of_turn=load("end_of_turn", settings.end_of_turn, context, breakers),
-        configured={kind: getattr(settings, kind) for kind in KINDS},
-    )
+    configured = {kind: getattr(settings, kind) for kind in KINDS}
+
+    def make(kind: Kind) -> AnyEngine:
+        stand_ins = StandIns(on_other_voice) if kind == "tts" else None
+        return load(kind, configured[kind], context, breakers, stand_ins)
+
+    return Engines(make, configured)
 
 
 def engine_context(settings: Settings) -> EngineContext:

@@ -1,40 +1,46 @@
-"""Which parts of the platform a process runs."""
+"""Which parts there are, and which of them a process has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, get_args
+import pkgutil
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import import_module
 
+from antiphon.app import parts as folder
+from antiphon.app.part import Part
 from antiphon.errors import InvalidRequest
 
-Role = Literal["gateway", "transcribe", "respond", "speak", "translate", "score", "persist", "dub"]
-Roles = frozenset[Role]
+GATEWAY = "gateway"
+"""The role that clients talk to; each of the others is a kind of work."""
 
-ALL: Roles = frozenset(get_args(Role))
-ENGINES: dict[Role, str] = {
-    "gateway": "vad",
-    "transcribe": "stt",
-    "respond": "llm",
-    "speak": "tts",
-    "translate": "translation",
-    "score": "end_of_turn",
-}
-"""The kind of engine that a role loads; who persists, or has fragments dubbed by the others, loads none."""
+Roles = frozenset[str]
+
+
+@cache
+def all_parts() -> Mapping[str, Part]:
+    """Return the part of each file in `antiphon.app.parts`, by its name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    return {name: import_module(f"{folder.__name__}.{name}").PART for name in names}
+
+
+def all_roles() -> Roles:
+    """Return every role that some part has."""
+    return frozenset(role for part in all_parts().values() for role in part.adds)
 
 
 def parse_roles(names: Iterable[str]) -> Roles:
     """Return the roles of these names; ``all`` means every one. Raises `InvalidRequest`."""
-    found: set[Role] = set()
+    found: set[str] = set()
+    known = all_roles()
     for name in names:
-        role = next((role for role in get_args(Role) if role == name), None)
-        if role is not None:
-            found.add(role)
+        if name in known:
+            found.add(name)
         elif name == "all":
-            found |= ALL
+            found |= known
         else:
-            raise InvalidRequest(
-                f"There is no role '{name}'; there are all, {', '.join(get_args(Role))}.", param="roles"
-            )
+            there = ", ".join(sorted(known))
+            raise InvalidRequest(f"There is no role '{name}'; there are all, {there}.", param="roles")
     if not found:
         raise InvalidRequest("Name at least one role.", param="roles")
     return frozenset(found)
@@ -42,4 +48,4 @@ def parse_roles(names: Iterable[str]) -> Roles:
 
 def engine_kinds(roles: Roles) -> frozenset[str]:
     """Return the kinds of engines that these roles load."""
-    return frozenset(ENGINES[role] for role in roles if role in ENGINES)
+    return frozenset(kind for part in all_parts().values() for role, kind in part.engines.items() if role in roles)

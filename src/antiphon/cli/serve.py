@@ -16,10 +16,10 @@ import structlog
 from cyclopts import Parameter
 
 from antiphon.app.memory import keep_start_apart, return_large_buffers
+from antiphon.app.process import process
 from antiphon.app.roles import Roles, engine_kinds, parse_roles
 from antiphon.app.settings import Settings, load_settings, others_may_read, secrets_of, variable_of, weakened
 from antiphon.app.variables import unknown_variables
-from antiphon.app.wiring import platform
 from antiphon.cli.first_run import pull_missing
 from antiphon.cli.ranges import check_port
 from antiphon.doors.access.authentication import is_loopback, refuse_open_exposure
@@ -82,7 +82,7 @@ def serve(
     chosen = parse_roles(roles.split(","))
     settings = prepare(host, chosen, data_dir, offline)
     tls = _tls(settings, tls_cert, tls_key, make=tls_self_signed)
-    run_platform(settings, chosen, host, port, tls)
+    run_process(settings, chosen, host, port, tls)
 
 
 def prepare(host: str, roles: Roles, data_dir: Path | None, offline: bool | None) -> Settings:
@@ -111,7 +111,7 @@ def tell_unknown_variables() -> None:
         print(f"antiphon: {spelled(name)} is not a setting, and is not read: {hint}", file=sys.stderr)
 
 
-def run_platform(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None = None) -> None:
+def run_process(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None = None) -> None:
     """Run these roles until a signal comes."""
     _warn(_exposed(settings, host, tls))
     return_large_buffers()
@@ -168,7 +168,7 @@ def _runner() -> Any:
 async def _serve(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
-    async with platform(settings, roles=roles) as running:
+    async with process(settings, roles=roles) as running:
         options = ServerOptions(
             host=host,
             port=port,
@@ -178,7 +178,9 @@ async def _serve(settings: Settings, roles: Roles, host: str, port: int, tls: Tl
             max_undecoded_bytes=settings.max_undecoded_bytes,
         )
         server = HttpServer(running.app, options)
-        await server.serve(stop=stop, ready=lambda url: _announce(url, running.access.is_open), drain=running.drain)
+        await server.serve(
+            stop=stop, ready=lambda url: _announce(url, running.services.access.is_open), drain=running.drain
+        )
 
 
 def _announce(url: str, is_open: bool) -> None:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from antiphon.app.roles import parse_roles
 from antiphon.cli.ranges import check_port
-from antiphon.cli.serve import prepare, run_platform
+from antiphon.cli.serve import prepare, run_process
 from antiphon.errors import InvalidRequest
 
 
@@ -42,4 +42,4 @@ def worker(
     if "gateway" in chosen:
         raise InvalidRequest("A gateway is started with antiphon serve --roles gateway.", param="roles")
     settings = prepare(host, chosen, data_dir, offline)
-    run_platform(settings, chosen, host, port)
+    run_process(settings, chosen, host, port)

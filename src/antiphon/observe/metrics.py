@@ -7,13 +7,10 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from antiphon.observe.dubbing_metrics import DubbingMetrics
-
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 """Media type of `Metrics.render`."""
 
 DOORS = frozenset({"realtime", "speech", "dubbing", "dialog", "captions", "admin", "health", "site"})
-QUEUES = frozenset({"transcribe", "respond", "speak", "translate", "score", "persist", "dub"})
 OUTCOMES = frozenset({"done", "failed", "cancelled", "retried", "lost", "refused"})
 LEGS = frozenset({"stt", "llm", "tts", "redis", "database"})
 LIMITS = frozenset({"requests", "tokens", "connections", "handshakes", "events", "bytes"})
@@ -37,7 +34,8 @@ MESSAGE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
 
 
-def _listed(value: str, known: frozenset[str]) -> str:
+def listed(value: str, known: frozenset[str]) -> str:
+    """Return a value that is one of the ``known``, and `OTHER` for any other."""
     return value if value in known else OTHER
 
 
@@ -53,16 +51,6 @@ class Metrics:
             registry=registry,
             buckets=MESSAGE_BUCKETS,
         )
-        self._work = {
-            "transcribe": self._worked("stt_transcription", "Seconds of one transcription job.", registry),
-            "speak": self._worked("tts_synthesis", "Seconds of one speech job.", registry),
-            "respond": self._worked("llm_generation", "Seconds of one answer of a language model.", registry),
-        }
-        self._transcriptions = {
-            "done": Counter("transcription_success", "Transcriptions that were made.", registry=registry),
-            "failed": Counter("transcription_error", "Transcriptions that failed for good.", registry=registry),
-        }
-        self._tts_cancelled = Counter("tts_cancelled", "Speech jobs that were broken off.", registry=registry)
         self._tts_degraded = Counter(
             "tts_degraded", "Times that another engine began to stand in for one that speaks.", registry=registry
         )
@@ -93,25 +81,10 @@ class Metrics:
         self._degraded = Counter("degraded", "Conversations that lost a leg.", ["leg"], registry=registry)
         self._recovered = Counter("recovered", "Conversations that got a leg back.", ["leg"], registry=registry)
         self._rate_limits = Counter("rate_limits", "Refusals by a limit.", ["limit"], registry=registry)
-        self.dubbing = DubbingMetrics(registry)
-
-    @staticmethod
-    def _worked(name: str, text: str, registry: CollectorRegistry) -> Histogram:
-        return Histogram(name, text, ["outcome"], registry=registry, buckets=WORK_BUCKETS)
 
     def message_observer(self, door: str) -> Callable[[float], None]:
         """Return the function that takes the seconds of one message; the label is looked up only here."""
-        return self._messages.labels(_listed(door, DOORS)).observe
-
-    def work_done(self, queue: str, outcome: str, seconds: float) -> None:
-        """One job ended after so long; queues without a histogram of their own are not measured."""
-        histogram = self._work.get(queue)
-        if histogram is not None:
-            histogram.labels(_listed(outcome, OUTCOMES)).observe(seconds)
-        if queue == "transcribe" and outcome in self._transcriptions:
-            self._transcriptions[outcome].inc()
-        if queue == "speak" and outcome == "cancelled":
-            self._tts_cancelled.inc()
+        return self._messages.labels(listed(door, DOORS)).observe
 
     def other_voice(self) -> None:
         """Another engine began to stand in for one that speaks."""
@@ -119,19 +92,19 @@ class Metrics:
 
     def connections(self, door: str, change: int) -> None:
         """Connections were opened (positive) or closed (negative)."""
-        self._connections.labels(_listed(door, DOORS)).inc(change)
+        self._connections.labels(listed(door, DOORS)).inc(change)
 
     def queue_depth(self, queue: str, jobs: int) -> None:
-        """So many jobs wait."""
-        self._depth.labels(_listed(queue, QUEUES)).set(jobs)
+        """So many jobs wait; queues are named by parts of the platform, never by a client."""
+        self._depth.labels(queue).set(jobs)
 
     def watch_queue(self, queue: str, depth: Callable[[], int]) -> None:
         """Ask for the depth of a queue whenever the metrics are read."""
-        self._depth.labels(_listed(queue, QUEUES)).set_function(depth)
+        self._depth.labels(queue).set_function(depth)
 
     def worker_utilization(self, queue: str, share: float) -> None:
         """This share of the worker's slots is at work."""
-        self._utilization.labels(_listed(queue, QUEUES)).set(share)
+        self._utilization.labels(queue).set(share)
 
     def circuit(self, endpoint: str, is_open: bool) -> None:
         """The circuit of an endpoint was seen open or closed; the settings name the endpoints, never a client."""
@@ -151,19 +124,19 @@ class Metrics:
 
     def request(self, door: str, outcome: str) -> None:
         """A request was answered."""
-        self._requests.labels(_listed(door, DOORS), _listed(outcome, OUTCOMES)).inc()
+        self._requests.labels(listed(door, DOORS), listed(outcome, OUTCOMES)).inc()
 
     def error(self, area: str, error_type: str) -> None:
         """Something went wrong; ``error_type`` is the word of the taxonomy."""
-        self._errors.labels(_listed(area, AREAS), _listed(error_type, ERROR_TYPES)).inc()
+        self._errors.labels(listed(area, AREAS), listed(error_type, ERROR_TYPES)).inc()
 
     def leg(self, leg: str, *, is_down: bool) -> None:
         """A conversation has lost a leg, or has it back."""
-        (self._degraded if is_down else self._recovered).labels(_listed(leg, LEGS)).inc()
+        (self._degraded if is_down else self._recovered).labels(listed(leg, LEGS)).inc()
 
     def rate_limited(self, limit: str) -> None:
         """A limit refused something."""
-        self._rate_limits.labels(_listed(limit, LIMITS)).inc()
+        self._rate_limits.labels(listed(limit, LIMITS)).inc()
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -71,6 +71,14 @@ def load(
 def load(
     kind: Literal["end_of_turn"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
 ) -> EndOfTurn: ...
+@overload
+def load(
+    kind: Kind,
+    names: Sequence[str],
+    context: EngineContext,
+    breakers: Breakers | None = None,
+    stand_ins: StandIns | None = None,
+) -> Any: ...
 def load(
     kind: Kind,
     names: Sequence[str],

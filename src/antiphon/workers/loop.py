@@ -44,6 +44,7 @@ async def run(
     clock: Clock | None = None,
     uniform: Callable[[], float] = random.random,
     metrics: Metrics | None = None,
+    measure: Callable[[str, float], None] = lambda _outcome, _seconds: None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Work on ``concurrency`` jobs of ``queue`` at a time, until the bus closes or ``stop`` is set.
@@ -51,12 +52,13 @@ async def run(
     With ``patient`` these leave the patient ones alone, and so many slots more take only those.
     A job ends in exactly one way: acknowledged (done, cancelled or fenced), released for another attempt, or
     buried with a `JobFailed` as its last entry. Once an attempt has emitted something its failure is final,
-    so that no listener hears a beginning twice, but where the next one goes on behind it. ``stop`` lets the jobs at
+    so that no listener hears a beginning twice, but where the next one goes on behind it. ``measure`` is told of the
+    outcome of each, and of the seconds that it took. ``stop`` lets the jobs at
     hand finish; a cancelled loop gives back at once what another may do.
     """
     settler = Settler(bus, options or WorkerOptions(), clock or SystemClock(), uniform, metrics or Metrics())
     async with asyncio.TaskGroup() as group:
-        worker = _Worker(settler, queue, handler, concurrency, group)
+        worker = _Worker(settler, queue, handler, concurrency, measure, group)
         usual: Share = "prompt" if patient else "all"
         slots: list[asyncio.Task[None]] = []
         for number in range(concurrency + patient):
@@ -109,7 +111,13 @@ class _Worker:
     """The slots of one worker on one queue."""
 
     def __init__(
-        self, settler: Settler, queue: Queue, handler: Handler, concurrency: int, group: asyncio.TaskGroup
+        self,
+        settler: Settler,
+        queue: Queue,
+        handler: Handler,
+        concurrency: int,
+        measure: Callable[[str, float], None],
+        group: asyncio.TaskGroup,
     ) -> None:
         self._settler = settler
         self._bus = settler.bus
@@ -119,6 +127,7 @@ class _Worker:
         self._queue: Queue = queue
         self._handler = handler
         self._concurrency = concurrency
+        self._measure = measure
         self._group = group
         self._busy = 0
         self._idle: set[asyncio.Task[None]] = set()
@@ -135,7 +144,7 @@ class _Worker:
                 outcome = await self._work(lease)
             finally:
                 self._count_busy(-slots)
-            self._metrics.work_done(self._queue, outcome, self._clock.now() - started)
+            self._measure(outcome, self._clock.now() - started)
 
     async def drain(self, stop: asyncio.Event) -> None:
         """Once ``stop`` is set, take no further job."""

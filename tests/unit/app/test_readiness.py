@@ -10,30 +10,30 @@ from typing import Any
 
 import pytest
 
+from antiphon.app.process import Process, process
 from antiphon.app.readiness import DatabaseCheck
 from antiphon.app.settings import Settings
-from antiphon.app.wiring import Platform, platform
 from antiphon.ports.breakers import Endpoint
 from antiphon.store.sqlite import SqliteStore
 from tests.serving import STUBS
-from tests.unit.app.test_wiring import get
+from tests.unit.app.test_process import get
 
 LEFT_OUT = {"tts": ("piper", "stub"), "llm": ("openai", "stub"), "vad": ("stub", "energy")}
 """Piper has no voice and OpenAI no key here; of voice detectors only the first that starts is needed."""
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Platform]:
-    async with platform(Settings(**{**STUBS, **LEFT_OUT}, data_dir=tmp_path, drain_s=0.2)) as made:
+async def running(tmp_path: Path) -> AsyncIterator[Process]:
+    async with process(Settings(**{**STUBS, **LEFT_OUT}, data_dir=tmp_path, drain_s=0.2)) as made:
         yield made
 
 
-async def told(made: Platform, path: str = "/ready") -> tuple[int, dict[str, Any]]:
+async def told(made: Process, path: str = "/ready") -> tuple[int, dict[str, Any]]:
     status, body = await get(made.app, path)
     return status, json.loads(body)
 
 
-async def test_each_engine_says_whether_it_is_asked(running: Platform) -> None:
+async def test_each_engine_says_whether_it_is_asked(running: Process) -> None:
     status, ready = await told(running)
     assert (status, ready["status"]) == (200, "ready")
     assert ready["checks"] == {"engines": True, "database": True}
@@ -49,10 +49,10 @@ async def test_each_engine_says_whether_it_is_asked(running: Platform) -> None:
     assert (health["status"], health["tts_provider"], health["llm_provider"]) == ("ok", "stub", "stub")
 
 
-async def test_where_no_engine_of_a_kind_is_asked_any_more_the_process_is_not_ready(running: Platform) -> None:
-    for _ in range(running.settings.breaker_failures):
-        ticket = await running.shared.breakers.admit(Endpoint("llm:stub"))
-        await running.shared.breakers.report(ticket, ok=False)
+async def test_where_no_engine_of_a_kind_is_asked_any_more_the_process_is_not_ready(running: Process) -> None:
+    for _ in range(running.services.settings.breaker_failures):
+        ticket = await running.services.shared.breakers.admit(Endpoint("llm:stub"))
+        await running.services.shared.breakers.report(ticket, ok=False)
     status, ready = await told(running)
     assert (status, ready["status"], ready["checks"]) == (503, "not_ready", {"engines": False, "database": True})
     assert ready["engines"]["llm"] == {"openai": "left_out", "stub": "circuit_open"}
@@ -61,11 +61,11 @@ async def test_where_no_engine_of_a_kind_is_asked_any_more_the_process_is_not_re
 
 
 @pytest.mark.parametrize("away", ["closed", "removed"])
-async def test_a_database_that_cannot_be_read_is_told(running: Platform, away: str) -> None:
+async def test_a_database_that_cannot_be_read_is_told(running: Process, away: str) -> None:
     if away == "closed":
-        await running.store.close()
+        await running.services.rows.store.close()
     else:
-        (running.settings.data_dir / "antiphon.db").unlink()
+        (running.services.settings.data_dir / "antiphon.db").unlink()
     status, ready = await told(running)
     assert (status, ready["status"], ready["checks"]["database"]) == (503, "not_ready", False)
     status, health = await told(running, "/health")

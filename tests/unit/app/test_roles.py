@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.app.roles import ALL, engine_kinds, parse_roles
+from antiphon.app.process import process
+from antiphon.app.roles import all_roles, engine_kinds, parse_roles
 from antiphon.app.settings import load_settings
-from antiphon.app.wiring import platform
 from antiphon.errors import InvalidRequest
 
 
 @pytest.mark.parametrize(
     ("names", "roles"),
-    [(["all"], ALL), (["gateway"], {"gateway"}), (["speak", "score"], {"speak", "score"}), (["speak", "all"], ALL)],
+    [
+        (["all"], all_roles()),
+        (["gateway"], {"gateway"}),
+        (["speak", "score"], {"speak", "score"}),
+        (["speak", "all"], all_roles()),
+    ],
     ids=["all", "one", "two", "one and all"],
 )
 def test_roles_are_named(names: list[str], roles: set[str]) -> None:
@@ -33,5 +38,5 @@ def test_a_role_loads_its_own_engine_and_no_other() -> None:
 
 async def test_less_than_all_roles_need_something_to_share() -> None:
     with pytest.raises(InvalidRequest, match="ANTIPHON_REDIS_URL is not set"):
-        async with platform(load_settings(redis_url=""), roles=parse_roles(["gateway"])):
+        async with process(load_settings(redis_url=""), roles=parse_roles(["gateway"])):
             pass

@@ -269,7 +269,7 @@ def test_an_engine_that_is_not_there_is_refused_under_the_name_that_it_was_writt
 ) -> None:
     monkeypatch.setenv("LLM_PROVIDER", "skynet")
     with pytest.raises(NotFound, match=r"'skynet'.*LLM_PROVIDER"):
-        make_engines(load_settings())
+        make_engines(load_settings()).of("llm")
 
 
 def test_secrets_do_not_appear_in_the_text_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from antiphon.observe.metrics import DOORS, QUEUES, Metrics
+from antiphon.observe.metrics import DOORS, Metrics
+from antiphon.observe.work_metrics import AnswerMetrics, SpeechMetrics, TranscriptionMetrics
 
 
 def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -13,8 +14,8 @@ def sample(metrics: Metrics, name: str, **labels: str) -> float | None:
 def filled() -> Metrics:
     metrics = Metrics()
     metrics.message_observer("realtime")(0.002)
-    for queue in ("transcribe", "speak", "respond"):
-        metrics.work_done(queue, "done", 0.3)
+    for kind in (TranscriptionMetrics, SpeechMetrics, AnswerMetrics):
+        kind(metrics.registry).done("done", 0.3)
     metrics.connections("realtime", 1)
     metrics.queue_depth("speak", 4)
     metrics.worker_utilization("speak", 0.5)
@@ -61,21 +62,14 @@ def test_what_is_counted_is_shown() -> None:
     assert sample(metrics, "active_connections", door="realtime") == 0.0
 
 
-def test_queues_without_a_histogram_are_not_measured() -> None:
-    metrics = Metrics()
-    metrics.work_done("score", "done", 1.0)
-    assert b"score" not in metrics.render()
-
-
 def test_no_caller_can_make_new_time_series() -> None:
     metrics = Metrics()
+    speech = SpeechMetrics(metrics.registry)
     for number in range(1000):
         odd = f"made-up-{number}"
         metrics.message_observer(odd)(0.1)
-        metrics.work_done("speak", odd, 0.1)
+        speech.done(odd, 0.1)
         metrics.connections(odd, 1)
-        metrics.queue_depth(odd, 1)
-        metrics.worker_utilization(odd, 1)
         metrics.request(odd, odd)
         metrics.error(odd, odd)
         metrics.rate_limited(odd)
@@ -93,4 +87,3 @@ def test_two_sets_do_not_share_anything() -> None:
 
 def test_the_lists_of_labels_are_short() -> None:
     assert len(DOORS) <= 10
-    assert {"transcribe", "respond", "speak", "translate", "score", "persist", "dub"} == QUEUES

@@ -13,6 +13,7 @@ from antiphon.clock import VirtualClock
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import ProviderBusy, ProviderRejected
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.work_metrics import SpeechMetrics, TranscriptionMetrics
 from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus
 from antiphon.resilience.backoff import Backoff
@@ -49,6 +50,7 @@ class Stage:
         self.options = options
         self.bus = EmbeddedBus(clock, lease_s=lease_s, pipe_entries=pipe_entries, strict=True)
         self.metrics = Metrics()
+        self.measures = (TranscriptionMetrics if queue == "transcribe" else SpeechMetrics)(self.metrics.registry)
         self.stop = asyncio.Event()
         self.worker: asyncio.Task[None] | None = None
 
@@ -66,6 +68,7 @@ class Stage:
                 clock=self.clock,
                 uniform=lambda: 1.0,
                 metrics=self.metrics,
+                measure=self.measures.done,
                 stop=self.stop,
             )
         )

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from antiphon.app import wiring
 from antiphon.app.asgi import Doors
 from antiphon.app.engines import Engines, engine_context, make_engines
+from antiphon.app.process import Process, process
+from antiphon.app.services import database_path
 from antiphon.app.settings import Settings
-from antiphon.app.wiring import Platform, platform
 from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.errors import InvalidRequest, NotFound, ProviderUnavailable, WeightsMissing
 from antiphon.providers.stub import llm as stub_llm
@@ -27,9 +27,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def running(settings: Settings) -> AsyncIterator[Platform]:
+async def running(settings: Settings) -> AsyncIterator[Process]:
     """A platform that runs until the end of the test."""
-    async with platform(settings) as made:
+    async with process(settings) as made:
         yield made
 
 
@@ -64,24 +64,24 @@ async def get(app: Any, path: str) -> tuple[int, bytes]:
 
 async def test_everything_that_was_started_has_ended_afterwards(settings: Settings) -> None:
     before = asyncio.all_tasks()
-    async with platform(settings):
+    async with process(settings):
         assert {"store writer"} <= {task.get_name() for task in asyncio.all_tasks() - before}
     assert asyncio.all_tasks() == before
     assert (settings.data_dir / "antiphon.db").is_file()
 
 
-async def test_every_task_of_a_process_has_a_name(running: Platform) -> None:
+async def test_every_task_of_a_process_has_a_name(running: Process) -> None:
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert {f"{queue} worker" for queue in ("transcribe", "respond", "speak", "translate", "score")} <= names
 
 
 async def test_the_same_data_directory_serves_again(settings: Settings) -> None:
     for _ in range(2):
-        async with platform(settings) as made:
+        async with process(settings) as made:
             assert (await get(made.app, "/ready"))[0] == 200
 
 
-async def test_a_platform_that_drains_is_no_longer_ready(running: Platform) -> None:
+async def test_a_platform_that_drains_is_no_longer_ready(running: Process) -> None:
     assert (await get(running.app, "/ready"))[0] == 200
     async with asyncio.timeout(5):
         await running.drain()
@@ -108,7 +108,7 @@ async def test_an_engine_that_cannot_start_ends_the_start_and_all_others_are_clo
     monkeypatch.setattr(Engines, "close", closing)
     before = asyncio.all_tasks()
     with pytest.raises(ExceptionGroup) as failed:
-        async with platform(settings):
+        async with process(settings):
             pytest.fail("it started")
     assert failed.group_contains(WeightsMissing, match="no weights today")
     assert closed == ["stt", "llm", "tts", "translation", "vad", "end_of_turn"]
@@ -118,7 +118,7 @@ async def test_an_engine_that_cannot_start_ends_the_start_and_all_others_are_clo
 async def test_an_error_inside_ends_everything_and_comes_out(settings: Settings) -> None:
     before = asyncio.all_tasks()
     with pytest.raises(ExceptionGroup) as failed:
-        async with platform(settings):
+        async with process(settings):
             raise NotFound("lost")
     assert failed.group_contains(NotFound, match="lost")
     assert asyncio.all_tasks() == before
@@ -127,18 +127,18 @@ async def test_an_error_inside_ends_everything_and_comes_out(settings: Settings)
 def test_an_engine_that_nobody_knows_is_refused_with_those_that_are_known(settings: Settings) -> None:
     wrong = settings.model_copy(update={"tts": ("nightingale",)})
     with pytest.raises(NotFound, match=r"nightingale.*hibari"):
-        make_engines(wrong)
+        make_engines(wrong).of("tts")
 
 
 async def test_a_service_that_cannot_be_reached_is_left_alone_and_metrics_show_it(settings: Settings) -> None:
     nobody_listens = {"llm": ("openai",), "openai_base_url": "http://127.0.0.1:9/v1", "breaker_failures": 2}
     reasons: list[str] = []
-    async with platform(settings.model_copy(update=nobody_listens)) as made:
+    async with process(settings.model_copy(update=nobody_listens)) as made:
         for _ in range(3):
             with pytest.raises(ProviderUnavailable) as failed:
-                await anext(aiter(made.engines.llm.respond(ChatRequest((ChatMessage("user", "hello"),)))))
+                await anext(aiter(made.services.engines.llm.respond(ChatRequest((ChatMessage("user", "hello"),)))))
             reasons.append(failed.value.message)
-        assert b'circuit_open{endpoint="llm:openai"} 1.0' in made.metrics.render()
+        assert b'circuit_open{endpoint="llm:openai"} 1.0' in made.services.metrics.render()
     assert ["left alone" in reason for reason in reasons] == [False, False, True]
 
 
@@ -191,7 +191,7 @@ async def test_a_socket_without_a_door_is_refused_with_a_real_answer() -> None:
 def test_a_database_that_is_not_sqlite_is_refused_by_name(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, database_url="postgresql://db/antiphon")
     with pytest.raises(InvalidRequest, match="ANTIPHON_DATABASE_URL"):
-        wiring._database(settings)
+        database_path(settings)
     named = Settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/own.db")
-    assert wiring._database(named) == tmp_path / "own.db"
-    assert wiring._database(Settings(data_dir=tmp_path)) == tmp_path / "antiphon.db"
+    assert database_path(named) == tmp_path / "own.db"
+    assert database_path(Settings(data_dir=tmp_path)) == tmp_path / "antiphon.db"

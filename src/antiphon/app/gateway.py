@@ -1,0 +1,120 @@
+"""What the doors of a gateway share: limits, connections, and what every session works with."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from antiphon.app.services import Services
+from antiphon.conversation.session import Defaults
+from antiphon.conversation.state import Rules
+from antiphon.doors.websocket.connection import Attendance
+from antiphon.doors.websocket.secret_usage import SecretUsage
+from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.policy.window import SlidingWindowLimiter
+from antiphon.wire.realtime_server import Leg
+
+_MOST_SPEED = 1.5
+"""Of a session's speech; a client that sends its session back must not be refused for it."""
+_RESULT_MARGIN_S = 5.0
+"""Beyond the deadline of an engine's call: so late a conversation gives a job up that nobody else has."""
+
+
+class Gateway:
+    """Made for the first door of a process that asks for it."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        shared = services.shared
+        if shared.watch_room is not None:
+            services.lifetime.tasks["room for sessions"] = shared.watch_room
+
+    @cached_property
+    def limiter(self) -> SlidingWindowLimiter:
+        """What each key has left of its limits."""
+        settings = self._services.settings
+        return SlidingWindowLimiter(
+            requests=settings.limit_requests_per_min,
+            tokens=settings.limit_tokens_per_min,
+            clock=self._services.clock,
+        )
+
+    @cached_property
+    def connections(self) -> Attendance:
+        """The open WebSockets of all doors."""
+        services, settings = self._services, self._services.settings
+        per_key = min(settings.max_connections_per_key, services.access.share(settings.max_connections))
+        made = Attendance(
+            services.clock,
+            services.metrics,
+            most=settings.max_connections,
+            most_per_key=None if services.access.is_open else per_key,
+            has_room=services.shared.has_room,
+        )
+        services.lifetime.drains.append(made.drain)
+        return made
+
+    @cached_property
+    def usage(self) -> SecretUsage:
+        """How often client secrets were used."""
+        return SecretUsage(self._services.shared.uses)
+
+    @cached_property
+    def links(self) -> LinkServices:
+        """What a session over a WebSocket works with."""
+        services = self._services
+        return LinkServices(
+            services.shared.bus,
+            services.engines.vad,
+            services.clock,
+            self.limiter,
+            services.rows.writer.put,
+            services.settings.provider_timeout_s,
+            services.metrics,
+        )
+
+    @cached_property
+    def limits(self) -> LinkLimits:
+        """The bounds of such a session."""
+        settings = self._services.settings
+        return LinkLimits(
+            max_frame_bytes=settings.realtime_max_frame_bytes,
+            max_append_bytes=settings.realtime_max_append_bytes,
+            max_queue_bytes=settings.realtime_max_queue_bytes,
+            stall_s=settings.realtime_stall_s,
+            events_per_s=settings.limit_events_per_s,
+        )
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rules of conversations."""
+        settings = self._services.settings
+        return Rules(
+            accepts_images=self._services.engines.llm.capabilities.images,
+            image_hosts=tuple(host.lower() for host in settings.realtime_image_hosts),
+            pace=settings.realtime_pace,
+            truncate_wait_s=settings.realtime_truncate_wait_s,
+            speculate_ms=settings.realtime_speculate_ms,
+            max_items=settings.realtime_max_items,
+            max_buffer_s=settings.realtime_max_buffer_s,
+            patience_s=settings.provider_timeout_s + _RESULT_MARGIN_S,
+            apology=settings.realtime_apology,
+        )
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """What a conversation is that asks for nothing else."""
+        settings = self._services.settings
+        return Defaults(
+            model=settings.realtime_model,
+            voice=settings.realtime_voice,
+            speed=min(settings.speech_speed, _MOST_SPEED),
+            instructions=settings.realtime_instructions,
+            lasts_s=settings.realtime_session_s,
+        )
+
+    def legs(self) -> dict[Leg, bool]:
+        """Return what conversations stand on besides engines, and whether it works."""
+        rows = self._services.rows
+        has_redis = self._services.shared.checks().get("redis", True)
+        is_full = rows.writer.is_failing and has_redis  # else it is Redis that does not take the rows
+        return {"redis": has_redis, "database": not (rows.database.is_failing or is_full)}

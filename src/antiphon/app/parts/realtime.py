@@ -1,0 +1,43 @@
+"""Conversations over the Realtime protocol."""
+
+from __future__ import annotations
+
+from antiphon.app.part import Added, Part
+from antiphon.app.services import Services, process_id
+
+
+def _door(services: Services) -> Added:
+    from antiphon.app.gateway import Gateway
+    from antiphon.doors.realtime.endpoint import RealtimeDoor, RealtimeOptions
+
+    settings, gateway = services.settings, services.once(Gateway)
+    options = RealtimeOptions(
+        rules=gateway.rules,
+        limits=gateway.limits,
+        defaults=gateway.defaults,
+        heartbeat_s=settings.session_liveness_s / 3,
+        sweep_s=settings.session_sweep_s,
+        resumes=settings.resume_window_s > 0,
+        gateway_id=process_id("gateway"),
+    )
+    door = RealtimeDoor(
+        services.access,
+        gateway.links,
+        services.shared.sessions,
+        services.metrics,
+        options,
+        gateway.connections,
+        gateway.usage,
+    )
+    return Added(
+        sockets={"/v1/realtime": door},
+        tasks={
+            "signs of life": door.keep_alive,
+            "taken sessions": door.watch_taken,
+            "legs": lambda: door.watch_legs(gateway.legs),
+            "expired sessions": door.clear_up,
+        },
+    )
+
+
+PART = Part(adds={"gateway": _door}, engines={"gateway": "vad"})

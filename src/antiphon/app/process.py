@@ -1,0 +1,202 @@
+"""One process: the parts of its roles, put together, started, and ended in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from antiphon.app.asgi import Doors
+from antiphon.app.engines import make_engines
+from antiphon.app.gateway import Gateway
+from antiphon.app.part import Added, Workload
+from antiphon.app.readiness import Health
+from antiphon.app.roles import Roles, all_parts, all_roles, engine_kinds
+from antiphon.app.service_checks import ServiceChecks
+from antiphon.app.services import Services, process_id
+from antiphon.app.settings import Settings
+from antiphon.app.shared import shared
+from antiphon.clock import Clock, SystemClock
+from antiphon.conversation.session import describe
+from antiphon.doors.access.cors import Cors
+from antiphon.doors.rest.app import METHODS, OPERATION_ROUTES, build_rest
+from antiphon.doors.rest.in_flight_bytes import WAITING_BYTES, ByteBudget
+from antiphon.doors.rest.services import Readiness, RestServices
+from antiphon.errors import InvalidRequest
+from antiphon.observe.metrics import Metrics
+from antiphon.version import VERSION
+from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
+from antiphon.workers import loop
+from antiphon.workers.settle import WorkerOptions
+from antiphon.workers.verdict import RetryRule
+
+_CHECK_S = 5.0
+"""Longest that a service may take to say how it is."""
+
+
+class Process:
+    """A process with the parts of its roles, and the ASGI app in front of them."""
+
+    def __init__(self, services: Services) -> None:
+        """Add the parts. Raises `InvalidRequest` for settings that do not go together."""
+        self.services = services
+        self.is_draining = False
+        self.stop_work = asyncio.Event()
+        self.work: list[asyncio.Task[None]] = []
+        settings, roles, engines = services.settings, services.roles, services.engines
+        self.added: Mapping[str, Added] = {
+            f"{name}:{role}": add(services)
+            for name, part in all_parts().items()
+            for role, add in part.adds.items()
+            if role in roles
+        }
+        self.checks = ServiceChecks(
+            lambda: engines.services(engine_kinds(roles)),
+            period_s=settings.service_check_s,
+            timeout_s=min(_CHECK_S, settings.provider_timeout_s),
+            on_seen=services.metrics.service,
+        )
+        rows = services.opened_rows
+        self._health = Health(
+            engines,
+            engine_kinds(roles),
+            services.shared.circuits.refuses,
+            None if rows is None else rows.store,
+            self._other_checks,
+        )
+        self.app = self._app()
+
+    def _app(self) -> Callable[[Any, Any, Any], Awaitable[None]]:
+        routes = [route for added in self.added.values() for route in added.routes]
+        sockets = {path: door for added in self.added.values() for path, door in added.sockets.items()}
+        requests = {path: door for added in self.added.values() for path, door in added.requests.items()}
+        rest = build_rest(self._rest_services(), (*routes, *OPERATION_ROUTES))
+        return Cors(Doors(rest, sockets, requests), self.services.access, METHODS)
+
+    def _rest_services(self) -> RestServices:
+        services, settings = self.services, self.services.settings
+
+        def describe_session(wish: AnySessionUpdate) -> AnySession:
+            return describe(wish, services.once(Gateway).defaults, now=services.clock.wall())
+
+        return RestServices(
+            desk=services.jobs,
+            decoder=services.decoders,
+            access=services.access,
+            ephemeral=services.client_secrets,
+            clock=services.clock,
+            metrics=services.metrics,
+            engines=services.engines.capabilities,
+            readiness=self._readiness,
+            describe_session=describe_session,
+            has_room=services.shared.has_room,
+            version=VERSION,
+            speech_voice=settings.speech_voice,
+            speech_speed=settings.speech_speed,
+            limiter=services.once(Gateway).limiter,
+            waiting_audio=ByteBudget(WAITING_BYTES, most_per_account=services.access.share(WAITING_BYTES)),
+        )
+
+    def _other_checks(self) -> dict[str, bool]:
+        found = dict(self.services.checks())
+        for added in self.added.values():
+            found.update(added.checks())
+        return found
+
+    async def _readiness(self) -> Readiness:
+        return replace(await self._health.look(draining=self.is_draining), services=self.checks.seen)
+
+    async def drain(self) -> None:
+        """Stop taking work; return when what is under way has ended, or its time is over."""
+        self.is_draining = True
+        drain_s = self.services.settings.drain_s
+        until = time.monotonic() + drain_s
+        drains = [added.drain for added in self.added.values() if added.drain is not None]
+        await asyncio.gather(*(drain(drain_s) for drain in (*self.services.lifetime.drains, *drains)))
+        self.stop_work.set()
+        if self.work:
+            await asyncio.wait(self.work, timeout=max(0.0, until - time.monotonic()))
+
+    def begin(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+        """Start the tasks and the work of all parts; returns the tasks, which end only when they are cancelled."""
+        services = self.services
+        work = [one for added in self.added.values() for one in added.work]
+        queues = tuple(one.queue for one in work)
+        tasks = {
+            **services.lifetime.tasks,
+            **{name: task for added in self.added.values() for name, task in added.tasks.items()},
+            "checks of services": self.checks.run,
+            "queue depths": lambda: services.shared.watch_queues(services.metrics, queues),
+        }
+        self.work = [group.create_task(self._work_on(one), name=f"{one.queue} worker") for one in work]
+        return [group.create_task(task(), name=name) for name, task in tasks.items()]
+
+    async def _work_on(self, work: Workload) -> None:
+        settings = self.services.settings
+        await loop.run(
+            self.services.shared.bus,
+            work.queue,
+            work.handler,
+            process_id(work.queue),
+            concurrency=work.slots,
+            patient=work.patient_slots,
+            options=WorkerOptions(
+                retry=RetryRule(attempts=settings.bus_attempts), heartbeat_s=settings.bus_lease_s / 3
+            ),
+            clock=self.services.clock,
+            metrics=self.services.metrics,
+            measure=work.measure,
+            stop=self.stop_work,
+        )
+
+    async def end(self, tasks: list[asyncio.Task[None]]) -> None:
+        """End the work and the tasks of all parts, while there is a bus to take what is at work."""
+        for added in self.added.values():
+            if added.close is not None:
+                await added.close()
+        for work in self.work:
+            work.cancel()
+        await asyncio.gather(*self.work, return_exceptions=True)
+        rows = self.services.opened_rows
+        if rows is not None:
+            await rows.writer.drain()  # rows of the queue that are not written yet are in the queue
+        await self.services.shared.bus.close()
+        for task in tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def process(
+    settings: Settings, clock: Clock | None = None, *, roles: Roles | None = None
+) -> AsyncGenerator[Process]:
+    """Start everything one process needs, by default all roles, and end it in the reverse order.
+
+    Raises `AntiphonError`.
+    """
+    chosen = all_roles() if roles is None else roles
+    if chosen != all_roles() and not settings.redis_url:
+        variable = "ANTIPHON_REDIS_URL"
+        raise InvalidRequest(f"{variable} is not set: without it one process runs all roles.", param=variable)
+    clock = clock or SystemClock()
+    metrics = Metrics()
+    async with shared(settings, clock, metrics) as own:
+        engines = make_engines(settings, own.breakers, metrics.other_voice)
+        services = Services(settings, chosen, clock, metrics, own, engines)
+        try:
+            made = Process(services)
+            for start in services.lifetime.starts:
+                await start()
+            await engines.start(engine_kinds(chosen))
+            async with asyncio.TaskGroup() as group:
+                tasks = made.begin(group)
+                try:
+                    yield made
+                finally:
+                    await made.end(tasks)
+        finally:
+            await engines.close()
+            for close in reversed(services.lifetime.closes):
+                await close()

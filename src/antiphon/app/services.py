@@ -1,0 +1,174 @@
+"""What the parts of one process share. Each service is made, and its modules are imported, when a part first asks."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from antiphon.errors import InvalidRequest
+
+if TYPE_CHECKING:  # the command line lists what parts add, and must not import for it what they run on
+    from prometheus_client import CollectorRegistry
+
+    from antiphon.app.engines import Engines
+    from antiphon.app.settings import Settings
+    from antiphon.app.shared import Shared
+    from antiphon.clock import Clock
+    from antiphon.doors.access.authentication import Access
+    from antiphon.doors.access.client_secrets import EphemeralSecrets
+    from antiphon.jobs.client import Desk
+    from antiphon.observe.metrics import Metrics
+    from antiphon.ports.engine import Engine
+    from antiphon.ports.store import Store
+    from antiphon.providers.decoding.decoders import Decoders
+    from antiphon.store.writer import StoreWriter
+
+T = TypeVar("T")
+
+EndlessTask = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(slots=True)
+class Lifetime:
+    """What the services of a process need while it runs, in the order in which they were made."""
+
+    starts: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]])
+    """Awaited before the engines start."""
+    tasks: dict[str, EndlessTask] = field(default_factory=dict[str, EndlessTask])
+    """Run beside the work until the process ends, by name."""
+    drains: list[Callable[[float], Awaitable[None]]] = field(default_factory=list[Callable[[float], Awaitable[None]]])
+    """Each takes nothing new and returns when what is open has ended, at the latest after so many seconds."""
+    closes: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]])
+    """Awaited at the end, the last one first, when nothing works any more."""
+
+
+class Rows(NamedTuple):
+    """Where the rows of this process's conversations go."""
+
+    store: Store
+    writer: StoreWriter
+    """To the database, or to the queue of those who persist."""
+    database: StoreWriter
+    """To the database itself; the same as `writer` in a process that shares nothing."""
+
+
+class Services:
+    """The services of one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        roles: frozenset[str],
+        clock: Clock,
+        metrics: Metrics,
+        shared: Shared,
+        engines: Engines,
+    ) -> None:
+        self.settings = settings
+        self.roles = roles
+        self.clock = clock
+        self.metrics = metrics
+        self.shared = shared
+        self.engines = engines
+        self.lifetime = Lifetime()
+        self._made: dict[Callable[..., Any], Any] = {}
+
+    @cached_property
+    def jobs(self) -> Desk:
+        """Asks for work that no session waits for."""
+        from antiphon.jobs.client import Desk
+
+        return Desk(self.shared.bus, self.clock, timeout_s=self.settings.speech_timeout_s)
+
+    @cached_property
+    def client_secrets(self) -> EphemeralSecrets:
+        """Makes and opens client secrets."""
+        from antiphon.doors.access.client_secrets import EphemeralSecrets, load_secret_keys
+
+        configured = self.settings.secret_key.get_secret_value() if self.settings.secret_key else None
+        return EphemeralSecrets(*load_secret_keys(self.settings.data_dir, configured))
+
+    @cached_property
+    def access(self) -> Access:
+        """Says who may call."""
+        from antiphon.doors.access.authentication import Access
+
+        keys = [key.get_secret_value() for key in self.settings.api_keys]
+        return Access(keys, self.client_secrets, self.clock, allowed_origins=self.settings.allowed_origins)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Opens the database, and a queue before it where processes share Redis."""
+        from antiphon.store.queued import QueuedStore
+        from antiphon.store.sqlite import SqliteStore
+        from antiphon.store.writer import StoreWriter
+
+        sqlite = SqliteStore(database_path(self.settings))
+        database = StoreWriter(sqlite, metrics=self.metrics)
+        rows = Rows(sqlite, database, database)
+        if self.settings.redis_url:
+            queued = QueuedStore(self.shared.bus, sqlite)
+            rows = Rows(queued, StoreWriter(queued, metrics=self.metrics), database)
+        self.lifetime.starts.append(rows.store.start)
+        self.lifetime.closes.append(rows.store.close)
+        self.lifetime.tasks["store writer"] = rows.writer.run
+        if rows.database is not rows.writer:
+            self.lifetime.tasks["database writer"] = database.run
+        return rows
+
+    @property
+    def opened_rows(self) -> Rows | None:
+        """The same, where a part has asked for it."""
+        return self.__dict__.get("rows")
+
+    @cached_property
+    def decoders(self) -> Decoders:
+        """Decodes files in child processes."""
+        from antiphon.providers.decoding.decoders import Decoders
+
+        made = Decoders()
+        self.lifetime.tasks["decoders"] = made.run
+        self.lifetime.closes.append(made.close)
+        return made
+
+    def once(self, make: Callable[[Services], T]) -> T:
+        """Return what ``make`` makes of these services: the same for all parts that ask for it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return self._made[make]
+
+    def slots(self, engine: Engine, local: int) -> int:
+        """Return how many jobs of an engine this process does at a time; ``local`` where no service does the work."""
+        return max(local, self.settings.service_calls) if engine.capabilities.is_remote else local
+
+    def measures(self, kind: Callable[[CollectorRegistry], T]) -> T:
+        """Return the metrics of a feature, which are made once in the process."""
+        if kind not in self._made:
+            self._made[kind] = kind(self.metrics.registry)
+        return self._made[kind]
+
+    def checks(self) -> Mapping[str, bool]:
+        """Return what this process stands on besides its engines, and whether it works."""
+        rows = self.opened_rows
+        return {**self.shared.checks(), **({} if rows is None else {"database": not rows.database.is_failing})}
+
+
+def process_id(role: str) -> str:
+    """Return how this process is called where others see it: its role, machine and number."""
+    return f"{role}-{socket.gethostname()}-{os.getpid()}"
+
+
+def database_path(settings: Settings) -> Path:
+    """Return the file that the database URL names. Raises `InvalidRequest` for a database that is not SQLite."""
+    if not settings.database_url:
+        return settings.data_dir / "antiphon.db"
+    scheme, separator, path = settings.database_url.partition(":///")
+    if scheme not in ("sqlite", "sqlite+aiosqlite") or not separator or not path:
+        variable = "ANTIPHON_DATABASE_URL"
+        raise InvalidRequest(f"{variable}: this version stores in SQLite alone, as sqlite:///PATH", param=variable)
+    return Path(path)
