@@ -4,13 +4,16 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from antiphon.doors.access.client_secrets import load_secret_keys
 from antiphon.doors.server.tls import self_signed
 from antiphon.errors import ProviderUnavailable
-from antiphon.folders import make_private
+from antiphon.folders import folder_name, make_private
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.weights.table import Model, Table
 from antiphon.store.sqlite import SqliteStore
@@ -66,3 +69,45 @@ async def test_the_database_makes_its_folder_for_its_user_alone(tmp_path: Path) 
     await store.start()
     await store.close()
     assert modes(tmp_path / "share/antiphon", tmp_path / "share") == {0o700}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "name"),
+    [
+        ("550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000"),
+        ("a/b", "a%2Fb"),
+        ("../../etc", "..%2F..%2Fetc"),
+        ("..", "%2E%2E"),
+        (".", "%2E"),
+        ("", "%"),
+        ("%", "%25"),
+        ("~a b\0", "%7Ea%20b%00"),
+        ("ñ", "%C3%B1"),
+        ("\ud800", "%ED%A0%80"),
+        ("C:\\x", "C%3A%5Cx"),
+    ],
+)
+def test_signs_that_mean_something_in_a_path_are_encoded(identifier: str, name: str) -> None:
+    assert folder_name(identifier) == name
+
+
+def test_a_long_id_is_cut_and_keeps_a_name_of_its_own() -> None:
+    assert folder_name("a" * 200) == "a" * 200
+    cut = folder_name("a" * 201)
+    assert (len(cut), cut[:136]) == (200, "a" * 135 + "~")
+    assert cut != folder_name("a" * 202)
+    assert len(folder_name("ñ" * 100)) == 200
+
+
+IDS = st.text(max_size=80) | st.text(st.sampled_from("./\\%~\0 añ\ud800"), max_size=300)
+
+
+@given(IDS, IDS)
+def test_every_id_is_one_folder_and_different_ids_are_different_ones(one: str, other: str) -> None:
+    name = folder_name(one)
+    assert Path("/root") / name == Path(os.path.normpath(f"/root/{name}"))
+    assert Path(name).name == name
+    assert 1 <= len(os.fsencode(name)) <= 200
+    assert (name == folder_name(other)) == (one == other)
+    if one and "~" not in name:
+        assert unquote(name, errors="surrogatepass") == one

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -19,7 +17,7 @@ import structlog
 from antiphon.audio.sniff import container_of
 from antiphon.audio.wav import is_wav, wav_header
 from antiphon.clock import Clock, SystemClock
-from antiphon.folders import make_private
+from antiphon.folders import folder_name, make_private
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
 
 _log = structlog.get_logger("antiphon.artifacts")
@@ -34,9 +32,6 @@ _FILES = frozenset(
     ]
 )
 """All that is ever written, and removed: files of others in these folders stay."""
-
-_NAME_BYTES = 200
-"""Longest name of a folder. File systems allow 255."""
 
 _OPEN = "open"
 """Owner of what comes without a key."""
@@ -200,24 +195,6 @@ class NullArtifacts:
 
     async def run(self, every_s: float) -> None:
         """Return at once."""
-
-
-def folder_name(identifier: str) -> str:
-    """Return a name for a folder that any text may have asked for, another one for every other text.
-
-    ASCII letters, digits, ``.``, ``_`` and ``-`` stay; other bytes of its UTF-8 form are written ``%XX``, as in
-    addresses, so that the text can be read back. The empty text is ``%``. What is longer than 200 bytes is cut and
-    ends with ``~`` and its SHA-256.
-    """
-    if not identifier:
-        return "%"
-    if identifier in {".", ".."}:
-        return identifier.replace(".", "%2E")
-    name = quote(identifier, safe="", errors="surrogatepass").replace("~", "%7E")
-    if len(name) <= _NAME_BYTES:
-        return name
-    digest = hashlib.sha256(identifier.encode(errors="surrogatepass")).hexdigest()
-    return f"{name[: _NAME_BYTES - len(digest) - 1]}~{digest}"
 
 
 def _place(artifact: Artifact) -> tuple[str, ...]:

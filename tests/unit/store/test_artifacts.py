@@ -9,18 +9,16 @@ import wave
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from antiphon.audio.wav import read_wav, write_wav
 from antiphon.clock import VirtualClock
+from antiphon.folders import folder_name
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
-from antiphon.store.artifacts import FileArtifacts, NullArtifacts, folder_name
+from antiphon.store.artifacts import FileArtifacts, NullArtifacts
 from antiphon.wire.dubbing_server import ProcessingError, StageTimings
 
 OWN = "t/key_1"
@@ -153,48 +151,6 @@ async def test_samples_become_files_that_open(tmp_path: Path) -> None:
 async def test_the_name_of_a_file_follows_its_container(tmp_path: Path, data: bytes, declared: str, name: str) -> None:
     await kept(tmp_path).put(replace(GOOD, original_audio=ArtifactAudio(data, declared, 48_000, 2)))
     assert (tmp_path / OWN / "s1" / "f1" / name).read_bytes() == data
-
-
-@pytest.mark.parametrize(
-    ("identifier", "name"),
-    [
-        ("550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000"),
-        ("a/b", "a%2Fb"),
-        ("../../etc", "..%2F..%2Fetc"),
-        ("..", "%2E%2E"),
-        (".", "%2E"),
-        ("", "%"),
-        ("%", "%25"),
-        ("~a b\0", "%7Ea%20b%00"),
-        ("ñ", "%C3%B1"),
-        ("\ud800", "%ED%A0%80"),
-        ("C:\\x", "C%3A%5Cx"),
-    ],
-)
-def test_signs_that_mean_something_in_a_path_are_encoded(identifier: str, name: str) -> None:
-    assert folder_name(identifier) == name
-
-
-def test_a_long_id_is_cut_and_keeps_a_name_of_its_own() -> None:
-    assert folder_name("a" * 200) == "a" * 200
-    cut = folder_name("a" * 201)
-    assert (len(cut), cut[:136]) == (200, "a" * 135 + "~")
-    assert cut != folder_name("a" * 202)
-    assert len(folder_name("ñ" * 100)) == 200
-
-
-IDS = st.text(max_size=80) | st.text(st.sampled_from("./\\%~\0 añ\ud800"), max_size=300)
-
-
-@given(IDS, IDS)
-def test_every_id_is_one_folder_and_different_ids_are_different_ones(one: str, other: str) -> None:
-    name = folder_name(one)
-    assert Path("/root") / name == Path(os.path.normpath(f"/root/{name}"))
-    assert Path(name).name == name
-    assert 1 <= len(os.fsencode(name)) <= 200
-    assert (name == folder_name(other)) == (one == other)
-    if one and "~" not in name:
-        assert unquote(name, errors="surrogatepass") == one
 
 
 @pytest.mark.parametrize("identifier", ["..", "../..", "a/../../b", "/etc/x", "", "\ud800", "x" * 5_000])
