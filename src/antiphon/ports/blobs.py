@@ -1,0 +1,60 @@
+"""Blobs: bytes that are too large for a message, kept for a limited time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import Protocol
+
+from antiphon.entities.blobs import BlobRef
+from antiphon.errors import NotFound, Overloaded
+
+_KEY = re.compile(r"[0-9A-Za-z]{21}")
+
+
+class Blobs(Protocol):
+    """Keeps blobs for all processes that share it.
+
+    A blob is readable as soon as `put` returns, whole and unchanged, until it is deleted or its time is over. A put
+    that fails or is cancelled leaves no blob. Blobs belong to a tenant: a reference under another tenant's name finds
+    nothing. Every method raises `ProviderUnavailable` when the storage cannot be used, apart from `run`.
+    """
+
+    async def put(self, tenant: str, data: AsyncIterable[bytes], *, ttl_s: float) -> BlobRef:
+        """Store a stream for ``ttl_s`` seconds.
+
+        Raises `InvalidRequest` (``blob_too_large``) when a blob may never be so large, and `Overloaded`
+        (``blobs_full``) when the tenant would then hold more than its limit.
+        """
+        ...
+
+    def get(self, ref: BlobRef, start: int = 0, stop: int | None = None) -> AsyncGenerator[bytes]:
+        """Yield the bytes from ``start`` to before ``stop`` (None: the end) in pieces; a range is cut to the blob.
+
+        Raises `NotFound` (``blob_not_found``) when the blob expired, was deleted or never existed.
+        """
+        ...
+
+    async def delete(self, ref: BlobRef) -> None:
+        """Remove a blob, and give its bytes back to the tenant. Idempotent."""
+        ...
+
+    async def run(self, every_s: float) -> None:
+        """Remove expired blobs every ``every_s`` seconds, until cancelled; returns where the storage does it itself."""
+        ...
+
+
+def check_key(ref: BlobRef) -> None:
+    """Raise `NotFound` for a key that no `put` has made: it must not become part of a path or of a Redis key."""
+    if not _KEY.fullmatch(ref.key):
+        raise not_found(ref)
+
+
+def not_found(ref: BlobRef) -> NotFound:
+    """Return the error of a reference without a blob."""
+    return NotFound(f"There is no blob of {ref.size} bytes: it expired or was deleted.", code="blob_not_found")
+
+
+def tenant_full(most_bytes: int) -> Overloaded:
+    """Return the error of a tenant that would hold more than its limit."""
+    return Overloaded(f"The limit of {most_bytes} bytes of stored audio is reached.", code="blobs_full")
