@@ -32,6 +32,7 @@ from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 from antiphon.workers import loop
 from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
+from antiphon.workers.work import with_audio
 
 _CHECK_S = 5.0
 """Longest that a service may take to say how it is."""
@@ -135,11 +136,11 @@ class Process:
         return [group.create_task(task(), name=name) for name, task in tasks.items()]
 
     async def _work_on(self, work: Workload) -> None:
-        settings = self.services.settings
+        settings, shared = self.services.settings, self.services.shared
         await loop.run(
-            self.services.shared.bus,
+            shared.bus,
             work.queue,
-            work.handler,
+            work.handler if shared.audio is None else with_audio(work.handler, shared.audio),
             process_id(work.queue),
             concurrency=work.slots,
             patient=work.patient_slots,

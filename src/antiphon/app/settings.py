@@ -607,6 +607,16 @@ class Settings(BaseSettings):
         description="True publishes what is understood and said in sessions on channels of Redis, for programs that "
         "listen; whoever may subscribe there reads it.",
     )
+    blobs_path: Path | None = Field(
+        default=None,
+        description="Folder that all processes of a fleet share, for audio above 8 MiB of a job; unset: it is refused.",
+    )
+    blobs_max_mib: int = Field(
+        default=4096,
+        ge=1,
+        le=MANY,
+        description="Most audio in the folder of `ANTIPHON_BLOBS_PATH` for one tenant, MiB.",
+    )
     session_liveness_s: float = Field(
         default=30.0,
         gt=0,

@@ -15,7 +15,10 @@ from antiphon.app.settings import Settings
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import Clock
 from antiphon.errors import InvalidRequest, ProviderUnavailable
+from antiphon.jobs.audio import JobAudio
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.tasks import unattended
+from antiphon.ports.blobs import Blobs
 from antiphon.ports.breakers import Breakers
 from antiphon.ports.bus import Bus
 from antiphon.ports.sessions import Sessions
@@ -25,6 +28,7 @@ from antiphon.state.circuit_watch import CircuitWatch
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 from antiphon.state.embedded_uses import EmbeddedUses
+from antiphon.store.blobs import FileBlobs
 from antiphon.wire.jobs import Queue
 
 _OWN_PIPE_BYTES, _REDIS_PIPE_BYTES = 384 * 2**10, 2**20
@@ -32,6 +36,9 @@ _OWN_PIPE_BYTES, _REDIS_PIPE_BYTES = 384 * 2**10, 2**20
 
 A client that does not read holds its workers back; in one process that is memory of the gateway itself.
 """
+_REDIS_BLOBS_BYTES = 256 * 2**20
+"""Most audio of jobs that lies in Redis for one tenant at a time."""
+_CLEAN_S = 60.0
 _DEPTH_S = 5.0
 _MIRROR_S = 1.0
 """So long the mirror waits for Redis before it drops what it had to say."""
@@ -59,6 +66,8 @@ class Shared:
     """Keeps `has_room` up to date, endlessly; None where there is nothing to watch."""
     checks: Callable[[], dict[str, bool]] = dict[str, bool]
     """What of it can be used at the moment, by name."""
+    audio: JobAudio | None = None
+    """Keeps the audio of large jobs; None where jobs are handed over as they are."""
 
     async def watch_queues(self, metrics: Metrics, queues: Sequence[Queue]) -> None:
         """Keep the gauges of these queues up to date, endlessly."""
@@ -126,6 +135,7 @@ async def _over_redis(
         from antiphon.connections.redis import RedisConnection
         from antiphon.connections.redis_memory import MemoryWatch
         from antiphon.connections.redis_mirror import RedisMirror
+        from antiphon.state.redis.blobs import RedisBlobs
         from antiphon.state.redis.breakers import RedisBreakers
         from antiphon.state.redis.mirrored import MirroredSessions
         from antiphon.state.redis.sessions import RedisSessions
@@ -138,7 +148,10 @@ async def _over_redis(
     url = settings.redis_url.get_secret_value()
     connection = RedisConnection(url, most=settings.redis_connections, patience_s=settings.redis_patience_s)
     mirror = None
+    audio = _job_audio(settings, RedisBlobs(connection, tenant_bytes=_REDIS_BLOBS_BYTES), clock)
+    cleaning = unattended(audio.run(_CLEAN_S), name="expired audio of jobs")
     limits: dict[str, Any] = {
+        "audio": audio,
         "queues": QueueLimit(lease_s=settings.bus_lease_s, attempts=settings.bus_attempts),
         "pipes": PipeLimit(bytes=_REDIS_PIPE_BYTES),
     }
@@ -172,8 +185,17 @@ async def _over_redis(
             lambda: memory.has_room,
             memory.run,
             lambda: {"redis": connection.reachable_since is not None},
+            audio,
         )
     finally:
+        cleaning.cancel()
         if mirror is not None:
             await mirror.close()
         await connection.close()
+
+
+def _job_audio(settings: Settings, blobs: Blobs, clock: Clock) -> JobAudio:
+    """Return what keeps the audio of jobs: ``blobs``, and for more than those take the folder of the settings."""
+    path = settings.blobs_path
+    large = path and FileBlobs(path.expanduser(), tenant_bytes=settings.blobs_max_mib * 2**20, clock=clock)
+    return JobAudio(blobs, clock, large=large)

@@ -86,7 +86,7 @@ class Bus(Protocol):
     async def submit(self, job: Job) -> None:
         """Put a job into its queue. Submitting the same ``job.id`` again while it is known changes nothing.
 
-        Raises `Overloaded` when the queue is full.
+        Raises `Overloaded` when the queue is full, and `InvalidRequest` for audio that is too large to travel.
         """
         ...
 

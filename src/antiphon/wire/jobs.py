@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, Self
 import msgspec
 from typing_extensions import TypeVar
 
+from antiphon.entities.blobs import BlobRef
 from antiphon.entities.chat import ChatRequest
 from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.entities.priority import LIVE
@@ -67,6 +68,8 @@ class Transcribe(Work, frozen=True, tag="transcribe"):
     translate: bool = False
     word_timestamps: bool = False
     temperature: float = 0.0
+    audio_ref: BlobRef | None = None
+    """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
 
     @property
     def duration_s(self) -> float:
@@ -120,6 +123,8 @@ class Score(Work, frozen=True, tag="score"):
     group = "turn-workers"
     audio: bytes
     rate_hz: int
+    audio_ref: BlobRef | None = None
+    """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
 
 
 class Persist(Work, frozen=True, tag="persist"):
@@ -159,6 +164,8 @@ class Dub(Work, frozen=True, tag="dub", kw_only=True):
     out_format: str
     out_rate_hz: int
     out_channels: int
+    audio_ref: BlobRef | None = None
+    """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
 
 
 Work_co = TypeVar("Work_co", bound=Work, default=Work, covariant=True)

@@ -12,6 +12,7 @@ from antiphon.bus.redis.jobs import DeadLetter, QueueLimit, RedisJobs, RedisLeas
 from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import Fenced, ProviderUnavailable
+from antiphon.jobs.audio import JobAudio
 from antiphon.observe.tasks import unattended
 from antiphon.ports.bus import Attempt, Keep, Share
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Work
@@ -32,11 +33,12 @@ class RedisBus:
         *,
         queues: QueueLimit | None = None,
         pipes: PipeLimit | None = None,
+        audio: JobAudio | None = None,
     ) -> None:
         self._connection = connection
         self._inbox = Inbox(connection, f"antiphon:inbox:{ids.token(12)}", tuple(kind.queue for kind in Work.kinds))
         self._pipes = RedisPipes(connection, self._inbox, pipes or PipeLimit())
-        self._jobs = RedisJobs(connection, self._inbox, queues or QueueLimit(), self._give_up)
+        self._jobs = RedisJobs(connection, self._inbox, queues or QueueLimit(), self._give_up, audio)
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -4,7 +4,8 @@
 -- ARGV  1 group  2 consumer  3 token of the lease  4 lease, ms  5 prefix of jobs  6 prefix of cancel flags
 --       7 attempts that a job has  8 "exhausted" takes only jobs that have had them, anything else only the others
 --       9 first and  10 last of the streams that are looked at
--- gives {id, job, attempt, reason} or {ms until something is due, or -1}
+-- gives {id, job, attempt, reason}, or {id, job} of a cancelled one that was taken out, or {ms until something is due,
+--       or -1}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local most = tonumber(ARGV[7])
@@ -89,6 +90,7 @@ for class = tonumber(ARGV[9]), tonumber(ARGV[10]) do
     elseif redis.call('DEL', ARGV[6] .. id) == 1 then
       remove(stream, zset, entry)
       redis.call('DEL', job)
+      return {id, data}
     else
       if redis.call('HGET', job, 'owner') ~= '' then
         redis.call('HSET', job, 'reason', 'its lease ran out')

@@ -24,6 +24,7 @@ from antiphon.bus.redis.inbox import CANCELS, Inbox, queue_channel, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.entities.priority import LIVE, PATIENT
 from antiphon.errors import LeaseLost, Overloaded, ProviderUnavailable
+from antiphon.jobs.audio import JobAudio
 from antiphon.observe.tasks import unattended
 from antiphon.ports.bus import Share
 from antiphon.wire.jobs import Job, Queue, Work, kind_of
@@ -126,11 +127,13 @@ class RedisJobs:
         inbox: Inbox,
         limit: QueueLimit,
         on_given_up: Callable[[Job, str], Awaitable[None]],
+        audio: JobAudio | None = None,
     ) -> None:
         self._connection = connection
         self._inbox = inbox
         self._limit = limit
         self._on_given_up = on_given_up
+        self._audio = audio
         self._lease_ms = math.ceil(limit.lease_s * 1000)
         self._look_s = min(_LOOK_S, limit.lease_s / 5)
         self._undertakers: dict[Queue, asyncio.Task[None]] = {}
@@ -139,13 +142,15 @@ class RedisJobs:
 
     # -- in and out --------------------------------------------------------------------------------------------------
     async def submit(self, job: Job) -> None:
-        """Queue ``job`` unless it is known. Raises `Overloaded` when the queue is full."""
+        """Queue ``job`` unless it is known. Raises `Overloaded` when the queue is full, and `InvalidRequest`."""
+        job = job if self._audio is None else await self._audio.detach(job)
         streams = _streams(job.queue)
         keys = (streams[_class(job.priority)], _jobs(job.queue) + job.id, *streams)
         answer = await self._connection.run(
             _SUBMIT, keys, job.id, encode_job(job), self._limit.held, queue_channel(job.queue)
         )
         if answer == b"full":
+            await self._delete_audio(job)
             raise Overloaded(f"{self._limit.held} jobs are in the queue {job.queue}", code="queue_full")
 
     async def claims(self, queue: Queue, consumer: str, share: Share = "all") -> AsyncIterator[RedisLease]:
@@ -203,6 +208,9 @@ class RedisJobs:
         except ProviderUnavailable as error:
             _log.warning("no job can be claimed", queue=queue, error=str(error))
             return None, self._look_s
+        if len(found) == 2:  # a cancelled job was taken out
+            await self._delete_audio(decode_job(found[1]))
+            return None, 0.0
         if len(found) == 1:
             return None, self._look_s if found[0] < 0 else min(self._look_s, max(_SOONEST_S, found[0] / 1000))
         _, data, attempt, reason = found
@@ -236,12 +244,18 @@ class RedisJobs:
         was_flagged = await self._connection.run(
             _SETTLE, keys, kind_of(queue).group, token, self._limit.dead_letters, _REMEMBERED_MS, *letter
         )
+        if was_flagged >= 0:
+            await self._delete_audio(job)
         if was_flagged == 1:
             await self._connection.batch([("DEL", _flags(other) + job.id) for other in _queues()])
 
     async def _give_up(self, job: Job, token: str, reason: str) -> None:
         await self._on_given_up(job, reason)  # first: who waits for the job hears of it even if this process dies here
         await self.settle(job, token, reason)
+
+    async def _delete_audio(self, job: Job) -> None:
+        if self._audio is not None:
+            await self._audio.delete(job)
 
     async def _bury_exhausted(self, queue: Queue) -> None:
         """Give up the jobs whose last lease ran out: no worker comes back for them."""

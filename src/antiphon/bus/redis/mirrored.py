@@ -10,6 +10,7 @@ from antiphon.bus.redis.bus import RedisBus
 from antiphon.bus.redis.jobs import QueueLimit
 from antiphon.bus.redis.pipes import PipeLimit, entries_key
 from antiphon.connections.redis import RedisConnection
+from antiphon.jobs.audio import JobAudio
 from antiphon.ports.bus import Keep
 from antiphon.ports.mirror import Mirror
 from antiphon.wire.jobs import AudioReady, PipeEntry, SegmentReady, SpeechDone, TranscriptReady
@@ -29,8 +30,9 @@ class MirroredBus(RedisBus):
         *,
         queues: QueueLimit | None = None,
         pipes: PipeLimit | None = None,
+        audio: JobAudio | None = None,
     ) -> None:
-        super().__init__(connection, queues=queues, pipes=pipes)
+        super().__init__(connection, queues=queues, pipes=pipes, audio=audio)
         self._mirror = mirror
 
     def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> AsyncGenerator[tuple[int, PipeEntry]]:

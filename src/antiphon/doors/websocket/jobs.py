@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from antiphon.clock import Clock
-from antiphon.errors import Overloaded, ProviderUnavailable
+from antiphon.errors import InvalidRequest, Overloaded, ProviderUnavailable
 from antiphon.observe import trace
 from antiphon.ports.bus import Bus, Keep, Reader
 from antiphon.wire.jobs import (
@@ -100,7 +100,7 @@ class SessionJobs:
         """Submit a job, again if need be; where there is no room for it, that is its result."""
         try:
             await self._bus.submit(job)
-        except (Overloaded, ProviderUnavailable) as error:
+        except (Overloaded, InvalidRequest, ProviderUnavailable) as error:
             await self._drop_speech(self.name(job.id))
             if self._on_refused is not None:
                 self._on_refused(JobFailed.of(job.id, error))
