@@ -126,7 +126,8 @@ async def run() -> int:
 @contextlib.contextmanager
 def _members(redis_url: str) -> Generator[list[subprocess.Popen[str]]]:
     """Run gateways and workers; yields the gateways once the workers are ready."""
-    environment = {**os.environ, "ANTIPHON_REDIS_URL": redis_url}
+    blobs = os.environ.get("ANTIPHON_BLOBS_PATH", str(FOLDER / "blobs"))
+    environment = {**os.environ, "ANTIPHON_REDIS_URL": redis_url, "ANTIPHON_BLOBS_PATH": blobs}
     subprocess.run([sys.executable, "-m", "antiphon", "models", "pull"], check=True)  # once, not in every process
     commands = [["serve", "--roles", "gateway", "--port", "0"]] * 2 + [["worker", *roles] for roles in WORKERS]
     members = [
