@@ -19,7 +19,7 @@ from antiphon.store.blobs import FileBlobs
 
 TENANT_BYTES = 9 * 2**20
 LONG_S = 60.0
-SHORT_S = 0.2
+SHORT_S = 1.0
 
 Pair = tuple[Blobs, Blobs]
 """What two processes have."""
