@@ -10,20 +10,25 @@ import pytest
 from redis.exceptions import NoPermissionError
 
 from antiphon.bus.redis.bus import RedisBus
+from antiphon.clock import SystemClock
 from antiphon.connections.redis import RedisConnection
 from antiphon.connections.redis_memory import ask
 from antiphon.errors import ProviderUnavailable
+from antiphon.jobs.audio import JobAudio
 from antiphon.ports.sessions import Change
+from antiphon.state.redis.blobs import RedisBlobs
 from antiphon.state.redis.sessions import RedisSessions
-from antiphon.wire.jobs import Job, Speak, TextReady
+from antiphon.wire.jobs import Job, Score, TextReady
 from tests.valkey import cluster, lone_master, sentinel, valkey
 
+AUDIO = bytes(2**17)
 FLEET = Path(__file__).parents[2] / "docs" / "how-to" / "fleet.md"
 
 
 async def works(connection: RedisConnection, name: str) -> None:
-    """A session, a job, its result and its cancel flag find their way."""
-    bus, sessions = RedisBus(connection), RedisSessions(connection)
+    """A session, a job, its audio, its result and its cancel flag find their way."""
+    audio = JobAudio(RedisBlobs(connection, tenant_bytes=len(AUDIO)), SystemClock())
+    bus, sessions = RedisBus(connection, audio=audio), RedisSessions(connection)
     await bus.start()
     pipe = f"t:t:session:{{{name}}}"
     record = await sessions.claim("t", name, "g")
@@ -31,8 +36,9 @@ async def works(connection: RedisConnection, name: str) -> None:
     _, saved = await sessions.resume("t", name, "g2")
     assert saved.items == {"a": b"1"}
     async with asyncio.timeout(10):
-        await bus.submit(Job(f"{name}.1", "speak", Speak("hello"), pipe))
-        lease = await anext(bus.claim("speak", "worker"))
+        await bus.submit(Job(f"{name}.1", "score", Score(AUDIO, 16_000), pipe))
+        lease = await anext(bus.claim("score", "worker"))
+        assert (await audio.attach(lease.job)).work == Score(AUDIO, 16_000)
         assert lease.job.id == f"{name}.1"
         results = bus.read(pipe)
         waiting = asyncio.ensure_future(anext(results))
@@ -45,7 +51,7 @@ async def works(connection: RedisConnection, name: str) -> None:
         await bus.cancel(lease.job.id)
         await flag
         await lease.acknowledge()
-        assert await bus.depth("speak") == 0
+        assert await bus.depth("score") == 0
         assert not [one async for one in sessions.expired()]
     await bus.close()
 
