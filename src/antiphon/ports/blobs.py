@@ -16,8 +16,9 @@ class Blobs(Protocol):
     """Keeps blobs for all processes that share it.
 
     A blob is readable as soon as `put` returns, whole and unchanged, until it is deleted or its time is over. A put
-    that fails or is cancelled leaves no blob. Blobs belong to a tenant: a reference under another tenant's name finds
-    nothing. Every method raises `ProviderUnavailable` when the storage cannot be used, apart from `run`.
+    that fails or is cancelled gives no reference, and what it wrote is removed or expires. Blobs belong to a tenant: a
+    reference under another tenant's name finds nothing. Every method raises `ProviderUnavailable` when the storage
+    cannot be used, apart from `run`.
     """
 
     async def put(self, tenant: str, data: AsyncIterable[bytes], *, ttl_s: float) -> BlobRef:
