@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from antiphon.dubbing.backpressure import Thresholds
 from antiphon.dubbing.tally import Tally
-from antiphon.dubbing.window import Thresholds
 from antiphon.wire.dubbing_client import SimulationRule, StreamInit
 from antiphon.wire.dubbing_server import FragmentProcessed
 

@@ -11,12 +11,12 @@ from typing import Any, assert_never
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from antiphon.dubbing.backpressure import announcement
 from antiphon.dubbing.codes import NATURES
 from antiphon.dubbing.effects import Cancel, Close, Deliver, Effect, Forget, Send, Start
 from antiphon.dubbing.inputs import Begun, Done, Ended, Input, Lost, Offered, Paused, Resumed, Simulated, Ticked
 from antiphon.dubbing.state import Flight, Phase, Remembered, Rules, State
 from antiphon.dubbing.tally import Tally
-from antiphon.dubbing.window import announcement
 from antiphon.errors import InvalidRequest
 from antiphon.text.quoting import handle, quoted
 from antiphon.wire.dubbing_client import (

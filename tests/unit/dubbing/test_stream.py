@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
+from antiphon.dubbing.backpressure import Thresholds
 from antiphon.dubbing.effects import Deliver
 from antiphon.dubbing.inputs import Done, Ended, Paused, Simulated
 from antiphon.dubbing.state import Rules
-from antiphon.dubbing.window import Thresholds
 from antiphon.errors import InvalidRequest
 from antiphon.wire.dubbing_client import MAX_AUDIO_BASE64, ErrorSimulation, SimulationRule, StreamCommand
 from tests.unit.dubbing.stages import (

@@ -1,4 +1,4 @@
-"""The window of a stream: how many fragments are under way, and what the worker is told about it."""
+"""Backpressure: how many fragments in flight are how severe, and what the worker is told about it."""
 
 from __future__ import annotations
 
