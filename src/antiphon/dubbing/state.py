@@ -94,3 +94,18 @@ class State(Struct):
     """Of the last minute, where fragments are limited."""
     simulation: tuple[SimulationRule, ...] = ()
     tally: Tally = msgspec.field(default_factory=Tally)
+
+    @property
+    def stream_id(self) -> str:
+        """As the worker calls it; empty before it has."""
+        return self.init.stream_id if self.init else ""
+
+    @property
+    def timeout_s(self) -> float:
+        """How long the worker waits for a fragment."""
+        return self.init.timeout_ms / 1000 if self.init else 0.0
+
+    @property
+    def max_inflight(self) -> int:
+        """What the worker advises itself."""
+        return self.init.max_inflight if self.init else 0

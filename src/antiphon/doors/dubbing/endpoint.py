@@ -30,8 +30,9 @@ from antiphon.doors.dubbing.websockets import WebSockets
 from antiphon.doors.errors import error_answer
 from antiphon.doors.websocket.connection import refuse
 from antiphon.dubbing import inputs
+from antiphon.dubbing.codes import error_event
 from antiphon.dubbing.state import Rules, State
-from antiphon.dubbing.stream import Stream, error_event, parse_init
+from antiphon.dubbing.stream import Stream, parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
 from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, Unauthenticated
 from antiphon.jobs.client import Desk

@@ -1,0 +1,39 @@
+"""Fragments of a lost connection: they are worked on for whoever resumes the stream, within bounds."""
+
+from __future__ import annotations
+
+from antiphon.dubbing import memory
+from antiphon.dubbing.effects import Cancel
+from antiphon.dubbing.state import Flight
+from antiphon.dubbing.step import Step
+
+
+def lose(step: Step) -> None:
+    """The connection is gone: what is under way is done for whoever comes back, unless all was sent."""
+    state = step.state
+    for flight in state.flights.values():
+        if flight.result is not None:
+            memory.remember(step, flight, flight.result, counted_in="")
+        else:
+            state.orphans[flight.fragment_id] = flight
+    state.flights, state.gap_since = {}, None
+    most = step.rules.thresholds.critical if state.phase in ("ready", "paused") else 0
+    for flight in list(state.orphans.values())[: max(0, len(state.orphans) - most)]:
+        _abandon(step, flight)
+
+
+def time_out(step: Step) -> None:
+    """Cancel those whose time is over: nobody is told."""
+    for flight in [one for one in step.state.orphans.values() if one.due <= step.now]:
+        _abandon(step, flight)
+
+
+def abandon_all(step: Step) -> None:
+    """Cancel all of them: nobody comes back for them."""
+    for flight in list(step.state.orphans.values()):
+        _abandon(step, flight)
+
+
+def _abandon(step: Step, orphan: Flight) -> None:
+    step.do(Cancel(orphan.job_id))
+    del step.state.orphans[orphan.fragment_id]
