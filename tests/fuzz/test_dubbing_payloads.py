@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.dubbing.effects import Send, Start
-from antiphon.dubbing.inputs import Offered
 from antiphon.dubbing.stream import parse_init
 from antiphon.errors import InvalidRequest
 from antiphon.wire.dubbing_client import ErrorSimulation, SimulateDisconnect, StreamCommand, parse
 from antiphon.wire.dubbing_server import DubbingError
-from tests.unit.dubbing.stages import WALL_MS, Stage, fragment, init
+from tests.unit.dubbing.stages import Stage, fragment, init
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -47,7 +46,7 @@ def damaged(draw: st.DrawFn, good: dict[str, Any]) -> Any:
 @given(damaged(fragment(0)))
 def test_a_fragment_is_taken_or_refused_once_and_the_stream_lives(payload: Any) -> None:
     stage = Stage()
-    told = stage.tell(Offered(payload, WALL_MS))
+    told = stage.offer_raw(payload)
     errors = [one.payload for one in told if isinstance(one, Send) and isinstance(one.payload, DubbingError)]
     taken = any(isinstance(one, Start) for one in told)
     assert len(errors) == (0 if taken else 1)

@@ -35,8 +35,8 @@ class Start:
 
     job_id: str
     fragment: FragmentData
-    audio: bytes
-    """As it came."""
+    audio: int
+    """Number under which its audio lies at the door."""
     begins_ms: int
     """Where it lies in its stream."""
     timeout_s: float

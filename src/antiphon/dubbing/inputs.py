@@ -20,11 +20,14 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """The worker sends a fragment; the payload is as it came."""
+    """The worker sends a fragment."""
 
     payload: object
+    """As it came, but for its audio: that was taken out where it could be decoded."""
     wall_ms: int
     """Time of day, milliseconds since the epoch, UTC."""
+    audio: int | None = None
+    """Number under which its audio lies at the door; None where none could be decoded."""
 
 
 @dataclass(frozen=True, slots=True)

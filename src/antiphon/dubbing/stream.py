@@ -140,7 +140,7 @@ def _offered(step: Step, event: Offered) -> None:
     elif known is not None and not memory.may_be_retried(known.result) and fragment.sequence_number < state.expected:
         memory.deliver_again(step, known, fragment)
     elif order.takes_number(step, fragment, known):
-        window.accept(step, fragment, known, event.wall_ms)
+        window.accept(step, fragment, known, event)
 
 
 def _checked(step: Step, payload: Any) -> FragmentData | None:

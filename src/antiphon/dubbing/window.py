@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from antiphon.dubbing import memory, results, simulation
 from antiphon.dubbing.backpressure import announcement
 from antiphon.dubbing.effects import Deliver, Start
+from antiphon.dubbing.inputs import Offered
 from antiphon.dubbing.state import Flight, Remembered
 from antiphon.dubbing.step import Step
 from antiphon.errors import InvalidRequest
-from antiphon.wire.dubbing_client import FragmentData, decode_audio
+from antiphon.wire.dubbing_client import FragmentData, check_audio
 from antiphon.wire.dubbing_server import FragmentAck
 
 _GRACE_S = 0.25
@@ -20,12 +21,12 @@ _GRACE_S = 0.25
 _MINUTE_S = 60.0
 
 
-def accept(step: Step, fragment: FragmentData, known: Remembered | None, wall_ms: int) -> None:
+def accept(step: Step, fragment: FragmentData, known: Remembered | None, event: Offered) -> None:
     """Take a fragment and have it worked on, unless its result is at hand; or answer why it is not taken."""
     if not _has_room(step, fragment):
         return
     try:
-        audio = decode_audio(fragment.audio)
+        check_audio(fragment.audio, is_decoded=event.audio is not None)
     except InvalidRequest as error:
         code = "INVALID_AUDIO_FORMAT"
         step.refuse(code, error.message, fragment_id=fragment.fragment_id, param=error.param)
@@ -35,10 +36,10 @@ def accept(step: Step, fragment: FragmentData, known: Remembered | None, wall_ms
     step.state.accepted += 1
     step.state.flights[fragment.fragment_id] = flight
     is_new = under_way is None and flight.result is None
-    acknowledge(step, flight, wall_ms, "queued" if is_new else "processing")
+    acknowledge(step, flight, event.wall_ms, "queued" if is_new else "processing")
     _tell_band(step)
-    if is_new:
-        _start(step, flight, fragment, audio)
+    if is_new and event.audio is not None:
+        _start(step, flight, fragment, event.audio)
 
 
 def acknowledge(step: Step, flight: Flight, wall_ms: int, status: Literal["queued", "processing"]) -> None:
@@ -120,7 +121,7 @@ def _flight(step: Step, fragment: FragmentData, known: Remembered | None, under_
     return flight
 
 
-def _start(step: Step, flight: Flight, fragment: FragmentData, audio: bytes) -> None:
+def _start(step: Step, flight: Flight, fragment: FragmentData, audio: int) -> None:
     state = step.state
     if (error := simulation.wished_error(state, fragment)) is not None:
         results.fail(step, flight, error)

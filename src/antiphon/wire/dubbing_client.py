@@ -19,6 +19,8 @@ AudioFormat = Literal["m4a", "aac", "wav", "pcm_s16le", "pcm_f32le"]
 FORMATS: tuple[AudioFormat, ...] = ("m4a", "aac", "wav", "pcm_s16le", "pcm_f32le")
 MAX_AUDIO_BASE64 = 13_981_017
 """Characters of base64 that may stand for 10 MiB, the most audio of one fragment."""
+_TAKEN = "taken"
+"""Stands in a payload in place of the audio that was taken out."""
 
 Id = Annotated[str, Meta(min_length=1, max_length=512)]
 Language = Annotated[str, Meta(min_length=2, max_length=10)]
@@ -145,15 +147,26 @@ def parse(payload: object, kind: type[T]) -> T:
         raise InvalidRequest(why.message, code=why.code, param=why.param) from error
 
 
-def decode_audio(audio: FragmentAudio) -> bytes:
-    """Return the bytes of a fragment. Raises `InvalidRequest` for an unknown format or bad base64."""
+def take_audio(payload: Any) -> tuple[Any, bytes | None]:
+    """Return a fragment's payload without its audio, and the audio; the same and None where none can be decoded."""
+    match payload:
+        case {"audio": {"data_base64": str(text)} as about} if 0 < len(text) <= MAX_AUDIO_BASE64:
+            try:
+                audio = pybase64.b64decode(text, validate=True)
+            except ValueError:
+                return payload, None
+            return {**payload, "audio": {**about, "data_base64": _TAKEN}}, audio
+        case _:
+            return payload, None
+
+
+def check_audio(audio: FragmentAudio, *, is_decoded: bool) -> None:
+    """Raise `InvalidRequest` for an unknown format, and for what `take_audio` could not decode."""
     if audio.format not in FORMATS:
         known = ", ".join(FORMATS)
         raise InvalidRequest(f"Unknown audio format {quoted(audio.format)}; known are {known}.", param="audio.format")
-    try:
-        return pybase64.b64decode(audio.data_base64, validate=True)
-    except ValueError as error:
-        raise InvalidRequest("audio.data_base64 is not base64.", param="audio.data_base64") from error
+    if not is_decoded:
+        raise InvalidRequest("audio.data_base64 is not base64.", param="audio.data_base64")
 
 
 EVENTS: dict[str, type[Struct]] = {

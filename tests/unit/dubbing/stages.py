@@ -10,7 +10,7 @@ from antiphon.dubbing.effects import Cancel, Close, Deliver, Effect, Forget, Sen
 from antiphon.dubbing.inputs import Begun, Done, Ended, Lost, Offered, Paused, Resumed, Ticked
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, parse_init
-from antiphon.wire.dubbing_client import StreamCommand
+from antiphon.wire.dubbing_client import StreamCommand, take_audio
 from antiphon.wire.dubbing_server import ProcessingError, Status
 
 WALL_MS = 1_700_000_000_000
@@ -55,6 +55,7 @@ class Stage:
         self.stream = Stream(State(seed="j"), rules or Rules())
         self.now = 100.0
         self.sessions = 0
+        self.offers = 0
         self.effects: list[Effect] = []
         self.jobs: dict[str, str] = {}
         """Of each fragment, the job that works on it."""
@@ -75,10 +76,12 @@ class Stage:
         return self.tell(Begun(parse_init(init(**fields)), f"session{self.sessions}"))
 
     def offer(self, number: int, fragment_id: str = "", **fields: Any) -> list[Effect]:
-        return self.tell(Offered(fragment(number, fragment_id, **fields), WALL_MS))
+        return self.offer_raw(fragment(number, fragment_id, **fields))
 
     def offer_raw(self, payload: object) -> list[Effect]:
-        return self.tell(Offered(payload, WALL_MS))
+        described, audio = take_audio(payload)
+        self.offers += 1
+        return self.tell(Offered(described, WALL_MS, None if audio is None else self.offers))
 
     def done(
         self, fragment_id: str, status: Status = "success", *, retryable: bool = False, audio_bytes: int = 10

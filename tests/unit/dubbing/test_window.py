@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from antiphon.dubbing.backpressure import Thresholds
+from antiphon.dubbing.effects import Start
 from antiphon.dubbing.state import Rules
 from tests.unit.dubbing.stages import (
     WALL_MS,
@@ -26,6 +27,15 @@ def test_a_fragment_is_acknowledged_before_it_is_worked_on() -> None:
     stage.now += 1
     (ack,) = sent(stage.offer(1), "fragment:ack")
     assert (ack.queue_position, ack.estimated_completion_ms) == (1, 12_000)
+
+
+def test_a_fragment_is_started_with_the_number_of_its_audio() -> None:
+    stage = Stage()
+    stage.offer(0)
+    stage.offer(1)
+    starts = [one for one in stage.effects if isinstance(one, Start)]
+    assert [(one.fragment.fragment_id, one.audio) for one in starts] == [("f0", 1), ("f1", 2)]
+    assert [one.fragment.audio.data_base64 for one in starts] == ["", ""], "samples stay at the door"
 
 
 def test_the_estimate_follows_what_fragments_took() -> None:

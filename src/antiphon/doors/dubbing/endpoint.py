@@ -423,7 +423,7 @@ class DubbingDoor:
         payload = await with_audio(payloads[0] if payloads else None, link.transport.taken)
         if self._links.get(sid) is not link:  # it has gone meanwhile
             return
-        link.home.tell(inputs.Offered(payload, int(self._services.clock.wall() * 1000)))
+        link.home.offer(payload)
         self._observe(time.perf_counter() - begin)
 
     def _simulate(self, link: DubbingLink, payload: Any) -> None:

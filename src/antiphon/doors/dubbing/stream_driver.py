@@ -28,6 +28,7 @@ from antiphon.observe.metrics import OTHER
 from antiphon.observe.tasks import unattended
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
 from antiphon.ports.limiter import Account
+from antiphon.wire.dubbing_client import take_audio
 from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
 from antiphon.wire.jobs import Dub, FragmentDubbed
 
@@ -37,8 +38,8 @@ _GRACE_S = 0.2
 _log = structlog.get_logger("antiphon.gateway")
 
 
-JobOf = Callable[[effects.Start, float], Dub]
-"""Says what a fragment asks of the workers, and until when (wall clock, seconds)."""
+JobOf = Callable[[effects.Start, bytes, float], Dub]
+"""Says what a fragment and its audio ask of the workers, and until when (wall clock, seconds)."""
 
 
 Keep = Callable[[Artifact], None]
@@ -72,6 +73,15 @@ class StreamServices:
     """False where there are keys, which do not see each other's ids: metrics have an opaque name then."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A fragment that is worked on."""
+
+    start: effects.Start
+    audio: bytes
+    """As it came; empty where nobody waits for it."""
+
+
 class StreamHome:
     """Drives one `Stream`."""
 
@@ -81,7 +91,9 @@ class StreamHome:
         self._job_of: JobOf | None = None
         self._listener: Listener | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._begun: dict[str, effects.Start] = {}
+        self._offered: dict[int, bytes] = {}
+        self._offers = 0
+        self._begun: dict[str, _Begun] = {}
         self._made: dict[str, FragmentDubbed] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -116,6 +128,16 @@ class StreamHome:
         self._job_of = job_of
         self.tell(event)
 
+    def offer(self, payload: object) -> None:
+        """Offer a fragment to the machine; its audio stays here."""
+        described, audio = take_audio(payload)
+        self._offers += 1
+        if audio is not None:
+            self._offered[self._offers] = audio
+        wall_ms = int(self._services.clock.wall() * 1000)
+        self.tell(inputs.Offered(described, wall_ms, None if audio is None else self._offers))
+        self._offered.clear()  # a fragment that is worked on has begun by now
+
     def tell(self, event: inputs.Input) -> None:
         """Tell the machine, and carry out what it asks for."""
         for effect in self._machine.receive(event, self._services.clock.now()):
@@ -134,8 +156,8 @@ class StreamHome:
             case effects.Deliver():
                 self._deliver(effect)
             case effects.Start():
-                self._begun[effect.job_id] = effect
-                self._tasks[effect.job_id] = unattended(self._work(effect), name=f"fragment {effect.job_id}")
+                begun = self._begun[effect.job_id] = _Begun(effect, self._offered.pop(effect.audio))
+                self._tasks[effect.job_id] = unattended(self._work(begun), name=f"fragment {effect.job_id}")
             case effects.Cancel():
                 self._begun.pop(effect.job_id, None)
                 if (task := self._tasks.pop(effect.job_id, None)) is not None:
@@ -161,10 +183,13 @@ class StreamHome:
         result, heard = effect.result, self._made.get(effect.audio)
         audio = UNSET if heard is None else _audio_of(heard)
         self._send("fragment:processed", replace(result, dubbed_audio=audio))
-        begun = next((one for one in self._begun.values() if one.fragment.fragment_id == result.fragment_id), None)
+        begun = next(
+            (one for one in self._begun.values() if one.start.fragment.fragment_id == result.fragment_id), None
+        )
         if begun is not None:
-            del self._begun[begun.job_id]
-            self._services.keep(_artifact(begun, self._made.get(begun.job_id), result, self._services))
+            job_id = begun.start.job_id
+            del self._begun[job_id]
+            self._services.keep(_artifact(begun, self._made.get(job_id), result, self._services))
         if not effect.again:
             self._count(result)
             _tell_of(result, self._machine.state.session_id)
@@ -178,19 +203,20 @@ class StreamHome:
             code = result.error.code if result.error.code in NATURES else OTHER  # a worker may wish for any
             metrics.failed(self._series, result.error.stage, code)
 
-    async def _work(self, start: effects.Start) -> None:
+    async def _work(self, begun: _Begun) -> None:
+        job_id = begun.start.job_id
         try:
-            done = await self._dubbed(start)
+            done = await self._dubbed(begun)
         except AntiphonError as error:
-            done = inputs.Done(start.job_id, "failed", error=failure("asr", error))
+            done = inputs.Done(job_id, "failed", error=failure("asr", error))
         finally:
-            self._tasks.pop(start.job_id, None)
+            self._tasks.pop(job_id, None)
         self.tell(done)
 
-    async def _dubbed(self, start: effects.Start) -> inputs.Done:
-        services, job_id = self._services, start.job_id
+    async def _dubbed(self, begun: _Begun) -> inputs.Done:
+        services, start, job_id = self._services, begun.start, begun.start.job_id
         assert self._job_of is not None  # noqa: S101 - narrows the type: fragments start in a stream that has begun
-        work = self._job_of(start, services.clock.wall() + start.timeout_s)
+        work = self._job_of(start, begun.audio, services.clock.wall() + start.timeout_s)
         made = await services.desk.result(
             work,
             FragmentDubbed,
@@ -244,10 +270,10 @@ def _audio_of(made: FragmentDubbed) -> DubbedAudio:
 
 
 def _artifact(
-    begun: effects.Start, made: FragmentDubbed | None, result: FragmentProcessed, services: StreamServices
+    begun: _Begun, made: FragmentDubbed | None, result: FragmentProcessed, services: StreamServices
 ) -> Artifact:
     """Return what is kept of a fragment."""
-    original = _original(begun, result, services.clock.wall())
+    original = _original(begun.start, result, services.clock.wall())
     return Artifact(
         tenant=services.account.tenant,
         owner=services.account.key_id,
@@ -271,9 +297,9 @@ def _artifact(
     )
 
 
-def _original(begun: effects.Start, result: FragmentProcessed, now_s: float) -> AudioAsset:
+def _original(start: effects.Start, result: FragmentProcessed, now_s: float) -> AudioAsset:
     """Return the asset of a fragment's audio as it came."""
-    came = begun.fragment.audio
+    came = start.fragment.audio
     stage = IngestStage(
         stream_id=result.stream_id,
         fragment_id=result.fragment_id,

@@ -140,14 +140,14 @@ class StreamHomes:
             home.close()
 
 
-def _job_of(start: effects.Start, until_s: float, config: StreamConfig, profile: VoiceProfile) -> Dub:
+def _job_of(start: effects.Start, audio: bytes, until_s: float, config: StreamConfig, profile: VoiceProfile) -> Dub:
     """Return what a fragment asks of the workers."""
     fragment = start.fragment
     return Dub(
         stream_id=fragment.stream_id,
         fragment_id=fragment.fragment_id,
         sequence_number=fragment.sequence_number,
-        audio=start.audio,
+        audio=audio,
         format=fragment.audio.format,
         rate_hz=fragment.audio.sample_rate_hz,
         channels=fragment.audio.channels,
