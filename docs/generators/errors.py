@@ -25,7 +25,7 @@ _CODES = (
     "Where a code is used: the folder of the code that says it, and its words; `…` stands for the value at hand. "
     "`param` names the field that is meant, as a path such as `session.audio.output.voice`."
 )
-_POSITIONS = {"ResponseError": 1, "_refuse": 1}
+_POSITIONS = {"ResponseError": 1, "_refuse": 1, "refuse": 0}
 """Calls that take their code by position."""
 
 
