@@ -6,7 +6,7 @@ import msgspec
 
 from antiphon.entities.speech import Segment
 from antiphon.ports.limiter import Allowance
-from antiphon.wire.realtime_client import ClientMessage
+from antiphon.wire.realtime_client import ClientCommand
 from antiphon.wire.realtime_server import Leg
 
 
@@ -21,7 +21,7 @@ class Opened(Input, frozen=True, tag="opened"):
 class Received(Input, frozen=True, tag="received"):
     """A client event. Audio was taken out of it: ``audio_ticks`` says how long the audio of each content part was."""
 
-    message: ClientMessage
+    message: ClientCommand
     audio_ticks: tuple[int, ...] = ()
 
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 from typing import assert_never
 
 from antiphon import ids
-from antiphon.audio.ticks import TICKS_PER_S, from_ms
 from antiphon.conversation import (
+    client,
     degraded,
     heard,
     hearing,
-    items,
     output,
     overdue,
     response,
     resumption,
-    session,
     speculation,
     turn,
 )
@@ -48,19 +46,6 @@ from antiphon.conversation.inputs import (
 )
 from antiphon.conversation.state import ResponseState, Rules, State
 from antiphon.conversation.step import Refused, Step
-from antiphon.wire.realtime_client import (
-    ConversationItemCreate,
-    ConversationItemDelete,
-    ConversationItemRetrieve,
-    ConversationItemTruncate,
-    InputAudioBufferAppend,
-    InputAudioBufferClear,
-    InputAudioBufferCommit,
-    OutputAudioBufferClear,
-    ResponseCancel,
-    ResponseCreate,
-    SessionUpdate,
-)
 from antiphon.wire.realtime_session import AnySession
 
 EXPIRED = "Your session hit the maximum duration of {minutes:g} minutes."
@@ -118,9 +103,8 @@ class Conversation:
         return step.effects
 
     def has_room(self, ticks: int) -> bool:
-        """Say whether so much more audio could be appended."""
-        buffer = self.state.buffer
-        return (buffer.written + ticks - buffer.start) / TICKS_PER_S <= self.state.rules.max_buffer_s
+        """Say whether `AudioAppended` with so much audio would be accepted now."""
+        return not self.state.closed and client.has_room(self.state, ticks)
 
     def new_event_id(self) -> str:
         """Return the next event id, for what is sent without the machine: a frame that was no event."""
@@ -218,7 +202,7 @@ def _begin_answer(step: Step) -> list[WorkerInput]:
 def _dispatch(step: Step, event: AnyInput) -> None:
     match event:  # the most frequent first
         case AudioAppended():
-            _appended(step, event)
+            client.append(step, event)
         case VoiceScored():
             turn.on_voice(step, event)
         case AudioMade():
@@ -226,7 +210,7 @@ def _dispatch(step: Step, event: AnyInput) -> None:
         case Tick():
             _tick(step)
         case Received():
-            _client(step, event)
+            client.receive(step, event)
         case TurnScored():
             turn.on_score(step, event)
         case Transcribing() | Transcribed():
@@ -271,78 +255,6 @@ def _understood(step: Step, event: Transcribing | Transcribed) -> None:
             if step.state.jobs.get(event.job_id) is not None:
                 degraded.seen(step, "stt", is_down=False)
             (speculation.transcribed if is_guess else hearing.completed)(step, event)
-
-
-def _client(step: Step, event: Received) -> None:
-    message = event.message
-    match message:
-        case SessionUpdate():
-            before, was_told = step.state.session.audio.input.turn_detection, degraded.is_told(step)
-            session.update(step, message.session)
-            turn.detection_changed(step, before)
-            degraded.catch_up(step, was_told=was_told)
-        case InputAudioBufferCommit():
-            turn.commit(step)
-        case InputAudioBufferClear():
-            turn.clear(step)
-        case ResponseCreate():
-            response.create(step, message.response)
-        case ResponseCancel():
-            response.cancel(step, message)
-        case ConversationItemCreate():
-            items.create(step, message, event.audio_ticks)
-        case InputAudioBufferAppend() | OutputAudioBufferClear():
-            _misplaced(message)
-        case _:
-            _item(step, message)
-    if not isinstance(message, ConversationItemRetrieve):
-        speculation.drop(step)  # whatever the client has changed, the premature answer did not know of it
-
-
-def _item(step: Step, message: ConversationItemRetrieve | ConversationItemDelete | ConversationItemTruncate) -> None:
-    match message:
-        case ConversationItemRetrieve():
-            items.retrieve(step, message)
-        case ConversationItemDelete():
-            items.delete(step, message)
-        case ConversationItemTruncate():
-            _truncate(step, message)
-        case _:
-            assert_never(message)
-
-
-def _truncate(step: Step, message: ConversationItemTruncate) -> None:
-    """The client knows best what was heard; beyond the end it is clamped. An answer under way ends with that."""
-    record, playout = heard.truncatable(step, message)
-    active = step.state.responses.get(step.state.active)
-    if active is not None and record.item.status == "in_progress":
-        response.end(step, active, "cancelled", "client_cancelled")
-    heard.cut(step, record, playout, min(from_ms(message.audio_end_ms), heard.longest(playout)))
-
-
-def _misplaced(message: InputAudioBufferAppend | OutputAudioBufferClear) -> None:
-    """Refuse what has no meaning here: appends come as `AudioAppended`, and a WebSocket has no output buffer."""
-    if isinstance(message, InputAudioBufferAppend):
-        raise TypeError("an append reaches the machine as AudioAppended, without its samples")
-    raise Refused(
-        "output_audio_buffer.clear is only for WebRTC and SIP: over a WebSocket the client holds the playout.",
-        code="invalid_value",
-        param="type",
-    )
-
-
-def _appended(step: Step, event: AudioAppended) -> None:
-    buffer = step.state.buffer
-    most = step.state.rules.max_buffer_s
-    if (buffer.written + event.ticks - buffer.start) / TICKS_PER_S > most:
-        raise Refused(
-            f"The input audio buffer holds {most:g} s, which is the most; commit or clear it.",
-            code="input_audio_buffer_full",
-            param="audio",
-        )
-    buffer.written += event.ticks
-    if buffer.silence_start is not None:
-        turn.on_silence(step)
 
 
 def _worker(step: Step, event: WorkerInput) -> None:

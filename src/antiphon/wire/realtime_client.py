@@ -128,9 +128,8 @@ class ResponseCancel(ClientEvent, frozen=True, tag="response.cancel"):
     response_id: SomeId | None = None
 
 
-ClientMessage = (
+ClientCommand = (
     SessionUpdate
-    | InputAudioBufferAppend
     | InputAudioBufferCommit
     | InputAudioBufferClear
     | OutputAudioBufferClear
@@ -141,3 +140,5 @@ ClientMessage = (
     | ResponseCreate
     | ResponseCancel
 )
+"""Every client event but the one that carries samples."""
+ClientMessage = SessionUpdate | InputAudioBufferAppend | ClientCommand  # in the order of the reference pages

@@ -10,7 +10,6 @@ from antiphon.conversation import effects, inputs, snapshot
 from antiphon.conversation.state import Rules
 from antiphon.ports.limiter import Allowance
 from tests.contract.recorder import check_server_event
-from tests.simulation import MS
 from tests.simulation import World as AnyWorld
 
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
@@ -645,16 +644,6 @@ def test_a_transcription_session_never_answers() -> None:
     assert not [kind for kind in world.types() if kind.startswith("response.")]
     world.send("response.create", event_id="r")
     assert world.last("error")["error"]["event_id"] == "r"
-
-
-def test_appends_beyond_the_buffer_are_refused() -> None:
-    world = World(Rules(max_buffer_s=1.0))
-    world.send("session.update", session=MANUAL)
-    world.append(900)
-    world.tell(inputs.AudioAppended(200 * MS, "too much"))
-    error = world.last("error")["error"]
-    assert (error["code"], error["event_id"]) == ("input_audio_buffer_full", "too much")
-    assert world.machine.state.buffer.written == 900 * MS
 
 
 def test_endless_speech_is_committed_before_the_buffer_is_full() -> None:

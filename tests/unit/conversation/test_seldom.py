@@ -10,7 +10,6 @@ import pytest
 from antiphon.conversation import effects, inputs
 from antiphon.conversation.state import Rules
 from antiphon.wire import realtime_codec
-from antiphon.wire.realtime_client import InputAudioBufferAppend
 from tests.simulation import MS, World
 
 TOOLS = [{"type": "function", "name": "get_time"}]
@@ -260,9 +259,3 @@ def test_an_image_without_an_address_is_refused() -> None:
     part = {"type": "input_image"}
     world.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
     assert errors(world) == ["missing_required_parameter item.content[0].image_url"]
-
-
-def test_an_append_is_no_event_for_the_machine() -> None:
-    world = World()
-    with pytest.raises(TypeError, match="AudioAppended"):
-        world.machine.receive(inputs.Received(InputAudioBufferAppend(audio="")), world.now)

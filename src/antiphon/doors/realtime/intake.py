@@ -19,7 +19,7 @@ from antiphon.doors.websocket.large_events import LARGE_BYTES, decoded, is_large
 from antiphon.ports.vad import VoiceActivity, VoiceStream
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
-from antiphon.wire.realtime_client import ClientMessage, ConversationItemCreate, InputAudioBufferAppend
+from antiphon.wire.realtime_client import ClientCommand, ConversationItemCreate, InputAudioBufferAppend
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_session import AudioFormat
 
@@ -92,7 +92,7 @@ class Intake:
                 raise misplaced()
             self._tell(message)
 
-    def _tell(self, message: ClientMessage) -> None:
+    def _tell(self, message: ClientCommand) -> None:
         ticks = tuple(audio_ticks(form, data) for form, data in self.given_audio)
         self._host.tell(inputs.Received(message, ticks))
         self.given_audio.clear()
@@ -125,7 +125,7 @@ class Intake:
         return realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=self._most)
 
     # -- items -------------------------------------------------------------------------------------------------------
-    async def _with_audio_apart(self, message: ClientMessage, taken: dict[str, memoryview]) -> ClientMessage:
+    async def _with_audio_apart(self, message: ClientCommand, taken: dict[str, memoryview]) -> ClientCommand:
         """Take the audio of a new item out of its event; an image that was ``taken`` out before is put in its place."""
         self.given_audio.clear()
         if not isinstance(message, ConversationItemCreate) or not isinstance(message.item, Message):

@@ -236,10 +236,10 @@ class Link:
 
     def append(self, event: inputs.AudioAppended) -> bool:
         """Work in that audio has come, which seldom leads to anything; False when it was refused."""
-        now, before = self._clock.wall(), self.machine.state.buffer.written
+        now, is_accepted = self._clock.wall(), self.machine.has_room(event.ticks)
         if self._step(event, now):
             self._arm(self.machine.wake_at(now), now)
-        return self.machine.state.buffer.written == before + event.ticks
+        return is_accepted
 
     def tell_from_callback(self, event: inputs.AnyInput) -> None:
         """As `tell`, outside of the connection's tasks: what goes wrong ends this connection, and no other."""

@@ -1,0 +1,89 @@
+"""What the client of a conversation asks for: each of its events, and the audio that it appends."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from antiphon.audio.ticks import TICKS_PER_S, from_ms
+from antiphon.conversation import degraded, heard, items, response, session, speculation, turn
+from antiphon.conversation.inputs import AudioAppended, Received
+from antiphon.conversation.state import State
+from antiphon.conversation.step import Refused, Step
+from antiphon.wire.realtime_client import (
+    ConversationItemCreate,
+    ConversationItemDelete,
+    ConversationItemRetrieve,
+    ConversationItemTruncate,
+    InputAudioBufferClear,
+    InputAudioBufferCommit,
+    OutputAudioBufferClear,
+    ResponseCancel,
+    ResponseCreate,
+    SessionUpdate,
+)
+
+
+def receive(step: Step, event: Received) -> None:
+    """Do what a client event asks for. Raises `Refused`."""
+    message = event.message
+    match message:
+        case SessionUpdate():
+            before, was_told = step.state.session.audio.input.turn_detection, degraded.is_told(step)
+            session.update(step, message.session)
+            turn.detection_changed(step, before)
+            degraded.catch_up(step, was_told=was_told)
+        case InputAudioBufferCommit():
+            turn.commit(step)
+        case InputAudioBufferClear():
+            turn.clear(step)
+        case ResponseCreate():
+            response.create(step, message.response)
+        case ResponseCancel():
+            response.cancel(step, message)
+        case ConversationItemCreate():
+            items.create(step, message, event.audio_ticks)
+        case ConversationItemRetrieve():
+            items.retrieve(step, message)
+            return
+        case ConversationItemDelete():
+            items.delete(step, message)
+        case ConversationItemTruncate():
+            _truncate(step, message)
+        case OutputAudioBufferClear():
+            raise Refused(
+                "output_audio_buffer.clear is only for WebRTC and SIP: over a WebSocket the client holds the playout.",
+                code="invalid_value",
+                param="type",
+            )
+        case _:
+            assert_never(message)
+    speculation.drop(step)  # whatever the client has changed, the premature answer did not know of it
+
+
+def append(step: Step, event: AudioAppended) -> None:
+    """Count the audio that the client has appended. Raises `Refused` where the buffer has no room for it."""
+    state = step.state
+    if not has_room(state, event.ticks):
+        raise Refused(
+            f"The input audio buffer holds {state.rules.max_buffer_s:g} s, which is the most; commit or clear it.",
+            code="input_audio_buffer_full",
+            param="audio",
+        )
+    state.buffer.written += event.ticks
+    if state.buffer.silence_start is not None:
+        turn.on_silence(step)
+
+
+def has_room(state: State, ticks: int) -> bool:
+    """Say whether the input buffer has room for so much more audio."""
+    buffer = state.buffer
+    return (buffer.written + ticks - buffer.start) / TICKS_PER_S <= state.rules.max_buffer_s
+
+
+def _truncate(step: Step, message: ConversationItemTruncate) -> None:
+    """The client knows best what was heard; beyond the end it is clamped. An answer under way ends with that."""
+    record, playout = heard.truncatable(step, message)
+    active = step.state.responses.get(step.state.active)
+    if active is not None and record.item.status == "in_progress":
+        response.end(step, active, "cancelled", "client_cancelled")
+    heard.cut(step, record, playout, min(from_ms(message.audio_end_ms), heard.longest(playout)))

@@ -1,0 +1,56 @@
+"""What a client asks for: its events, and the audio that it appends."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+
+from antiphon.conversation import inputs
+from antiphon.conversation.state import Rules
+from antiphon.wire.realtime_client import ClientCommand, ClientMessage, InputAudioBufferAppend
+from tests.simulation import MS, World
+
+MANUAL = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+
+
+def test_every_client_event_reaches_the_machine_but_the_one_with_samples() -> None:
+    assert set(typing.get_args(ClientMessage)) - set(typing.get_args(ClientCommand)) == {InputAudioBufferAppend}
+    assert typing.get_type_hints(inputs.Received)["message"] == ClientCommand
+
+
+def test_an_output_buffer_is_not_for_a_websocket() -> None:
+    world = World()
+    world.send("output_audio_buffer.clear", event_id="clear")
+    error = world.last("error")["error"]
+    assert (error["code"], error["param"], error["event_id"]) == ("invalid_value", "type", "clear")
+
+
+def test_appends_beyond_the_buffer_are_refused() -> None:
+    world = World(Rules(max_buffer_s=1.0))
+    world.send("session.update", session=MANUAL)
+    world.append(900)
+    world.tell(inputs.AudioAppended(200 * MS, "too much"))
+    error = world.last("error")["error"]
+    assert (error["code"], error["event_id"]) == ("input_audio_buffer_full", "too much")
+    assert world.machine.state.buffer.written == 900 * MS
+
+
+@pytest.mark.parametrize("ms", [0, 99, 100, 101, 5_000])
+def test_audio_is_accepted_exactly_where_the_machine_says_so_before(ms: int) -> None:
+    world = World(Rules(max_buffer_s=1.0))
+    world.send("session.update", session=MANUAL)
+    world.append(900)
+    is_accepted = world.machine.has_room(ms * MS)
+    world.tell(inputs.AudioAppended(ms * MS))
+    assert is_accepted is (ms <= 100)
+    assert world.machine.state.buffer.written == (900 + ms * is_accepted) * MS
+
+
+def test_a_session_that_is_over_accepts_no_audio() -> None:
+    world = World(lasts_s=1.0)
+    world.advance(2)
+    assert world.machine.state.closed
+    assert not world.machine.has_room(MS)
+    world.tell(inputs.AudioAppended(MS))
+    assert world.machine.state.buffer.written == 0
