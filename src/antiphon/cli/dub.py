@@ -107,9 +107,7 @@ def dub(
     if json:
         print_json(report)
     else:
-        OUT.print(table_of(report.summary))
-        beside = ", ".join(Path(path).name for path in (*report.subtitles, str(_timeline_path(Path(report.out)))))
-        OUT.print(f"written: {report.out}; beside it {beside}", soft_wrap=True)
+        _show(report)
     if report.summary.failed == report.summary.fragments:
         raise ProviderUnavailable(f"no fragment could be dubbed; the first: {report.fragments[0].error}")
 
@@ -163,6 +161,12 @@ def _report(file: Path, out: Path, wanted: Wanted, dubbed: Dubbed, took_s: float
     )
     _timeline_path(out).write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
     return report
+
+
+def _show(report: Report) -> None:
+    OUT.print(table_of(report.summary))
+    beside = ", ".join(Path(path).name for path in (*report.subtitles, str(_timeline_path(Path(report.out)))))
+    OUT.print(f"written: {report.out}; beside it {beside}", soft_wrap=True)
 
 
 def _timeline_path(out: Path) -> Path:

@@ -78,10 +78,9 @@ def _has_room(step: Step, fragment: FragmentData) -> bool:
     """Say whether one more may be taken, or answer why not."""
     state, rules = step.state, step.rules
     if len(state.flights) >= rules.thresholds.critical:
-        message = f"{len(state.flights)} fragments are in flight; send this one again later."
         step.refuse(
             "BACKPRESSURE_EXCEEDED",
-            message,
+            f"{len(state.flights)} fragments are in flight; send this one again later.",
             fragment_id=fragment.fragment_id,
             current_inflight=len(state.flights),
             max_inflight=state.max_inflight,
