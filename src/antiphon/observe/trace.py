@@ -1,15 +1,24 @@
-"""The W3C trace context: which call of a client a piece of work belongs to, across tasks, queues and processes."""
+"""Traces and spans: which call of a client a piece of work belongs to, across tasks, queues and processes.
+
+The context travels as a W3C ``traceparent``. Spans are recorded inside `recording` only; elsewhere they cost next to
+nothing. An exporter is one more `SpanSink`.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
+from collections import deque
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 import structlog
+
+from antiphon.clock import Clock, SystemClock
 
 _FORM = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})", re.ASCII)
 _SAMPLED = "01"
@@ -22,10 +31,19 @@ class Trace:
     trace_id: str
     """32 hexadecimal digits."""
     flags: str = _SAMPLED
+    caller_id: str = ""
+    """16 hexadecimal digits: the span of whoever asked us; empty where nobody said so."""
+    span_id: str = ""
+    """16 hexadecimal digits: our own span that is open; empty where none is recorded."""
 
     def header(self) -> str:
-        """Return the ``traceparent`` for whoever is asked next, under a span of its own."""
-        return f"00-{self.trace_id}-{secrets.token_hex(8)}-{self.flags}"
+        """Return the ``traceparent`` for whoever is asked next: a child of the open span, else of one of its own."""
+        return f"00-{self.trace_id}-{self.span_id or _new_span_id()}-{self.flags}"
+
+    @property
+    def is_sampled(self) -> bool:
+        """False where the caller asks not to record its spans."""
+        return bool(int(self.flags, 16) & 1)
 
 
 _current: ContextVar[Trace | None] = ContextVar("antiphon_trace", default=None)
@@ -36,7 +54,7 @@ def _parse(header: str) -> Trace | None:
     found = _FORM.fullmatch(header.strip())
     if found is None or not int(found[1], 16) or not int(found[2], 16):
         return None
-    return Trace(found[1], found[3])
+    return Trace(found[1], found[3], caller_id=found[2])
 
 
 @contextmanager
@@ -45,7 +63,7 @@ def tracing(traceparent: str, **fields: str) -> Generator[None]:
 
     Tasks that begin in the block take it along.
     """
-    trace = _parse(traceparent) or Trace(secrets.token_hex(16))
+    trace = _parse(traceparent) or _new_trace()
     token = _current.set(trace)
     try:
         with structlog.contextvars.bound_contextvars(trace_id=trace.trace_id, **fields):
@@ -68,3 +86,154 @@ def traceparent() -> str:
     """Return the header for whoever is asked next; empty outside of any trace."""
     trace = present()
     return "" if trace is None else trace.header()
+
+
+def _new_trace() -> Trace:
+    return Trace(secrets.token_hex(16))
+
+
+def _new_span_id() -> str:
+    return secrets.token_hex(8)
+
+
+# -- spans -------------------------------------------------------------------------------------------------------------
+Attribute = str | int | float | bool
+"""Names, sizes and ids; never what people said, wrote or are called."""
+
+
+@dataclass(slots=True)
+class Span:
+    """One piece of work of a trace."""
+
+    name: str
+    trace_id: str
+    """32 hexadecimal digits."""
+    span_id: str
+    """16 hexadecimal digits."""
+    parent_id: str
+    """16 hexadecimal digits; empty for the first span of a trace."""
+    start_ns: int
+    """Nanoseconds since the epoch, UTC."""
+    end_ns: int = 0
+    """Nanoseconds since the epoch, UTC; 0 while the span is open."""
+    attributes: dict[str, Attribute] = field(default_factory=dict[str, Attribute])
+    status: Literal["ok", "error", "cancelled"] = "ok"
+    error: str = ""
+    """Class of the error; its message may repeat what a client sent."""
+
+    def set(self, **attributes: Attribute) -> None:
+        """Add attributes."""
+        self.attributes.update(attributes)
+
+    def fail(self, error: BaseException) -> None:
+        """Say what ended the work; an iterator that is closed early has not failed."""
+        self.status = "cancelled" if isinstance(error, asyncio.CancelledError | GeneratorExit) else "error"
+        self.error = type(error).__name__
+
+
+class NoSpan:
+    """Stands for a span where none is recorded: one object for all."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> NoSpan:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def set(self, **attributes: Attribute) -> None:
+        """Do nothing."""
+
+    def fail(self, error: BaseException) -> None:
+        """Do nothing."""
+
+
+_NO_SPAN = NoSpan()
+
+
+class SpanSink(Protocol):
+    """Takes the spans that have ended, in the order of their ends: children before their parents."""
+
+    def ended(self, span: Span) -> None:
+        """Take a span. It must neither wait nor raise."""
+        ...
+
+
+class MemorySink:
+    """Keeps the last spans in memory, for tests and for looking into a running process."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self.spans: deque[Span] = deque(maxlen=most)
+
+    def ended(self, span: Span) -> None:
+        """Keep it."""
+        self.spans.append(span)
+
+
+class _Recorder:
+    """Makes spans for one sink."""
+
+    def __init__(self, sink: SpanSink, clock: Clock) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._epoch_s = clock.wall() - clock.now()
+        """Added to the monotonic clock: a wall clock that is set does not give spans a negative length."""
+
+    @contextmanager
+    def open(self, name: str, attributes: dict[str, Attribute], *, is_current: bool) -> Generator[Span]:
+        """Record the block as a span; ``is_current`` makes it the parent of the spans inside."""
+        trace = _current.get() or _new_trace()
+        span = Span(
+            name, trace.trace_id, _new_span_id(), trace.span_id or trace.caller_id, self._now_ns(), 0, attributes
+        )
+        token = _current.set(replace(trace, span_id=span.span_id)) if is_current else None
+        try:
+            yield span
+        except BaseException as error:
+            span.fail(error)
+            raise
+        finally:
+            if token is not None:
+                _current.reset(token)
+            span.end_ns = self._now_ns()
+            self._sink.ended(span)
+
+    def _now_ns(self) -> int:
+        return int((self._epoch_s + self._clock.now()) * 1e9)
+
+
+_recorder: _Recorder | None = None
+
+
+@contextmanager
+def recording(sink: SpanSink, clock: Clock | None = None) -> Generator[None]:
+    """Give the spans that begin in this process during the block to ``sink``."""
+    global _recorder  # noqa: PLW0603 - one for the process, as logging has one: call sites need not be handed it
+    before, _recorder = _recorder, _Recorder(sink, clock or SystemClock())
+    try:
+        yield
+    finally:
+        _recorder = before
+
+
+def span(name: str, **attributes: Attribute) -> AbstractContextManager[Span | NoSpan]:
+    """Record the block as a span, the parent of those inside. Not for a block that yields: see `leaf_span`."""
+    return _NO_SPAN if _recorder is None else _opened(_recorder, name, attributes, is_current=True)
+
+
+def leaf_span(name: str, **attributes: Attribute) -> AbstractContextManager[Span | NoSpan]:
+    """Record the block as a span without children: it may stay open while a generator waits to go on.
+
+    Between two results the context belongs to whoever reads them, in whatever task.
+    """
+    return _NO_SPAN if _recorder is None else _opened(_recorder, name, attributes, is_current=False)
+
+
+def _opened(
+    recorder: _Recorder, name: str, attributes: dict[str, Attribute], *, is_current: bool
+) -> AbstractContextManager[Span | NoSpan]:
+    trace = present()
+    if trace is not None and not trace.is_sampled:
+        return _NO_SPAN
+    return recorder.open(name, attributes, is_current=is_current)

@@ -13,7 +13,7 @@ import structlog
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import AntiphonError, LeaseLost, ProviderTimeout, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
-from antiphon.observe.trace import tracing
+from antiphon.observe.trace import NoSpan, Span, span, tracing
 from antiphon.ports.bus import Attempt, Bus, Lease, Share
 from antiphon.resilience.turns import priority
 from antiphon.wire.jobs import Job, PipeEntry, Queue
@@ -141,7 +141,7 @@ class _Worker:
             slots = int(share != "patient")  # one that is full of recordings has room for turns
             self._count_busy(slots)
             try:
-                outcome = await self._work(lease)
+                outcome = await self._traced(lease)
             finally:
                 self._count_busy(-slots)
             self._measure(outcome, self._clock.now() - started)
@@ -168,7 +168,17 @@ class _Worker:
         self._busy += change
         self._metrics.worker_utilization(self._queue, self._busy / self._concurrency)
 
-    async def _work(self, lease: Lease) -> str:
+    async def _traced(self, lease: Lease) -> str:
+        """Do one job under a span of its caller's trace, and return its outcome."""
+        job = lease.job
+        who = {"session_id": job.session_id, "tenant_id": job.tenant, "correlation_id": job.correlation_id}
+        about = {"queue": job.queue, "job_id": job.id, "attempt": job.attempt}
+        with tracing(job.traceparent, job_id=job.id, **who), span("job", **about) as recorded:
+            outcome = await self._work(lease, recorded)
+            recorded.set(outcome=outcome)
+            return outcome
+
+    async def _work(self, lease: Lease, recorded: Span | NoSpan) -> str:
         """Do one job and return its outcome."""
         job = lease.job
         output = _Output(self._bus, job)
@@ -186,6 +196,8 @@ class _Worker:
             flag.cancel()
         if error is None:
             error = _result(attempt)
+        if error is not None and not isinstance(error, JobCancelled):
+            recorded.fail(error)
         async with nullcontext() if error is None else self._kept(lease):
             return await self._settle(lease, error, touched=output.touched)
 
@@ -214,16 +226,14 @@ class _Worker:
     async def _attempt(self, job: Job, output: _Output) -> BaseException | None:
         """Run the handler; what goes wrong is returned, so that it does not end the worker."""
         priority.set(job.priority)
-        who = {"session_id": job.session_id, "tenant_id": job.tenant, "correlation_id": job.correlation_id}
-        with tracing(job.traceparent, job_id=job.id, **who):
-            try:
-                await output.begin()
-                await self._handler(job, output.emit, self._bus)
-            except AntiphonError as error:
-                return error
-            except Exception as error:  # noqa: BLE001 - the outermost loop: a handler's bug must not end the worker
-                _log.exception("handler failed unexpectedly", job_id=job.id, queue=job.queue)
-                return error
+        try:
+            await output.begin()
+            await self._handler(job, output.emit, self._bus)
+        except AntiphonError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - the outermost loop: a handler's bug must not end the worker
+            _log.exception("handler failed unexpectedly", job_id=job.id, queue=job.queue)
+            return error
         return None
 
     async def _supervise(

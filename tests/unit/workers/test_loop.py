@@ -7,14 +7,16 @@ from itertools import pairwise
 
 import structlog
 from msgspec.structs import replace
+from structlog.testing import capture_logs
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import ProviderBusy, ProviderRejected
+from antiphon.jobs.client import Desk
 from antiphon.observe.metrics import Metrics
+from antiphon.observe.trace import MemorySink, recording, span, traceparent, tracing
 from antiphon.observe.work_metrics import SpeechMetrics, TranscriptionMetrics
-from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus
 from antiphon.resilience.backoff import Backoff
 from antiphon.resilience.turns import priority
@@ -683,6 +685,74 @@ async def test_what_a_handler_asks_for_belongs_to_the_trace_of_its_job(clock: Vi
     assert header != given
     assert (fields["trace_id"], fields["session_id"], fields["job_id"]) == (given[3:35], "sess_1", "a")
     assert traceparent() == ""
+
+
+@on_virtual_time
+async def test_the_span_of_a_job_is_the_child_of_whoever_asked_and_the_parent_of_its_handler(
+    clock: VirtualClock,
+) -> None:
+    stage, sink = Stage(clock), MemorySink()
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        with span("handler"):
+            await speak(job, emit, bus)
+
+    with recording(sink, clock):
+        async with stage.working(handle):
+            with tracing(""), span("request"):
+                await Desk(stage.bus, clock).result(Speak("what nobody may read"), SpeechDone)
+            await asyncio.sleep(1)
+    found = {one.name: one for one in sink.spans}
+    request, done, inside = found["request"], found["job"], found["handler"]
+    assert (done.parent_id, inside.parent_id) == (request.span_id, done.span_id)
+    assert request.trace_id == done.trace_id == inside.trace_id
+    about = {name: value for name, value in done.attributes.items() if name != "job_id"}
+    assert about == {"queue": "speak", "attempt": 1, "outcome": "done"}
+    assert done.status == "ok"
+    assert "nobody" not in repr(sink.spans)
+
+
+@on_virtual_time
+async def test_every_attempt_at_a_job_has_a_span_that_says_how_it_ended(clock: VirtualClock) -> None:
+    stage, sink = Stage(clock), MemorySink()
+    handle, _ = failing(ProviderBusy("what nobody may read"), times=1)
+    with recording(sink, clock):
+        async with stage.working(handle):
+            await stage.bus.submit(job("a"))
+            await stage.results("a")
+            await asyncio.sleep(1)
+    told = [(one.attributes["attempt"], one.attributes["outcome"], one.status, one.error) for one in sink.spans]
+    assert told == [(1, "retried", "error", "ProviderBusy"), (2, "done", "ok", "")]
+    assert "nobody" not in repr(sink.spans)
+
+
+@on_virtual_time
+async def test_a_cancelled_job_has_not_failed(clock: VirtualClock) -> None:
+    stage, sink = Stage(clock), MemorySink()
+
+    async def handle(job: Job, emit: Emit, bus: Bus) -> None:
+        await asyncio.sleep(100)
+
+    with recording(sink, clock):
+        async with stage.working(handle):
+            await stage.bus.submit(job("a"))
+            await asyncio.sleep(1)
+            await stage.bus.cancel("a")
+            await asyncio.sleep(1)
+    (done,) = sink.spans
+    assert (done.attributes["outcome"], done.status) == ("cancelled", "ok")
+
+
+@on_virtual_time
+async def test_what_is_logged_of_a_failed_job_names_its_trace(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    handle, _ = failing(ProviderRejected("no"))
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        async with stage.working(handle):
+            await stage.bus.submit(replace(job(), traceparent=given))
+            await stage.results()
+    assert [line["trace_id"] for line in lines if line["event"] == "job failed"] == [given[3:35]]
 
 
 @on_virtual_time

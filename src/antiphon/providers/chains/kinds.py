@@ -22,6 +22,7 @@ from antiphon.entities.chat import ChatEvent, ChatRequest
 from antiphon.entities.speech import Pcm, Segment, SpeechChunk, Transcript
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, Unsupported, WeightsMissing
 from antiphon.observe.failures import told
+from antiphon.observe.trace import leaf_span
 from antiphon.ports.breakers import Breakers, Endpoint, Ticket
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.engine import Engine, answered_by
@@ -250,7 +251,11 @@ class Chain(Generic[E]):
         turns = self._turns.get(id(engine))
         async with nullcontext() if turns is None else turns.turn():
             attempt.begin()
-            yield
+            with leaf_span("engine.call", kind=self.kind, engine=engine.capabilities.name) as call:
+                try:
+                    yield
+                finally:
+                    call.set(first_s=attempt.first_s())
 
     @asynccontextmanager
     async def _reporting(self, ticket: Ticket | None, attempt: Attempt) -> AsyncGenerator[None]:

@@ -23,6 +23,7 @@ from antiphon.errors import (
     Unsupported,
     WeightsMissing,
 )
+from antiphon.observe.trace import MemorySink, recording, span
 from antiphon.ports.breakers import Endpoint, Ticket
 from antiphon.ports.engine import instead_of
 from antiphon.ports.stt import TranscribeOptions
@@ -709,3 +710,20 @@ async def test_a_service_may_take_as_much_longer_as_the_audio_lasts(clock: Virtu
         await hear(seconds)
     with pytest.raises(ProviderUnavailable, match="kept failing"):
         await hear(300)
+
+
+async def test_every_call_of_an_engine_has_a_span_and_none_holds_words() -> None:
+    sink = MemorySink()
+    chain = LlmChain([Engine("a", fail=ProviderBusy("secret words")), Engine("b")])
+    asked = ChatRequest((ChatMessage("user", "secret words"),))
+    with recording(sink), span("job"):
+        assert [one async for one in chain.respond(asked)]
+    first, second, job = sink.spans
+    assert [(one.name, one.attributes["kind"], one.attributes["engine"]) for one in (first, second)] == [
+        ("engine.call", "llm", "a"),
+        ("engine.call", "llm", "b"),
+    ]
+    assert (first.status, first.error, second.status) == ("error", "ProviderBusy", "ok")
+    assert {first.parent_id, second.parent_id} == {job.span_id}
+    assert second.attributes["first_s"] >= 0
+    assert "secret" not in repr(sink.spans)
