@@ -76,8 +76,8 @@ def _metrics() -> Sequence[Any]:
 
 def _options(services: Services) -> DubbingOptions:
     from antiphon.doors.dubbing.endpoint import DubbingOptions
-    from antiphon.dubbing.state import Rules
     from antiphon.dubbing.backpressure import Thresholds
+    from antiphon.dubbing.state import Rules
 
     settings, access = services.settings, services.access
     gap_ms, most = settings.dubbing_gap_timeout_ms, settings.dubbing_max_connections
