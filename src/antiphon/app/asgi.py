@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -9,15 +10,18 @@ from antiphon.doors.errors import RouteNotFound
 from antiphon.doors.websocket.connection import refuse
 from antiphon.text.quoting import shown
 
+_NAMED = re.compile(r"\{(\w+)\}")
+
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Doors:
-    """WebSockets by their exact path, other requests to the door that has it, everything else to REST."""
+    """WebSockets by the pattern of their path, other requests by their exact path, everything else to REST."""
 
     def __init__(self, rest: AsgiApp, sockets: Mapping[str, AsgiApp], requests: Mapping[str, AsgiApp]) -> None:
+        """In the paths of ``sockets`` ``{name}`` stands for one segment, which the door finds in ``path_params``."""
         self._rest = rest
-        self._sockets = sockets
+        self._sockets = [(_pattern(path), door) for path, door in sockets.items()]
         self._requests = requests
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -26,8 +30,13 @@ class Doors:
         if scope["type"] != "websocket":
             await self._requests.get(path, self._rest)(scope, receive, send)
             return
-        door = self._sockets.get(path)
-        if door is None:
-            await refuse(send, RouteNotFound(f"There is no WebSocket at {shown(scope['path'])}."))
-            return
-        await door(scope, receive, send)
+        for pattern, door in self._sockets:
+            if (found := pattern.fullmatch(path)) is not None:
+                await door({**scope, "path_params": found.groupdict()}, receive, send)
+                return
+        await refuse(send, RouteNotFound(f"There is no WebSocket at {shown(scope['path'])}."))
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    pieces = _NAMED.split(path)  # texts, and between them the names
+    return re.compile("".join(f"(?P<{one}>[^/]+)" if at % 2 else re.escape(one) for at, one in enumerate(pieces)))

@@ -8,20 +8,26 @@ from typing import NoReturn
 
 from cyclopts import App
 
+from antiphon.app.roles import all_parts
 from antiphon.errors import AntiphonError
 from antiphon.observe.controls import spelled
 from antiphon.version import VERSION
 
-COMMANDS = {
+_COMMANDS = {
     "serve": "Serve everything on one port.",
     "worker": "Work for the gateways of a fleet.",
     "talk": "Ask a server a question by voice, hear its answer.",
-    "dub": "Dub a recording or a film, at the same length.",
     "models": "List, bring and check the weights of the engines.",
     "doctor": "What works here, and what mends the rest.",
     "bench": "Measure how quick this machine is.",
 }
-"""Every command and its line in the list of commands, for which none of them is imported."""
+"""The commands that belong to no feature, and their lines in the list of commands."""
+
+
+def commands() -> dict[str, tuple[str, str]]:
+    """Return all commands by name: where each is, and its line in the list, for which none of them is imported."""
+    own = {name: (f"antiphon.cli.{name}:{name}", line) for name, line in _COMMANDS.items()}
+    return own | {name: command for part in all_parts().values() for name, command in part.commands.items()}
 
 
 def make_app(*, lists_commands: bool = False) -> App:
@@ -31,8 +37,8 @@ def make_app(*, lists_commands: bool = False) -> App:
         version=VERSION,
         help="Self-hosted, real-time speech: the OpenAI Realtime protocol on your own machine.",
     )
-    for name, line in COMMANDS.items():
-        made.command(f"antiphon.cli.{name}:{name}", name=name, **({"help": line} if lists_commands else {}))
+    for name, (place, line) in commands().items():
+        made.command(place, name=name, **({"help": line} if lists_commands else {}))
     return made
 
 
