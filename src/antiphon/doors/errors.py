@@ -25,6 +25,11 @@ class MethodNotAllowed(InvalidRequest):
     status = 405
     default_code = "method_not_allowed"
 
+    def __init__(self, message: str, allow: str) -> None:
+        """``allow`` are the methods that the path has, as the header names them."""
+        super().__init__(message)
+        self.allow = allow
+
 
 class RequestTimedOut(InvalidRequest):
     """The body did not come in time."""
@@ -74,6 +79,8 @@ def error_answer(error: AntiphonError, **beside: Any) -> HttpAnswer:
     ]
     if isinstance(error, Unauthenticated):
         headers.append((b"www-authenticate", b'Bearer realm="antiphon"'))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", error.allow.encode()))
     if isinstance(error, RateLimited):
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()))
     elif isinstance(error, Transient):

@@ -20,7 +20,7 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "state": ("antiphon.state",),
     "store": ("antiphon.store",),
     "policy": ("antiphon.policy",),
-    "http": ("uvicorn", "litestar", "httpx", "httpx2", "httpcore", "httpcore2"),
+    "http": ("uvicorn", "httpx", "httpx2", "httpcore", "httpcore2"),
 }
 """Loggers behind the areas that ``ANTIPHON_LOG_LEVELS`` names; any other name is a logger itself."""
 

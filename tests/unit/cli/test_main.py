@@ -31,7 +31,7 @@ def commands(app: App, *before: str) -> Iterator[tuple[str, ...]]:
 ALL = list(commands(make_app()))
 HEAVY = (
     "antiphon.app.process", "antiphon.app.settings", "antiphon.doors", "antiphon.providers", "antiphon.workers",
-    "litestar", "pydantic", "sqlalchemy", "uvicorn",
+    "starlette", "pydantic", "sqlalchemy", "uvicorn",
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Set
 from typing import Any
 
 from antiphon.doors.access.authentication import Access, Credentials, Identity
@@ -15,21 +15,18 @@ from antiphon.observe.trace import sent_with, tracing
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
-OPEN_PATHS = frozenset({"/health", "/ready"})
-"""What a probe may ask without a key, by any name of this machine."""
-_START = frozenset({("GET", "/"), ("HEAD", "/")})
-"""A page that says what this is, to anybody."""
-
 _DOORS = (("/v1/realtime", "realtime"), ("/v1/", "speech"), ("/docs", "site"), ("/openapi.json", "site"))
 
 
 class Guard:
     """Wraps the REST application. Other kinds of traffic pass untouched."""
 
-    def __init__(self, app: AsgiApp, access: Access, metrics: Metrics) -> None:
+    def __init__(self, app: AsgiApp, access: Access, metrics: Metrics, open_paths: Set[str]) -> None:
+        """``open_paths`` is what anybody may ask without a key, by any name of this machine."""
         self._app = app
         self._access = access
         self._metrics = metrics
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Admit and pass on, or answer."""
@@ -51,7 +48,7 @@ class Guard:
             self._count(scope["path"], answer.status)
 
     def _admit(self, scope: Any) -> Identity:
-        if scope["path"] in OPEN_PATHS or (scope["method"], scope["path"]) in _START:
+        if scope["path"] in self._open_paths:
             return Identity("default", "probe")
         identity = self._access.admit(Credentials.of_scope(scope))
         if identity.is_ephemeral:

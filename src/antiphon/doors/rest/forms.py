@@ -1,30 +1,35 @@
 """Multipart forms: one file, and the fields beside it as a typed value.
 
-Parsed here and not by the framework, so that files are closed however a request ends, and limits hold while the
-body arrives.
+Files are closed however a request ends, and limits hold while the body arrives.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Generic, TypeVar
 
 import msgspec
-from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser
+from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
+from starlette.types import Receive, Scope
 
-from antiphon.doors.errors import ContentTooLarge, invalid_of
-from antiphon.doors.rest.services import RestRequest
+from antiphon.doors.errors import ContentTooLarge
+from antiphon.doors.rest.bodies import chunks, header
+from antiphon.doors.rest.fields import decode_fields
 from antiphon.errors import InvalidRequest
 from antiphon.text.quoting import shown
 from antiphon.wire.transcriptions import MAX_FILE_BYTES
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+FORM = "multipart/form-data"
 MAX_TEXT_BYTES = 4 * 2**20
 """All fields beside the file together."""
+MAX_BODY_BYTES = MAX_FILE_BYTES + 2**20
+"""The file, and the form around it."""
+FILE_SCHEMA = {"type": "string", "format": "binary", "description": "The audio file, 25 MiB at most."}
 _MAX_PARTS = 1000
 _IN_MEMORY_BYTES = 2**20
 
@@ -37,32 +42,55 @@ class AudioForm(Generic[T]):
     options: T
 
 
-@asynccontextmanager
-async def audio_form(request: RestRequest, options: type[T]) -> AsyncGenerator[AudioForm[T]]:
-    """Read the field ``file`` (25 MiB at most) and the others as ``options``.
+@dataclass(frozen=True, slots=True)
+class Upload(Generic[T]):
+    """A form that is not read yet: a handler refuses whom it has no room for before the file arrives."""
 
-    Raises `InvalidRequest`, which names the field, and `ContentTooLarge`.
-    """
-    kind, parameters = request.content_type
-    if kind != "multipart/form-data":
-        raise InvalidRequest(
-            "Send this request as multipart/form-data.", code="invalid_content_type", param="content-type"
-        )
-    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
-        parts = _Parts(file)
-        await _read(request, parameters.get("boundary", ""), parts)
-        if not parts.has_file:
-            raise InvalidRequest("Missing required parameter: 'file'.", code="missing_required_parameter", param="file")
-        if not file.tell():
-            raise InvalidRequest("The file is empty.", code="invalid_audio", param="file")
-        file.seek(0)
-        yield AudioForm(file, _typed(parts.fields, options))
+    scope: Scope
+    receive: Receive
+    options: type[T]
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[AudioForm[T]]:
+        """Read the field ``file`` (25 MiB at most) and the others as ``options``.
+
+        Raises `InvalidRequest`, which names the field, and `ContentTooLarge`.
+        """
+        kind, parameters = parse_options_header(header(self.scope, b"content-type"))
+        if kind != FORM:
+            raise InvalidRequest(
+                "Send this request as multipart/form-data.", code="invalid_content_type", param="content-type"
+            )
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES) as file:
+            parts = _Parts(file)
+            await _read(chunks(self.scope, self.receive, MAX_BODY_BYTES), parameters.get("boundary", ""), parts)
+            if not parts.has_file:
+                raise InvalidRequest(
+                    "Missing required parameter: 'file'.", code="missing_required_parameter", param="file"
+                )
+            if not file.tell():
+                raise InvalidRequest("The file is empty.", code="invalid_audio", param="file")
+            file.seek(0)
+            yield AudioForm(file, decode_fields(parts.fields, self.options))
 
 
-async def _read(request: RestRequest, boundary: str, parts: _Parts) -> None:
+@dataclass(frozen=True, slots=True)
+class FormBody(Generic[T]):
+    """A multipart form of an audio file and fields of ``kind``."""
+
+    kind: type[T]
+    is_required: bool = True
+    media_type: str = FORM
+
+    async def read(self, scope: Scope, receive: Receive) -> Upload[T]:
+        """Return the form, which the handler opens."""
+        return Upload(scope, receive, self.kind)
+
+
+async def _read(body: AsyncIterator[bytes], boundary: str, parts: _Parts) -> None:
     try:
         with PushMultipartParser(boundary, max_segment_count=_MAX_PARTS) as parser:
-            async for chunk in request.stream():
+            async for chunk in body:
                 for event in parser.parse(chunk):
                     parts.take(event)
     except ParserLimitReached as exc:
@@ -112,19 +140,3 @@ class _Parts:
         if self._text_bytes > MAX_TEXT_BYTES:
             raise ContentTooLarge(f"The form's fields are larger than {MAX_TEXT_BYTES} bytes.")
         self._text += data
-
-
-def _typed(fields: list[tuple[str, str]], options: type[T]) -> T:
-    """Fold ``name``, ``name[]`` and ``name[0]`` into lists where lists are declared; an empty text is absent."""
-    lists = {one.name for one in msgspec.structs.fields(options) if one.default_factory is list}
-    values: dict[str, Any] = {}
-    for raw_name, value in fields:
-        name = raw_name.partition("[")[0]
-        if name in lists:
-            values.setdefault(name, []).append(value)
-        elif value:
-            values[name] = value
-    try:
-        return msgspec.convert(values, options, strict=False)
-    except msgspec.ValidationError as exc:
-        raise invalid_of(str(exc)) from exc

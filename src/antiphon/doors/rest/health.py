@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from litestar import Response, get
+import msgspec
 
 from antiphon.doors.access.authentication import Credentials
-from antiphon.doors.rest.services import Readiness, RestRequest, RestServices, services_of
+from antiphon.doors.rest.responses import Whole
+from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.rest.services import Readiness, RestServices
 from antiphon.errors import AntiphonError
 from antiphon.observe.metrics import CONTENT_TYPE
 
-JSON = "application/json"
 _PROVIDER_FIELDS = {
     "asr_provider": "stt",
     "llm_provider": "llm",
@@ -21,16 +22,20 @@ _PROVIDER_FIELDS = {
 }
 
 
-@get("/health", summary="Is the process alive?", tags=["operation"])
-async def health(request: RestRequest) -> dict[str, Any]:
+class ReadyQuery(msgspec.Struct, frozen=True):
+    """What ``/ready`` may be asked besides."""
+
+    verbose: Annotated[str, msgspec.Meta(description="`1` adds how each remote engine is.")] = ""
+
+
+async def health(services: RestServices, call: Call[None, Any]) -> dict[str, Any]:
     """Answer 200 as long as the process serves; says which engines are asked to who may use them.
 
     The status is ``ok``, ``degraded`` where something that it needs does not work, or ``draining``.
     """
-    services = services_of(request)
     state = await services.readiness()
     body: dict[str, Any] = {"status": "draining" if state.draining else "ok" if state.ready else "degraded"}
-    if not _is_known(request):
+    if not _is_known(services, call):
         return body
     providers = {field: _provider(kind, services, state) for field, kind in _PROVIDER_FIELDS.items()}
     return {
@@ -50,40 +55,46 @@ def _provider(kind: str, services: RestServices, state: Readiness) -> str | None
     return services.engines[kind].name if kind in services.engines else None
 
 
-def _is_known(request: RestRequest) -> bool:
+def _is_known(services: RestServices, call: Call[None, Any]) -> bool:
     """Say whether it came with a key, where keys are configured; a client secret is a web page's."""
     try:
-        return not services_of(request).access.admit(Credentials.of_scope(request.scope)).is_ephemeral
+        return not services.access.admit(Credentials.of_scope(call.scope)).is_ephemeral
     except AntiphonError:
         return False
 
 
-@get(
-    "/ready",
-    summary="Should it be sent work?",
-    tags=["operation"],
-    opt={"answers": {JSON: (dict[str, Any],)}, "statuses": {"503": dict[str, Any]}},
-)
-async def ready(request: RestRequest) -> Response[dict[str, Any]]:
+async def ready(services: RestServices, call: Call[None, ReadyQuery]) -> Whole:
     """Answer 200, or 503 while the process drains, or its database, Redis or all engines of a kind do not work.
 
     Says which to who may use them, and how each engine is. With `?verbose=1` it also says of each remote engine whether
     it was well when it was last asked: `true`, `false`, or `null` before the first time.
     """
-    state = await services_of(request).readiness()
+    state = await services.readiness()
     status = "draining" if state.draining else "ready" if state.ready else "not_ready"
     body: dict[str, Any] = {"status": status}
-    if _is_known(request):
+    if _is_known(services, call):
         body["checks"] = dict(state.checks)
         body["engines"] = {kind: dict(engines) for kind, engines in state.engines.items()}
-        if request.query_params.get("verbose") == "1":
+        if call.query.verbose == "1":
             body["services"] = dict(state.services)
+    encoded = msgspec.json.encode(body)
     if status == "ready":
-        return Response(body)
-    return Response(body, status_code=503, headers={"retry-after": "1"})
+        return Whole(encoded, JSON)
+    return Whole(encoded, JSON, status=503, headers={"retry-after": "1"})
 
 
-@get("/metrics", summary="Metrics for Prometheus", tags=["operation"], opt={"answers": {CONTENT_TYPE: (str,)}})
-async def metrics(request: RestRequest) -> Response[bytes]:
+async def metrics(services: RestServices, call: Call[None, Any]) -> bytes:
     """Return all metrics in Prometheus' text format."""
-    return Response(services_of(request).metrics.render(), media_type=CONTENT_TYPE)
+    return services.metrics.render()
+
+
+_ANY = {JSON: (dict[str, Any],)}
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route("GET", "/health", health, "Is the process alive?", "operation", _ANY, access="open"),
+    Route(
+        "GET", "/ready", ready, "Should it be sent work?", "operation", _ANY,
+        query=ReadyQuery, other_answers={503: dict[str, Any]}, access="open",
+    ),
+    Route("GET", "/metrics", metrics, "Metrics for Prometheus", "operation", {CONTENT_TYPE: (str,)}),
+)  # fmt: skip

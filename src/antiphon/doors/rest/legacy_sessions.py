@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from litestar import post
-from litestar.params import Body
 from msgspec import UNSET
 
+from antiphon.doors.access.authentication import Identity
 from antiphon.doors.access.client_secrets import IssuedSecret
 from antiphon.doors.errors import invalid_of
+from antiphon.doors.rest.bodies import JsonBody
 from antiphon.doors.rest.client_secrets import issue
-from antiphon.doors.rest.services import RestRequest, services_of
+from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.rest.services import RestServices
+from antiphon.errors import InvalidRequest
 from antiphon.wire.legacy_session import (
     LegacyClientSecret,
     LegacySecretOptions,
@@ -33,19 +35,16 @@ TTL_S = 60
 _TYPES = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 
 
-@post("/v1/realtime/sessions", status_code=200, summary="Make a client secret (beta)", tags=["realtime"])
-async def create_legacy_session(
-    request: RestRequest, data: Annotated[LegacySession | None, Body()] = None
-) -> LegacySessionAnswer:
+async def create_legacy_session(services: RestServices, call: Call[LegacySession, Any]) -> LegacySessionAnswer:
     """Make a key that opens realtime sessions, asked for in the flat shape of the beta interface.
 
     Only this call keeps that shape; the session itself speaks the present protocol.
     """
-    asked = data or LegacySession()
+    asked = call.body
     wish = _convert(_realtime_wish(asked), RealtimeUpdate)
-    described = services_of(request).describe_session(wish)
+    described = services.describe_session(wish)
     assert isinstance(described, RealtimeSession)  # noqa: S101 -- a realtime wish describes a realtime session
-    secret = _issue(request, wish, asked.client_secret)
+    secret = _issue(services, call.identity, wish, asked.client_secret)
     listening = described.audio.input
     return LegacySessionAnswer(
         id=described.id,
@@ -69,22 +68,16 @@ async def create_legacy_session(
     )
 
 
-@post(
-    "/v1/realtime/transcription_sessions",
-    status_code=200,
-    summary="Make a client secret for transcription (beta)",
-    tags=["realtime"],
-)
 async def create_legacy_transcription_session(
-    request: RestRequest, data: Annotated[LegacyTranscriptionSession | None, Body()] = None
+    services: RestServices, call: Call[LegacyTranscriptionSession, Any]
 ) -> LegacyTranscriptionAnswer:
     """Make a key that opens transcription sessions, asked for in the flat shape of the beta interface."""
-    asked = data or LegacyTranscriptionSession()
+    asked = call.body
     content = {"type": "transcription", "audio": {"input": _input(asked)}, "include": asked.include}
     wish = _convert(_sent(content), TranscriptionUpdate)
-    described = services_of(request).describe_session(wish)
+    described = services.describe_session(wish)
     assert isinstance(described, TranscriptionSession)  # noqa: S101 -- as above
-    secret = _issue(request, wish, asked.client_secret)
+    secret = _issue(services, call.identity, wish, asked.client_secret)
     listening: AudioInput = described.audio.input
     return LegacyTranscriptionAnswer(
         id=described.id,
@@ -148,6 +141,20 @@ def _modalities(session: RealtimeSession) -> list[str]:
     return ["text"] if session.output_modalities == ["text"] else ["audio", "text"]
 
 
-def _issue(request: RestRequest, wish: Any, options: LegacySecretOptions | None) -> IssuedSecret:
+def _issue(services: RestServices, issuer: Identity, wish: Any, options: LegacySecretOptions | None) -> IssuedSecret:
     expires = (options.expires_after or options.expires_at) if options else None
-    return issue(request, wish, expires, kind=str(wish.__struct_config__.tag), default_ttl_s=TTL_S)
+    return issue(services, issuer, wish, expires, kind=str(wish.__struct_config__.tag), default_ttl_s=TTL_S)
+
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route(
+        "POST", "/v1/realtime/sessions", create_legacy_session, "Make a client secret (beta)", "realtime",
+        {JSON: (LegacySessionAnswer,)}, body=JsonBody(LegacySession, is_required=False), errors=(InvalidRequest,),
+    ),
+    Route(
+        "POST", "/v1/realtime/transcription_sessions", create_legacy_transcription_session,
+        "Make a client secret for transcription (beta)", "realtime",
+        {JSON: (LegacyTranscriptionAnswer,)}, body=JsonBody(LegacyTranscriptionSession, is_required=False),
+        errors=(InvalidRequest,),
+    ),
+)  # fmt: skip

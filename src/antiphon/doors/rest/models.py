@@ -2,46 +2,41 @@
 
 from __future__ import annotations
 
-from litestar import get
+from typing import Any
 
-from antiphon.doors.rest.services import RestRequest, RestServices, services_of
+from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.rest.services import RestServices
 from antiphon.entities.capabilities import Voice
 from antiphon.errors import NotFound
 from antiphon.text.quoting import quoted
 from antiphon.wire.catalogue import Model, ModelList, NamedVoice, VoiceEntry, VoiceList, VoicePicks
 
 
-@get("/v1/models", summary="List models", tags=["models"])
-async def list_models(request: RestRequest) -> ModelList:
+async def list_models(services: RestServices, call: Call[None, Any]) -> ModelList:
     """List the models of all configured engines. Other names, such as OpenAI's, are accepted and mapped to these."""
-    return ModelList(data=list(_models(services_of(request)).values()))
+    return ModelList(data=list(_models(services).values()))
 
 
-@get("/v1/models/{model_id:path}", summary="Get a model", tags=["models"])
-async def get_model(request: RestRequest) -> Model:
+async def get_model(services: RestServices, call: Call[None, Any]) -> Model:
     """Return one model."""
-    name = str(request.path_params["model_id"]).removeprefix(
-        "/"
-    )  # a path parameter keeps its slash, and a model's name may hold some
-    found = _models(services_of(request)).get(name)
+    name = call.path_params["model_id"]
+    found = _models(services).get(name)
     if found is None:
         raise NotFound(f"The model {quoted(name)} does not exist here.", code="model_not_found", param="model")
     return found
 
 
-@get(["/v1/voices", "/v1/tts/voices"], summary="List voices", tags=["models"])
-async def list_voices(request: RestRequest) -> VoiceList:
+async def list_voices(services: RestServices, call: Call[None, Any]) -> VoiceList:
     """List the voices of the configured engine; the default one speaks for every name that is not listed."""
     return VoiceList(
         data=[
             VoiceEntry(id=voice.id, language=voice.language, description=voice.description, default=index == 0)
-            for index, voice in enumerate(_voices(request))
+            for index, voice in enumerate(_voices(services))
         ]
     )
 
 
-@get("/v1/audio/voices", summary="List voices for a voice picker", tags=["models"])
-async def pick_voices(request: RestRequest) -> VoicePicks:
+async def pick_voices(services: RestServices, call: Call[None, Any]) -> VoicePicks:
     """List the same voices as `/v1/voices`, in the form that voice pickers (such as Open WebUI's) read."""
     return VoicePicks(
         voices=[
@@ -52,13 +47,13 @@ async def pick_voices(request: RestRequest) -> VoicePicks:
                 description=voice.description,
                 default=index == 0,
             )
-            for index, voice in enumerate(_voices(request))
+            for index, voice in enumerate(_voices(services))
         ]
     )
 
 
-def _voices(request: RestRequest) -> tuple[Voice, ...]:
-    speech = services_of(request).engines.get("tts")
+def _voices(services: RestServices) -> tuple[Voice, ...]:
+    speech = services.engines.get("tts")
     return speech.voices if speech else ()
 
 
@@ -68,3 +63,14 @@ def _models(services: RestServices) -> dict[str, Model]:
         for engine in services.engines.values()
         for name in engine.models or (engine.name,)
     }
+
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route("GET", "/v1/models", list_models, "List models", "models", {JSON: (ModelList,)}),
+    # a model's name may hold slashes
+    Route(
+        "GET", "/v1/models/{model_id:path}", get_model, "Get a model", "models", {JSON: (Model,)}, errors=(NotFound,)
+    ),
+    Route("GET", "/v1/voices", list_voices, "List voices", "models", {JSON: (VoiceList,)}, aliases=("/v1/tts/voices",)),
+    Route("GET", "/v1/audio/voices", pick_voices, "List voices for a voice picker", "models", {JSON: (VoicePicks,)}),
+)

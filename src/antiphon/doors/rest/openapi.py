@@ -1,21 +1,26 @@
-"""``/openapi.json``, made from the routes and their types."""
+"""``/openapi.json``, made from the table of routes."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from typing import Any, get_type_hints
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
-from litestar import Response, get
-from litestar.handlers import HTTPRouteHandler
 
-from antiphon.doors.rest.services import RestRequest, services_of
+from antiphon.doors.rest.forms import FILE_SCHEMA, FORM
+from antiphon.doors.rest.route import JSON, AnyRoute, Call
+from antiphon.errors import AntiphonError
 
-_JSON = "application/json"
 _REF = "#/components/schemas/{name}"
-_UPLOAD = {"type": "string", "format": "binary", "description": "The audio file, 25 MiB at most."}
+_PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+_PARAMETER_TYPES = {
+    "int": {"type": "integer"},
+    "float": {"type": "number"},
+    "uuid": {"type": "string", "format": "uuid"},
+}
 _ERROR = {
     "type": "object",
     "required": ["error"],
@@ -39,29 +44,35 @@ _ERRORS = {
 _SECURITY = {"key": {"type": "http", "scheme": "bearer", "description": "An API key, where keys are configured."}}
 
 
-@get("/openapi.json", sync_to_thread=False)
-def openapi_json(request: RestRequest) -> Response[bytes]:
+@dataclass(slots=True)
+class Description:
+    """The document of one application, made when it is first asked for."""
+
+    make: Callable[[], Mapping[str, Any]]
+    _made: bytes = field(default=b"", init=False)
+
+    def encoded(self) -> bytes:
+        """Return the document as JSON."""
+        self._made = self._made or msgspec.json.encode(self.make())
+        return self._made
+
+
+async def openapi_json(description: Description, call: Call[Any, Any]) -> bytes:
     """Return the OpenAPI 3.1 document of this server."""
-    document = describe_api(request.app.state.api_routes, services_of(request).version)
-    return Response(msgspec.json.encode(document), media_type="application/json")
+    return description.encoded()
 
 
-@lru_cache(maxsize=4)
-def describe_api(routes: tuple[HTTPRouteHandler, ...], version: str) -> Mapping[str, Any]:
-    """Return the OpenAPI 3.1 document of ``routes``.
-
-    A route's types come from its signature; its ``opt`` may name more: ``form``, the fields of a multipart form
-    beside ``file``; ``answers``, the types of its possible answers by media type; and ``statuses``, the types of
-    answers that are no error although their status is one.
-    """
-    schemas = _Schemas(_types(routes))
+def describe_api(routes: Iterable[AnyRoute], version: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of ``routes``."""
+    listed = list(routes)
+    schemas = _Schemas(_types(listed))
     paths: dict[str, Any] = {}
-    for route in routes:
-        for number, path in enumerate(sorted(route.paths, key=lambda path: (len(path), path))):
-            operation = _operation(route, path.replace(":path}", "}"), schemas)
+    for route in listed:
+        for number, path in enumerate(route.paths):
+            operation = _operation(route, path, schemas)
             if number:  # another name of the same route
                 operation["operationId"] += f"_{number + 1}"
-            paths.setdefault(path.replace(":path}", "}"), {})[_method(route)] = operation
+            paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Antiphon", "version": version},
@@ -86,60 +97,75 @@ class _Schemas:
         found = [self.of(kind) for kind in kinds]
         return found[0] if len(found) == 1 else {"anyOf": found}
 
-    def form(self, fields: Any) -> Any:
-        """Return the schema of a form: the file, and what else can be said."""
-        plain = self.components[self.of(fields)["$ref"].rpartition("/")[2]]
-        properties = {"file": _UPLOAD, **plain["properties"]}
-        return {"type": "object", "required": ["file"], "properties": properties}
+    def fields_of(self, kind: Any) -> dict[str, Any]:
+        """Return the schema of a struct itself, in place of its reference."""
+        return self.components[self.of(kind)["$ref"].rpartition("/")[2]]
 
 
-def _types(routes: Iterable[HTTPRouteHandler]) -> Iterable[Any]:
+def _types(routes: Iterable[AnyRoute]) -> Iterable[Any]:
     for route in routes:
-        yield from (kind for kind in (_request(route), route.opt.get("form")) if kind is not None)
-        yield from (kind for kinds in _answers(route).values() for kind in kinds if kind is not bytes)
+        if route.body.kind is not None:
+            yield _sent(route)
+        yield from (kind for kinds in route.answers.values() for kind in kinds if kind is not bytes)
+        yield from route.other_answers.values()
 
 
-def _method(route: HTTPRouteHandler) -> str:
-    return min(route.http_methods).lower()
+def _sent(route: AnyRoute) -> Any:
+    return route.body.kind if route.body.is_required else route.body.kind | None
 
 
-def _hints(route: HTTPRouteHandler) -> dict[str, Any]:
-    return get_type_hints(route.fn)
-
-
-def _request(route: HTTPRouteHandler) -> Any:
-    return _hints(route).get("data")
-
-
-def _answers(route: HTTPRouteHandler) -> dict[str, tuple[Any, ...]]:
-    return route.opt.get("answers") or {_JSON: (_hints(route)["return"],)}
-
-
-def _operation(route: HTTPRouteHandler, path: str, schemas: _Schemas) -> dict[str, Any]:
-    answers = {media: {"schema": schemas.any_of(kinds)} for media, kinds in _answers(route).items()}
-    error = {_JSON: {"schema": {"$ref": _REF.format(name="Error")}}}
-    refused = {status: {"description": text, "content": error} for status, text in _ERRORS.items()}
-    for status, kind in route.opt.get("statuses", {}).items():
-        refused[status] = {"description": "Not now.", "content": {_JSON: {"schema": schemas.of(kind)}}}
+def _operation(route: AnyRoute, path: str, schemas: _Schemas) -> dict[str, Any]:
+    answers = {media: {"schema": schemas.any_of(kinds)} for media, kinds in route.answers.items()}
     operation: dict[str, Any] = {
-        "operationId": getattr(route.fn, "__name__", path),
-        "tags": list(route.tags or ()),
+        "operationId": route.handler.__name__,
+        "tags": [route.tag],
         "summary": route.summary,
-        "description": inspect.getdoc(route.fn) or "",
-        "responses": {"200": {"description": "Done.", "content": answers}, **refused},
+        "description": inspect.getdoc(route.handler) or "",
+        "responses": {"200": {"description": "Done.", "content": answers}, **_refusals(route, schemas)},
     }
-    if parameters := [part[1:-1] for part in path.split("/") if part.startswith("{")]:
-        text = {"type": "string"}
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": text} for name in parameters
-        ]
-    if body := _body(route, schemas):
-        operation["requestBody"] = body
+    if parameters := [*_path_parameters(path), *_query_parameters(route.query)]:
+        operation["parameters"] = parameters
+    if route.body.kind is not None:
+        operation["requestBody"] = _body(route, schemas)
+    if route.access == "open":
+        operation["security"] = []
     return operation
 
 
-def _body(route: HTTPRouteHandler, schemas: _Schemas) -> dict[str, Any] | None:
-    if form := route.opt.get("form"):
-        return {"required": True, "content": {"multipart/form-data": {"schema": schemas.form(form)}}}
-    kind = _request(route)
-    return {"content": {_JSON: {"schema": schemas.of(kind)}}} if kind is not None else None
+def _path_parameters(path: str) -> Iterable[dict[str, Any]]:
+    for name, kind in _PARAMETER.findall(path):
+        schema = _PARAMETER_TYPES.get(kind, {"type": "string"})
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(kind: type[msgspec.Struct]) -> Iterable[dict[str, Any]]:
+    if not kind.__struct_fields__:
+        return
+    described = next(iter(msgspec.json.schema(kind)["$defs"].values()))
+    for name, schema in described["properties"].items():
+        yield {"name": name, "in": "query", "required": name in described.get("required", ()), "schema": schema}
+
+
+def _body(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
+    schema = schemas.of(_sent(route))
+    if route.body.media_type == FORM:
+        properties = {"file": FILE_SCHEMA, **schemas.fields_of(route.body.kind)["properties"]}
+        schema = {"type": "object", "required": ["file"], "properties": properties}
+    return {"required": route.body.is_required, "content": {route.body.media_type: {"schema": schema}}}
+
+
+def _refusals(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
+    """Return the answers that are no success: those of the route by their status, then those of every route."""
+    content = {JSON: {"schema": {"$ref": _REF.format(name="Error")}}}
+    by_status: dict[str, list[type[AntiphonError]]] = {}
+    for error in route.errors:
+        by_status.setdefault(str(error.status), []).append(error)
+    told = {status: " ".join(map(_first_line, errors)) for status, errors in by_status.items()} | _ERRORS
+    refusals = {status: {"description": text, "content": content} for status, text in told.items()}
+    for status, kind in route.other_answers.items():
+        refusals[str(status)] = {"description": "Not now.", "content": {JSON: {"schema": schemas.of(kind)}}}
+    return refusals
+
+
+def _first_line(error: type[AntiphonError]) -> str:
+    return (inspect.getdoc(error) or error.__name__).partition("\n")[0]

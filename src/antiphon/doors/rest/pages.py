@@ -7,31 +7,40 @@ import hashlib
 import re
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
-from litestar import Response, get, route
-from litestar.enums import HttpMethod
+from antiphon.doors.rest.openapi import Description, openapi_json
+from antiphon.doors.rest.responses import Whole
+from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
 
+_HTML = "text/html; charset=utf-8"
 _POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
 
 
-@route("/", http_method=[HttpMethod.GET, HttpMethod.HEAD], sync_to_thread=False)
-def start_page() -> Response[bytes]:
+async def start_page(description: Description, call: Call[Any, Any]) -> Whole:
     """Return a page that says what this is, to anybody: it tells nothing of this server."""
     return _answer("start.html")
 
 
-@get("/docs", sync_to_thread=False)
-def docs_page() -> Response[bytes]:
+async def docs_page(description: Description, call: Call[Any, Any]) -> Whole:
     """Return a page that shows the OpenAPI document."""
     return _answer("docs.html")
 
 
-def _answer(name: str) -> Response[bytes]:
+SITE_ROUTES: tuple[AnyRoute, ...] = (
+    Route("GET", "/", start_page, "What is this?", "site", {_HTML: (bytes,)}, access="open"),
+    Route("GET", "/docs", docs_page, "The REST API for people", "site", {_HTML: (bytes,)}),
+    Route("GET", "/openapi.json", openapi_json, "The REST API for programs", "site", {JSON: (bytes,)}),
+)
+"""What the document does not describe; their services are a `Description`."""
+
+
+def _answer(name: str) -> Whole:
     page = _page(name)
-    return Response(page, media_type="text/html", headers={"content-security-policy": _policy(page)})
+    return Whole(page, _HTML, headers={"content-security-policy": _policy(page)})
 
 
 @lru_cache(maxsize=2)

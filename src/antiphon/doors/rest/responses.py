@@ -21,15 +21,18 @@ EVENT_STREAM = "text/event-stream"
 
 
 class Whole:
-    """An ASGI answer of status 200 that is known from the start."""
+    """An ASGI answer that is known from the start."""
 
-    def __init__(self, body: bytes, media_type: str) -> None:
+    def __init__(
+        self, body: bytes, media_type: str, *, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
         self._body = body
-        self._headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+        self._status = status
+        self._headers = _encoded({"content-type": media_type, "content-length": str(len(body)), **(headers or {})})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send it."""
-        await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body})
 
 
@@ -51,8 +54,7 @@ class Streaming:
     ) -> None:
         self._chunks = chunks
         self._last_words = last_words
-        named = {"content-type": media_type, **(headers or {})}
-        self._headers = [(name.encode(), value.encode()) for name, value in named.items()]
+        self._headers = _encoded({"content-type": media_type, **(headers or {})})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Send everything, or stop when the client is gone."""
@@ -81,6 +83,10 @@ class Streaming:
                 return
             await send({"type": "http.response.body", "body": self._last_words(error), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 def event(data: Any) -> bytes:

@@ -1,15 +1,12 @@
-"""What the REST doors need: put together once, handed to every handler through the application's state."""
+"""What the REST doors need: put together once, handed to every handler."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from litestar import Request
-from litestar.datastructures import State
-
 from antiphon.clock import Clock
-from antiphon.doors.access.authentication import Access, Identity
+from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.doors.rest.in_flight_bytes import ByteBudget
 from antiphon.entities.capabilities import Capabilities, EngineState
@@ -18,8 +15,6 @@ from antiphon.observe.metrics import Metrics
 from antiphon.ports.decoder import Decoder
 from antiphon.ports.limiter import Limiter
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
-
-RestRequest = Request[None, None, State]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +55,3 @@ class RestServices:
     """Of a request to speak that names none; empty is the engine's own."""
     speech_speed: float = 1.0
     """Of a request to speak that names none."""
-
-
-def services_of(request: RestRequest) -> RestServices:
-    """Return the services of the application that ``request`` came to."""
-    return request.app.state.services
-
-
-def identity_of(request: RestRequest) -> Identity:
-    """Return who the guard let in."""
-    return request.scope["state"]["identity"]
-
-
-def correlation_of(request: RestRequest) -> str:
-    """Return the id of this request, as its answer's ``x-request-id`` says it."""
-    return request.scope["state"]["request_id"]

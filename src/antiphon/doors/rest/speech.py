@@ -7,17 +7,16 @@ import base64
 import math
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
-
-from litestar import post
-from litestar.params import Body
-from litestar.types import ASGIApp
+from typing import Any
 
 from antiphon.audio.encoder import Encoder
 from antiphon.doors.access.rate_limits import charge_request, check_room
+from antiphon.doors.rest.bodies import JsonBody
 from antiphon.doors.rest.disconnects import attended, begun
 from antiphon.doors.rest.responses import EVENT_STREAM, Streaming, error_event, event
-from antiphon.doors.rest.services import RestRequest, RestServices, correlation_of, identity_of, services_of
+from antiphon.doors.rest.route import AnyRoute, Call, Route
+from antiphon.doors.rest.services import RestServices
+from antiphon.errors import Overloaded, ProviderTimeout, ProviderUnavailable, RateLimited
 from antiphon.wire.jobs import AudioReady, PipeEntry, Speak, SpeechDone
 from antiphon.wire.speech import (
     SpeechAudioDelta,
@@ -42,31 +41,19 @@ _MOMENT_MS = 250
 """Silence in place of a text with nothing to say, such as an emoji: players refuse files without any sound."""
 
 
-@post(
-    "/v1/audio/speech",
-    status_code=200,
-    summary="Text to speech",
-    tags=["audio"],
-    opt={
-        "answers": {
-            **dict.fromkeys(MEDIA_TYPES.values(), (bytes,)),
-            EVENT_STREAM: (SpeechAudioDelta, SpeechAudioDone),
-        }
-    },
-)
-async def create_speech(data: Annotated[SpeechRequest, Body()], request: RestRequest) -> ASGIApp:
+async def create_speech(services: RestServices, call: Call[SpeechRequest, Any]) -> Streaming:
     """Speak a text.
 
     The answer is sent while it is made: audio bytes, or with `stream_format: sse` the events `speech.audio.delta`
     and `speech.audio.done`. `pcm` is signed 16-bit little-endian mono at 24 kHz.
     """
-    services, identity = services_of(request), identity_of(request)
+    data, identity = call.body, call.identity
     check_room(services.has_room)
     charge_request(services.limiter, identity.account)
     wanted = data.response_format or "mp3"
     encoder = await asyncio.to_thread(Encoder, wanted, RATE_HZ)  # the first one loads libraries
-    entries = services.desk.run(_work(data, services), tenant=identity.tenant, correlation_id=correlation_of(request))
-    spoken = _audible(await attended(request.receive, begun(entries)))
+    entries = services.desk.run(_work(data, services), tenant=identity.tenant, correlation_id=call.request_id)
+    spoken = _audible(await attended(call.receive, begun(entries)))
     if data.stream_format == "sse":
         return Streaming(_events(spoken, encoder, data.input), EVENT_STREAM, last_words=error_event)
     return Streaming(_audio(spoken, encoder), MEDIA_TYPES[wanted])
@@ -130,3 +117,17 @@ def _usage(text: str, spoken_bytes: int) -> SpeechUsage:
     spoken_ms = spoken_bytes * 1000 // (2 * RATE_HZ)
     read, made = math.ceil(len(text) / _CHARS_PER_TOKEN), math.ceil(spoken_ms / _MS_PER_TOKEN)
     return SpeechUsage(read, made, read + made)
+
+
+_ANSWERS = {
+    **dict.fromkeys(MEDIA_TYPES.values(), (bytes,)),
+    EVENT_STREAM: (SpeechAudioDelta, SpeechAudioDone),
+}
+_ERRORS = (RateLimited, Overloaded, ProviderUnavailable, ProviderTimeout)
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route(
+        "POST", "/v1/audio/speech", create_speech, "Text to speech", "audio",
+        _ANSWERS, body=JsonBody(SpeechRequest), errors=_ERRORS,
+    ),
+)  # fmt: skip

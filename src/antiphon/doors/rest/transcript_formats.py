@@ -19,7 +19,6 @@ from antiphon.wire.transcriptions import (
     TranscriptionVerbose,
 )
 
-JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
 
 _encode = msgspec.json.Encoder().encode

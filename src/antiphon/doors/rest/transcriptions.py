@@ -7,16 +7,14 @@ from contextlib import aclosing
 from typing import IO, Any
 
 import msgspec
-from litestar import post
-from litestar.types import ASGIApp
 
 from antiphon.doors.access.rate_limits import charge_request, check_room
 from antiphon.doors.rest.disconnects import attended, begun
-from antiphon.doors.rest.forms import AudioForm, audio_form
+from antiphon.doors.rest.forms import AudioForm, FormBody, Upload
 from antiphon.doors.rest.responses import EVENT_STREAM, Streaming, Whole, error_event, event
-from antiphon.doors.rest.services import RestRequest, correlation_of, identity_of, services_of
+from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.rest.services import RestServices
 from antiphon.doors.rest.transcript_formats import (
-    JSON,
     PLAIN,
     PLAIN_FORMATS,
     as_json,
@@ -24,11 +22,11 @@ from antiphon.doors.rest.transcript_formats import (
     languages_of,
 )
 from antiphon.entities.priority import PATIENT, TOLERANT
-from antiphon.errors import InvalidRequest, ProviderUnavailable
+from antiphon.errors import InvalidRequest, Overloaded, ProviderTimeout, ProviderUnavailable, RateLimited
 from antiphon.ports.decoder import decoded
+from antiphon.ports.limiter import Account
 from antiphon.wire.jobs import PipeEntry, SegmentReady, Transcribe, TranscriptReady
 from antiphon.wire.transcriptions import (
-    MAX_FILE_BYTES,
     TranscriptionJson,
     TranscriptionOptions,
     TranscriptionVerbose,
@@ -39,65 +37,44 @@ from antiphon.wire.transcriptions import (
 
 RATE_HZ = 16_000
 """What recognisers work with."""
-MAX_BODY_BYTES = MAX_FILE_BYTES + 2**20
-"""The file, and the form around it."""
 _CLIP_S = 30.0
 """What is longer is a recording: its caller has time."""
 
+_AnyCall = Call[Any, Any]
 
-@post(
-    "/v1/audio/transcriptions",
-    status_code=200,
-    summary="Speech to text",
-    tags=["audio"],
-    request_max_body_size=MAX_BODY_BYTES,
-    opt={
-        "form": TranscriptionOptions,
-        "answers": {
-            JSON: (TranscriptionJson, TranscriptionVerbose),
-            PLAIN: (str,),
-            EVENT_STREAM: (TranscriptTextDelta, TranscriptTextDone),
-        },
-    },
-)
-async def create_transcription(request: RestRequest) -> ASGIApp:
+
+async def create_transcription(
+    services: RestServices, call: Call[Upload[TranscriptionOptions], Any]
+) -> Whole | Streaming:
     """Write down what is said in an audio file.
 
     With `stream=true` the answer is a stream of the events `transcript.text.delta` and `transcript.text.done`.
     """
-    check_room(services_of(request).has_room)
-    charge_request(services_of(request).limiter, identity_of(request).account)
-    async with audio_form(request, TranscriptionOptions) as form:
+    check_room(services.has_room)
+    charge_request(services.limiter, call.identity.account)
+    async with call.body.opened() as form:
         options = form.options
         _check(options)
-        work = await _decoded(request, form, _work_of(options))
-    entries = await _transcribe(request, work)
+        work = await _decoded(services, call, form, _work_of(options))
+    entries = await _transcribe(services, call, work)
     if options.stream:
         return Streaming(_events(entries), EVENT_STREAM, last_words=error_event)
-    transcript = await attended(request.receive, _last(entries))
+    transcript = await attended(call.receive, _last(entries))
     return _answer(transcript, options, translated=False)
 
 
-@post(
-    "/v1/audio/translations",
-    status_code=200,
-    summary="Speech to English text",
-    tags=["audio"],
-    request_max_body_size=MAX_BODY_BYTES,
-    opt={"form": TranslationOptions, "answers": {JSON: (TranscriptionJson, TranscriptionVerbose), PLAIN: (str,)}},
-)
-async def create_translation(request: RestRequest) -> ASGIApp:
+async def create_translation(services: RestServices, call: Call[Upload[TranslationOptions], Any]) -> Whole:
     """Write down in English what is said in an audio file of any language."""
-    check_room(services_of(request).has_room)
-    charge_request(services_of(request).limiter, identity_of(request).account)
-    async with audio_form(request, TranslationOptions) as form:
+    check_room(services.has_room)
+    charge_request(services.limiter, call.identity.account)
+    async with call.body.opened() as form:
         wish = form.options
         work = Transcribe(
             b"", 0, prompt=wish.prompt or "", model=wish.model, translate=True, temperature=wish.temperature or 0.0
         )
-        work = await _decoded(request, form, work)
-    entries = await _transcribe(request, work)
-    transcript = await attended(request.receive, _last(entries))
+        work = await _decoded(services, call, form, work)
+    entries = await _transcribe(services, call, work)
+    transcript = await attended(call.receive, _last(entries))
     return _answer(transcript, wish, translated=True)
 
 
@@ -131,15 +108,14 @@ def _work_of(options: TranscriptionOptions) -> Transcribe:
     )
 
 
-async def _decoded(request: RestRequest, form: AudioForm[Any], work: Transcribe) -> Transcribe:
+async def _decoded(services: RestServices, call: _AnyCall, form: AudioForm[Any], work: Transcribe) -> Transcribe:
     """Put the file's sound into the work."""
-    audio = await attended(request.receive, decoded(_pieces(request, form.file)))
+    audio = await attended(call.receive, decoded(_pieces(services, call.identity.account, form.file)))
     return msgspec.structs.replace(work, audio=audio, rate_hz=RATE_HZ)
 
 
-async def _pieces(request: RestRequest, file: IO[bytes]) -> AsyncGenerator[bytes]:
+async def _pieces(services: RestServices, account: Account, file: IO[bytes]) -> AsyncGenerator[bytes]:
     """Yield the file's sound; what is there of it counts as waiting audio."""
-    services, account = services_of(request), identity_of(request).account
     pieces = services.decoder.decode(file, RATE_HZ, caller=account.key_id)
     with services.waiting_audio.hold(account) as grow:
         async with aclosing(pieces):
@@ -148,15 +124,15 @@ async def _pieces(request: RestRequest, file: IO[bytes]) -> AsyncGenerator[bytes
                 yield piece
 
 
-async def _transcribe(request: RestRequest, work: Transcribe) -> AsyncGenerator[PipeEntry]:
+async def _transcribe(services: RestServices, call: _AnyCall, work: Transcribe) -> AsyncGenerator[PipeEntry]:
     """Hand the work to a worker, and return its results once the first is there."""
-    return await attended(request.receive, begun(_results(request, work)))
+    return await attended(call.receive, begun(_results(services, call, work)))
 
 
-async def _results(request: RestRequest, work: Transcribe) -> AsyncGenerator[PipeEntry]:
-    services, identity = services_of(request), identity_of(request)
+async def _results(services: RestServices, call: _AnyCall, work: Transcribe) -> AsyncGenerator[PipeEntry]:
+    identity = call.identity
     priority = TOLERANT if work.duration_s <= _CLIP_S else PATIENT
-    entries = services.desk.run(work, tenant=identity.tenant, correlation_id=correlation_of(request), priority=priority)
+    entries = services.desk.run(work, tenant=identity.tenant, correlation_id=call.request_id, priority=priority)
     with services.waiting_audio.hold(identity.account, len(work.audio)):
         async with aclosing(entries):
             async for entry in entries:
@@ -197,7 +173,7 @@ def _joined(before: str, text: str) -> str:
 
 def _answer(
     transcript: TranscriptReady, options: TranscriptionOptions | TranslationOptions, *, translated: bool
-) -> ASGIApp:
+) -> Whole:
     wanted = options.response_format or "json"
     if wanted in PLAIN_FORMATS:
         return Whole(PLAIN_FORMATS[wanted](transcript), PLAIN)
@@ -211,3 +187,19 @@ def _answer(
         )
         return Whole(body, JSON)
     return Whole(as_json(transcript), JSON)
+
+
+_TEXTS = {JSON: (TranscriptionJson, TranscriptionVerbose), PLAIN: (str,)}
+_EVENTS = {EVENT_STREAM: (TranscriptTextDelta, TranscriptTextDone)}
+_ERRORS = (InvalidRequest, RateLimited, Overloaded, ProviderUnavailable, ProviderTimeout)
+
+ROUTES: tuple[AnyRoute, ...] = (
+    Route(
+        "POST", "/v1/audio/transcriptions", create_transcription, "Speech to text", "audio",
+        _TEXTS | _EVENTS, body=FormBody(TranscriptionOptions), errors=_ERRORS,
+    ),
+    Route(
+        "POST", "/v1/audio/translations", create_translation, "Speech to English text", "audio",
+        _TEXTS, body=FormBody(TranslationOptions), errors=_ERRORS,
+    ),
+)  # fmt: skip

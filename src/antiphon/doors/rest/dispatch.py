@@ -1,0 +1,116 @@
+"""From a matched path to an answer: the method, what was sent, the handler, and what goes wrong meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from antiphon.doors.errors import InternalError, MethodNotAllowed, RouteNotFound, error_answer
+from antiphon.doors.rest.bodies import check_content_type
+from antiphon.doors.rest.fields import decode_query
+from antiphon.doors.rest.responses import Whole
+from antiphon.doors.rest.route import JSON, AnyRoute, Call
+from antiphon.errors import AntiphonError
+from antiphon.observe.metrics import Metrics
+from antiphon.text.quoting import shown
+
+_log = structlog.get_logger("antiphon.rest")
+_encode = msgspec.json.Encoder().encode
+
+
+class Resource:
+    """All operations of one path, as the ASGI app that the router calls."""
+
+    def __init__(self, routes: Mapping[str, AnyRoute], services: Any) -> None:
+        """``services`` are for routes that have none of their own."""
+        self._routes = dict(routes)
+        if "GET" in routes:
+            self._routes.setdefault("HEAD", routes["GET"])
+        self._services = services
+        self._allow = ", ".join(sorted({*self._routes, "OPTIONS"}))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or raise what is wrong as an `AntiphonError`."""
+        method = scope["method"]
+        if method == "OPTIONS":
+            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", self._allow.encode())]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        route = self._routes.get(method)
+        if route is None:
+            raise MethodNotAllowed(f"{shown(method)} is not possible for {shown(_sent_path(scope))}.", self._allow)
+        answer = await self._answer(route, scope, receive)
+        await answer(scope, receive, send)
+
+    async def _answer(self, route: AnyRoute, scope: Scope, receive: Receive) -> ASGIApp:
+        if route.access != "open":
+            check_content_type(scope)
+        query = decode_query(scope["query_string"], route.query)
+        body = await route.body.read(scope, receive)
+        services = self._services if route.services is None else route.services
+        result = await route.handler(services, Call(scope, receive, body, query))
+        if isinstance(result, bytes):
+            return Whole(result, route.media_type)
+        if isinstance(result, msgspec.Struct | Mapping):
+            return Whole(_encode(result), JSON)
+        return result
+
+
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Say that there is no such path."""
+    raise RouteNotFound(f"There is nothing at {shown(scope['method'])} {shown(_sent_path(scope))}.")
+
+
+class Faults:
+    """Wraps the router: what fails before an answer begins is told in the one shape of errors, and counted.
+
+    The router sees the path without doubled and trailing slashes.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer the failure."""
+        has_begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app({**scope, "path": _plain(scope["path"]), _SENT_PATH: scope["path"]}, receive, send_noted)
+        except AntiphonError as error:
+            if has_begun:
+                raise RuntimeError("an answer failed after its start") from error
+            await self._tell(error, scope, receive, send)
+        except Exception as error:
+            if has_begun:
+                raise
+            _log.error("request failed unexpectedly", path=scope["path"], exc_info=error)
+            words = f"Something went wrong here; see the log for {scope['state']['request_id']}."
+            await self._tell(InternalError(words), scope, receive, send)
+
+    async def _tell(self, error: AntiphonError, scope: Scope, receive: Receive, send: Send) -> None:
+        self._metrics.error("speech", error.type)
+        told = error_answer(error)
+        await send({"type": "http.response.start", "status": told.status, "headers": list(told.headers)})
+        await send({"type": "http.response.body", "body": told.body})
+
+
+_SENT_PATH = "antiphon.sent_path"
+
+
+def _sent_path(scope: Scope) -> str:
+    """Return the path as the client sent it, for errors."""
+    return scope[_SENT_PATH]
+
+
+def _plain(path: str) -> str:
+    return "/" + "/".join(part for part in path.split("/") if part)
