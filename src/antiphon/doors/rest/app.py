@@ -48,10 +48,14 @@ def build_rest(services: RestServices, routes: Sequence[AnyRoute] = API_ROUTES) 
 
 
 def _resources(routes: Iterable[AnyRoute], services: RestServices) -> dict[str, Resource]:
-    """Return the operations of every path. Raises `ValueError` when two routes are the same operation."""
+    """Return the operations of every path, those without parameters first: the router takes the first that fits.
+
+    Raises `ValueError` when two routes are the same operation.
+    """
     by_path: dict[str, dict[str, AnyRoute]] = {}
     for route in routes:
         for path in route.paths:
             if by_path.setdefault(path, {}).setdefault(route.method, route) is not route:
                 raise ValueError(f"Two routes answer {route.method} {path}.")
-    return {path: Resource(by_method, services) for path, by_method in by_path.items()}
+    fixed_first = sorted(by_path, key=lambda path: "{" in path)
+    return {path: Resource(by_path[path], services) for path in fixed_first}

@@ -1,0 +1,80 @@
+"""Routes are values that features list and the application joins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from antiphon.doors.rest.app import build_rest
+from antiphon.doors.rest.route import JSON, AccessLevel, AnyRoute, Call, Route, bound, open_paths
+from tests.unit.doors.asgi_call import ask
+from tests.unit.doors.rest_stage import stage
+
+
+async def show(services: Any, call: Call[Any, Any]) -> dict[str, Any]:
+    """Say what the handler got."""
+    return {"services": services, **call.path_params}
+
+
+def route(method: str, path: str, *, access: AccessLevel = "key", aliases: tuple[str, ...] = ()) -> AnyRoute:
+    return Route(method, path, show, "Show", "test", {JSON: (dict[str, Any],)}, access=access, aliases=aliases)
+
+
+def test_a_path_is_open_when_all_its_operations_are() -> None:
+    routes = [
+        route("GET", "/a", access="open", aliases=("/b",)),
+        route("GET", "/c", access="open"),
+        route("POST", "/c"),
+        route("GET", "/d"),
+    ]
+    assert open_paths(routes) == {"/a", "/b"}
+
+
+def test_bound_routes_are_new_values() -> None:
+    plain = route("GET", "/a")
+    (mine,) = bound([plain], "services")
+    assert (plain.services, mine.services, mine.path) == (None, "services", "/a")
+
+
+async def test_routes_of_a_feature_are_mounted_beside_others_with_their_own_services() -> None:
+    feature = bound([route("GET", "/v1/meetings/{meeting_id:int}/notes/{name}")], "meetings")
+    async with stage() as run:
+        app = build_rest(run.services, feature)
+        host = [("host", "127.0.0.1")]
+        answer = await ask(app, path="/v1/meetings/7/notes/a b", headers=host)
+        assert answer.body == b'{"services":"meetings","meeting_id":7,"name":"a b"}'
+        assert (await ask(app, path="/v1/meetings/x/notes/a", headers=host)).status == 404
+        document = await ask(app, path="/openapi.json", headers=host)
+        assert b"/v1/meetings/{meeting_id}/notes/{name}" in document.body
+        assert b"/health" not in document.body
+
+
+async def test_a_fixed_path_goes_before_one_with_parameters_however_they_are_listed() -> None:
+    async with stage() as run:
+        app = build_rest(run.services, bound([route("GET", "/x/{name}"), route("GET", "/x/all")], ""))
+        host = [("host", "127.0.0.1")]
+        assert (await ask(app, path="/x/all", headers=host)).body == b'{"services":""}'
+        assert (await ask(app, path="/x/one", headers=host)).body == b'{"services":"","name":"one"}'
+
+
+async def test_two_methods_of_one_path_may_come_from_two_features() -> None:
+    async with stage() as run:
+        app = build_rest(run.services, (*bound([route("GET", "/x")], "a"), *bound([route("DELETE", "/x")], "b")))
+        host = [("host", "127.0.0.1")]
+        assert (await ask(app, "DELETE", "/x", headers=host)).body == b'{"services":"b"}'
+        assert (await ask(app, "PUT", "/x", headers=host)).headers["allow"] == "DELETE, GET, HEAD, OPTIONS"
+
+
+async def test_an_operation_that_is_there_already_is_refused_at_the_start() -> None:
+    async with stage() as run:
+        with pytest.raises(ValueError, match="Two routes answer GET /x"):
+            build_rest(run.services, [route("GET", "/x"), route("GET", "/y", aliases=("/x",))])
+
+
+async def test_an_open_route_needs_no_key_and_any_other_does() -> None:
+    async with stage(keys=("sk-1",)) as run:
+        app = build_rest(run.services, bound([route("GET", "/free", access="open"), route("GET", "/shut")], ""))
+        assert (await ask(app, path="/free")).status == 200
+        assert (await ask(app, path="/shut")).status == 401
+        assert (await ask(app, path="/shut", headers=[("authorization", "Bearer sk-1")])).status == 200
