@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
-from antiphon.doors.rest.app import build_rest
-from antiphon.doors.rest.route import JSON, AccessLevel, AnyRoute, Call, Route, bound, open_paths
+from antiphon.doors.rest.app import API_ROUTES, build_rest
+from antiphon.doors.rest.forms import FormBody, Upload
+from antiphon.doors.rest.route import JSON, AccessLevel, AnyRoute, Call, NoQuery, Route, bound, open_paths
 from tests.unit.doors.asgi_call import ask
 from tests.unit.doors.rest_stage import stage
 
@@ -78,3 +79,12 @@ async def test_an_open_route_needs_no_key_and_any_other_does() -> None:
         assert (await ask(app, path="/free")).status == 200
         assert (await ask(app, path="/shut")).status == 401
         assert (await ask(app, path="/shut", headers=[("authorization", "Bearer sk-1")])).status == 200
+
+
+@pytest.mark.parametrize("listed", API_ROUTES, ids=lambda listed: f"{listed.method} {listed.path}")
+def test_a_handler_gets_the_body_and_the_query_of_its_entry(listed: AnyRoute) -> None:
+    body, query = get_args(get_type_hints(listed.handler)["call"])
+    kind = listed.body.kind
+    expected = Upload[kind] if isinstance(listed.body, FormBody) else type(None) if kind is None else kind
+    assert body == expected
+    assert query == (Any if listed.query is NoQuery else listed.query)
