@@ -20,6 +20,8 @@ from antiphon.text.quoting import shown
 
 _log = structlog.get_logger("antiphon.rest")
 _encode = msgspec.json.Encoder().encode
+_SENT_PATH = "antiphon.sent_path"
+"""Name of the path as the client sent it, in the scope that the router sees."""
 
 
 class Resource:
@@ -89,26 +91,22 @@ class Faults:
         except AntiphonError as error:
             if has_begun:
                 raise RuntimeError("an answer failed after its start") from error
-            await self._tell(error, scope, receive, send)
-        except Exception as error:
+            await self._tell(error, send)
+        except Exception as error:  # the outermost place: a fault of ours must not end other requests
             if has_begun:
                 raise
             _log.error("request failed unexpectedly", path=scope["path"], exc_info=error)
             words = f"Something went wrong here; see the log for {scope['state']['request_id']}."
-            await self._tell(InternalError(words), scope, receive, send)
+            await self._tell(InternalError(words), send)
 
-    async def _tell(self, error: AntiphonError, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _tell(self, error: AntiphonError, send: Send) -> None:
         self._metrics.error("speech", error.type)
         told = error_answer(error)
         await send({"type": "http.response.start", "status": told.status, "headers": list(told.headers)})
         await send({"type": "http.response.body", "body": told.body})
 
 
-_SENT_PATH = "antiphon.sent_path"
-
-
 def _sent_path(scope: Scope) -> str:
-    """Return the path as the client sent it, for errors."""
     return scope[_SENT_PATH]
 
 

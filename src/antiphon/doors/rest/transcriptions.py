@@ -14,13 +14,7 @@ from antiphon.doors.rest.forms import AudioForm, FormBody, Upload
 from antiphon.doors.rest.responses import EVENT_STREAM, Streaming, Whole, error_event, event
 from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
 from antiphon.doors.rest.services import RestServices
-from antiphon.doors.rest.transcript_formats import (
-    PLAIN,
-    PLAIN_FORMATS,
-    as_json,
-    as_verbose,
-    languages_of,
-)
+from antiphon.doors.rest.transcript_formats import PLAIN, PLAIN_FORMATS, as_json, as_verbose, languages_of
 from antiphon.entities.priority import PATIENT, TOLERANT
 from antiphon.errors import InvalidRequest, Overloaded, ProviderTimeout, ProviderUnavailable, RateLimited
 from antiphon.ports.decoder import decoded
