@@ -21,12 +21,12 @@ _DOORS = (("/v1/realtime", "realtime"), ("/v1/", "speech"), ("/docs", "site"), (
 class Guard:
     """Wraps the REST application. Other kinds of traffic pass untouched."""
 
-    def __init__(self, app: AsgiApp, access: Access, metrics: Metrics, open_paths: Set[str]) -> None:
-        """``open_paths`` is what anybody may ask without a key, by any name of this machine."""
+    def __init__(self, app: AsgiApp, access: Access, metrics: Metrics, open_to_all: Set[tuple[str, str]]) -> None:
+        """``open_to_all`` are methods and paths that need no key, by any name of this machine."""
         self._app = app
         self._access = access
         self._metrics = metrics
-        self._open_paths = open_paths
+        self._open_to_all = open_to_all
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Admit and pass on, or answer."""
@@ -48,7 +48,7 @@ class Guard:
             self._count(scope["path"], answer.status)
 
     def _admit(self, scope: Any) -> Identity:
-        if scope["path"] in self._open_paths:
+        if (scope["method"], scope["path"]) in self._open_to_all:
             return Identity("default", "probe")
         identity = self._access.admit(Credentials.of_scope(scope))
         if identity.is_ephemeral:

@@ -14,7 +14,7 @@ from antiphon.doors.rest import client_secrets, health, legacy_sessions, models,
 from antiphon.doors.rest.dispatch import Faults, Resource, not_found
 from antiphon.doors.rest.openapi import Description, describe_api
 from antiphon.doors.rest.pages import SITE_ROUTES
-from antiphon.doors.rest.route import AnyRoute, bound, open_paths
+from antiphon.doors.rest.route import AnyRoute, bound, open_operations
 from antiphon.doors.rest.services import RestServices
 
 OPERATION_ROUTES: tuple[AnyRoute, ...] = health.ROUTES
@@ -43,7 +43,7 @@ def build_rest(services: RestServices, routes: Sequence[AnyRoute] = API_ROUTES) 
     everything = (*routes, *bound(SITE_ROUTES, description))
     resources = [StarletteRoute(path, resource) for path, resource in _resources(everything, services).items()]
     router = Router(resources, redirect_slashes=False, default=not_found)
-    guard = Guard(Faults(router, services.metrics), services.access, services.metrics, open_paths(everything))
+    guard = Guard(Faults(router, services.metrics), services.access, services.metrics, open_operations(everything))
     return Patience(guard)
 
 

@@ -1,6 +1,6 @@
 """A route is a value: one entry says how it is reached, what it takes, what it answers and who may call it.
 
-From these entries come the routing, the decoding, the OpenAPI document and the list of paths that need no key. A
+From these entries come the routing, the decoding, the OpenAPI document and the list of what needs no key. A
 feature lists its own entries in a tuple, and the application joins them.
 """
 
@@ -108,8 +108,12 @@ def bound(routes: Iterable[AnyRoute], services: Any) -> tuple[AnyRoute, ...]:
     return tuple(replace(route, services=services) for route in routes)
 
 
-def open_paths(routes: Iterable[AnyRoute]) -> frozenset[str]:
-    """Return the paths of which no operation needs a key."""
-    listed = list(routes)
-    closed = {path for route in listed if route.access != "open" for path in route.paths}
-    return frozenset(path for route in listed for path in route.paths) - closed
+def open_operations(routes: Iterable[AnyRoute]) -> frozenset[tuple[str, str]]:
+    """Return the methods and paths that need no key: OPTIONS is one of them, and HEAD where GET is."""
+    return frozenset(
+        (method, path)
+        for route in routes
+        if route.access == "open"
+        for path in route.paths
+        for method in (route.method, "OPTIONS", *(("HEAD",) if route.method == "GET" else ()))
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from antiphon.doors.rest.app import API_ROUTES, build_rest
 from antiphon.doors.rest.forms import FormBody, Upload
-from antiphon.doors.rest.route import JSON, AccessLevel, AnyRoute, Call, NoQuery, Route, bound, open_paths
+from antiphon.doors.rest.route import JSON, AccessLevel, AnyRoute, Call, NoQuery, Route, bound, open_operations
 from tests.unit.doors.asgi_call import ask
 from tests.unit.doors.rest_stage import stage
 
@@ -22,14 +22,15 @@ def route(method: str, path: str, *, access: AccessLevel = "key", aliases: tuple
     return Route(method, path, show, "Show", "test", {JSON: (dict[str, Any],)}, access=access, aliases=aliases)
 
 
-def test_a_path_is_open_when_all_its_operations_are() -> None:
+def test_what_is_open_is_an_operation_and_not_all_of_its_path() -> None:
     routes = [
         route("GET", "/a", access="open", aliases=("/b",)),
         route("GET", "/c", access="open"),
         route("POST", "/c"),
         route("GET", "/d"),
     ]
-    assert open_paths(routes) == {"/a", "/b"}
+    of_get = {(method, path) for method in ("GET", "HEAD", "OPTIONS") for path in ("/a", "/b", "/c")}
+    assert open_operations(routes) == of_get
 
 
 def test_bound_routes_are_new_values() -> None:
@@ -76,7 +77,8 @@ async def test_an_operation_that_is_there_already_is_refused_at_the_start() -> N
 async def test_an_open_route_needs_no_key_and_any_other_does() -> None:
     async with stage(keys=("sk-1",)) as run:
         app = build_rest(run.services, bound([route("GET", "/free", access="open"), route("GET", "/shut")], ""))
-        assert (await ask(app, path="/free")).status == 200
+        assert [(await ask(app, method, "/free")).status for method in ("GET", "HEAD", "OPTIONS")] == [200, 200, 204]
+        assert (await ask(app, "POST", "/free")).status == 401
         assert (await ask(app, path="/shut")).status == 401
         assert (await ask(app, path="/shut", headers=[("authorization", "Bearer sk-1")])).status == 200
 
