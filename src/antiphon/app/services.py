@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the command line lists what parts add, and must not import 
     from antiphon.clock import Clock
     from antiphon.doors.access.authentication import Access
     from antiphon.doors.access.client_secrets import EphemeralSecrets
-    from antiphon.jobs.client import Desk
+    from antiphon.jobs.client import JobClient
     from antiphon.observe.metrics import Metrics
     from antiphon.ports.engine import Engine
     from antiphon.ports.store import Store
@@ -79,11 +79,11 @@ class Services:
         self._made: dict[Callable[..., Any], Any] = {}
 
     @cached_property
-    def jobs(self) -> Desk:
+    def jobs(self) -> JobClient:
         """Asks for work that no session waits for."""
-        from antiphon.jobs.client import Desk
+        from antiphon.jobs.client import JobClient
 
-        return Desk(self.shared.bus, self.clock, timeout_s=self.settings.speech_timeout_s)
+        return JobClient(self.shared.bus, self.clock, timeout_s=self.settings.speech_timeout_s)
 
     @cached_property
     def client_secrets(self) -> EphemeralSecrets:

@@ -34,7 +34,7 @@ _KINDS = {kind.__name__: kind for kind in family(AntiphonError) if kind.__module
 """What workers may fail with; what is of a door alone has no place here, and a constructor of its own."""
 
 
-class Desk:
+class JobClient:
     """Where the workers are asked for something."""
 
     def __init__(self, bus: Bus, clock: Clock, *, timeout_s: float = 300.0) -> None:

@@ -13,7 +13,7 @@ from antiphon.clock import Clock
 from antiphon.dubbing.pipeline import MOST_PLAIN_BYTES, Maker, Pipeline, PipelineRules
 from antiphon.entities.speech import Pcm, Transcript
 from antiphon.errors import ProviderTimeout
-from antiphon.jobs.client import Desk
+from antiphon.jobs.client import JobClient
 from antiphon.ports.bus import Bus
 from antiphon.ports.decoder import DecodeLimits, Decoder, decoded
 from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError
@@ -42,7 +42,7 @@ _LIMITS = DecodeLimits(MAX_FILE_S, MAX_WORK_S)
 class Dubber:
     """Handles ``dub`` jobs."""
 
-    def __init__(self, desk: Desk, decoder: Decoder, rules: PipelineRules, clock: Clock) -> None:
+    def __init__(self, desk: JobClient, decoder: Decoder, rules: PipelineRules, clock: Clock) -> None:
         self._desk = desk
         self._decoder = decoder
         self._clock = clock
@@ -107,7 +107,7 @@ class _Terms(TypedDict):
 class _Stages:
     """Has the stages of one job done by the workers of their queues, for the job's own tenant."""
 
-    def __init__(self, desk: Desk, decoder: Decoder, job: Job) -> None:
+    def __init__(self, desk: JobClient, decoder: Decoder, job: Job) -> None:
         self._desk = desk
         self._decoder = decoder
         self._caller = job.key_id or job.correlation_id  # gateways of older releases name no key

@@ -23,7 +23,7 @@ from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Segment, Word
 from antiphon.errors import AntiphonError
-from antiphon.jobs.client import Desk
+from antiphon.jobs.client import JobClient
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
@@ -129,7 +129,7 @@ async def stage(
     origins = fields.pop("allowed_origins", ())
     services = RestServices(
         **{
-            "desk": Desk(bus, clock, timeout_s=timeout_s),
+            "desk": JobClient(bus, clock, timeout_s=timeout_s),
             "decoder": ThreadDecoder(),
             "access": Access(keys, ephemeral, clock, allowed_origins=origins),
             "ephemeral": ephemeral,

@@ -10,7 +10,7 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.entities.priority import TOLERANT
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
-from antiphon.jobs.client import Desk, error_of
+from antiphon.jobs.client import JobClient, error_of
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import (
     AudioReady,
@@ -68,7 +68,7 @@ def test_an_engines_own_key_problem_is_not_the_callers() -> None:
     assert error_of(failure(JOB, errors.Unauthenticated("m", code="other"))).status == 502
 
 
-async def run_with(desk_bus: Bus, handler: loop.Handler, desk: Desk, *, take: int = 100) -> list[object]:
+async def run_with(desk_bus: Bus, handler: loop.Handler, desk: JobClient, *, take: int = 100) -> list[object]:
     worker = asyncio.create_task(loop.run(desk_bus, "speak", handler, "w"))
     try:
         seen: list[object] = []
@@ -93,7 +93,7 @@ async def test_results_come_in_order_and_the_last_one_ends_them() -> None:
             await emit([AudioReady(job.id, bytes([number]))])
         await emit([SpeechDone(job.id)])
 
-    seen = await run_with(bus, handler, Desk(bus, SystemClock(), timeout_s=5))
+    seen = await run_with(bus, handler, JobClient(bus, SystemClock(), timeout_s=5))
     assert [type(entry).__name__ for entry in seen] == ["AudioReady"] * 5 + ["SpeechDone"]
     (job,) = jobs
     assert job.tenant == "acme"
@@ -116,7 +116,7 @@ async def test_leaving_early_cancels_the_job_and_drops_its_pipe() -> None:
             cancelled.append(job.id)
             raise
 
-    seen = await run_with(bus, handler, Desk(bus, SystemClock(), timeout_s=5), take=3)
+    seen = await run_with(bus, handler, JobClient(bus, SystemClock(), timeout_s=5), take=3)
     assert len(seen) == 3
     assert cancelled == [jobs[0].id]
     assert [entry async for entry in bus.read(jobs[0].output)] == []
@@ -125,7 +125,7 @@ async def test_leaving_early_cancels_the_job_and_drops_its_pipe() -> None:
 async def test_a_job_that_nobody_takes_times_out_and_is_not_done_later() -> None:
     bus = EmbeddedBus()
     with pytest.raises(ProviderTimeout):
-        async for _ in Desk(bus, SystemClock(), timeout_s=0.05).run(Translate("x", "de")):
+        async for _ in JobClient(bus, SystemClock(), timeout_s=0.05).run(Translate("x", "de")):
             pass
     late: list[str] = []
 
@@ -142,7 +142,7 @@ async def test_a_bus_that_closes_ends_the_wait() -> None:
     bus = EmbeddedBus()
 
     async def ask() -> None:
-        async for _ in Desk(bus, SystemClock(), timeout_s=5).run(Translate("x", "de")):
+        async for _ in JobClient(bus, SystemClock(), timeout_s=5).run(Translate("x", "de")):
             pass
 
     asking = asyncio.create_task(ask())
@@ -159,7 +159,7 @@ async def test_the_result_of_another_kind_of_work_ends_it_too() -> None:
         await emit([TranslationReady(job.id, "hallo")])
 
     worker = asyncio.create_task(loop.run(bus, "translate", handler, "w"))
-    desk = Desk(bus, SystemClock(), timeout_s=5)
+    desk = JobClient(bus, SystemClock(), timeout_s=5)
     seen = [entry async for entry in desk.run(Translate("hello", "de"))]
     worker.cancel()
     assert isinstance(seen[-1], TranslationReady)
@@ -169,7 +169,7 @@ async def test_the_result_of_another_kind_of_work_ends_it_too() -> None:
 async def submitted(work: Transcribe | Speak) -> Job:
     """Return the job that the desk makes of some work."""
     bus = EmbeddedBus(strict=True)
-    entries = Desk(bus, SystemClock(), timeout_s=100.0).run(work)
+    entries = JobClient(bus, SystemClock(), timeout_s=100.0).run(work)
     asking = asyncio.ensure_future(anext(entries))
     async with asyncio.timeout(5):
         lease = await anext(bus.claim(work.queue, "w"))

@@ -15,7 +15,7 @@ from antiphon.audio.wav import write_wav
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.dubbing.pipeline import PipelineRules
-from antiphon.jobs.client import Desk
+from antiphon.jobs.client import JobClient
 from antiphon.ports.bus import Bus
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits
 from antiphon.wire.jobs import AudioReady, Dub, FragmentDubbed, Job, SpeechDone, TranscriptReady, TranslationReady
@@ -59,7 +59,7 @@ async def test_the_stages_are_jobs_of_the_fragments_tenant_that_nobody_tries_aga
             case _:
                 await emit([AudioReady(job.id, SOUND), SpeechDone(job.id, "mouth", "mouth-v2")])
 
-    desk = Desk(bus, SystemClock())
+    desk = JobClient(bus, SystemClock())
     handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, ThreadDecoder(), PipelineRules(), SystemClock()).handle}
     handlers |= dict.fromkeys(("transcribe", "translate", "speak"), do)
     async with AsyncExitStack() as stack:
@@ -82,7 +82,7 @@ async def test_the_stages_are_jobs_of_the_fragments_tenant_that_nobody_tries_aga
 async def test_an_echo_is_the_fragment_itself_unless_no_client_would_take_it(audio: bytes, status: str) -> None:
     bus = EmbeddedBus(strict=True)
     worker = asyncio.create_task(loop.run(bus, "dub", EchoDubber().handle, "w"))
-    done = await Desk(bus, SystemClock()).result(fragment(audio), FragmentDubbed, timeout_s=5)
+    done = await JobClient(bus, SystemClock()).result(fragment(audio), FragmentDubbed, timeout_s=5)
     worker.cancel()
     assert done.status == status
     assert done.audio == (audio if status == "success" else b"")
@@ -108,7 +108,7 @@ async def test_files_of_a_key_take_turns_and_those_of_a_stream_whose_gateway_nam
     key_id: str, caller: str
 ) -> None:
     bus, decoder = EmbeddedBus(strict=True), NotedDecoder()
-    desk = Desk(bus, SystemClock())
+    desk = JobClient(bus, SystemClock())
     dubber = Dubber(desk, decoder, PipelineRules(asr_s=0.1), SystemClock())
     worker = asyncio.create_task(loop.run(bus, "dub", dubber.handle, "w"))
     work = msgspec.structs.replace(fragment(write_wav(SOUND, 16_000)), format="wav")

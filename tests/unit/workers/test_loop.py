@@ -13,7 +13,7 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import ProviderBusy, ProviderRejected
-from antiphon.jobs.client import Desk
+from antiphon.jobs.client import JobClient
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import MemorySink, recording, span, traceparent, tracing
 from antiphon.observe.work_metrics import SpeechMetrics, TranscriptionMetrics
@@ -700,7 +700,7 @@ async def test_the_span_of_a_job_is_the_child_of_whoever_asked_and_the_parent_of
     with recording(sink, clock):
         async with stage.working(handle):
             with tracing(""), span("request"):
-                await Desk(stage.bus, clock).result(Speak("what nobody may read"), SpeechDone)
+                await JobClient(stage.bus, clock).result(Speak("what nobody may read"), SpeechDone)
             await asyncio.sleep(1)
     found = {one.name: one for one in sink.spans}
     request, done, inside = found["request"], found["job"], found["handler"]

@@ -35,7 +35,7 @@ from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
 from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, Unauthenticated
-from antiphon.jobs.client import Desk
+from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.tasks import Asides
@@ -107,7 +107,7 @@ class DubbingServices:
     """What the door needs of its process."""
 
     access: Access
-    desk: Desk
+    desk: JobClient
     clock: Clock
     metrics: Metrics
     dubbing_metrics: DubbingMetrics

@@ -22,7 +22,7 @@ from antiphon.dubbing.lineage import NO_MODEL, AudioAsset, AudioFacts, lineage, 
 from antiphon.dubbing.lineage import Stage as IngestStage
 from antiphon.dubbing.stream import Stream
 from antiphon.errors import AntiphonError
-from antiphon.jobs.client import Desk
+from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import OTHER
 from antiphon.observe.tasks import unattended
@@ -62,7 +62,7 @@ class Listener(Protocol):
 class StreamServices:
     """What a stream needs of its process."""
 
-    desk: Desk
+    desk: JobClient
     clock: Clock
     metrics: DubbingMetrics
     places: Places

@@ -10,7 +10,7 @@ from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.doors.rest.in_flight_bytes import ByteBudget
 from antiphon.entities.capabilities import Capabilities, EngineState
-from antiphon.jobs.client import Desk
+from antiphon.jobs.client import JobClient
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.decoder import Decoder
 from antiphon.ports.limiter import Limiter
@@ -35,7 +35,7 @@ class Readiness:
 class RestServices:
     """Everything the REST doors use."""
 
-    desk: Desk
+    desk: JobClient
     decoder: Decoder
     access: Access
     ephemeral: EphemeralSecrets
