@@ -1,6 +1,6 @@
-"""The desk: hands a job to the workers, passes on what comes of it, and calls it off when nobody waits any more.
+"""The job client: submits work to the queues, yields its results, and cleans up behind it.
 
-Doors ask there, and workers that have parts of their work done by others.
+Doors use it, and workers that have parts of their work done by other workers.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import TypeVar
 
+import structlog
+
 from antiphon.clock import Clock
 from antiphon.entities.priority import TOLERANT
 from antiphon.errors import (
     AntiphonError,
     Forbidden,
+    Overloaded,
     Permanent,
     ProviderRejected,
     ProviderTimeout,
@@ -24,8 +27,10 @@ from antiphon.errors import (
     family,
 )
 from antiphon.ids import new_id
+from antiphon.observe.failures import told
+from antiphon.observe.tasks import Asides
 from antiphon.observe.trace import traceparent
-from antiphon.ports.bus import Bus
+from antiphon.ports.bus import Bus, Reader
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Work
 
 T = TypeVar("T", bound=PipeEntry)
@@ -33,14 +38,38 @@ T = TypeVar("T", bound=PipeEntry)
 _KINDS = {kind.__name__: kind for kind in family(AntiphonError) if kind.__module__ == AntiphonError.__module__}
 """What workers may fail with; what is of a door alone has no place here, and a constructor of its own."""
 
+_CLEAN_UP_S = 2.0
+"""Longest that a caller waits for the clean-up behind its job; it then continues by itself."""
+
+_log = structlog.get_logger(__name__)
+
 
 class JobClient:
-    """Where the workers are asked for something."""
+    """Submits jobs and reads their results. Cancelling and dropping never raise: the work itself is over by then."""
 
     def __init__(self, bus: Bus, clock: Clock, *, timeout_s: float = 300.0) -> None:
         self._bus = bus
         self._clock = clock
         self._timeout_s = timeout_s
+        self._clean_ups = Asides("clean-up of a job")
+
+    async def submit(self, job: Job) -> None:
+        """Put a job into its queue. Raises `Overloaded` when it is full, `ProviderUnavailable` without a bus."""
+        await self._bus.submit(job)
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job; a bus that is unavailable is logged."""
+        try:
+            await self._bus.cancel(job_id)
+        except ProviderUnavailable as error:  # its results are written for nobody, and expire
+            _log.warning("job cancellation failed", job_id=job_id, **told(error))
+
+    async def drop(self, pipe: str) -> None:
+        """Drop a pipe; a bus that is unavailable is logged."""
+        try:
+            await self._bus.drop(pipe)
+        except ProviderUnavailable as error:  # nobody touches it any more, so it expires
+            _log.warning("pipe drop failed", pipe=pipe, **told(error))
 
     async def run(
         self,
@@ -57,9 +86,10 @@ class JobClient:
         """Yield the results of ``work`` in order, the last one included.
 
         A job that fails raises the error it failed with; one that takes longer than ``timeout_s`` raises
-        `ProviderTimeout`; without one it is the desk's own, and as long again as a recording lasts. Closing the
-        iterator before its end cancels the job. In every case the job's pipe is dropped. ``retries`` False has a
-        failure told at once. ``key_id`` names the key that asks. Raises `Overloaded` when its queue is full.
+        `ProviderTimeout`; without one it is the client's own, and as long again as a recording lasts. Closing the
+        iterator before its end cancels the job. In every case the job's pipe is dropped; a clean-up that fails is
+        logged and changes no result. ``retries`` False has a failure told at once. ``key_id`` names the key that asks.
+        Raises `Overloaded` when its queue is full.
         """
         timeout_s = work.allowed_s(self._timeout_s) if timeout_s is None else timeout_s
         job_id = job_id or new_id("job")
@@ -76,21 +106,22 @@ class JobClient:
             priority=priority,
             retries=retries,
         )
-        ended = False
+        has_ended = False
         entries = self._bus.read(job.output)
         try:
-            await self._bus.submit(job)
+            await self.submit(job)
             deadline = self._clock.now() + timeout_s
-            while not ended:
+            while not has_ended:
                 entry = await self._next(entries, deadline - self._clock.now())
-                ended = entry.is_last
+                has_ended = entry.is_last
                 if isinstance(entry, JobFailed):
                     raise error_of(entry)
                 yield entry
+        except Overloaded:  # raised by a job that failed, or never queued: there is nothing to cancel
+            has_ended = True
+            raise
         finally:
-            if not ended:
-                await self._bus.cancel(job.id)
-            await self._bus.drop(job.output)
+            await self._clean_ups.within(_CLEAN_UP_S, self._clean_up(job, entries, has_ended=has_ended))
 
     async def result(
         self,
@@ -111,6 +142,12 @@ class JobClient:
             *_, last = [entry async for entry in entries]
         assert isinstance(last, kind)  # noqa: S101 - narrows the type: each kind of work ends with its own entry
         return last
+
+    async def _clean_up(self, job: Job, entries: Reader, *, has_ended: bool) -> None:
+        async with aclosing(entries):
+            if not has_ended:
+                await self.cancel(job.id)
+        await self.drop(job.output)
 
     async def _next(self, entries: AsyncIterator[tuple[int, PipeEntry]], left_s: float) -> PipeEntry:
         try:

@@ -34,11 +34,16 @@ class Asides:
         self._name = name
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def do(self, work: Coroutine[Any, Any, None]) -> None:
+    def do(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Have something done."""
         task = unattended(work, name=self._name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def within(self, most_s: float, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done and wait for it, at most ``most_s``; it continues when the waiter is cancelled."""
+        await asyncio.wait((self.do(work),), timeout=most_s)
 
     async def join(self) -> None:
         """Return when everything is done, or has failed."""

@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
+import structlog
 
 from antiphon import errors
 from antiphon.bus.embedded import EmbeddedBus
+from antiphon.bus.redis.bus import RedisBus
+from antiphon.bus.redis.pipes import entries_key
 from antiphon.clock import SystemClock
+from antiphon.connections.redis import RedisConnection
 from antiphon.entities.priority import TOLERANT
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
 from antiphon.jobs.client import JobClient, error_of
-from antiphon.ports.bus import Bus
+from antiphon.ports.bus import Bus, Keep
 from antiphon.wire.jobs import (
     AudioReady,
     Job,
     JobFailed,
+    PipeEntry,
     Speak,
     SpeechDone,
     Transcribe,
@@ -24,6 +30,7 @@ from antiphon.wire.jobs import (
 )
 from antiphon.workers import loop
 from antiphon.workers.verdict import failure
+from tests.valkey import Valkey, valkey
 
 JOB = Job("job_1", "speak", Speak("x"), "out")
 
@@ -188,3 +195,115 @@ async def test_a_recording_has_as_much_more_time_as_it_lasts() -> None:
     recording, text = await submitted(Transcribe(bytes(2 * 8_000 * 70), 8_000)), await submitted(Speak("x"))
     assert recording.deadline_s - started == pytest.approx(170, abs=5)
     assert text.deadline_s - started == pytest.approx(100, abs=5)
+
+
+# -- clean-up ----------------------------------------------------------------------------------------------------------
+class DyingBus(RedisBus):
+    """A bus whose Redis dies as soon as the last result of a job has arrived."""
+
+    def __init__(self, server: Valkey, connection: RedisConnection) -> None:
+        super().__init__(connection)
+        self._server = server
+
+    async def read(
+        self, pipe: str, *, after: int = 0, keep: Keep | None = None
+    ) -> AsyncGenerator[tuple[int, PipeEntry]]:
+        async with aclosing(super().read(pipe, after=after, keep=keep)) as entries:
+            async for position, entry in entries:
+                if entry.is_last:
+                    self._server.kill()
+                yield position, entry
+
+
+@asynccontextmanager
+async def redis_that_dies() -> AsyncIterator[tuple[Valkey, RedisBus]]:
+    with valkey() as server:
+        connection = RedisConnection(server.url, patience_s=0.5)
+        bus = DyingBus(server, connection)
+        await bus.start()
+        try:
+            yield server, bus
+        finally:
+            await bus.close()
+            await connection.close()
+
+
+async def speak(job: Job, emit: loop.Emit, bus: Bus) -> None:
+    await emit([AudioReady(job.id, b"\0\0"), SpeechDone(job.id)])
+
+
+async def refuse(job: Job, emit: loop.Emit, bus: Bus) -> None:
+    raise errors.NotFound("no such voice", code="no_such_voice")
+
+
+@asynccontextmanager
+async def working(bus: Bus, handler: loop.Handler) -> AsyncIterator[None]:
+    worker = asyncio.create_task(loop.run(bus, "speak", handler, "w"))
+    try:
+        yield
+    finally:
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+
+async def test_a_finished_job_is_a_success_though_redis_is_gone_by_then() -> None:
+    async with redis_that_dies() as (_, bus), working(bus, speak):
+        with structlog.testing.capture_logs() as logged:
+            done = await JobClient(bus, SystemClock(), timeout_s=5).result(Speak("x"), SpeechDone)
+    assert isinstance(done, SpeechDone)
+    assert "pipe drop failed" in {line["event"] for line in logged}
+
+
+async def test_the_error_of_a_job_is_told_though_redis_is_gone_by_then() -> None:
+    async with redis_that_dies() as (_, bus), working(bus, refuse):
+        with pytest.raises(errors.NotFound, match="no such voice"):
+            await JobClient(bus, SystemClock(), timeout_s=5).result(Speak("x"), SpeechDone)
+
+
+async def test_leaving_early_is_no_error_though_redis_is_gone_and_both_clean_ups_are_tried() -> None:
+    async def endless(job: Job, emit: loop.Emit, bus: Bus) -> None:
+        await emit([AudioReady(job.id, b"\0\0")])
+        await asyncio.sleep(60)
+
+    async with redis_that_dies() as (server, bus), working(bus, endless):
+        with structlog.testing.capture_logs() as logged:
+            async with aclosing(JobClient(bus, SystemClock(), timeout_s=5).run(Speak("x"))) as entries:
+                assert isinstance(await anext(entries), AudioReady)
+                server.kill()
+    told = [line["event"] for line in logged]
+    assert {"job cancellation failed", "pipe drop failed"} <= set(told)
+
+
+async def test_a_timeout_is_told_as_such_though_redis_is_gone_by_then() -> None:
+    async with redis_that_dies() as (server, bus):
+        asking = asyncio.create_task(JobClient(bus, SystemClock(), timeout_s=0.5).result(Speak("x"), SpeechDone))
+        async with asyncio.timeout(5):
+            while not await bus.depth("speak"):
+                await asyncio.sleep(0.01)
+        server.kill()
+        with pytest.raises(ProviderTimeout):
+            await asking
+
+
+async def test_the_clean_up_goes_on_when_who_asked_is_cancelled_once_more() -> None:
+    with valkey() as server:
+        connection = RedisConnection(server.url, patience_s=10)
+        bus = RedisBus(connection)
+        await bus.start()
+        asking = asyncio.create_task(JobClient(bus, SystemClock(), timeout_s=5).result(Speak("x"), SpeechDone))
+        async with asyncio.timeout(5):
+            lease = await anext(bus.claim("speak", "w"))
+        with server.asleep():
+            asking.cancel()
+            await asyncio.sleep(0.1)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+        async with asyncio.timeout(5):
+            await bus.cancelled(lease.job.id)
+            while await connection.command("EXISTS", entries_key(lease.job.output)) or await bus.write(
+                lease.job.output, [SpeechDone(lease.job.id)]
+            ):
+                await asyncio.sleep(0.01)
+        await bus.close()
+        await connection.close()
