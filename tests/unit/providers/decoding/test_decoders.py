@@ -24,7 +24,7 @@ from antiphon.providers.decoding.process import MEMORY_BYTES
 from antiphon.providers.hosting.frames import LENGTH, frame
 from tests.abuse.measuring import family
 
-AUDIO = Path(__file__).parents[2] / "audio"
+AUDIO = Path(__file__).parents[3] / "audio"
 RATE_HZ = 16_000
 JFK = (AUDIO / "jfk.wav").read_bytes()
 

@@ -19,7 +19,7 @@ from antiphon.providers.hosting.frames import Audio, Say
 from antiphon.resilience.turns import priority
 from tests.abuse.measuring import family
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)

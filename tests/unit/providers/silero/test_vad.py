@@ -18,7 +18,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.providers.silero.model import Feed, Memory, SileroModel
 from antiphon.providers.silero.vad import Silero, create
 
-AUDIO = Path(__file__).parents[2] / "audio"
+AUDIO = Path(__file__).parents[3] / "audio"
 WINDOW_BYTES = 1_024
 
 

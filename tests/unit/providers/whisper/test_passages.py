@@ -22,7 +22,7 @@ from antiphon.providers.whisper.voice import Samples
 from antiphon.providers.whisper.window import VOICE_ODDS, Belief, Stretch, voice_odds
 from antiphon.text.wer import word_errors
 
-AUDIO = Path(__file__).parents[2] / "audio"
+AUDIO = Path(__file__).parents[3] / "audio"
 RATE_HZ = 16_000
 ENGLISH = TranscribeOptions(language="en")
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"

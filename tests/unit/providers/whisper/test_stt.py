@@ -30,7 +30,7 @@ from antiphon.providers.whisper.passages import Passage, Transcriber
 from antiphon.providers.whisper.stt import Whisper, create
 from antiphon.resilience.turns import priority
 
-AUDIO = Path(__file__).parents[2] / "audio"
+AUDIO = Path(__file__).parents[3] / "audio"
 
 
 def context(data_dir: Path | None = None, **settings: Any) -> EngineContext:

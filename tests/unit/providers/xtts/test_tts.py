@@ -130,7 +130,7 @@ async def test_the_voice_of_a_recording_is_learnt_once(voice: XttsTts, log: Path
 
 
 def test_the_sample_that_comes_with_the_project_can_be_imitated() -> None:
-    folder = Path(__file__).parents[3] / "examples" / "voices"
+    folder = Path(__file__).parents[4] / "examples" / "voices"
     for profile in parse_voices((folder / "voices.json").read_bytes()).profiles.values():
         if profile.sample:
             assert Samples(folder, None).voice(profile.sample) == str(folder / profile.sample)
