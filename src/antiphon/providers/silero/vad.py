@@ -73,7 +73,7 @@ class Silero:
         if self._model is None:
             raise ProviderUnavailable("silero is not started")
         self._streams += 1
-        return SileroStream(self, on_scores)
+        return SileroStream(self, on_scores, asyncio.get_running_loop())
 
     def wake(self, stream: SileroStream) -> None:
         """Look at this stream's windows in the loop's next turn."""
@@ -95,10 +95,7 @@ class Silero:
 
     def _tick(self) -> None:
         self._tick_is_due = False
-        waiting, self._waiting = self._waiting, []  # callbacks may wake streams meanwhile
-        for stream in waiting:
-            if stream.pass_silence():
-                self._waiting.append(stream)
+        self._waiting = [stream for stream in self._waiting if stream.pass_silence()]
         if not self._waiting or self._is_flying or self._model is None or self._loop is None:
             return
         linger_s = min(_LINGER_MOST_S, _LINGER_S_PER_STREAM * self._streams)
@@ -141,9 +138,12 @@ class Silero:
 class SileroStream:
     """One stream: its windows that wait, and what the network remembers of it."""
 
-    def __init__(self, engine: Silero, on_scores: Callable[[Sequence[float]], None]) -> None:
+    def __init__(
+        self, engine: Silero, on_scores: Callable[[Sequence[float]], None], loop: asyncio.AbstractEventLoop
+    ) -> None:
         self._engine = engine
         self._on_scores = on_scores
+        self._loop = loop
         self._cutter = Cutter()
         self._windows: deque[tuple[NDArray[np.int16], bool]] = deque()
         """Windows that wait, and whether each is quiet."""
@@ -185,7 +185,7 @@ class SileroStream:
             passed.append(0.0)
         goes_on = self._is_waiting = bool(self._windows)
         if passed:
-            self._on_scores(passed)
+            self._tell_soon(passed)
         return goes_on
 
     def take(self) -> Feed | None:
@@ -208,9 +208,17 @@ class SileroStream:
         if feed.memory is self._memory and not self._closed:
             for score in scores:
                 self._awake = _AWAKE_WINDOWS if score >= _AWAKE_PROBABILITY else max(0, self._awake - 1)
-            self._on_scores(scores)
+            self._tell_soon(scores)
         if self._windows:
             self._wake()
+
+    def _tell_soon(self, scores: list[float]) -> None:
+        """Call back in a turn of its own: a callback that raises must not reach the engine, nor the other streams."""
+        self._loop.call_soon(self._tell, self._memory, scores)
+
+    def _tell(self, memory: Memory, scores: list[float]) -> None:
+        if memory is self._memory and not self._closed:
+            self._on_scores(scores)
 
     def _wake(self) -> None:
         if not self._is_waiting and not self._is_flying:
