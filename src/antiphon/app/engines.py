@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import SecretStr
@@ -114,13 +115,17 @@ class Engines:
 
 
 def make_engines(
-    settings: Settings, breakers: Breakers | None = None, on_other_voice: Callable[[], None] = lambda: None
+    settings: Settings,
+    breakers: Breakers | None = None,
+    on_other_voice: Callable[[], None] = lambda: None,
+    on_failure: Callable[[], None] = lambda: None,
 ) -> Engines:
     """Return the engines that the settings name; each is made when it is asked for, and none is started.
 
-    ``on_other_voice`` is called whenever another voice begins to stand in for one.
+    ``on_other_voice`` is called whenever another voice begins to stand in for one, ``on_failure`` for failures that
+    no call can raise.
     """
-    context = engine_context(settings)
+    context = replace(engine_context(settings), on_failure=on_failure)
     configured = {kind: getattr(settings, kind) for kind in KINDS}
 
     def make(kind: Kind) -> AnyEngine:

@@ -130,6 +130,10 @@ class Metrics:
         """Something went wrong; ``error_type`` is the word of the taxonomy."""
         self._errors.labels(listed(area, AREAS), listed(error_type, ERROR_TYPES)).inc()
 
+    def engine_failure(self) -> None:
+        """An engine failed where no job and no request fails with it."""
+        self.error("provider", "api_error")
+
     def leg(self, leg: str, *, is_down: bool) -> None:
         """A conversation has lost a leg, or has it back."""
         (self._degraded if is_down else self._recovered).labels(listed(leg, LEGS)).inc()

@@ -5,7 +5,7 @@ An entry point ``antiphon.<kind>`` names a ``create(context)`` function.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,10 @@ answered_by: ContextVar[Capabilities] = ContextVar("answered_by")
 
 instead_of: ContextVar[str] = ContextVar("instead_of", default="")
 """Name of the engine that should have given them; empty where it did."""
+
+
+def _untold() -> None:
+    """Count nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class EngineContext:
     """All settings by their name without the prefix, e.g. ``stub_stt_ms``. Secrets are plain strings here."""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     """The variables that settings were read from, where they have another name than ours."""
+    on_failure: Callable[[], None] = _untold
+    """Called for a failure that no caller is waiting to be told of, e.g. one of the voice detection."""
 
     def variable(self, setting: str) -> str:
         """Return what the variable of ``setting`` is called, for an error about its value."""

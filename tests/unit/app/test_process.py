@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from antiphon.app import process as process_module
 from antiphon.app.asgi import Doors
 from antiphon.app.engines import Engines, engine_context, make_engines
 from antiphon.app.process import Process, process
@@ -221,3 +222,17 @@ def test_a_database_that_is_not_sqlite_is_refused_by_name(tmp_path: Path) -> Non
     named = Settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/own.db")
     assert database_path(named) == tmp_path / "own.db"
     assert database_path(Settings(data_dir=tmp_path)) == tmp_path / "antiphon.db"
+
+
+async def test_a_failure_that_no_call_raises_is_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+
+    def make(*arguments: Any) -> Engines:
+        engines = make_engines(*arguments)
+        told.append(arguments[-1])
+        return engines
+
+    monkeypatch.setattr(process_module, "make_engines", make)
+    async with process(settings) as made:
+        told[0]()
+        assert b'errors_total{area="provider",type="api_error"} 1.0' in made.services.metrics.render()

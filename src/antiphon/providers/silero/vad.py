@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from antiphon.audio.windows import WINDOW_SAMPLES, Cutter, mean_squares
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderUnavailable
+from antiphon.observe.failures import told
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.hosting.onnx_errors import onnx_errors
 from antiphon.providers.silero.model import Feed, Memory, SileroModel
@@ -48,6 +49,8 @@ class Silero:
         self._tick_is_due = False
         self._is_flying = False
         self._last_flight_s = 0.0
+        self._on_failure = context.on_failure
+        self._is_failing = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -124,15 +127,23 @@ class Silero:
         self._is_flying = False
         if done.cancelled():
             return
-        if failure := done.exception():
-            _log.error("silero failed, windows count as silence", error=repr(failure))
-            results = [[0.0] * len(feed.windows) for _, feed in flight]
-        else:
-            results = done.result()
+        failure = done.exception()
+        self._note(failure)
+        results = [[0.0] * len(feed.windows) for _, feed in flight] if failure else done.result()
         for (stream, feed), scores in zip(flight, results, strict=True):
             stream.land(feed, scores)
         if self._waiting:
             self._tick_after(0.0)
+
+    def _note(self, failure: BaseException | None) -> None:
+        """Count each failed call, whose windows count as silence; log when that begins and ends."""
+        if failure is not None:
+            self._on_failure()
+            if not self._is_failing:
+                _log.error("voice detection failed", engine="silero", **told(failure))
+        elif self._is_failing:
+            _log.info("voice detection recovered", engine="silero")
+        self._is_failing = failure is not None
 
 
 class SileroStream:

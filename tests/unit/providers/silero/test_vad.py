@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from antiphon.app.settings import load_settings
 from antiphon.audio.wav import read_wav
@@ -125,6 +126,29 @@ async def test_a_network_that_fails_is_silence_and_is_used_again(engine: Silero,
     assert set(await score(engine, voice)) == {0.0}
     model.fails = False
     assert max(await score(engine, voice)) > 0.9
+
+
+@pytest.mark.engines("silero-vad")
+async def test_a_network_that_fails_is_counted_each_time_and_logged_when_that_changes(model: Counting) -> None:
+    failures: list[str] = []
+    engine = create(
+        EngineContext(load_settings().data_dir, offline=True, on_failure=lambda: failures.append("counted"))
+    )
+    await engine.start()
+    engine._model = model
+    voice = recording("spk2_snt2.wav")
+    with capture_logs() as logs:
+        model.fails = True
+        await score(engine, voice)
+        model.fails = False
+        await score(engine, voice)
+    await engine.close()
+    assert len(failures) > 1
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("voice detection failed", "error"),
+        ("voice detection recovered", "info"),
+    ]
+    assert (logs[0]["error"], logs[0]["reason"]) == ("RuntimeError", "unexpected")
 
 
 class Strangers:
