@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from contextvars import copy_context
+from functools import partial
 from typing import ParamSpec, TypedDict, TypeVar
 
 from antiphon.audio.fragments import MAX_FILE_S, MAX_WORK_S, SPEECH_RATE_HZ
@@ -47,12 +51,14 @@ class Dubber:
         self._decoder = decoder
         self._clock = clock
         self._pipeline = Pipeline(rules, clock)
+        self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="dub")
+        """Fit and encode take up to seconds: in the loop's default pool, conversations would wait behind them."""
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
         """Emit what became of the fragment."""
         del bus
         work = work_of(job, Dub)
-        stages, within_s = _Stages(self._desk, self._decoder, job), work.until_s - self._clock.wall()
+        stages, within_s = _Stages(self._desk, self._decoder, self._threads, job), work.until_s - self._clock.wall()
         await emit([await self._pipeline.dub(job.id, work, stages, within_s=within_s)])
 
 
@@ -107,14 +113,16 @@ class _Terms(TypedDict):
 class _Stages:
     """Has the stages of one job done by the workers of their queues, for the job's own tenant."""
 
-    def __init__(self, desk: JobClient, decoder: Decoder, job: Job) -> None:
+    def __init__(self, desk: JobClient, decoder: Decoder, threads: ThreadPoolExecutor, job: Job) -> None:
         self._desk = desk
         self._decoder = decoder
+        self._threads = threads
         self._caller = job.key_id or job.correlation_id  # gateways of older releases name no key
         self._terms = _Terms(tenant=job.tenant, correlation_id=job.correlation_id, retries=False)
 
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.to_thread(function, *args, **kwargs)
+        call = partial(copy_context().run, function, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     async def decode(self, file: bytes, *, within_s: float) -> bytes:
         pieces = self._decoder.decode(io.BytesIO(file), SPEECH_RATE_HZ, caller=self._caller, limits=_LIMITS)

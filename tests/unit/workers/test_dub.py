@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from typing import IO, Any
 
@@ -46,28 +48,38 @@ def fragment(audio: bytes = SOUND) -> Dub:
     )
 
 
+async def work(job: Job, emit: Emit, bus: Bus) -> None:
+    """Do the work of any stage."""
+    match job.queue:
+        case "transcribe":
+            await emit([TranscriptReady(job.id, "hello", "en", 1.0, engine="ear", model="ear-base")])
+        case "translate":
+            await emit([TranslationReady(job.id, "hola", "tongue", "tongue-1")])
+        case _:
+            await emit([AudioReady(job.id, SOUND), SpeechDone(job.id, "mouth", "mouth-v2")])
+
+
+async def dubbed(bus: Bus, stage: loop.Handler) -> FragmentDubbed:
+    """Have a fragment dubbed by a worker whose stages are done by another one."""
+    desk = JobClient(bus, SystemClock())
+    handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, ThreadDecoder(), PipelineRules(), SystemClock()).handle}
+    handlers |= dict.fromkeys(("transcribe", "translate", "speak"), stage)
+    async with AsyncExitStack() as stack:
+        for queue, handler in handlers.items():
+            stack.callback(asyncio.create_task(loop.run(bus, queue, handler, "w")).cancel)
+        return await desk.result(
+            fragment(), FragmentDubbed, tenant="acme", correlation_id="session", timeout_s=5, retries=False
+        )
+
+
 async def test_the_stages_are_jobs_of_the_fragments_tenant_that_nobody_tries_again() -> None:
     bus, asked = EmbeddedBus(strict=True), list[Job]()
 
     async def do(job: Job, emit: Emit, bus: Bus) -> None:
         asked.append(job)
-        match job.queue:
-            case "transcribe":
-                await emit([TranscriptReady(job.id, "hello", "en", 1.0, engine="ear", model="ear-base")])
-            case "translate":
-                await emit([TranslationReady(job.id, "hola", "tongue", "tongue-1")])
-            case _:
-                await emit([AudioReady(job.id, SOUND), SpeechDone(job.id, "mouth", "mouth-v2")])
+        await work(job, emit, bus)
 
-    desk = JobClient(bus, SystemClock())
-    handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, ThreadDecoder(), PipelineRules(), SystemClock()).handle}
-    handlers |= dict.fromkeys(("transcribe", "translate", "speak"), do)
-    async with AsyncExitStack() as stack:
-        for queue, handler in handlers.items():
-            stack.callback(asyncio.create_task(loop.run(bus, queue, handler, "w")).cancel)
-        done = await desk.result(
-            fragment(), FragmentDubbed, tenant="acme", correlation_id="session", timeout_s=5, retries=False
-        )
+    done = await dubbed(bus, do)
     assert (done.status, done.transcript, done.translated_text) == ("success", "hello", "hola")
     assert done.metadata is not None
     models = (done.metadata.asr_model, done.metadata.translation_model, done.metadata.tts_model)
@@ -76,6 +88,18 @@ async def test_the_stages_are_jobs_of_the_fragments_tenant_that_nobody_tries_aga
     assert [job.queue for job in asked] == ["transcribe", "translate", "speak"]
     assert {(job.tenant, job.correlation_id, job.retries) for job in asked} == {("acme", "session", False)}
     assert all(job.output.startswith("t:acme:") for job in asked)
+
+
+async def test_fragments_and_everything_else_do_not_share_their_threads() -> None:
+    default, is_free = ThreadPoolExecutor(1), threading.Event()
+    asyncio.get_running_loop().set_default_executor(default)
+    blocking = asyncio.ensure_future(asyncio.to_thread(is_free.wait))
+    try:
+        done = await dubbed(EmbeddedBus(strict=True), work)
+    finally:
+        is_free.set()
+        await blocking
+    assert done.status == "success"
 
 
 @pytest.mark.parametrize(("audio", "status"), [(SOUND, "success"), (bytes(3 * 2**20 + 2), "failed")])
