@@ -6,7 +6,6 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
-from functools import partial
 
 import msgspec
 
@@ -158,9 +157,12 @@ class Output:
         if number is None:
             return
         self._say(Said(number, realtime_codec.encode(event)))
-        pieces = self._items.pieces(str(event.item.id))
-        size_bytes = sum(map(len, pieces))
-        make = partial(realtime_codec.encode_item, event, pieces)
+        item_id = str(event.item.id)
+        size_bytes, read = self._items.size_bytes(item_id), self._items.reader(item_id)
+
+        def make() -> bytes:
+            return realtime_codec.encode_item(event, read())
+
         if size_bytes > LARGE_BYTES:
             self._outbox.put_later(make, size_bytes * 4 // 3)
         else:

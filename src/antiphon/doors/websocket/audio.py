@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
-from dataclasses import dataclass
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from antiphon.audio import g711
 from antiphon.audio.resample import Resampler, resample
 from antiphon.audio.ticks import TICKS_PER_S
+from antiphon.observe.tasks import unattended
 from antiphon.wire.realtime_session import AudioFormat, AudioPcma, AudioPcmu
 
 PCM_HZ = 24_000
 G711_HZ = 8_000
+_SPILL_STEP_BYTES = 2**20
+"""Most that is written to a file of items in one go."""
 
 
 def rate_hz(form: AudioFormat) -> int:
@@ -166,76 +174,151 @@ class SpeechEncoder:
         return from_pcm(self.form, self._resampler.flush())
 
 
+class SpillFile:
+    """An unnamed file, which goes with the process; it is closed behind the last one who uses it."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- `finalize` closes it
+        self._lock = threading.Lock()
+        weakref.finalize(self, self._file.close)
+
+    def write(self, offset: int, pieces: Sequence[bytes]) -> None:
+        """Write pieces one behind the other; blocks, so it belongs into a thread."""
+        for piece in pieces:
+            for start in range(0, len(piece), _SPILL_STEP_BYTES):  # a reader waits for a step, not for the whole
+                with self._lock:
+                    self._file.seek(offset + start)
+                    self._file.write(memoryview(piece)[start : start + _SPILL_STEP_BYTES])
+            offset += len(piece)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return what was written there; blocks."""
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(size)
+
+
+@dataclass(slots=True)
+class _Item:
+    """One item's audio: what lies in the file comes first."""
+
+    form: AudioFormat
+    spilled: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    """Offset and size of each piece in the file."""
+    pieces: list[bytes] = field(default_factory=list[bytes])
+    """In memory."""
+
+    @property
+    def kept_bytes(self) -> int:
+        """Size of what lies in memory."""
+        return sum(map(len, self.pieces))
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all."""
+        return sum(size for _, size in self.spilled) + self.kept_bytes
+
+
 class ItemAudio:
-    """The audio of a session's items, in wire format: in memory up to ``limit_bytes``, then in a file."""
+    """The audio of a session's items, in wire format: in memory up to about ``limit_bytes``, then in a file.
+
+    The file is written in a thread, one item after the other; until an item is written it stays in memory.
+    """
 
     def __init__(self, limit_bytes: int = 64 * 2**20, spill_dir: Path | None = None) -> None:
         self._limit = limit_bytes
         self._spill_dir = spill_dir
-        self._clips: dict[str, list[bytes]] = {}
-        self._sizes: dict[str, int] = {}
-        self._forms: dict[str, AudioFormat] = {}
-        self._spilled: dict[str, tuple[int, int]] = {}
+        self._items: dict[str, _Item] = {}
         self._bytes = 0
-        self._file = None
+        self._file: SpillFile | None = None
+        self._end = 0
+        """Size of the file."""
+        self._spilling: asyncio.Task[None] | None = None
 
     def add(self, item_id: str, form: AudioFormat, data: bytes) -> None:
-        """Append to an item's audio."""
-        self._forms[item_id] = form
-        self._clips.setdefault(item_id, []).append(data)
-        self._sizes[item_id] = self._sizes.get(item_id, 0) + len(data)
+        """Append to an item's audio. Raises `OSError` when an earlier item could not be written to the file."""
+        item = self._items.setdefault(item_id, _Item(form))
+        item.form = form
+        item.pieces.append(data)
         self._bytes += len(data)
-        while self._bytes > self._limit and len(self._clips) > 1:
-            self._spill(next(iter(self._clips)))
+        if self._spilling is not None and self._spilling.done():
+            self._spilling.result()
+            self._spilling = None
+        if self._spilling is None and self._next_to_spill() is not None:
+            self._spilling = unattended(self._spill(), name="item audio")
+
+    def size_bytes(self, item_id: str) -> int:
+        """Return the size of an item's audio."""
+        item = self._items.get(item_id)
+        return 0 if item is None else item.size_bytes
+
+    def reader(self, item_id: str) -> Callable[[], list[bytes]]:
+        """Return what reads an item's audio as it is now, in pieces; it may block on the file, in any thread."""
+        item, file = self._items.get(item_id), self._file
+        if item is None:
+            return list
+        spilled, pieces = tuple(item.spilled), tuple(item.pieces)
+
+        def read() -> list[bytes]:
+            return [*(file.read(*place) for place in spilled if file is not None), *pieces]
+
+        return read
 
     def get(self, item_id: str) -> bytes:
-        """Return an item's audio, empty where there is none."""
-        return b"".join(self.pieces(item_id))
-
-    def pieces(self, item_id: str) -> list[bytes]:
-        """Return an item's audio in pieces, which costs no copy of what lies in memory."""
-        pieces = list(self._clips.get(item_id, ()))
-        if item_id in self._spilled and self._file is not None:
-            offset, size = self._spilled[item_id]
-            self._file.seek(offset)
-            pieces.insert(0, self._file.read(size))
-        return pieces
+        """Return an item's audio, empty where there is none; may block on the file."""
+        return b"".join(self.reader(item_id)())
 
     def clip(self, item_id: str) -> Clip:
         """Return an item's audio as PCM."""
-        form = self._forms[item_id]
+        form = self._items[item_id].form
         return Clip(to_pcm(form, self.get(item_id)), rate_hz(form))
 
     def cut(self, item_id: str, ticks: int) -> None:
         """Keep the first ``ticks``."""
-        if item_id not in self._forms:
+        item = self._items.get(item_id)
+        if item is None:
             return
-        form = self._forms[item_id]
-        width = 1 if rate_hz(form) == G711_HZ else 2
-        kept = self.get(item_id)[: ticks * rate_hz(form) // TICKS_PER_S * width]
-        self.forget(item_id)
-        self.add(item_id, form, kept)
+        width = 1 if rate_hz(item.form) == G711_HZ else 2
+        left = ticks * rate_hz(item.form) // TICKS_PER_S * width
+        kept = _Item(item.form)
+        for offset, size in item.spilled:
+            kept.spilled.append((offset, min(size, left)))
+            left -= min(size, left)
+        for piece in item.pieces:
+            kept.pieces.append(piece[:left])
+            left -= len(kept.pieces[-1])
+        self._bytes -= item.kept_bytes - kept.kept_bytes
+        self._items[item_id] = kept
 
     def forget(self, item_id: str) -> None:
         """Drop an item's audio."""
-        self._clips.pop(item_id, None)
-        self._bytes -= self._sizes.pop(item_id, 0)
-        self._spilled.pop(item_id, None)
-        self._forms.pop(item_id, None)
+        item = self._items.pop(item_id, None)
+        if item is not None:
+            self._bytes -= item.kept_bytes
 
     def close(self) -> None:
         """Drop everything: whoever still refers to it must not keep it."""
-        self._clips.clear()
-        if self._file is not None:
-            self._file.close()
+        self._items.clear()
+        self._bytes = 0
+        self._file = None
 
-    def _spill(self, item_id: str) -> None:
-        """Move the oldest item's audio to an unnamed file, which goes with the process."""
-        pieces = self.pieces(item_id)
-        del self._clips[item_id]
-        self._bytes -= self._sizes.pop(item_id)
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._spill_dir)  # noqa: SIM115 -- lives as long as the session
-        offset = self._file.seek(0, 2)
-        self._file.writelines(pieces)
-        self._spilled[item_id] = (offset, sum(map(len, pieces)))
+    def _next_to_spill(self) -> str | None:
+        """Return the oldest item in memory, where there is too much of them; the last one stays."""
+        if self._bytes <= self._limit:
+            return None
+        oldest, *others = islice((item_id for item_id, item in self._items.items() if item.pieces), 2)
+        return oldest if others else None
+
+    async def _spill(self) -> None:
+        while (item_id := self._next_to_spill()) is not None:
+            item, offset = self._items[item_id], self._end
+            pieces = tuple(item.pieces)
+            size = sum(map(len, pieces))
+            self._end += size
+            if self._file is None:
+                self._file = await asyncio.to_thread(SpillFile, self._spill_dir)
+            await asyncio.to_thread(self._file.write, offset, pieces)
+            if self._items.get(item_id) is item:  # else it was cut or forgotten meanwhile
+                item.spilled.append((offset, size))
+                del item.pieces[: len(pieces)]
+                self._bytes -= size

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from antiphon.doors.websocket.audio import (
     InputBuffer,
     ItemAudio,
     SpeechEncoder,
+    SpillFile,
     audio_ticks,
     from_pcm,
     rate_hz,
@@ -141,30 +145,111 @@ def test_an_item_has_all_that_was_added_and_an_unknown_one_has_nothing() -> None
     items.close()
 
 
-def test_the_oldest_items_go_to_a_file_and_are_read_from_there(tmp_path: Path) -> None:
+async def spilled(items: ItemAudio) -> None:
+    """Wait until what is too much lies in the file."""
+    async with asyncio.timeout(5):
+        while items._spilling is not None and not items._spilling.done():
+            await asyncio.sleep(0.001)
+
+
+async def test_the_oldest_items_go_to_a_file_and_are_read_from_there(tmp_path: Path) -> None:
     items = ItemAudio(limit_bytes=100, spill_dir=tmp_path)
     for number in range(10):
         items.add(f"item_{number}", PCM, bytes([number]) * 60)
+    await spilled(items)
     assert items._bytes <= 100
-    assert len(items._spilled) == 9
     assert [items.get(f"item_{number}") for number in range(10)] == [bytes([number]) * 60 for number in range(10)]
     assert list(tmp_path.iterdir()) == [], "the file has no name, so that it goes with the process"
     items.close()
 
 
-def test_what_is_added_after_a_spill_belongs_to_the_item_wherever_it_lies(tmp_path: Path) -> None:
+async def test_the_file_is_written_beside_the_loop_and_what_is_not_written_yet_is_read_from_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, writers = threading.Event(), list[threading.Thread]()
+    write = SpillFile.write
+
+    def slowly(self: SpillFile, offset: int, pieces: Sequence[bytes]) -> None:
+        writers.append(threading.current_thread())
+        goes_on.wait(5)
+        write(self, offset, pieces)
+
+    monkeypatch.setattr(SpillFile, "write", slowly)
+    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path)
+    items.add("a", PCM, b"1" * 8)
+    items.add("b", PCM, b"2" * 8)
+    while not writers:
+        await asyncio.sleep(0.001)
+    items.add("a", PCM, b"3" * 8)
+    whole = items.reader("a")
+    assert (items.get("a"), items._bytes) == (b"1" * 8 + b"3" * 8, 24)
+    goes_on.set()
+    await spilled(items)
+    assert items.get("a") == b"".join(whole()) == b"1" * 8 + b"3" * 8
+    assert threading.main_thread() not in writers
+    items.close()
+
+
+async def test_what_is_cut_or_forgotten_while_it_is_written_is_not_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, is_writing = threading.Event(), threading.Event()
+    write = SpillFile.write
+
+    def slowly(self: SpillFile, offset: int, pieces: Sequence[bytes]) -> None:
+        is_writing.set()
+        goes_on.wait(5)
+        write(self, offset, pieces)
+
+    monkeypatch.setattr(SpillFile, "write", slowly)
+    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path)
+    items.add("a", PCM, ramp(4))
+    items.add("b", PCM, ramp(4))
+    while not is_writing.is_set():
+        await asyncio.sleep(0.001)
+    items.cut("a", 2)
+    goes_on.set()
+    await spilled(items)
+    assert (items.get("a"), items.get("b")) == (ramp(2), ramp(4))
+    assert items._bytes <= 12
+    items.close()
+
+
+async def test_an_item_that_is_read_when_the_session_ends_is_read_to_its_end(tmp_path: Path) -> None:
+    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path)
+    items.add("a", PCM, b"1" * 8)
+    items.add("b", PCM, b"2" * 8)
+    await spilled(items)
+    read = items.reader("a")
+    items.close()
+    assert b"".join(await asyncio.to_thread(read)) == b"1" * 8
+
+
+async def test_a_file_that_cannot_be_written_ends_the_session_that_needs_it(tmp_path: Path) -> None:
+    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path / "missing")
+    items.add("a", PCM, b"1" * 8)
+    items.add("b", PCM, b"2" * 8)
+    await spilled(items)
+    with pytest.raises(FileNotFoundError):
+        items.add("b", PCM, b"2")
+    items.close()
+
+
+async def test_what_is_added_after_a_spill_belongs_to_the_item_wherever_it_lies(tmp_path: Path) -> None:
     items = ItemAudio(limit_bytes=10, spill_dir=tmp_path)
     items.add("a", PCM, b"1111")
     items.add("b", PCM, b"22222222")
+    await spilled(items)
     items.add("a", PCM, b"33")
     assert items.get("a") == b"111133"
     items.add("b", PCM, b"4444")
     items.add("a", PCM, b"5555")
+    await spilled(items)
     assert (items.get("a"), items.get("b")) == (b"1111335555", b"222222224444")
     items.close()
 
 
-def test_a_single_item_stays_in_memory_however_large_it_is() -> None:
+async def test_a_single_item_stays_in_memory_however_large_it_is() -> None:
     items = ItemAudio(limit_bytes=10)
     items.add("a", PCM, bytes(100))
     assert (items.get("a"), items._file) == (bytes(100), None)
@@ -172,16 +257,18 @@ def test_a_single_item_stays_in_memory_however_large_it_is() -> None:
 
 
 @pytest.mark.parametrize("is_spilled", [False, True])
-def test_a_cut_keeps_the_beginning(is_spilled: bool, tmp_path: Path) -> None:
+async def test_a_cut_keeps_the_beginning(is_spilled: bool, tmp_path: Path) -> None:
     items = ItemAudio(limit_bytes=200 if is_spilled else 10_000, spill_dir=tmp_path)
     items.add("pcm", PCM, ramp(100))
     items.add("ulaw", ULAW, bytes(range(100)))
     items.add("last", PCM, ramp(100))
-    assert bool(items._spilled) == is_spilled
+    await spilled(items)
+    assert (items._file is not None) == is_spilled
     items.cut("pcm", 30)
     items.cut("ulaw", 30)
     items.cut("unknown", 30)
     assert (items.get("pcm"), items.get("ulaw")) == (ramp(30), bytes(range(10)))
+    assert items.size_bytes("pcm") == 60
     items.add("pcm", PCM, ramp(5, 30))
     assert items.get("pcm") == ramp(35)
     items.cut("last", 10_000)
@@ -190,14 +277,15 @@ def test_a_cut_keeps_the_beginning(is_spilled: bool, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [10, 10_000])
-def test_a_forgotten_item_leaves_nothing(limit: int, tmp_path: Path) -> None:
+async def test_a_forgotten_item_leaves_nothing(limit: int, tmp_path: Path) -> None:
     items = ItemAudio(limit_bytes=limit, spill_dir=tmp_path)
     items.add("a", PCM, b"1234")
     items.add("b", PCM, b"12345678")
+    await spilled(items)
     for name in ("a", "b", "c"):
         items.forget(name)
         assert items.get(name) == b""
-    assert (items._bytes, items._forms, items._clips, items._spilled) == (0, {}, {}, {})
+    assert (items._bytes, items._items) == (0, {})
     items.add("a", ULAW, b"5")
     assert items.get("a") == b"5"
     items.close()
