@@ -50,12 +50,13 @@ class World:
         lasts_s: float = 3600.0,
         locked: tuple[str, ...] = (),
         contract: Callable[[dict[str, Any]], None] | None = None,
+        seed: str = "seed",
     ) -> None:
         self._contract = contract
         self.now = 1000.0
         wish = msgspec.json.decode(b'{"type":"transcription"}', type=AnySessionUpdate) if transcribes else None
         session = describe(wish, Defaults(lasts_s=lasts_s), now=self.now)
-        begun = Conversation.begin(session, rules or Rules(), seed="seed", now=self.now, lasts_s=lasts_s, locked=locked)
+        begun = Conversation.begin(session, rules or Rules(), seed=seed, now=self.now, lasts_s=lasts_s, locked=locked)
         self._origin = snapshot.dump(begun.state)
         self.machine = self._fresh()
         self.shadow = self._fresh()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antiphon.conversation.effects import Effect, Keep, Send
+from antiphon.conversation.numbered_ids import numbered
 from antiphon.conversation.state import Owner, OwnerKind, Record, State
 from antiphon.wire.realtime_server import Error, ErrorDetail, ServerEvent
 
@@ -35,7 +36,7 @@ class Step:
     def new_id(self, prefix: str) -> str:
         """Return the next id; the same inputs give the same ids."""
         self.state.counter += 1
-        return f"{prefix}_{self.state.seed}{self.state.counter:07d}"
+        return numbered(prefix, self.state.seed, self.state.counter)
 
     def new_item_id(self) -> str:
         """Return an id for an item, passing over those that a client has given its own items."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
+from antiphon import ids
+from antiphon.app.settings import Settings
 from antiphon.conversation import effects, snapshot
+from antiphon.conversation.numbered_ids import numbered
 from antiphon.conversation.resumption import greeting_id, number_of
 from antiphon.conversation.saving import Savings
 from antiphon.conversation.state import Rules
 from tests.simulation import MS, World
 
 
-def long_conversation(count: int = 40) -> World:
-    world = World(Rules())
+def long_conversation(count: int = 40, seed: str = "seed") -> World:
+    world = World(Rules(), seed=seed)
     for number in range(count):
         world.say_text(f"number {number}")
     return world
@@ -68,7 +73,38 @@ def test_a_frame_without_one_of_its_items_is_not_taken_up() -> None:
 
 
 def test_the_frame_stays_small_however_long_the_conversation_is() -> None:
-    assert len(Savings().take(long_conversation(500).machine.state).frame) < 32 * 1024
+    seed = ids.token(12)  # as the door gives it
+    state = long_conversation(1, seed).machine.state
+    [record] = state.records
+    counted = range(1, Settings().realtime_max_items + 1)
+    names = [numbered("item", seed, 40 * number) for number in counted]  # a turn gives out about so many ids
+    state.records = [replace(record, item=replace(record.item, id=name)) for name in names]
+    parts = Savings().take(state)
+    assert (len(state.records), len(names[0])) == (2_000, 24)
+    assert len(parts.frame) < 32 * 1024
+    assert snapshot.join(parts.frame, parts.items).records == state.records
+
+
+def test_the_order_is_kept_of_items_whoever_named_them() -> None:
+    world = World(Rules())
+    world.say_text("first")
+    for named in ("mine", "item_seed", "item_seed1", "item_seed00000007", "item_seed٣", "item_other0000003"):
+        world.say_audio(10, id=named)
+    world.say_text("last")
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "before all"}]}
+    world.send("conversation.item.create", previous_item_id="root", item=item)
+    state = world.machine.state
+    assert len({record.item.id for record in state.records}) == 9
+    parts = Savings().take(state)
+    assert snapshot.join(parts.frame, parts.items) == state
+
+
+def test_a_frame_whose_order_is_spelled_out_is_taken_up() -> None:
+    world = long_conversation(3)
+    state = world.machine.state
+    parts = Savings().take(state)
+    frame = msgspec.msgpack.encode((replace(state, records=[]), [str(r.item.id) for r in state.records]))
+    assert snapshot.join(frame, parts.items) == state
 
 
 @pytest.mark.parametrize(
