@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.dubbing import json as dubbing_json
 from antiphon.doors.dubbing.audio import with_audio
 from antiphon.doors.dubbing.connection import DubbingLink
+from antiphon.doors.dubbing.library_log import library_log
 from antiphon.doors.dubbing.polling import Polling
 from antiphon.doors.dubbing.stream_driver import StreamHome, StreamServices
 from antiphon.doors.dubbing.stream_ownership import Places
@@ -60,9 +60,7 @@ _GREETING_S = 10.0
 _TRANSPORTS = 4
 """Transports for each connection that is allowed: those that are no worker's yet, or no longer."""
 
-_log = structlog.get_logger("antiphon.gateway")
-_library_log = logging.getLogger("antiphon.socketio")
-_library_log.setLevel(logging.CRITICAL)
+_log = structlog.get_logger(__name__)
 
 
 class Refusal(Exception):
@@ -132,15 +130,16 @@ class DubbingDoor:
         self._needs_key = options.needs_key and not services.access.is_open
         self._draining = False
         self._observe = services.metrics.message_observer("dubbing")
+        log = library_log(services.clock)
         self._server = WatchedServer(
             async_mode="asgi",
             async_handlers=False,  # events of a connection in their order, and none while one waits
             cors_allowed_origins=[],  # pages of strangers are refused by `Access`, as at every door
             json=dubbing_json,
             serializer=dubbing_json.TextPacket,
-            logger=_library_log,  # pyright: ignore[reportArgumentType] -- takes loggers, and is annotated by its default
+            logger=log,  # pyright: ignore[reportArgumentType] -- takes loggers, and is annotated by its default
             # the libraries tell of each packet that is none, with its traceback
-            engineio_logger=_library_log,
+            engineio_logger=log,
             ping_interval=options.ping_interval_s,
             ping_timeout=options.ping_timeout_s,
             max_http_buffer_size=MAX_MESSAGE_BYTES,
