@@ -15,7 +15,7 @@ from antiphon.ports.engine import Checked
 _JITTER = 0.25
 """A period is up to so much longer or shorter, so that the processes of a fleet do not ask at the same time."""
 
-_log = structlog.get_logger("antiphon.engines")
+_log = structlog.get_logger(__name__)
 
 
 class ServiceChecks:

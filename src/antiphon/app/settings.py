@@ -24,7 +24,7 @@ from pydantic_settings import (
 from antiphon.connections.redis_url import parse_redis_url
 from antiphon.entities.chat import VOICE_INSTRUCTIONS
 from antiphon.errors import InvalidRequest
-from antiphon.observe.logs import parse_levels
+from antiphon.observe.logs import AREAS, parse_levels
 
 WEEK_S = 7 * 24 * 3600
 """Longest time that is set in seconds."""
@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Lowest level that is logged."
     )
-    log_levels: str = Field(default="", description="Levels by area: `gateway=info,worker=debug`.")
+    log_levels: str = Field(
+        default="", description=f"Levels by area, `gateway=info,worker=debug`. Areas: {', '.join(AREAS)}."
+    )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="`auto` is console on a terminal, else JSON."
     )

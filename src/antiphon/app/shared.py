@@ -43,7 +43,7 @@ _DEPTH_S = 5.0
 _MIRROR_S = 1.0
 """So long the mirror waits for Redis before it drops what it had to say."""
 
-_log = structlog.get_logger("antiphon.bus")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

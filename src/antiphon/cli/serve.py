@@ -40,7 +40,7 @@ _SERVICES = {
 }
 """Addresses that may be set, and the keys that are sent there."""
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 def serve(

@@ -39,7 +39,7 @@ _SHORT_PATIENCE_S = 1.0
 """Longest wait for a command while Redis is known to be away: whoever talks must not wait for each one in turn."""
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, exceptions.ReadOnlyError)
 
-_log = structlog.get_logger("antiphon.redis")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ SHORT, ENOUGH = 0.9, 0.85
 _LOOK_S = 2.0
 _FIELDS = frozenset({"used_memory", "maxmemory", "maxmemory_policy"})
 
-_log = structlog.get_logger("antiphon.redis")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ _MESSAGE_BYTES = 200
 """What a message takes beside its text."""
 _AT_ONCE = 100
 
-_log = structlog.get_logger("antiphon.mirror")
+_log = structlog.get_logger(__name__)
 
 
 class RedisMirror:

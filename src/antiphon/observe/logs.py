@@ -13,13 +13,21 @@ from antiphon.observe.controls import LAYOUT, spelled
 from antiphon.observe.redaction import Event, Redact
 
 AREAS: Mapping[str, tuple[str, ...]] = {
-    "gateway": ("antiphon.doors", "antiphon.conversation", "antiphon.wire", "antiphon.gateway"),
-    "worker": ("antiphon.workers", "antiphon.worker"),
-    "provider": ("antiphon.providers", "antiphon.weights"),
+    "gateway": (
+        "antiphon.doors",
+        "antiphon.conversation",
+        "antiphon.dubbing",
+        "antiphon.translation_session",
+        "antiphon.wire",
+    ),
+    "worker": ("antiphon.workers", "antiphon.jobs"),
+    "provider": ("antiphon.providers",),
     "bus": ("antiphon.bus",),
+    "redis": ("antiphon.connections",),
     "state": ("antiphon.state",),
     "store": ("antiphon.store",),
-    "policy": ("antiphon.policy",),
+    "policy": ("antiphon.policy", "antiphon.resilience"),
+    "app": ("antiphon.app", "antiphon.cli", "antiphon.observe"),
     "http": ("uvicorn", "httpx", "httpx2", "httpcore", "httpcore2"),
 }
 """Loggers behind the areas that ``ANTIPHON_LOG_LEVELS`` names; any other name is a logger itself."""

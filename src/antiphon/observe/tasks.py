@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-_log = structlog.get_logger("antiphon.tasks")
+_log = structlog.get_logger(__name__)
 
 
 def unattended(work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:

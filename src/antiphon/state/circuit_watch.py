@@ -9,7 +9,7 @@ import structlog
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import ProviderUnavailable
 
-_log = structlog.get_logger("antiphon.breakers")
+_log = structlog.get_logger(__name__)
 
 
 class CircuitWatch:

@@ -20,7 +20,7 @@ from antiphon.clock import Clock, SystemClock
 from antiphon.folders import folder_name, make_private
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
 
-_log = structlog.get_logger("antiphon.artifacts")
+_log = structlog.get_logger(__name__)
 
 _METADATA = "metadata.json"
 _SUFFIXES = {"wav": "wav", "aac": "aac"}

@@ -26,7 +26,7 @@ from antiphon.store.tables import VERSION, conversation_items, metadata, session
 
 T = TypeVar("T")
 
-_log = structlog.get_logger("antiphon.store")
+_log = structlog.get_logger(__name__)
 
 _PRAGMAS = ("busy_timeout = 1000", "journal_mode = WAL", "synchronous = FULL")
 _CLOSE_S = 10.0

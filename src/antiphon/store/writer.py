@@ -18,7 +18,7 @@ from antiphon.resilience.backoff import Backoff
 
 Row = StoredSession | StoredItem
 
-_log = structlog.get_logger("antiphon.store")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ Handler = Callable[[Job, Emit, Bus], Awaitable[None]]
 _AT_ONCE = 16
 """So many results a handler emits without others having their turn: an engine need not wait between any two."""
 
-_log = structlog.get_logger("antiphon.worker")
+_log = structlog.get_logger(__name__)
 
 
 async def run(

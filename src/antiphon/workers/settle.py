@@ -17,7 +17,7 @@ from antiphon.resilience.budget import RetryBudget
 from antiphon.wire.jobs import Job, JobFailed
 from antiphon.workers.verdict import Ended, Failed, Lost, Retry, RetryRule, failure, judge, may_follow
 
-_log = structlog.get_logger("antiphon.worker")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from antiphon.workers.loop import Emit
 from antiphon.workers.passages import Passage, Passages
 from antiphon.workers.work import work_of
 
-_log = structlog.get_logger("antiphon.worker")
+_log = structlog.get_logger(__name__)
 
 
 class Speaker:

@@ -3,13 +3,16 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
-from antiphon.observe.logs import configure, parse_levels
+import antiphon
+from antiphon.observe.logs import AREAS, configure, parse_levels
 from antiphon.observe.redaction import REDACTED
 
 
@@ -139,12 +142,32 @@ def test_a_secret_in_an_exception_is_hidden_and_locals_are_not_shown(style: str)
 
 def test_levels_are_set_by_area() -> None:
     stream = set_up(level="warning", levels="worker=debug, gateway=error")
-    structlog.get_logger("antiphon.worker").debug("worker debug")
+    structlog.get_logger("antiphon.workers.loop").debug("worker debug")
     structlog.get_logger("antiphon.doors.access.authentication").warning("gateway warning")
     structlog.get_logger("antiphon.doors.access.authentication").error("gateway error")
     structlog.get_logger("antiphon.store").info("store info")
     structlog.get_logger("antiphon.store").warning("store warning")
     assert [line["message"] for line in lines(stream)] == ["worker debug", "gateway error", "store warning"]
+
+
+SOURCE = Path(antiphon.__file__).parent
+
+
+def test_every_logger_is_called_like_its_module_and_belongs_to_an_area() -> None:
+    named: dict[str, list[str]] = {}
+    for path in SOURCE.rglob("*.py"):
+        names = re.findall(r"get_?[lL]ogger\(([^)]*)\)", path.read_text("utf-8"))
+        if names and path.name != "logs.py":
+            named[".".join(("antiphon", *path.relative_to(SOURCE).with_suffix("").parts))] = names
+    assert len(named) > 30
+    assert {name for names in named.values() for name in names} == {"__name__"}
+    covered = [prefix for loggers in AREAS.values() for prefix in loggers]
+    assert [module for module in named if not any(module.startswith(f"{prefix}.") for prefix in covered)] == []
+
+
+def test_every_area_of_ours_is_a_folder() -> None:
+    ours = [name for loggers in AREAS.values() for name in loggers if name.startswith("antiphon.")]
+    assert [name for name in ours if not (SOURCE / name.removeprefix("antiphon.")).is_dir()] == []
 
 
 def test_requests_of_libraries_are_quiet_unless_asked_for() -> None:

@@ -44,7 +44,7 @@ _FLAG_MS = 600_000
 _SUBMIT, _CLAIM, _RENEW, _RELEASE, _SETTLE = (
     Script.load("antiphon.bus.redis", name) for name in ("submit", "claim", "renew", "release", "settle")
 )
-_log = structlog.get_logger("antiphon.bus")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

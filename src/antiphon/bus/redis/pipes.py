@@ -39,7 +39,7 @@ _UNBOUNDED = 2**53
 _WRITE, _READ, _LEAVE, _FENCE, _BEGIN, _FORGET = (
     Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "fence", "begin", "forget")
 )
-_log = structlog.get_logger("antiphon.bus")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from antiphon.doors.access.middleware import AsgiApp
 from antiphon.doors.errors import RequestTimedOut
 from antiphon.doors.server.exchange import exchange_of
 
-_log = structlog.get_logger("antiphon.rest")
+_log = structlog.get_logger(__name__)
 
 
 class _StalledError(Exception):

@@ -35,7 +35,7 @@ from antiphon.wire.jobs import Dub, FragmentDubbed
 _GRACE_S = 0.2
 """So much longer than its fragment lives the job, so that it can say where it stood."""
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 JobOf = Callable[[effects.Start, bytes, float], Dub]

@@ -18,7 +18,7 @@ from antiphon.ports.sessions import Change, SessionOwner, SessionRecord, Session
 Key = tuple[Account, str]
 """The key that a stream belongs to, and its id, which is its worker's own word: keys do not share ids."""
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 class _Saved(msgspec.Struct, frozen=True):

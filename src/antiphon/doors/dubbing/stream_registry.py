@@ -24,7 +24,7 @@ from antiphon.wire.jobs import Dub
 _MOST_KEPT = 100
 """Streams of a key without a connection: of more, the one that lost its own first is forgotten."""
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 class StreamHomes:

@@ -16,7 +16,7 @@ from antiphon.errors import InvalidRequest
 
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 class WebSockets:

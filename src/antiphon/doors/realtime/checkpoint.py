@@ -39,7 +39,7 @@ _MOST_SAID_BYTES = LARGE_BYTES
 _SAID_BYTES = 256
 """What one event weighs beside its frame."""
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 _encoder = msgspec.msgpack.Encoder()
 
 

@@ -41,7 +41,7 @@ _LOOK_S = 0.5
 """Between two looks at what the whole server stands on."""
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

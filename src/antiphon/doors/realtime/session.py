@@ -61,7 +61,7 @@ from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry, ScoreReady
 from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, Leg
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 _TICK_S = 0.01
 """Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""

@@ -18,7 +18,7 @@ from antiphon.errors import AntiphonError
 from antiphon.observe.metrics import Metrics
 from antiphon.text.quoting import shown
 
-_log = structlog.get_logger("antiphon.rest")
+_log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 _SENT_PATH = "antiphon.sent_path"
 """Name of the path as the client sent it, in the scope that the router sees."""

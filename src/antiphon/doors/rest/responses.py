@@ -14,7 +14,7 @@ from antiphon.doors.errors import error_object
 from antiphon.doors.rest.disconnects import disconnected
 from antiphon.errors import AntiphonError
 
-_log = structlog.get_logger("antiphon.rest")
+_log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 
 EVENT_STREAM = "text/event-stream"

@@ -25,7 +25,7 @@ Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 SendAsgi = Callable[[dict[str, Any]], Awaitable[None]]
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 _DRAIN_STEP_S = 0.02
 _FAREWELL_S = 2.0
 _GOING_DOWN = 1012

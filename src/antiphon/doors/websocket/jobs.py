@@ -20,7 +20,7 @@ from antiphon.wire.jobs import (
     Work,
 )
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 ANSWER_S = 600.0
 """Longest an answer may take to be written and spoken; its engines bound each step of it themselves."""

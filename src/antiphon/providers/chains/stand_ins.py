@@ -8,7 +8,7 @@ import structlog
 
 from antiphon.ports.engine import instead_of
 
-_log = structlog.get_logger("antiphon.engines")
+_log = structlog.get_logger(__name__)
 
 
 class StandIns:

@@ -42,7 +42,7 @@ _PIECE_BYTES = 2**20
 _SMALL = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """One thread and one heap: what is bounded then is the work, not what libraries put by for more cores."""
 
-_log = structlog.get_logger("antiphon.decoders")
+_log = structlog.get_logger(__name__)
 _replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 

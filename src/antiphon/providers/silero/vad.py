@@ -32,7 +32,7 @@ _LINGER_S_PER_STREAM = 50e-6
 _LINGER_MOST_S = 0.004
 """Flights start this far apart: costs a few streams nothing, and makes many streams share their calls."""
 
-_log = structlog.get_logger("antiphon.silero")
+_log = structlog.get_logger(__name__)
 
 
 class Silero:

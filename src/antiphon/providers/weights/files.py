@@ -21,7 +21,7 @@ Progress = Callable[[str, int, int], None]
 """Takes the name of the weights, bytes done and bytes in all."""
 
 _LOCK_TIMEOUT_S = 3600.0
-_log = structlog.get_logger("antiphon.weights")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

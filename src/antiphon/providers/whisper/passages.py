@@ -42,7 +42,7 @@ _ONE_PHRASE_S = 2.5
 _LEAD_IN_S = 0.5
 _PADDED = Attempt(PADDED_S, beam_size=5)
 
-_log = structlog.get_logger("antiphon.whisper")
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ _WEIGHTS = {"base": "whisper-base", "tiny.en": "whisper-tiny"}
 _WAITING_PER_WORKER = 32
 """Utterances that may wait for a thread; more are refused with `ProviderBusy`."""
 
-_log = structlog.get_logger("antiphon.whisper")
+_log = structlog.get_logger(__name__)
 
 
 class _Lane:

@@ -26,7 +26,7 @@ _WORDS = {True: "ok", False: "failed", None: "void"}
 
 _ADMIT, _REPORT = (Script.load("antiphon.state.redis", name) for name in ("circuit_admit", "circuit_report"))
 
-_log = structlog.get_logger("antiphon.breakers")
+_log = structlog.get_logger(__name__)
 
 
 class RedisBreakers:

@@ -30,7 +30,7 @@ _OWN, _KEEP, _FIND, _LET_GO, _REAP = (
 )
 
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 class RedisSessions:
