@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from antiphon.ports.limiter import Account
 
 TENANT = "default"
 """The tenant of a single owner."""
+_TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OPEN = "open"
 """Public name of whoever calls an open server."""
 
@@ -67,10 +69,16 @@ class Identity:
     """Who was let in."""
 
     tenant: str
+    """Letters, digits, ``.``, ``_`` and ``-``, at most 64: it is part of names in Redis, and of messages there."""
     key_id: str
     """Public name of the key for logs and limits: ``open``, ``key_…`` or ``ek_…``; never the key itself."""
     grant: EphemeralGrant | None = None
     """What an ephemeral secret allows; None for every other key."""
+
+    def __post_init__(self) -> None:
+        """Raise `Unauthenticated` for a tenant that cannot be one."""
+        if not _TENANT.fullmatch(self.tenant):
+            raise Unauthenticated("This key belongs to no valid tenant.")
 
     @property
     def is_ephemeral(self) -> bool:

@@ -319,3 +319,16 @@ def test_a_key_leaves_a_fifth_to_others_where_there_are_any(
 ) -> None:
     assert access(*keys).share(10, with_strangers=with_strangers) == share
     assert access(*keys).share(1, with_strangers=with_strangers) == 1
+
+
+@pytest.mark.parametrize("tenant", ["", "two words", "a:b", "{a}", "a\n", "ä", "x" * 65])
+def test_a_tenant_that_would_break_the_names_it_is_part_of_is_let_in_by_no_secret(tenant: str) -> None:
+    now = VirtualClock().wall()
+    for named in ("acme-1.eu_west", tenant):
+        secret = SECRETS.issue(b"{}", named, 600, now, issuer=key_id("sk-1"), kind="realtime").value
+        request = Credentials.of_scope(scope(("Authorization", f"Bearer {secret}")))
+        if named != tenant:
+            assert access("sk-1").admit(request).tenant == named
+            continue
+        with pytest.raises(Unauthenticated, match="no valid tenant"):
+            access("sk-1").admit(request)
