@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
+import structlog
 from pydantic import SecretStr
 
 from antiphon.app.settings import Settings, variables_of
 from antiphon.entities.capabilities import Capabilities, EngineState
+from antiphon.observe.failures import told
 from antiphon.ports.breakers import Breakers
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.engine import Checked, EngineContext
@@ -23,7 +25,10 @@ from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.providers.registry import Kind, load, members
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_CLOSE_S = 10.0
+"""Longest that an engine may take to end its threads and processes."""
 
+_log = structlog.get_logger(__name__)
 
 AnyEngine = SpeechToText | LanguageModel | TextToSpeech | Translation | VoiceActivity | EndOfTurn
 
@@ -108,10 +113,11 @@ class Engines:
         return found
 
     async def close(self) -> None:
-        """Free everything that was loaded."""
-        for kind in KINDS:
-            if kind in self._made:
-                await self._made[kind].close()
+        """Free all that was loaded; an engine that fails to close, or does not return, is logged and holds up nothing."""
+        closing = {kind: asyncio.wait_for(engine.close(), _CLOSE_S) for kind, engine in self._made.items()}
+        for kind, result in zip(closing, await asyncio.gather(*closing.values(), return_exceptions=True), strict=True):
+            if isinstance(result, BaseException):
+                _log.error("engine close failed", kind=kind, **told(result))
 
 
 def make_engines(

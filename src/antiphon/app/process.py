@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -36,6 +36,8 @@ from antiphon.workers.work import with_audio
 
 _CHECK_S = 5.0
 """Longest that a service may take to say how it is."""
+_GIVE_BACK_S = 10.0
+"""Longest that workers may take to give back what is at work, before the rest of the process ends."""
 
 
 class Process:
@@ -160,7 +162,8 @@ class Process:
                 await added.close()
         for work in self.work:
             work.cancel()
-        await asyncio.gather(*self.work, return_exceptions=True)
+        if self.work:
+            await asyncio.wait(self.work, timeout=_GIVE_BACK_S)
         rows = self.services.opened_rows
         if rows is not None:
             await rows.writer.drain()  # rows of the queue that are not written yet are in the queue
@@ -198,6 +201,7 @@ async def process(
                 finally:
                     await made.end(tasks)
         finally:
-            await engines.close()
-            for close in reversed(services.lifetime.closes):
-                await close()
+            async with AsyncExitStack() as ending:  # the next one is closed whatever the one before raises
+                for close in services.lifetime.closes:
+                    ending.push_async_callback(close)
+                ending.push_async_callback(engines.close)

@@ -45,7 +45,12 @@ class Asides:
         """Have something done and wait for it, at most ``most_s``; it continues when the waiter is cancelled."""
         await asyncio.wait((self.do(work),), timeout=most_s)
 
-    async def join(self) -> None:
-        """Return when everything is done, or has failed."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+    async def join(self, within_s: float = 10.0) -> None:
+        """Return when everything is done, or has failed; what is not done ``within_s`` is cancelled, and logged."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=within_s)
+        for task in late:
+            task.cancel()
+        if late:
+            _log.warning("background tasks did not end in time", task=self._name, count=len(late))
