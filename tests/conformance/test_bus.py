@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from antiphon.connections.redis import RedisConnection
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import LeaseLost
-from antiphon.wire.jobs import Job, JobFailed, Respond, Score, Speak, Transcribe, Translate, Work
-from tests.conformance.buses import ATTEMPTS, LEASE_S, AnyBus, claim, dead, job, never, quickest, soon, take
+from antiphon.wire.jobs import Job, JobFailed, Queue, Respond, Score, Speak, Transcribe, Translate, Work
+from tests.conformance.buses import ADAPTERS, ATTEMPTS, LEASE_S, AnyBus, claim, dead, job, never, quickest, soon, take
 
 # -- jobs ----------------------------------------------------------------------------------------------------
 
@@ -326,7 +327,7 @@ async def test_cancelling_a_claimed_job_wakes_every_watcher_within_50_ms(bus: An
     async def measure(number: int) -> float:
         await bus.submit(job(str(number)))
         lease = await claim(bus)
-        watchers = [asyncio.ensure_future(bus.cancelled(lease.job.id)) for _ in range(3)]
+        watchers = [asyncio.ensure_future(bus.cancelled(lease.job.id, "speak")) for _ in range(3)]
         await asyncio.sleep(0.02)
         assert not any(watcher.done() for watcher in watchers)
         started = time.monotonic()
@@ -344,22 +345,22 @@ async def test_the_flag_stays_up_for_those_who_ask_later(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await claim(bus)
     await bus.cancel("a")
-    await soon(bus.cancelled("a"))
-    await soon(bus.cancelled("a"))
+    await soon(bus.cancelled("a", "speak"))
+    await soon(bus.cancelled("a", "speak"))
 
 
 async def test_a_job_cancelled_before_it_is_submitted_is_never_delivered(bus: AnyBus) -> None:
     await bus.cancel("a")
-    await soon(bus.cancelled("a"))
+    await soon(bus.cancelled("a", "speak"))
     await bus.submit(job("a"))
-    await soon(bus.cancelled("a"))
+    await soon(bus.cancelled("a", "speak"))
     await never(anext(bus.claim("speak", "worker")))
 
 
 async def test_other_jobs_do_not_notice_a_cancel(bus: AnyBus) -> None:
     await bus.submit(job("a"))
     await bus.cancel("b")
-    await never(bus.cancelled("a"))
+    await never(bus.cancelled("a", "speak"))
 
 
 async def test_the_flag_of_an_ended_job_is_forgotten(bus: AnyBus) -> None:
@@ -367,7 +368,7 @@ async def test_the_flag_of_an_ended_job_is_forgotten(bus: AnyBus) -> None:
     lease = await claim(bus)
     await bus.cancel("a")
     await lease.acknowledge()
-    await never(bus.cancelled("a"))
+    await never(bus.cancelled("a", "speak"))
 
 
 async def test_a_cancelled_job_that_is_given_back_is_not_delivered_again(bus: AnyBus) -> None:
@@ -377,3 +378,30 @@ async def test_a_cancelled_job_that_is_given_back_is_not_delivered_again(bus: An
     await lease.release("cancelled")
     await never(anext(bus.claim("speak", "other")))
     assert await dead(bus) == []
+
+
+@pytest.mark.parametrize("queue", ["speak", None], ids=["known", "unknown"])
+async def test_a_cancel_finds_the_job_whether_its_queue_is_known_or_not(bus: AnyBus, queue: Queue | None) -> None:
+    for name in ("at work", "waiting", "next"):
+        await bus.submit(job(name))
+    lease = await claim(bus)
+    await bus.cancel("at work", queue)
+    await bus.cancel("waiting", queue)
+    await soon(bus.cancelled(lease.job.id, "speak"))
+    assert (await claim(bus)).job.id == "next"
+
+
+async def test_over_redis_a_cancel_in_a_known_queue_is_one_flag_that_goes_with_the_job(redis_url: str) -> None:
+    async with ADAPTERS["redis"](redis_url) as bus:
+        connection = RedisConnection(redis_url)
+
+        async def flags() -> list[bytes]:
+            return sorted(await connection.command("KEYS", "*:cancelled:*"))
+
+        await bus.submit(job("a"))
+        lease = await claim(bus)
+        await bus.cancel("a", "speak")
+        assert await flags() == [b"antiphon:queue:{speak}:cancelled:a"]
+        await lease.acknowledge()
+        assert await flags() == []
+        await connection.close()

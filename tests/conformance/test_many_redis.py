@@ -46,7 +46,7 @@ async def works(connection: RedisConnection, name: str) -> None:
         await bus.write(pipe, [TextReady(lease.job.id, "hi")])
         assert await waiting == (1, TextReady(lease.job.id, "hi"))
         await results.aclose()
-        flag = asyncio.create_task(bus.cancelled(lease.job.id))
+        flag = asyncio.create_task(bus.cancelled(lease.job.id, "speak"))
         await asyncio.sleep(0.05)
         await bus.cancel(lease.job.id)
         await flag

@@ -113,7 +113,7 @@ class Engines:
         return found
 
     async def close(self) -> None:
-        """Free all that was loaded; an engine that fails to close, or does not return, is logged and holds up nothing."""
+        """Free all that was loaded; an engine that fails to close, or does not return, is logged."""
         closing = {kind: asyncio.wait_for(engine.close(), _CLOSE_S) for kind, engine in self._made.items()}
         for kind, result in zip(closing, await asyncio.gather(*closing.values(), return_exceptions=True), strict=True):
             if isinstance(result, BaseException):

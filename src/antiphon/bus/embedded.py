@@ -50,12 +50,14 @@ class EmbeddedBus:
         """Take jobs of a share one after the other, each under a lease."""
         return Claims(self._queues, queue, consumer, share)
 
-    async def cancel(self, job_id: str) -> None:
+    async def cancel(self, job_id: str, queue: Queue | None = None) -> None:
         """Raise the cancel flag of a job."""
+        del queue  # the flags of all queues lie together
         self._queues.cancel(job_id)
 
-    async def cancelled(self, job_id: str) -> None:
+    async def cancelled(self, job_id: str, queue: Queue) -> None:
         """Return as soon as the cancel flag of this job is up."""
+        del queue
         await self._queues.flags.wait(job_id)
 
     def sweep(self) -> None:

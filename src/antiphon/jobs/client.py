@@ -31,7 +31,7 @@ from antiphon.observe.failures import told
 from antiphon.observe.tasks import Asides
 from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus, Reader
-from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Work
+from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Work
 
 T = TypeVar("T", bound=PipeEntry)
 
@@ -57,10 +57,10 @@ class JobClient:
         """Put a job into its queue. Raises `Overloaded` when it is full, `ProviderUnavailable` without a bus."""
         await self._bus.submit(job)
 
-    async def cancel(self, job_id: str) -> None:
-        """Cancel a job; a bus that is unavailable is logged."""
+    async def cancel(self, job_id: str, queue: Queue | None = None) -> None:
+        """Cancel a job, which costs least where its queue is known; a bus that is unavailable is logged."""
         try:
-            await self._bus.cancel(job_id)
+            await self._bus.cancel(job_id, queue)
         except ProviderUnavailable as error:  # its results are written for nobody, and expire
             _log.warning("job cancellation failed", job_id=job_id, **told(error))
 
@@ -146,7 +146,7 @@ class JobClient:
     async def _clean_up(self, job: Job, entries: Reader, *, has_ended: bool) -> None:
         async with aclosing(entries):
             if not has_ended:
-                await self.cancel(job.id)
+                await self.cancel(job.id, job.queue)
         await self.drop(job.output)
 
     async def _next(self, entries: AsyncIterator[tuple[int, PipeEntry]], left_s: float) -> PipeEntry:

@@ -94,11 +94,14 @@ class Bus(Protocol):
         """Take jobs of a share one after the other, each under a lease; endless. Cancelled jobs are skipped."""
         ...
 
-    async def cancel(self, job_id: str) -> None:
-        """Raise the cancel flag of a job, known or not; it stays raised until the job has ended. Idempotent."""
+    async def cancel(self, job_id: str, queue: Queue | None = None) -> None:
+        """Raise the cancel flag of a job, known or not; it stays raised until the job has ended. Idempotent.
+
+        Who does not know the job's ``queue`` any more raises it in all of them, which costs more.
+        """
         ...
 
-    async def cancelled(self, job_id: str) -> None:
+    async def cancelled(self, job_id: str, queue: Queue) -> None:
         """Return as soon as the cancel flag of this job is up (< 50 ms after `cancel`)."""
         ...
 

@@ -183,7 +183,7 @@ class _Worker:
         job = lease.job
         output = _Output(self._bus, job)
         attempt = self._group.create_task(self._attempt(job, output), name=f"{job.queue} {job.id}")
-        flag = self._group.create_task(self._bus.cancelled(job.id), name=f"cancel flag {job.id}")
+        flag = self._group.create_task(self._bus.cancelled(job.id, job.queue), name=f"cancel flag {job.id}")
         try:
             error = await self._supervise(lease, attempt, flag)
             if error is not None:

@@ -171,7 +171,7 @@ async def turn(bus: EmbeddedBus, name: str) -> None:
     """One job from submit to the drop of its pipe; every third one is cancelled."""
     await bus.submit(job(name))
     lease = await anext(bus.claim("speak", "w"))
-    watching = asyncio.ensure_future(bus.cancelled(name))
+    watching = asyncio.ensure_future(bus.cancelled(name, "speak"))
     await bus.write(lease.job.output, [text("hi")])
     assert await anext(bus.read(lease.job.output)) == (1, text("hi"))
     if name.endswith(("3", "6", "9")):

@@ -300,7 +300,7 @@ async def test_the_clean_up_goes_on_when_who_asked_is_cancelled_once_more() -> N
             with pytest.raises(asyncio.CancelledError):
                 await asking
         async with asyncio.timeout(5):
-            await bus.cancelled(lease.job.id)
+            await bus.cancelled(lease.job.id, "speak")
             while await connection.command("EXISTS", entries_key(lease.job.output)) or await bus.write(
                 lease.job.output, [SpeechDone(lease.job.id)]
             ):

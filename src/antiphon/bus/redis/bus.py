@@ -62,13 +62,13 @@ class RedisBus:
         """Take jobs of a share one after the other, each under a lease."""
         return self._jobs.claims(queue, consumer, share)
 
-    async def cancel(self, job_id: str) -> None:
+    async def cancel(self, job_id: str, queue: Queue | None = None) -> None:
         """Raise the cancel flag of a job."""
-        await self._jobs.cancel(job_id)
+        await self._jobs.cancel(job_id, queue)
 
-    async def cancelled(self, job_id: str) -> None:
+    async def cancelled(self, job_id: str, queue: Queue) -> None:
         """Return as soon as the cancel flag of this job is up."""
-        await self._jobs.cancelled(job_id)
+        await self._jobs.cancelled(job_id, queue)
 
     async def depth(self, queue: Queue) -> int:
         """Return how many jobs are in ``queue``, waiting or at work."""

@@ -241,13 +241,11 @@ class RedisJobs:
         queue = job.queue
         keys = (_jobs(queue) + job.id, *_index(queue), _dead(queue), _flags(queue) + job.id)
         letter = _fields(DeadLetter.of(job, reason, time.time())) if token else ()
-        was_flagged = await self._connection.run(
+        ended = await self._connection.run(
             _SETTLE, keys, kind_of(queue).group, token, self._limit.dead_letters, _REMEMBERED_MS, *letter
         )
-        if was_flagged >= 0:
+        if ended >= 0:
             await self._delete_audio(job)
-        if was_flagged == 1:
-            await self._connection.batch([("DEL", _flags(other) + job.id) for other in _queues()])
 
     async def _give_up(self, job: Job, token: str, reason: str) -> None:
         await self._on_given_up(job, reason)  # first: who waits for the job hears of it even if this process dies here
@@ -270,20 +268,21 @@ class RedisJobs:
                 _log.warning("a job could not be given up", job_id=lease.job.id, error=str(error))
 
     # -- cancelling --------------------------------------------------------------------------------------------------
-    async def cancel(self, job_id: str) -> None:
-        """Raise the flag of a job: in every queue, for its own is not known here."""
-        await self._connection.batch([("SET", _flags(queue) + job_id, "", "PX", _FLAG_MS) for queue in _queues()])
+    async def cancel(self, job_id: str, queue: Queue | None) -> None:
+        """Raise the flag of a job in its queue, or in every one."""
+        queues = _queues() if queue is None else (queue,)
+        await self._connection.batch([("SET", _flags(one) + job_id, "", "PX", _FLAG_MS) for one in queues])
         await self._connection.command("PUBLISH", CANCELS, job_id)
 
-    async def cancelled(self, job_id: str) -> None:
+    async def cancelled(self, job_id: str, queue: Queue) -> None:
         """Return as soon as the flag of a job is up."""
         with self._inbox.watch(CANCELS, job_id) as event:
-            while not await self._is_cancelled(job_id):
+            while not await self._is_cancelled(job_id, queue):
                 await woken(event, _LOOK_S)
 
-    async def _is_cancelled(self, job_id: str) -> bool:
+    async def _is_cancelled(self, job_id: str, queue: Queue) -> bool:
         try:
-            return bool(await self._connection.command("EXISTS", _flags(_queues()[-1]) + job_id))
+            return bool(await self._connection.command("EXISTS", _flags(queue) + job_id))
         except ProviderUnavailable:  # asked again soon; the worker's own heartbeat says that Redis is away
             return False
 

@@ -219,7 +219,7 @@ async def test_a_closed_desk_leaves_nothing_on_the_bus(stage: Stage) -> None:
     await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "hi")], epoch=7)
     await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
     await stage.desk.close(["job_1", "job_2", "job_3"])
-    await stage.bus.cancelled(running.job.id)
+    await stage.bus.cancelled(running.job.id, "respond")
     await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "more")], epoch=7)
     await running.acknowledge()
     for queue in ("respond", "speak"):
