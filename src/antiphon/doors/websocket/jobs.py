@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import structlog
-
 from antiphon.clock import Clock
 from antiphon.errors import InvalidRequest, Overloaded, ProviderUnavailable
+from antiphon.jobs.client import JobClient
 from antiphon.observe import trace
 from antiphon.ports.bus import Bus, Keep, Reader
 from antiphon.wire.jobs import (
     Job,
     JobFailed,
     PipeEntry,
+    Queue,
     Respond,
     Speak,
     SpeechDone,
     Work,
 )
-
-_log = structlog.get_logger(__name__)
 
 ANSWER_S = 600.0
 """Longest an answer may take to be written and spoken; its engines bound each step of it themselves."""
@@ -42,6 +40,7 @@ class SessionJobs:
     ) -> None:
         """``on_refused`` is told of jobs that no queue took."""
         self._bus = bus
+        self._client = JobClient(bus, clock)
         self._clock = clock
         self._tenant = tenant
         self._session_id = session_id
@@ -52,6 +51,8 @@ class SessionJobs:
         self._pipe = f"t:{tenant}:session:{{{session_id}}}"
         self.pending: dict[str, Job] = {}
         """Jobs that were made and are perhaps not submitted yet."""
+        self._queues: dict[str, Queue] = {}
+        """Of the jobs that this door has made, while they may be cancelled."""
         self.speech_pipes: dict[str, str] = {}
         """What feeds a speaker while an answer is written, by the job that speaks."""
 
@@ -89,6 +90,7 @@ class SessionJobs:
             deadline_s=self._clock.wall() + work.allowed_s(usual_s),
         )
         self.pending[job.id] = job
+        self._queues[job_id] = job.queue
         return job
 
     # -- submitting --------------------------------------------------------------------------------------------------
@@ -99,7 +101,7 @@ class SessionJobs:
     async def submit(self, job: Job) -> None:
         """Submit a job, again if need be; where there is no room for it, that is its result."""
         try:
-            await self._bus.submit(job)
+            await self._client.submit(job)
         except (Overloaded, InvalidRequest, ProviderUnavailable) as error:
             await self._drop_speech(self.name(job.id))
             if self._on_refused is not None:
@@ -109,30 +111,23 @@ class SessionJobs:
 
     async def cancel(self, job_id: str) -> None:
         """Stop a job."""
-        await self._call_off(job_id)
+        await self._cancel(job_id)
         await self._drop_speech(job_id)
 
-    async def _call_off(self, job_id: str) -> None:
-        try:
-            await self._bus.cancel(f"{self._session_id}.{job_id}")
-        except ProviderUnavailable as error:  # what it still says is for a response that is over
-            _log.warning("a job could not be cancelled", session_id=self._session_id, error=str(error))
+    async def _cancel(self, job_id: str) -> None:
+        await self._client.cancel(f"{self._session_id}.{job_id}", self._queues.pop(job_id, None))
 
     async def settled(self, entry: PipeEntry) -> None:
         """Let go of what the job needed, if this was its last result."""
+        if entry.is_last:
+            self._queues.pop(self.name(entry.job_id), None)
         if isinstance(entry, SpeechDone | JobFailed):
             await self._drop_speech(self.name(entry.job_id))
 
     async def _drop_speech(self, job_id: str) -> None:
         pipe = self.speech_pipes.pop(job_id, None)
         if pipe is not None:
-            await self._drop(pipe)
-
-    async def _drop(self, pipe: str) -> None:
-        try:
-            await self._bus.drop(pipe)
-        except ProviderUnavailable as error:  # nobody touches it any more, and so it runs out
-            _log.warning("a pipe could not be dropped", pipe=pipe, error=str(error))
+            await self._client.drop(pipe)
 
     @staticmethod
     def name(job_id: str) -> str:
@@ -142,7 +137,7 @@ class SessionJobs:
     async def close(self, running: Iterable[str]) -> None:
         """Cancel what still runs and drop the pipes."""
         for job_id in list(running):
-            await self._call_off(job_id)
+            await self._cancel(job_id)
         for pipe in self.speech_pipes.values():
-            await self._drop(pipe)
-        await self._drop(self._pipe)
+            await self._client.drop(pipe)
+        await self._client.drop(self._pipe)
