@@ -25,7 +25,7 @@ _TTL_S = 24 * 3600.0
 _MARGIN_S = 60.0
 """Beyond the deadline: clocks differ."""
 
-_log = structlog.get_logger("antiphon.blobs")
+_log = structlog.get_logger(__name__)
 
 
 class JobAudio:

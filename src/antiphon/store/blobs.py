@@ -24,7 +24,7 @@ _PART = ".part"
 _PART_S = 3600.0
 """A file that is still written after this time belongs to a process that died."""
 
-_log = structlog.get_logger("antiphon.blobs")
+_log = structlog.get_logger(__name__)
 
 
 class FileBlobs:
