@@ -8,8 +8,8 @@ from antiphon.audio.containers import MAX_DURATION_S, MAX_WORK_S
 from antiphon.conversation.state import Rules
 from antiphon.doors.access.client_secrets import MAX_TTL_S
 from antiphon.doors.dubbing.transports import MAX_POST_BYTES
-from antiphon.doors.rest.bodies import MAX_JSON_BYTES
-from antiphon.doors.rest.in_flight_bytes import WAITING_BYTES
+from antiphon.doors.http.bodies import MAX_JSON_BYTES
+from antiphon.doors.http.in_flight_bytes import WAITING_BYTES
 from antiphon.doors.server.exchange import UNKEYED_BYTES
 from antiphon.doors.server.request_parser import MAX_HEAD_BYTES, MAX_HEADERS
 from antiphon.providers.decoding.decoders import FILES, WARM

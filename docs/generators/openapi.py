@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.doors.rest.app import API_ROUTES
-from antiphon.doors.rest.openapi import describe_api
+from antiphon.doors.http.openapi import describe_api
+from antiphon.doors.operation import health
+from antiphon.doors.rest.routes import API_ROUTES
 from antiphon.version import VERSION
 from generators.page import as_json, code, page, prose, table
 
@@ -18,7 +19,7 @@ _INTRODUCTION = (
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document that a server of this version serves."""
-    return _ordered(dict(describe_api(tuple(API_ROUTES), VERSION)))
+    return _ordered(dict(describe_api((*API_ROUTES, *health.ROUTES), VERSION)))
 
 
 def _ordered(value: Any) -> Any:

@@ -83,6 +83,11 @@ class Engines:
         """What each kind says of itself."""
         return {kind: self.of(kind).capabilities for kind in KINDS}
 
+    @property
+    def first_names(self) -> Mapping[str, str]:
+        """The engine of each kind that the settings ask first."""
+        return {kind: names[0] for kind, names in self._configured.items() if names}
+
     def services(self, kinds: Collection[str]) -> dict[str, Checked]:
         """Return those of ``kinds`` whose service can be asked how it is, by endpoint: ``llm:openai``."""
         return {

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 from antiphon.app.asgi import Doors
 from antiphon.app.engines import make_engines
-from antiphon.app.gateway import Gateway
-from antiphon.app.part import Added, Workload
+from antiphon.app.part import Added, AsgiApp, Workload
 from antiphon.app.readiness import Health
 from antiphon.app.roles import Roles, all_parts, all_roles, engine_kinds
 from antiphon.app.service_checks import ServiceChecks
@@ -20,15 +18,16 @@ from antiphon.app.services import Services, process_id
 from antiphon.app.settings import Settings
 from antiphon.app.shared import shared
 from antiphon.clock import Clock, SystemClock
-from antiphon.conversation.session import describe
 from antiphon.doors.access.cors import Cors
-from antiphon.doors.rest.app import METHODS, OPERATION_ROUTES, build_rest
-from antiphon.doors.rest.in_flight_bytes import WAITING_BYTES, ByteBudget
-from antiphon.doors.rest.services import Readiness, RestServices
+from antiphon.doors.http.app import build_http
+from antiphon.doors.http.openapi import Description, describe_api
+from antiphon.doors.http.route import bound
+from antiphon.doors.operation import health
+from antiphon.doors.operation.pages import SITE_ROUTES
+from antiphon.doors.operation.services import OperationServices, Readiness
 from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.version import VERSION
-from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 from antiphon.workers import loop
 from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
@@ -72,36 +71,25 @@ class Process:
         )
         self.app = self._app()
 
-    def _app(self) -> Callable[[Any, Any, Any], Awaitable[None]]:
-        routes = [route for added in self.added.values() for route in added.routes]
+    def _app(self) -> AsgiApp:
+        services = self.services
+        operation = OperationServices(
+            access=services.access,
+            metrics=services.metrics,
+            readiness=self._readiness,
+            engines=services.engines.first_names,
+            version=VERSION,
+        )
+        routes = [
+            *(route for added in self.added.values() for route in added.routes),
+            *bound(health.ROUTES, operation),
+        ]
+        site = bound(SITE_ROUTES, Description(lambda: describe_api(routes, VERSION)))
         sockets = {path: door for added in self.added.values() for path, door in added.sockets.items()}
         requests = {path: door for added in self.added.values() for path, door in added.requests.items()}
-        rest = build_rest(self._rest_services(), (*routes, *OPERATION_ROUTES))
-        return Cors(Doors(rest, sockets, requests), self.services.access, METHODS)
-
-    def _rest_services(self) -> RestServices:
-        services, settings = self.services, self.services.settings
-
-        def describe_session(wish: AnySessionUpdate) -> AnySession:
-            return describe(wish, services.once(Gateway).defaults, now=services.clock.wall())
-
-        return RestServices(
-            desk=services.jobs,
-            decoder=services.decoders,
-            access=services.access,
-            ephemeral=services.client_secrets,
-            clock=services.clock,
-            metrics=services.metrics,
-            engines=services.engines.capabilities,
-            readiness=self._readiness,
-            describe_session=describe_session,
-            has_room=services.shared.has_room,
-            version=VERSION,
-            speech_voice=settings.speech_voice,
-            speech_speed=settings.speech_speed,
-            limiter=services.once(Gateway).limiter,
-            waiting_audio=ByteBudget(WAITING_BYTES, most_per_account=services.access.share(WAITING_BYTES)),
-        )
+        http = build_http((*routes, *site), services.access, services.metrics)
+        methods = frozenset(route.method for route in (*routes, *site))
+        return Cors(Doors(http, sockets, requests), services.access, methods)
 
     def _other_checks(self) -> dict[str, bool]:
         found = dict(self.services.checks())

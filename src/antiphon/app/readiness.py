@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from time import monotonic
 
 from antiphon.app.engines import Engines
-from antiphon.doors.rest.services import Readiness
+from antiphon.doors.operation.services import Readiness
 from antiphon.errors import AntiphonError
 from antiphon.observe.tasks import unattended
 from antiphon.ports.store import Store

@@ -12,7 +12,8 @@ import pytest
 import websockets
 
 from antiphon.app import parts
-from antiphon.app.roles import all_parts, all_roles, parse_roles
+from antiphon.app.engines import KINDS
+from antiphon.app.roles import all_parts, all_roles, engine_kinds, parse_roles
 from antiphon.wire.jobs import PipeEntry, Work
 from tests.serving import serving
 
@@ -149,6 +150,9 @@ def test_a_process_loads_the_parts_of_its_role_and_no_other(role: str) -> None:
         assert not rooms & {"realtime", "translation", "dubbing"}, sorted(doors)
         others = {"transcribe", "respond", "speak", "translate", "score", "persist", "dub"} - {role}
         assert not {f"antiphon.workers.{other}" for other in others} & loaded
+        assert rooms <= {"access", "errors", "http", "operation", "server", "websocket"}, sorted(doors)
+        kinds = engine_kinds(parse_roles([role]))
+        assert {kind for kind in KINDS if f"antiphon.providers.stub.{kind}" in loaded} == kinds
 
 
 _LOADED = """

@@ -16,9 +16,15 @@ from antiphon.conversation.session import Defaults, describe
 from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.doors.access.cors import Cors
-from antiphon.doors.rest.app import METHODS, build_rest
-from antiphon.doors.rest.in_flight_bytes import ByteBudget
-from antiphon.doors.rest.services import Readiness, RestServices
+from antiphon.doors.http.app import build_http
+from antiphon.doors.http.in_flight_bytes import ByteBudget
+from antiphon.doors.http.openapi import Description, describe_api
+from antiphon.doors.http.route import bound
+from antiphon.doors.operation import health
+from antiphon.doors.operation.pages import SITE_ROUTES
+from antiphon.doors.operation.services import OperationServices, Readiness
+from antiphon.doors.rest.routes import API_ROUTES
+from antiphon.doors.rest.services import RestServices
 from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Segment, Word
@@ -127,6 +133,7 @@ async def stage(
     bus = EmbeddedBus(clock, strict=True)
     ephemeral = EphemeralSecrets(b"a secret key of the tests that is long")
     origins = fields.pop("allowed_origins", ())
+    readiness = fields.pop("readiness", told(Readiness(ready=True, checks={"engines": True})))
     services = RestServices(
         **{
             "desk": JobClient(bus, clock, timeout_s=timeout_s),
@@ -136,20 +143,24 @@ async def stage(
             "clock": clock,
             "metrics": Metrics(),
             "engines": ENGINES,
-            "readiness": told(Readiness(ready=True, checks={"engines": True})),
             "describe_session": lambda wish: describe(wish, Defaults(), now=clock.wall()),
-            "version": "1.2.3",
             "waiting_audio": ByteBudget(2**30, most_per_account=2**30),
             **fields,
         }
     )
     handlers: dict[Queue, loop.Handler] = {"speak": script.speak, "transcribe": script.transcribe}
-    stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
-    server = HttpServer(Cors(build_rest(services), services.access, METHODS), ServerOptions(port=0, shutdown_s=1))
+    stop, started = asyncio.Event(), asyncio.get_running_loop().create_future()
+    names = {kind: engine.name for kind, engine in services.engines.items()}
+    operation = OperationServices(services.access, services.metrics, readiness, names, "1.2.3")
+    routes = (*bound(API_ROUTES, services), *bound(health.ROUTES, operation))
+    site = bound(SITE_ROUTES, Description(lambda: describe_api(routes, "1.2.3")))
+    methods = frozenset(route.method for route in routes)
+    app = Cors(build_http((*routes, *site), services.access, services.metrics), services.access, methods)
+    server = HttpServer(app, ServerOptions(port=0, shutdown_s=1))
     async with asyncio.TaskGroup() as group:
         workers = [group.create_task(loop.run(bus, queue, handler, queue)) for queue, handler in handlers.items()]
-        serving = group.create_task(server.serve(stop=stop, ready=bound.set_result))
-        url = await bound
+        serving = group.create_task(server.serve(stop=stop, ready=started.set_result))
+        url = await started
         headers = {"authorization": f"Bearer {keys[0]}"} if keys else {}
         try:
             async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:

@@ -7,10 +7,30 @@ from antiphon.app.services import Services
 
 
 def _door(services: Services) -> Added:
-    from antiphon.doors.rest.app import API_ROUTES, OPERATION_ROUTES
+    from antiphon.app.gateway import Gateway
+    from antiphon.conversation.session import describe
+    from antiphon.doors.http.in_flight_bytes import WAITING_BYTES, ByteBudget
+    from antiphon.doors.http.route import bound
+    from antiphon.doors.rest.routes import API_ROUTES
+    from antiphon.doors.rest.services import RestServices
 
-    del services
-    return Added(routes=[route for route in API_ROUTES if route not in OPERATION_ROUTES])
+    gateway = services.once(Gateway)
+    rest = RestServices(
+        desk=services.jobs,
+        decoder=services.decoders,
+        access=services.access,
+        ephemeral=services.client_secrets,
+        clock=services.clock,
+        metrics=services.metrics,
+        engines=services.engines.capabilities,
+        describe_session=lambda wish: describe(wish, gateway.defaults, now=services.clock.wall()),
+        has_room=services.shared.has_room,
+        speech_voice=services.settings.speech_voice,
+        speech_speed=services.settings.speech_speed,
+        limiter=gateway.limiter,
+        waiting_audio=ByteBudget(WAITING_BYTES, most_per_account=services.access.share(WAITING_BYTES)),
+    )
+    return Added(routes=bound(API_ROUTES, rest))
 
 
 PART = Part(adds={"gateway": _door})

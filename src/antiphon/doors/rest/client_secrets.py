@@ -9,8 +9,8 @@ from msgspec.structs import asdict
 
 from antiphon.doors.access.authentication import Identity
 from antiphon.doors.access.client_secrets import DEFAULT_TTL_S, IssuedSecret
-from antiphon.doors.rest.bodies import JsonBody
-from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.http.bodies import JsonBody
+from antiphon.doors.http.route import JSON, AnyRoute, Call, Route
 from antiphon.doors.rest.services import RestServices
 from antiphon.errors import InvalidRequest
 from antiphon.ids import new_id

@@ -10,9 +10,9 @@ from msgspec import UNSET
 from antiphon.doors.access.authentication import Identity
 from antiphon.doors.access.client_secrets import IssuedSecret
 from antiphon.doors.errors import invalid_of
-from antiphon.doors.rest.bodies import JsonBody
+from antiphon.doors.http.bodies import JsonBody
+from antiphon.doors.http.route import JSON, AnyRoute, Call, Route
 from antiphon.doors.rest.client_secrets import issue
-from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
 from antiphon.doors.rest.services import RestServices
 from antiphon.errors import InvalidRequest
 from antiphon.wire.legacy_session import (

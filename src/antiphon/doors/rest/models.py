@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.http.route import JSON, AnyRoute, Call, Route
 from antiphon.doors.rest.services import RestServices
 from antiphon.entities.capabilities import Voice
 from antiphon.errors import NotFound

@@ -11,10 +11,10 @@ from typing import Any
 
 from antiphon.audio.encoder import Encoder
 from antiphon.doors.access.rate_limits import charge_request, check_room
-from antiphon.doors.rest.bodies import JsonBody
-from antiphon.doors.rest.disconnects import attended, begun
-from antiphon.doors.rest.responses import EVENT_STREAM, Streaming, error_event, event
-from antiphon.doors.rest.route import AnyRoute, Call, Route
+from antiphon.doors.http.bodies import JsonBody
+from antiphon.doors.http.disconnects import attended, begun
+from antiphon.doors.http.responses import EVENT_STREAM, Streaming, error_event, event
+from antiphon.doors.http.route import AnyRoute, Call, Route
 from antiphon.doors.rest.services import RestServices
 from antiphon.errors import Overloaded, ProviderTimeout, ProviderUnavailable, RateLimited
 from antiphon.wire.jobs import AudioReady, PipeEntry, Speak, SpeechDone

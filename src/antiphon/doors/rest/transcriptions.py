@@ -9,10 +9,10 @@ from typing import IO, Any
 import msgspec
 
 from antiphon.doors.access.rate_limits import charge_request, check_room
-from antiphon.doors.rest.disconnects import attended, begun
-from antiphon.doors.rest.forms import AudioForm, FormBody, Upload
-from antiphon.doors.rest.responses import EVENT_STREAM, Streaming, Whole, error_event, event
-from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.http.disconnects import attended, begun
+from antiphon.doors.http.forms import AudioForm, FormBody, Upload
+from antiphon.doors.http.responses import EVENT_STREAM, Streaming, Whole, error_event, event
+from antiphon.doors.http.route import JSON, AnyRoute, Call, Route
 from antiphon.doors.rest.services import RestServices
 from antiphon.doors.rest.transcript_formats import PLAIN, PLAIN_FORMATS, as_json, as_verbose, languages_of
 from antiphon.entities.priority import PATIENT, TOLERANT

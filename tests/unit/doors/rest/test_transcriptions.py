@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.audio.encoder import Encoder
 from antiphon.audio.wav import write_wav
-from antiphon.doors.rest.in_flight_bytes import ByteBudget
+from antiphon.doors.http.in_flight_bytes import ByteBudget
 from antiphon.entities.priority import PATIENT, TOLERANT
 from antiphon.entities.speech import Segment
 from antiphon.errors import ProviderUnavailable, Unsupported

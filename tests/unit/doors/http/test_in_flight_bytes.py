@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.doors.rest.in_flight_bytes import ByteBudget
+from antiphon.doors.http.in_flight_bytes import ByteBudget
 from antiphon.errors import Overloaded
 from antiphon.ports.limiter import Account
 

@@ -10,7 +10,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from antiphon.doors.errors import ContentTooLarge, invalid_of
-from antiphon.doors.rest.disconnects import ClientGoneError
+from antiphon.doors.http.disconnects import ClientGoneError
 from antiphon.doors.websocket.large_events import walked
 from antiphon.errors import InvalidRequest
 from antiphon.text.json_size import MOST_VALUES

@@ -9,9 +9,9 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from antiphon.doors.rest.openapi import Description, openapi_json
-from antiphon.doors.rest.responses import Whole
-from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.http.openapi import Description, openapi_json
+from antiphon.doors.http.responses import Whole
+from antiphon.doors.http.route import JSON, AnyRoute, Call, Route
 
 _HTML = "text/html; charset=utf-8"
 _POLICY = (
@@ -45,7 +45,7 @@ def _answer(name: str) -> Whole:
 
 @lru_cache(maxsize=2)
 def _page(name: str) -> bytes:
-    return files("antiphon.doors.rest").joinpath(name).read_bytes()
+    return files("antiphon.doors.operation").joinpath(name).read_bytes()
 
 
 @lru_cache(maxsize=2)

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from antiphon.doors.errors import error_object
-from antiphon.doors.rest.disconnects import disconnected
+from antiphon.doors.http.disconnects import disconnected
 from antiphon.errors import AntiphonError
 
 _log = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from antiphon.doors.errors import ContentTooLarge
-from antiphon.doors.rest.bodies import MAX_JSON_BYTES, NO_BODY, JsonBody, check_content_type, chunks
-from antiphon.doors.rest.disconnects import ClientGoneError
+from antiphon.doors.http.bodies import MAX_JSON_BYTES, NO_BODY, JsonBody, check_content_type, chunks
+from antiphon.doors.http.disconnects import ClientGoneError
 from antiphon.errors import InvalidRequest
 from tests.unit.doors.asgi_call import receiver, scope_of
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from antiphon.doors.errors import ContentTooLarge
-from antiphon.doors.rest.forms import MAX_BODY_BYTES, MAX_TEXT_BYTES, AudioForm, FormBody
+from antiphon.doors.http.forms import MAX_BODY_BYTES, MAX_TEXT_BYTES, AudioForm, FormBody
 from antiphon.errors import InvalidRequest
 from tests.unit.doors.asgi_call import receiver, scope_of
 

@@ -14,7 +14,7 @@ import msgspec
 from starlette.types import ASGIApp, Receive, Scope
 
 from antiphon.doors.access.authentication import Identity
-from antiphon.doors.rest.bodies import NO_BODY, Body
+from antiphon.doors.http.bodies import NO_BODY, Body
 from antiphon.errors import AntiphonError
 
 S = TypeVar("S")
@@ -87,7 +87,7 @@ class Route(Generic[S, B, Q]):
     aliases: tuple[str, ...] = ()
     """Further paths of the same operation."""
     services: S | None = None
-    """What the handler gets first; None: the services of the application that it is mounted in."""
+    """What the handler gets first; `bound` gives it to the routes of a feature."""
 
     @property
     def paths(self) -> tuple[str, ...]:

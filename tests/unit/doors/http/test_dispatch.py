@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from antiphon.doors.rest.bodies import JsonBody
-from antiphon.doors.rest.dispatch import Faults, Resource, not_found
-from antiphon.doors.rest.responses import Whole
-from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route, bound
+from antiphon.doors.http.bodies import JsonBody
+from antiphon.doors.http.dispatch import Faults, Resource, not_found
+from antiphon.doors.http.responses import Whole
+from antiphon.doors.http.route import JSON, AnyRoute, Call, Route, bound
 from antiphon.errors import Overloaded
 from antiphon.observe.metrics import Metrics
 from tests.unit.doors.asgi_call import Answered, ask
@@ -47,20 +47,15 @@ ADD: AnyRoute = Route("POST", "/notes", add_note, "Add", "notes", {JSON: (Note,)
 
 
 def resource(*routes: AnyRoute) -> Faults:
-    return Faults(Resource({route.method: route for route in routes}, "core"), Metrics())
+    return Faults(Resource({route.method: route for route in routes}), Metrics())
 
 
 async def test_a_handler_gets_services_and_what_was_sent() -> None:
-    answer = await ask(resource(LIST, ADD), path="/notes", query="limit=7")
+    answer = await ask(resource(*bound([LIST, ADD], "core")), path="/notes", query="limit=7")
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
     assert json.loads(answer.body) == {"services": "core", "limit": 7, "key": "key_1", "id": "req_1"}
     added = await ask(resource(LIST, ADD), "POST", "/notes", b'{"text": "hi"}')
     assert json.loads(added.body) == {"text": "HI"}
-
-
-async def test_a_route_of_a_feature_gets_the_services_of_the_feature() -> None:
-    answer = await ask(resource(*bound([LIST], "mine")), path="/notes")
-    assert json.loads(answer.body)["services"] == "mine"
 
 
 async def test_bytes_have_the_media_type_of_the_route() -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 import pytest
 
-from antiphon.doors.rest.fields import MAX_PARAMETERS, decode_fields, decode_query
+from antiphon.doors.http.fields import MAX_PARAMETERS, decode_fields, decode_query
 from antiphon.errors import InvalidRequest
 
 

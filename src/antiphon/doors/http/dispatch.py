@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.doors.errors import InternalError, MethodNotAllowed, RouteNotFound, error_answer
-from antiphon.doors.rest.bodies import check_content_type
-from antiphon.doors.rest.fields import decode_query
-from antiphon.doors.rest.responses import Whole
-from antiphon.doors.rest.route import JSON, AnyRoute, Call
+from antiphon.doors.http.bodies import check_content_type
+from antiphon.doors.http.fields import decode_query
+from antiphon.doors.http.responses import Whole
+from antiphon.doors.http.route import JSON, AnyRoute, Call
 from antiphon.errors import AntiphonError
 from antiphon.observe.metrics import Metrics
 from antiphon.text.quoting import shown
@@ -27,12 +26,10 @@ _SENT_PATH = "antiphon.sent_path"
 class Resource:
     """All operations of one path, as the ASGI app that the router calls."""
 
-    def __init__(self, routes: Mapping[str, AnyRoute], services: Any) -> None:
-        """``services`` are for routes that have none of their own."""
+    def __init__(self, routes: Mapping[str, AnyRoute]) -> None:
         self._routes = dict(routes)
         if "GET" in routes:
             self._routes.setdefault("HEAD", routes["GET"])
-        self._services = services
         self._allow = ", ".join(sorted({*self._routes, "OPTIONS"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,8 +50,7 @@ class Resource:
             check_content_type(scope)
         query = decode_query(scope["query_string"], route.query)
         body = await route.body.read(scope, receive)
-        services = self._services if route.services is None else route.services
-        result = await route.handler(services, Call(scope, receive, body, query))
+        result = await route.handler(route.services, Call(scope, receive, body, query))
         if isinstance(result, bytes):
             return Whole(result, route.media_type)
         if isinstance(result, msgspec.Struct | Mapping):

@@ -16,8 +16,8 @@ from multipart import MultipartError, MultipartSegment, ParserLimitReached, Push
 from starlette.types import Receive, Scope
 
 from antiphon.doors.errors import ContentTooLarge
-from antiphon.doors.rest.bodies import chunks, header
-from antiphon.doors.rest.fields import decode_fields
+from antiphon.doors.http.bodies import chunks, header
+from antiphon.doors.http.fields import decode_fields
 from antiphon.errors import InvalidRequest
 from antiphon.text.quoting import shown
 from antiphon.wire.transcriptions import MAX_FILE_BYTES

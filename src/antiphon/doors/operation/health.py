@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import msgspec
 
 from antiphon.doors.access.authentication import Credentials
-from antiphon.doors.rest.responses import Whole
-from antiphon.doors.rest.route import JSON, AnyRoute, Call, Route
-from antiphon.doors.rest.services import Readiness, RestServices
+from antiphon.doors.http.responses import Whole
+from antiphon.doors.http.route import JSON, AnyRoute, Call, Route
+from antiphon.doors.operation.services import OperationServices, Readiness
 from antiphon.errors import AntiphonError
 from antiphon.observe.metrics import CONTENT_TYPE
 
@@ -28,7 +28,7 @@ class ReadyQuery(msgspec.Struct, frozen=True):
     verbose: Annotated[str, msgspec.Meta(description="`1` adds how each remote engine is.")] = ""
 
 
-async def health(services: RestServices, call: Call[None, Any]) -> dict[str, Any]:
+async def health(services: OperationServices, call: Call[None, Any]) -> dict[str, Any]:
     """Answer 200 as long as the process serves; says which engines are asked to who may use them.
 
     The status is ``ok``, ``degraded`` where something that it needs does not work, or ``draining``.
@@ -48,14 +48,14 @@ async def health(services: RestServices, call: Call[None, Any]) -> dict[str, Any
     }
 
 
-def _provider(kind: str, services: RestServices, state: Readiness) -> str | None:
+def _provider(kind: str, services: OperationServices, state: Readiness) -> str | None:
     """Return the engine that is asked first; where it is loaded elsewhere, the one that is configured."""
     if kind in state.engines:
         return next((name for name, how in state.engines[kind].items() if how == "ok"), None)
-    return services.engines[kind].name if kind in services.engines else None
+    return services.engines.get(kind)
 
 
-def _is_known(services: RestServices, call: Call[None, Any]) -> bool:
+def _is_known(services: OperationServices, call: Call[None, Any]) -> bool:
     """Say whether it came with a key, where keys are configured; a client secret is a web page's."""
     try:
         return not services.access.admit(Credentials.of_scope(call.scope)).is_ephemeral
@@ -63,7 +63,7 @@ def _is_known(services: RestServices, call: Call[None, Any]) -> bool:
         return False
 
 
-async def ready(services: RestServices, call: Call[None, ReadyQuery]) -> Whole:
+async def ready(services: OperationServices, call: Call[None, ReadyQuery]) -> Whole:
     """Answer 200, or 503 while the process drains, or its database, Redis or all engines of a kind do not work.
 
     Says which to who may use them, and how each engine is. With `?verbose=1` it also says of each remote engine whether
@@ -83,7 +83,7 @@ async def ready(services: RestServices, call: Call[None, ReadyQuery]) -> Whole:
     return Whole(encoded, JSON, status=503, headers={"retry-after": "1"})
 
 
-async def metrics(services: RestServices, call: Call[None, Any]) -> bytes:
+async def metrics(services: OperationServices, call: Call[None, Any]) -> bytes:
     """Return all metrics in Prometheus' text format."""
     return services.metrics.render()
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
-from antiphon.doors.rest.forms import FILE_SCHEMA, FORM
-from antiphon.doors.rest.route import JSON, AnyRoute, Call
+from antiphon.doors.http.forms import FILE_SCHEMA, FORM
+from antiphon.doors.http.route import JSON, AnyRoute, Call
 from antiphon.errors import AntiphonError
 
 _REF = "#/components/schemas/{name}"
