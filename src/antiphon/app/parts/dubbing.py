@@ -10,7 +10,7 @@ from antiphon.app.services import Services, process_id
 from antiphon.errors import InvalidRequest, NotFound
 
 if TYPE_CHECKING:  # a process without this part must not import what it runs on
-    from antiphon.doors.dubbing.endpoint import DubbingOptions
+    from antiphon.doors.dubbing.options import DubbingOptions
     from antiphon.dubbing.pipeline import PipelineRules
     from antiphon.dubbing.voices import VoiceProfile, Voices
     from antiphon.ports.artifacts import Artifacts
@@ -21,13 +21,15 @@ _CLEAN_S = 300.0
 
 
 def _door(services: Services) -> Added:
-    from antiphon.doors.dubbing.endpoint import PATH, DubbingDoor, DubbingServices
-    from antiphon.doors.dubbing.stream_ownership import Places
+    from antiphon.doors.dubbing.endpoint import DubbingDoor
+    from antiphon.doors.dubbing.options import DubbingServices
+    from antiphon.doors.dubbing.socketio import PATH
+    from antiphon.doors.dubbing.stream_ownership import StreamOwnership
     from antiphon.observe.dubbing_metrics import DubbingMetrics
 
     settings, shared = services.settings, services.shared
     artifacts = _artifacts(services)
-    places = Places(
+    ownership = StreamOwnership(
         shared.streams,
         process_id("gateway"),
         heartbeat_s=settings.session_liveness_s / 3,
@@ -43,7 +45,7 @@ def _door(services: Services) -> Added:
             services.metrics,
             measures,
             _judge(services),
-            places,
+            ownership,
             artifacts,
         ),
         _options(services),
@@ -51,7 +53,7 @@ def _door(services: Services) -> Added:
     return Added(
         sockets={PATH: door},
         requests={PATH: door},
-        tasks={"old artifacts": lambda: artifacts.run(_CLEAN_S), "places of streams": places.run},
+        tasks={"old artifacts": lambda: artifacts.run(_CLEAN_S), "streams of dubbing": door.run},
         drain=door.drain,
         close=door.close,
     )
@@ -75,7 +77,7 @@ def _metrics() -> Sequence[Any]:
 
 
 def _options(services: Services) -> DubbingOptions:
-    from antiphon.doors.dubbing.endpoint import DubbingOptions
+    from antiphon.doors.dubbing.options import DubbingOptions
     from antiphon.dubbing.backpressure import Thresholds
     from antiphon.dubbing.state import Rules
 
@@ -132,7 +134,7 @@ def _rules(services: Services) -> PipelineRules:
 
 def _judge(services: Services) -> Callable[[StreamConfig], VoiceProfile]:
     """Return what decides whether a stream can be dubbed here, before its first fragment."""
-    from antiphon.doors.dubbing.endpoint import Refusal
+    from antiphon.doors.dubbing.options import Refusal
     from antiphon.dubbing.voices import VoiceProfile
 
     settings, engines, roles = services.settings, services.engines, services.roles

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from antiphon.doors.access.authentication import Identity
-from antiphon.doors.dubbing.stream_driver import StreamHome
+from antiphon.doors.dubbing.stream_driver import StreamDriver
 from antiphon.doors.dubbing.transports import Transport
 from antiphon.observe.tasks import unattended
 
@@ -25,16 +25,17 @@ class DubbingLink:
         sid: str,
         transport: Transport,
         identity: Identity,
-        home: StreamHome,
         emit: Callable[[str, str, Struct], Awaitable[None]],
         on_complete: Callable[[DubbingLink], None],
+        hang_up: Callable[[str], None],
     ) -> None:
-        """``home`` is a stream that has not begun; ``emit`` returns when the event has left the process."""
+        """``emit`` returns when the event has left the process; ``hang_up`` ends the connection."""
         self.sid = sid
         self.transport = transport
         """What it speaks over."""
         self.identity = identity
-        self.home = home
+        self.stream: StreamDriver | None = None
+        """Its stream, from `StreamRegistry.attach` to `StreamRegistry.detach`."""
         self.closes: asyncio.TimerHandle | None = None
         """Ends the connection: it has done nothing for long, or its stream is complete."""
         self._emit = emit
@@ -43,6 +44,7 @@ class DubbingLink:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._on_complete = on_complete
+        self._hang_up = hang_up
 
     def send(self, name: str, payload: Struct) -> None:
         """Send an event, after those before it."""
@@ -56,6 +58,11 @@ class DubbingLink:
         """The stream is complete."""
         self._on_complete(self)
 
+    def displaced(self) -> None:
+        """Another connection, or another gateway, has the stream."""
+        self.stream = None
+        self._hang_up(self.sid)
+
     async def room(self) -> None:
         """Return when the client reads what it is sent."""
         await self._has_room.wait()
@@ -63,7 +70,7 @@ class DubbingLink:
     @property
     def is_idle(self) -> bool:
         """True when nothing is under way for the client."""
-        return not self._unsent and not self.home.machine.in_flight
+        return not self._unsent and not (self.stream and self.stream.machine.in_flight)
 
     async def _send_all(self) -> None:
         while self._unsent:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import socketio
 import structlog
@@ -14,44 +13,29 @@ from msgspec import Struct
 from socketio.exceptions import ConnectionRefusedError  # noqa: A004 - the library's; the built-in one carries no data
 
 from antiphon import ids
-from antiphon.clock import Clock
-from antiphon.doors.access.authentication import OPEN, TENANT, Access, Credentials, Identity
+from antiphon.doors.access.authentication import Identity
 from antiphon.doors.access.timeouts import Patience
-from antiphon.doors.dubbing import json as dubbing_json
+from antiphon.doors.dubbing.admission import Admission
 from antiphon.doors.dubbing.audio import with_audio
 from antiphon.doors.dubbing.connection import DubbingLink
-from antiphon.doors.dubbing.library_log import library_log
+from antiphon.doors.dubbing.options import DubbingOptions, DubbingServices, Refusal
 from antiphon.doors.dubbing.polling import Polling
-from antiphon.doors.dubbing.stream_driver import StreamHome, StreamServices
-from antiphon.doors.dubbing.stream_ownership import Places
-from antiphon.doors.dubbing.stream_registry import StreamHomes
-from antiphon.doors.dubbing.transports import MAX_MESSAGE_BYTES, Transports, WatchedServer, opened_by
+from antiphon.doors.dubbing.refusals import answer_error, no_stream, refused
+from antiphon.doors.dubbing.socketio import PATH, socketio_server
+from antiphon.doors.dubbing.stream_driver import StreamServices
+from antiphon.doors.dubbing.stream_registry import StreamRegistry
+from antiphon.doors.dubbing.transports import Transports, opened_by
 from antiphon.doors.dubbing.websockets import WebSockets
-from antiphon.doors.errors import error_answer
-from antiphon.doors.websocket.connection import refuse
 from antiphon.dubbing import inputs
 from antiphon.dubbing.codes import error_event
-from antiphon.dubbing.state import Rules, State
-from antiphon.dubbing.stream import Stream, parse_init
+from antiphon.dubbing.stream import parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
-from antiphon.errors import AntiphonError, Fenced, Forbidden, InvalidRequest, Overloaded, Unauthenticated
-from antiphon.jobs.client import JobClient
-from antiphon.observe.dubbing_metrics import DubbingMetrics
-from antiphon.observe.metrics import Metrics
+from antiphon.errors import AntiphonError, Fenced, InvalidRequest, Overloaded
 from antiphon.observe.tasks import Asides
-from antiphon.ports.artifacts import Artifact, Artifacts
-from antiphon.text.whole import whole
-from antiphon.wire.dubbing_client import (
-    ErrorSimulation,
-    SimulateDisconnect,
-    StreamCommand,
-    StreamConfig,
-    StreamInit,
-    parse,
-)
-from antiphon.wire.dubbing_server import DisconnectAck, SimulationAck
+from antiphon.ports.artifacts import Artifact
+from antiphon.wire.dubbing_client import ErrorSimulation, SimulateDisconnect, StreamCommand, StreamInit, parse
+from antiphon.wire.dubbing_server import DisconnectAck, DubbingError, SimulationAck
 
-PATH = "/socket.io"
 _DRAIN_STEP_S = 0.02
 _FAREWELL_S = 1.0
 """How long a client that was told to go may take."""
@@ -60,59 +44,7 @@ _GREETING_S = 10.0
 _TRANSPORTS = 4
 """Transports for each connection that is allowed: those that are no worker's yet, or no longer."""
 
-_log = structlog.get_logger(__name__)
-
-
-class Refusal(Exception):
-    """A stream that cannot begin."""
-
-    def __init__(self, code: str, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.param = param
-
-
-@dataclass(frozen=True, slots=True)
-class DubbingOptions:
-    """How the door behaves."""
-
-    rules: Rules = field(default_factory=Rules)
-    mode: Literal["full", "echo"] = "full"
-    needs_key: bool = True
-    """False lets workers in that send no key, also where other doors ask for one."""
-    max_connections: int = 10
-    connections_per_key: int = 10
-    """Where keys are configured; workers without one count as one key together."""
-    ping_interval_s: float = 25.0
-    ping_timeout_s: float = 10.0
-    idle_s: float = 60.0
-    """A connection without a stream that sends nothing for so long is closed."""
-    close_s: float = 5.0
-    """Between the end of a stream and the end of its connection."""
-    stall_s: float = 10.0
-    """How long a client may not read before it is cut off."""
-    resume_s: float = 60.0
-    """How long a stream without a connection is kept."""
-    handshake_s: float = 10.0
-    """Longest handshake; a greeting may take no longer either."""
-    polling: bool = True
-    """False lets workers in by WebSocket alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class DubbingServices:
-    """What the door needs of its process."""
-
-    access: Access
-    desk: JobClient
-    clock: Clock
-    metrics: Metrics
-    dubbing_metrics: DubbingMetrics
-    judge: Callable[[StreamConfig], VoiceProfile]
-    """Returns the voice of a stream. Raises `Refusal` for languages and voices that there are not."""
-    places: Places
-    artifacts: Artifacts
+_log = structlog.get_logger("antiphon.gateway")
 
 
 class DubbingDoor:
@@ -123,34 +55,25 @@ class DubbingDoor:
         self._options = options
         self._links: dict[str, DubbingLink] = {}
         self._asides = Asides("dubbing aside")
-        self._homes = StreamHomes(
-            self._new_home, services.places, self._asides, self._hang_up, resume_s=options.resume_s
+        needs = StreamServices(
+            services.desk, services.clock, services.dubbing_metrics, self._keep, shows_id=services.access.is_open
         )
-        services.dubbing_metrics.watch(lambda: len(self._links), self._homes.count)
-        self._needs_key = options.needs_key and not services.access.is_open
+        self._streams = StreamRegistry(
+            needs, options.rules, services.ownership, self._asides, resume_s=options.resume_s
+        )
+        services.dubbing_metrics.watch(lambda: len(self._links), self._streams.count)
+        self._admission = Admission(services.access, needs_key=options.needs_key, polling=options.polling)
         self._draining = False
         self._observe = services.metrics.message_observer("dubbing")
-        log = library_log(services.clock)
-        self._server = WatchedServer(
-            async_mode="asgi",
-            async_handlers=False,  # events of a connection in their order, and none while one waits
-            cors_allowed_origins=[],  # pages of strangers are refused by `Access`, as at every door
-            json=dubbing_json,
-            serializer=dubbing_json.TextPacket,
-            logger=log,  # pyright: ignore[reportArgumentType] -- takes loggers, and is annotated by its default
-            # the libraries tell of each packet that is none, with its traceback
-            engineio_logger=log,
-            ping_interval=options.ping_interval_s,
-            ping_timeout=options.ping_timeout_s,
-            max_http_buffer_size=MAX_MESSAGE_BYTES,
-            http_compression=False,  # audio in base64 takes the loop 100 ms a megabyte
+        self._server = socketio_server(
+            services.clock, ping_interval_s=options.ping_interval_s, ping_timeout_s=options.ping_timeout_s
         )
         self._transports = Transports(
             self._server,
             self._asides,
             most=_TRANSPORTS * options.max_connections,
             greeting_s=lambda: min(_GREETING_S, options.handshake_s),
-            is_known=self._is_known,
+            is_known=self._admission.is_known,
         )
         app = socketio.ASGIApp(self._server, socketio_path=PATH)
         self._polling = Patience(Polling(app, self._transports))
@@ -161,33 +84,12 @@ class DubbingDoor:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request or WebSocket of Socket.IO."""
         try:
-            self._check(scope)
+            self._admission.check(scope)
             serve = self._websockets if scope["type"] == "websocket" else self._polling
             await serve(scope, receive, send)
         except AntiphonError as error:
             self._services.metrics.error("dubbing", error.type)
-            await _refuse(scope, send, error)
-
-    def _check(self, scope: Any) -> None:
-        """Refuse what is known to be wrong before anything is read. Raises `AntiphonError`.
-
-        Over a WebSocket the key of the Socket.IO handshake, which is still to come, counts more than one that is here.
-        """
-        credentials, polls = Credentials.of_scope(scope), scope["type"] == "http"
-        if polls and not self._options.polling:
-            raise InvalidRequest("Connect over a WebSocket: polling is turned off here.", param="transport")
-        if not polls:
-            credentials = replace(credentials, key="")
-        if credentials.key or not self._needs_key:
-            self._identify(credentials)
-
-    def _is_known(self, scope: Any) -> bool:
-        """Return whether a request came with a right key."""
-        credentials = Credentials.of_scope(scope)
-        try:
-            return bool(credentials.key and self._identify(credentials))
-        except AntiphonError:
-            return False
+            await answer_error(scope, send, error)
 
     async def drain(self, deadline_s: float) -> None:
         """Take no fragments any more; let each connection go when its fragments are delivered, or at the deadline."""
@@ -200,9 +102,13 @@ class DubbingDoor:
             await asyncio.sleep(_DRAIN_STEP_S)
         await self._transports.end_sessions()
 
+    async def run(self) -> None:
+        """Keep streams this gateway's, endlessly."""
+        await self._streams.run()
+
     async def close(self) -> None:
         """End all streams; what was delivered is kept."""
-        self._homes.close()
+        self._streams.close()
         self._transports.close()
         await self._asides.join()
 
@@ -245,9 +151,8 @@ class DubbingDoor:
             raise
         transport = opened_by(environ["asgi.scope"])
         transport.greet()
-        link = DubbingLink(sid, transport, identity, self._new_home(identity), self._emit, self._completed)
+        link = DubbingLink(sid, transport, identity, self._emit, self._completed, self._hang_up)
         self._links[sid] = link
-        link.home.listen(link)
         self._touch(link)
         self._services.metrics.connections("dubbing", 1)
         self._services.dubbing_metrics.connected(accepted=True)
@@ -262,31 +167,14 @@ class DubbingDoor:
     def _admit(self, scope: Any, auth: Any) -> Identity:
         """Return who comes. Raises `ConnectionRefusedError` for who may not, and where there is no room."""
         if self._draining or len(self._links) >= self._options.max_connections:
-            raise _refused("RATE_LIMIT", "The server takes no more connections at the moment.")
-        credentials = Credentials.of_scope(scope)
-        token = auth.get("token") if isinstance(auth, dict) else None
-        if isinstance(token, str) and token:
-            credentials = replace(credentials, key=whole(token))
+            raise refused("RATE_LIMIT", "The server takes no more connections at the moment.")
         try:
-            identity = self._identify(credentials)
+            identity = self._admission.caller(scope, auth)
         except AntiphonError as error:
-            raise _refused("AUTH_FAILED", error.message) from error
+            raise refused("AUTH_FAILED", error.message) from error
         same = sum(link.identity.account == identity.account for link in self._links.values())
         if not self._services.access.is_open and same >= self._options.connections_per_key:
-            raise _refused("RATE_LIMIT", f"This key has {same} connections already.")
-        return identity
-
-    def _identify(self, credentials: Credentials) -> Identity:
-        """Return who comes: whoever sends a key has to send a right one, also where none is needed.
-
-        Raises `AntiphonError` for who may not.
-        """
-        if not (credentials.key or self._needs_key or self._services.access.is_open):
-            self._services.access.check_page(credentials)
-            return Identity(TENANT, OPEN)
-        identity = self._services.access.admit(credentials)
-        if identity.is_ephemeral:
-            raise Forbidden("This client secret opens realtime sessions only.")
+            raise refused("RATE_LIMIT", f"This key has {same} connections already.")
         return identity
 
     async def _disconnect(self, sid: str, *_: Any) -> None:
@@ -300,7 +188,7 @@ class DubbingDoor:
         self._transports.leave(link.transport)
         self._services.metrics.connections("dubbing", -1)
         self._services.metrics.request("dubbing", "done")
-        self._homes.leave(link, keep=not self._draining)
+        self._streams.detach(link, keep=not self._draining)
         _log.info("worker disconnected", sid=sid)
 
     async def _emit(self, sid: str, name: str, payload: Struct) -> None:
@@ -322,7 +210,7 @@ class DubbingDoor:
 
     def _touch(self, link: DubbingLink) -> None:
         """Begin to count anew until an idle connection is closed."""
-        if not link.home.machine.stream_id:
+        if link.stream is None:
             self._close_after(link, self._options.idle_s)
 
     def _completed(self, link: DubbingLink) -> None:
@@ -354,9 +242,8 @@ class DubbingDoor:
         if wish is None:
             return
         init, profile = wish
-        key = (link.identity.account, init.stream_id)
         try:
-            expected = await self._homes.take(key)
+            stream = await self._streams.open((link.identity.account, init.stream_id))
         except Fenced:  # it begins at another gateway at the same time
             self._hang_up(sid)
             return
@@ -364,9 +251,10 @@ class DubbingDoor:
             self._refuse(link, "RATE_LIMIT", error.message)
             return
         if sid in self._links:
-            self._homes.join(link, init, profile, expected)
+            self._streams.attach(link, stream)
+            stream.begin(init, profile)
         else:
-            await self._homes.give_back(key)
+            self._streams.abandon(stream)
 
     def _wish(self, link: DubbingLink, payload: Any) -> tuple[StreamInit, VoiceProfile] | None:
         """Return a stream that may begin, and its voice, or answer why not."""
@@ -380,24 +268,10 @@ class DubbingDoor:
         else:
             if (told := warning(profile, init.config.target_language)) is not None:
                 _log.warning("a voice of another language", stream_id=init.stream_id, reason=told)
-            if not link.home.machine.in_flight:
+            if link.stream is None or not link.stream.machine.in_flight:
                 return init, profile
             self._refuse(link, "INVALID_CONFIG", "A stream cannot begin anew while fragments are in flight.")
         return None
-
-    def _new_home(self, identity: Identity) -> StreamHome:
-        services = self._services
-        machine = Stream(State(seed=ids.token(12)), self._options.rules)
-        needs = StreamServices(
-            services.desk,
-            services.clock,
-            services.dubbing_metrics,
-            services.places,
-            identity.account,
-            self._keep,
-            shows_id=services.access.is_open,
-        )
-        return StreamHome(machine, needs)
 
     def _keep(self, artifact: Artifact) -> None:
         self._asides.do(self._services.artifacts.put(artifact))
@@ -410,7 +284,7 @@ class DubbingDoor:
         except InvalidRequest as error:
             self._refuse(link, "INVALID_CONFIG", error.message, param=error.param)
         else:
-            link.home.tell(kind(command))
+            self._tell(link, kind(command), command.stream_id)
 
     async def _fragment(self, sid: str, *payloads: Any) -> None:
         link = self._links.get(sid)
@@ -422,7 +296,11 @@ class DubbingDoor:
         payload = await with_audio(payloads[0] if payloads else None, link.transport.taken)
         if self._links.get(sid) is not link:  # it has gone meanwhile
             return
-        link.home.offer(payload)
+        if link.stream is not None:
+            link.stream.offer(payload)
+        else:
+            about = payload if isinstance(payload, dict) else {}
+            self._send_error(link, no_stream(about.get("stream_id"), about.get("fragment_id")))
         self._observe(time.perf_counter() - begin)
 
     def _simulate(self, link: DubbingLink, payload: Any) -> None:
@@ -434,7 +312,7 @@ class DubbingDoor:
             )
             link.send("config:error_simulation:ack", rejected)
         else:
-            link.home.tell(inputs.Simulated(simulation))
+            self._tell(link, inputs.Simulated(simulation))
 
     def _simulate_disconnect(self, link: DubbingLink, payload: Any) -> None:
         try:
@@ -447,9 +325,24 @@ class DubbingDoor:
         link.send("simulate:disconnect:ack", DisconnectAck(status="scheduled", disconnect_at_ms=at_ms, message=message))
         asyncio.get_running_loop().call_later(wish.delay_ms / 1000, self._hang_up, link.sid)
 
+    def _tell(self, link: DubbingLink, event: inputs.Input, stream_id: str | None = None) -> None:
+        """Tell the stream of a connection, or answer that it has none; the id is the one that the client named."""
+        if link.stream is not None:
+            link.stream.tell(event)
+        else:
+            self._send_error(link, no_stream(stream_id, None))
+
     def _refuse(self, link: DubbingLink, code: str, message: str, **details: Any) -> None:
         self._services.metrics.error("dubbing", "invalid_request_error")
-        link.home.refuse(error_event(code, message, ids.new_id("err"), link.home.machine.stream_id, **details))
+        stream_id = link.stream.machine.stream_id if link.stream else ""
+        self._send_error(link, error_event(code, message, ids.new_id("err"), stream_id, **details))
+
+    def _send_error(self, link: DubbingLink, error: DubbingError) -> None:
+        if link.stream is not None:
+            link.stream.refuse(error)
+        else:
+            self._services.dubbing_metrics.refused("", error.code)
+            link.send("error", error)
 
 
 def _logged(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -462,21 +355,3 @@ def _logged(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[
             _log.exception("a dubbing event failed unexpectedly")
 
     return handle
-
-
-def _refused(code: str, message: str) -> ConnectionRefusedError:
-    """Return the error that a client hears in place of its connection."""
-    return ConnectionRefusedError(message, error_event(code, message, ids.new_id("err")))
-
-
-async def _refuse(scope: Any, send: Any, error: AntiphonError) -> None:
-    if scope["type"] == "websocket":
-        await refuse(send, error)
-        return
-    if isinstance(error, Unauthenticated | Forbidden):  # clients hand the body on as what the refusal says
-        told = _refused("AUTH_FAILED", error.message)
-        answer = error_answer(error, **told.error_args)
-    else:
-        answer = error_answer(error)
-    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
-    await send({"type": "http.response.body", "body": answer.body})

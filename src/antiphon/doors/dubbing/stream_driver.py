@@ -6,7 +6,9 @@ import asyncio
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
+from uuid import uuid4
 
 import pybase64
 import structlog
@@ -14,13 +16,15 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from antiphon.clock import Clock
-from antiphon.doors.dubbing.stream_ownership import Key, Places, opaque_name
+from antiphon.doors.dubbing.stream_ownership import Key, StreamLease, opaque_name
 from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.codes import NATURES
 from antiphon.dubbing.failures import failure
+from antiphon.dubbing.hints import initial_prompt
 from antiphon.dubbing.lineage import NO_MODEL, AudioAsset, AudioFacts, lineage, original_asset, without_audio
 from antiphon.dubbing.lineage import Stage as IngestStage
 from antiphon.dubbing.stream import Stream
+from antiphon.dubbing.voices import VoiceProfile
 from antiphon.errors import AntiphonError
 from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
@@ -28,7 +32,7 @@ from antiphon.observe.metrics import OTHER
 from antiphon.observe.tasks import unattended
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
 from antiphon.ports.limiter import Account
-from antiphon.wire.dubbing_client import take_audio
+from antiphon.wire.dubbing_client import StreamConfig, StreamInit, take_audio
 from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
 from antiphon.wire.jobs import Dub, FragmentDubbed
 
@@ -36,10 +40,6 @@ _GRACE_S = 0.2
 """So much longer than its fragment lives the job, so that it can say where it stood."""
 
 _log = structlog.get_logger(__name__)
-
-
-JobOf = Callable[[effects.Start, bytes, float], Dub]
-"""Says what a fragment and its audio ask of the workers, and until when (wall clock, seconds)."""
 
 
 Keep = Callable[[Artifact], None]
@@ -57,17 +57,18 @@ class Listener(Protocol):
         """The stream is complete."""
         ...
 
+    def displaced(self) -> None:
+        """The stream is another connection's, or another gateway's."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class StreamServices:
-    """What a stream needs of its process."""
+    """What streams need of their process."""
 
     desk: JobClient
     clock: Clock
     metrics: DubbingMetrics
-    places: Places
-    account: Account
-    """The key that it belongs to."""
     keep: Keep
     shows_id: bool
     """False where there are keys, which do not see each other's ids: metrics have an opaque name then."""
@@ -82,13 +83,16 @@ class _Begun:
     """As it came; empty where nobody waits for it."""
 
 
-class StreamHome:
+class StreamDriver:
     """Drives one `Stream`."""
 
-    def __init__(self, machine: Stream, services: StreamServices) -> None:
+    def __init__(self, key: Key, machine: Stream, services: StreamServices, lease: StreamLease | None) -> None:
+        """``lease`` is None where no other gateway could resume the stream."""
+        self.key = key
+        self.lease = lease
         self._machine = machine
         self._services = services
-        self._job_of: JobOf | None = None
+        self._job_of: Callable[[effects.Start, bytes, float], Dub] | None = None
         self._listener: Listener | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._offered: dict[int, bytes] = {}
@@ -108,14 +112,13 @@ class StreamHome:
         return self._listener
 
     @property
-    def _key(self) -> Key:
-        return self._services.account, self._machine.stream_id
+    def _account(self) -> Account:
+        return self.key[0]
 
     @property
     def _series(self) -> str:
-        """Its name in metrics; empty before it has begun."""
-        stream_id = self._machine.stream_id
-        return stream_id if self._services.shows_id or not stream_id else opaque_name(self._key)
+        """Its name in metrics."""
+        return self.key[1] if self._services.shows_id else opaque_name(self.key)
 
     def listen(self, listener: Listener | None) -> None:
         """Give the stream a connection, or take it away."""
@@ -123,10 +126,11 @@ class StreamHome:
         if listener is None:  # what nobody waits for is kept without its original, which may be 10 MiB
             self._begun = {job_id: dataclasses.replace(one, audio=b"") for job_id, one in self._begun.items()}
 
-    def begin(self, event: inputs.Begun, job_of: JobOf) -> None:
-        """Begin the stream, or take it up."""
-        self._job_of = job_of
-        self.tell(event)
+    def begin(self, init: StreamInit, profile: VoiceProfile) -> None:
+        """Begin the stream, or resume it."""
+        self._job_of = partial(_job_of, config=init.config, profile=profile)
+        is_new = not self._machine.stream_id
+        self.tell(inputs.Begun(init, str(uuid4()), self.lease.resumed_at if self.lease and is_new else None))
 
     def offer(self, payload: object) -> None:
         """Offer a fragment to the machine; its audio stays here."""
@@ -142,11 +146,11 @@ class StreamHome:
         """Tell the machine, and carry out what it asks for."""
         for effect in self._machine.receive(event, self._services.clock.now()):
             self._carry_out(effect)
-        if self._machine.stream_id:
-            flights = self._machine.state.flights.values()
-            waiting = sum(one.result is None for one in flights)
-            self._services.metrics.in_flight(self._series, len(flights), waiting)
-            self._services.places.note(self._key, self._machine.state.expected)
+        flights = self._machine.state.flights.values()
+        waiting = sum(one.result is None for one in flights)
+        self._services.metrics.in_flight(self._series, len(flights), waiting)
+        if self.lease is not None:
+            self.lease.note(self._machine.state.expected)
         self._set_timer()
 
     def _carry_out(self, effect: effects.Effect) -> None:
@@ -189,7 +193,8 @@ class StreamHome:
         if begun is not None:
             job_id = begun.start.job_id
             del self._begun[job_id]
-            self._services.keep(_artifact(begun, self._made.get(job_id), result, self._services))
+            made = self._made.get(job_id)
+            self._services.keep(_artifact(begun, made, result, self._account, self._services.clock.wall()))
         if not effect.again:
             self._count(result)
             _tell_of(result, self._machine.state.session_id)
@@ -220,8 +225,8 @@ class StreamHome:
         made = await services.desk.result(
             work,
             FragmentDubbed,
-            tenant=services.account.tenant,
-            key_id=services.account.key_id,
+            tenant=self._account.tenant,
+            key_id=self._account.key_id,
             correlation_id=self._machine.state.session_id,
             timeout_s=start.timeout_s + _GRACE_S,
             retries=False,
@@ -255,8 +260,7 @@ class StreamHome:
         self.listen(None)
         for task in self._tasks.values():
             task.cancel()
-        if self._machine.stream_id:
-            self._services.metrics.forget(self._series)
+        self._services.metrics.forget(self._series)
 
 
 def _audio_of(made: FragmentDubbed) -> DubbedAudio:
@@ -270,18 +274,18 @@ def _audio_of(made: FragmentDubbed) -> DubbedAudio:
 
 
 def _artifact(
-    begun: _Begun, made: FragmentDubbed | None, result: FragmentProcessed, services: StreamServices
+    begun: _Begun, made: FragmentDubbed | None, result: FragmentProcessed, owner: Account, now_s: float
 ) -> Artifact:
     """Return what is kept of a fragment."""
-    original = _original(begun.start, result, services.clock.wall())
+    original = _original(begun.start, result, now_s)
     return Artifact(
-        tenant=services.account.tenant,
-        owner=services.account.key_id,
+        tenant=owner.tenant,
+        owner=owner.key_id,
         stream_id=result.stream_id,
         fragment_id=result.fragment_id,
         status=result.status,
         processing_time_ms=result.processing_time_ms,
-        timestamp=int(services.clock.wall() * 1000),
+        timestamp=int(now_s * 1000),
         stage_timings=result.stage_timings,
         lineage={**lineage([original]), **(made.lineage if made else {})},
         assets=(without_audio(original), *(made.assets if made else ())),
@@ -335,4 +339,30 @@ def _tell_of(result: FragmentProcessed, session_id: str) -> None:
         tts_ms=result.stage_timings.tts_ms,
         error_code=error.code if error else None,
         stage=error.stage if error else None,
+    )
+
+
+def _job_of(start: effects.Start, audio: bytes, until_s: float, config: StreamConfig, profile: VoiceProfile) -> Dub:
+    """Return what a fragment asks of the workers."""
+    fragment = start.fragment
+    return Dub(
+        stream_id=fragment.stream_id,
+        fragment_id=fragment.fragment_id,
+        sequence_number=fragment.sequence_number,
+        audio=audio,
+        format=fragment.audio.format,
+        rate_hz=fragment.audio.sample_rate_hz,
+        channels=fragment.audio.channels,
+        duration_ms=fragment.audio.duration_ms,
+        until_s=until_s,
+        start_ms=start.begins_ms,
+        source=config.source_language,
+        target=config.target_language,
+        prompt=initial_prompt(config.domain_hints or (), config.source_language),
+        voice=profile.sample or profile.voice,
+        voice_model=profile.model,
+        voice_profile=profile.name,
+        out_format=config.format,
+        out_rate_hz=config.sample_rate_hz,
+        out_channels=config.channels,
     )

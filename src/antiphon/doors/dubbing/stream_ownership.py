@@ -1,11 +1,10 @@
-"""Where streams are: which gateway of a fleet has one, and which number it delivers next."""
+"""Which gateway of a fleet has a stream, and which number it delivers next."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 
 import msgspec
 import structlog
@@ -13,7 +12,7 @@ import structlog
 from antiphon.errors import Fenced, NotFound, Overloaded, ProviderUnavailable
 from antiphon.observe.tasks import unattended
 from antiphon.ports.limiter import Account
-from antiphon.ports.sessions import Change, SessionOwner, SessionRecord, Sessions
+from antiphon.ports.sessions import Change, SessionOwner, SessionRecord, Sessions, Taken
 
 Key = tuple[Account, str]
 """The key that a stream belongs to, and its id, which is its worker's own word: keys do not share ids."""
@@ -22,20 +21,108 @@ _log = structlog.get_logger(__name__)
 
 
 class _Saved(msgspec.Struct, frozen=True):
-    """What another gateway goes on from. Results are not among it: what was not delivered is done anew."""
+    """What another gateway continues from. Results are not among it: what was not delivered is done anew."""
 
     expected: int
 
 
-@dataclass(slots=True)
-class _Place:
-    record: SessionRecord
-    expected: int = 0
-    saving: asyncio.Task[None] | None = None
+class StreamLease:
+    """One stream of this gateway, as the others see it."""
+
+    def __init__(
+        self,
+        key: Key,
+        sessions: Sessions,
+        record: SessionRecord,
+        resumed_at: int | None,
+        on_lost: Callable[[StreamLease], None],
+    ) -> None:
+        """``on_lost`` is called once, when another gateway has the stream."""
+        self.key = key
+        self.resumed_at = resumed_at
+        """The number that was to be delivered next where the stream was resumed, None for a new one."""
+        self._sessions = sessions
+        self._record = record
+        self._on_lost = on_lost
+        self._expected = resumed_at or 0
+        self._saving: asyncio.Task[None] | None = None
+        self._is_over = False
+
+    def note(self, expected: int) -> None:
+        """The stream delivers this number next; it is saved in the background."""
+        if self._is_over or self._expected == expected:
+            return
+        self._expected = expected
+        if self._saving is None:
+            self._saving = unattended(self._save_all(), name="stream lease")
+
+    async def save(self) -> None:
+        """Write which number comes next. Raises `Fenced` and `ProviderUnavailable`."""
+        change = Change(msgspec.msgpack.encode(_Saved(self._expected)), self._expected)
+        await self._sessions.save(self._record, change)
+
+    async def heartbeat(self) -> None:
+        """Say that the stream is still here."""
+        try:
+            await self._sessions.heartbeat(self._record)
+        except Fenced:
+            await self._fenced()
+        except ProviderUnavailable as error:
+            _log.warning("stream heartbeat failed", stream_id=self.key[1], error=str(error))
+
+    def look_at(self, taken: Taken) -> None:
+        """Take note of a session that another gateway has resumed: it may be this one."""
+        record = self._record
+        if (record.tenant, record.session_id) == (taken.tenant, taken.session_id) and record.epoch < taken.epoch:
+            self._lose()
+
+    async def release(self, *, resumable: bool) -> None:
+        """Let the stream go."""
+        self._is_over = True
+        if self._saving is not None:
+            await asyncio.wait((self._saving,))
+        try:
+            await self._sessions.end(self._record, resumable=resumable)
+        except ProviderUnavailable as error:
+            _log.warning("stream release failed", stream_id=self.key[1], error=str(error))
+
+    async def _save_all(self) -> None:
+        written = -1
+        try:
+            while written != self._expected:
+                written = self._expected
+                await self.save()
+        except Fenced:
+            await self._fenced()
+        except ProviderUnavailable as error:
+            _log.warning("stream save failed", stream_id=self.key[1], error=str(error))
+        finally:
+            self._saving = None
+
+    async def _fenced(self) -> None:
+        """Leave a stream to whoever has it now; one that Redis has forgotten is claimed again."""
+        record = self._record
+        try:
+            if await self._sessions.find(record.tenant, record.session_id) is not None:
+                self._lose()
+            elif not self._is_over:
+                self._record = await self._sessions.claim(
+                    record.tenant, record.session_id, record.gateway_id, record.owner
+                )
+                await self.save()
+        except Fenced:
+            self._lose()
+        except ProviderUnavailable as error:
+            _log.warning("stream claim failed", stream_id=self.key[1], error=str(error))
+
+    def _lose(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_lost(self)
 
 
-class Places:
-    """The streams of this gateway, as the others see them. Where nothing is shared this remembers nothing."""
+class StreamOwnership:
+    """Claims streams for this gateway. Where nothing is shared there are no leases."""
 
     def __init__(
         self,
@@ -52,12 +139,9 @@ class Places:
         self._gateway_id = gateway_id
         self._heartbeat_s = heartbeat_s
         self._sweep_s = sweep_s
-        self._places: dict[Key, _Place] = {}
-        self.on_taken: Callable[[Key], None] = lambda _: None
-        """Called when a stream was taken up at another gateway."""
 
-    async def take(self, key: Key) -> int | None:
-        """Become the gateway of a stream; returns the number it delivers next, None where nothing is known of it.
+    async def claim(self, key: Key, on_lost: Callable[[StreamLease], None]) -> StreamLease | None:
+        """Become the gateway of a stream, and return its lease; None where nothing is shared.
 
         Raises `Fenced` when another gateway was quicker, `Overloaded` when it is new and there is no room for it, and
         `ProviderUnavailable`.
@@ -73,93 +157,28 @@ class Places:
             if not self._has_room():
                 raise Overloaded("The server takes no new streams at the moment; try again soon.") from None
             record, expected = await sessions.claim(account.tenant, name, self._gateway_id, owner), None
-        place = _Place(record, expected or 0)
-        await sessions.save(record, _change(place))
-        self._places[key] = place
-        return expected
+        lease = StreamLease(key, sessions, record, expected, on_lost)
+        await lease.save()
+        return lease
 
-    def note(self, key: Key, expected: int) -> None:
-        """A stream delivers this number next; that is written while everything else goes on."""
-        place = self._places.get(key)
-        if place is None or place.expected == expected:
-            return
-        place.expected = expected
-        if place.saving is None:
-            place.saving = unattended(self._save(key, place), name="stream place")
-
-    async def leave(self, key: Key, *, resumable: bool) -> None:
-        """Let a stream go."""
-        place = self._places.pop(key, None)
-        if place is None or self._sessions is None:
-            return
-        if place.saving is not None:
-            await asyncio.wait((place.saving,))
-        try:
-            await self._sessions.end(place.record, resumable=resumable)
-        except ProviderUnavailable as error:
-            _log.warning("a stream could not be let go", error=str(error))
-
-    async def run(self) -> None:
-        """Give signs of life, hear of streams that are taken up elsewhere, and clear up, endlessly."""
+    async def run(self, leases: Callable[[], Collection[StreamLease]]) -> None:
+        """Keep ``leases`` alive, hear of those that others have resumed, and clear up, endlessly."""
         if self._sessions is not None:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._keep_alive(self._sessions), name="signs of life of streams")
-                group.create_task(self._watch_taken(self._sessions), name="streams taken up elsewhere")
+                group.create_task(self._keep_alive(leases), name="heartbeats of streams")
+                group.create_task(self._watch_taken(self._sessions, leases), name="streams resumed elsewhere")
                 group.create_task(self._clear_up(self._sessions), name="expired streams")
 
-    async def _save(self, key: Key, place: _Place) -> None:
-        assert self._sessions is not None  # noqa: S101 - narrows the type: places are only where something is shared
-        written = -1
-        try:
-            while written != place.expected:
-                written = place.expected
-                await self._sessions.save(place.record, _change(place))
-        except Fenced:
-            await self._fenced(key, place)
-        except ProviderUnavailable as error:
-            _log.warning("a stream could not be saved", stream_id=key[1], error=str(error))
-        finally:
-            place.saving = None
-
-    async def _fenced(self, key: Key, place: _Place) -> None:
-        """Leave a stream to whoever has it now; one that Redis has forgotten is claimed again."""
-        assert self._sessions is not None  # noqa: S101 - narrows the type: places are only where something is shared
-        record = place.record
-        try:
-            if await self._sessions.find(record.tenant, record.session_id) is not None:
-                self._lose(key, place)
-            elif self._places.get(key) is place:
-                place.record = await self._sessions.claim(
-                    record.tenant, record.session_id, self._gateway_id, record.owner
-                )
-                await self._sessions.save(place.record, _change(place))
-        except Fenced:
-            self._lose(key, place)
-        except ProviderUnavailable as error:
-            _log.warning("a stream could not be claimed again", stream_id=key[1], error=str(error))
-
-    def _lose(self, key: Key, place: _Place) -> None:
-        if self._places.get(key) is place:
-            del self._places[key]
-            self.on_taken(key)
-
-    async def _keep_alive(self, sessions: Sessions) -> None:
+    async def _keep_alive(self, leases: Callable[[], Collection[StreamLease]]) -> None:
         while True:
             await asyncio.sleep(self._heartbeat_s)
-            for key, place in list(self._places.items()):
-                try:
-                    await sessions.heartbeat(place.record)
-                except Fenced:
-                    await self._fenced(key, place)
-                except ProviderUnavailable as error:
-                    _log.warning("no sign of life could be given", stream_id=key[1], error=str(error))
+            for lease in leases():
+                await lease.heartbeat()
 
-    async def _watch_taken(self, sessions: Sessions) -> None:
+    async def _watch_taken(self, sessions: Sessions, leases: Callable[[], Collection[StreamLease]]) -> None:
         async for taken in sessions.taken(self._gateway_id):
-            for key, place in list(self._places.items()):
-                is_this = (place.record.tenant, place.record.session_id) == (taken.tenant, taken.session_id)
-                if is_this and place.record.epoch < taken.epoch:
-                    self._lose(key, place)
+            for lease in leases():
+                lease.look_at(taken)
 
     async def _clear_up(self, sessions: Sessions) -> None:
         while True:
@@ -168,11 +187,7 @@ class Places:
                 async for expired in sessions.expired():
                     _log.info("stream forgotten", tenant_id=expired.tenant, reason="nobody came back")
             except ProviderUnavailable as error:
-                _log.warning("nothing could be cleared up", error=str(error))
-
-
-def _change(place: _Place) -> Change:
-    return Change(msgspec.msgpack.encode(_Saved(place.expected)), place.expected)
+                _log.warning("stream clean-up failed", error=str(error))
 
 
 def opaque_name(key: Key) -> str:

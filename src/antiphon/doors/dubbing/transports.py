@@ -12,17 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import socketio
 from engineio.packet import NOOP, Packet
 
 from antiphon.doors.dubbing.audio import Taken
+from antiphon.doors.dubbing.socketio import MAX_MESSAGE_BYTES, WatchedServer
 from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange
 from antiphon.doors.server.websocket_protocol import Socket, socket_of
 from antiphon.errors import InvalidRequest
 from antiphon.observe.tasks import Asides
 
-MAX_MESSAGE_BYTES = 50 * 2**20
-"""Longest WebSocket message of a worker."""
 MAX_POST_BYTES = 14 * 2**20
 """Longest body of a worker that polls: one fragment."""
 _MOST_PACKETS = 32
@@ -206,25 +204,6 @@ class Transports:
             self._asides.do(self.end(transport))
 
         transport.expect(asyncio.get_running_loop().call_later(self._greeting_s(), time_out))
-
-
-class WatchedServer(socketio.AsyncServer):
-    """The library's server, which tells when transports open and close."""
-
-    _on_opened: Callable[[str, Any], None]
-    _on_closed: Callable[[str], None]
-
-    def watch(self, opened: Callable[[str, Any], None], closed: Callable[[str], None]) -> None:
-        """Call ``opened`` with the id and the ASGI scope of each transport, and ``closed`` with its id."""
-        self._on_opened, self._on_closed = opened, closed
-
-    async def _handle_eio_connect(self, eio_sid: str, environ: Any) -> None:
-        await super()._handle_eio_connect(eio_sid, environ)
-        self._on_opened(eio_sid, environ["asgi.scope"])
-
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: Any) -> None:
-        await super()._handle_eio_disconnect(eio_sid, reason)
-        self._on_closed(eio_sid)
 
 
 def _peer(scope: Mapping[str, Any]) -> str:

@@ -1,0 +1,203 @@
+"""Which connection has which stream: one of each, also while a stream is being claimed, and after it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import SystemClock
+from antiphon.doors.access.authentication import Identity
+from antiphon.doors.dubbing.connection import DubbingLink
+from antiphon.doors.dubbing.stream_driver import StreamServices
+from antiphon.doors.dubbing.stream_ownership import StreamOwnership
+from antiphon.doors.dubbing.stream_registry import StreamRegistry
+from antiphon.doors.dubbing.transports import Transport
+from antiphon.dubbing.state import Rules
+from antiphon.dubbing.voices import VoiceProfile
+from antiphon.errors import Fenced, Overloaded
+from antiphon.jobs.client import Desk
+from antiphon.observe.dubbing_metrics import DubbingMetrics
+from antiphon.observe.metrics import Metrics
+from antiphon.observe.tasks import Asides
+from antiphon.ports.sessions import NOBODY, SessionOwner, SessionRecord
+from antiphon.state.embedded import EmbeddedSessions
+from antiphon.wire.dubbing_client import StreamConfig, StreamInit
+
+INIT = StreamInit(
+    stream_id="match",
+    worker_id="worker",
+    config=StreamConfig(
+        source_language="en",
+        target_language="es",
+        voice_profile="default",
+        chunk_duration_ms=6000,
+        sample_rate_hz=16_000,
+        channels=1,
+        format="pcm_s16le",
+    ),
+)
+IDENTITY = Identity("default", "key")
+KEY = (IDENTITY.account, INIT.stream_id)
+
+
+class Gateway:
+    """The streams of one gateway, and connections to it."""
+
+    def __init__(self, sessions: EmbeddedSessions | None = None, name: str = "here", *, has_room: bool = True) -> None:
+        clock, metrics = SystemClock(), Metrics()
+        self.asides = Asides("test")
+        services = StreamServices(
+            Desk(EmbeddedBus(clock), clock, timeout_s=1),
+            clock,
+            DubbingMetrics(metrics.registry),
+            lambda _: None,
+            shows_id=True,
+        )
+        ownership = StreamOwnership(sessions, name, heartbeat_s=0.01, sweep_s=60, has_room=lambda: has_room)
+        self.streams = StreamRegistry(services, Rules(), ownership, self.asides, resume_s=60)
+        self.hung_up: list[str] = []
+        self.sent: list[tuple[str, str]] = []
+
+    def link(self, sid: str) -> DubbingLink:
+        async def emit(sid: str, name: str, _: Struct) -> None:
+            self.sent.append((sid, name))
+
+        return DubbingLink(
+            sid, Transport(None, "", is_known=False), IDENTITY, emit, lambda _: None, self.hung_up.append
+        )
+
+    async def joined(self, sid: str) -> DubbingLink:
+        """A connection whose stream has begun."""
+        link, stream = self.link(sid), await self.streams.open(KEY)
+        self.streams.attach(link, stream)
+        stream.begin(INIT, VoiceProfile("default"))
+        return link
+
+
+class SlowSessions(EmbeddedSessions):
+    """Sessions whose claims wait until they are let through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_claim = asyncio.Event()
+        self.claims = 0
+
+    async def claim(self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY) -> SessionRecord:
+        self.claims += 1
+        await self.may_claim.wait()
+        return await super().claim(tenant, session_id, gateway_id, owner)
+
+
+async def test_a_connection_has_no_stream_before_one_is_attached_and_none_after_it_was_detached() -> None:
+    gateway = Gateway()
+    link = gateway.link("one")
+    assert link.stream is None
+    assert link.is_idle
+    link = await gateway.joined("one")
+    assert link.stream is not None
+    assert gateway.streams.count() == 1
+    gateway.streams.detach(link, keep=True)
+    assert link.stream is None
+    assert gateway.streams.count() == 0
+
+
+async def test_the_connection_that_had_the_stream_before_is_displaced() -> None:
+    gateway = Gateway()
+    before = await gateway.joined("before")
+    after = await gateway.joined("after")
+    assert gateway.hung_up == ["before"]
+    assert before.stream is None
+    assert after.stream is not None
+    assert after.stream.listener is after
+    gateway.streams.detach(before, keep=True)
+    assert gateway.streams.count() == 1, "the end of the connection before takes nothing from the one after"
+
+
+async def test_a_stream_that_is_opened_twice_at_once_is_claimed_once() -> None:
+    sessions = SlowSessions()
+    gateway = Gateway(sessions)
+    opening = [asyncio.create_task(gateway.joined(sid)) for sid in ("one", "two")]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    sessions.may_claim.set()
+    one, two = await asyncio.gather(*opening)
+    assert sessions.claims == 1
+    assert (one.stream, gateway.hung_up) == (None, ["one"])
+    assert two.stream is not None
+
+
+async def test_a_stream_whose_connection_has_gone_while_it_was_claimed_is_forgotten_here_and_resumable_elsewhere() -> (
+    None
+):
+    sessions = EmbeddedSessions()
+    gateway = Gateway(sessions)
+    stream = await gateway.streams.open(KEY)
+    gateway.streams.abandon(stream)
+    await gateway.asides.join()
+    assert await gateway.streams.open(KEY) is not stream
+    other = await Gateway(sessions, "there").streams.open(KEY)
+    assert other.lease is not None
+    assert other.lease.resumed_at == 0
+
+
+async def test_a_stream_that_has_begun_is_not_abandoned() -> None:
+    gateway = Gateway()
+    link = await gateway.joined("one")
+    assert link.stream is not None
+    gateway.streams.abandon(link.stream)
+    assert gateway.streams.count() == 1
+
+
+async def running(gateway: Gateway, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a scenario while the gateway keeps its streams."""
+    keeping = asyncio.create_task(gateway.streams.run())
+    try:
+        async with asyncio.timeout(5):
+            await scenario()
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_stream_that_another_gateway_resumes_is_lost_here_with_its_connection() -> None:
+    sessions = EmbeddedSessions()
+    here, there = Gateway(sessions), Gateway(sessions, "there")
+
+    async def scenario() -> None:
+        link = await here.joined("here")
+        await asyncio.sleep(0.02)
+        await there.joined("there")
+        while not here.hung_up:
+            await asyncio.sleep(0.005)
+        assert link.stream is None
+        assert here.streams.count() == 0
+        assert there.streams.count() == 1
+        again = await here.joined("again")
+        assert again.stream is not None, "and may come back"
+
+    await running(here, scenario)
+
+
+async def test_a_new_stream_is_refused_where_there_is_no_room_and_nothing_of_it_stays() -> None:
+    gateway = Gateway(EmbeddedSessions(), has_room=False)
+    with pytest.raises(Overloaded):
+        await gateway.streams.open(KEY)
+    assert gateway.streams.count() == 0
+
+
+class FencedSessions(EmbeddedSessions):
+    """Sessions of which another gateway is always quicker."""
+
+    async def save(self, record: SessionRecord, change: object) -> None:
+        raise Fenced("another gateway has it")
+
+
+async def test_a_stream_that_another_gateway_claims_at_the_same_time_does_not_begin() -> None:
+    gateway = Gateway(FencedSessions())
+    with pytest.raises(Fenced):
+        await gateway.streams.open(KEY)
