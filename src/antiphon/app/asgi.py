@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from antiphon.doors.errors import RouteNotFound
+from antiphon.doors.server.asgi import AsgiApp, Receive, Scope, Send
 from antiphon.doors.websocket.connection import refuse
 from antiphon.text.quoting import shown
 
 _NAMED = re.compile(r"\{(\w+)\}")
-
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class Doors:
@@ -24,7 +22,7 @@ class Doors:
         self._sockets = [(_pattern(path), door) for path, door in sockets.items()]
         self._requests = requests
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a connection on, or say that there is nothing here."""
         path = scope["path"].rstrip("/")
         if scope["type"] != "websocket":

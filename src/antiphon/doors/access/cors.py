@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from antiphon.doors.access.authentication import Access
 from antiphon.doors.errors import PLAIN_HEADERS
+from antiphon.doors.server.asgi import AsgiApp, Message, Receive, Scope, Send
 
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _VARIES: Headers = ((b"vary", b"origin"),)
@@ -33,7 +32,7 @@ class Cors:
         self._access = access
         self._methods = ", ".join(sorted({*methods, "OPTIONS"})).encode()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a preflight, or pass the request on."""
         origins = _values(scope, b"origin")
         is_allowed = len(origins) == 1 and self._access.allows(origins[0].decode("latin-1"))
@@ -46,7 +45,7 @@ class Cors:
             added = (*told, *added)
         await self._app(scope, receive, _adding(send, added) if added else send)
 
-    async def _preflight(self, scope: Any, send: Any, origin: bytes) -> None:
+    async def _preflight(self, scope: Scope, send: Send, origin: bytes) -> None:
         """Answer a browser's question before it sends a request; nothing is done, so no key is needed."""
         headers = [*_VARIES, *PLAIN_HEADERS]
         if origin:
@@ -62,18 +61,18 @@ class Cors:
         await send({"type": "http.response.body", "body": b""})
 
 
-def _asks(scope: Any) -> bool:
+def _asks(scope: Scope) -> bool:
     return bool(_values(scope, b"origin") and _values(scope, b"access-control-request-method"))
 
 
-def _values(scope: Any, name: bytes) -> list[bytes]:
+def _values(scope: Scope, name: bytes) -> list[bytes]:
     return [value for key, value in scope["headers"] if key == name]
 
 
-def _adding(send: Any, added: Headers) -> Any:
+def _adding(send: Send, added: Headers) -> Send:
     """Return what sends an answer with the headers ``added``."""
 
-    async def send_added(message: Any) -> None:
+    async def send_added(message: Message) -> None:
         if message["type"] in _STARTS:
             message = {**message, "headers": [*message.get("headers", ()), *added]}
         await send(message)

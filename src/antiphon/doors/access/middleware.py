@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Set
-from typing import Any
+from collections.abc import Iterable, Set
 
 from antiphon.doors.access.authentication import Access, Credentials, Identity
 from antiphon.doors.errors import PLAIN_HEADERS, error_answer
+from antiphon.doors.server.asgi import AsgiApp, Message, Receive, Scope, Send
 from antiphon.doors.server.exchange import admit
 from antiphon.errors import AntiphonError, Forbidden
 from antiphon.ids import new_id
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import sent_with, tracing
-
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 _DOORS = (("/v1/realtime", "realtime"), ("/v1/", "speech"), ("/docs", "site"), ("/openapi.json", "site"))
 
@@ -28,7 +26,7 @@ class Guard:
         self._metrics = metrics
         self._open_to_all = open_to_all
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit and pass on, or answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -47,7 +45,7 @@ class Guard:
         finally:
             self._count(scope["path"], answer.status)
 
-    def _admit(self, scope: Any) -> Identity:
+    def _admit(self, scope: Scope) -> Identity:
         if (scope["method"], scope["path"]) in self._open_to_all:
             return Identity("default", "probe")
         identity = self._access.admit(Credentials.of_scope(scope))
@@ -64,12 +62,12 @@ class Guard:
 class _Answer:
     """The way back to the client: adds the headers that every answer has."""
 
-    def __init__(self, send: Any) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
         self.request_id = new_id("req")
         self.status = 500
 
-    async def __call__(self, message: Any) -> None:
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             own = list(message.get("headers", ()))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import structlog
 
-from antiphon.doors.access.middleware import AsgiApp
 from antiphon.doors.errors import RequestTimedOut
+from antiphon.doors.server.asgi import AsgiApp, Message, Receive, Scope, Send
 from antiphon.doors.server.exchange import exchange_of
 
 _log = structlog.get_logger(__name__)
@@ -30,7 +29,7 @@ class Patience:
         self._answer_s = answer_s
         self._upload_s = upload_s
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, with a time-out on every step."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -39,7 +38,7 @@ class Patience:
         upload_ends = loop.time() + self._upload_s
         body_complete = False
 
-        async def receive_in_time() -> Any:
+        async def receive_in_time() -> Message:
             nonlocal body_complete
             if body_complete:
                 return await receive()  # the wait for a disconnect has no limit
@@ -51,7 +50,7 @@ class Patience:
             body_complete = not message.get("more_body", False)
             return message
 
-        async def send_in_time(message: Any) -> None:
+        async def send_in_time(message: Message) -> None:
             try:
                 async with asyncio.timeout(self._answer_s):
                     await send(message)

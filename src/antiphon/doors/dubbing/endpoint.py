@@ -26,6 +26,7 @@ from antiphon.doors.dubbing.stream_driver import StreamServices
 from antiphon.doors.dubbing.stream_registry import StreamRegistry
 from antiphon.doors.dubbing.transports import Transports, opened_by
 from antiphon.doors.dubbing.websockets import WebSockets
+from antiphon.doors.server.asgi import Receive, Scope, Send
 from antiphon.dubbing import inputs
 from antiphon.dubbing.codes import error_event
 from antiphon.dubbing.stream import parse_init
@@ -44,7 +45,7 @@ _GREETING_S = 10.0
 _TRANSPORTS = 4
 """Transports for each connection that is allowed: those that are no worker's yet, or no longer."""
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 class DubbingDoor:
@@ -81,7 +82,7 @@ class DubbingDoor:
         for name, handler in self._handlers().items():
             self._server.on(name, handler)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket of Socket.IO."""
         try:
             self._admission.check(scope)
@@ -164,7 +165,7 @@ class DubbingDoor:
             worker_id=environ.get("HTTP_X_WORKER_ID", f"worker-{sid[:8]}"),
         )
 
-    def _admit(self, scope: Any, auth: Any) -> Identity:
+    def _admit(self, scope: Scope, auth: Any) -> Identity:
         """Return who comes. Raises `ConnectionRefusedError` for who may not, and where there is no room."""
         if self._draining or len(self._links) >= self._options.max_connections:
             raise refused("RATE_LIMIT", "The server takes no more connections at the moment.")

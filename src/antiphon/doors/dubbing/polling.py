@@ -13,11 +13,10 @@ from antiphon.doors.access.middleware import plain_headers
 from antiphon.doors.dubbing.audio import lightened
 from antiphon.doors.dubbing.transports import MAX_POST_BYTES, Transport, Transports
 from antiphon.doors.errors import ContentTooLarge
+from antiphon.doors.server.asgi import AsgiApp, Message, Receive, Scope, Send
 from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange, exchange_of
 from antiphon.doors.websocket.large_events import LARGE_BYTES
 from antiphon.errors import InvalidRequest
-
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 _MOST_FIELDS = 20
 _MOST_PACKETS = 16
@@ -34,7 +33,7 @@ class Polling:
         self._app = app
         self._transports = transports
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request. Raises `InvalidRequest` and `ContentTooLarge` before anything is answered."""
         send = _plain(send)
         query = query_of(scope)
@@ -50,7 +49,7 @@ class Polling:
         else:
             await self._app(scope, _whole(b""), send)
 
-    async def _get(self, transport: Transport, scope: Any, send: Any) -> None:
+    async def _get(self, transport: Transport, scope: Scope, send: Send) -> None:
         if transport.is_polled:
             raise InvalidRequest("This session is being polled already.", code="session_busy", param="sid")
         transport.is_polled = True
@@ -59,7 +58,7 @@ class Polling:
         finally:
             transport.is_polled = False
 
-    async def _post(self, transport: Transport, scope: Any, receive: Any, send: Any) -> None:
+    async def _post(self, transport: Transport, scope: Scope, receive: Receive, send: Send) -> None:
         if transport.is_posting:
             raise InvalidRequest("Another body of this session is under way.", code="session_busy", param="sid")
         exchange = exchange_of(scope)
@@ -75,7 +74,7 @@ class Polling:
             if exchange is not None:
                 exchange.hold(0)
 
-    async def _take(self, transport: Transport, body: bytes | bytearray, scope: Any, send: Any) -> None:
+    async def _take(self, transport: Transport, body: bytes | bytearray, scope: Scope, send: Send) -> None:
         self._transports.find(transport.socket.sid)  # it may be over
         if not transport.takes(_packets(body)):
             await self._transports.end(transport)
@@ -94,7 +93,7 @@ def query_of(scope: Mapping[str, Any]) -> dict[str, list[str]]:
         raise InvalidRequest("The query has too many fields, or is not UTF-8.", param="query") from error
 
 
-async def _read(transport: Transport, exchange: Exchange | None, scope: Any, receive: Any) -> bytearray | None:
+async def _read(transport: Transport, exchange: Exchange | None, scope: Scope, receive: Receive) -> bytearray | None:
     """Return a body, None when its client has left. Raises `ContentTooLarge`."""
     most = MAX_POST_BYTES if transport.is_greeted else UNKEYED_BYTES
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
@@ -142,10 +141,10 @@ def _packets(body: bytes | bytearray) -> int:
     return count
 
 
-def _plain(send: Any) -> Any:
+def _plain(send: Send) -> Send:
     """Return what sends an answer with the headers that all others have too."""
 
-    async def send_plain(message: Any) -> None:
+    async def send_plain(message: Message) -> None:
         if message["type"] == "http.response.start":
             own = list(message.get("headers", ()))
             message = {**message, "headers": [*own, *plain_headers(own)]}

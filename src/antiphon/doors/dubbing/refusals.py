@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from socketio.exceptions import ConnectionRefusedError  # noqa: A004 - the library's; the built-in one carries no data
 
 from antiphon import ids
 from antiphon.doors.errors import error_answer
+from antiphon.doors.server.asgi import Scope, Send
 from antiphon.doors.websocket.connection import refuse
 from antiphon.dubbing.codes import error_event
 from antiphon.errors import AntiphonError, Forbidden, Unauthenticated
@@ -19,7 +18,7 @@ def refused(code: str, message: str) -> ConnectionRefusedError:
     return ConnectionRefusedError(message, error_event(code, message, ids.new_id("err")))
 
 
-async def answer_error(scope: Any, send: Any, error: AntiphonError) -> None:
+async def answer_error(scope: Scope, send: Send, error: AntiphonError) -> None:
     """Answer a request, or a WebSocket that was not accepted yet."""
     if scope["type"] == "websocket":
         await refuse(send, error)

@@ -16,8 +16,9 @@ from engineio.packet import NOOP, Packet
 
 from antiphon.doors.dubbing.audio import Taken
 from antiphon.doors.dubbing.socketio import MAX_MESSAGE_BYTES, WatchedServer
+from antiphon.doors.server.asgi import Scope
 from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange
-from antiphon.doors.server.websocket_protocol import Socket, socket_of
+from antiphon.doors.server.socket import Socket, socket_of
 from antiphon.errors import InvalidRequest
 from antiphon.observe.tasks import Asides
 
@@ -161,7 +162,7 @@ class Transports:
         for transport in self._all.values():
             transport.expect(None)
 
-    def _opened(self, eio_sid: str, scope: Any) -> None:
+    def _opened(self, eio_sid: str, scope: Scope) -> None:
         socket = self._engine.sockets[eio_sid]
         socket.last_ping = None  # no heartbeat, which is a task that outlives its transport, before there is a worker
         opening = socket.queue.get_nowait()
@@ -212,7 +213,7 @@ def _peer(scope: Mapping[str, Any]) -> str:
     return ":".join(host.split(":")[:4])
 
 
-def attach(scope: Any, transport: Transport) -> None:
+def attach(scope: Scope, transport: Transport) -> None:
     """Have `transport_of` find it."""
     scope.setdefault("extensions", {})[_TRANSPORT] = transport
 

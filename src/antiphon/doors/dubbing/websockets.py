@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -10,11 +9,10 @@ import structlog
 from antiphon.doors.dubbing.audio import lightened
 from antiphon.doors.dubbing.polling import query_of
 from antiphon.doors.dubbing.transports import Transport, Transports, attach, transport_of
+from antiphon.doors.server.asgi import AsgiApp, Message, Receive, Scope, Send
 from antiphon.doors.server.frames import LongText
-from antiphon.doors.server.websocket_protocol import socket_of
+from antiphon.doors.server.socket import socket_of
 from antiphon.errors import InvalidRequest
-
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
 
@@ -26,7 +24,7 @@ class WebSockets:
         self._app = app
         self._transports = transports
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket. Raises `InvalidRequest` before it is answered."""
         query = query_of(scope)
         if eio_sid := query.get("sid", [""])[0]:
@@ -40,7 +38,7 @@ class WebSockets:
         else:
             raise InvalidRequest("A WebSocket begins with transport=websocket.", param="transport")
 
-    async def _upgrade(self, transport: Transport, scope: Any, receive: Any, send: Any) -> None:
+    async def _upgrade(self, transport: Transport, scope: Scope, receive: Receive, send: Send) -> None:
         if transport.raw is not None:
             raise InvalidRequest("This session has a WebSocket already.", code="session_busy", param="sid")
         attach(scope, transport)
@@ -55,13 +53,13 @@ class WebSockets:
             else:
                 transport.speak_over(None)
 
-    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw = socket_of(scope)
         first = await receive()
         if first["type"] != "websocket.connect":
             return  # it has left already, or has broken the protocol
 
-        async def receive_some() -> Any:
+        async def receive_some() -> Message:
             nonlocal first
             transport = transport_of(scope)
             if transport is not None:

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
-from starlette.types import ASGIApp
 
 from antiphon.doors.access.authentication import Access
 from antiphon.doors.access.middleware import Guard
 from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.http.dispatch import Faults, Resource, not_found
 from antiphon.doors.http.route import AnyRoute, open_operations
+from antiphon.doors.server.asgi import AsgiApp
 from antiphon.observe.metrics import Metrics
 
 
-def build_http(routes: Sequence[AnyRoute], access: Access, metrics: Metrics) -> ASGIApp:
+def build_http(routes: Sequence[AnyRoute], access: Access, metrics: Metrics) -> AsgiApp:
     """Return the routes of all features of a process, each bound to its services, as one app."""
     resources = [StarletteRoute(path, resource) for path, resource in _resources(routes).items()]
     router = Router(resources, redirect_slashes=False, default=not_found)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from starlette.types import Receive, Scope
 
 from antiphon.doors.errors import ContentTooLarge, invalid_of
 from antiphon.doors.http.disconnects import ClientGoneError
+from antiphon.doors.server.asgi import Receive, Scope
 from antiphon.doors.websocket.large_events import walked
 from antiphon.errors import InvalidRequest
 from antiphon.text.json_size import MOST_VALUES

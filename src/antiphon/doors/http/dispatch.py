@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import msgspec
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from antiphon.doors.errors import InternalError, MethodNotAllowed, RouteNotFound, error_answer
 from antiphon.doors.http.bodies import check_content_type
 from antiphon.doors.http.fields import decode_query
 from antiphon.doors.http.responses import Whole
 from antiphon.doors.http.route import JSON, AnyRoute, Call
+from antiphon.doors.server.asgi import AsgiApp, Message, Receive, Scope, Send
 from antiphon.errors import AntiphonError
 from antiphon.observe.metrics import Metrics
 from antiphon.text.quoting import shown
@@ -45,7 +45,7 @@ class Resource:
         answer = await self._answer(route, scope, receive)
         await answer(scope, receive, send)
 
-    async def _answer(self, route: AnyRoute, scope: Scope, receive: Receive) -> ASGIApp:
+    async def _answer(self, route: AnyRoute, scope: Scope, receive: Receive) -> AsgiApp:
         if route.access != "open":
             check_content_type(scope)
         query = decode_query(scope["query_string"], route.query)
@@ -69,7 +69,7 @@ class Faults:
     The router sees the path without doubled and trailing slashes.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: AsgiApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 

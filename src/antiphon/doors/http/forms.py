@@ -13,11 +13,11 @@ from typing import IO, Generic, TypeVar
 
 import msgspec
 from multipart import MultipartError, MultipartSegment, ParserLimitReached, PushMultipartParser, parse_options_header
-from starlette.types import Receive, Scope
 
 from antiphon.doors.errors import ContentTooLarge
 from antiphon.doors.http.bodies import chunks, header
 from antiphon.doors.http.fields import decode_fields
+from antiphon.doors.server.asgi import Receive, Scope
 from antiphon.errors import InvalidRequest
 from antiphon.text.quoting import shown
 from antiphon.wire.transcriptions import MAX_FILE_BYTES

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
-from starlette.types import ASGIApp, Receive, Scope
 
 from antiphon.doors.access.authentication import Identity
 from antiphon.doors.http.bodies import NO_BODY, Body
+from antiphon.doors.server.asgi import AsgiApp, Receive, Scope
 from antiphon.errors import AntiphonError
 
 S = TypeVar("S")
@@ -53,7 +53,7 @@ class Call(Generic[B, Q]):
         return self.scope["path_params"]
 
 
-Result = msgspec.Struct | Mapping[str, Any] | bytes | ASGIApp
+Result = msgspec.Struct | Mapping[str, Any] | bytes | AsgiApp
 """A value becomes JSON with status 200, bytes a body of the route's first media type; an ASGI app answers itself."""
 Handler = Callable[[S, Call[B, Q]], Awaitable[Result]]
 

@@ -24,7 +24,8 @@ from antiphon.doors.access.resume_tokens import may_resume, new_token, no_sessio
 from antiphon.doors.realtime.checkpoint import Ownership
 from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.doors.realtime.session import Link, Resumption
-from antiphon.doors.websocket.connection import Attendance, Connection, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.server.asgi import Receive, Scope, Send
+from antiphon.doors.websocket.connection import Attendance, Connection, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
@@ -93,7 +94,7 @@ class RealtimeDoor:
         self._owned: dict[Connection, Ownership] = {}
         self._links: dict[Connection, Link] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket."""
         with ExitStack() as held:
             try:
@@ -104,7 +105,7 @@ class RealtimeDoor:
                 return
             await self._serve(guest, scope, receive, send)
 
-    async def _serve(self, guest: _Guest, scope: Scope, receive: Receive, send: SendAsgi) -> None:
+    async def _serve(self, guest: _Guest, scope: Scope, receive: Receive, send: Send) -> None:
         may_return = guest.resumption is not None  # as long as it has not gone on, it stays as it was
         try:
             await receive()
@@ -316,7 +317,7 @@ def _is_beta(scope: Scope) -> bool:
     return "realtime=v1" in features or _BETA_SUBPROTOCOL in scope.get("subprotocols", ())
 
 
-async def _refuse_beta(send: SendAsgi) -> None:
+async def _refuse_beta(send: Send) -> None:
     """Refuse the retired beta interface as OpenAI does: an error, then close code 4000."""
     code = "beta_api_shape_disabled"
     detail = {

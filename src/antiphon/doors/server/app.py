@@ -10,19 +10,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from types import FrameType
-from typing import Any
 
 import uvicorn
 import websockets.http11
 
+from antiphon.doors.server.asgi import AsgiApp
 from antiphon.doors.server.exchange import HEADER_LINE_BYTES
-from antiphon.doors.server.http_protocol import GuardedConfig, GuardedHttp, Handshakes
+from antiphon.doors.server.http_protocol import BoundedHttpConfig, BoundedHttpProtocol, Handshakes
+from antiphon.doors.server.received import Received
 from antiphon.doors.server.tls import TlsFiles
 from antiphon.doors.server.tls_handshake import TlsHandshake
-from antiphon.doors.server.websocket_protocol import GuardedSocket, Received
+from antiphon.doors.server.websocket_protocol import BoundedWebSocketProtocol
 from antiphon.errors import InvalidRequest
-
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 SEND_BUFFER_BYTES = 128 * 2**10
 """What the kernel holds for one client (Linux doubles it). What lies there can no longer be taken back when an answer
@@ -56,10 +55,10 @@ class HttpServer:
 
     def __init__(self, app: AsgiApp, options: ServerOptions) -> None:
         self._options = options
-        config = GuardedConfig(
+        config = BoundedHttpConfig(
             app,
-            http=GuardedHttp,
-            ws=GuardedSocket,
+            http=BoundedHttpProtocol,
+            ws=BoundedWebSocketProtocol,
             ws_max_size=WS_MAX_BYTES,
             ws_per_message_deflate=False,
             lifespan="off",
@@ -109,7 +108,7 @@ class HttpServer:
 class _Uvicorn(uvicorn.Server):
     """uvicorn's server without its hold on signals, `sys.exit` and the application's lifespan."""
 
-    def __init__(self, config: GuardedConfig, options: ServerOptions) -> None:
+    def __init__(self, config: BoundedHttpConfig, options: ServerOptions) -> None:
         super().__init__(config)
         self.handshakes = config.handshakes
         self._options = options
@@ -141,8 +140,8 @@ class _Uvicorn(uvicorn.Server):
         self.started = True
         return _base_url(options, server.sockets[0].getsockname()[1])
 
-    def _plain(self) -> GuardedHttp:
-        return GuardedHttp(self.config, self.server_state, {})
+    def _plain(self) -> BoundedHttpProtocol:
+        return BoundedHttpProtocol(self.config, self.server_state, {})
 
     def _load(self) -> None:
         if self.config.loaded:

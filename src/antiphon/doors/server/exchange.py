@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
+
+from antiphon.doors.server.asgi import Message, Receive, Send
 
 UNKEYED_BYTES = 16 * 2**10
 """Most that is read of a body, or of a WebSocket message, before a key was right."""
@@ -21,9 +23,6 @@ _MOST_READS = 50
 """A body in small chunks is costly to read."""
 _EXCHANGE = "antiphon.exchange"
 _CLOSE = (b"connection", b"close")
-
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
 
 
 class Carrier(Protocol):
@@ -68,7 +67,7 @@ class Exchange:
         """End the connection without waiting for the client to send or to read anything."""
         self._carrier.evict()
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: Message) -> None:
         """Pass the answer on; one that comes before much of the body is the last of its connection."""
         kind = message["type"]
         if kind == "http.response.start" and self._carrier.is_too_much_to_read:

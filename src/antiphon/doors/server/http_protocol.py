@@ -16,9 +16,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange, Receive, Send, extensions_of
+from antiphon.doors.server.asgi import Receive, Scope, Send
+from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange, extensions_of
 from antiphon.doors.server.request_parser import RequestParser
-from antiphon.doors.server.websocket_protocol import BAD_REQUEST, SocketConfig
+from antiphon.doors.server.websocket_protocol import BAD_REQUEST, BoundedWebSocketConfig
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -54,8 +55,8 @@ class Handshakes:
         self._waiting.pop(connection, None)
 
 
-class GuardedConfig(SocketConfig):
-    """uvicorn's configuration and what `GuardedHttp` needs beside it."""
+class BoundedHttpConfig(BoundedWebSocketConfig):
+    """uvicorn's configuration and what `BoundedHttpProtocol` needs beside it."""
 
     handshakes: Handshakes
     idle: Handshakes
@@ -78,10 +79,10 @@ class _Flow(FlowControl):
             super().resume_reading()
 
 
-class GuardedHttp(H11Protocol):
+class BoundedHttpProtocol(H11Protocol):
     """uvicorn's HTTP/1.1 connection, with an end to all that a stranger can keep it waiting for."""
 
-    config: GuardedConfig
+    config: BoundedHttpConfig
     conn: RequestParser
 
     def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
@@ -161,7 +162,7 @@ class GuardedHttp(H11Protocol):
         super().handle_websocket_upgrade(event)
 
     # -- what an exchange calls --------------------------------------------------------------------------------------
-    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application for one request."""
         exchange = Exchange(self, receive, send)
         scope["extensions"] = extensions_of(exchange)

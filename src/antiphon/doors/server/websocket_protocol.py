@@ -9,12 +9,10 @@ long text has a `LongText` where others have a `str`.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Mapping
 from random import getrandbits
 from sys import getsizeof
 from time import perf_counter
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
@@ -37,12 +35,12 @@ from antiphon.doors.server.frames import (
     frame,
     frame_head,
 )
+from antiphon.doors.server.received import Inbox, Received
+from antiphon.doors.server.socket import SOCKET
 
-SOCKET = "antiphon.socket"
-"""Name of the ASGI extension that holds a `Socket`."""
 LINGER_S = 5.0
 """How long a client may take to read the last words, and to say goodbye itself."""
-_LOST, _GOING_DOWN, _PING_TIMED_OUT, _OVERLOADED = 1006, 1012, 1011, 1013
+_LOST, _GOING_DOWN, _PING_TIMED_OUT = 1006, 1012, 1011
 _PAUSE_BYTES = 64 * 2**10
 """While so much waits for the application nothing more is read."""
 _TURN_BYTES = 256 * 2**10
@@ -57,125 +55,20 @@ _LARGE_BYTES = 256 * 2**10
 """Messages above it are not copied once more to stand behind their head."""
 
 
-class Socket(Protocol):
-    """What a WebSocket application may do beside ASGI."""
-
-    def write(self, text: bytes) -> bool:
-        """Write a text message at once and return True, or False when the client has to be waited for."""
-        ...
-
-    async def send_text(self, text: bytes) -> None:
-        """Write a text message as soon as the client reads. Raises `OSError` when it has left."""
-        ...
-
-    def limit(self, max_bytes: int) -> None:
-        """Take no longer messages from now on; before the handshake is complete it holds from there on."""
-        ...
-
-    def abort(self) -> None:
-        """End the connection without waiting for the client to read anything."""
-        ...
-
-
-def socket_of(scope: Mapping[str, Any]) -> Socket | None:
-    """Return the socket behind an ASGI scope, where the server offers it."""
-    return scope.get("extensions", {}).get(SOCKET)
-
-
-class Holder(Protocol):
-    """A connection that keeps bytes."""
-
-    held_bytes: int
-    """What is counted for it."""
-
-    def fail(self, code: int, reason: str) -> None:
-        """Let go of everything, and end."""
-        ...
-
-
-class Received:
-    """Memory for what was received and no application is done with, over all connections, at most ``limit`` bytes.
-
-    Beyond it the connections go whose messages or bodies have been incomplete, or under way, for the longest.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.total = 0
-        self._limit = limit
-        self._holders: dict[Holder, None] = {}
-
-    def update(self, holder: Holder, held_bytes: int) -> None:
-        """Count what a connection holds now."""
-        before = holder.held_bytes
-        holder.held_bytes = held_bytes
-        self.total += held_bytes - before
-        if not held_bytes:
-            self._holders.pop(holder, None)
-        elif not before:
-            self._holders[holder] = None
-        while self.total > self._limit and held_bytes > before:
-            next(iter(self._holders)).fail(_OVERLOADED, "too much was received and not worked on yet")
-
-
-class SocketConfig(Config):
-    """uvicorn's configuration and what `GuardedSocket` needs beside it."""
+class BoundedWebSocketConfig(Config):
+    """uvicorn's configuration and what `BoundedWebSocketProtocol` needs beside it."""
 
     received: Received
 
 
-class _Inbox:
-    """ASGI messages for one application: the part of `asyncio.Queue` that is needed, at a fraction of its cost."""
-
-    __slots__ = ("_messages", "_taken", "_waiter", "bytes", "taken_bytes")
-
-    def __init__(self) -> None:
-        self.bytes = 0
-        """What the messages weigh that wait."""
-        self.taken_bytes = 0
-        """What the one weighs that was taken last: its application is at it until it comes for the next."""
-        self._messages: deque[tuple[dict[str, Any], int]] = deque()
-        self._taken: dict[str, Any] = {}
-        self._waiter: asyncio.Future[None] | None = None
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def put_nowait(self, message: dict[str, Any], weight_bytes: int = 0) -> None:
-        self._messages.append((message, weight_bytes))
-        self.bytes += weight_bytes
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def get(self) -> dict[str, Any]:
-        while not self._messages:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        self._taken, self.taken_bytes = self._messages.popleft()
-        self.bytes -= self.taken_bytes
-        return self._taken
-
-    def done(self) -> None:
-        """The message that was taken last is worked on."""
-        self._taken, self.taken_bytes = {}, 0
-
-    def clear(self) -> None:
-        """Let go of what the client has said, and leave what was said of its end."""
-        if isinstance(text := self._taken.get("text"), LongText):
-            text.drop()
-        self._messages = deque((one, weight) for one, weight in self._messages if not weight)
-        self.bytes = 0
-        self.done()
-
-
-class GuardedSocket(WebSocketsSansIOProtocol):
+class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     """One WebSocket. The handshake is uvicorn's; frames, flow and the end are ours."""
 
-    config: SocketConfig
+    config: BoundedWebSocketConfig
 
     def __init__(self, config: Config, *args: Any, **kwargs: Any) -> None:
         super().__init__(config, *args, **kwargs)
-        self.queue = self._inbox = _Inbox()  # pyright: ignore[reportAttributeAccessIssue, reportIncompatibleVariableOverride]  # uvicorn only puts
+        self.queue = self._inbox = Inbox()  # pyright: ignore[reportAttributeAccessIssue, reportIncompatibleVariableOverride]  # uvicorn only puts
         self.held_bytes = 0
         """What `Received` counts for this connection."""
         self._received = self.config.received

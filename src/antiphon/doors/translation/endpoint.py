@@ -11,8 +11,9 @@ import msgspec
 from antiphon import ids
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
+from antiphon.doors.server.asgi import Receive, Scope, Send
 from antiphon.doors.translation.session import InterpretingLink, TranslationOptions
-from antiphon.doors.websocket.connection import Attendance, Receive, Scope, SendAsgi, refuse
+from antiphon.doors.websocket.connection import Attendance, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_options import LinkServices
@@ -49,7 +50,7 @@ class InterpretingDoor:
         self._attendance = attendance
         self._usage = usage
 
-    async def __call__(self, scope: Scope, receive: Receive, send: SendAsgi) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket."""
         with ExitStack() as held:
             try:
@@ -66,7 +67,7 @@ class InterpretingDoor:
             await self._serve(identity, session, scope, receive, send)
 
     async def _serve(
-        self, identity: Identity, session: TranslationSession, scope: Scope, receive: Receive, send: SendAsgi
+        self, identity: Identity, session: TranslationSession, scope: Scope, receive: Receive, send: Send
     ) -> None:
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})

@@ -6,24 +6,21 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Generator
+from typing import Protocol
 
 import structlog
 
 from antiphon.clock import Clock
 from antiphon.doors.access.rate_limits import check_room
 from antiphon.doors.errors import error_answer
+from antiphon.doors.server.asgi import Receive, Scope, Send
 from antiphon.doors.server.frames import LongText
-from antiphon.doors.server.websocket_protocol import socket_of
+from antiphon.doors.server.socket import socket_of
 from antiphon.errors import AntiphonError, Overloaded, RateLimited
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import sent_with, tracing
 from antiphon.ports.limiter import Account
-
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-SendAsgi = Callable[[dict[str, Any]], Awaitable[None]]
 
 _log = structlog.get_logger(__name__)
 _DRAIN_STEP_S = 0.02
@@ -64,7 +61,7 @@ class AnyLink(Protocol):
 class Connection:
     """One accepted WebSocket."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: SendAsgi, observe: Callable[[float], None]) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, observe: Callable[[float], None]) -> None:
         self._observe = observe
         self._socket = socket_of(scope)
         self._traceparent = sent_with(scope["headers"])
@@ -215,7 +212,7 @@ class Attendance:
         check_room(self._has_room)
 
     @contextlib.contextmanager
-    def connect(self, scope: Scope, receive: Receive, send: SendAsgi) -> Generator[Connection]:
+    def connect(self, scope: Scope, receive: Receive, send: Send) -> Generator[Connection]:
         """Yield a connection that counts as long as the context lasts."""
         connection = Connection(scope, receive, send, self._observe)
         self._open.add(connection)
@@ -242,7 +239,7 @@ class Attendance:
                 return
 
 
-async def refuse(send: SendAsgi, error: AntiphonError) -> None:
+async def refuse(send: Send, error: AntiphonError) -> None:
     """Refuse a handshake with a real HTTP answer."""
     answer = error_answer(error)
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": list(answer.headers)})

@@ -10,7 +10,7 @@ import pytest
 from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.doors.server.exchange import UNKEYED_BYTES
 from antiphon.doors.server.frames import LONG_BYTES, LongText
-from antiphon.doors.server.websocket_protocol import socket_of
+from antiphon.doors.server.socket import socket_of
 from tests.strangers import UPGRADE, Stranger, frame, request, stranger
 
 LIMIT = 100

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from antiphon.clock import Clock, SystemClock, VirtualClock
-from antiphon.doors.server.websocket_protocol import SOCKET
+from antiphon.doors.server.socket import SOCKET
 from antiphon.doors.websocket.connection import Attendance, Connection, refuse
 from antiphon.errors import Overloaded, RateLimited, Unauthenticated
 from antiphon.observe.metrics import Metrics
