@@ -12,7 +12,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 DOORS = frozenset({"realtime", "speech", "dubbing", "dialog", "captions", "admin", "health", "site"})
 OUTCOMES = frozenset({"done", "failed", "cancelled", "retried", "lost", "refused"})
-LEGS = frozenset({"stt", "llm", "tts", "redis", "database"})
+LEGS = frozenset({"stt", "llm", "tts", "translation", "redis", "database"})
 LIMITS = frozenset({"requests", "tokens", "connections", "handshakes", "events", "bytes"})
 AREAS = DOORS | {"worker", "bus", "state", "store", "policy", "provider", "conversation"}
 ERROR_TYPES = frozenset(

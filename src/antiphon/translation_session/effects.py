@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from antiphon.translation_session.state import Component
 from antiphon.wire.translation import SessionOutputAudioDelta, TranslationServerMessage
 
 
@@ -51,6 +52,21 @@ class Speak:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelJob:
+    """Stop a job; what it still says changes nothing."""
+
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentChanged:
+    """What the session depends on has failed, or works again."""
+
+    component: Component
+    is_down: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Drop the input before ``end``."""
 
@@ -62,4 +78,4 @@ class Close:
     """All was said; close with code 1000."""
 
 
-Effect = Send | SendAudio | Transcribe | Translate | Speak | Forget | Close
+Effect = Send | SendAudio | Transcribe | Translate | Speak | CancelJob | ComponentChanged | Forget | Close

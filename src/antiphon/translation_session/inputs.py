@@ -77,8 +77,25 @@ class Failed:
     job_id: str
     code: str | None
     message: str
+    transient: bool = False
+    """True where it may pass by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
 
 
 Input = (
-    Opened | Updated | Appended | VoiceScored | CloseAsked | Transcribed | Translated | AudioMade | SpeechMade | Failed
+    Opened
+    | Updated
+    | Appended
+    | VoiceScored
+    | CloseAsked
+    | Transcribed
+    | Translated
+    | AudioMade
+    | SpeechMade
+    | Failed
+    | Tick
 )

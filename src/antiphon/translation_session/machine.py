@@ -11,7 +11,19 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from antiphon.audio.ticks import TICKS_PER_MS, VAD_WINDOW_TICKS
-from antiphon.translation_session.effects import Close, Effect, Forget, Send, SendAudio, Speak, Transcribe, Translate
+from antiphon.translation_session import job_timeouts
+from antiphon.translation_session.effects import (
+    CancelJob,
+    Close,
+    ComponentChanged,
+    Effect,
+    Forget,
+    Send,
+    SendAudio,
+    Speak,
+    Transcribe,
+    Translate,
+)
 from antiphon.translation_session.inputs import (
     Appended,
     AudioMade,
@@ -20,6 +32,7 @@ from antiphon.translation_session.inputs import (
     Input,
     Opened,
     SpeechMade,
+    Tick,
     Transcribed,
     Translated,
     Updated,
@@ -50,6 +63,9 @@ CLOSE_TICKS = 500 * TICKS_PER_MS
 """Silence that follows the last of the input, so that all of it is scored."""
 DEFAULT_LANGUAGE = "es"
 
+_WORKER_GONE = "worker_stopped"
+"""Another worker takes the next job: nothing is down."""
+
 
 class Interpreter:
     """One translation session."""
@@ -57,14 +73,20 @@ class Interpreter:
     def __init__(self, state: State) -> None:
         self.state = state
         self._effects: list[Effect] = []
+        self._now = 0.0
 
-    def receive(self, event: Input) -> list[Effect]:
-        """Work one input in and return what is to be done, in order."""
-        self._effects = []
+    def receive(self, event: Input, now: float) -> list[Effect]:
+        """Work one input in and return what is to be done, in order; ``now`` is in seconds and never goes back."""
+        self._effects, self._now = [], now
         if not self.state.closed:
             self._dispatch(event)
             self._advance()
         return self._effects
+
+    @property
+    def due_at(self) -> float | None:
+        """When time alone changes something: tell `Tick` then."""
+        return job_timeouts.due_at(self.state)
 
     def refuse(self, message: str, *, code: str | None, param: str | None, event_id: str | None) -> Error:
         """Return the error that answers a bad event."""
@@ -86,6 +108,8 @@ class Interpreter:
                 self._forget_old()
             case CloseAsked():
                 self._close()
+            case Tick():
+                self._ticked()
             case AudioMade() | Transcribed() | Translated() | SpeechMade() | Failed():
                 self._worked(event)
             case _:
@@ -127,7 +151,8 @@ class Interpreter:
         if state.speech_start is None:
             return
         target = state.session.audio.output.language or DEFAULT_LANGUAGE
-        utterance = Utterance(state.speech_start, str(target), self._id("job"))
+        utterance = Utterance(state.speech_start, str(target), job_id="")
+        job_timeouts.start(state, utterance, self._id("job"), self._now)
         state.utterances.append(utterance)
         self._effects.append(Transcribe(utterance.job_id, utterance.start, end))
         state.speech_start = state.silence_start = None
@@ -145,34 +170,69 @@ class Interpreter:
         """All was said; what was said last is still being scored."""
         if self.state.close_at is None:
             self.state.close_at = self.state.written
+            self.state.close_due = self._now + self.state.job_timeout_s
 
     # -- stages ------------------------------------------------------------------------------------------------------
     def _worked(self, event: Transcribed | Translated | AudioMade | SpeechMade | Failed) -> None:
         utterance = next((one for one in self.state.utterances if one.job_id == event.job_id), None)
         if utterance is None:
             return
+        job_timeouts.progress(self.state, utterance.stage, self._now)
+        if not isinstance(event, Failed):
+            self._component(utterance.stage, is_down=False)
         match event:
             case Transcribed():
                 utterance.said, utterance.source = event.text.strip(), event.language
                 self._translate(utterance)
             case Translated():
                 utterance.translated = event.text
-                utterance.stage, utterance.job_id = "speak", ""
+                utterance.stage = "speak"
+                job_timeouts.end(utterance)
             case AudioMade():
                 delta = SessionOutputAudioDelta(
                     event_id=self._id("event"), delta="", elapsed_ms=utterance.start // TICKS_PER_MS
                 )
                 self._effects.append(SendAudio(delta, event.ref))
             case SpeechMade():
-                utterance.stage = "done"
-            case Failed():  # what there is in words is still shown, in its turn; the session goes on
-                utterance.stage, utterance.job_id = "done", ""
+                self._end(utterance)
+            case Failed():
+                if event.transient and event.code != _WORKER_GONE:
+                    self._component(utterance.stage, is_down=True)
+                self._end(utterance)
+
+    def _end(self, utterance: Utterance) -> None:
+        """Nothing more is made of an utterance: its words, as far as there are any, are still shown in their turn."""
+        utterance.stage = "done"
+        job_timeouts.end(utterance)
+
+    def _component(self, stage: str, *, is_down: bool) -> None:
+        component = job_timeouts.COMPONENTS[stage]
+        if (component in self.state.down) == is_down:
+            return
+        if is_down:
+            self.state.down.append(component)
+        else:
+            self.state.down.remove(component)
+        self._effects.append(ComponentChanged(component, is_down))
+
+    def _ticked(self) -> None:
+        """Give up what is overdue, and say so; the session continues."""
+        state = self.state
+        for utterance in job_timeouts.overdue(state, self._now):
+            self._effects.append(CancelJob(utterance.job_id))
+            self._component(utterance.stage, is_down=True)
+            text = f"The {utterance.stage} job of an utterance had no result for {state.job_timeout_s:g} s."
+            self._send(Error, error=ErrorDetail("timeout_error", "no_result", text, None, None))
+            self._end(utterance)
+        if state.close_at is not None and self._now >= state.close_due:  # the detector is stuck
+            state.scored = max(state.scored, state.close_at)
 
     def _translate(self, utterance: Utterance) -> None:
         if not utterance.said:
-            utterance.stage = "done"
+            self._end(utterance)
             return
-        utterance.stage, utterance.job_id = "translate", self._id("job")
+        utterance.stage = "translate"
+        job_timeouts.start(self.state, utterance, self._id("job"), self._now)
         effect = Translate(utterance.job_id, utterance.said, utterance.source, utterance.target)
         self._effects.append(effect)
 
@@ -192,7 +252,7 @@ class Interpreter:
             if head.job_id == "" and head.said:  # translated, or given up: its turn has come
                 self._show(head)
             if head.stage == "speak" and not head.job_id:
-                head.job_id = self._id("job")
+                job_timeouts.start(state, head, self._id("job"), self._now)
                 self._effects.append(Speak(head.job_id, head.translated, head.target))
             if head.stage != "done":
                 return

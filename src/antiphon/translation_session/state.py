@@ -8,6 +8,9 @@ import msgspec
 
 from antiphon.wire.translation import TranslationSession
 
+Component = Literal["stt", "translation", "tts"]
+"""What a translation session depends on."""
+
 
 class Utterance(msgspec.Struct):
     """A stretch of speech on its way through the stages."""
@@ -20,6 +23,8 @@ class Utterance(msgspec.Struct):
     said: str = ""
     translated: str = ""
     shown: bool = False
+    due: float = 0.0
+    """When its job is given up if no result comes, seconds; 0 while no job is out."""
 
 
 class State(msgspec.Struct):
@@ -27,6 +32,8 @@ class State(msgspec.Struct):
 
     seed: str
     session: TranslationSession
+    job_timeout_s: float
+    """Longest time without a result of any job of a stage."""
     counter: int = 0
     written: int = 0
     scored: int = 0
@@ -38,4 +45,8 @@ class State(msgspec.Struct):
     utterances: list[Utterance] = msgspec.field(default_factory=list[Utterance])
     close_at: int | None = None
     """Where the input ended, once the client has said so."""
+    close_due: float = 0.0
+    """When the end is no longer waited for to be scored, seconds."""
+    down: list[Component] = msgspec.field(default_factory=list[Component])
+    """What has failed and not worked since."""
     closed: bool = False

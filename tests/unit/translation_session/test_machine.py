@@ -32,6 +32,7 @@ LISTENING = TranslationAudio(
     output=TranslationOutput(language="fr"),
 )
 LOUD, QUIET = 0.9, 0.1
+TIMEOUT_S = 35.0
 
 
 class World:
@@ -42,7 +43,9 @@ class World:
 
     def __init__(self, audio: TranslationAudio = LISTENING) -> None:
         session = TranslationSession(id="sess_1", model="m", expires_at=1, audio=audio)
-        self.machine, self.shadow = (Interpreter(State(seed="seed", session=session)) for _ in range(2))
+        self.machine, self.shadow = (
+            Interpreter(State(seed="seed", session=session, job_timeout_s=TIMEOUT_S)) for _ in range(2)
+        )
         self.effects: list[effects.Effect] = []
         self.jobs: dict[str, deque[inputs.Input]] = {}
         self.heard: dict[str, str] = {}
@@ -51,14 +54,15 @@ class World:
         self.windows: list[bool] = []
         """Which windows before the close held speech."""
         self._refs = 0
+        self.now = 1000.0
         self.tell(inputs.Opened())
 
     def tell(self, event: inputs.Input) -> list[effects.Effect]:
         """Give one input to the machine and its shadow; returns the effects."""
-        found = self.machine.receive(event)
+        found = self.machine.receive(event, self.now)
         dumped = msgspec.msgpack.encode(self.shadow.state)
         self.shadow = Interpreter(msgspec.msgpack.decode(dumped, type=State))
-        assert self.shadow.receive(event) == found, "a loaded session goes on as if nothing had happened"
+        assert self.shadow.receive(event, self.now) == found, "a loaded session goes on as if nothing had happened"
         self.effects += found
         for effect in found:
             self._note(effect)
@@ -101,6 +105,12 @@ class World:
         del self.jobs[job_id]
         self.tell(inputs.Failed(job_id, "provider_unavailable", "it broke"))
 
+    def wait(self, seconds: float) -> list[effects.Effect]:
+        """Let time pass; returns what it leads to."""
+        self.now += seconds
+        due_at = self.machine.due_at
+        return self.tell(inputs.Tick()) if due_at is not None and due_at <= self.now else []
+
     def finish(self) -> None:
         """Let all jobs end, and those that follow them."""
         while self.jobs:
@@ -130,8 +140,12 @@ class World:
     def said(self) -> list[str]:
         """What was shown and spoken: ``in 0``, ``out [fr] 0``, ``audio``, …"""
         names = {"input_transcript": "in", "output_transcript": "out", "output_audio": "audio"}
-        parts = ((names.get(event["type"].split(".")[1]), event.get("delta", "")) for event in self.events())
-        return [f"{name} {delta}".strip() for name, delta in parts if name]
+        found: list[str] = []
+        for event in self.events():
+            name = names.get(event["type"].partition(".")[2].partition(".")[0])
+            if name is not None:
+                found.append(f"{name} {event['delta']}".strip())
+        return found
 
     def kinds(self) -> list[str]:
         return [event["type"] for event in self.events()]
@@ -255,6 +269,89 @@ def test_results_of_unknown_jobs_change_nothing() -> None:
     ):
         assert world.tell(event) == []
     assert msgspec.msgpack.encode(world.machine.state) == before
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("steps", "stage", "said"), [
+    (0, "transcribe", []),
+    (1, "translate", ["in 0"]),
+    (2, "speak", ["in 0", "out [fr] 0"]),
+    (3, "speak", ["in 0", "out [fr] 0", "audio"]),
+])  # fmt: skip
+def test_a_job_without_a_result_ends_its_utterance_with_an_error_and_the_session_continues(
+    steps: int, stage: str, said: list[str]
+) -> None:
+    world = World()
+    world.utter()
+    for _ in range(steps):
+        world.work()
+    job_id = world.machine.state.utterances[0].job_id
+    assert world.wait(TIMEOUT_S - 0.1) == []
+    found = world.wait(0.1)
+    assert effects.CancelJob(job_id) in found
+    (error,) = [event["error"] for event in world.events() if event["type"] == "error"]
+    assert (error["type"], error["code"]) == ("timeout_error", "no_result")
+    assert stage in error["message"]
+    assert world.said() == said
+    assert world.machine.due_at is None
+    world.jobs.clear()
+    world.utter()
+    world.finish()
+    assert world.said() == [*said, *whole(1)]
+
+
+def test_a_result_gives_all_jobs_of_its_stage_time_again_and_no_others() -> None:
+    world = World()
+    for _ in range(3):
+        world.utter()
+    world.work()
+    world.wait(TIMEOUT_S - 5)
+    transcribing = [one.job_id for one in world.machine.state.utterances[1:]]
+    world.work(list(world.jobs).index(transcribing[0]))
+    found = world.wait(5)
+    assert [type(effect) for effect in found if isinstance(effect, effects.CancelJob)] == [effects.CancelJob]
+    assert [one.stage for one in world.machine.state.utterances] == ["translate", "transcribe"]
+
+
+def test_speech_that_waits_for_its_turn_is_not_overdue() -> None:
+    world = World()
+    world.utter()
+    world.utter()
+    world.work(1)
+    world.work(1)
+    assert world.machine.state.utterances[1].stage == "speak"
+    for _ in range(3):
+        world.wait(TIMEOUT_S - 1)
+        world.tell(inputs.AudioMade(world.machine.state.utterances[0].job_id, 1))
+        if world.machine.state.utterances[0].stage != "speak":
+            world.work()
+    assert "error" not in world.kinds()
+
+
+def test_a_detector_that_is_stuck_does_not_keep_a_closed_session_open() -> None:
+    world = World()
+    world.tell(inputs.Appended(VAD_WINDOW_TICKS))
+    world.tell(inputs.CloseAsked())
+    assert world.wait(TIMEOUT_S - 1) == []
+    world.wait(1)
+    assert world.kinds()[-1] == "session.closed"
+
+
+def test_a_component_that_fails_is_told_once_and_when_it_works_again() -> None:
+    world = World()
+    for _ in range(3):
+        world.utter()
+    changed: list[effects.Effect] = []
+    for transient, code in ((False, "bad_request"), (True, "worker_stopped"), (True, "provider_unavailable")):
+        job_id = next(iter(world.jobs))
+        del world.jobs[job_id]
+        found = world.tell(inputs.Failed(job_id, code, "it broke", transient))
+        changed += [effect for effect in found if isinstance(effect, effects.ComponentChanged)]
+    assert changed == [effects.ComponentChanged("stt", is_down=True)]
+    world.utter()
+    world.finish()
+    found = [effect for effect in world.effects if isinstance(effect, effects.ComponentChanged)]
+    assert found == [*changed, effects.ComponentChanged("stt", is_down=False)]
 
 
 # -- configuration -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ def _door(services: Services) -> Added:
     from antiphon.doors.translation.session import TranslationOptions
 
     settings, gateway = services.settings, services.once(Gateway)
-    options = TranslationOptions(gateway.limits, settings.realtime_max_buffer_s, settings.realtime_session_s)
+    options = TranslationOptions(
+        gateway.limits, settings.realtime_max_buffer_s, settings.realtime_session_s, gateway.rules.patience_s
+    )
     door = InterpretingDoor(
         services.access, gateway.links, services.metrics, options, gateway.connections, gateway.usage
     )

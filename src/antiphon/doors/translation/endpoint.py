@@ -71,7 +71,7 @@ class InterpretingDoor:
     ) -> None:
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
-        machine = Interpreter(State(seed=ids.token(12), session=session))
+        machine = Interpreter(State(seed=ids.token(12), session=session, job_timeout_s=self._options.job_timeout_s))
         with (
             self._attendance.connect(scope, receive, send) as connection,
             self._usage.hold(identity, session.id, connection),

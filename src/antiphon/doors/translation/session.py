@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import msgspec
 import pybase64
+import structlog
 from msgspec.structs import replace
 
 from antiphon.audio.detector_rate import DetectorRate
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.websocket.audio import PCM_HZ, InputBuffer
+from antiphon.doors.websocket.callbacks import EndsGroup
 from antiphon.doors.websocket.connection import Connection
 from antiphon.doors.websocket.event_rate import FloodGuard
 from antiphon.doors.websocket.jobs import SessionJobs
@@ -22,14 +26,25 @@ from antiphon.doors.websocket.serial_tasks import Pump
 from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
 from antiphon.translation_session import effects, inputs
 from antiphon.translation_session.machine import CLOSE_TICKS, Interpreter
+from antiphon.translation_session.state import Component
 from antiphon.wire import jobs, realtime_codec
 from antiphon.wire.event_decoder import BadEvent, EventDecoder
+from antiphon.wire.realtime_server import Error
 from antiphon.wire.realtime_session import AudioPcm
 from antiphon.wire.translation import SessionClose, SessionUpdate, TranslationClientMessage
 
+_log = structlog.get_logger("antiphon.gateway")
 _decoder: EventDecoder[TranslationClientMessage] = EventDecoder(TranslationClientMessage)
 _encode = msgspec.json.encode
 
+_RESULTS_GONE, _STUCK = 1001, 1011
+"""Close codes: the session's results were cleared away; nothing of it makes progress any more."""
+_STUCK_MARGIN_S = 5.0
+"""Beyond the time-out of a job, which makes progress of a job that no worker claims."""
+_TICK_S = 0.01
+"""Shortest wait for the clock: a timer may fire a little before its time, and would be set again at once."""
+_MODES: dict[Component, str] = {"stt": "left_out", "translation": "source_text_only", "tts": "text_only"}
+"""What becomes of utterances without each component."""
 _MOST_UTTERANCES = 16
 """Utterances on their way: beyond, and with more audio unheard than `max_buffer_s`, no event is taken."""
 
@@ -43,6 +58,8 @@ class TranslationOptions:
     """Most speech that is not heard yet; beyond it no event is taken."""
     lasts_s: float
     """Longest session."""
+    job_timeout_s: float
+    """Longest time without a result of a stage's jobs, before its utterances are given up."""
 
 
 class InterpretingLink:
@@ -61,10 +78,16 @@ class InterpretingLink:
         self._machine = machine
         self._limits = options.limits
         self._most_unheard = options.max_buffer_s * PCM_HZ
+        self._clock = services.clock
+        self._metrics = services.metrics
         self._flood = FloodGuard(services.clock, options.limits.events_per_s)
         self._large_events = services.large_events
         self._progress = asyncio.Event()
-        self._group = group
+        self._stuck_s = options.job_timeout_s + _STUCK_MARGIN_S
+        self._context = contextvars.copy_context()
+        """Of the connection: what a callback leads to belongs to its trace."""
+        self._ends_group = EndsGroup(group)
+        self._is_closed = False
         self._connection = connection
         session_id = machine.state.session.id
         limits = options.limits
@@ -78,15 +101,16 @@ class InterpretingLink:
             timeout_s=services.job_timeout_s,
             on_refused=self._result,
         )
-        self._work: Pump[tuple[str, jobs.Work]] = Pump(group, f"jobs {session_id}", self._submit)
+        self._work: Pump[tuple[str, jobs.Work | None]] = Pump(group, f"jobs {session_id}", self._submit)
         self._input = InputBuffer(AudioPcm())
         self._detector_rate = DetectorRate(PCM_HZ)
-        self._voice = services.vad.open(self._heard)
+        self._voice = services.vad.open(self._on_scores)
         self._speech: dict[int, bytes] = {}
         self._refs = 0
         self._reader = group.create_task(self._read_results(), name=f"results {session_id}")
-        lasts_s = options.lasts_s
-        self._timer = asyncio.get_running_loop().call_later(lasts_s, self._close_input)
+        self._end_timer = asyncio.get_running_loop().call_later(options.lasts_s, self._on_session_end)
+        self._due_timer: asyncio.TimerHandle | None = None
+        self._due_at: float | None = None
 
     @property
     def may_return(self) -> bool:
@@ -108,10 +132,16 @@ class InterpretingLink:
         await self._outbox.room()
         while self._is_behind:
             self._progress.clear()
-            await self._progress.wait()
+            try:
+                async with asyncio.timeout(self._stuck_s):
+                    await self._progress.wait()
+            except TimeoutError:
+                self._connection.hang_up(_STUCK, "the session makes no progress")
+                return
         try:
             await self._event(frame)
         except BadEvent as bad:
+            self._metrics.error("realtime", "invalid_request_error")
             error = self._machine.refuse(bad.message, code=bad.code, param=bad.param, event_id=bad.event_id)
             self._outbox.put(_encode(error))
 
@@ -172,13 +202,30 @@ class InterpretingLink:
         self._tell(inputs.CloseAsked())
         self._append(bytes(2 * CLOSE_TICKS))
 
-    def _heard(self, scores: Sequence[float]) -> None:
-        self._tell(inputs.VoiceScored(tuple(scores)))
+    # -- callbacks: what goes wrong in one ends this connection, and no other ------------------------------------------
+    def _on_scores(self, scores: Sequence[float]) -> None:
+        self._call(inputs.VoiceScored(tuple(scores)))
 
+    def _on_due(self) -> None:
+        self._due_timer = self._due_at = None
+        self._call(inputs.Tick())
+
+    def _on_session_end(self) -> None:
+        with self._ends_group:
+            self._context.copy().run(self._close_input)
+
+    def _call(self, event: inputs.Input) -> None:
+        with self._ends_group:
+            self._context.copy().run(self._tell, event)
+
+    # -- results -----------------------------------------------------------------------------------------------------
     async def _read_results(self) -> None:
-        async for _, entry in self._jobs.results():
-            await self._outbox.room()
-            self._result(entry)
+        async with aclosing(self._jobs.results()) as results:
+            async for _, entry in results:
+                await self._outbox.room()
+                self._result(entry)
+        if not self._is_closed:  # nothing more would ever come
+            self._connection.hang_up(_RESULTS_GONE, "the session's results are gone")
 
     def _result(self, entry: jobs.PipeEntry) -> None:
         job_id = self._jobs.name(entry.job_id)
@@ -195,19 +242,35 @@ class InterpretingLink:
             case jobs.SpeechDone():
                 self._tell(inputs.SpeechMade(job_id))
             case jobs.JobFailed():
-                self._tell(inputs.Failed(job_id, entry.code, entry.message))
+                self._tell(inputs.Failed(job_id, entry.code, entry.message, entry.transient))
             case _:
                 pass
 
     def _tell(self, event: inputs.Input) -> None:
-        for effect in self._machine.receive(event):
+        if self._is_closed:
+            return
+        for effect in self._machine.receive(event, self._clock.now()):
             self._carry_out(effect)
         self._progress.set()
+        self._arm()
+
+    def _arm(self) -> None:
+        due_at = self._machine.due_at
+        if due_at == self._due_at:
+            return
+        if self._due_timer is not None:
+            self._due_timer.cancel()
+        self._due_timer, self._due_at = None, due_at
+        if due_at is not None:
+            wait_s = max(_TICK_S, due_at - self._clock.now())
+            self._due_timer = asyncio.get_running_loop().call_later(wait_s, self._on_due)
 
     def _carry_out(self, effect: effects.Effect) -> None:
         match effect:
             case effects.Send():
                 self._outbox.put(_encode(effect.event))
+                if isinstance(effect.event, Error):
+                    self._metrics.error("realtime", effect.event.error.type)
             case effects.SendAudio():
                 data = pybase64.b64encode(self._speech.pop(effect.ref)).decode()
                 self._outbox.put(_encode(replace(effect.event, delta=data)))
@@ -221,13 +284,29 @@ class InterpretingLink:
             case effects.Speak():
                 work = jobs.Speak(effect.text, language=effect.language)
                 self._work.put((effect.job_id, work))
+            case effects.CancelJob():
+                self._work.put((effect.job_id, None))
+            case effects.ComponentChanged():
+                self._note(effect)
             case effects.Forget():
                 self._input.forget(effect.end)
             case effects.Close():
                 self._connection.hang_up(1000, "")
 
-    async def _submit(self, job: tuple[str, jobs.Work]) -> None:
-        await self._jobs.do(*job)
+    def _note(self, effect: effects.ComponentChanged) -> None:
+        """Say for the operator what has failed or works again: the protocol has no event for it."""
+        self._metrics.leg(effect.component, is_down=effect.is_down)
+        if effect.is_down:
+            _log.warning("degraded", leg=effect.component, mode=_MODES[effect.component])
+        else:
+            _log.info("recovered", leg=effect.component, mode=_MODES[effect.component])
+
+    async def _submit(self, job: tuple[str, jobs.Work | None]) -> None:
+        job_id, work = job
+        if work is None:
+            await self._jobs.cancel(job_id)
+        else:
+            await self._jobs.do(job_id, work)
 
     async def flushed(self) -> None:
         """Return when all that was to be said is written."""
@@ -235,7 +314,10 @@ class InterpretingLink:
 
     async def close(self) -> None:
         """Let go of everything."""
-        self._timer.cancel()
+        self._is_closed = True
+        self._end_timer.cancel()
+        if self._due_timer is not None:
+            self._due_timer.cancel()
         self._voice.close()
         self._reader.cancel()
         await self._jobs.close([utterance.job_id for utterance in self._machine.state.utterances if utterance.job_id])

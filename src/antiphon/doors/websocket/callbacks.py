@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
+import structlog
+
+_log = structlog.get_logger("antiphon.gateway")
+
 
 class EndsGroup:
     """A context in which an exception ends a task group: the loop would only log it, and go on."""
@@ -21,7 +25,12 @@ class EndsGroup:
         """Hand what went wrong to the group."""
         if not isinstance(error, Exception):
             return False
-        self._group.create_task(_fail(error), name="failed callback")
+        failing = _fail(error)
+        try:
+            self._group.create_task(failing, name="failed callback")
+        except RuntimeError:  # the group ends already, and takes no tasks
+            failing.close()
+            _log.error("callback failed while its connection ends", exc_info=error)
         return True
 
 

@@ -1,0 +1,217 @@
+"""A translation connection without its socket: jobs that nobody takes, results that end, callbacks that fail."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import numpy as np
+import pybase64
+import pytest
+
+from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import VirtualClock
+from antiphon.doors.translation.session import InterpretingLink, TranslationOptions
+from antiphon.doors.websocket.large_events import SLICE_BYTES
+from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.observe.metrics import Metrics
+from antiphon.policy.window import SlidingWindowLimiter
+from antiphon.ports.vad import VoiceActivity
+from antiphon.providers.hosting.instant_vad import InstantStream, InstantVoiceActivity
+from antiphon.providers.stub.vad import Threshold
+from antiphon.translation_session.machine import Interpreter
+from antiphon.translation_session.state import State
+from antiphon.wire.translation import TranslationAudio, TranslationSession
+from tests.virtual_time import on_virtual_time
+
+RATE_HZ = 24_000
+TIMEOUT_S = 35.0
+LASTS_S = 3600.0
+UTTERANCE = (np.sin(np.arange(RATE_HZ // 2) / 10) * 8_000).astype("<i2").tobytes() + bytes(
+    2 * RATE_HZ
+)  # half a second of tone, a second of silence
+PIPE = "t:default:session:{sess_1}"
+
+
+class Stage:
+    """One link, and the connection that it writes to."""
+
+    def __init__(
+        self, group: asyncio.TaskGroup, clock: VirtualClock, vad: VoiceActivity | None, max_buffer_s: float
+    ) -> None:
+        self.clock = clock
+        self.bus = EmbeddedBus(clock)
+        self.metrics = Metrics()
+        self.events: list[dict[str, Any]] = []
+        self.hung_up: list[int] = []
+        services = LinkServices(
+            self.bus,
+            vad or InstantVoiceActivity("stub", Threshold),
+            clock,
+            SlidingWindowLimiter(clock=clock),
+            lambda row: None,
+            metrics=self.metrics,
+        )
+        session = TranslationSession(id="sess_1", model="m", expires_at=1, audio=TranslationAudio())
+        self.machine = Interpreter(State(seed="s", session=session, job_timeout_s=TIMEOUT_S))
+        options = TranslationOptions(LinkLimits(), max_buffer_s=max_buffer_s, lasts_s=LASTS_S, job_timeout_s=TIMEOUT_S)
+        self.link = InterpretingLink(self.machine, services, options, group, self, tenant="default")  # pyright: ignore[reportArgumentType] -- all that a link needs of it
+
+    def write(self, text: bytes) -> bool:
+        self.events.append(msgspec.json.decode(text))
+        return True
+
+    async def send_text(self, text: bytes) -> None:
+        self.events.append(msgspec.json.decode(text))
+
+    def give_up(self) -> None:
+        raise AssertionError("nobody takes that long here")
+
+    def hang_up(self, code: int, reason: str) -> None:
+        self.hung_up.append(code)
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        await self.link.frame(msgspec.json.encode({"type": kind, **fields}).decode())
+
+    async def utter(self) -> None:
+        await self.send("session.input_audio_buffer.append", audio=pybase64.b64encode(UTTERANCE).decode())
+
+    def kinds(self) -> list[str]:
+        return [event["type"] for event in self.events]
+
+
+@asynccontextmanager
+async def staged(
+    clock: VirtualClock, vad: VoiceActivity | None = None, *, max_buffer_s: float = 600
+) -> AsyncGenerator[Stage]:
+    async with asyncio.TaskGroup() as group:
+        stage = Stage(group, clock, vad, max_buffer_s)
+        stage.link.open()
+        try:
+            yield stage
+        finally:
+            await stage.link.close()
+            await stage.bus.close()
+
+
+async def nobody_takes_its_jobs(clock: VirtualClock) -> None:
+    """A translation session whose job nobody takes."""
+    async with staged(clock) as stage:
+        await stage.utter()
+        await asyncio.sleep(TIMEOUT_S - 1)
+        assert stage.kinds() == ["session.created"]
+        await asyncio.sleep(2)
+        (_, error) = stage.events
+        assert error["error"]["code"] == "no_result"
+        assert not stage.link.is_answering
+        assert b'degraded_total{leg="stt"} 1.0' in stage.metrics.render()
+        await stage.send("session.update", session={"audio": {"output": {"language": "fr"}}})
+        assert stage.kinds()[-1] == "session.updated", "the session lives on"
+        await stage.send("session.close")
+        await asyncio.sleep(0.1)
+        assert stage.kinds()[-1] == "session.closed"
+        assert stage.hung_up == [1000]
+
+
+test_a_job_that_nobody_takes_ends_its_utterance_and_the_session_lives_on = on_virtual_time(nobody_takes_its_jobs)
+
+
+async def behind(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        began = clock.now()
+        for _ in range(40):
+            await stage.utter()
+            await asyncio.sleep(0.1)
+        assert clock.now() - began < 4 * TIMEOUT_S
+        assert stage.kinds().count("error") >= 20
+        assert stage.hung_up == []
+
+
+test_a_client_that_is_ahead_of_workers_that_are_not_there_waits_no_longer_than_a_job = on_virtual_time(behind)
+
+
+async def large(clock: VirtualClock) -> None:
+    turns = 0
+
+    async def neighbour() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with staged(clock) as stage:
+        going = asyncio.create_task(neighbour())
+        audio = bytes(4 * 2**20)
+        await stage.send("session.input_audio_buffer.append", audio=pybase64.b64encode(audio).decode())
+        going.cancel()
+        assert stage.machine.state.written == len(audio) // 2
+        assert turns > 2 * len(audio) / SLICE_BYTES, "it is decoded in slices, and heard in slices"
+
+
+test_an_event_of_megabytes_lets_others_have_their_turn = on_virtual_time(large)
+
+
+class Scripted(InstantVoiceActivity):
+    """A detector that says nothing by itself; a test calls back in its place."""
+
+    def __init__(self) -> None:
+        super().__init__("scripted", Threshold)
+        self.on_scores: Callable[[Sequence[float]], None] = lambda _: None
+
+    def open(self, on_scores: Callable[[Sequence[float]], None]) -> InstantStream:
+        self.on_scores = on_scores
+        return super().open(lambda _: None)
+
+
+async def stuck(clock: VirtualClock) -> None:
+    async with staged(clock, Scripted(), max_buffer_s=2) as stage:
+        await stage.utter()
+        await stage.utter()
+        began = clock.now()
+        await stage.utter()
+        assert stage.hung_up == [1011]
+        assert clock.now() - began < TIMEOUT_S + 10
+
+
+test_a_detector_that_is_stuck_ends_the_connection_of_a_client_that_waits_for_it = on_virtual_time(stuck)
+
+
+async def results_end(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        await asyncio.sleep(1)
+        await stage.bus.drop(PIPE)
+        await asyncio.sleep(1)
+        assert stage.hung_up == [1001]
+
+
+test_the_client_of_a_session_whose_results_are_gone_is_hung_up = on_virtual_time(results_end)
+
+
+async def scores_fail(clock: VirtualClock) -> None:
+    vad = Scripted()
+
+    async def session() -> None:
+        async with staged(clock, vad):
+            vad.on_scores(["no number"])  # type: ignore[list-item]
+            await asyncio.sleep(60)
+
+    with pytest.raises(ExceptionGroup) as found:
+        await session()
+    assert found.group_contains(TypeError)
+    vad.on_scores([0.5])
+
+
+test_scores_that_cannot_be_worked_in_end_this_connection_and_raise_nothing = on_virtual_time(scores_fail)
+
+
+async def longest(clock: VirtualClock) -> None:
+    async with staged(clock) as stage:
+        await asyncio.sleep(LASTS_S + 1)
+        assert stage.kinds() == ["session.created", "session.closed"]
+        assert stage.hung_up == [1000]
+
+
+test_the_longest_session_is_closed = on_virtual_time(longest)
