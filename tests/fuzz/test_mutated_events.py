@@ -136,6 +136,9 @@ class Wire:
         self.events.append(msgspec.json.decode(text))
         return True
 
+    def rest(self) -> None:
+        """Nobody drains here."""
+
     def hang_up(self, code: int, reason: str) -> None:
         self.hung_up.append((code, reason))
 

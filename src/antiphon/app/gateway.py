@@ -44,7 +44,6 @@ class Gateway:
         services, settings = self._services, self._services.settings
         per_key = min(settings.max_connections_per_key, services.access.share(settings.max_connections))
         made = Attendance(
-            services.clock,
             services.metrics,
             most=settings.max_connections,
             most_per_key=None if services.access.is_open else per_key,

@@ -27,6 +27,7 @@ class DubbingLink:
         identity: Identity,
         emit: Callable[[str, str, Struct], Awaitable[None]],
         on_complete: Callable[[DubbingLink], None],
+        on_idle: Callable[[DubbingLink], None],
         hang_up: Callable[[str], None],
     ) -> None:
         """``emit`` returns when the event has left the process; ``hang_up`` ends the connection."""
@@ -44,6 +45,7 @@ class DubbingLink:
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._on_complete = on_complete
+        self._on_idle = on_idle
         self._hang_up = hang_up
 
     def send(self, name: str, payload: Struct) -> None:
@@ -80,6 +82,8 @@ class DubbingLink:
             if len(self._unsent) <= _MOST_UNSENT:
                 self._has_room.set()
         self._sender = None
+        if self.is_idle:
+            self._on_idle(self)
 
     def close(self) -> None:
         """The connection is gone."""

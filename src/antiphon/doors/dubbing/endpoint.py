@@ -37,7 +37,6 @@ from antiphon.ports.artifacts import Artifact
 from antiphon.wire.dubbing_client import ErrorSimulation, SimulateDisconnect, StreamCommand, StreamInit, parse
 from antiphon.wire.dubbing_server import DisconnectAck, DubbingError, SimulationAck
 
-_DRAIN_STEP_S = 0.02
 _FAREWELL_S = 1.0
 """How long a client that was told to go may take."""
 _GREETING_S = 10.0
@@ -55,6 +54,8 @@ class DubbingDoor:
         self._services = services
         self._options = options
         self._links: dict[str, DubbingLink] = {}
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
         self._asides = Asides("dubbing aside")
         needs = StreamServices(
             services.desk, services.clock, services.dubbing_metrics, self._keep, shows_id=services.access.is_open
@@ -95,13 +96,27 @@ class DubbingDoor:
     async def drain(self, deadline_s: float) -> None:
         """Take no fragments any more; let each connection go when its fragments are delivered, or at the deadline."""
         self._draining = True
-        until = self._services.clock.now() + deadline_s
-        while self._links:
-            is_late = self._services.clock.now() >= until
-            for link in [one for one in self._links.values() if is_late or one.is_idle]:
-                await self._server.disconnect(link.sid)
-            await asyncio.sleep(_DRAIN_STEP_S)
+        for link in list(self._links.values()):
+            self._idle(link)
+        if not await self._emptied(deadline_s):
+            for sid in list(self._links):
+                await self._server.disconnect(sid)
+            await self._emptied(_FAREWELL_S)
         await self._transports.end_sessions()
+
+    async def _emptied(self, within_s: float) -> bool:
+        """Return True as soon as there is no connection, False when that takes longer than it may."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._is_empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _idle(self, link: DubbingLink) -> None:
+        """A connection has nothing under way: during a drain it goes."""
+        if self._draining and link.is_idle:
+            self._asides.do(self._server.disconnect(link.sid))
 
     async def run(self) -> None:
         """Keep streams this gateway's, endlessly."""
@@ -152,8 +167,9 @@ class DubbingDoor:
             raise
         transport = opened_by(environ["asgi.scope"])
         transport.greet()
-        link = DubbingLink(sid, transport, identity, self._emit, self._completed, self._hang_up)
+        link = DubbingLink(sid, transport, identity, self._emit, self._completed, self._idle, self._hang_up)
         self._links[sid] = link
+        self._is_empty.clear()
         self._touch(link)
         self._services.metrics.connections("dubbing", 1)
         self._services.dubbing_metrics.connected(accepted=True)
@@ -185,6 +201,8 @@ class DubbingDoor:
         link = self._links.pop(sid, None)
         if link is None:
             return
+        if not self._links:
+            self._is_empty.set()
         link.close()
         self._transports.leave(link.transport)
         self._services.metrics.connections("dubbing", -1)

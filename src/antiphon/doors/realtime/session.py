@@ -197,6 +197,7 @@ class Link:
         self._step(event, now, is_result=is_result)
         while self._unsent:
             self._step(self._unsent.pop(), now)
+        self._connection.rest()
         if self._replays:  # the door before has saved the ticks that did something
             return
         while (at := self.machine.wake_at(now)) <= now and not self.machine.state.closed:

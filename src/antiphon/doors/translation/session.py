@@ -252,6 +252,7 @@ class InterpretingLink:
         for effect in self._machine.receive(event, self._clock.now()):
             self._carry_out(effect)
         self._progress.set()
+        self._connection.rest()
         self._arm()
 
     def _arm(self) -> None:

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import structlog
 
-from antiphon.clock import Clock
 from antiphon.doors.access.rate_limits import check_room
 from antiphon.doors.errors import error_answer
 from antiphon.doors.server.asgi import Receive, Scope, Send
@@ -23,7 +22,6 @@ from antiphon.observe.trace import sent_with, tracing
 from antiphon.ports.limiter import Account
 
 _log = structlog.get_logger(__name__)
-_DRAIN_STEP_S = 0.02
 _FAREWELL_S = 2.0
 _GOING_DOWN = 1012
 
@@ -49,7 +47,7 @@ class AnyLink(Protocol):
 
     @property
     def is_answering(self) -> bool:
-        """True while a drain should wait."""
+        """True while a drain should wait; `Connection.rest` is called when that ends."""
         ...
 
     @property
@@ -143,7 +141,11 @@ class Connection:
     def leave(self) -> None:
         """Close with 1012 as soon as nothing is under way, so that the client goes on elsewhere."""
         self._is_leaving = True
-        if not self.is_answering:
+        self.rest()
+
+    def rest(self) -> None:
+        """Take note that something was answered: a connection that is leaving goes when nothing is under way."""
+        if self._is_leaving and not self.is_answering:
             self.hang_up(_GOING_DOWN, "the server is going down")
 
     def hang_up(self, code: int, reason: str) -> None:
@@ -165,7 +167,6 @@ class Attendance:
 
     def __init__(
         self,
-        clock: Clock,
         metrics: Metrics,
         *,
         most: int = 10_000,
@@ -176,7 +177,6 @@ class Attendance:
 
         ``has_room`` says whether what gateways share has room for another session.
         """
-        self._clock = clock
         self._metrics = metrics
         self._observe = metrics.message_observer("realtime")
         self._most = most
@@ -184,6 +184,8 @@ class Attendance:
         self._has_room = has_room
         self._places: Counter[Account] = Counter()
         self._open: set[Connection] = set()
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
         self._draining = False
 
     @contextlib.contextmanager
@@ -216,27 +218,37 @@ class Attendance:
         """Yield a connection that counts as long as the context lasts."""
         connection = Connection(scope, receive, send, self._observe)
         self._open.add(connection)
+        self._is_empty.clear()
+        if self._draining:
+            connection.leave()
         self._metrics.connections("realtime", 1)
         try:
             yield connection
         finally:
             self._open.discard(connection)
+            if not self._open:
+                self._is_empty.set()
             self._metrics.connections("realtime", -1)
             self._metrics.request("realtime", "done")
 
     async def drain(self, deadline_s: float) -> None:
         """Take no new connections, let answers under way end, then close with 1012 so that clients reconnect."""
         self._draining = True
-        until = self._clock.now() + deadline_s
-        while self._open:
-            is_late = self._clock.now() >= until
+        for connection in list(self._open):
+            connection.leave()
+        if not await self._emptied(deadline_s):
             for connection in list(self._open):
-                connection.leave()
-                if is_late:
-                    connection.hang_up(_GOING_DOWN, "the server is going down")
-            await asyncio.sleep(_DRAIN_STEP_S)
-            if self._clock.now() > until + _FAREWELL_S:
-                return
+                connection.hang_up(_GOING_DOWN, "the server is going down")
+            await self._emptied(_FAREWELL_S)
+
+    async def _emptied(self, within_s: float) -> bool:
+        """Return True as soon as no connection is open, False when that takes longer than it may."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._is_empty.wait()
+        except TimeoutError:
+            return False
+        return True
 
 
 async def refuse(send: Send, error: AntiphonError) -> None:

@@ -68,7 +68,13 @@ class Gateway:
             self.sent.append((sid, name))
 
         return DubbingLink(
-            sid, Transport(None, "", is_known=False), IDENTITY, emit, lambda _: None, self.hung_up.append
+            sid,
+            Transport(None, "", is_known=False),
+            IDENTITY,
+            emit,
+            lambda _: None,
+            lambda _: None,
+            self.hung_up.append,
         )
 
     async def joined(self, sid: str) -> DubbingLink:

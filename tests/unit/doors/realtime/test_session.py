@@ -62,6 +62,9 @@ class Stage:
         await self.reads.wait()
         self.events.append(msgspec.json.decode(text))
 
+    def rest(self) -> None:
+        """Nobody drains here."""
+
     def give_up(self) -> None:
         raise AssertionError("nobody takes that long here")
 

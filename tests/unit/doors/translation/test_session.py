@@ -67,6 +67,9 @@ class Stage:
     async def send_text(self, text: bytes) -> None:
         self.events.append(msgspec.json.decode(text))
 
+    def rest(self) -> None:
+        """Nobody drains here."""
+
     def give_up(self) -> None:
         raise AssertionError("nobody takes that long here")
 

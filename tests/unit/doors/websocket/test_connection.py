@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.clock import Clock, SystemClock, VirtualClock
+from antiphon.clock import VirtualClock
 from antiphon.doors.server.socket import SOCKET
 from antiphon.doors.websocket.connection import Attendance, Connection, refuse
 from antiphon.errors import Overloaded, RateLimited, Unauthenticated
@@ -70,8 +70,19 @@ class Echo:
         self.connection = connection
         self.done: list[str] = []
         self.got: list[Any] = []
-        self.is_answering = False
+        self.looks = 0
+        """How often somebody has asked whether it is answering."""
+        self._is_answering = False
         self._fails_at = fails_at
+
+    @property
+    def is_answering(self) -> bool:
+        self.looks += 1
+        return self._is_answering
+
+    @is_answering.setter
+    def is_answering(self, value: bool) -> None:
+        self._is_answering = value
 
     def _do(self, what: str) -> None:
         self.done.append(what)
@@ -117,8 +128,8 @@ class Stage:
             await connection.run(make, session_id="sess_1", tenant="default", key_id="key_1")
 
 
-def attendance(clock: Clock | None = None, *, most: int = 10) -> Attendance:
-    return Attendance(clock or SystemClock(), Metrics(), most=most)
+def attendance(*, most: int = 10) -> Attendance:
+    return Attendance(Metrics(), most=most)
 
 
 @contextlib.asynccontextmanager
@@ -214,7 +225,7 @@ def ask(everyone: Attendance, key: str = "key_one") -> None:
 
 
 def test_a_key_has_only_so_many_places_and_others_have_theirs() -> None:
-    everyone = Attendance(SystemClock(), Metrics(), most_per_key=2)
+    everyone = Attendance(Metrics(), most_per_key=2)
     mine = Account("t", "key_one")
     with everyone.place(mine), everyone.place(mine):
         with pytest.raises(RateLimited) as refused:
@@ -234,7 +245,7 @@ def test_only_so_many_are_let_in_also_while_none_of_them_is_accepted_yet() -> No
 
 async def test_connections_are_counted_while_they_last() -> None:
     metrics = Metrics()
-    everyone = Attendance(SystemClock(), metrics)
+    everyone = Attendance(metrics)
 
     def sample(name: str, **labels: str) -> float | None:
         return metrics.registry.get_sample_value(name, {"door": "realtime", **labels})
@@ -251,10 +262,11 @@ async def test_connections_are_counted_while_they_last() -> None:
 
 @on_virtual_time
 async def test_a_drain_lets_answers_end_and_closes_the_others_at_once(clock: VirtualClock) -> None:
-    everyone = attendance(clock)
+    everyone = attendance()
     async with running(everyone, 2) as (idle, busy):
         assert busy.link is not None
         busy.link.is_answering = True
+        begin = clock.now()
         draining = asyncio.ensure_future(everyone.drain(10.0))
         await asyncio.sleep(1.0)
         with pytest.raises(Overloaded):
@@ -262,14 +274,17 @@ async def test_a_drain_lets_answers_end_and_closes_the_others_at_once(clock: Vir
         assert [message["code"] for message in idle.peer.sent] == [1012]
         assert busy.peer.sent == []
         busy.link.is_answering = False
-        await asyncio.sleep(1.0)
+        assert busy.connection is not None
+        busy.connection.rest()
+        await asyncio.sleep(0.001)
+        assert clock.now() - begin < 1.1
         assert [message["code"] for message in busy.peer.sent] == [1012]
         assert draining.done()
 
 
 @on_virtual_time
 async def test_a_drain_has_an_end_also_when_an_answer_has_none(clock: VirtualClock) -> None:
-    everyone = attendance(clock)
+    everyone = attendance()
     async with running(everyone) as (stage,):
         assert stage.link is not None
         stage.link.is_answering = True
@@ -281,7 +296,7 @@ async def test_a_drain_has_an_end_also_when_an_answer_has_none(clock: VirtualClo
 
 @on_virtual_time
 async def test_a_drain_does_not_wait_for_a_connection_that_cannot_be_closed(clock: VirtualClock) -> None:
-    everyone = attendance(clock)
+    everyone = attendance()
     with everyone.connect({"headers": []}, Peer().receive, Peer().send) as connection:
         begin = clock.now()
         await everyone.drain(1.0)
@@ -290,9 +305,42 @@ async def test_a_drain_does_not_wait_for_a_connection_that_cannot_be_closed(cloc
 
 
 @on_virtual_time
+async def test_a_connection_that_is_accepted_during_a_drain_goes_at_once(clock: VirtualClock) -> None:
+    everyone, stage = attendance(), None
+    async with running(everyone) as (busy,):
+        assert busy.link is not None
+        busy.link.is_answering = True
+        draining = asyncio.ensure_future(everyone.drain(10.0))
+        await asyncio.sleep(0.1)
+        begin = clock.now()
+        stage = Stage(everyone)
+        await stage.run()
+        assert clock.now() == begin
+        assert [message["code"] for message in stage.peer.sent] == [1012]
+        await draining
+
+
+@on_virtual_time
+async def test_a_drain_looks_at_no_connection_while_nothing_happens(clock: VirtualClock) -> None:
+    everyone = attendance()
+    async with running(everyone) as (stage,):
+        assert stage.link is not None
+        assert stage.connection is not None
+        stage.link.is_answering = True
+        draining = asyncio.ensure_future(everyone.drain(59.0))
+        await asyncio.sleep(0.1)
+        looks, begin = stage.link.looks, clock.now()
+        await asyncio.sleep(50.0)
+        assert (stage.link.looks, clock.now() - begin) == (looks, 50.0)
+        stage.link.is_answering = False
+        stage.connection.rest()
+        await draining
+
+
+@on_virtual_time
 async def test_a_drain_of_nobody_is_over_at_once(clock: VirtualClock) -> None:
     begin = clock.now()
-    await attendance(clock).drain(10.0)
+    await attendance().drain(10.0)
     assert clock.now() == begin
 
 
