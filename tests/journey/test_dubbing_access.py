@@ -262,3 +262,21 @@ async def test_all_files_of_a_key_take_turns_uploads_and_fragments_of_any_stream
                 upload = {"files": {"file": ("a.wav", file)}, "data": {"model": "whisper-1"}}
                 assert (await client.post("/v1/audio/transcriptions", **upload)).status_code == 200
     assert callers == [key_id(KEYS[0])] * 3 + [key_id(KEYS[1])] * 3
+
+
+async def test_a_new_stream_counts_as_a_request_and_a_resumed_one_does_not(tmp_path: Path) -> None:
+    async with dubbing(tmp_path, limit_requests_per_min=1) as door:
+        async with worker(door.url) as one:
+            await one.begin()
+            await one.offer(0)
+            await one.result()
+            async with worker(door.url) as other:
+                await other.init()
+                assert "limit of 1 requests per minute" in (await other.error("RATE_LIMIT"))["message"]
+                await other.emit("stream:pause", {"stream_id": other.stream_id})
+                await other.error("STREAM_NOT_FOUND")
+            await one.vanish()
+        async with worker(door.url, stream_id=one.stream_id) as back:
+            await back.begin()
+            await back.offer(1)
+            assert (await back.result())["sequence_number"] == 1

@@ -20,7 +20,7 @@ async def test_handshakes_under_way_count_as_connections(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving(tmp_path, max_connections=2) as served:
-        sessions, may_begin = served.platform.shared.sessions, asyncio.Event()
+        sessions, may_begin = served.process.services.shared.sessions, asyncio.Event()
         claim, asked = sessions.claim, 0
 
         async def slow_claim(*arguments: Any) -> Any:

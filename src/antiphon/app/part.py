@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from antiphon.app.services import EndlessTask, Services
-
-AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
+from antiphon.doors.server.asgi import AsgiApp
 
 
 @dataclass(frozen=True, slots=True)

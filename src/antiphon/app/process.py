@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from antiphon.app.asgi import Doors
 from antiphon.app.engines import make_engines
-from antiphon.app.part import Added, AsgiApp, Workload
+from antiphon.app.part import Added, Workload
 from antiphon.app.readiness import Health
 from antiphon.app.roles import Roles, all_parts, all_roles, engine_kinds
 from antiphon.app.service_checks import ServiceChecks
@@ -25,6 +25,7 @@ from antiphon.doors.http.route import bound
 from antiphon.doors.operation import health
 from antiphon.doors.operation.pages import SITE_ROUTES
 from antiphon.doors.operation.services import OperationServices, Readiness
+from antiphon.doors.server.asgi import AsgiApp
 from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.version import VERSION

@@ -362,10 +362,11 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         le=MANY,
-        description="Answers, REST audio, and sessions that transcribe or translate, per minute and key; 0: no limit.",
+        description="Requests per minute, key and gateway: answers, REST audio, new streams that are dubbed, and "
+        "sessions that transcribe or translate. 0: no limit.",
     )
     limit_tokens_per_min: int = Field(
-        default=0, ge=0, le=10**12, description="Tokens of language models per minute and key; 0 is no limit."
+        default=0, ge=0, le=10**12, description="Tokens of language models per minute, key and gateway. 0: no limit."
     )
     limit_events_per_s: int = Field(
         default=1000, ge=1, le=MANY, description="Flood guard: client events per second and connection."

@@ -21,6 +21,7 @@ _CLEAN_S = 300.0
 
 
 def _door(services: Services) -> Added:
+    from antiphon.app.gateway import Gateway
     from antiphon.doors.dubbing.endpoint import DubbingDoor
     from antiphon.doors.dubbing.options import DubbingServices
     from antiphon.doors.dubbing.socketio import PATH
@@ -47,6 +48,7 @@ def _door(services: Services) -> Added:
             _judge(services),
             ownership,
             artifacts,
+            services.once(Gateway).limiter,
         ),
         _options(services),
     )

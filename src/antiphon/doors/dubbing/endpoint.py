@@ -14,6 +14,7 @@ from socketio.exceptions import ConnectionRefusedError  # noqa: A004 - the libra
 
 from antiphon import ids
 from antiphon.doors.access.authentication import Identity
+from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.dubbing.admission import Admission
 from antiphon.doors.dubbing.audio import with_audio
@@ -22,7 +23,7 @@ from antiphon.doors.dubbing.options import DubbingOptions, DubbingServices, Refu
 from antiphon.doors.dubbing.polling import Polling
 from antiphon.doors.dubbing.refusals import answer_error, no_stream, refused
 from antiphon.doors.dubbing.socketio import PATH, socketio_server
-from antiphon.doors.dubbing.stream_driver import StreamServices
+from antiphon.doors.dubbing.stream_driver import StreamDriver, StreamServices
 from antiphon.doors.dubbing.stream_registry import StreamRegistry
 from antiphon.doors.dubbing.transports import Transports, opened_by
 from antiphon.doors.dubbing.websockets import WebSockets
@@ -31,7 +32,7 @@ from antiphon.dubbing import inputs
 from antiphon.dubbing.codes import error_event
 from antiphon.dubbing.stream import parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
-from antiphon.errors import AntiphonError, Fenced, InvalidRequest, Overloaded
+from antiphon.errors import AntiphonError, Fenced, InvalidRequest, Overloaded, RateLimited
 from antiphon.observe.tasks import Asides
 from antiphon.ports.artifacts import Artifact
 from antiphon.wire.dubbing_client import ErrorSimulation, SimulateDisconnect, StreamCommand, StreamInit, parse
@@ -269,11 +270,21 @@ class DubbingDoor:
         except Overloaded as error:
             self._refuse(link, "RATE_LIMIT", error.message)
             return
-        if sid in self._links:
+        if sid in self._links and self._may_begin(link, stream):
             self._streams.attach(link, stream)
             stream.begin(init, profile)
         else:
             self._streams.abandon(stream)
+
+    def _may_begin(self, link: DubbingLink, stream: StreamDriver) -> bool:
+        """Charge a new stream as a request, or answer that the limit is reached."""
+        try:
+            if stream.is_new:
+                charge_request(self._services.limiter, link.identity.account)
+        except RateLimited as error:
+            self._refuse(link, "RATE_LIMIT", error.message)
+            return False
+        return True
 
     def _wish(self, link: DubbingLink, payload: Any) -> tuple[StreamInit, VoiceProfile] | None:
         """Return a stream that may begin, and its voice, or answer why not."""

@@ -15,6 +15,7 @@ from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.artifacts import Artifacts
+from antiphon.ports.limiter import Limiter
 from antiphon.wire.dubbing_client import StreamConfig
 
 
@@ -68,3 +69,4 @@ class DubbingServices:
     """Returns the voice of a stream. Raises `Refusal` for languages and voices that there are not."""
     ownership: StreamOwnership
     artifacts: Artifacts
+    limiter: Limiter

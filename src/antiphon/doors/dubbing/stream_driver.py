@@ -107,6 +107,11 @@ class StreamDriver:
         return self._machine
 
     @property
+    def is_new(self) -> bool:
+        """True for a stream that has not begun, here or at another gateway."""
+        return not self._machine.stream_id and (self.lease is None or self.lease.resumed_at is None)
+
+    @property
     def listener(self) -> Listener | None:
         """The connection, as long as there is one."""
         return self._listener

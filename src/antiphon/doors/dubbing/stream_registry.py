@@ -60,7 +60,7 @@ class StreamRegistry:
         return stream
 
     def abandon(self, stream: StreamDriver) -> None:
-        """Forget a stream that was opened and has not begun: its connection has gone meanwhile."""
+        """Forget a stream that was opened and does not begin here."""
         if not stream.machine.stream_id:
             self._drop(stream.key)
 
@@ -110,10 +110,10 @@ class StreamRegistry:
             expiry.cancel()
         stream = self._streams.pop(key, None)
         if stream is not None:
-            is_over = stream.machine.state.phase in ("ending", "completed")
+            resumable = not stream.is_new and stream.machine.state.phase not in ("ending", "completed")
             stream.close()
             if stream.lease is not None:
-                self._asides.do(stream.lease.release(resumable=not is_over))
+                self._asides.do(stream.lease.release(resumable=resumable))
 
     def _lost(self, lease: StreamLease) -> None:
         """Another gateway has the stream: let its connection go."""

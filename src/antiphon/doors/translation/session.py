@@ -33,7 +33,7 @@ from antiphon.wire.realtime_server import Error
 from antiphon.wire.realtime_session import AudioPcm
 from antiphon.wire.translation import SessionClose, SessionUpdate, TranslationClientMessage
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 _decoder: EventDecoder[TranslationClientMessage] = EventDecoder(TranslationClientMessage)
 _encode = msgspec.json.encode
 

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import structlog
 
-_log = structlog.get_logger("antiphon.gateway")
+_log = structlog.get_logger(__name__)
 
 
 class EndsGroup:

@@ -20,7 +20,7 @@ from antiphon.doors.dubbing.transports import Transport
 from antiphon.dubbing.state import Rules
 from antiphon.dubbing.voices import VoiceProfile
 from antiphon.errors import Fenced, Overloaded
-from antiphon.jobs.client import Desk
+from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.tasks import Asides
@@ -52,7 +52,7 @@ class Gateway:
         clock, metrics = SystemClock(), Metrics()
         self.asides = Asides("test")
         services = StreamServices(
-            Desk(EmbeddedBus(clock), clock, timeout_s=1),
+            JobClient(EmbeddedBus(clock), clock, timeout_s=1),
             clock,
             DubbingMetrics(metrics.registry),
             lambda _: None,
@@ -137,18 +137,29 @@ async def test_a_stream_that_is_opened_twice_at_once_is_claimed_once() -> None:
     assert two.stream is not None
 
 
-async def test_a_stream_whose_connection_has_gone_while_it_was_claimed_is_forgotten_here_and_resumable_elsewhere() -> (
-    None
-):
+async def test_nothing_stays_of_a_new_stream_that_is_abandoned() -> None:
     sessions = EmbeddedSessions()
     gateway = Gateway(sessions)
     stream = await gateway.streams.open(KEY)
+    assert stream.is_new
     gateway.streams.abandon(stream)
     await gateway.asides.join()
-    assert await gateway.streams.open(KEY) is not stream
-    other = await Gateway(sessions, "there").streams.open(KEY)
-    assert other.lease is not None
-    assert other.lease.resumed_at == 0
+    again = await gateway.streams.open(KEY)
+    assert again is not stream
+    assert again.is_new, "it would be charged as a request"
+
+
+async def test_a_stream_of_another_gateway_that_is_abandoned_here_can_still_be_resumed() -> None:
+    sessions = EmbeddedSessions()
+    before, here, there = Gateway(sessions, "before"), Gateway(sessions), Gateway(sessions, "there")
+    await before.joined("one")
+    stream = await here.streams.open(KEY)
+    assert not stream.is_new
+    here.streams.abandon(stream)
+    await here.asides.join()
+    resumed = await there.streams.open(KEY)
+    assert resumed.lease is not None
+    assert resumed.lease.resumed_at == 0
 
 
 async def test_a_stream_that_has_begun_is_not_abandoned() -> None:
