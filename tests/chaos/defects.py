@@ -71,7 +71,7 @@ DEFECTS = (
     Defect(
         "a worker that slept past its lease goes on writing",
         "bus/redis/write.lua",
-        "if ARGV[8] ~= '' and tonumber(ARGV[9]) < tonumber(attempt) then",
+        "if ARGV[7] ~= '' and tonumber(ARGV[8]) < tonumber(attempt) then",
         "if false then",
         "stop speak",
         also=(

@@ -62,7 +62,7 @@ async def dead(bus: AnyBus) -> list[Any]:
 
 
 def job(job_id: str, *, priority: int = 0, text: str = "hello") -> Job:
-    return Job(job_id, "speak", Speak(text), f"out:{job_id}", priority=priority, session_id="s", epoch=1)
+    return Job(job_id, "speak", Speak(text), f"out:{job_id}", priority=priority, session_id="s")
 
 
 def words(*texts: object) -> list[TextReady]:

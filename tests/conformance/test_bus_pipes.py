@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from antiphon.entities.speech import Segment, Word
-from antiphon.errors import Fenced, NotFound, Superseded
+from antiphon.errors import NotFound, Superseded
 from antiphon.ports.bus import Attempt
 from antiphon.wire.jobs import (
     AnswerDone,
@@ -217,33 +217,7 @@ async def test_a_writer_that_stops_waiting_does_not_stop_the_others(bus: AnyBus)
     await soon(waiting)
 
 
-# -- fences, drops, the end ----------------------------------------------------------------------------------
-
-
-async def test_a_fenced_pipe_refuses_older_epochs_only(bus: AnyBus) -> None:
-    await bus.write("p", words("old"), epoch=1)
-    await bus.fence("p", 2)
-    with pytest.raises(Fenced):
-        await bus.write("p", words("late"), epoch=1)
-    await bus.write("p", words("new"), epoch=2)
-    await bus.write("p", words("newer"), epoch=3)
-    assert texts(await soon(take(bus, "p", 3))) == ["old", "new", "newer"]
-
-
-async def test_a_fence_stands_before_the_first_entry_and_is_never_lowered(bus: AnyBus) -> None:
-    await bus.fence("p", 5)
-    await bus.fence("p", 3)
-    with pytest.raises(Fenced):
-        await bus.write("p", words("late"), epoch=4)
-
-
-async def test_a_writer_that_waits_is_fenced_too(bus: AnyBus) -> None:
-    await bus.write("p", words(*range(PIPE_ENTRIES)), epoch=1)
-    writing = asyncio.ensure_future(bus.write("p", words("late"), epoch=1))
-    await asyncio.sleep(0.02)
-    await bus.fence("p", 2)
-    with pytest.raises(Fenced):
-        await soon(writing)
+# -- drops, the end ------------------------------------------------------------------------------------------
 
 
 async def test_a_dropped_pipe_ends_its_readers(bus: AnyBus) -> None:
@@ -337,7 +311,7 @@ async def test_a_further_attempt_learns_how_far_the_one_before_came(bus: AnyBus)
 async def test_an_older_attempt_that_wakes_up_late_is_refused(bus: AnyBus) -> None:
     await bus.write("p", words("first"), by=Attempt("j", 1))
     await bus.begin("p", Attempt("j", 2))
-    with pytest.raises(Fenced):
+    with pytest.raises(Superseded):
         await bus.write("p", words("late"), by=Attempt("j", 1))
     await bus.write("p", words("second"), by=Attempt("j", 2))
     assert texts(await soon(take(bus, "p", 2))) == ["first", "second"]
@@ -348,7 +322,7 @@ async def test_an_older_attempt_that_waits_for_room_is_refused_too(bus: AnyBus) 
     await asyncio.sleep(0.05)
     assert await bus.begin("p", Attempt("j", 2)) == PIPE_ENTRIES
     reading = asyncio.ensure_future(take(bus, "p", PIPE_ENTRIES))
-    with pytest.raises(Fenced):
+    with pytest.raises(Superseded):
         await soon(writing)
     assert len(await soon(reading)) == PIPE_ENTRIES
 

@@ -73,12 +73,10 @@ class EmbeddedBus:
         return tuple(self._queues.dead)
 
     # -- pipes ---------------------------------------------------------------------------------------------
-    async def write(
-        self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
-    ) -> bool:
-        """Append entries in order; False when the pipe was dropped. Waits while it is full. Raises `Fenced`."""
+    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, by: Attempt | None = None) -> bool:
+        """Append entries in order; False when the pipe was dropped. Waits while it is full. Raises `Superseded`."""
         target = self._pipes.get(pipe) or self._open(pipe)
-        return target is not None and await target.write(entries, epoch, by)
+        return target is not None and await target.write(entries, by)
 
     async def begin(self, pipe: str, by: Attempt) -> int:
         """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
@@ -108,12 +106,6 @@ class EmbeddedBus:
         """Return the position of the newest entry."""
         known = self._pipes.get(pipe)
         return 0 if known is None else known.tail
-
-    async def fence(self, pipe: str, epoch: int) -> None:
-        """Refuse writers below ``epoch`` from now on."""
-        target = self._pipes.get(pipe) or self._open(pipe)
-        if target is not None:
-            target.fence(epoch)
 
     async def drop(self, pipe: str) -> None:
         """Forget the pipe and wake its readers, whose iteration ends."""
@@ -145,5 +137,5 @@ class EmbeddedBus:
         if pipe is not None:
             message = f"given up after {job.attempt} attempts: {reason}"
             error = ProviderUnavailable(message, code="attempts_exhausted")
-            pipe.force(JobFailed.of(job.id, error), job.epoch)
+            pipe.force(JobFailed.of(job.id, error))
             pipe.forget(job.id)

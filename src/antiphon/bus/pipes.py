@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
-from antiphon.errors import Fenced, NotFound, Superseded
+from antiphon.errors import NotFound, Superseded
 from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
 
@@ -91,7 +91,6 @@ class Pipe:
     __slots__ = (
         "_bytes",
         "_entries",
-        "_fence",
         "_head",
         "_limit",
         "_line",
@@ -120,7 +119,6 @@ class Pipe:
         self._head = 0
         self._bytes = 0
         self._read = 0
-        self._fence = 0
         self._readers: list[weakref.ref[PipeReader]] = []
         self._waiting: list[asyncio.Future[None]] = []
         self._written: dict[str, _Share] = {}
@@ -128,16 +126,16 @@ class Pipe:
         self._space: asyncio.Future[None] | None = None
 
     # -- writing -------------------------------------------------------------------------------------------
-    async def write(self, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None = None) -> bool:
+    async def write(self, entries: Sequence[PipeEntry], by: Attempt | None = None) -> bool:
         """Append in order; False once the pipe was dropped. Waits, first come first served, while it is full."""
         line = self._line
-        done = 0 if line is not None and line.locked() else self._append(entries, 0, epoch, by)
+        done = 0 if line is not None and line.locked() else self._append(entries, 0, by)
         if done == len(entries):
             return not self.over
         if line is None:
             line = self._line = asyncio.Lock()
         async with line:
-            while (done := self._append(entries, done, epoch, by)) < len(entries):
+            while (done := self._append(entries, done, by)) < len(entries):
                 self._space = asyncio.get_running_loop().create_future()
                 try:
                     await asyncio.wait((self._space,), timeout=_LOOK_S)
@@ -145,16 +143,11 @@ class Pipe:
                     self._space = None
         return not self.over
 
-    def force(self, entry: PipeEntry, epoch: int) -> None:
-        """Append ``entry`` even to a full pipe; nothing happens under an old epoch."""
-        if not self.over and epoch >= self._fence:
+    def force(self, entry: PipeEntry) -> None:
+        """Append ``entry`` even to a full pipe."""
+        if not self.over:
             self._push(entry, weigh(entry))
             self._wake_readers()
-
-    def fence(self, epoch: int) -> None:
-        """Refuse writers below ``epoch``, also those who wait."""
-        self._fence = max(self._fence, epoch)
-        self._wake_writer()
 
     def end(self) -> None:
         """Forget everything and wake everybody."""
@@ -188,12 +181,10 @@ class Pipe:
         share.attempt = by.number
         return share
 
-    def _append(self, entries: Sequence[PipeEntry], done: int, epoch: int, by: Attempt | None) -> int:
+    def _append(self, entries: Sequence[PipeEntry], done: int, by: Attempt | None) -> int:
         """Append what fits of ``entries[done:]`` and return how many are done."""
         if self.over:
             return len(entries)
-        if epoch < self._fence:
-            raise Fenced(f"pipe {self.name} belongs to epoch {self._fence}")
         share = None if by is None else self._share(by)
         start = done
         for index in range(start, len(entries)):
@@ -290,7 +281,7 @@ class Pipe:
     def _left(self, ref: weakref.ref[PipeReader]) -> None:
         self._readers.remove(ref)
         self._wake_writer()
-        if not self._readers and not self.tail and not self._fence:
+        if not self._readers and not self.tail:
             self._on_left(self)
 
 

@@ -77,10 +77,9 @@ class Bus(Protocol):
     A pipe keeps the order of its entries and loses none that a present reader has not read; each reader starts at
     ``after``. A pipe is bounded: what was read makes room, and `write` waits while the rest is full. Entries are
     frozen and may arrive as copies.
-    A pipe that was fenced refuses writers of an older epoch with `Fenced`. It counts what each job has written, over
-    all its attempts, so that a further attempt goes on where the one before was cut off; an older attempt that wakes
-    up late is refused with `Fenced` like an older epoch. What was written by attempts that keep it is there until the
-    job has ended, even where its entries have made room.
+    A pipe counts what each job has written, over all its attempts, so that a further attempt continues where the one
+    before was cut off; an older attempt that wakes up late is refused with `Superseded`. What was written by attempts
+    that keep it is there until the job has ended, even where its entries have made room.
     """
 
     async def submit(self, job: Job) -> None:
@@ -105,12 +104,10 @@ class Bus(Protocol):
         """Return as soon as the cancel flag of this job is up (< 50 ms after `cancel`)."""
         ...
 
-    async def write(
-        self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
-    ) -> bool:
+    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, by: Attempt | None = None) -> bool:
         """Append entries in order; False when the pipe was dropped, so that nobody will read them.
 
-        Waits while the pipe is full. Raises `Fenced` under an old epoch or attempt.
+        Waits while the pipe is full. Raises `Superseded` when a later attempt of the job has begun.
         """
         ...
 
@@ -137,10 +134,6 @@ class Bus(Protocol):
 
     async def tail(self, pipe: str) -> int:
         """Return the position of the newest entry, 0 where there is none."""
-        ...
-
-    async def fence(self, pipe: str, epoch: int) -> None:
-        """Refuse writers below ``epoch`` from now on."""
         ...
 
     async def drop(self, pipe: str) -> None:

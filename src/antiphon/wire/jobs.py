@@ -185,8 +185,6 @@ class Job(msgspec.Struct, Generic[Work_co], frozen=True):
     key_id: str = ""
     """Public name of the key that asked, for work whose callers take turns; else empty."""
     session_id: str = ""
-    epoch: int = 0
-    """Fencing number of the session's owner; results under an older epoch are refused."""
     correlation_id: str = ""
     traceparent: str = ""
     """W3C trace context of whoever asked; empty where there is none."""

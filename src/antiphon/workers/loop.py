@@ -21,7 +21,7 @@ from antiphon.workers.settle import Settler, WorkerOptions
 from antiphon.workers.verdict import JobCancelled
 
 Emit = Callable[[Sequence[PipeEntry]], Awaitable[None]]
-"""Writes results to the job's output, in order, under the job's epoch."""
+"""Writes results to the job's output, in order."""
 
 Handler = Callable[[Job, Emit, Bus], Awaitable[None]]
 """Does one job. Returning is success; every result was emitted by then."""
@@ -101,9 +101,7 @@ class _Output:
         if known and entries[-1].is_last:
             known = min(known, len(entries) - 1)  # whoever waits must hear the end, if need be twice
         self._ahead -= known
-        if len(entries) > known and not await self._bus.write(
-            self._job.output, entries[known:], epoch=self._job.epoch, by=self._attempt
-        ):
+        if len(entries) > known and not await self._bus.write(self._job.output, entries[known:], by=self._attempt):
             raise JobCancelled("nobody reads the results any more")
 
 

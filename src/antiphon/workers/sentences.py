@@ -45,4 +45,4 @@ class Sentences:
         new = entries[self._known :]
         self._known = max(0, self._known - len(entries))
         if new:
-            await self._bus.write(self._pipe, new, epoch=self._job.epoch, by=self._attempt)
+            await self._bus.write(self._pipe, new, by=self._attempt)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from antiphon.clock import Clock
-from antiphon.errors import AntiphonError, Fenced, ProviderUnavailable
+from antiphon.errors import AntiphonError, ProviderUnavailable, Superseded
 from antiphon.observe.failures import told
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Attempt, Bus, Lease
@@ -71,7 +71,7 @@ class Settler:
                     await self._tell(job, entry)
                 finally:
                     await lease.bury(reason)  # also when cancelled: a beginning must not be heard twice
-        if isinstance(verdict, Ended | Failed) and not isinstance(error, Fenced):
+        if isinstance(verdict, Ended | Failed):
             await self.bus.forget(job.output, job.id)
         return verdict.outcome
 
@@ -90,11 +90,11 @@ class Settler:
     async def _tell(self, job: Job, entry: JobFailed) -> None:
         try:
             async with asyncio.timeout(self.options.farewell_s):
-                await self.bus.write(job.output, (entry,), epoch=job.epoch, by=Attempt(job.id, job.attempt))
+                await self.bus.write(job.output, (entry,), by=Attempt(job.id, job.attempt))
         except TimeoutError:
             _log.warning("nobody reads a failure", **_who(job))
-        except Fenced:
-            pass  # a newer owner has taken over and knows nothing of this job
+        except Superseded:
+            pass  # a later attempt tells how the job ends
 
 
 def _who(job: Job) -> dict[str, object]:

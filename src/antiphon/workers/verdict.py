@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from antiphon.errors import AntiphonError, Fenced, LeaseLost, Permanent, RateLimited, Superseded, Transient
+from antiphon.errors import AntiphonError, LeaseLost, Permanent, RateLimited, Superseded, Transient
 from antiphon.resilience.backoff import Backoff
 from antiphon.wire.jobs import Job, JobFailed
 
@@ -78,8 +78,6 @@ def judge(
             return Ended("cancelled")
         case Superseded() | LeaseLost():
             return Lost()
-        case Fenced():
-            return Ended("lost")
         case Transient() if job.retries and may_follow(job, touched=touched) and job.attempt < rule.attempts:
             delay_s = rule.backoff.delay_s(job.attempt, uniform)
             if isinstance(error, RateLimited):

@@ -13,8 +13,8 @@ from antiphon.errors import NotFound, Overloaded
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, Speak, TextReady
 
 
-def job(job_id: str, *, epoch: int = 0) -> Job:
-    return Job(job_id, "speak", Speak("hi"), f"out:{job_id}", epoch=epoch)
+def job(job_id: str) -> Job:
+    return Job(job_id, "speak", Speak("hi"), f"out:{job_id}")
 
 
 def text(value: object) -> TextReady:
@@ -137,16 +137,6 @@ async def test_the_failure_of_a_given_up_job_comes_even_into_a_full_pipe() -> No
     _, failure = await anext(reader)
     assert isinstance(failure, JobFailed)
     assert (failure.code, failure.transient) == ("attempts_exhausted", True)
-    await bus.close()
-
-
-async def test_the_failure_of_a_fenced_job_is_not_written() -> None:
-    bus = EmbeddedBus(attempts=1)
-    await bus.submit(job("a", epoch=1))
-    await bus.fence("out:a", 2)
-    await (await anext(bus.claim("speak", "w"))).release("busy")
-    await bus.write("out:a", [text("new")], epoch=2)
-    assert await anext(bus.read("out:a")) == (1, text("new"))
     await bus.close()
 
 

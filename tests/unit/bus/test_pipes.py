@@ -32,7 +32,7 @@ def test_any_interleaving_of_readers_and_writers_keeps_every_entry_once_in_order
             number = 0
             for size in batches:
                 entries = [TextReady("j", f"{name}:{number + step}") for step in range(size)]
-                await pipe.write(entries, 0)
+                await pipe.write(entries)
                 number += size
                 for _ in range(chance.randrange(3)):
                     await asyncio.sleep(0)
@@ -63,7 +63,7 @@ def test_any_interleaving_of_readers_and_writers_keeps_every_entry_once_in_order
 
 async def test_what_was_read_stays_as_long_as_there_is_room() -> None:
     pipe = Pipe("p", LIMIT, lambda _pipe: None)
-    await pipe.write([TextReady("j", str(number)) for number in range(3)], 0)
+    await pipe.write([TextReady("j", str(number)) for number in range(3)])
     first = PipeReader(pipe, 0)
     for _ in range(3):
         await anext(first)
@@ -76,14 +76,14 @@ async def test_bytes_are_counted_back_when_entries_are_let_go() -> None:
         pipe = Pipe("p", PipeLimit(5, 2000, strict), lambda _pipe: None)
         reader = PipeReader(pipe, 0)
         for number in range(200):
-            await asyncio.wait_for(pipe.write([TextReady("j", "x" * (number % 50))], 0), 1)
+            await asyncio.wait_for(pipe.write([TextReady("j", "x" * (number % 50))]), 1)
             await anext(reader)
         assert pipe._bytes == sum(128 + number % 50 for number in range(195, 200))
 
 
 async def test_who_reads_what_lies_there_leaves_others_their_turns() -> None:
     pipe = Pipe("p", PipeLimit(1000, 2**20), lambda _pipe: None)
-    await pipe.write([TextReady("j", "x")] * 1000, 0)
+    await pipe.write([TextReady("j", "x")] * 1000)
     turns = 0
 
     async def others() -> None:

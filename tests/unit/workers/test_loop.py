@@ -30,9 +30,9 @@ LEASE_S = 9.0
 OPTIONS = WorkerOptions(retry=RetryRule(attempts=3, backoff=Backoff(base_s=1.0, cap_s=8.0)), heartbeat_s=3.0)
 
 
-def job(job_id: str = "a", *, deadline_s: float = 0.0, epoch: int = 0, priority: int = LIVE) -> Job:
+def job(job_id: str = "a", *, deadline_s: float = 0.0, priority: int = LIVE) -> Job:
     output = f"out:{job_id}"
-    return Job(job_id, "speak", Speak("hi"), output, deadline_s=deadline_s, epoch=epoch, priority=priority)
+    return Job(job_id, "speak", Speak("hi"), output, deadline_s=deadline_s, priority=priority)
 
 
 class Stage:
@@ -157,21 +157,6 @@ async def test_transcriptions_are_counted_by_how_they_ended_for_good(clock: Virt
         await other.results()
         await turns()
     assert (other.sample("transcription_success_total"), other.sample("transcription_error_total")) == (0, 1)
-
-
-@on_virtual_time
-async def test_results_carry_the_epoch_of_their_job(clock: VirtualClock) -> None:
-    stage = Stage(clock)
-    await stage.bus.fence("out:new", 5)
-    await stage.bus.fence("out:old", 5)
-    async with stage.working(speak):
-        await stage.bus.submit(job("old", epoch=4))
-        await stage.bus.submit(job("new", epoch=5))
-        assert len(await stage.results("new")) == 2
-        await turns()
-        assert (stage.known(), stage.dead()) == ([], [])
-        await stage.bus.write("out:old", [SpeechDone("x")], epoch=5)
-        assert await stage.results("old") == [SpeechDone("x")]
 
 
 @on_virtual_time

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from antiphon.entities.chat import ChatRequest
-from antiphon.errors import Fenced, LeaseLost, ProviderBusy, ProviderRejected, ProviderTimeout, RateLimited
+from antiphon.errors import LeaseLost, ProviderBusy, ProviderRejected, ProviderTimeout, RateLimited, Superseded
 from antiphon.resilience.backoff import Backoff
 from antiphon.wire.jobs import Job, JobFailed, Respond, Speak
 from antiphon.workers.verdict import Ended, Failed, JobCancelled, Lost, Retry, RetryRule, Verdict, judge
@@ -26,8 +26,8 @@ def test_a_cancelled_job_ends_without_a_failure() -> None:
     assert verdict(JobCancelled("cancelled"), touched=True) == Ended("cancelled")
 
 
-def test_a_fenced_job_ends_for_nobody_wants_its_results() -> None:
-    assert verdict(Fenced("epoch 2"), touched=True) == Ended("lost")
+def test_a_superseded_attempt_leaves_the_job_to_the_later_one() -> None:
+    assert verdict(Superseded("attempt 2"), touched=True) == Lost()
 
 
 def test_a_lost_lease_is_left_to_its_new_holder() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import suppress
 
 from antiphon import ids
 from antiphon.bus.redis.inbox import Inbox
 from antiphon.bus.redis.jobs import DeadLetter, QueueLimit, RedisJobs, RedisLease
 from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
 from antiphon.connections.redis import RedisConnection
-from antiphon.errors import Fenced, ProviderUnavailable
+from antiphon.errors import ProviderUnavailable
 from antiphon.jobs.audio import JobAudio
 from antiphon.observe.tasks import unattended
 from antiphon.ports.bus import Attempt, Keep, Share
@@ -79,11 +78,9 @@ class RedisBus:
         return await self._jobs.dead_letters(queue)
 
     # -- pipes -------------------------------------------------------------------------------------------------------
-    async def write(
-        self, pipe: str, entries: Sequence[PipeEntry], *, epoch: int = 0, by: Attempt | None = None
-    ) -> bool:
-        """Append entries in order; False when the pipe was dropped. Waits while it is full. Raises `Fenced`."""
-        return await self._pipes.write(pipe, entries, epoch, by)
+    async def write(self, pipe: str, entries: Sequence[PipeEntry], *, by: Attempt | None = None) -> bool:
+        """Append entries in order; False when the pipe was dropped. Waits while it is full. Raises `Superseded`."""
+        return await self._pipes.write(pipe, entries, by)
 
     async def begin(self, pipe: str, by: Attempt) -> int:
         """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
@@ -105,10 +102,6 @@ class RedisBus:
         """Return the position of the newest entry."""
         return await self._pipes.tail(pipe)
 
-    async def fence(self, pipe: str, epoch: int) -> None:
-        """Refuse writers below ``epoch`` from now on."""
-        await self._pipes.fence(pipe, epoch)
-
     async def drop(self, pipe: str) -> None:
         """Forget the pipe and wake its readers, whose iteration ends."""
         await self._pipes.drop(pipe)
@@ -124,6 +117,5 @@ class RedisBus:
     async def _give_up(self, job: Job, reason: str) -> None:
         message = f"given up after {job.attempt} attempts: {reason}"
         failed = JobFailed.of(job.id, ProviderUnavailable(message, code="attempts_exhausted"))
-        with suppress(Fenced):  # a newer owner does not wait for it
-            await self._pipes.write(job.output, (failed,), job.epoch, force=True)
+        await self._pipes.write(job.output, (failed,), force=True)
         await self._pipes.forget(job.output, job.id)

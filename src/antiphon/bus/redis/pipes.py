@@ -18,7 +18,7 @@ from antiphon import ids
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.bus.redis.inbox import Inbox, woken
 from antiphon.connections.redis import RedisConnection, Script
-from antiphon.errors import Fenced, NotFound, ProviderUnavailable, Superseded
+from antiphon.errors import NotFound, ProviderUnavailable, Superseded
 from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
 
@@ -36,8 +36,8 @@ _AT_ONCE = 32
 """Most entries that are fetched at a time."""
 _UNBOUNDED = 2**53
 
-_WRITE, _READ, _LEAVE, _FENCE, _BEGIN, _FORGET = (
-    Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "fence", "begin", "forget")
+_WRITE, _READ, _LEAVE, _DROP, _BEGIN, _FORGET = (
+    Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "drop", "begin", "forget")
 )
 _log = structlog.get_logger(__name__)
 
@@ -62,17 +62,17 @@ class RedisPipes:
         self.closed = False
 
     async def write(
-        self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None = None, *, force: bool = False
+        self, pipe: str, entries: Sequence[PipeEntry], by: Attempt | None = None, *, force: bool = False
     ) -> bool:
-        """Append in order; False when the pipe was dropped. Waits in line while it is full. Raises `Fenced`."""
+        """Append in order; False when the pipe was dropped. Waits in line while it is full. Raises `Superseded`."""
         if force:  # does not wait in line: who stands there may wait for long
-            return await self._write(pipe, entries, epoch, by, f"{self._inbox.name}:force", _UNBOUNDED)
+            return await self._write(pipe, entries, by, f"{self._inbox.name}:force", _UNBOUNDED)
         line = self._lines.setdefault(pipe, asyncio.Lock())
         async with line:
-            return await self._write(pipe, entries, epoch, by, self._inbox.name)
+            return await self._write(pipe, entries, by, self._inbox.name)
 
     async def _write(
-        self, pipe: str, entries: Sequence[PipeEntry], epoch: int, by: Attempt | None, writer: str, bound: int = 0
+        self, pipe: str, entries: Sequence[PipeEntry], by: Attempt | None, writer: str, bound: int = 0
     ) -> bool:
         packed = [(weigh(entry), encode_entry(entry)) for entry in entries]
         most_entries, most_bytes = bound or self._limit.entries, bound or self._limit.bytes
@@ -86,7 +86,6 @@ class RedisPipes:
                 kind, *rest = await self._connection.run(
                     _WRITE,
                     (*_keys(pipe), _kept(pipe, by.job_id if by else "")),
-                    epoch,
                     most_entries,
                     most_bytes,
                     writer,
@@ -101,8 +100,6 @@ class RedisPipes:
                 )
                 if kind == b"over":
                     return False
-                if kind == b"fenced":
-                    raise Fenced(f"pipe {pipe} belongs to epoch {rest[0]}")
                 if kind == b"superseded":
                     raise Superseded(f"a job that writes to pipe {pipe} is in its attempt {rest[0]}")
                 done += rest[0]
@@ -180,13 +177,9 @@ class RedisPipes:
         """Return the position of the newest entry, 0 where there is none."""
         return int(await self._connection.command("HGET", _keys(pipe)[1], "tail") or 0)
 
-    async def fence(self, pipe: str, epoch: int) -> None:
-        """Refuse writers below ``epoch`` from now on."""
-        await self._connection.run(_FENCE, _keys(pipe), epoch, pipe, _KEPT_MS)
-
     async def drop(self, pipe: str) -> None:
         """Forget the pipe, and wake who reads it or waits at it."""
-        await self._connection.run(_FENCE, _keys(pipe), "", pipe, _DROPPED_MS)
+        await self._connection.run(_DROP, _keys(pipe), pipe, _DROPPED_MS)
 
     def close(self) -> None:
         """End all reads and writes of this process."""

@@ -1,35 +1,31 @@
 -- Append entries to a pipe, as many as have room; what every present reader has read makes room.
 -- KEYS  1 entries  2 state of the pipe  3 its readers: name -> "position expires inbox"  4 what the job keeps
--- ARGV  1 epoch  2 most entries  3 most weight  4 inbox of the writer  5 number of this write  6 pipe  7 how long an
---       untouched pipe is kept, ms  8 job that writes, or empty  9 number of its attempt
---       10 how long a full pipe waits for a reader that has left, ms  11 1 where the job keeps what it writes, else 0
---       12... weight and entry, msgpack, in turns
--- gives {"done", how many} or {"fenced", epoch} or {"superseded", attempt} or {"over"}
-local state = redis.call('HMGET', KEYS[2], 'over', 'fence', 'tail', 'tail_weight', 'head', 'head_weight', 'read',
-  'by ' .. ARGV[4], 'of ' .. ARGV[8], 'seen')
+-- ARGV  1 most entries  2 most weight  3 inbox of the writer  4 number of this write  5 pipe  6 how long an untouched
+--       pipe is kept, ms  7 job that writes, or empty  8 number of its attempt
+--       9 how long a full pipe waits for a reader that has left, ms  10 1 where the job keeps what it writes, else 0
+--       11... weight and entry, msgpack, in turns
+-- gives {"done", how many} or {"superseded", attempt} or {"over"}
+local state = redis.call('HMGET', KEYS[2], 'over', 'tail', 'tail_weight', 'head', 'head_weight', 'read',
+  'by ' .. ARGV[3], 'of ' .. ARGV[7], 'seen')
 if state[1] then
   return {'over'}
 end
-local fence = tonumber(state[2] or 0)
-if tonumber(ARGV[1]) < fence then
-  return {'fenced', fence}
-end
-if state[8] then -- the answer to this very write was lost on its way
-  local number, done = string.match(state[8], '(%d+) (%d+)')
-  if number == ARGV[5] then
+if state[7] then -- the answer to this very write was lost on its way
+  local number, done = string.match(state[7], '(%d+) (%d+)')
+  if number == ARGV[4] then
     return {'done', tonumber(done)}
   end
 end
-local attempt, written = string.match(state[9] or '0 0', '(%d+) (%d+)')
-if ARGV[8] ~= '' and tonumber(ARGV[9]) < tonumber(attempt) then
+local attempt, written = string.match(state[8] or '0 0', '(%d+) (%d+)')
+if ARGV[7] ~= '' and tonumber(ARGV[8]) < tonumber(attempt) then
   return {'superseded', tonumber(attempt)}
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local tail, tail_weight = tonumber(state[3] or 0), tonumber(state[4] or 0)
-local head, head_weight = tonumber(state[5] or 0), tonumber(state[6] or 0)
+local tail, tail_weight = tonumber(state[2] or 0), tonumber(state[3] or 0)
+local head, head_weight = tonumber(state[4] or 0), tonumber(state[5] or 0)
 
-local floor = tonumber(state[7] or 0)
+local floor = tonumber(state[6] or 0)
 local inboxes, is_read = {}, false
 local readers = redis.call('HGETALL', KEYS[3])
 for at = 1, #readers, 2 do
@@ -46,10 +42,10 @@ for at = 1, #readers, 2 do
 end
 
 local length, done = redis.call('XLEN', KEYS[1]), 0
-for at = 12, #ARGV, 2 do
+for at = 11, #ARGV, 2 do
   local weight = tonumber(ARGV[at])
   local function fits()
-    return length == 0 or (length < tonumber(ARGV[2]) and tail_weight - head_weight + weight <= tonumber(ARGV[3]))
+    return length == 0 or (length < tonumber(ARGV[1]) and tail_weight - head_weight + weight <= tonumber(ARGV[2]))
   end
   local read = math.min(floor, tail)
   if not fits() and read > head then
@@ -59,29 +55,29 @@ for at = 12, #ARGV, 2 do
     redis.call('HSET', KEYS[2], 'head', head, 'head_weight', head_weight)
   end
   if not fits() then
-    if not is_read and state[10] and now - tonumber(state[10]) > tonumber(ARGV[10]) then
+    if not is_read and state[9] and now - tonumber(state[9]) > tonumber(ARGV[9]) then
       return {'over'} -- its reader died, and nobody has come in its place
     end
-    redis.call('HSET', KEYS[2], 'waits ' .. ARGV[4], 1)
+    redis.call('HSET', KEYS[2], 'waits ' .. ARGV[3], 1)
     break
   end
   tail, tail_weight, length, done = tail + 1, tail_weight + weight, length + 1, done + 1
   redis.call('XADD', KEYS[1], tail .. '-0', 'entry', ARGV[at + 1], 'weight', tail_weight)
-  if ARGV[11] == '1' then
+  if ARGV[10] == '1' then
     redis.call('RPUSH', KEYS[4], ARGV[at + 1])
   end
 end
 
-redis.call('HSET', KEYS[2], 'tail', tail, 'tail_weight', tail_weight, 'by ' .. ARGV[4], ARGV[5] .. ' ' .. done)
-if ARGV[8] ~= '' then
-  redis.call('HSET', KEYS[2], 'of ' .. ARGV[8], ARGV[9] .. ' ' .. string.format('%d', written + done))
+redis.call('HSET', KEYS[2], 'tail', tail, 'tail_weight', tail_weight, 'by ' .. ARGV[3], ARGV[4] .. ' ' .. done)
+if ARGV[7] ~= '' then
+  redis.call('HSET', KEYS[2], 'of ' .. ARGV[7], ARGV[8] .. ' ' .. string.format('%d', written + done))
 end
 for _, key in ipairs(KEYS) do
-  redis.call('PEXPIRE', key, ARGV[7])
+  redis.call('PEXPIRE', key, ARGV[6])
 end
 if done > 0 then
   for inbox in pairs(inboxes) do
-    redis.call('PUBLISH', inbox, ARGV[6])
+    redis.call('PUBLISH', inbox, ARGV[5])
   end
 end
 return {'done', done}

@@ -175,9 +175,7 @@ class RealtimeDoor:
                 _log.warning("nothing could be cleared up", error=str(error))
 
     async def _clear_up_behind(self, expired: Expired) -> None:
-        jobs = RealtimeJobs(
-            self._services.bus, self._services.clock, expired.tenant, expired.session_id, 0, timeout_s=0
-        )
+        jobs = RealtimeJobs(self._services.bus, self._services.clock, expired.tenant, expired.session_id, timeout_s=0)
         running: Collection[str] = ()
         if expired.snapshot:
             try:

@@ -139,7 +139,6 @@ class Link:
             services.clock,
             account.tenant,
             session_id,
-            epoch,
             timeout_s=services.job_timeout_s,
             on_refused=self._refused,
         )

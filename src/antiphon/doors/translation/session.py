@@ -97,7 +97,6 @@ class InterpretingLink:
             services.clock,
             tenant,
             session_id,
-            0,
             timeout_s=services.job_timeout_s,
             on_refused=self._result,
         )

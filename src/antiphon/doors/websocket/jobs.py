@@ -33,7 +33,6 @@ class SessionJobs:
         clock: Clock,
         tenant: str,
         session_id: str,
-        epoch: int,
         *,
         timeout_s: float,
         on_refused: Callable[[JobFailed], None] | None = None,
@@ -44,7 +43,6 @@ class SessionJobs:
         self._clock = clock
         self._tenant = tenant
         self._session_id = session_id
-        self._epoch = epoch
         self._timeout_s = timeout_s
         self._on_refused = on_refused
         self._trace = trace.present()
@@ -84,7 +82,6 @@ class SessionJobs:
             input=source,
             tenant=self._tenant,
             session_id=self._session_id,
-            epoch=self._epoch,
             correlation_id=self._session_id,
             traceparent="" if self._trace is None else self._trace.header(),
             deadline_s=self._clock.wall() + work.allowed_s(usual_s),

@@ -53,9 +53,7 @@ class Stage:
         self.clock = VirtualClock()
         self.bus = EmbeddedBus(self.clock, strict=True, **limits)
         self.refused: list[JobFailed] = []
-        self.desk = RealtimeJobs(
-            self.bus, self.clock, "acme", "sess_1", 7, timeout_s=30.0, on_refused=self.refused.append
-        )
+        self.desk = RealtimeJobs(self.bus, self.clock, "acme", "sess_1", timeout_s=30.0, on_refused=self.refused.append)
         self.results = self.desk.results()
         self._claims: dict[Queue, AsyncIterator[Lease]] = {}
 
@@ -105,7 +103,7 @@ async def test_a_transcription_takes_its_audio_along(stage: Stage) -> None:
     job = (await stage.take("transcribe")).job
     assert job.work == jobs.Transcribe(b"abcd", 8_000, language="de", prompt="names", model="whisper-1")
     assert (job.id, job.output, job.input) == ("sess_1.job_1", OUTPUT, "")
-    assert (job.tenant, job.session_id, job.correlation_id, job.epoch) == ("acme", "sess_1", "sess_1", 7)
+    assert (job.tenant, job.session_id, job.correlation_id) == ("acme", "sess_1", "sess_1")
     assert job.deadline_s == stage.clock.wall() + 30.0
 
 
@@ -175,14 +173,14 @@ def test_a_result_is_told_under_the_machines_own_id(
 async def test_results_of_all_jobs_come_in_order_through_one_pipe(stage: Stage) -> None:
     entries = [entry for entry, _ in ENTRIES]
     for entry in entries:
-        await stage.bus.write(OUTPUT, [entry], epoch=7)
+        await stage.bus.write(OUTPUT, [entry])
     assert [await stage.result() for _ in entries] == entries
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
 async def test_cancelling_a_speaker_drops_its_pipe(stage: Stage) -> None:
     await stage.answer(ANSWER)
-    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
+    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
     sentences = stage.bus.read(SPEECH)
     await anext(sentences)
     await stage.desk.cancel("job_2")
@@ -194,7 +192,7 @@ async def test_cancelling_a_speaker_drops_its_pipe(stage: Stage) -> None:
 
 async def test_cancelling_anything_else_leaves_the_pipes_alone(stage: Stage) -> None:
     await stage.answer(ANSWER)
-    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
+    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
     await stage.desk.cancel("job_1")
     await stage.desk.cancel("job_9")
     assert SPEECH in stage.pipes()
@@ -203,7 +201,7 @@ async def test_cancelling_anything_else_leaves_the_pipes_alone(stage: Stage) -> 
 @pytest.mark.parametrize("last", [SpeechDone("sess_1.job_2"), JobFailed("sess_1.job_2", "api_error", None, "it broke")])
 async def test_a_speaker_that_has_ended_leaves_no_pipe(last: PipeEntry, stage: Stage) -> None:
     await stage.answer(ANSWER)
-    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
+    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
     await stage.bus.write(OUTPUT, [AudioReady("sess_1.job_2", b"ab"), AnswerDone("sess_1.job_1", "stop"), last])
     await stage.result()
     await stage.result()
@@ -216,11 +214,11 @@ async def test_a_closed_desk_leaves_nothing_on_the_bus(stage: Stage) -> None:
     await stage.answer(ANSWER)
     await stage.answer(WRITTEN)
     running = await stage.take("respond")
-    await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "hi")], epoch=7)
-    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")], epoch=7)
+    await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "hi")])
+    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
     await stage.desk.close(["job_1", "job_2", "job_3"])
     await stage.bus.cancelled(running.job.id, "respond")
-    await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "more")], epoch=7)
+    await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "more")])
     await running.acknowledge()
     for queue in ("respond", "speak"):
         assert stage.bus._queues.take(queue, "worker") is None

@@ -80,7 +80,7 @@ class Stage:
     async def work(self, job_id: str, *entries: PipeEntry) -> None:
         """A worker's results arrive."""
         named = [msgspec.structs.replace(entry, job_id=f"sess_1.{job_id}") for entry in entries]
-        await self.bus.write("t:default:session:{sess_1}", named, epoch=1)
+        await self.bus.write("t:default:session:{sess_1}", named)
         for _ in range(10 * len(entries)):
             await asyncio.sleep(0)
 
