@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.ports.store import Store
 from antiphon.store.sqlite import SqliteStore
@@ -95,11 +95,9 @@ async def test_an_item_that_moved_is_listed_once_at_its_new_place(store: Store) 
 
 async def test_tenants_do_not_see_each_other(store: Store) -> None:
     await store.record([item(1, text="mine"), item(1, tenant="other", text="theirs")])
-    await store.record([StoredSession("s", "t", 1.0, "m"), StoredSession("s", "other", 2.0, "m")])
     assert await store.items("t", "s") == [item(1, text="mine")]
     assert await store.items("other", "s") == [item(1, tenant="other", text="theirs")]
     assert await store.items("nobody", "s") == []
-    assert [found.tenant for found in await store.sessions("t")] == ["t"]
     await store.record([replace(item(1, revision=9, tenant="other"), deleted=True)])
     assert await store.items("t", "s") == [item(1, text="mine")]
 
@@ -107,30 +105,6 @@ async def test_tenants_do_not_see_each_other(store: Store) -> None:
 async def test_sessions_do_not_mix(store: Store) -> None:
     await store.record([item(1), item(1, session="s2", text="second")])
     assert await store.items("t", "s2") == [item(1, session="s2", text="second")]
-
-
-async def test_sessions_are_listed_newest_first(store: Store) -> None:
-    await store.record([StoredSession(f"s{number}", "t", float(number), "m") for number in (2, 9, 4)])
-    assert [found.session_id for found in await store.sessions("t")] == ["s9", "s4", "s2"]
-    assert [found.session_id for found in await store.sessions("t", limit=1)] == ["s9"]
-
-
-async def test_the_end_of_a_session_stays_whatever_comes_late(store: Store) -> None:
-    begun = StoredSession("s", "t", 10.0, "m")
-    ended = replace(begun, ended_at=20.0)
-    await store.record([begun])
-    assert await store.sessions("t") == [begun]
-    await store.record([ended])
-    await store.record([begun])
-    assert await store.sessions("t") == [ended]
-
-
-async def test_a_resumed_session_ends_again(store: Store) -> None:
-    ended = StoredSession("s", "t", 10.0, "m", ended_at=20.0)
-    await store.record([ended])
-    await store.record([replace(ended, ended_at=30.0)])
-    await store.record([ended])
-    assert [found.ended_at for found in await store.sessions("t")] == [30.0]
 
 
 async def test_a_batch_is_written_whole_or_not_at_all(store: Store) -> None:

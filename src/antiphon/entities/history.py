@@ -6,17 +6,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class StoredSession:
-    """One session of the history. Times are seconds since the epoch, UTC."""
-
-    session_id: str
-    tenant: str
-    started_at: float
-    model: str
-    ended_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class StoredItem:
     """One version of one conversation item; a higher ``revision`` replaces a lower one."""
 
@@ -29,4 +18,5 @@ class StoredItem:
     content: bytes
     """The item as JSON, without audio."""
     created_at: float
+    """Seconds since the epoch, UTC."""
     deleted: bool = False

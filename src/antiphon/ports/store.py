@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 
 
 class Store(Protocol):
@@ -19,7 +19,7 @@ class Store(Protocol):
         """Open, and create or migrate the schema."""
         ...
 
-    async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
+    async def record(self, rows: Sequence[StoredItem]) -> None:
         """Write rows in one transaction."""
         ...
 
@@ -27,10 +27,6 @@ class Store(Protocol):
         self, tenant: str, session_id: str, *, limit: int = 100, before: int | None = None
     ) -> list[StoredItem]:
         """Return the newest ``limit`` items that are not deleted, oldest first; ``before`` is a position (paging)."""
-        ...
-
-    async def sessions(self, tenant: str, *, limit: int = 100) -> list[StoredSession]:
-        """Return the newest sessions, newest first."""
         ...
 
     async def check(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon import ids
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 from antiphon.ports.bus import Bus
 from antiphon.ports.store import Store
 from antiphon.wire.jobs import Job, Persist
@@ -25,22 +25,16 @@ class QueuedStore:
         """Open the database."""
         await self._database.start()
 
-    async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
+    async def record(self, rows: Sequence[StoredItem]) -> None:
         """Queue rows. Raises `Overloaded`, `ProviderUnavailable`."""
-        sessions = tuple(row for row in rows if isinstance(row, StoredSession))
-        items = tuple(row for row in rows if isinstance(row, StoredItem))
         job_id = ids.new_id("rows")
-        await self._bus.submit(Job(job_id, "persist", Persist(sessions, items), output=f"antiphon:persist:{job_id}"))
+        await self._bus.submit(Job(job_id, "persist", Persist(tuple(rows)), output=f"antiphon:persist:{job_id}"))
 
     async def items(
         self, tenant: str, session_id: str, *, limit: int = 100, before: int | None = None
     ) -> list[StoredItem]:
         """Return the newest items that are not deleted, oldest first."""
         return await self._database.items(tenant, session_id, limit=limit, before=before)
-
-    async def sessions(self, tenant: str, *, limit: int = 100) -> list[StoredSession]:
-        """Return the newest sessions, newest first."""
-        return await self._database.sessions(tenant, limit=limit)
 
     async def check(self) -> None:
         """Look at the database. Raises `ProviderBusy`, `ProviderUnavailable`."""

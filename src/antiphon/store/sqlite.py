@@ -17,12 +17,12 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceEr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 from antiphon.errors import InvalidRequest, ProviderBusy, ProviderUnavailable
 from antiphon.folders import make_private
 from antiphon.resilience.backoff import Backoff
-from antiphon.store.rows import item_columns, select_items, select_sessions, session_columns, to_item, to_session
-from antiphon.store.tables import VERSION, conversation_items, metadata, sessions
+from antiphon.store.rows import item_columns, select_items, to_item
+from antiphon.store.tables import VERSION, conversation_items, metadata
 
 T = TypeVar("T")
 
@@ -91,16 +91,12 @@ class SqliteStore:
 
         await self._transact(create)
 
-    async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
+    async def record(self, rows: Sequence[StoredItem]) -> None:
         """Write rows in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""
 
         async def write(connection: AsyncConnection) -> None:
-            items = [item_columns(row) for row in rows if isinstance(row, StoredItem)]
-            begun = [session_columns(row) for row in rows if isinstance(row, StoredSession)]
-            if begun:
-                await connection.execute(_UPSERT_SESSION, begun)
-            if items:
-                await connection.execute(_UPSERT_ITEM, items)
+            if rows:
+                await connection.execute(_UPSERT_ITEM, [item_columns(row) for row in rows])
 
         await self._transact(write)
 
@@ -111,10 +107,6 @@ class SqliteStore:
         rows = await self._fetch(select_items(tenant, session_id, limit, before))
         return [to_item(row) for row in reversed(rows)]
 
-    async def sessions(self, tenant: str, *, limit: int = 100) -> list[StoredSession]:
-        """Return the newest sessions, newest first."""
-        return [to_session(row) for row in await self._fetch(select_sessions(tenant, limit))]
-
     async def check(self) -> None:
         """Look into the file. Raises `ProviderBusy`, `ProviderUnavailable`."""
         try:
@@ -124,7 +116,7 @@ class SqliteStore:
             raise ProviderUnavailable(message, code="store_unavailable", detail=str(exc)) from exc
         if not is_there:  # SQLite would go on with one that nobody finds again
             raise ProviderUnavailable(f"there is no {self._path} any more", code="store_unavailable")
-        await self._fetch(sa.select(sessions.c.session_id).limit(1))
+        await self._fetch(sa.select(conversation_items.c.item_id).limit(1))
 
     async def close(self) -> None:
         """Close; idempotent."""
@@ -197,16 +189,4 @@ def _upsert_item() -> sa.Executable:
     )
 
 
-def _upsert_session() -> sa.Executable:
-    statement = insert(sessions)
-    new = statement.excluded
-    known_end = sa.func.coalesce(sessions.c.ended_at, 0.0)
-    return statement.on_conflict_do_update(
-        index_elements=list(sessions.primary_key.columns),
-        set_={"ended_at": new.ended_at, "model": new.model},
-        where=new.ended_at > known_end,
-    )
-
-
 _UPSERT_ITEM = _upsert_item()
-_UPSERT_SESSION = _upsert_session()

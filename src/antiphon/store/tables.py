@@ -5,22 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 VERSION = 1
-"""Grows with every change of the schema."""
+"""Grows with every change of the schema. A file of a former release may have an empty table ``sessions``."""
 
 metadata = sa.MetaData()
 
-sessions = sa.Table(
-    "sessions",
-    metadata,
-    sa.Column("tenant_id", sa.Text, primary_key=True),
-    sa.Column("session_id", sa.Text, primary_key=True),
-    sa.Column("started_at", sa.Double, nullable=False),
-    sa.Column("ended_at", sa.Double),
-    sa.Column("model", sa.Text, nullable=False),
-    sa.Index("sessions_by_start", "tenant_id", "started_at", "session_id"),
-)
-
-# No foreign key to sessions: the rows of one turn may arrive before the row of their session.
 conversation_items = sa.Table(
     "conversation_items",
     metadata,

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 from antiphon.errors import AntiphonError, Permanent, Transient
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.store import Store
 from antiphon.resilience.backoff import Backoff
-
-Row = StoredSession | StoredItem
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +27,7 @@ class _Receipt:
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-_Entry = tuple[Row, _Receipt | None]
+_Entry = tuple[StoredItem, _Receipt | None]
 
 
 def _settle(entries: Sequence[_Entry]) -> None:
@@ -84,7 +82,7 @@ class StoreWriter:
         """True from a failure of the store until it has taken a batch again."""
         return self._failures > 0
 
-    def put(self, row: Row) -> None:
+    def put(self, row: StoredItem) -> None:
         """Take ``row``; returns at once."""
         self._put((row, None))
 
@@ -94,7 +92,7 @@ class StoreWriter:
         self._rows.append(entry)
         self._filled.set()
 
-    async def write(self, rows: Sequence[Row]) -> None:
+    async def write(self, rows: Sequence[StoredItem]) -> None:
         """Take ``rows`` and return when they are on disk, or dropped."""
         if not rows:
             return

@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 
 from antiphon.entities.blobs import BlobRef
 from antiphon.entities.chat import ChatRequest
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 from antiphon.entities.priority import LIVE
 from antiphon.entities.speech import Segment
 from antiphon.errors import AntiphonError, RateLimited, Transient
@@ -132,7 +132,6 @@ class Persist(Work, frozen=True, tag="persist"):
 
     queue = "persist"
     group = "persist-workers"
-    sessions: tuple[StoredSession, ...] = ()
     items: tuple[StoredItem, ...] = ()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 from antiphon.ports.bus import Bus
 from antiphon.wire.jobs import Job, Persist
 from antiphon.workers.loop import Emit
@@ -14,12 +14,11 @@ from antiphon.workers.work import work_of
 class Persister:
     """Handles ``persist`` jobs. One ends when its rows are on disk, however long the database is away."""
 
-    def __init__(self, write: Callable[[Sequence[StoredSession | StoredItem]], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[Sequence[StoredItem]], Awaitable[None]]) -> None:
         """``write`` returns when rows are on disk, or were refused for good."""
         self._write = write
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
         """Write the job's rows."""
         del emit, bus
-        work = work_of(job, Persist)
-        await self._write([*work.sessions, *work.items])
+        await self._write(work_of(job, Persist).items)

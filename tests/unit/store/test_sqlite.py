@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 from antiphon.errors import ProviderBusy, ProviderUnavailable
 from antiphon.store.sqlite import SqliteStore
 
@@ -67,7 +67,7 @@ async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "history.db"
     store = SqliteStore(path)
     await store.start()
-    await store.record([StoredSession("s", "t", 1.0, "m")])
+    await store.record([StoredItem("t", "s", "i", 1, 1, b"{}", 1.0)])
     assert {file.name: oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {
         "history.db": "0o600",
         "history.db-wal": "0o600",
@@ -80,8 +80,23 @@ async def test_stores_that_open_a_new_file_at_once_all_open_it(tmp_path: Path) -
     for attempt in range(10):
         stores = [SqliteStore(tmp_path / f"{attempt}.db") for _ in range(6)]
         await asyncio.gather(*(store.start() for store in stores))
-        assert [await store.sessions("t") for store in stores] == [[]] * 6
+        assert [await store.items("t", "s") for store in stores] == [[]] * 6
         await asyncio.gather(*(store.close() for store in stores))
+
+
+async def test_a_file_of_a_former_release_that_has_a_table_of_sessions_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "history.db"
+    with sqlite3.connect(path) as former:
+        former.execute("CREATE TABLE sessions (tenant_id TEXT, session_id TEXT, PRIMARY KEY (tenant_id, session_id))")
+        former.execute("PRAGMA user_version = 1")
+    former.close()
+    store = SqliteStore(path)
+    await store.start()
+    await store.check()
+    rows = [StoredItem("t", "s", "i", 1, 1, b"{}", 1.0)]
+    await store.record(rows)
+    assert await store.items("t", "s") == rows
+    await store.close()
 
 
 async def test_a_file_of_a_newer_release_is_left_alone(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.entities.history import StoredItem, StoredSession
+from antiphon.entities.history import StoredItem
 from antiphon.errors import ProviderBusy
 from antiphon.resilience.backoff import Backoff
 from antiphon.store.sqlite import SqliteStore
@@ -35,7 +35,7 @@ class FaultyStore(SqliteStore):
         async with self._engine.begin() as connection:
             await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
-    async def record(self, rows: Sequence[StoredSession | StoredItem]) -> None:
+    async def record(self, rows: Sequence[StoredItem]) -> None:
         if self.failing:
             raise ProviderBusy("the database is locked")
         self.batches.append(len(rows))
