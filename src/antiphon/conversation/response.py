@@ -11,6 +11,7 @@ from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, 
 from antiphon.conversation.inputs import AnswerMade, AudioMade, Failed, TextMade
 from antiphon.conversation.state import Owner, Record, ResponseState
 from antiphon.conversation.step import Refused, Step
+from antiphon.ports.limiter import used_up
 from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_client import ResponseCancel, ResponseOutput, ResponseParams
 from antiphon.wire.realtime_items import InputItem, ItemReference, Message, OwnItem
@@ -99,14 +100,13 @@ def refuse_answer(step: Step, refusal: Refused) -> None:
 def check(step: Step, response: ResponseState) -> None:
     """Refuse what no model could answer, and what a rate limit no longer allows."""
     _check_choice(response)
-    for allowance in step.state.allowances:
-        if allowance.remaining <= 0:
-            raise Refused(
-                f"Rate limit reached for {allowance.name}: {allowance.limit} per minute. "
-                f"Try again in {allowance.reset_s:.1f} s.",
-                code="rate_limit_exceeded",
-                kind="rate_limit_error",
-            )
+    reached = used_up(step.state.allowances)
+    if reached is not None:
+        raise Refused(
+            f"Rate limit reached for {reached.name}: {reached.limit} per minute. Try again in {reached.reset_s:.1f} s.",
+            code="rate_limit_exceeded",
+            kind="rate_limit_error",
+        )
 
 
 def configure(step: Step, present: RealtimeSession, params: ResponseParams) -> ResponseState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,11 @@ class Allowance:
     remaining: int
     reset_s: float
     """Seconds until the limit is whole again."""
+
+
+def used_up(allowances: Sequence[Allowance]) -> Allowance | None:
+    """Return the first limit of which nothing is left, or None."""
+    return next((allowance for allowance in allowances if allowance.remaining <= 0), None)
 
 
 class Limiter(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from antiphon.errors import Overloaded, RateLimited
-from antiphon.ports.limiter import Account, Limiter
+from antiphon.observe.metrics import Metrics
+from antiphon.ports.limiter import Account, Limiter, used_up
 
 
 def check_room(has_room: Callable[[], bool]) -> None:
@@ -14,14 +15,14 @@ def check_room(has_room: Callable[[], bool]) -> None:
         raise Overloaded("The server takes no new sessions and files at the moment; try again soon.")
 
 
-def charge_request(limiter: Limiter | None, account: Account) -> None:
+def charge_request(limiter: Limiter | None, account: Account, metrics: Metrics) -> None:
     """Count one request of ``account``. Raises `RateLimited` when a limit is used up."""
     if limiter is None:
         return
-    for allowance in limiter.allowances(account):
-        if allowance.remaining <= 0:
-            raise RateLimited(
-                f"The limit of {allowance.limit} {allowance.name} per minute is reached.",
-                retry_after_s=allowance.reset_s,
-            )
+    reached = used_up(limiter.allowances(account))
+    if reached is not None:
+        metrics.rate_limited(reached.name)
+        raise RateLimited(
+            f"The limit of {reached.limit} {reached.name} per minute is reached.", retry_after_s=reached.reset_s
+        )
     limiter.charge(account, requests=1)

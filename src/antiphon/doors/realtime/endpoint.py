@@ -248,7 +248,7 @@ class RealtimeDoor:
         self._attendance.check_room()
         session, rules = self._begin(identity, query, transcribes=intent == "transcription")
         if isinstance(session, TranscriptionSession):  # others are charged for each answer
-            charge_request(self._services.limiter, identity.account)
+            charge_request(self._services.limiter, identity.account, self._metrics)
         await self._usage.spend(identity, session.id)
         token, seed = new_token() if self._options.resumes else "", ids.token(12)
         owner = owner_of(identity, str(session.__struct_config__.tag), token, seed)

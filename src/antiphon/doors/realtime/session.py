@@ -54,12 +54,13 @@ from antiphon.doors.websocket.serial_tasks import Pump
 from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
 from antiphon.entities.history import StoredItem
 from antiphon.errors import NotFound
-from antiphon.ports.limiter import Account
+from antiphon.ports.limiter import Account, used_up
 from antiphon.ports.sessions import Saved
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, PipeEntry, ScoreReady
-from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, Leg
+from antiphon.wire.realtime_response import Response, ResponseError, StatusDetails
+from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, Leg, ResponseDone, ServerMessage
 
 _log = structlog.get_logger(__name__)
 
@@ -388,8 +389,7 @@ class Link:
         match effect:
             case Send():
                 self._output.send(effect.event)
-                if isinstance(effect.event, Error):
-                    self._services.metrics.error("realtime", effect.event.error.type)
+                self._count_refusal(effect.event)
             case SendAudio():
                 self._output.send_audio(effect)
             case EndSpeech():
@@ -488,6 +488,19 @@ class Link:
             _log.warning("degraded", leg=effect.leg, mode=effect.mode)
         else:
             _log.info("recovered", leg=effect.leg, mode=effect.mode)
+
+    def _count_refusal(self, event: ServerMessage) -> None:
+        match event:
+            case Error():
+                self._services.metrics.error("realtime", event.error.type)
+                is_limit = event.error.code == "rate_limit_exceeded"
+            case ResponseDone(response=Response(status_details=StatusDetails(error=ResponseError(code=code)))):
+                is_limit = code == "inference_rate_limit_exceeded"
+            case _:
+                return
+        reached = used_up(self.machine.state.allowances)
+        if is_limit and reached is not None:
+            self._services.metrics.rate_limited(reached.name)
 
     # -- end ---------------------------------------------------------------------------------------------------------
     @property

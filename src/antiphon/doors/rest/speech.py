@@ -49,7 +49,7 @@ async def create_speech(services: RestServices, call: Call[SpeechRequest, Any]) 
     """
     data, identity = call.body, call.identity
     check_room(services.has_room)
-    charge_request(services.limiter, identity.account)
+    charge_request(services.limiter, identity.account, services.metrics)
     wanted = data.response_format or "mp3"
     encoder = await asyncio.to_thread(Encoder, wanted, RATE_HZ)  # the first one loads libraries
     entries = services.desk.run(_work(data, services), tenant=identity.tenant, correlation_id=call.request_id)

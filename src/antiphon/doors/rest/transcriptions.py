@@ -45,7 +45,7 @@ async def create_transcription(
     With `stream=true` the answer is a stream of the events `transcript.text.delta` and `transcript.text.done`.
     """
     check_room(services.has_room)
-    charge_request(services.limiter, call.identity.account)
+    charge_request(services.limiter, call.identity.account, services.metrics)
     async with call.body.opened() as form:
         options = form.options
         _check(options)
@@ -60,7 +60,7 @@ async def create_transcription(
 async def create_translation(services: RestServices, call: Call[Upload[TranslationOptions], Any]) -> Whole:
     """Write down in English what is said in an audio file of any language."""
     check_room(services.has_room)
-    charge_request(services.limiter, call.identity.account)
+    charge_request(services.limiter, call.identity.account, services.metrics)
     async with call.body.opened() as form:
         wish = form.options
         work = Transcribe(

@@ -58,7 +58,7 @@ class InterpretingDoor:
                 held.enter_context(self._attendance.place(identity.account))
                 self._attendance.check_room()
                 session = self._session(identity, scope)
-                charge_request(self._services.limiter, identity.account)
+                charge_request(self._services.limiter, identity.account, self._metrics)
                 await self._usage.spend(identity, session.id)
             except AntiphonError as error:
                 self._metrics.error("realtime", error.type)

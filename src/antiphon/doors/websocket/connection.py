@@ -195,9 +195,13 @@ class Attendance:
         Raises `Overloaded` when there is no room or the process is going down, and `RateLimited` when the key has all
         that it may have.
         """
-        if self._draining or self._places.total() >= self._most:
+        is_full = self._places.total() >= self._most
+        if self._draining or is_full:
+            if is_full:
+                self._metrics.rate_limited("connections")
             raise Overloaded("The server takes no new connections at the moment; try again soon.")
         if self._most_per_key is not None and self._places[account] >= self._most_per_key:
+            self._metrics.rate_limited("connections")
             raise RateLimited(
                 f"This key has {self._most_per_key} connections, which is the most.", code="too_many_connections"
             )

@@ -238,6 +238,9 @@ async def test_a_used_up_limit_is_429_with_the_time_to_wait() -> None:
         answer = await run.client.post("/v1/audio/speech", json=SPEECH)
         assert assert_error(answer, 429)["type"] == "rate_limit_error"
         assert answer.headers["retry-after"] == "13"
+        limited = await run.client.post("/v1/audio/transcriptions", files={"file": b"RIFF"}, data={"model": "m"})
+        assert limited.status_code == 429
+        assert run.services.metrics.registry.get_sample_value("rate_limits_total", {"limit": "requests"}) == 2
         assert (await run.client.get("/v1/models")).status_code == 200
 
 

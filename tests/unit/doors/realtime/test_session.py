@@ -13,17 +13,19 @@ import pytest
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
+from antiphon.conversation import inputs
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.doors.realtime.session import Link, Resumption
 from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account
 from antiphon.ports.sessions import Saved
 from antiphon.providers.registry import load
-from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady
+from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady, TranscriptReady
 
 
 class Stage:
@@ -39,7 +41,8 @@ class Stage:
         """While it is not set the client takes nothing."""
         self.reads.set()
         vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
-        services = LinkServices(self.bus, vad, self.clock, self.limiter, lambda row: None)
+        self.metrics = Metrics()
+        services = LinkServices(self.bus, vad, self.clock, self.limiter, lambda row: None, metrics=self.metrics)
         now = self.clock.wall()
         machine = Conversation.begin(describe(None, Defaults(), now=now), rules, seed="s", now=now, lasts_s=3600)
         self.link = Link(
@@ -149,9 +152,14 @@ async def answer(stage: Stage) -> str:
     return first["error"]["code"] if first["type"] == "error" else first["type"]
 
 
+def refusals(stage: Stage) -> float | None:
+    return stage.metrics.registry.get_sample_value("rate_limits_total", {"limit": "requests"})
+
+
 async def test_a_limit_that_was_used_up_recovers_with_time() -> None:
     async with staged(requests=2) as stage:
         assert [await answer(stage) for _ in range(3)] == ["response.created"] * 2 + ["rate_limit_exceeded"]
+        assert refusals(stage) == 1
         stage.clock.advance(61)
         assert await answer(stage) == "response.created"
 
@@ -163,6 +171,18 @@ async def test_what_other_sessions_use_up_counts() -> None:
         assert await answer(stage) == "rate_limit_exceeded"
         limits = next(event for event in stage.events if event["type"] == "rate_limits.updated")["rate_limits"]
         assert [(limit["name"], limit["limit"], limit["remaining"]) for limit in limits] == [("requests", 2, 0)]
+
+
+async def test_a_turn_that_a_limit_leaves_without_an_answer_is_a_refusal() -> None:
+    async with staged(requests=1) as stage:
+        await answer(stage)
+        await stage.send("input_audio_buffer.append", audio=pybase64.b64encode(bytes(3 * 48_000)).decode())
+        stage.link.tell(inputs.VoiceScored(stage.link.machine.state.buffer.stream, (0.9,) * 30 + (0.0,) * 60))
+        (listening,) = stage.link.machine.state.jobs
+        await stage.work(listening, TranscriptReady("", "hello", language="en", duration_s=1.0))
+        error = stage.last("response.done")["response"]["status_details"]["error"]
+        assert error["code"] == "inference_rate_limit_exceeded"
+        assert refusals(stage) == 1
 
 
 async def test_without_limits_none_are_told() -> None:

@@ -224,8 +224,13 @@ def ask(everyone: Attendance, key: str = "key_one") -> None:
         pass
 
 
+def refusals(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value("rate_limits_total", {"limit": "connections"})
+
+
 def test_a_key_has_only_so_many_places_and_others_have_theirs() -> None:
-    everyone = Attendance(Metrics(), most_per_key=2)
+    metrics = Metrics()
+    everyone = Attendance(metrics, most_per_key=2)
     mine = Account("t", "key_one")
     with everyone.place(mine), everyone.place(mine):
         with pytest.raises(RateLimited) as refused:
@@ -233,14 +238,26 @@ def test_a_key_has_only_so_many_places_and_others_have_theirs() -> None:
         assert refused.value.code == "too_many_connections"
         ask(everyone, "key_two")
     ask(everyone)
+    assert refusals(metrics) == 1
 
 
 def test_only_so_many_are_let_in_also_while_none_of_them_is_accepted_yet() -> None:
-    everyone = attendance(most=2)
+    metrics = Metrics()
+    everyone = Attendance(metrics, most=2)
     with everyone.place(Account("t", "key_one")):
         with everyone.place(Account("t", "key_two")), pytest.raises(Overloaded):
             ask(everyone)
         ask(everyone)
+    assert refusals(metrics) == 1
+
+
+async def test_who_comes_during_a_drain_is_refused_by_no_limit() -> None:
+    metrics = Metrics()
+    everyone = Attendance(metrics)
+    await everyone.drain(0)
+    with pytest.raises(Overloaded):
+        ask(everyone)
+    assert refusals(metrics) is None
 
 
 async def test_connections_are_counted_while_they_last() -> None:
