@@ -12,7 +12,7 @@ import pytest
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.bus.redis.bus import RedisBus
-from antiphon.bus.redis.jobs import QueueLimit
+from antiphon.bus.redis.jobs import QueueLimit, all_dead_letters
 from antiphon.bus.redis.pipes import PipeLimit
 from antiphon.connections.redis import RedisConnection
 from antiphon.ports.bus import Bus, Lease
@@ -57,8 +57,8 @@ ADAPTERS: dict[str, Callable[[str], AbstractAsyncContextManager[AnyBus]]] = {
 
 
 async def dead(bus: AnyBus) -> list[Any]:
-    """Return the dead letters of the queue that the tests use."""
-    return list(bus.dead_letters() if isinstance(bus, EmbeddedBus) else await bus.dead_letters("speak"))
+    """Return the dead letters."""
+    return list(bus.dead_letters()) if isinstance(bus, EmbeddedBus) else await all_dead_letters(bus._connection)
 
 
 def job(job_id: str, *, priority: int = 0, text: str = "hello") -> Job:

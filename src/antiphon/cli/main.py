@@ -18,6 +18,7 @@ _COMMANDS = {
     "worker": "Work for the gateways of a fleet.",
     "talk": "Ask a server a question by voice, hear its answer.",
     "models": "List, bring and check the weights of the engines.",
+    "jobs": "List the jobs of a fleet that failed.",
     "doctor": "What works here, and what mends the rest.",
     "bench": "Measure how quick this machine is.",
 }

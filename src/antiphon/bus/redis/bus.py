@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from antiphon import ids
 from antiphon.bus.redis.inbox import Inbox
-from antiphon.bus.redis.jobs import DeadLetter, QueueLimit, RedisJobs, RedisLease
+from antiphon.bus.redis.jobs import QueueLimit, RedisJobs, RedisLease
 from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import ProviderUnavailable
@@ -72,10 +72,6 @@ class RedisBus:
     async def depth(self, queue: Queue) -> int:
         """Return how many jobs are in ``queue``, waiting or at work."""
         return await self._jobs.depth(queue)
-
-    async def dead_letters(self, queue: Queue) -> list[DeadLetter]:
-        """Return the jobs that were given up, oldest first."""
-        return await self._jobs.dead_letters(queue)
 
     # -- pipes -------------------------------------------------------------------------------------------------------
     async def write(self, pipe: str, entries: Sequence[PipeEntry], *, by: Attempt | None = None) -> bool:

@@ -173,11 +173,6 @@ class RedisJobs:
         """Return how many jobs are in ``queue``, waiting or at work."""
         return sum(await self._connection.batch([("XLEN", stream) for stream in _streams(queue)]))
 
-    async def dead_letters(self, queue: Queue) -> list[DeadLetter]:
-        """Return the jobs that were given up, oldest first."""
-        entries: list[Any] = await self._connection.command("XRANGE", _dead(queue), "-", "+")
-        return [_dead_letter(fields) for _, fields in entries]
-
     async def close(self) -> None:
         """End all claims."""
         self.closed = True
@@ -285,6 +280,12 @@ class RedisJobs:
             return bool(await self._connection.command("EXISTS", _flags(queue) + job_id))
         except ProviderUnavailable:  # asked again soon; the worker's own heartbeat says that Redis is away
             return False
+
+
+async def all_dead_letters(connection: RedisConnection) -> list[DeadLetter]:
+    """Return the jobs of all queues that failed or were given up, oldest first."""
+    found = await connection.batch([("XRANGE", _dead(queue), "-", "+") for queue in _queues()])
+    return sorted((_dead_letter(fields) for letters in found for _, fields in letters), key=lambda letter: letter.at)
 
 
 def _class(priority: int) -> int:
