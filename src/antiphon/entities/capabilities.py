@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from antiphon.text.languages import base_language
@@ -38,7 +38,6 @@ class Capabilities:
     """True when the model goes on behind `ChatRequest.prefix` by itself; others are told to, in words."""
     context_tokens: int = 8192
     """Prompt and answer together, in the model's tokens."""
-    notes: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def model(self) -> str:

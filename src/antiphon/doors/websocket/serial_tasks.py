@@ -36,8 +36,3 @@ class Pump(Generic[T]):
         self._items.clear()
         if self._task is not None:
             self._task.cancel()
-
-    async def drained(self) -> None:
-        """Return when everything put so far is done."""
-        while self._task is not None and not self._task.done():
-            await asyncio.wait((self._task,))
