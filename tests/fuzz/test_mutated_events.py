@@ -10,6 +10,7 @@ import asyncio
 import copy
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -151,7 +152,7 @@ def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Link:
     machine = Conversation.begin(
         describe(None, Defaults(), now=clock.wall()), rules, seed="fuzz", now=clock.wall(), lasts_s=3600
     )
-    limits = LinkLimits(max_append_bytes=64, events_per_s=10**9)
+    limits = LinkLimits(spill_dir=Path("nothing is spilled"), max_append_bytes=64, events_per_s=10**9)
     return Link(
         machine, services, limits, group, wire, account=Account("default", "open"), session_id="sess_1", epoch=1
     )  # pyright: ignore[reportArgumentType] -- all that a link needs of it

@@ -76,6 +76,7 @@ class Gateway:
         """The bounds of such a session."""
         settings = self._services.settings
         return LinkLimits(
+            spill_dir=settings.data_dir,
             max_frame_bytes=settings.realtime_max_frame_bytes,
             max_append_bytes=settings.realtime_max_append_bytes,
             max_queue_bytes=settings.realtime_max_queue_bytes,

@@ -12,6 +12,7 @@ import pytest
 from antiphon.app import process as process_module
 from antiphon.app.asgi import Doors
 from antiphon.app.engines import Engines, engine_context, make_engines
+from antiphon.app.gateway import Gateway
 from antiphon.app.process import Process, process
 from antiphon.app.services import database_path
 from antiphon.app.settings import Settings
@@ -32,6 +33,10 @@ async def running(settings: Settings) -> AsyncIterator[Process]:
     """A platform that runs until the end of the test."""
     async with process(settings) as made:
         yield made
+
+
+async def test_audio_without_room_in_memory_goes_to_the_data_directory(running: Process, settings: Settings) -> None:
+    assert running.services.once(Gateway).limits.spill_dir == settings.data_dir
 
 
 async def get(app: Any, path: str) -> tuple[int, bytes]:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 import msgspec
@@ -49,9 +49,9 @@ _log = structlog.get_logger(__name__)
 class RealtimeOptions:
     """How the door behaves."""
 
-    rules: Rules = field(default_factory=Rules)
-    limits: LinkLimits = field(default_factory=LinkLimits)
-    defaults: Defaults = field(default_factory=Defaults)
+    rules: Rules
+    limits: LinkLimits
+    defaults: Defaults
     gateway_id: str = "gateway"
     resumes: bool = True
     """True saves sessions, so that a lost connection's session can be taken up."""

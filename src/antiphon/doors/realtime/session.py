@@ -159,7 +159,7 @@ class Link:
         self._commands: Pump[_Command] = Pump(group, f"jobs {session_id}", self._command)
         self._intake = Intake(self, services.vad, services.large_events, max_append_bytes=limits.max_append_bytes)
         self._ends_group = EndsGroup(group)
-        self._items = ItemAudio(limits.item_audio_bytes, limits.spill_dir)
+        self._items = ItemAudio(limits.spill_dir)
         self._unsent: list[inputs.Unsent] = []
         self._output = Output(
             self._outbox,

@@ -14,6 +14,7 @@ from pathlib import Path
 from antiphon.audio import g711
 from antiphon.audio.resample import Resampler, resample
 from antiphon.audio.ticks import TICKS_PER_S
+from antiphon.folders import make_private
 from antiphon.observe.tasks import unattended
 from antiphon.wire.realtime_session import AudioFormat, AudioPcma, AudioPcmu
 
@@ -21,6 +22,9 @@ PCM_HZ = 24_000
 G711_HZ = 8_000
 _SPILL_STEP_BYTES = 2**20
 """Most that is written to a file of items in one go."""
+
+_HELD_BYTES = 64 * 2**20
+"""So much audio of a session's items is kept in memory."""
 
 
 def rate_hz(form: AudioFormat) -> int:
@@ -177,7 +181,8 @@ class SpeechEncoder:
 class SpillFile:
     """An unnamed file, which goes with the process; it is closed behind the last one who uses it."""
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
+        make_private(folder)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 -- `finalize` closes it
         self._lock = threading.Lock()
         weakref.finalize(self, self._file.close)
@@ -225,7 +230,7 @@ class ItemAudio:
     The file is written in a thread, one item after the other; until an item is written it stays in memory.
     """
 
-    def __init__(self, limit_bytes: int = 64 * 2**20, spill_dir: Path | None = None) -> None:
+    def __init__(self, spill_dir: Path, *, limit_bytes: int = _HELD_BYTES) -> None:
         self._limit = limit_bytes
         self._spill_dir = spill_dir
         self._items: dict[str, _Item] = {}

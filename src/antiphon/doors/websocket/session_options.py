@@ -20,13 +20,13 @@ from antiphon.ports.vad import VoiceActivity
 class LinkLimits:
     """Bounds of one connection."""
 
+    spill_dir: Path
+    """Folder of the audio for which there is no room in memory."""
     max_frame_bytes: int = 21 * 2**20
     max_append_bytes: int = 15 * 2**20
     max_queue_bytes: int = 128 * 2**10
     stall_s: float = 5.0
     events_per_s: int = 1000
-    item_audio_bytes: int = 64 * 2**20
-    spill_dir: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ class Stage:
         self.link = Link(
             machine,
             services,
-            LinkLimits(),
+            LinkLimits(spill_dir=Path("nothing is spilled")),
             group,
             self,
             account=Account("default", "open"),

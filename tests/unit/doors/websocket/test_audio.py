@@ -134,8 +134,8 @@ def test_another_format_of_the_same_rate_leaves_the_buffer_alone_and_drops_half_
 
 
 # -- the audio of items ------------------------------------------------------------------------------------------------
-def test_an_item_has_all_that_was_added_and_an_unknown_one_has_nothing() -> None:
-    items = ItemAudio()
+def test_an_item_has_all_that_was_added_and_an_unknown_one_has_nothing(tmp_path: Path) -> None:
+    items = ItemAudio(tmp_path)
     items.add("a", PCM, b"12")
     items.add("b", ULAW, b"x")
     items.add("a", PCM, b"34")
@@ -153,7 +153,7 @@ async def spilled(items: ItemAudio) -> None:
 
 
 async def test_the_oldest_items_go_to_a_file_and_are_read_from_there(tmp_path: Path) -> None:
-    items = ItemAudio(limit_bytes=100, spill_dir=tmp_path)
+    items = ItemAudio(tmp_path, limit_bytes=100)
     for number in range(10):
         items.add(f"item_{number}", PCM, bytes([number]) * 60)
     await spilled(items)
@@ -175,7 +175,7 @@ async def test_the_file_is_written_beside_the_loop_and_what_is_not_written_yet_i
         write(self, offset, pieces)
 
     monkeypatch.setattr(SpillFile, "write", slowly)
-    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path)
+    items = ItemAudio(tmp_path, limit_bytes=10)
     items.add("a", PCM, b"1" * 8)
     items.add("b", PCM, b"2" * 8)
     while not writers:
@@ -202,7 +202,7 @@ async def test_what_is_cut_or_forgotten_while_it_is_written_is_not_what_was_writ
         write(self, offset, pieces)
 
     monkeypatch.setattr(SpillFile, "write", slowly)
-    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path)
+    items = ItemAudio(tmp_path, limit_bytes=10)
     items.add("a", PCM, ramp(4))
     items.add("b", PCM, ramp(4))
     while not is_writing.is_set():
@@ -216,7 +216,7 @@ async def test_what_is_cut_or_forgotten_while_it_is_written_is_not_what_was_writ
 
 
 async def test_an_item_that_is_read_when_the_session_ends_is_read_to_its_end(tmp_path: Path) -> None:
-    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path)
+    items = ItemAudio(tmp_path, limit_bytes=10)
     items.add("a", PCM, b"1" * 8)
     items.add("b", PCM, b"2" * 8)
     await spilled(items)
@@ -226,17 +226,18 @@ async def test_an_item_that_is_read_when_the_session_ends_is_read_to_its_end(tmp
 
 
 async def test_a_file_that_cannot_be_written_ends_the_session_that_needs_it(tmp_path: Path) -> None:
-    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path / "missing")
+    (tmp_path / "file").touch()
+    items = ItemAudio(tmp_path / "file", limit_bytes=10)
     items.add("a", PCM, b"1" * 8)
     items.add("b", PCM, b"2" * 8)
     await spilled(items)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileExistsError):
         items.add("b", PCM, b"2")
     items.close()
 
 
 async def test_what_is_added_after_a_spill_belongs_to_the_item_wherever_it_lies(tmp_path: Path) -> None:
-    items = ItemAudio(limit_bytes=10, spill_dir=tmp_path)
+    items = ItemAudio(tmp_path, limit_bytes=10)
     items.add("a", PCM, b"1111")
     items.add("b", PCM, b"22222222")
     await spilled(items)
@@ -249,8 +250,18 @@ async def test_what_is_added_after_a_spill_belongs_to_the_item_wherever_it_lies(
     items.close()
 
 
-async def test_a_single_item_stays_in_memory_however_large_it_is() -> None:
-    items = ItemAudio(limit_bytes=10)
+async def test_the_folder_is_made_where_it_is_missing(tmp_path: Path) -> None:
+    items = ItemAudio(tmp_path / "data", limit_bytes=1)
+    items.add("a", PCM, b"1234")
+    items.add("b", PCM, b"5678")
+    await spilled(items)
+    assert (tmp_path / "data").is_dir()
+    assert items.get("a") == b"1234"
+    items.close()
+
+
+async def test_a_single_item_stays_in_memory_however_large_it_is(tmp_path: Path) -> None:
+    items = ItemAudio(tmp_path, limit_bytes=10)
     items.add("a", PCM, bytes(100))
     assert (items.get("a"), items._file) == (bytes(100), None)
     items.close()
@@ -258,7 +269,7 @@ async def test_a_single_item_stays_in_memory_however_large_it_is() -> None:
 
 @pytest.mark.parametrize("is_spilled", [False, True])
 async def test_a_cut_keeps_the_beginning(is_spilled: bool, tmp_path: Path) -> None:
-    items = ItemAudio(limit_bytes=200 if is_spilled else 10_000, spill_dir=tmp_path)
+    items = ItemAudio(tmp_path, limit_bytes=200 if is_spilled else 10_000)
     items.add("pcm", PCM, ramp(100))
     items.add("ulaw", ULAW, bytes(range(100)))
     items.add("last", PCM, ramp(100))
@@ -278,7 +289,7 @@ async def test_a_cut_keeps_the_beginning(is_spilled: bool, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("limit", [10, 10_000])
 async def test_a_forgotten_item_leaves_nothing(limit: int, tmp_path: Path) -> None:
-    items = ItemAudio(limit_bytes=limit, spill_dir=tmp_path)
+    items = ItemAudio(tmp_path, limit_bytes=limit)
     items.add("a", PCM, b"1234")
     items.add("b", PCM, b"12345678")
     await spilled(items)
