@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from antiphon.audio.opening import open_source, sound_track
+from antiphon.audio.pcm import Pcm
 from antiphon.audio.pyav import decoded, invalid_audio, need_av
 from antiphon.audio.resample import Resampler
 from antiphon.audio.sniff import SOUND_CONTAINERS, container_of
-from antiphon.audio.sound import Sound
 from antiphon.audio.wav import CHANNELS, RATES_HZ, is_plain_wav, open_wav
 from antiphon.errors import InvalidRequest
 
@@ -30,9 +30,7 @@ MAX_WORK_S = 60.0
 """A file that keeps the decoder busy for so long is not worth it: two hours of MP3 take 10 s."""
 
 
-def decode(
-    data: bytes, rate_hz: int, *, max_duration_s: float = MAX_DURATION_S, max_work_s: float = MAX_WORK_S
-) -> Sound:
+def decode(data: bytes, rate_hz: int, *, max_duration_s: float = MAX_DURATION_S, max_work_s: float = MAX_WORK_S) -> Pcm:
     """Return the first sound track of a file as mono samples at ``rate_hz``. Blocks: call it in a thread.
 
     Knows WAV, MP3, M4A and MP4, Ogg (Opus, Vorbis, FLAC), FLAC, WebM, AAC, AIFF, AMR, AU, CAF and WMA, by
@@ -41,7 +39,7 @@ def decode(
     ``max_duration_s`` or keeps the decoder busy for longer than ``max_work_s``; `Unsupported` without PyAV.
     """
     pieces = decoded_pieces(data, rate_hz, max_duration_s=max_duration_s, max_work_s=max_work_s)
-    return Sound(b"".join(pieces), rate_hz)
+    return Pcm(b"".join(pieces), rate_hz)
 
 
 def decoded_pieces(data: bytes, rate_hz: int, *, max_duration_s: float, max_work_s: float) -> Iterator[bytes]:

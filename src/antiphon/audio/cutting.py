@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from antiphon.audio.sound import Samples
+from antiphon.audio.pcm import Samples
 from antiphon.errors import InvalidRequest
 
 MIN_CHUNK_MS = 1_000

@@ -15,10 +15,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from antiphon.audio.pcm import Pcm
 from antiphon.audio.pyav import need_av
 from antiphon.audio.resample import resample
 from antiphon.audio.sniff import container_of
-from antiphon.audio.sound import Sound
 from antiphon.audio.wav import from_floats
 from antiphon.errors import InvalidRequest
 
@@ -50,7 +50,7 @@ EncodedFormat = Literal["m4a", "pcm_s16le", "pcm_f32le"]
 class Decoded:
     """What a fragment holds."""
 
-    mono: Sound
+    mono: Pcm
     """Mixed to mono at `SPEECH_RATE_HZ`."""
     duration_ms: float
     """Exact for PCM; from a container, within one sample of `SPEECH_RATE_HZ`."""
@@ -89,7 +89,7 @@ def fragment_of(mono: bytes) -> Decoded:
     """Return the fragment whose file holds these samples at `SPEECH_RATE_HZ`. Raises as `read_samples` does."""
     if not mono:
         raise _invalid("the file holds no sound")
-    return Decoded(Sound(mono, SPEECH_RATE_HZ), len(mono) * 500 / SPEECH_RATE_HZ)
+    return Decoded(Pcm(mono, SPEECH_RATE_HZ), len(mono) * 500 / SPEECH_RATE_HZ)
 
 
 @contextmanager
@@ -148,7 +148,7 @@ def _decode_pcm(data: bytes, pcm_format: str, rate_hz: int, channels: int) -> De
     samples = _from_s16(whole) if pcm_format == "pcm_s16le" else from_floats(np.frombuffer(whole, "<f4"))
     mono = samples.reshape(frames, channels).mean(axis=1)
     pcm = np.clip(np.rint(mono), -32768, 32767).astype("<i2").tobytes()
-    return Decoded(Sound(resample(pcm, rate_hz, SPEECH_RATE_HZ), SPEECH_RATE_HZ), frames * 1000 / rate_hz)
+    return Decoded(Pcm(resample(pcm, rate_hz, SPEECH_RATE_HZ), SPEECH_RATE_HZ), frames * 1000 / rate_hz)
 
 
 def _from_s16(data: bytes) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from antiphon.audio.opening import open_source, sound_track
+from antiphon.audio.pcm import Samples
 from antiphon.audio.pyav import (
     MPEG_RATES_HZ,
     OPUS_RATES_HZ,
@@ -24,7 +25,6 @@ from antiphon.audio.pyav import (
     need_av,
 )
 from antiphon.audio.sniff import container_of
-from antiphon.audio.sound import Samples
 from antiphon.errors import InvalidRequest
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from antiphon.audio.sound import Samples
+from antiphon.audio.pcm import Samples
 
 _Wide = NDArray[np.float32]
 

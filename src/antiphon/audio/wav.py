@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from antiphon.audio.chunks import RIFF, are_chunks
 from antiphon.audio.claims.source import Source
 from antiphon.audio.g711 import decode_alaw, decode_ulaw
-from antiphon.audio.sound import Sound
+from antiphon.audio.pcm import Pcm
 from antiphon.errors import InvalidRequest
 
 _UNKNOWN_SIZE = 0xFFFFFFFF
@@ -100,10 +100,10 @@ class Wav:
             yield _mono(self._form, self._body[start : start + step])
 
 
-def read_wav(data: bytes) -> Sound:
+def read_wav(data: bytes) -> Pcm:
     """Read a WAV file whole. Raises what `open_wav` raises."""
     wav = open_wav(data)
-    return Sound(b"".join(wav.pieces()), wav.rate_hz)
+    return Pcm(b"".join(wav.pieces()), wav.rate_hz)
 
 
 def open_wav(data: bytes) -> Wav:

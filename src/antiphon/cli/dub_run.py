@@ -16,7 +16,7 @@ from msgspec import UNSET
 from antiphon import ids
 from antiphon.audio.cutting import Cutter
 from antiphon.audio.media import Recording, TrackWriter
-from antiphon.audio.sound import Samples
+from antiphon.audio.pcm import Samples
 from antiphon.audio.timeline import Timeline
 from antiphon.cli.dub_flow import Flow, Fragment, Outcome
 from antiphon.cli.dub_link import Link, Lost

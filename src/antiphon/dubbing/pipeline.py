@@ -183,7 +183,7 @@ class _Way:
 
     async def _hear(self, decoded: Decoded) -> str:
         heard, self._makers["asr"] = await self._stages.transcribe(
-            Pcm(decoded.mono.data, decoded.mono.rate_hz),
+            decoded.mono,
             language=self._work.source,
             prompt=self._work.prompt,
             within_s=self._left(self._rules.asr_s),

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Pcm:
-    """Mono audio, signed 16-bit little-endian."""
-
-    data: bytes
-    rate_hz: int
-
-    @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return len(self.data) / 2 / self.rate_hz
+from antiphon.audio.pcm import Pcm
 
 
 @dataclass(frozen=True, slots=True)

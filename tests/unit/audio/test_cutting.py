@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.audio.cutting import Cutter, pieces, quiet_place
-from antiphon.audio.sound import Samples
+from antiphon.audio.pcm import Samples
 from antiphon.errors import InvalidRequest
 
 RATE_HZ = 8_000

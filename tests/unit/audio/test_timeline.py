@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.audio.sound import Samples
+from antiphon.audio.pcm import Samples
 from antiphon.audio.timeline import Timeline
 
 RATE_HZ = 1_000

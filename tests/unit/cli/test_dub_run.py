@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from antiphon.audio.media import open_recording, write_track
-from antiphon.audio.sound import Samples
+from antiphon.audio.pcm import Samples
 from antiphon.cli import dub_flow, dub_link, dub_run
 from antiphon.cli.dub_link import Link
 from antiphon.cli.dub_run import Dubbed, Wanted, dub_recording, samples_of

@@ -28,8 +28,7 @@ async def engine() -> AsyncIterator[SmartTurn]:
 
 
 def recording(name: str) -> Pcm:
-    wav = read_wav((AUDIO / name).read_bytes())
-    return Pcm(wav.data, wav.rate_hz)
+    return read_wav((AUDIO / name).read_bytes())
 
 
 @pytest.mark.engines("smart-turn")

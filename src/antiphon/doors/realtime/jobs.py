@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from antiphon.audio.pcm import Pcm
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartSpeech, StartTranscription
-from antiphon.doors.websocket.audio import PCM_HZ, Clip
+from antiphon.doors.websocket.audio import PCM_HZ
 from antiphon.doors.websocket.jobs import SessionJobs
 from antiphon.wire.jobs import (
     AnswerDone,
@@ -28,7 +29,7 @@ from antiphon.wire.jobs import (
 class RealtimeJobs(SessionJobs):
     """Makes the jobs that a conversation asks for."""
 
-    def listening(self, effect: StartTranscription | StartScore, clip: Clip) -> tuple[Job, ...]:
+    def listening(self, effect: StartTranscription | StartScore, clip: Pcm) -> tuple[Job, ...]:
         """Make the job that listens to ``clip``."""
         if isinstance(effect, StartScore):
             return (self.make(effect.job_id, Score(clip.data, clip.rate_hz)),)

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from antiphon.audio import g711
+from antiphon.audio.pcm import Pcm
 from antiphon.audio.resample import Resampler, resample
 from antiphon.audio.ticks import TICKS_PER_S
 from antiphon.folders import make_private
@@ -59,14 +60,6 @@ def from_pcm(form: AudioFormat, data: bytes) -> bytes:
             return data
 
 
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A piece of audio: s16le mono."""
-
-    data: bytes
-    rate_hz: int
-
-
 class InputBuffer:
     """What the client has said since the last commit. Positions are ticks since the session's start."""
 
@@ -76,7 +69,7 @@ class InputBuffer:
         self._data = bytearray()
         self._start = 0
         self._odd = b""
-        self._last: tuple[tuple[int, int], Clip] | None = None
+        self._last: tuple[tuple[int, int], Pcm] | None = None
 
     def reformat(self, form: AudioFormat) -> None:
         """Go on in another format; what lies in the buffer is brought to its rate."""
@@ -136,12 +129,12 @@ class InputBuffer:
         """Size of what lies in the buffer."""
         return len(self._data)
 
-    def clip(self, start: int, end: int) -> Clip:
+    def clip(self, start: int, end: int) -> Pcm:
         """Return the audio from ``start`` to ``end``; the same piece twice in a row is copied once."""
         place = self._offset(start), self._offset(end)
         if self._last is None or self._last[0] != place:
             with memoryview(self._data) as view:
-                self._last = place, Clip(bytes(view[slice(*place)]), self._rate_hz)
+                self._last = place, Pcm(bytes(view[slice(*place)]), self._rate_hz)
         return self._last[1]
 
     def forget(self, end: int, *, is_break: bool = False) -> None:
@@ -273,10 +266,10 @@ class ItemAudio:
         """Return an item's audio, empty where there is none; may block on the file."""
         return b"".join(self.reader(item_id)())
 
-    def clip(self, item_id: str) -> Clip:
+    def clip(self, item_id: str) -> Pcm:
         """Return an item's audio as PCM."""
         form = self._items[item_id].form
-        return Clip(to_pcm(form, self.get(item_id)), rate_hz(form))
+        return Pcm(to_pcm(form, self.get(item_id)), rate_hz(form))
 
     def cut(self, item_id: str, ticks: int) -> None:
         """Keep the first ``ticks``."""

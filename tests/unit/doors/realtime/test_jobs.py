@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from antiphon.audio.pcm import Pcm
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
 from antiphon.doors.realtime.jobs import RealtimeJobs
-from antiphon.doors.websocket.audio import Clip
 from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.entities.priority import LIVE
 from antiphon.entities.speech import Segment
@@ -90,13 +90,13 @@ def stage() -> Stage:
 # -- what is submitted -------------------------------------------------------------------------------------------------
 async def test_a_turn_is_live_and_a_long_one_has_as_much_more_time_as_it_lasts(stage: Stage) -> None:
     effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
-    (made,) = stage.desk.listening(effect, Clip(bytes(2 * 8_000 * 90), 8_000))
+    (made,) = stage.desk.listening(effect, Pcm(bytes(2 * 8_000 * 90), 8_000))
     assert (made.priority, made.deadline_s) == (LIVE, stage.clock.wall() + 120.0)
 
 
 async def test_a_transcription_takes_its_audio_along(stage: Stage) -> None:
     effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
-    (made,) = stage.desk.listening(effect, Clip(b"abcd", 8_000))
+    (made,) = stage.desk.listening(effect, Pcm(b"abcd", 8_000))
     assert stage.desk.pending == {made.id: made}
     await stage.desk.submit(made)
     assert not stage.desk.pending
@@ -108,7 +108,7 @@ async def test_a_transcription_takes_its_audio_along(stage: Stage) -> None:
 
 
 async def test_a_score_takes_its_audio_along(stage: Stage) -> None:
-    (made,) = stage.desk.listening(StartScore("job_1", 0, 2), Clip(b"abcd", 24_000))
+    (made,) = stage.desk.listening(StartScore("job_1", 0, 2), Pcm(b"abcd", 24_000))
     await stage.desk.submit(made)
     assert (await stage.take("score")).job.work == jobs.Score(b"abcd", 24_000)
 

@@ -38,8 +38,7 @@ def context(data_dir: Path | None = None, **settings: Any) -> EngineContext:
 
 
 def clip() -> Pcm:
-    wav = read_wav((AUDIO / "spk2_snt2.wav").read_bytes())
-    return Pcm(wav.data, wav.rate_hz)
+    return read_wav((AUDIO / "spk2_snt2.wav").read_bytes())
 
 
 async def first_event(engine: Whisper, options: TranscribeOptions | None = None) -> object:

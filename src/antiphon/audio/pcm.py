@@ -12,11 +12,10 @@ Samples = NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """What is left of a file: its samples, mixed to mono."""
+class Pcm:
+    """Mono audio, signed 16-bit little-endian."""
 
     data: bytes
-    """s16le, mono."""
     rate_hz: int
 
     @property
