@@ -11,8 +11,9 @@ from msgspec import Struct
 from rich.table import Table
 
 from antiphon.cli.dub_flow import Outcome
+from antiphon.entities.dubbing import StageTimings
 from antiphon.text.subtitles import Cue, readable, srt
-from antiphon.wire.dubbing_server import FragmentProcessed, StageTimings
+from antiphon.wire.dubbing_server import FragmentProcessed
 
 _PLAYED = frozenset({"success", "partial"})
 

@@ -1,14 +1,9 @@
-"""The error codes of the dubbing door: whether the same thing may be tried again, how bad it is, the event."""
+"""The error codes of the dubbing door: whether the same thing may be tried again, and how bad it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from msgspec import UNSET
-
-from antiphon.text.quoting import handle
-from antiphon.wire.dubbing_server import DubbingError
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +37,3 @@ NATURES: dict[str, Nature] = {
     "DURATION_MISMATCH_EXCEEDED": Nature(retryable=False),
 }
 """Every code that is sent."""
-
-
-def error_event(
-    code: str, message: str, error_id: str, stream_id: str = "", fragment_id: str = "", **details: Any
-) -> DubbingError:
-    """Return the event that says what was refused; ``details`` without a value are left out."""
-    nature = NATURES[code]
-    facts = {name: value for name, value in details.items() if value is not None}
-    return DubbingError(
-        code=code,
-        message=message,
-        retryable=nature.retryable,
-        severity=nature.severity,
-        error_id=error_id,
-        stream_id=handle(stream_id) or UNSET,
-        fragment_id=handle(fragment_id) or UNSET,
-        details=facts,
-        metadata=facts,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from antiphon.dubbing.codes import NATURES
+from antiphon.entities.dubbing import ProcessingError, Stage
 from antiphon.errors import (
     AntiphonError,
     InvalidRequest,
@@ -14,7 +15,6 @@ from antiphon.errors import (
     Transient,
     Unsupported,
 )
-from antiphon.wire.dubbing_server import ProcessingError, Stage
 
 _AWAY: dict[Stage, str] = {"asr": "MODEL_ERROR", "translation": "TRANSLATION_API_UNAVAILABLE", "tts": "MODEL_ERROR"}
 _FAILED: dict[Stage, str] = {"asr": "ASR_FAILED", "translation": "TRANSLATION_FAILED", "tts": "TTS_SYNTHESIS_FAILED"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from antiphon.entities.dubbing import FragmentMetadata, ProcessingError, StageTimings, Status
 from antiphon.wire.dubbing_client import ErrorSimulation, StreamCommand, StreamInit
-from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError, StageTimings, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,11 @@ from antiphon.dubbing.lineage import (
 )
 from antiphon.dubbing.lineage import Stage as StageFacts
 from antiphon.dubbing.words import spoken_words
+from antiphon.entities.dubbing import FragmentMetadata, ProcessingError, Stage, StageTimings, Status
 from antiphon.entities.speech import Pcm, Transcript
 from antiphon.errors import AntiphonError, ProviderTimeout
 from antiphon.text.speakable import speech_text
 from antiphon.text.translatable import translatable
-from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError, Stage, StageTimings, Status
 from antiphon.wire.jobs import Dub, FragmentDubbed
 
 P = ParamSpec("P")

@@ -12,7 +12,8 @@ from antiphon.dubbing.effects import Cancel, Forget
 from antiphon.dubbing.inputs import Done
 from antiphon.dubbing.state import Flight
 from antiphon.dubbing.step import Step
-from antiphon.wire.dubbing_server import FragmentProcessed, ProcessingError
+from antiphon.entities.dubbing import ProcessingError
+from antiphon.wire.dubbing_server import FragmentProcessed
 
 
 def done(step: Step, event: Done) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from antiphon.dubbing.inputs import Simulated
 from antiphon.dubbing.state import State
 from antiphon.dubbing.step import Step
+from antiphon.entities.dubbing import ProcessingError
 from antiphon.wire.dubbing_client import FragmentData, SimulationRule
-from antiphon.wire.dubbing_server import ProcessingError, SimulationAck
+from antiphon.wire.dubbing_server import SimulationAck
 
 
 def configure(step: Step, event: Simulated) -> None:

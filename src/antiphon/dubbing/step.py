@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from antiphon.dubbing.codes import error_event
 from antiphon.dubbing.effects import Effect, Send
+from antiphon.dubbing.error_events import error_event
 from antiphon.dubbing.state import Rules, State
 
 

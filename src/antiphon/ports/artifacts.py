@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from antiphon.wire.dubbing_server import ProcessingError, StageTimings, Status
+from antiphon.entities.dubbing import ProcessingError, StageTimings, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-Stage = Literal["asr", "translation", "tts"]
-Status = Literal["success", "partial", "failed"]
+from antiphon.entities.dubbing import FragmentMetadata, ProcessingError, Stage, StageTimings, Status
+
 Severity = Literal["low", "medium", "high"]
 Action = Literal["none", "slow_down", "pause"]
 
@@ -55,39 +55,6 @@ class DubbedAudio(Struct, frozen=True, kw_only=True):
     duration_ms: int
     """Length that a decoder gives back."""
     data_base64: str
-
-
-class StageTimings(Struct, frozen=True, kw_only=True):
-    """Time in each stage; decoding counts for the first, fitting and encoding for the last."""
-
-    asr_ms: int = 0
-    translation_ms: int = 0
-    tts_ms: int = 0
-
-
-class ProcessingError(Struct, frozen=True, kw_only=True):
-    """Why a fragment failed, or is only partly good."""
-
-    stage: Stage
-    code: str
-    message: str
-    retryable: bool
-    details: dict[str, Any] | UnsetType = UNSET
-
-
-class FragmentMetadata(Struct, frozen=True, kw_only=True):
-    """How the lengths came to match, and which models did the work."""
-
-    original_duration_ms: int
-    dubbed_duration_ms: int
-    duration_variance_percent: float
-    speed_ratio: float
-    """How much quicker than its voice spoke it the speech is played, 0.5 to 2.0."""
-    actual_variance_percent: float | UnsetType = UNSET
-    asr_model: str
-    translation_model: str
-    """``none``, like the one below, where there was nothing to translate, or to say."""
-    tts_model: str
 
 
 class FragmentProcessed(Struct, frozen=True, kw_only=True):

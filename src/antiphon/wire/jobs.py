@@ -13,11 +13,11 @@ from typing_extensions import TypeVar
 
 from antiphon.entities.blobs import BlobRef
 from antiphon.entities.chat import ChatRequest
+from antiphon.entities.dubbing import FragmentMetadata, ProcessingError, StageTimings, Status
 from antiphon.entities.history import StoredItem
 from antiphon.entities.priority import LIVE
 from antiphon.entities.speech import Segment
 from antiphon.errors import AntiphonError, RateLimited, Transient
-from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError, StageTimings, Status
 
 ENTRY_BYTES = 128
 """What any entry weighs besides its text or audio."""

@@ -15,12 +15,12 @@ from typing import ParamSpec, TypedDict, TypeVar
 from antiphon.audio.fragments import MAX_FILE_S, MAX_WORK_S, SPEECH_RATE_HZ
 from antiphon.clock import Clock
 from antiphon.dubbing.pipeline import MOST_PLAIN_BYTES, Maker, Pipeline, PipelineRules
+from antiphon.entities.dubbing import FragmentMetadata, ProcessingError
 from antiphon.entities.speech import Pcm, Transcript
 from antiphon.errors import ProviderTimeout
 from antiphon.jobs.client import JobClient
 from antiphon.ports.bus import Bus
 from antiphon.ports.decoder import DecodeLimits, Decoder, decoded
-from antiphon.wire.dubbing_server import FragmentMetadata, ProcessingError
 from antiphon.wire.jobs import (
     AudioReady,
     Dub,

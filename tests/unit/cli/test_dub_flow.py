@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from antiphon.cli.dub_flow import RETRY_S, Flow, Fragment
-from antiphon.wire.dubbing_server import Action, Backpressure, DubbingError, FragmentProcessed, ProcessingError
+from antiphon.entities.dubbing import ProcessingError
+from antiphon.wire.dubbing_server import Action, Backpressure, DubbingError, FragmentProcessed
 
 RATE_HZ = 44_100
 SILENCE = np.zeros((4_410, 1), np.int16)

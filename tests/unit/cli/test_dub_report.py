@@ -11,14 +11,8 @@ from rich.console import Console
 
 from antiphon.cli.dub_flow import Fragment, Outcome
 from antiphon.cli.dub_report import Row, percentile, row_of, summed, table_of, write_subtitles
-from antiphon.wire.dubbing_server import (
-    DubbedAudio,
-    DubbingError,
-    FragmentMetadata,
-    FragmentProcessed,
-    ProcessingError,
-    StageTimings,
-)
+from antiphon.entities.dubbing import FragmentMetadata, ProcessingError, StageTimings
+from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
 
 FRAGMENT = Fragment(3, "f3", 8_000, np.zeros((4_000, 1), np.int16), 8_000)
 

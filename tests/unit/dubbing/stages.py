@@ -10,8 +10,8 @@ from antiphon.dubbing.effects import Cancel, Close, Deliver, Effect, Forget, Sen
 from antiphon.dubbing.inputs import Begun, Done, Ended, Lost, Offered, Paused, Resumed, Ticked
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, parse_init
+from antiphon.entities.dubbing import ProcessingError, Status
 from antiphon.wire.dubbing_client import StreamCommand, take_audio
-from antiphon.wire.dubbing_server import ProcessingError, Status
 
 WALL_MS = 1_700_000_000_000
 CONFIG = {

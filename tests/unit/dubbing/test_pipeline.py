@@ -16,6 +16,7 @@ from antiphon.audio.fragments import SPEECH_RATE_HZ
 from antiphon.clock import VirtualClock
 from antiphon.dubbing.fit import Limits
 from antiphon.dubbing.pipeline import Maker, Pipeline, PipelineRules
+from antiphon.entities.dubbing import FragmentMetadata
 from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.errors import (
     AntiphonError,
@@ -27,7 +28,6 @@ from antiphon.errors import (
     RateLimited,
     Unsupported,
 )
-from antiphon.wire.dubbing_server import FragmentMetadata
 from antiphon.wire.jobs import Dub, FragmentDubbed
 from tests.fragments import decode_fragment
 

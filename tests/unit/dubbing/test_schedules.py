@@ -11,7 +11,7 @@ import pytest
 from antiphon.dubbing.effects import Cancel, Deliver, Effect, Forget, Send, Start
 from antiphon.dubbing.inputs import Done, Ticked
 from antiphon.dubbing.state import Rules
-from antiphon.wire.dubbing_server import ProcessingError
+from antiphon.entities.dubbing import ProcessingError
 from tests.unit.dubbing.stages import Stage
 
 SCHEDULES = 1_000

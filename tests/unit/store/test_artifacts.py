@@ -16,10 +16,10 @@ from structlog.testing import capture_logs
 
 from antiphon.audio.wav import read_wav, write_wav
 from antiphon.clock import VirtualClock
+from antiphon.entities.dubbing import ProcessingError, StageTimings
 from antiphon.folders import folder_name
 from antiphon.ports.artifacts import Artifact, ArtifactAudio
 from antiphon.store.artifacts import FileArtifacts, NullArtifacts
-from antiphon.wire.dubbing_server import ProcessingError, StageTimings
 
 OWN = "t/key_1"
 """Where the streams of the key lie that wrote them."""

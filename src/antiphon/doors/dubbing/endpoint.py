@@ -29,7 +29,7 @@ from antiphon.doors.dubbing.transports import Transports, opened_by
 from antiphon.doors.dubbing.websockets import WebSockets
 from antiphon.doors.server.asgi import Receive, Scope, Send
 from antiphon.dubbing import inputs
-from antiphon.dubbing.codes import error_event
+from antiphon.dubbing.error_events import error_event
 from antiphon.dubbing.stream import parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, Overloaded, RateLimited

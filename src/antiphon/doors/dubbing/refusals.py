@@ -8,7 +8,7 @@ from antiphon import ids
 from antiphon.doors.errors import error_answer
 from antiphon.doors.server.asgi import Scope, Send
 from antiphon.doors.websocket.connection import refuse
-from antiphon.dubbing.codes import error_event
+from antiphon.dubbing.error_events import error_event
 from antiphon.errors import AntiphonError, Forbidden, Unauthenticated
 from antiphon.wire.dubbing_server import DubbingError
 

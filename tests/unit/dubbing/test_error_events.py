@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec import UNSET
 
-from antiphon.dubbing.codes import NATURES, error_event
+from antiphon.dubbing.codes import NATURES
+from antiphon.dubbing.error_events import error_event
 
 
 @pytest.mark.parametrize("code", sorted(NATURES))
