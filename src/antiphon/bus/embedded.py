@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from antiphon.bus.claims import Claims
 from antiphon.bus.dead_letters import DeadLetter
-from antiphon.bus.fading import Fading
 from antiphon.bus.pipes import Pipe, PipeLimit, PipeReader
 from antiphon.bus.queues import JobQueues, QueueLimit
+from antiphon.bus.ttl_set import TtlSet
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.bus import Attempt, Keep, Share
@@ -39,7 +39,7 @@ class EmbeddedBus:
         self._queues = JobQueues(clock, limit, self._give_up)
         self._pipe_limit = PipeLimit(pipe_entries, pipe_bytes, strict)
         self._pipes: dict[str, Pipe] = {}
-        self._dropped = Fading(clock)
+        self._dropped = TtlSet(clock)
 
     # -- jobs ----------------------------------------------------------------------------------------------
     async def submit(self, job: Job) -> None:

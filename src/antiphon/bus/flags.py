@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from antiphon.bus.fading import Fading
+from antiphon.bus.ttl_set import TtlSet
 from antiphon.clock import Clock
 
 
@@ -13,7 +13,7 @@ class CancelFlags:
 
     def __init__(self, clock: Clock) -> None:
         self._up: set[str] = set()
-        self._early = Fading(clock)
+        self._early = TtlSet(clock)
         self._watchers: dict[str, list[asyncio.Future[None]]] = {}
 
     def raise_flag(self, job_id: str, *, known: bool) -> None:

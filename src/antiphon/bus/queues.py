@@ -11,8 +11,8 @@ from typing import Literal
 
 from antiphon.bus.claims import EmbeddedLease, Record
 from antiphon.bus.dead_letters import DeadLetter
-from antiphon.bus.fading import Fading
 from antiphon.bus.flags import CancelFlags
+from antiphon.bus.ttl_set import TtlSet
 from antiphon.clock import Clock
 from antiphon.entities.priority import PATIENT
 from antiphon.errors import LeaseLost, Overloaded
@@ -56,7 +56,7 @@ class JobQueues:
         self._limit = limit
         self._on_given_up = on_given_up
         self._known: dict[str, Record] = {}
-        self._ended = Fading(clock)
+        self._ended = TtlSet(clock)
         self._waiting: dict[tuple[Queue, _Line], list[_Waiting]] = {}
         self._delayed: list[tuple[float, int, int, Record]] = []
         self._leased: dict[str, Record] = {}  # sorted by due time, for all leases last equally long

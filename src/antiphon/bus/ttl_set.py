@@ -5,7 +5,7 @@ from __future__ import annotations
 from antiphon.clock import Clock
 
 
-class Fading:
+class TtlSet:
     """A set of the newest ``limit`` names, each forgotten ``after_s`` seconds after it was added."""
 
     def __init__(self, clock: Clock, *, after_s: float = 300.0, limit: int = 100_000) -> None:
