@@ -17,6 +17,7 @@ from typing import Any
 import uvloop
 from redis.asyncio import Redis
 
+from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection
 from antiphon.ports.bus import Bus
@@ -74,7 +75,10 @@ def _round(hops: int, slots: int) -> tuple[list[float], list[float], list[float]
 async def _connected(url: str) -> AsyncGenerator[tuple[RedisBus, Any]]:
     """Open a bus, and a bare client."""
     connection = RedisConnection(url)
-    bus, client = RedisBus(connection), Redis.from_url(url, protocol=2)
+    bus, client = (
+        RedisBus(connection, QueueLimit(lease_s=5.0, attempts=3), PipeLimit(2**20)),
+        Redis.from_url(url, protocol=2),
+    )
     await bus.start()
     try:
         yield bus, client

@@ -16,6 +16,7 @@ from antiphon.wire.jobs import (
     Work,
 )
 from antiphon.workers import loop
+from tests.options import embedded_bus
 
 
 class Running:
@@ -51,7 +52,7 @@ class Workbench:
     """The bus, and a worker on one queue."""
 
     def __init__(self, queue: Queue) -> None:
-        self.bus = EmbeddedBus(strict=True)
+        self.bus = embedded_bus(strict=True)
         self._queue: Queue = queue
         self._numbers = count(1)
 

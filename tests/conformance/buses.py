@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from antiphon.bus.embedded import EmbeddedBus
+from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.bus.redis.bus import RedisBus
-from antiphon.bus.redis.jobs import QueueLimit, all_dead_letters
-from antiphon.bus.redis.pipes import PipeLimit
+from antiphon.bus.redis.jobs import all_dead_letters
+from antiphon.clock import SystemClock
 from antiphon.connections.redis import RedisConnection
 from antiphon.ports.bus import Bus, Lease
 from antiphon.wire.jobs import Job, PipeEntry, Speak, TextReady
@@ -22,15 +23,15 @@ LEASE_S = 0.4
 ATTEMPTS = 3
 PIPE_ENTRIES = 8
 PIPE_BYTES = 64 * 1024
+QUEUES = QueueLimit(LEASE_S, ATTEMPTS)
+PIPES = PipeLimit(PIPE_BYTES, PIPE_ENTRIES)
 QUIET_S = 0.1
 """So long nothing may happen where nothing is to happen."""
 
 
 @asynccontextmanager
 async def embedded(_: str, *, strict: bool) -> AsyncGenerator[EmbeddedBus]:
-    bus = EmbeddedBus(
-        lease_s=LEASE_S, attempts=ATTEMPTS, pipe_entries=PIPE_ENTRIES, pipe_bytes=PIPE_BYTES, strict=strict
-    )
+    bus = EmbeddedBus(SystemClock(), QUEUES, PIPES, strict=strict)
     yield bus
     await bus.close()
 
@@ -39,9 +40,7 @@ async def embedded(_: str, *, strict: bool) -> AsyncGenerator[EmbeddedBus]:
 async def redis(url: str) -> AsyncGenerator[RedisBus]:
     connection = RedisConnection(url)
     await connection.command("FLUSHDB")
-    bus = RedisBus(
-        connection, queues=QueueLimit(lease_s=LEASE_S, attempts=ATTEMPTS), pipes=PipeLimit(PIPE_ENTRIES, PIPE_BYTES)
-    )
+    bus = RedisBus(connection, QUEUES, PIPES)
     await bus.start()
     yield bus
     await bus.close()

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from antiphon.bus.redis.bus import RedisBus
-from antiphon.bus.redis.jobs import QueueLimit
 from antiphon.clock import SystemClock
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import InvalidRequest, Overloaded, ProviderRejected
@@ -26,6 +25,7 @@ from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
 from antiphon.workers.work import with_audio
 from tests.conformance.buses import never, soon
+from tests.options import pipe_limit, queue_limit
 
 LEASE_S = 0.4
 ATTEMPTS = 2
@@ -94,7 +94,7 @@ async def fleet(url: str, folder: Path, *, with_folder: bool = False) -> AsyncGe
     await connection.command("FLUSHDB")
     large = FileBlobs(folder, tenant_bytes=TENANT_BYTES) if with_folder else None
     audio = JobAudio(RedisBlobs(connection, tenant_bytes=TENANT_BYTES), SystemClock(), large=large)
-    bus = RedisBus(connection, queues=QueueLimit(lease_s=LEASE_S, attempts=ATTEMPTS, held=HELD), audio=audio)
+    bus = RedisBus(connection, queue_limit(lease_s=LEASE_S, attempts=ATTEMPTS, held=HELD), pipe_limit(), audio=audio)
     await bus.start()
     yield Fleet(connection, bus, audio, folder)
     await bus.close()

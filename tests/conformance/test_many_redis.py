@@ -19,6 +19,7 @@ from antiphon.ports.sessions import Change
 from antiphon.state.redis.blobs import RedisBlobs
 from antiphon.state.redis.sessions import RedisSessions
 from antiphon.wire.jobs import Job, Score, TextReady
+from tests.options import pipe_limit, queue_limit
 from tests.valkey import cluster, lone_master, sentinel, valkey
 
 AUDIO = bytes(2**17)
@@ -28,7 +29,7 @@ FLEET = Path(__file__).parents[2] / "docs" / "how-to" / "fleet.md"
 async def works(connection: RedisConnection, name: str) -> None:
     """A session, a job, its audio, its result and its cancel flag find their way."""
     audio = JobAudio(RedisBlobs(connection, tenant_bytes=len(AUDIO)), SystemClock())
-    bus, sessions = RedisBus(connection, audio=audio), RedisSessions(connection)
+    bus, sessions = RedisBus(connection, queue_limit(), pipe_limit(), audio=audio), RedisSessions(connection)
     await bus.start()
     pipe = f"t:t:session:{{{name}}}"
     record = await sessions.claim("t", name, "g")

@@ -13,9 +13,8 @@ from itertools import count, islice
 
 import pytest
 
+from antiphon.bus.limits import PipeLimit
 from antiphon.bus.redis.bus import RedisBus
-from antiphon.bus.redis.jobs import QueueLimit
-from antiphon.bus.redis.pipes import PipeLimit
 from antiphon.connections.redis import RedisConnection
 from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatEvent, ChatMessage, ChatRequest, TextDelta
@@ -32,6 +31,7 @@ from antiphon.wire.jobs import AudioReady, Job, Respond, Speak, TextReady, Trans
 from antiphon.workers import loop
 from antiphon.workers.respond import Responder
 from antiphon.workers.speak import Speaker
+from tests.options import queue_limit
 
 EXAMPLES = 100
 LIVENESS_S = 1.0
@@ -53,7 +53,7 @@ async def sides(redis_url: str) -> AsyncIterator[tuple[Side, Side]]:
         connection = RedisConnection(redis_url)
         if not made:
             await connection.command("FLUSHDB")
-        bus = RedisBus(connection, queues=QueueLimit(lease_s=5.0), pipes=PipeLimit(64, 64 * 1024))
+        bus = RedisBus(connection, queue_limit(), PipeLimit(64 * 1024, 64))
         await bus.start()
         made.append(Side(connection, bus, RedisSessions(connection, resume_window_s=LIVENESS_S, liveness_s=LIVENESS_S)))
     yield made[0], made[1]

@@ -10,11 +10,11 @@ import pytest
 import redis
 
 from antiphon.bus.redis.bus import RedisBus
-from antiphon.bus.redis.jobs import QueueLimit
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import LeaseLost, ProviderUnavailable
 from antiphon.ports.bus import Lease
 from tests.conformance.buses import job, never, soon
+from tests.options import pipe_limit, queue_limit
 from tests.valkey import Valkey, valkey
 
 LEASE_S = 1.0
@@ -60,7 +60,7 @@ async def test_who_works_keeps_the_job_and_who_is_dead_loses_it_a_lease_later(
 ) -> None:
     with valkey() as server:
         connections = [RedisConnection(server.url), RedisConnection(server.url)]
-        worker, other = (RedisBus(connection, queues=QueueLimit(lease_s=LEASE_S)) for connection in connections)
+        worker, other = (RedisBus(connection, queue_limit(lease_s=LEASE_S), pipe_limit()) for connection in connections)
         await worker.start()
         await other.start()
         await worker.submit(job("1"))

@@ -17,7 +17,6 @@ import msgspec
 import pytest
 from hypothesis import settings
 
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
@@ -29,6 +28,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account
 from antiphon.providers.registry import load
 from antiphon.text.whole import is_whole
+from tests.options import embedded_bus
 
 EVENTS = 1_000_000 if settings.default.max_examples >= 10_000 else 100_000
 SEED = 20_261_122
@@ -147,7 +147,7 @@ class Wire:
 def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Link:
     """A whole connection but for the socket."""
     vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
-    services = LinkServices(EmbeddedBus(clock), vad, clock, SlidingWindowLimiter(clock=clock), lambda row: None)
+    services = LinkServices(embedded_bus(clock), vad, clock, SlidingWindowLimiter(clock=clock), lambda row: None)
     rules = Rules(max_items=20, max_buffer_s=30)
     machine = Conversation.begin(
         describe(None, Defaults(), now=clock.wall()), rules, seed="fuzz", now=clock.wall(), lasts_s=3600

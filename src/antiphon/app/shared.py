@@ -13,6 +13,7 @@ import structlog
 
 from antiphon.app.settings import Settings
 from antiphon.bus.embedded import EmbeddedBus
+from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.clock import Clock
 from antiphon.errors import InvalidRequest, ProviderUnavailable
 from antiphon.jobs.audio import JobAudio
@@ -98,13 +99,8 @@ async def shared(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncGen
 
 
 def _in_memory(settings: Settings, clock: Clock, watch: CircuitWatch) -> Shared:
-    bus = EmbeddedBus(
-        clock,
-        lease_s=settings.bus_lease_s,
-        attempts=settings.bus_attempts,
-        pipe_bytes=_OWN_PIPE_BYTES,
-        strict=settings.bus_strict,
-    )
+    queues = QueueLimit(settings.bus_lease_s, settings.bus_attempts)
+    bus = EmbeddedBus(clock, queues, PipeLimit(_OWN_PIPE_BYTES), strict=settings.bus_strict)
     sessions = EmbeddedSessions(clock, resume_window_s=settings.resume_window_s, liveness_s=settings.session_liveness_s)
 
     async def depth(queue: Queue) -> int:
@@ -129,9 +125,7 @@ async def _over_redis(
 ) -> AsyncGenerator[Shared]:
     try:
         from antiphon.bus.redis.bus import RedisBus
-        from antiphon.bus.redis.jobs import QueueLimit
         from antiphon.bus.redis.mirrored import MirroredBus
-        from antiphon.bus.redis.pipes import PipeLimit
         from antiphon.connections.redis import RedisConnection
         from antiphon.connections.redis_memory import MemoryWatch
         from antiphon.connections.redis_mirror import RedisMirror
@@ -150,19 +144,15 @@ async def _over_redis(
     mirror = None
     audio = _job_audio(settings, RedisBlobs(connection, tenant_bytes=_REDIS_BLOBS_BYTES), clock)
     cleaning = unattended(audio.run(_CLEAN_S), name="expired audio of jobs")
-    limits: dict[str, Any] = {
-        "audio": audio,
-        "queues": QueueLimit(lease_s=settings.bus_lease_s, attempts=settings.bus_attempts),
-        "pipes": PipeLimit(bytes=_REDIS_PIPE_BYTES),
-    }
+    limits = QueueLimit(settings.bus_lease_s, settings.bus_attempts), PipeLimit(_REDIS_PIPE_BYTES)
     windows: dict[str, Any] = {"resume_window_s": settings.resume_window_s, "liveness_s": settings.session_liveness_s}
     if settings.redis_mirror:
         mirror = RedisMirror(RedisConnection(url, most=2, patience_s=_MIRROR_S), clock, metrics.mirror_dropped)
         mirror.start()
-        bus = MirroredBus(connection, mirror, **limits)
+        bus = MirroredBus(connection, mirror, *limits, audio=audio)
         sessions = MirroredSessions(connection, mirror, **windows)
     else:
-        bus, sessions = RedisBus(connection, **limits), RedisSessions(connection, **windows)
+        bus, sessions = RedisBus(connection, *limits, audio=audio), RedisSessions(connection, **windows)
     try:
         await bus.start()
         memory = MemoryWatch(connection, metrics.redis_memory)

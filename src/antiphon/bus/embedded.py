@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from antiphon.bus.claims import Claims
 from antiphon.bus.dead_letters import DeadLetter
-from antiphon.bus.pipes import Pipe, PipeLimit, PipeReader
-from antiphon.bus.queues import JobQueues, QueueLimit
+from antiphon.bus.limits import PipeLimit, QueueLimit
+from antiphon.bus.pipes import Pipe, PipeReader
+from antiphon.bus.queues import JobQueues
 from antiphon.bus.ttl_set import TtlSet
-from antiphon.clock import Clock, SystemClock
+from antiphon.clock import Clock
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.bus import Attempt, Keep, Share
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
@@ -23,21 +24,10 @@ class EmbeddedBus:
     letter, and its output gets a `JobFailed`. ``strict`` sends every job and entry through msgpack.
     """
 
-    def __init__(
-        self,
-        clock: Clock | None = None,
-        *,
-        lease_s: float = 5.0,
-        attempts: int = 3,
-        pipe_entries: int = 1024,
-        pipe_bytes: int = 4 * 2**20,
-        queue_limit: int = 10_000,
-        strict: bool = False,
-    ) -> None:
-        clock = clock or SystemClock()
-        limit = QueueLimit(lease_s=lease_s, attempts=attempts, waiting=queue_limit, strict=strict)
-        self._queues = JobQueues(clock, limit, self._give_up)
-        self._pipe_limit = PipeLimit(pipe_entries, pipe_bytes, strict)
+    def __init__(self, clock: Clock, queues: QueueLimit, pipes: PipeLimit, *, strict: bool) -> None:
+        self._queues = JobQueues(clock, queues, self._give_up, strict=strict)
+        self._pipe_limit = pipes
+        self._strict = strict
         self._pipes: dict[str, Pipe] = {}
         self._dropped = TtlSet(clock)
 
@@ -98,7 +88,7 @@ class EmbeddedBus:
         """Yield ``(position, entry)`` from behind ``after``."""
         source = self._pipes.get(pipe) or self._open(pipe)
         if source is None:
-            source = Pipe(pipe, self._pipe_limit, self._forget)
+            source = Pipe(pipe, self._pipe_limit, self._forget, strict=self._strict)
             source.end()
         return PipeReader(source, after, keep)
 
@@ -124,7 +114,7 @@ class EmbeddedBus:
     def _open(self, name: str) -> Pipe | None:
         if self._queues.closed or name in self._dropped:
             return None
-        pipe = self._pipes[name] = Pipe(name, self._pipe_limit, self._forget)
+        pipe = self._pipes[name] = Pipe(name, self._pipe_limit, self._forget, strict=self._strict)
         return pipe
 
     def _forget(self, pipe: Pipe) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
+from antiphon.bus.limits import PipeLimit
 from antiphon.errors import NotFound, Superseded
 from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
@@ -16,16 +17,6 @@ _AT_ONCE = 16
 """So many entries a reader gets that lie there already, before others have their turn."""
 _LOOK_S = 0.25
 """So often a writer looks for room by itself: readers do not say when they need less."""
-
-
-@dataclass(frozen=True, slots=True)
-class PipeLimit:
-    """How much one pipe holds, read and unread together."""
-
-    entries: int = 1024
-    bytes: int = 4 * 2**20
-    strict: bool = False
-    """True keeps entries as msgpack, so that every reader gets a copy."""
 
 
 @dataclass(slots=True)
@@ -99,6 +90,7 @@ class Pipe:
         "_readers",
         "_sizes",
         "_space",
+        "_strict",
         "_waiting",
         "_written",
         "name",
@@ -106,13 +98,15 @@ class Pipe:
         "tail",
     )
 
-    def __init__(self, name: str, limit: PipeLimit, on_left: Callable[[Pipe], None]) -> None:
+    def __init__(self, name: str, limit: PipeLimit, on_left: Callable[[Pipe], None], *, strict: bool) -> None:
+        """``strict`` keeps entries as msgpack, so that every reader gets a copy."""
         self.name = name
         self.tail = 0
         """Position of the newest entry."""
         self.over = False
         """True once the pipe was dropped."""
         self._limit = limit
+        self._strict = strict
         self._on_left = on_left
         self._entries: list[PipeEntry | bytes] = []
         self._sizes: list[int] = []
@@ -203,7 +197,7 @@ class Pipe:
         return done
 
     def _push(self, entry: PipeEntry, size: int) -> None:
-        self._entries.append(encode_entry(entry) if self._limit.strict else entry)
+        self._entries.append(encode_entry(entry) if self._strict else entry)
         self._sizes.append(size)
         self._bytes += size
         self.tail += 1

@@ -6,12 +6,12 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from antiphon.bus.claims import EmbeddedLease, Record
 from antiphon.bus.dead_letters import DeadLetter
 from antiphon.bus.flags import CancelFlags
+from antiphon.bus.limits import QueueLimit
 from antiphon.bus.ttl_set import TtlSet
 from antiphon.clock import Clock
 from antiphon.entities.priority import PATIENT
@@ -29,31 +29,19 @@ _LINES: dict[Share, tuple[_Line, ...]] = {
 _Waiting = tuple[int, int, int, Record]
 
 
-@dataclass(frozen=True, slots=True)
-class QueueLimit:
-    """How jobs are handed out."""
-
-    lease_s: float = 5.0
-    """A job without a heartbeat for so long is delivered again."""
-    attempts: int = 3
-    """Deliveries of a job before it is a dead letter."""
-    waiting: int = 10_000
-    """Most jobs that wait in one queue."""
-    dead_letters: int = 1000
-    """Most dead letters that are kept; the oldest go first."""
-    strict: bool = False
-    """True keeps jobs as msgpack, so that every worker gets a copy."""
-
-
 class JobQueues:
     """All queues of one bus.
 
     No task and no timer belongs to a single job: one timer watches the earliest due time of all.
     """
 
-    def __init__(self, clock: Clock, limit: QueueLimit, on_given_up: Callable[[Job, str], None]) -> None:
+    def __init__(
+        self, clock: Clock, limit: QueueLimit, on_given_up: Callable[[Job, str], None], *, strict: bool
+    ) -> None:
+        """``strict`` keeps jobs as msgpack, so that every worker gets a copy."""
         self._clock = clock
         self._limit = limit
+        self._strict = strict
         self._on_given_up = on_given_up
         self._known: dict[str, Record] = {}
         self._ended = TtlSet(clock)
@@ -74,10 +62,10 @@ class JobQueues:
             return
         if self.closed:
             raise Overloaded("the bus is closed")
-        if self.depth(job.queue) >= self._limit.waiting:
-            raise Overloaded(f"{self._limit.waiting} jobs wait in the queue {job.queue}", code="queue_full")
+        if self.depth(job.queue) >= self._limit.held:
+            raise Overloaded(f"{self._limit.held} jobs wait in the queue {job.queue}", code="queue_full")
         self._age += 1
-        record = self._known[job.id] = Record(job, self._age, strict=self._limit.strict)
+        record = self._known[job.id] = Record(job, self._age, strict=self._strict)
         self.flags.adopt(job.id)
         self._wait(record, job)
 

@@ -13,13 +13,13 @@ from antiphon.conversation.step import Step
 from antiphon.text.script import continuation
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import (
-    DurationUsage,
     InputAudioTranscriptionCompleted,
     InputAudioTranscriptionDelta,
     InputAudioTranscriptionFailed,
     TranscriptionError,
 )
 from antiphon.wire.realtime_session import Transcription
+from antiphon.wire.usage import DurationUsage
 
 _USUAL_S = 30
 """Of a longer turn the first words may take longer: a service hears it to the end before it says any."""

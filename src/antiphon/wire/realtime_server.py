@@ -11,6 +11,7 @@ from antiphon.text.quoting import handle
 from antiphon.wire.realtime_items import OwnItem
 from antiphon.wire.realtime_response import Response
 from antiphon.wire.realtime_session import AnySession
+from antiphon.wire.usage import DurationUsage
 
 
 class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -143,12 +144,6 @@ class ConversationItemTruncated(ServerEvent, frozen=True, tag="conversation.item
     item_id: str
     content_index: int
     audio_end_ms: int
-
-
-class DurationUsage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
-    """Transcription is charged by time."""
-
-    seconds: float
 
 
 class LogProb(msgspec.Struct, frozen=True):

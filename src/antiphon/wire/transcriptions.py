@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from antiphon.wire.usage import DurationUsage
+
 MAX_FILE_BYTES = 25 * 2**20
 """Largest upload."""
 
@@ -47,12 +49,6 @@ class TranslationOptions(msgspec.Struct, frozen=True):
     prompt: PromptText | None = None
     response_format: TextFormat | None = "json"
     temperature: Temperature | None = 0.0
-
-
-class DurationUsage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
-    """How much audio was worked on."""
-
-    seconds: float
 
 
 class LanguageCode(msgspec.Struct, frozen=True):

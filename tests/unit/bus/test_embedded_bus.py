@@ -11,6 +11,7 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.errors import NotFound, Overloaded
 from antiphon.wire.jobs import AudioReady, Job, JobFailed, Speak, TextReady
+from tests.options import embedded_bus
 
 
 def job(job_id: str) -> Job:
@@ -26,7 +27,7 @@ def text(value: object) -> TextReady:
 
 async def test_leases_run_out_by_the_clock_that_was_passed_in() -> None:
     clock = VirtualClock()
-    bus = EmbeddedBus(clock, lease_s=10)
+    bus = embedded_bus(clock, lease_s=10)
     await bus.submit(job("a"))
     first = await anext(bus.claim("speak", "first"))
     clock.advance(9.9)
@@ -44,7 +45,7 @@ async def test_leases_run_out_by_the_clock_that_was_passed_in() -> None:
 
 async def test_a_heartbeat_after_a_stall_takes_the_job_back_while_nobody_else_has_it() -> None:
     clock = VirtualClock()
-    bus = EmbeddedBus(clock, lease_s=10)
+    bus = embedded_bus(clock, lease_s=10)
     await bus.submit(job("a"))
     lease = await anext(bus.claim("speak", "first"))
     clock.advance(60)
@@ -59,7 +60,7 @@ async def test_a_heartbeat_after_a_stall_takes_the_job_back_while_nobody_else_ha
 
 
 async def test_after_a_stall_of_the_loop_heartbeats_go_before_redelivery() -> None:
-    bus = EmbeddedBus(lease_s=0.1)
+    bus = embedded_bus(lease_s=0.1)
     await bus.submit(job("a"))
     lease = await anext(bus.claim("speak", "first"))
     other = asyncio.ensure_future(anext(bus.claim("speak", "second")))
@@ -80,7 +81,7 @@ async def test_after_a_stall_of_the_loop_heartbeats_go_before_redelivery() -> No
 
 async def test_a_delayed_job_waits_by_the_clock() -> None:
     clock = VirtualClock()
-    bus = EmbeddedBus(clock)
+    bus = embedded_bus(clock)
     await bus.submit(job("a"))
     await (await anext(bus.claim("speak", "w"))).release("busy", delay_s=30)
     clock.advance(29.9)
@@ -96,7 +97,7 @@ async def test_a_delayed_job_waits_by_the_clock() -> None:
 
 
 async def test_a_full_queue_refuses_further_jobs() -> None:
-    bus = EmbeddedBus(queue_limit=2)
+    bus = embedded_bus(held=2)
     await bus.submit(job("a"))
     await bus.submit(job("b"))
     with pytest.raises(Overloaded):
@@ -108,14 +109,14 @@ async def test_a_full_queue_refuses_further_jobs() -> None:
 
 
 async def test_a_closed_bus_takes_no_job() -> None:
-    bus = EmbeddedBus()
+    bus = embedded_bus()
     await bus.close()
     with pytest.raises(Overloaded):
         await bus.submit(job("a"))
 
 
 async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping() -> None:
-    bus = EmbeddedBus(pipe_entries=4)
+    bus = embedded_bus(pipe_entries=4)
     await bus.write("p", [text(number) for number in range(4)])
     reader = bus.read("p")
     for _ in range(4):
@@ -128,7 +129,7 @@ async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping() -> Non
 
 
 async def test_the_failure_of_a_given_up_job_comes_even_into_a_full_pipe() -> None:
-    bus = EmbeddedBus(pipe_entries=1, attempts=1)
+    bus = embedded_bus(pipe_entries=1, attempts=1)
     await bus.write("out:a", [text("partial")])
     await bus.submit(job("a"))
     await (await anext(bus.claim("speak", "w"))).release("busy")
@@ -143,7 +144,7 @@ async def test_the_failure_of_a_given_up_job_comes_even_into_a_full_pipe() -> No
 async def test_strict_hands_out_copies_and_otherwise_the_thing_itself() -> None:
     entry = AudioReady("j", b"1234")
     for strict in (False, True):
-        bus = EmbeddedBus(strict=strict)
+        bus = embedded_bus(strict=strict)
         sent = job("a")
         await bus.submit(sent)
         await bus.write("p", [entry])
@@ -175,7 +176,7 @@ async def turn(bus: EmbeddedBus, name: str) -> None:
 
 async def test_jobs_flags_and_pipes_of_the_past_do_not_pile_up() -> None:
     clock = VirtualClock()
-    bus = EmbeddedBus(clock)
+    bus = embedded_bus(clock)
     for number in range(3000):
         await turn(bus, str(number))
         clock.advance(1)
@@ -189,7 +190,7 @@ async def test_jobs_flags_and_pipes_of_the_past_do_not_pile_up() -> None:
 
 
 async def test_a_pipe_that_was_only_looked_at_leaves_nothing() -> None:
-    bus = EmbeddedBus()
+    bus = embedded_bus()
     reader = bus.read("p")
     waiting = asyncio.ensure_future(anext(reader))
     await asyncio.sleep(0)
@@ -203,7 +204,7 @@ async def test_a_pipe_that_was_only_looked_at_leaves_nothing() -> None:
 
 
 async def test_an_idle_reader_costs_little_memory() -> None:
-    bus = EmbeddedBus()
+    bus = embedded_bus()
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
@@ -216,7 +217,7 @@ async def test_an_idle_reader_costs_little_memory() -> None:
 
 
 async def test_no_task_and_at_most_one_timer_is_made_for_many_jobs() -> None:
-    bus = EmbeddedBus()
+    bus = embedded_bus()
     tasks = len(asyncio.all_tasks())
     claims = bus.claim("speak", "w")
     for number in range(100):

@@ -26,7 +26,7 @@ def test_any_interleaving_of_readers_and_writers_keeps_every_entry_once_in_order
     total = sum(sum(batches) for batches in writers)
 
     async def scenario() -> None:
-        pipe = Pipe("p", PipeLimit(LIMIT.entries, LIMIT.bytes, strict), lambda _pipe: None)
+        pipe = Pipe("p", LIMIT, lambda _pipe: None, strict=strict)
 
         async def write(name: int, batches: list[int]) -> None:
             number = 0
@@ -62,7 +62,7 @@ def test_any_interleaving_of_readers_and_writers_keeps_every_entry_once_in_order
 
 
 async def test_what_was_read_stays_as_long_as_there_is_room() -> None:
-    pipe = Pipe("p", LIMIT, lambda _pipe: None)
+    pipe = Pipe("p", LIMIT, lambda _pipe: None, strict=False)
     await pipe.write([TextReady("j", str(number)) for number in range(3)])
     first = PipeReader(pipe, 0)
     for _ in range(3):
@@ -73,7 +73,7 @@ async def test_what_was_read_stays_as_long_as_there_is_room() -> None:
 
 async def test_bytes_are_counted_back_when_entries_are_let_go() -> None:
     for strict in (False, True):
-        pipe = Pipe("p", PipeLimit(5, 2000, strict), lambda _pipe: None)
+        pipe = Pipe("p", LIMIT, lambda _pipe: None, strict=strict)
         reader = PipeReader(pipe, 0)
         for number in range(200):
             await asyncio.wait_for(pipe.write([TextReady("j", "x" * (number % 50))]), 1)
@@ -82,7 +82,7 @@ async def test_bytes_are_counted_back_when_entries_are_let_go() -> None:
 
 
 async def test_who_reads_what_lies_there_leaves_others_their_turns() -> None:
-    pipe = Pipe("p", PipeLimit(1000, 2**20), lambda _pipe: None)
+    pipe = Pipe("p", PipeLimit(2**20, 1000), lambda _pipe: None, strict=False)
     await pipe.write([TextReady("j", "x")] * 1000)
     turns = 0
 

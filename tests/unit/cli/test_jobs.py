@@ -13,6 +13,7 @@ from antiphon.bus.redis.bus import RedisBus
 from antiphon.cli.main import run
 from antiphon.connections.redis import RedisConnection
 from antiphon.wire.jobs import Job, Speak, Translate
+from tests.options import pipe_limit, queue_limit
 from tests.valkey import valkey
 
 
@@ -26,7 +27,7 @@ async def bury(url: str, *jobs: Job) -> None:
     """Submit jobs, and fail them one after the other."""
     connection = RedisConnection(url)
     await connection.command("FLUSHDB")
-    bus = RedisBus(connection)
+    bus = RedisBus(connection, queue_limit(), pipe_limit())
     await bus.start()
     for job in jobs:
         await bus.submit(job)

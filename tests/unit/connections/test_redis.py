@@ -16,6 +16,7 @@ from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.doors.server.tls import self_signed
 from antiphon.errors import InvalidRequest, ProviderUnavailable
+from tests.options import pipe_limit, queue_limit
 from tests.valkey import valkey
 
 
@@ -93,7 +94,7 @@ async def test_a_bus_does_not_start_without_its_server() -> None:
         server.kill()
         connection = RedisConnection(server.url, patience_s=0.2)
         with pytest.raises(ProviderUnavailable):
-            await RedisBus(connection).start()
+            await RedisBus(connection, queue_limit(), pipe_limit()).start()
         await connection.close()
 
 

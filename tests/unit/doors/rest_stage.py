@@ -45,6 +45,7 @@ from antiphon.wire.jobs import (
 )
 from antiphon.workers import loop
 from tests.fakes.decoder import ThreadDecoder
+from tests.options import embedded_bus
 
 ENGINES = {
     "stt": Capabilities("ears", models=("ears-1", "org/ears-2")),
@@ -130,7 +131,7 @@ async def stage(
     """Run a server whose client already sends the first key."""
     script = script or Script()
     clock = SystemClock()
-    bus = EmbeddedBus(clock, strict=True)
+    bus = embedded_bus(clock, strict=True)
     ephemeral = EphemeralSecrets(b"a secret key of the tests that is long")
     origins = fields.pop("allowed_origins", ())
     readiness = fields.pop("readiness", told(Readiness(ready=True, checks={"engines": True})))

@@ -8,7 +8,6 @@ import pytest
 import structlog
 
 from antiphon import errors
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.bus.redis.pipes import entries_key
 from antiphon.clock import SystemClock
@@ -30,6 +29,7 @@ from antiphon.wire.jobs import (
 )
 from antiphon.workers import loop
 from antiphon.workers.verdict import failure
+from tests.options import embedded_bus, pipe_limit, queue_limit
 from tests.valkey import Valkey, valkey
 
 JOB = Job("job_1", "speak", Speak("x"), "out")
@@ -91,7 +91,7 @@ async def run_with(desk_bus: Bus, handler: loop.Handler, desk: JobClient, *, tak
 
 
 async def test_results_come_in_order_and_the_last_one_ends_them() -> None:
-    bus = EmbeddedBus(strict=True)
+    bus = embedded_bus(strict=True)
     jobs: list[Job] = []
 
     async def handler(job: Job, emit: loop.Emit, bus: Bus) -> None:
@@ -109,7 +109,7 @@ async def test_results_come_in_order_and_the_last_one_ends_them() -> None:
 
 
 async def test_leaving_early_cancels_the_job_and_drops_its_pipe() -> None:
-    bus = EmbeddedBus(strict=True)
+    bus = embedded_bus(strict=True)
     cancelled: list[str] = []
     jobs: list[Job] = []
 
@@ -130,7 +130,7 @@ async def test_leaving_early_cancels_the_job_and_drops_its_pipe() -> None:
 
 
 async def test_a_job_that_nobody_takes_times_out_and_is_not_done_later() -> None:
-    bus = EmbeddedBus()
+    bus = embedded_bus()
     with pytest.raises(ProviderTimeout):
         async for _ in JobClient(bus, SystemClock(), timeout_s=0.05).run(Translate("x", "de")):
             pass
@@ -146,7 +146,7 @@ async def test_a_job_that_nobody_takes_times_out_and_is_not_done_later() -> None
 
 
 async def test_a_bus_that_closes_ends_the_wait() -> None:
-    bus = EmbeddedBus()
+    bus = embedded_bus()
 
     async def ask() -> None:
         async for _ in JobClient(bus, SystemClock(), timeout_s=5).run(Translate("x", "de")):
@@ -160,7 +160,7 @@ async def test_a_bus_that_closes_ends_the_wait() -> None:
 
 
 async def test_the_result_of_another_kind_of_work_ends_it_too() -> None:
-    bus = EmbeddedBus(strict=True)
+    bus = embedded_bus(strict=True)
 
     async def handler(job: Job, emit: loop.Emit, bus: Bus) -> None:
         await emit([TranslationReady(job.id, "hallo")])
@@ -175,7 +175,7 @@ async def test_the_result_of_another_kind_of_work_ends_it_too() -> None:
 
 async def submitted(work: Transcribe | Speak) -> Job:
     """Return the job that the desk makes of some work."""
-    bus = EmbeddedBus(strict=True)
+    bus = embedded_bus(strict=True)
     entries = JobClient(bus, SystemClock(), timeout_s=100.0).run(work)
     asking = asyncio.ensure_future(anext(entries))
     async with asyncio.timeout(5):
@@ -202,7 +202,7 @@ class DyingBus(RedisBus):
     """A bus whose Redis dies as soon as the last result of a job has arrived."""
 
     def __init__(self, server: Valkey, connection: RedisConnection) -> None:
-        super().__init__(connection)
+        super().__init__(connection, queue_limit(), pipe_limit())
         self._server = server
 
     async def read(
@@ -288,7 +288,7 @@ async def test_a_timeout_is_told_as_such_though_redis_is_gone_by_then() -> None:
 async def test_the_clean_up_goes_on_when_who_asked_is_cancelled_once_more() -> None:
     with valkey() as server:
         connection = RedisConnection(server.url, patience_s=10)
-        bus = RedisBus(connection)
+        bus = RedisBus(connection, queue_limit(), pipe_limit())
         await bus.start()
         asking = asyncio.create_task(JobClient(bus, SystemClock(), timeout_s=5).result(Speak("x"), SpeechDone))
         async with asyncio.timeout(5):

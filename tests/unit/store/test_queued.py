@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.entities.history import StoredItem
 from antiphon.errors import Overloaded
@@ -14,10 +13,11 @@ from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
 from antiphon.workers.loop import run
 from antiphon.workers.persist import Persister
+from tests.options import embedded_bus
 
 
 async def test_rows_reach_the_database_by_the_queue_and_are_read_from_there(tmp_path: Path) -> None:
-    bus = EmbeddedBus(SystemClock(), lease_s=5.0, strict=True)
+    bus = embedded_bus(SystemClock(), lease_s=5.0, strict=True)
     database = SqliteStore(tmp_path / "history.db")
     store = QueuedStore(bus, database)
     await store.start()
@@ -42,7 +42,7 @@ async def test_rows_reach_the_database_by_the_queue_and_are_read_from_there(tmp_
 
 
 async def test_without_the_queue_the_rows_stay_with_whoever_has_them(tmp_path: Path) -> None:
-    bus = EmbeddedBus(SystemClock(), lease_s=5.0)
+    bus = embedded_bus(SystemClock(), lease_s=5.0)
     await bus.close()
     with pytest.raises(Overloaded):
         await QueuedStore(bus, SqliteStore(tmp_path / "history.db")).record(

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from antiphon.audio.wav import write_wav
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.dubbing.pipeline import PipelineRules
 from antiphon.jobs.client import JobClient
@@ -25,6 +24,7 @@ from antiphon.workers import loop
 from antiphon.workers.dub import Dubber, EchoDubber
 from antiphon.workers.loop import Emit
 from tests.fakes.decoder import ThreadDecoder
+from tests.options import embedded_bus
 
 SOUND = (np.sin(np.arange(16_000) / 10) * 8_000).astype("<i2").tobytes()
 
@@ -73,7 +73,7 @@ async def dubbed(bus: Bus, stage: loop.Handler) -> FragmentDubbed:
 
 
 async def test_the_stages_are_jobs_of_the_fragments_tenant_that_nobody_tries_again() -> None:
-    bus, asked = EmbeddedBus(strict=True), list[Job]()
+    bus, asked = embedded_bus(strict=True), list[Job]()
 
     async def do(job: Job, emit: Emit, bus: Bus) -> None:
         asked.append(job)
@@ -95,7 +95,7 @@ async def test_fragments_and_everything_else_do_not_share_their_threads() -> Non
     asyncio.get_running_loop().set_default_executor(default)
     blocking = asyncio.ensure_future(asyncio.to_thread(is_free.wait))
     try:
-        done = await dubbed(EmbeddedBus(strict=True), work)
+        done = await dubbed(embedded_bus(strict=True), work)
     finally:
         is_free.set()
         await blocking
@@ -104,7 +104,7 @@ async def test_fragments_and_everything_else_do_not_share_their_threads() -> Non
 
 @pytest.mark.parametrize(("audio", "status"), [(SOUND, "success"), (bytes(3 * 2**20 + 2), "failed")])
 async def test_an_echo_is_the_fragment_itself_unless_no_client_would_take_it(audio: bytes, status: str) -> None:
-    bus = EmbeddedBus(strict=True)
+    bus = embedded_bus(strict=True)
     worker = asyncio.create_task(loop.run(bus, "dub", EchoDubber().handle, "w"))
     done = await JobClient(bus, SystemClock()).result(fragment(audio), FragmentDubbed, timeout_s=5)
     worker.cancel()
@@ -131,7 +131,7 @@ class NotedDecoder(ThreadDecoder):
 async def test_files_of_a_key_take_turns_and_those_of_a_stream_whose_gateway_names_no_key(
     key_id: str, caller: str
 ) -> None:
-    bus, decoder = EmbeddedBus(strict=True), NotedDecoder()
+    bus, decoder = embedded_bus(strict=True), NotedDecoder()
     desk = JobClient(bus, SystemClock())
     dubber = Dubber(desk, decoder, PipelineRules(asr_s=0.1), SystemClock())
     worker = asyncio.create_task(loop.run(bus, "dub", dubber.handle, "w"))

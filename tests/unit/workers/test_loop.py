@@ -9,7 +9,6 @@ import structlog
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import ProviderBusy, ProviderRejected
@@ -24,6 +23,7 @@ from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Speak, SpeechDo
 from antiphon.workers.loop import Emit, Handler, run
 from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
+from tests.options import embedded_bus
 from tests.virtual_time import on_virtual_time
 
 LEASE_S = 9.0
@@ -50,7 +50,7 @@ class Stage:
         self.clock = clock
         self.queue: Queue = queue
         self.options = options
-        self.bus = EmbeddedBus(clock, lease_s=lease_s, pipe_entries=pipe_entries, strict=True)
+        self.bus = embedded_bus(clock, lease_s=lease_s, pipe_entries=pipe_entries, strict=True)
         self.metrics = Metrics()
         self.measures = (TranscriptionMetrics if queue == "transcribe" else SpeechMetrics)(self.metrics.registry)
         self.stop = asyncio.Event()

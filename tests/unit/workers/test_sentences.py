@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from antiphon.bus.embedded import EmbeddedBus
+from antiphon.clock import SystemClock
 from antiphon.entities.chat import ChatRequest
 from antiphon.text.sentences import Splitter
 from antiphon.wire.jobs import Job, PipeEntry, Respond, SentenceReady, SentencesDone
 from antiphon.workers.sentences import Sentences
+from tests.options import embedded_bus, pipe_limit, queue_limit
 
 JOB = Job("a", "respond", Respond(ChatRequest(()), "speech"), "out")
 WORD = st.sampled_from(
@@ -38,7 +40,7 @@ class Torn(EmbeddedBus):
 
 async def spoken(text: str, kills: Sequence[tuple[int, int]]) -> list[PipeEntry]:
     """Return what lies in the pipe; each kill hits behind so many characters, and so many entries of that attempt."""
-    bus = Torn()
+    bus = Torn(SystemClock(), queue_limit(), pipe_limit(), strict=False)
     ends = [*accumulate((more for more, _ in kills), lambda at, more: min(len(text), at + more), initial=0), len(text)][
         1:
     ]
@@ -74,7 +76,7 @@ def test_wherever_an_answer_was_cut_its_sentences_are_those_of_the_whole(
 
 
 async def test_an_answer_that_is_not_spoken_writes_nothing() -> None:
-    bus = EmbeddedBus()
+    bus = embedded_bus()
     sentences = Sentences(bus, JOB, "")
     await sentences.begin()
     await sentences.add("It is noon. The sun")

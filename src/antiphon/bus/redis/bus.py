@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from antiphon import ids
+from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.bus.redis.inbox import Inbox
-from antiphon.bus.redis.jobs import QueueLimit, RedisJobs, RedisLease
-from antiphon.bus.redis.pipes import PipeLimit, RedisPipes
+from antiphon.bus.redis.jobs import RedisJobs, RedisLease
+from antiphon.bus.redis.pipes import RedisPipes
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import ProviderUnavailable
 from antiphon.jobs.audio import JobAudio
@@ -27,17 +28,12 @@ class RedisBus:
     """
 
     def __init__(
-        self,
-        connection: RedisConnection,
-        *,
-        queues: QueueLimit | None = None,
-        pipes: PipeLimit | None = None,
-        audio: JobAudio | None = None,
+        self, connection: RedisConnection, queues: QueueLimit, pipes: PipeLimit, *, audio: JobAudio | None = None
     ) -> None:
         self._connection = connection
         self._inbox = Inbox(connection, f"antiphon:inbox:{ids.token(12)}", tuple(kind.queue for kind in Work.kinds))
-        self._pipes = RedisPipes(connection, self._inbox, pipes or PipeLimit())
-        self._jobs = RedisJobs(connection, self._inbox, queues or QueueLimit(), self._give_up, audio)
+        self._pipes = RedisPipes(connection, self._inbox, pipes)
+        self._jobs = RedisJobs(connection, self._inbox, queues, self._give_up, audio)
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -20,6 +19,7 @@ import structlog
 from antiphon import ids
 from antiphon.bus.codec import decode_job, encode_job
 from antiphon.bus.dead_letters import DeadLetter
+from antiphon.bus.limits import QueueLimit
 from antiphon.bus.redis.inbox import CANCELS, Inbox, queue_channel, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.entities.priority import LIVE, PATIENT
@@ -45,20 +45,6 @@ _SUBMIT, _CLAIM, _RENEW, _RELEASE, _SETTLE = (
     Script.load("antiphon.bus.redis", name) for name in ("submit", "claim", "renew", "release", "settle")
 )
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimit:
-    """How jobs are handed out."""
-
-    lease_s: float = 5.0
-    """A job without a heartbeat for so long is delivered again; the time in which Redis is away does not count."""
-    attempts: int = 3
-    """Deliveries of a job before it is a dead letter."""
-    held: int = 10_000
-    """Most jobs in one queue, at work or waiting."""
-    dead_letters: int = 1000
-    """About so many dead letters are kept for each queue; the oldest go first."""
 
 
 def _queues() -> list[Queue]:

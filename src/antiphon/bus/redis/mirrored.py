@@ -6,9 +6,9 @@ import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
+from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.bus.redis.bus import RedisBus
-from antiphon.bus.redis.jobs import QueueLimit
-from antiphon.bus.redis.pipes import PipeLimit, entries_key
+from antiphon.bus.redis.pipes import entries_key
 from antiphon.connections.redis import RedisConnection
 from antiphon.jobs.audio import JobAudio
 from antiphon.ports.bus import Keep
@@ -27,12 +27,12 @@ class MirroredBus(RedisBus):
         self,
         connection: RedisConnection,
         mirror: Mirror,
+        queues: QueueLimit,
+        pipes: PipeLimit,
         *,
-        queues: QueueLimit | None = None,
-        pipes: PipeLimit | None = None,
         audio: JobAudio | None = None,
     ) -> None:
-        super().__init__(connection, queues=queues, pipes=pipes, audio=audio)
+        super().__init__(connection, queues, pipes, audio=audio)
         self._mirror = mirror
 
     def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> AsyncGenerator[tuple[int, PipeEntry]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -16,6 +15,7 @@ import structlog
 
 from antiphon import ids
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
+from antiphon.bus.limits import PipeLimit
 from antiphon.bus.redis.inbox import Inbox, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.errors import NotFound, ProviderUnavailable, Superseded
@@ -40,14 +40,6 @@ _WRITE, _READ, _LEAVE, _DROP, _BEGIN, _FORGET = (
     Script.load("antiphon.bus.redis", name) for name in ("write", "read", "leave", "drop", "begin", "forget")
 )
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PipeLimit:
-    """How much one pipe holds, read and unread together."""
-
-    entries: int = 1024
-    bytes: int = 4 * 2**20
 
 
 class RedisPipes:

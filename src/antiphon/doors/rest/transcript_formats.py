@@ -11,13 +11,13 @@ from antiphon.entities.speech import Segment
 from antiphon.text.subtitles import Cue, srt, vtt
 from antiphon.wire.jobs import TranscriptReady
 from antiphon.wire.transcriptions import (
-    DurationUsage,
     LanguageCode,
     TranscribedSegment,
     TranscribedWord,
     TranscriptionJson,
     TranscriptionVerbose,
 )
+from antiphon.wire.usage import DurationUsage
 
 PLAIN = "text/plain; charset=utf-8"
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from antiphon.audio.pcm import Pcm
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
@@ -37,6 +36,7 @@ from antiphon.wire.jobs import (
     TranscriptReady,
     TranslationReady,
 )
+from tests.options import embedded_bus
 
 REQUEST = ChatRequest((ChatMessage("user", "hello"),))
 ANSWER = StartAnswer("job_1", "job_2", REQUEST, "alto", 1.5)
@@ -51,7 +51,7 @@ class Stage:
 
     def __init__(self, **limits: Any) -> None:
         self.clock = VirtualClock()
-        self.bus = EmbeddedBus(self.clock, strict=True, **limits)
+        self.bus = embedded_bus(self.clock, strict=True, **limits)
         self.refused: list[JobFailed] = []
         self.desk = RealtimeJobs(self.bus, self.clock, "acme", "sess_1", timeout_s=30.0, on_refused=self.refused.append)
         self.results = self.desk.results()
@@ -129,7 +129,7 @@ async def test_a_written_answer_has_no_speaker(stage: Stage) -> None:
 
 
 async def test_a_full_queue_is_the_failure_of_that_job_and_of_nothing_else() -> None:
-    stage = Stage(queue_limit=1)
+    stage = Stage(held=1)
     await stage.answer(WRITTEN)
     await stage.answer(ANSWER)
     (failed,) = stage.refused
@@ -230,7 +230,7 @@ async def test_a_closed_desk_leaves_nothing_on_the_bus(stage: Stage) -> None:
 
 
 async def test_a_speaker_that_no_queue_took_leaves_no_pipe() -> None:
-    stage = Stage(queue_limit=1)
+    stage = Stage(held=1)
     await stage.answer(ANSWER)
     await stage.take("respond")
     await stage.answer(StartAnswer("job_8", "job_9", REQUEST, "alto", 1.5))

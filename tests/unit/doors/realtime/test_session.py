@@ -12,7 +12,6 @@ import msgspec
 import pybase64
 import pytest
 
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.conversation import inputs
 from antiphon.conversation.machine import Conversation
@@ -27,6 +26,7 @@ from antiphon.ports.limiter import Account
 from antiphon.ports.sessions import Saved
 from antiphon.providers.registry import load
 from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady, TranscriptReady
+from tests.options import embedded_bus
 
 
 class Stage:
@@ -34,7 +34,7 @@ class Stage:
 
     def __init__(self, group: asyncio.TaskGroup, rules: Rules, *, requests: int = 0) -> None:
         self.clock = VirtualClock()
-        self.bus = EmbeddedBus(self.clock)
+        self.bus = embedded_bus(self.clock)
         self.limiter = SlidingWindowLimiter(requests=requests, clock=self.clock)
         self.events: list[dict[str, Any]] = []
         self.hung_up: list[tuple[int, str]] = []
