@@ -1,4 +1,4 @@
-"""Replies by rule, for when no model is there: greets, tells the time, computes, else repeats what it heard.
+"""Replies by rule, for when no model is there: greets, tells the time, else repeats what it heard.
 
 Says at most two sentences, in the language of the greeting where it knows it. No weights, no network, under a
 millisecond; the same conversation at the same time gives the same answer.
@@ -16,7 +16,6 @@ from antiphon.errors import Unsupported
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.prompting.tool_choice import example_call, forced_tool, heard_words, last_user_text
-from antiphon.text.arithmetic import answer
 from antiphon.text.whole import whole
 
 Clock = Callable[[], datetime]
@@ -110,8 +109,6 @@ class Rules:
             return f"It is {now:%H:%M}."
         if _DATE.search(plain):
             return f"Today is {now:%A}, {now.day} {now:%B %Y}."
-        if (result := answer(plain)) is not None:
-            return f"That is {result}."
         if _THANKS.search(plain):
             return "You are welcome."
         return "Goodbye!" if _BYE.search(plain) else None

@@ -33,7 +33,6 @@ async def reply(text: str, **kwargs: Any) -> str:
         ("你好", "你好！我能帮你什么？"),
         ("What time is it?", "It is 12:05."),
         ("what's the date", "Today is Tuesday, 4 March 2025."),
-        ("What is 12 times 7?", "That is 84."),
         ("Thank you.", "You are welcome."),
         ("goodbye", "Goodbye!"),
         ("", "I did not hear anything. Could you say it again?"),
