@@ -17,7 +17,6 @@ from typing import Any
 import uvloop
 from redis.asyncio import Redis
 
-from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection
 from antiphon.ports.bus import Bus
@@ -25,6 +24,7 @@ from antiphon.wire.jobs import Job, Translate, TranslationReady
 from antiphon.workers import loop
 from antiphon.workers.loop import Emit
 from benchmarks.figures import ROUNDS, Figure, best, tell
+from tests.options import pipe_limit, queue_limit, worker_options
 from tests.valkey import valkey
 
 SLOTS = (4, 64)
@@ -75,10 +75,7 @@ def _round(hops: int, slots: int) -> tuple[list[float], list[float], list[float]
 async def _connected(url: str) -> AsyncGenerator[tuple[RedisBus, Any]]:
     """Open a bus, and a bare client."""
     connection = RedisConnection(url)
-    bus, client = (
-        RedisBus(connection, QueueLimit(lease_s=5.0, attempts=3), PipeLimit(2**20)),
-        Redis.from_url(url, protocol=2),
-    )
+    bus, client = RedisBus(connection, queue_limit(), pipe_limit()), Redis.from_url(url, protocol=2)
     await bus.start()
     try:
         yield bus, client
@@ -126,7 +123,9 @@ async def _serve(url: str, slots: int, asked: Connection) -> None:
     async with _connected(url) as (bus, client):
         await client.xgroup_create(_STREAM, _GROUP, mkstream=True)
         tasks = [
-            asyncio.create_task(loop.run(bus, "translate", handle, "handler", concurrency=slots), name="worker"),
+            asyncio.create_task(
+                loop.run(bus, "translate", handle, "handler", worker_options(), concurrency=slots), name="worker"
+            ),
             asyncio.create_task(_read(client, seen), name="bare reader"),
         ]
         await asyncio.sleep(0.5)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.clock import Clock, SystemClock
+from antiphon.workers.settle import WorkerOptions
+from antiphon.workers.verdict import RetryRule
+
+
+def worker_options(*, attempts: int = 3, heartbeat_s: float = 1.0) -> WorkerOptions:
+    return WorkerOptions(RetryRule(attempts), heartbeat_s)
 
 
 def queue_limit(*, lease_s: float = 5.0, attempts: int = 3, held: int = 10_000) -> QueueLimit:

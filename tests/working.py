@@ -16,7 +16,7 @@ from antiphon.wire.jobs import (
     Work,
 )
 from antiphon.workers import loop
-from tests.options import embedded_bus
+from tests.options import embedded_bus, worker_options
 
 
 class Running:
@@ -72,7 +72,7 @@ class Workbench:
 async def working(queue: Queue, handler: loop.Handler) -> AsyncIterator[Workbench]:
     """Run one worker until the block ends."""
     bench = Workbench(queue)
-    worker = asyncio.create_task(loop.run(bench.bus, queue, handler, "worker"))
+    worker = asyncio.create_task(loop.run(bench.bus, queue, handler, "worker", worker_options()))
     try:
         yield bench
     finally:

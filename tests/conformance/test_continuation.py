@@ -86,7 +86,7 @@ class Unheard:
 @asynccontextmanager
 async def working(bus: Bus, engine: Any, name: str, concurrency: int = 1) -> AsyncIterator[None]:
     handle = Responder(engine).handle
-    worker = asyncio.ensure_future(run(bus, "respond", handle, name, concurrency=concurrency, options=OPTIONS))
+    worker = asyncio.ensure_future(run(bus, "respond", handle, name, OPTIONS, concurrency=concurrency))
     try:
         yield
     finally:

@@ -75,7 +75,7 @@ class Fleet:
     async def worker(self, handler: loop.Handler, queue: Queue = "transcribe") -> AsyncIterator[None]:
         options = WorkerOptions(RetryRule(ATTEMPTS, Backoff(0.01, 0.01)), heartbeat_s=LEASE_S / 3)
         handler = with_audio(handler, self.audio)
-        task = asyncio.create_task(loop.run(self.bus, queue, handler, "worker", options=options))
+        task = asyncio.create_task(loop.run(self.bus, queue, handler, "worker", options))
         try:
             yield
         finally:

@@ -31,7 +31,7 @@ from antiphon.wire.jobs import AudioReady, Job, Respond, Speak, TextReady, Trans
 from antiphon.workers import loop
 from antiphon.workers.respond import Responder
 from antiphon.workers.speak import Speaker
-from tests.options import queue_limit
+from tests.options import queue_limit, worker_options
 
 EXAMPLES = 100
 LIVENESS_S = 1.0
@@ -232,8 +232,8 @@ async def test_a_cancel_ends_the_model_and_the_voice_within_50_ms_and_nothing_co
     engine = Endless()
     respond, speak = Responder(LlmChain([engine])).handle, Speaker(TtsChain([engine])).handle
     workers = [
-        asyncio.create_task(loop.run(there.bus, "respond", respond, "model", concurrency=20)),
-        asyncio.create_task(loop.run(there.bus, "speak", speak, "voice", concurrency=20)),
+        asyncio.create_task(loop.run(there.bus, "respond", respond, "model", worker_options(), concurrency=20)),
+        asyncio.create_task(loop.run(there.bus, "speak", speak, "voice", worker_options(), concurrency=20)),
     ]
 
     ended: list[bool] = []

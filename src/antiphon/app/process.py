@@ -133,11 +133,9 @@ class Process:
             work.queue,
             work.handler if shared.audio is None else with_audio(work.handler, shared.audio),
             process_id(work.queue),
+            WorkerOptions(retry=RetryRule(attempts=settings.bus_attempts), heartbeat_s=settings.bus_lease_s / 3),
             concurrency=work.slots,
             patient=work.patient_slots,
-            options=WorkerOptions(
-                retry=RetryRule(attempts=settings.bus_attempts), heartbeat_s=settings.bus_lease_s / 3
-            ),
             clock=self.services.clock,
             metrics=self.services.metrics,
             measure=work.measure,

@@ -37,10 +37,10 @@ async def run(
     queue: Queue,
     handler: Handler,
     consumer: str,
+    options: WorkerOptions,
     *,
     concurrency: int = 1,
     patient: int = 0,
-    options: WorkerOptions | None = None,
     clock: Clock | None = None,
     uniform: Callable[[], float] = random.random,
     metrics: Metrics | None = None,
@@ -50,13 +50,13 @@ async def run(
     """Work on ``concurrency`` jobs of ``queue`` at a time, until the bus closes or ``stop`` is set.
 
     With ``patient`` these leave the patient ones alone, and so many slots more take only those.
-    A job ends in exactly one way: acknowledged (done, cancelled or fenced), released for another attempt, or
+    A job ends in exactly one way: acknowledged (done or cancelled), released for another attempt, or
     buried with a `JobFailed` as its last entry. Once an attempt has emitted something its failure is final,
     so that no listener hears a beginning twice, but where the next one goes on behind it. ``measure`` is told of the
     outcome of each, and of the seconds that it took. ``stop`` lets the jobs at
     hand finish; a cancelled loop gives back at once what another may do.
     """
-    settler = Settler(bus, options or WorkerOptions(), clock or SystemClock(), uniform, metrics or Metrics())
+    settler = Settler(bus, options, clock or SystemClock(), uniform, metrics or Metrics())
     async with asyncio.TaskGroup() as group:
         worker = _Worker(settler, queue, handler, concurrency, measure, group)
         usual: Share = "prompt" if patient else "all"

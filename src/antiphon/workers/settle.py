@@ -24,8 +24,8 @@ _log = structlog.get_logger(__name__)
 class WorkerOptions:
     """How a worker works."""
 
-    retry: RetryRule = field(default_factory=RetryRule)
-    heartbeat_s: float = 3.0
+    retry: RetryRule
+    heartbeat_s: float
     """Between two renewals of a lease; a third of the bus's lease is right."""
     farewell_s: float = 5.0
     """Longest wait for a cancelled handler to end, and for a failure to be written."""

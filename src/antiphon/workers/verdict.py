@@ -53,7 +53,7 @@ Verdict = Ended | Lost | Retry | Failed
 class RetryRule:
     """When a failed attempt is followed by another."""
 
-    attempts: int = 3
+    attempts: int
     """Deliveries of a job before a transient failure is final."""
     backoff: Backoff = field(default_factory=Backoff)
 

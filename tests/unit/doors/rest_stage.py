@@ -45,7 +45,7 @@ from antiphon.wire.jobs import (
 )
 from antiphon.workers import loop
 from tests.fakes.decoder import ThreadDecoder
-from tests.options import embedded_bus
+from tests.options import embedded_bus, worker_options
 
 ENGINES = {
     "stt": Capabilities("ears", models=("ears-1", "org/ears-2")),
@@ -159,7 +159,10 @@ async def stage(
     app = Cors(build_http((*routes, *site), services.access, services.metrics), services.access, methods)
     server = HttpServer(app, ServerOptions(port=0, shutdown_s=1))
     async with asyncio.TaskGroup() as group:
-        workers = [group.create_task(loop.run(bus, queue, handler, queue)) for queue, handler in handlers.items()]
+        workers = [
+            group.create_task(loop.run(bus, queue, handler, queue, worker_options()))
+            for queue, handler in handlers.items()
+        ]
         serving = group.create_task(server.serve(stop=stop, ready=started.set_result))
         url = await started
         headers = {"authorization": f"Bearer {keys[0]}"} if keys else {}

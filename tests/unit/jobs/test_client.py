@@ -29,7 +29,7 @@ from antiphon.wire.jobs import (
 )
 from antiphon.workers import loop
 from antiphon.workers.verdict import failure
-from tests.options import embedded_bus, pipe_limit, queue_limit
+from tests.options import embedded_bus, pipe_limit, queue_limit, worker_options
 from tests.valkey import Valkey, valkey
 
 JOB = Job("job_1", "speak", Speak("x"), "out")
@@ -76,7 +76,7 @@ def test_an_engines_own_key_problem_is_not_the_callers() -> None:
 
 
 async def run_with(desk_bus: Bus, handler: loop.Handler, desk: JobClient, *, take: int = 100) -> list[object]:
-    worker = asyncio.create_task(loop.run(desk_bus, "speak", handler, "w"))
+    worker = asyncio.create_task(loop.run(desk_bus, "speak", handler, "w", worker_options()))
     try:
         seen: list[object] = []
         async with aclosing(desk.run(Speak("x"), tenant="acme")) as entries:
@@ -139,7 +139,7 @@ async def test_a_job_that_nobody_takes_times_out_and_is_not_done_later() -> None
     async def handler(job: Job, emit: loop.Emit, bus: Bus) -> None:
         late.append(job.id)
 
-    worker = asyncio.create_task(loop.run(bus, "translate", handler, "w"))
+    worker = asyncio.create_task(loop.run(bus, "translate", handler, "w", worker_options()))
     await asyncio.sleep(0.05)
     worker.cancel()
     assert late == []
@@ -165,7 +165,7 @@ async def test_the_result_of_another_kind_of_work_ends_it_too() -> None:
     async def handler(job: Job, emit: loop.Emit, bus: Bus) -> None:
         await emit([TranslationReady(job.id, "hallo")])
 
-    worker = asyncio.create_task(loop.run(bus, "translate", handler, "w"))
+    worker = asyncio.create_task(loop.run(bus, "translate", handler, "w", worker_options()))
     desk = JobClient(bus, SystemClock(), timeout_s=5)
     seen = [entry async for entry in desk.run(Translate("hello", "de"))]
     worker.cancel()
@@ -238,7 +238,7 @@ async def refuse(job: Job, emit: loop.Emit, bus: Bus) -> None:
 
 @asynccontextmanager
 async def working(bus: Bus, handler: loop.Handler) -> AsyncIterator[None]:
-    worker = asyncio.create_task(loop.run(bus, "speak", handler, "w"))
+    worker = asyncio.create_task(loop.run(bus, "speak", handler, "w", worker_options()))
     try:
         yield
     finally:

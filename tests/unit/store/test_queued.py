@@ -13,7 +13,7 @@ from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
 from antiphon.workers.loop import run
 from antiphon.workers.persist import Persister
-from tests.options import embedded_bus
+from tests.options import embedded_bus, worker_options
 
 
 async def test_rows_reach_the_database_by_the_queue_and_are_read_from_there(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ async def test_rows_reach_the_database_by_the_queue_and_are_read_from_there(tmp_
     writer = StoreWriter(database, flush_s=0.01)
     helpers = [
         asyncio.ensure_future(writer.run()),
-        asyncio.ensure_future(run(bus, "persist", Persister(writer.write).handle, "w")),
+        asyncio.ensure_future(run(bus, "persist", Persister(writer.write).handle, "w", worker_options())),
     ]
     async with asyncio.timeout(5):
         while not await store.items("t", "s"):

@@ -24,7 +24,7 @@ from antiphon.workers import loop
 from antiphon.workers.dub import Dubber, EchoDubber
 from antiphon.workers.loop import Emit
 from tests.fakes.decoder import ThreadDecoder
-from tests.options import embedded_bus
+from tests.options import embedded_bus, worker_options
 
 SOUND = (np.sin(np.arange(16_000) / 10) * 8_000).astype("<i2").tobytes()
 
@@ -66,7 +66,7 @@ async def dubbed(bus: Bus, stage: loop.Handler) -> FragmentDubbed:
     handlers |= dict.fromkeys(("transcribe", "translate", "speak"), stage)
     async with AsyncExitStack() as stack:
         for queue, handler in handlers.items():
-            stack.callback(asyncio.create_task(loop.run(bus, queue, handler, "w")).cancel)
+            stack.callback(asyncio.create_task(loop.run(bus, queue, handler, "w", worker_options())).cancel)
         return await desk.result(
             fragment(), FragmentDubbed, tenant="acme", correlation_id="session", timeout_s=5, retries=False
         )
@@ -105,7 +105,7 @@ async def test_fragments_and_everything_else_do_not_share_their_threads() -> Non
 @pytest.mark.parametrize(("audio", "status"), [(SOUND, "success"), (bytes(3 * 2**20 + 2), "failed")])
 async def test_an_echo_is_the_fragment_itself_unless_no_client_would_take_it(audio: bytes, status: str) -> None:
     bus = embedded_bus(strict=True)
-    worker = asyncio.create_task(loop.run(bus, "dub", EchoDubber().handle, "w"))
+    worker = asyncio.create_task(loop.run(bus, "dub", EchoDubber().handle, "w", worker_options()))
     done = await JobClient(bus, SystemClock()).result(fragment(audio), FragmentDubbed, timeout_s=5)
     worker.cancel()
     assert done.status == status
@@ -134,7 +134,7 @@ async def test_files_of_a_key_take_turns_and_those_of_a_stream_whose_gateway_nam
     bus, decoder = embedded_bus(strict=True), NotedDecoder()
     desk = JobClient(bus, SystemClock())
     dubber = Dubber(desk, decoder, PipelineRules(asr_s=0.1), SystemClock())
-    worker = asyncio.create_task(loop.run(bus, "dub", dubber.handle, "w"))
+    worker = asyncio.create_task(loop.run(bus, "dub", dubber.handle, "w", worker_options()))
     work = msgspec.structs.replace(fragment(write_wav(SOUND, 16_000)), format="wav")
     await desk.result(work, FragmentDubbed, key_id=key_id, correlation_id="session", timeout_s=5)
     worker.cancel()

@@ -23,7 +23,7 @@ from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Speak, SpeechDo
 from antiphon.workers.loop import Emit, Handler, run
 from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
-from tests.options import embedded_bus
+from tests.options import embedded_bus, worker_options
 from tests.virtual_time import on_virtual_time
 
 LEASE_S = 9.0
@@ -404,7 +404,7 @@ async def test_a_handler_that_ignores_its_cancellation_holds_its_slot_for_second
 
 @on_virtual_time
 async def test_a_farewell_that_is_longer_than_a_lease_costs_no_other_attempt(clock: VirtualClock) -> None:
-    stage = Stage(clock, lease_s=3.0, pipe_entries=2, options=WorkerOptions(heartbeat_s=1.0, farewell_s=5.0))
+    stage = Stage(clock, lease_s=3.0, pipe_entries=2, options=worker_options(heartbeat_s=1.0))
     attempts: list[float] = []
 
     async def handle(job: Job, emit: Emit, _bus: Bus) -> None:
