@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.clock import Clock, SystemClock
+from antiphon.dubbing.backpressure import Thresholds
+from antiphon.dubbing.fit import Limits
+from antiphon.dubbing.pipeline import PipelineRules
+from antiphon.dubbing.state import Rules
 from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
 
 
 def worker_options(*, attempts: int = 3, heartbeat_s: float = 1.0) -> WorkerOptions:
     return WorkerOptions(RetryRule(attempts), heartbeat_s)
+
+
+def thresholds() -> Thresholds:
+    return Thresholds(3, 6, 10, 10)
+
+
+def stream_rules(**given: Any) -> Rules:
+    fields = {"thresholds": thresholds(), "gap_s": None, "fragments_per_min": 0, "capabilities": "both", **given}
+    return Rules(**fields)
+
+
+def fit_limits(**given: Any) -> Limits:
+    return Limits(**{"success_max": 0.1, "partial_max": 0.2, "only_speed_up": True, **given})
+
+
+def pipeline_rules(**given: Any) -> PipelineRules:
+    times = {"asr_s": 5.0, "translation_s": 5.0, "tts_s": 10.0}
+    return PipelineRules(
+        **{**times, "limits": fit_limits(), "fallback": "silence", "drop_speaker_labels": False, **given}
+    )
 
 
 def queue_limit(*, lease_s: float = 5.0, attempts: int = 3, held: int = 10_000) -> QueueLimit:

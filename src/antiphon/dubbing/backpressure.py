@@ -20,11 +20,11 @@ _ADVICE: tuple[tuple[Severity, Action, int | UnsetType], ...] = (
 class Thresholds:
     """The most fragments in flight of each severity. Raises `InvalidRequest` unless they ascend."""
 
-    low: int = 3
-    medium: int = 6
-    high: int = 10
+    low: int
+    medium: int
+    high: int
     """Above it, where more are taken, the worker is told to pause once more."""
-    critical: int = 10
+    critical: int
     """The most that are taken at all."""
 
     def __post_init__(self) -> None:

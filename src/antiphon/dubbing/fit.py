@@ -46,15 +46,15 @@ _MOST_VOICES = 256
 class Limits:
     """What may be done to speech, and when the result is good enough. Raises `InvalidRequest` naming the field."""
 
-    success_max: float = 0.10
+    success_max: float
     """Largest deviation of the length from the original's, as a share of it, that is a success."""
-    partial_max: float = 0.20
+    partial_max: float
     """Largest deviation that is still played."""
+    only_speed_up: bool
+    """Short speech is never slowed down: silence follows it."""
     slowest: float = 0.5
     fastest: float = 2.0
     """Least and most that speech is sped up by stretching."""
-    only_speed_up: bool = True
-    """Short speech is never slowed down: silence follows it."""
     voice_fastest: float = 1.3
     """Most that a voice is told to speak quicker by itself. Of espeak-ng's Spanish Whisper misheard 14 of 67 words at
     its own pace; 16 when told 1.3 and 33 when stretched to it, but 44 and 45 at 1.5."""
@@ -191,8 +191,8 @@ class Tempo:
     Speech said quicker sounds better than speech stretched: see `Limits.voice_fastest`. Keeps the 256 voices used last.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._fastest = (limits or Limits()).voice_fastest
+    def __init__(self, limits: Limits) -> None:
+        self._fastest = limits.voice_fastest
         self._ms_per_unit: OrderedDict[str, float] = OrderedDict()
 
     def speed_for(self, voice_key: str, text: str, target_ms: float) -> float:

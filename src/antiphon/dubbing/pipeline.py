@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, ParamSpec, Protocol, TypeVar, get_args
 
 from msgspec import UNSET
@@ -90,14 +90,14 @@ class Stages(Protocol):
 class PipelineRules:
     """What the server was configured to do; the same for all fragments."""
 
-    asr_s: float = 5.0
-    translation_s: float = 5.0
-    tts_s: float = 10.0
+    asr_s: float
+    translation_s: float
+    tts_s: float
     """Longest time of each stage."""
-    limits: Limits = field(default_factory=Limits)
-    fallback: Literal["silence", "original"] = "silence"
+    limits: Limits
+    fallback: Literal["silence", "original"]
     """What is played where nothing is said."""
-    drop_speaker_labels: bool = False
+    drop_speaker_labels: bool
 
 
 class Pipeline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
@@ -20,19 +20,17 @@ Phase = Literal["initializing", "ready", "paused", "ending", "completed"]
 class Rules:
     """What the server was configured to do; the same for all its streams."""
 
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    gap_s: float | None = None
+    thresholds: Thresholds
+    gap_s: float | None
     """How long a missing fragment holds up those behind it; None is the stream's own time-out, at most 8 s."""
+    fragments_per_min: int
+    """Most fragments of a stream in a minute; 0 is no limit."""
+    capabilities: Literal["both", "array", "object"]
+    """How ``stream:ready`` says what the service can: an array, an object, or the array with the object beside it."""
     keep_results: int = 64
     keep_bytes: int = 16 * 2**20
     keep_s: float = 300.0
     """So many results, with so much audio, are kept for so long, for fragments that are sent again."""
-    fragments_per_min: int = 0
-    """Most fragments of a stream in a minute; 0 is no limit."""
-    capabilities: Literal["both", "array", "object"] = "both"
-    """How ``stream:ready`` says what the service can: an array, an object, or the array with the object beside it."""
-    fails_on_wish: bool = False
-    """True lets the worker have fragments fail: echo mode."""
 
 
 class Flight(Struct):

@@ -12,6 +12,7 @@ from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream, parse_init
 from antiphon.entities.dubbing import ProcessingError, Status
 from antiphon.wire.dubbing_client import StreamCommand, take_audio
+from tests.options import stream_rules
 
 WALL_MS = 1_700_000_000_000
 CONFIG = {
@@ -52,7 +53,7 @@ class Stage:
     """A stream under a clock of its own."""
 
     def __init__(self, rules: Rules | None = None, *, begun: bool = True, **init_fields: Any) -> None:
-        self.stream = Stream(State(seed="j"), rules or Rules())
+        self.stream = Stream(State(seed="j"), rules or stream_rules())
         self.now = 100.0
         self.sessions = 0
         self.offers = 0

@@ -6,6 +6,7 @@ import pytest
 
 from antiphon.dubbing.backpressure import Thresholds, announcement
 from antiphon.errors import InvalidRequest
+from tests.options import thresholds
 
 
 @pytest.mark.parametrize("bands", [(0, 6, 10, 10), (6, 6, 10, 10), (3, 10, 10, 10), (3, 6, 10, 9)])
@@ -17,7 +18,7 @@ def test_thresholds_that_do_not_ascend_are_refused_by_name(bands: tuple[int, int
 
 @pytest.mark.parametrize(("in_flight", "band"), [(0, 0), (3, 0), (4, 1), (6, 1), (7, 2), (10, 2), (11, 3)])
 def test_a_band_begins_above_its_threshold(in_flight: int, band: int) -> None:
-    assert Thresholds().band(in_flight) == band
+    assert thresholds().band(in_flight) == band
 
 
 @pytest.mark.parametrize(

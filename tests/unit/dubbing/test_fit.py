@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from antiphon.audio.wav import read_wav
 from antiphon.dubbing.fit import Limits, Tempo, Verdict, fit, judge, plan, trim
 from antiphon.errors import InvalidRequest
+from tests.options import fit_limits
 from tests.pitch import moved_percent
 
 SPEECH = read_wav((Path(__file__).parents[2] / "audio" / "spk1_snt5.wav").read_bytes())
 SAID = trim(SPEECH.data, SPEECH.rate_hz)
 SAID_MS = len(SAID) / 2 / SPEECH.rate_hz * 1000
-LIMITS = Limits()
-BOTH_WAYS = Limits(only_speed_up=False)
+LIMITS = fit_limits()
+BOTH_WAYS = fit_limits(only_speed_up=False)
 SECONDS = st.integers(1, 60_000)
 
 
@@ -52,7 +53,7 @@ def buzz(duration_ms: float, rate_hz: int) -> bytes:
 )
 def test_limits_that_contradict_themselves_name_the_field(param: str, given_limits: dict[str, float]) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        Limits(**given_limits)
+        fit_limits(**given_limits)
     assert caught.value.param == param
 
 
@@ -74,7 +75,7 @@ def test_limits_that_contradict_themselves_name_the_field(param: str, given_limi
         (3_000, LIMITS, 1.0, False),
         (3_000, BOTH_WAYS, 0.5, False),
         (2_999, BOTH_WAYS, 0.5, True),
-        (9_000, Limits(fastest=1.2), 1.2, True),
+        (9_000, fit_limits(fastest=1.2), 1.2, True),
         (0, LIMITS, 1.0, False),
     ],
 )
@@ -89,7 +90,7 @@ def test_for_no_time_at_all_there_is_no_speed() -> None:
 
 @given(SECONDS, SECONDS, st.booleans())
 def test_the_speed_is_within_its_limits_and_says_when_they_were_too_narrow(raw: int, target: int, up: bool) -> None:
-    limits = Limits(only_speed_up=up)
+    limits = fit_limits(only_speed_up=up)
     planned = plan(raw, target, limits)
     assert (1.0 if up else 0.5) <= planned.speed <= 2.0
     ratio = Fraction(raw, target)
@@ -134,7 +135,7 @@ def test_no_float_crosses_a_border(tens: int, first: int, more: int, longer: boo
     """Exactly ``first`` per cent, written as a float of thousandths of milliseconds, with limits written as floats."""
     second = min(99, first + more)
     assume(first < second)
-    limits = Limits(success_max=first / 100, partial_max=second / 100)
+    limits = fit_limits(success_max=first / 100, partial_max=second / 100)
     original_us = tens * 100
     sign = 1 if longer else -1
     for percent, at, beyond in (
@@ -230,7 +231,7 @@ def test_for_no_time_speech_stays_as_it_is_and_fails() -> None:
     st.booleans(),
 )
 def test_whatever_the_lengths_the_samples_are_those_of_the_plan(raw: int, target: int, rate_hz: int, up: bool) -> None:
-    limits = Limits(only_speed_up=up)
+    limits = fit_limits(only_speed_up=up)
     sound = buzz(raw, rate_hz)
     fitted = fit(sound, rate_hz, target, limits)
     wanted = round(target * rate_hz / 1000)
@@ -252,15 +253,15 @@ TEXT = "Nos quedan unos tres minutos en el reloj"
 
 
 def test_a_text_that_has_the_time_is_spoken_at_the_voices_own_pace() -> None:
-    tempo = Tempo()
+    tempo = Tempo(LIMITS)
     assert tempo.speed_for("v", TEXT, 6_000) == 1.0
     assert tempo.speed_for("v", TEXT, 0) == 1.0
 
 
 def test_a_text_that_would_be_too_long_is_spoken_quicker_up_to_a_limit() -> None:
-    assert 1.05 < Tempo().speed_for("v", TEXT, 1_900) < 1.3
-    assert Tempo().speed_for("v", TEXT, 500) == 1.3
-    assert Tempo(Limits(voice_fastest=1.1)).speed_for("v", TEXT, 500) == 1.1
+    assert 1.05 < Tempo(LIMITS).speed_for("v", TEXT, 1_900) < 1.3
+    assert Tempo(LIMITS).speed_for("v", TEXT, 500) == 1.3
+    assert Tempo(fit_limits(voice_fastest=1.1)).speed_for("v", TEXT, 500) == 1.1
 
 
 @pytest.mark.parametrize(
@@ -273,12 +274,12 @@ def test_a_text_that_would_be_too_long_is_spoken_quicker_up_to_a_limit() -> None
     ],
 )
 def test_the_first_guess_is_within_a_quarter_of_what_espeak_takes(text: str, measured_ms: int) -> None:
-    tempo = Tempo(Limits(voice_fastest=100))
+    tempo = Tempo(fit_limits(voice_fastest=100))
     assert tempo.speed_for("v", text, 100) * 100 == pytest.approx(measured_ms, rel=0.25)
 
 
 def test_a_voice_is_learned_and_only_that_one() -> None:
-    tempo = Tempo()
+    tempo = Tempo(LIMITS)
     before = tempo.speed_for("slow", TEXT, 2_000)
     for _ in range(12):
         speed = tempo.speed_for("slow", TEXT, 2_400)
@@ -288,7 +289,7 @@ def test_a_voice_is_learned_and_only_that_one() -> None:
 
 
 def test_what_tells_nothing_is_not_learned() -> None:
-    tempo = Tempo()
+    tempo = Tempo(LIMITS)
     before = tempo.speed_for("v", TEXT, 2_000)
     tempo.learn("v", "Sí.", 1.0, 9_000)
     tempo.learn("v", TEXT, 1.0, 0)
@@ -296,7 +297,7 @@ def test_what_tells_nothing_is_not_learned() -> None:
 
 
 def test_voices_that_nobody_uses_are_forgotten() -> None:
-    tempo = Tempo()
+    tempo = Tempo(LIMITS)
     unknown = tempo.speed_for("new", TEXT, 2_100)
     tempo.learn("kept", TEXT, 1.0, 9_000)
     tempo.learn("left", TEXT, 1.0, 9_000)
@@ -309,6 +310,6 @@ def test_voices_that_nobody_uses_are_forgotten() -> None:
 
 @given(st.text(max_size=200), st.floats(0, 60_000), st.floats(1, 1.3), st.floats(0, 60_000))
 def test_the_speed_is_always_one_that_a_voice_can_be_told(text: str, target: float, speed: float, raw: float) -> None:
-    tempo = Tempo()
+    tempo = Tempo(LIMITS)
     tempo.learn("v", text, speed, raw)
     assert 1.0 <= tempo.speed_for("v", text, target) <= 1.3

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from antiphon.dubbing.effects import Deliver
-from antiphon.dubbing.state import Rules
+from tests.options import stream_rules
 from tests.unit.dubbing.stages import (
     Stage,
     delivered,
@@ -32,7 +32,7 @@ def test_a_fragment_that_is_done_gets_its_result_again(status: Any) -> None:
 
 
 def test_the_last_results_are_kept_and_the_audio_of_others_let_go() -> None:
-    stage = Stage(Rules(keep_results=2))
+    stage = Stage(stream_rules(keep_results=2))
     for number in range(3):
         stage.offer(number)
         told = stage.done(f"f{number}")
@@ -42,7 +42,7 @@ def test_the_last_results_are_kept_and_the_audio_of_others_let_go() -> None:
 
 
 def test_so_much_audio_is_kept() -> None:
-    stage = Stage(Rules(keep_bytes=100))
+    stage = Stage(stream_rules(keep_bytes=100))
     for number in range(3):
         stage.offer(number)
         told = stage.done(f"f{number}", audio_bytes=60)
@@ -50,14 +50,14 @@ def test_so_much_audio_is_kept() -> None:
 
 
 def test_results_are_kept_for_so_long() -> None:
-    stage = Stage(Rules(keep_s=10))
+    stage = Stage(stream_rules(keep_s=10))
     stage.offer(0)
     stage.done("f0")
     assert forgotten(stage.wait(11)) == [stage.jobs["f0"]]
 
 
 def test_a_result_from_memory_keeps_its_audio_until_it_is_delivered() -> None:
-    stage = Stage(Rules(keep_bytes=25))
+    stage = Stage(stream_rules(keep_bytes=25))
     for number in (0, 2, 3):
         stage.offer(number)
         stage.done(f"f{number}")

@@ -8,6 +8,7 @@ from antiphon.dubbing.effects import Deliver
 from antiphon.dubbing.order import gap_due
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import parse_init
+from tests.options import stream_rules
 from tests.unit.dubbing.stages import (
     Stage,
     delivered,
@@ -54,7 +55,7 @@ def test_a_hole_that_closes_in_time_is_no_hole() -> None:
 
 
 def test_a_hole_is_waited_for_as_long_as_the_settings_say() -> None:
-    stage = Stage(Rules(gap_s=0.5))
+    stage = Stage(stream_rules(gap_s=0.5))
     stage.offer(1)
     stage.done("f1")
     assert delivered(stage.wait(0.6)) == ["f1"]
@@ -120,7 +121,7 @@ def test_a_stream_that_is_taken_up_may_count_from_nought_again() -> None:
     assert complete.total_fragments == 2, "of this session"
 
 
-@pytest.mark.parametrize(("rules", "waits_s"), [(Rules(gap_s=0.5), 0.5), (Rules(), 5.0)])
+@pytest.mark.parametrize(("rules", "waits_s"), [(stream_rules(gap_s=0.5), 0.5), (stream_rules(), 5.0)])
 def test_a_gap_is_due_after_the_setting_or_the_stream_s_own_time_out(rules: Rules, waits_s: float) -> None:
     state = State(seed="x", init=parse_init(init(timeout_ms=5_000)))
     assert gap_due(state, rules) is None
@@ -129,4 +130,4 @@ def test_a_gap_is_due_after_the_setting_or_the_stream_s_own_time_out(rules: Rule
 
 
 def test_a_gap_is_due_after_eight_seconds_at_the_latest() -> None:
-    assert gap_due(State(seed="x", init=parse_init(init(timeout_ms=30_000)), gap_since=1.0), Rules()) == 9.0
+    assert gap_due(State(seed="x", init=parse_init(init(timeout_ms=30_000)), gap_since=1.0), stream_rules()) == 9.0

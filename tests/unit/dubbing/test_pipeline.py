@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from antiphon.audio.containers import decode
 from antiphon.audio.fragments import SPEECH_RATE_HZ
 from antiphon.clock import VirtualClock
-from antiphon.dubbing.fit import Limits
 from antiphon.dubbing.pipeline import Maker, Pipeline, PipelineRules
 from antiphon.entities.dubbing import FragmentMetadata
 from antiphon.entities.speech import Pcm, Segment, Transcript
@@ -30,6 +29,7 @@ from antiphon.errors import (
 )
 from antiphon.wire.jobs import Dub, FragmentDubbed
 from tests.fragments import decode_fragment
+from tests.options import fit_limits, pipeline_rules
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -112,7 +112,7 @@ class Stages:
 async def dub(
     stages: Stages, work: Dub = WORK, rules: PipelineRules | None = None, within_s: float = 8.0
 ) -> FragmentDubbed:
-    return await Pipeline(rules or PipelineRules(), stages.clock).dub("job", work, stages, within_s=within_s)
+    return await Pipeline(rules or pipeline_rules(), stages.clock).dub("job", work, stages, within_s=within_s)
 
 
 def facts_of(done: FragmentDubbed) -> FragmentMetadata:
@@ -179,9 +179,11 @@ async def test_where_nothing_is_said_there_is_silence(stages: Stages, heard: str
 
 async def test_where_nothing_is_said_the_original_may_be_played(stages: Stages) -> None:
     stages.heard = ""
-    done = await dub(stages, rules=PipelineRules(fallback="original"))
+    done = await dub(stages, rules=pipeline_rules(fallback="original"))
     assert done.audio == WORK.audio
-    made_anew = await dub(stages, replace(WORK, out_rate_hz=48_000, out_channels=2), PipelineRules(fallback="original"))
+    made_anew = await dub(
+        stages, replace(WORK, out_rate_hz=48_000, out_channels=2), pipeline_rules(fallback="original")
+    )
     assert len(made_anew.audio) == 2 * 48_000 * 4
     assert np.abs(np.frombuffer(made_anew.audio, "<i2")).max() > 4_000
 
@@ -251,7 +253,7 @@ async def test_speech_that_is_too_long_is_said_to_be(
 async def test_a_long_text_is_spoken_quicker_by_the_voice_itself(stages: Stages) -> None:
     stages.translated = "una frase que es mucho más larga que lo que cabe en dos segundos de sonido"
     await dub(stages)
-    assert 1.0 < stages.asked["tts"]["speed"] <= Limits().voice_fastest
+    assert 1.0 < stages.asked["tts"]["speed"] <= fit_limits().voice_fastest
 
 
 FAILURES: list[tuple[str, AntiphonError, str, bool]] = [
@@ -307,8 +309,8 @@ async def test_what_cannot_be_decoded_fails_at_the_first_stage(stages: Stages, a
 @pytest.mark.parametrize("stage", ["asr", "translation", "tts"])
 async def test_each_stage_has_its_time_and_all_of_them_theirs(stages: Stages, stage: str) -> None:
     stages.takes_s = {stage: 2.0}
-    rules = PipelineRules(asr_s=1.0, translation_s=1.0, tts_s=1.0)
-    for chosen, within_s in ((rules, 8.0), (PipelineRules(), 1.0)):
+    rules = pipeline_rules(asr_s=1.0, translation_s=1.0, tts_s=1.0)
+    for chosen, within_s in ((rules, 8.0), (pipeline_rules(), 1.0)):
         error = (await dub(stages, rules=chosen, within_s=within_s)).error
         assert error is not None
         assert (error.stage, error.code, error.retryable) == (stage, "TIMEOUT", True)

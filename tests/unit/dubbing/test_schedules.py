@@ -10,8 +10,8 @@ import pytest
 
 from antiphon.dubbing.effects import Cancel, Deliver, Effect, Forget, Send, Start
 from antiphon.dubbing.inputs import Done, Ticked
-from antiphon.dubbing.state import Rules
 from antiphon.entities.dubbing import ProcessingError
+from tests.options import stream_rules
 from tests.unit.dubbing.stages import Stage
 
 SCHEDULES = 1_000
@@ -23,7 +23,9 @@ class Schedule:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.stage = Stage(Rules(keep_results=self.chance.choice([4, 64])), timeout_ms=self.chance.choice([1000, 8000]))
+        self.stage = Stage(
+            stream_rules(keep_results=self.chance.choice([4, 64])), timeout_ms=self.chance.choice([1000, 8000])
+        )
         self.numbers = self.chance.randrange(1, 24)
         self.todo: list[tuple[float, int, str]] = []
         """When something happens: its time, the fragment, what happens."""
@@ -110,7 +112,10 @@ class Schedule:
                 case _:
                     pass
         assert self.stage.stream.in_flight <= 10
-        assert self.severities[-1] == ("low", "medium", "high")[Rules().thresholds.band(self.stage.stream.in_flight)]
+        assert (
+            self.severities[-1]
+            == ("low", "medium", "high")[stream_rules().thresholds.band(self.stage.stream.in_flight)]
+        )
 
     def _delivered(self, effect: Deliver) -> None:
         assert (effect.audio in self.audio) or not effect.audio, "the audio of what is delivered is at hand"

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from antiphon.dubbing.state import Rules, State
+from antiphon.dubbing.state import State
 from antiphon.dubbing.step import Step
 from antiphon.dubbing.stream import parse_init
+from tests.options import stream_rules
 from tests.unit.dubbing.stages import error, init
 
 
 def step(**fields: Any) -> Step:
-    return Step(State(seed="x", init=parse_init(init()), **fields), Rules(), 0.0)
+    return Step(State(seed="x", init=parse_init(init()), **fields), stream_rules(), 0.0)
 
 
 @pytest.mark.parametrize(("stream_id", "is_mine"), [("s", True), (None, True), ("other", False)])
@@ -22,7 +23,7 @@ def test_no_id_means_the_stream_of_the_connection(stream_id: str | None, is_mine
 
 
 def test_before_a_stream_has_begun_none_is_meant() -> None:
-    assert not Step(State(seed="x"), Rules(), 0.0).is_mine(None)
+    assert not Step(State(seed="x"), stream_rules(), 0.0).is_mine(None)
 
 
 def test_every_refusal_has_an_id_of_its_own() -> None:

@@ -8,8 +8,8 @@ import pytest
 from msgspec import UNSET
 
 from antiphon.dubbing.inputs import Ended, Paused
-from antiphon.dubbing.state import Rules
 from antiphon.wire.dubbing_client import MAX_AUDIO_BASE64, StreamCommand
+from tests.options import stream_rules
 from tests.unit.dubbing.stages import (
     CONFIG,
     Stage,
@@ -34,7 +34,7 @@ def test_a_stream_is_ready_and_says_what_it_can() -> None:
 
 @pytest.mark.parametrize(("form", "has_array", "has_sibling"), [("array", True, False), ("object", False, False)])
 def test_the_form_of_the_capabilities_can_be_chosen(form: Any, has_array: bool, has_sibling: bool) -> None:
-    (ready,) = sent(Stage(Rules(capabilities=form)).effects, "stream:ready")
+    (ready,) = sent(Stage(stream_rules(capabilities=form)).effects, "stream:ready")
     assert isinstance(ready.capabilities, tuple) is has_array
     assert (ready.server_capabilities is not UNSET) is has_sibling
 

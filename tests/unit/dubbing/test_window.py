@@ -6,7 +6,7 @@ from msgspec import UNSET
 
 from antiphon.dubbing.backpressure import Thresholds
 from antiphon.dubbing.effects import Start
-from antiphon.dubbing.state import Rules
+from tests.options import stream_rules
 from tests.unit.dubbing.stages import (
     WALL_MS,
     Stage,
@@ -128,7 +128,7 @@ def test_the_worker_is_told_at_each_change_of_severity_both_ways() -> None:
 
 
 def test_above_the_highest_threshold_the_pause_is_told_again_until_no_more_are_taken() -> None:
-    stage = Stage(Rules(thresholds=Thresholds(1, 2, 3, 5)))
+    stage = Stage(stream_rules(thresholds=Thresholds(1, 2, 3, 5)))
     told = [(number, one) for number in range(5) for one in sent(stage.offer(number), "backpressure")]
     assert [(one.current_inflight, one.severity, one.threshold_exceeded) for _, one in told] == [
         (2, "medium", "medium"),
@@ -149,7 +149,7 @@ def test_held_results_count_as_in_flight() -> None:
 
 
 def test_fragments_of_a_minute_are_limited_where_keys_are() -> None:
-    stage = Stage(Rules(fragments_per_min=2))
+    stage = Stage(stream_rules(fragments_per_min=2))
     for number in range(2):
         stage.offer(number)
         stage.done(f"f{number}")

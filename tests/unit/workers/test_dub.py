@@ -15,7 +15,6 @@ import pytest
 
 from antiphon.audio.wav import write_wav
 from antiphon.clock import SystemClock
-from antiphon.dubbing.pipeline import PipelineRules
 from antiphon.jobs.client import JobClient
 from antiphon.ports.bus import Bus
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits
@@ -24,7 +23,7 @@ from antiphon.workers import loop
 from antiphon.workers.dub import Dubber, EchoDubber
 from antiphon.workers.loop import Emit
 from tests.fakes.decoder import ThreadDecoder
-from tests.options import embedded_bus, worker_options
+from tests.options import embedded_bus, pipeline_rules, worker_options
 
 SOUND = (np.sin(np.arange(16_000) / 10) * 8_000).astype("<i2").tobytes()
 
@@ -62,7 +61,7 @@ async def work(job: Job, emit: Emit, bus: Bus) -> None:
 async def dubbed(bus: Bus, stage: loop.Handler) -> FragmentDubbed:
     """Have a fragment dubbed by a worker whose stages are done by another one."""
     desk = JobClient(bus, SystemClock())
-    handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, ThreadDecoder(), PipelineRules(), SystemClock()).handle}
+    handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, ThreadDecoder(), pipeline_rules(), SystemClock()).handle}
     handlers |= dict.fromkeys(("transcribe", "translate", "speak"), stage)
     async with AsyncExitStack() as stack:
         for queue, handler in handlers.items():
@@ -133,7 +132,7 @@ async def test_files_of_a_key_take_turns_and_those_of_a_stream_whose_gateway_nam
 ) -> None:
     bus, decoder = embedded_bus(strict=True), NotedDecoder()
     desk = JobClient(bus, SystemClock())
-    dubber = Dubber(desk, decoder, PipelineRules(asr_s=0.1), SystemClock())
+    dubber = Dubber(desk, decoder, pipeline_rules(asr_s=0.1), SystemClock())
     worker = asyncio.create_task(loop.run(bus, "dub", dubber.handle, "w", worker_options()))
     work = msgspec.structs.replace(fragment(write_wav(SOUND, 16_000)), format="wav")
     await desk.result(work, FragmentDubbed, key_id=key_id, correlation_id="session", timeout_s=5)

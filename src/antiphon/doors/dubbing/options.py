@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from antiphon.clock import Clock
@@ -33,26 +33,26 @@ class Refusal(Exception):
 class DubbingOptions:
     """How the door behaves."""
 
-    rules: Rules = field(default_factory=Rules)
-    mode: Literal["full", "echo"] = "full"
-    needs_key: bool = True
+    rules: Rules
+    mode: Literal["full", "echo"]
+    needs_key: bool
     """False lets workers in that send no key, also where other doors ask for one."""
-    max_connections: int = 10
-    connections_per_key: int = 10
+    max_connections: int
+    connections_per_key: int
     """Where keys are configured; workers without one count as one key together."""
-    ping_interval_s: float = 25.0
-    ping_timeout_s: float = 10.0
-    idle_s: float = 60.0
+    ping_interval_s: float
+    ping_timeout_s: float
+    idle_s: float
     """A connection without a stream that sends nothing for so long is closed."""
-    close_s: float = 5.0
+    close_s: float
     """Between the end of a stream and the end of its connection."""
-    stall_s: float = 10.0
+    stall_s: float
     """How long a client may not read before it is cut off."""
-    resume_s: float = 60.0
+    resume_s: float
     """How long a stream without a connection is kept."""
-    handshake_s: float = 10.0
+    handshake_s: float
     """Longest handshake; a greeting may take no longer either."""
-    polling: bool = True
+    polling: bool
     """False lets workers in by WebSocket alone."""
 
 
