@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.clock import Clock, SystemClock
+from antiphon.doors.websocket.session_options import LinkLimits
 from antiphon.dubbing.backpressure import Thresholds
 from antiphon.dubbing.fit import Limits
 from antiphon.dubbing.pipeline import PipelineRules
@@ -37,6 +39,12 @@ def pipeline_rules(**given: Any) -> PipelineRules:
     return PipelineRules(
         **{**times, "limits": fit_limits(), "fallback": "silence", "drop_speaker_labels": False, **given}
     )
+
+
+def link_limits(**given: Any) -> LinkLimits:
+    bounds = {"max_frame_bytes": 21 * 2**20, "max_append_bytes": 15 * 2**20, "max_queue_bytes": 128 * 2**10}
+    paces = {"stall_s": 5.0, "events_per_s": 1000}
+    return LinkLimits(**{"spill_dir": Path("nothing is spilled"), **bounds, **paces, **given})
 
 
 def queue_limit(*, lease_s: float = 5.0, attempts: int = 3, held: int = 10_000) -> QueueLimit:

@@ -10,7 +10,6 @@ import asyncio
 import copy
 import json
 import random
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,13 +21,14 @@ from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.doors.realtime.session import Link
-from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.doors.websocket.session_options import LinkServices
+from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account
 from antiphon.providers.registry import load
 from antiphon.text.whole import is_whole
-from tests.options import embedded_bus
+from tests.options import embedded_bus, link_limits
 
 EVENTS = 1_000_000 if settings.default.max_examples >= 10_000 else 100_000
 SEED = 20_261_122
@@ -147,12 +147,14 @@ class Wire:
 def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Link:
     """A whole connection but for the socket."""
     vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
-    services = LinkServices(embedded_bus(clock), vad, clock, SlidingWindowLimiter(clock=clock), lambda row: None)
+    services = LinkServices(
+        embedded_bus(clock), vad, clock, SlidingWindowLimiter(clock=clock), lambda row: None, 30.0, Metrics()
+    )
     rules = Rules(max_items=20, max_buffer_s=30)
     machine = Conversation.begin(
         describe(None, Defaults(), now=clock.wall()), rules, seed="fuzz", now=clock.wall(), lasts_s=3600
     )
-    limits = LinkLimits(spill_dir=Path("nothing is spilled"), max_append_bytes=64, events_per_s=10**9)
+    limits = link_limits(max_append_bytes=64, events_per_s=10**9)
     return Link(
         machine, services, limits, group, wire, account=Account("default", "open"), session_id="sess_1", epoch=1
     )  # pyright: ignore[reportArgumentType] -- all that a link needs of it

@@ -52,12 +52,12 @@ class RealtimeOptions:
     rules: Rules
     limits: LinkLimits
     defaults: Defaults
-    gateway_id: str = "gateway"
-    resumes: bool = True
+    gateway_id: str
+    resumes: bool
     """True saves sessions, so that a lost connection's session can be taken up."""
-    sweep_s: float = 30.0
+    sweep_s: float
     """Between two looks for sessions that nobody took up in time."""
-    heartbeat_s: float = 10.0
+    heartbeat_s: float
     """Between two signs of life of the sessions; a third of what they live without one is right."""
 
 

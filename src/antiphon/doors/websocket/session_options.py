@@ -22,11 +22,11 @@ class LinkLimits:
 
     spill_dir: Path
     """Folder of the audio for which there is no room in memory."""
-    max_frame_bytes: int = 21 * 2**20
-    max_append_bytes: int = 15 * 2**20
-    max_queue_bytes: int = 128 * 2**10
-    stall_s: float = 5.0
-    events_per_s: int = 1000
+    max_frame_bytes: int
+    max_append_bytes: int
+    max_queue_bytes: int
+    stall_s: float
+    events_per_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class LinkServices:
     clock: Clock
     limiter: Limiter
     keep: Callable[[StoredItem], None]
-    job_timeout_s: float = 30.0
-    metrics: Metrics = field(default_factory=Metrics)
+    job_timeout_s: float
+    metrics: Metrics
     large_events: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
     """Admits the events that are worked on in slices."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.doors.realtime.session import Link, Resumption
-from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.doors.websocket.session_options import LinkServices
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
@@ -26,7 +25,7 @@ from antiphon.ports.limiter import Account
 from antiphon.ports.sessions import Saved
 from antiphon.providers.registry import load
 from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady, TranscriptReady
-from tests.options import embedded_bus
+from tests.options import embedded_bus, link_limits
 
 
 class Stage:
@@ -43,13 +42,13 @@ class Stage:
         self.reads.set()
         vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
         self.metrics = Metrics()
-        services = LinkServices(self.bus, vad, self.clock, self.limiter, lambda row: None, metrics=self.metrics)
+        services = LinkServices(self.bus, vad, self.clock, self.limiter, lambda row: None, 30.0, self.metrics)
         now = self.clock.wall()
         machine = Conversation.begin(describe(None, Defaults(), now=now), rules, seed="s", now=now, lasts_s=3600)
         self.link = Link(
             machine,
             services,
-            LinkLimits(spill_dir=Path("nothing is spilled")),
+            link_limits(),
             group,
             self,
             account=Account("default", "open"),
