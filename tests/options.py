@@ -8,6 +8,7 @@ from typing import Any
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.clock import Clock, SystemClock
+from antiphon.conversation.state import Rules as SessionRules
 from antiphon.doors.websocket.session_options import LinkLimits
 from antiphon.dubbing.backpressure import Thresholds
 from antiphon.dubbing.fit import Limits
@@ -39,6 +40,12 @@ def pipeline_rules(**given: Any) -> PipelineRules:
     return PipelineRules(
         **{**times, "limits": fit_limits(), "fallback": "silence", "drop_speaker_labels": False, **given}
     )
+
+
+def session_rules(**given: Any) -> SessionRules:
+    ways = {"image_hosts": (), "pace": False, "truncate_wait_s": 2.0, "speculate_ms": 0}
+    bounds = {"max_items": 2000, "max_buffer_s": 600.0, "patience_s": 0.0}
+    return SessionRules(**{**ways, **bounds, "apology": "", **given})
 
 
 def link_limits(**given: Any) -> LinkLimits:

@@ -22,6 +22,7 @@ from antiphon.conversation.state import Rules
 from antiphon.entities.speech import Segment
 from antiphon.wire import realtime_codec
 from antiphon.wire.realtime_session import AnySessionUpdate
+from tests.options import session_rules
 
 MS = 24
 OF_WORKERS = (
@@ -56,7 +57,9 @@ class World:
         self.now = 1000.0
         wish = msgspec.json.decode(b'{"type":"transcription"}', type=AnySessionUpdate) if transcribes else None
         session = describe(wish, Defaults(lasts_s=lasts_s), now=self.now)
-        begun = Conversation.begin(session, rules or Rules(), seed=seed, now=self.now, lasts_s=lasts_s, locked=locked)
+        begun = Conversation.begin(
+            session, rules or session_rules(), seed=seed, now=self.now, lasts_s=lasts_s, locked=locked
+        )
         self._origin = snapshot.dump(begun.state)
         self.machine = self._fresh()
         self.shadow = self._fresh()

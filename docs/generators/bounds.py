@@ -5,7 +5,7 @@ from __future__ import annotations
 from antiphon.app.settings import Settings
 from antiphon.audio.claims import limits as claims
 from antiphon.audio.containers import MAX_DURATION_S, MAX_WORK_S
-from antiphon.conversation.state import Rules
+from antiphon.conversation.state import MAX_CHARACTERS
 from antiphon.doors.access.client_secrets import MAX_TTL_S
 from antiphon.doors.dubbing.transports import MAX_POST_BYTES
 from antiphon.doors.http.bodies import MAX_JSON_BYTES
@@ -38,7 +38,7 @@ _FIXED: dict[str, tuple[Row, ...]] = {
         ("body of a Socket.IO request behind the key", f"{MAX_POST_BYTES // _MIB} MiB"),
         (
             "texts and images (as base64) of all items that a client adds to a session",
-            f"{Rules().max_characters // _MIB} Mi characters",
+            f"{MAX_CHARACTERS // _MIB} Mi characters",
         ),
         ("life of a client secret", f"{MAX_TTL_S} s"),
     ),

@@ -19,7 +19,6 @@ from hypothesis import settings
 from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
-from antiphon.conversation.state import Rules
 from antiphon.doors.realtime.session import Link
 from antiphon.doors.websocket.session_options import LinkServices
 from antiphon.observe.metrics import Metrics
@@ -28,7 +27,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account
 from antiphon.providers.registry import load
 from antiphon.text.whole import is_whole
-from tests.options import embedded_bus, link_limits
+from tests.options import embedded_bus, link_limits, session_rules
 
 EVENTS = 1_000_000 if settings.default.max_examples >= 10_000 else 100_000
 SEED = 20_261_122
@@ -150,7 +149,7 @@ def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Link:
     services = LinkServices(
         embedded_bus(clock), vad, clock, SlidingWindowLimiter(clock=clock), lambda row: None, 30.0, Metrics()
     )
-    rules = Rules(max_items=20, max_buffer_s=30)
+    rules = session_rules(max_items=20, max_buffer_s=30)
     machine = Conversation.begin(
         describe(None, Defaults(), now=clock.wall()), rules, seed="fuzz", now=clock.wall(), lasts_s=3600
     )

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from antiphon.conversation import inputs
-from antiphon.conversation.state import Rules
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_items import FunctionCall
 from antiphon.wire.realtime_server import Leg
+from tests.options import session_rules
 from tests.simulation import World
 
 EXAMPLES = max(1000, settings.default.max_examples)
@@ -41,7 +41,7 @@ class Schedules(RuleBasedStateMachine):
 
     @initialize(pace=st.booleans(), speculate=st.sampled_from([0, 96]), heard=st.sampled_from(["yes", ""]))
     def begin(self, pace: bool, speculate: int, heard: str) -> None:
-        rules = Rules(
+        rules = session_rules(
             pace=pace,
             speculate_ms=speculate,
             max_items=12,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -72,12 +73,24 @@ class Row(msgspec.Struct, frozen=True):
     """True where noise begins at most `MOST_TURNS` and keeps none open, and speech is noticed in `MOST_DELAY_MS`."""
 
 
+_RULES = Rules(
+    image_hosts=(),
+    pace=False,
+    truncate_wait_s=0.0,
+    speculate_ms=0,
+    max_items=sys.maxsize,
+    max_buffer_s=math.inf,
+    patience_s=0.0,
+    apology="",
+)
+
+
 class Listener:
     """A conversation that only hears: the door's intake, the machine behind it, and nobody who answers."""
 
     def __init__(self, vad: VoiceActivity) -> None:
         session = describe(None, Defaults(), now=0.0)
-        self.machine = Conversation.begin(session, Rules(), seed="bench", now=0.0, lasts_s=math.inf)
+        self.machine = Conversation.begin(session, _RULES, seed="bench", now=0.0, lasts_s=math.inf)
         self.turns: list[list[float]] = []
         """How many seconds had been sent whenever a turn began, and when it ended, if it did."""
         self._scored = asyncio.Event()

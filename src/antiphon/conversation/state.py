@@ -34,26 +34,30 @@ class Owner(msgspec.Struct, frozen=True):
     """When the job is given up unless it shows a result, seconds; 0 is never."""
 
 
-class Rules(msgspec.Struct, frozen=True):
+MAX_CHARACTERS = 32 * 2**20
+"""Most in all items of a client together, images as base64 included."""
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What the server was configured to do; the same for all its sessions."""
 
     accepts_images: bool = False
-    image_hosts: tuple[str, ...] = ()
+    image_hosts: tuple[str, ...]
     """Hosts whose images clients may name by an address; other images come as their bytes."""
-    pace: bool = False
+    pace: bool
     """True holds speech back so that it is at most `lead_ms` ahead of the listener."""
     lead_ms: int = 200
-    truncate_wait_s: float = 2.0
-    speculate_ms: int = 0
-    max_items: int = 2000
-    max_characters: int = 32 * 2**20
+    truncate_wait_s: float
+    speculate_ms: int
+    max_items: int
+    max_characters: int = MAX_CHARACTERS
     """In all items of the client together, images included."""
-    max_buffer_s: float = 600.0
+    max_buffer_s: float
     max_out_of_band: int = 8
     min_commit_ms: int = 100
-    patience_s: float = 0.0
+    patience_s: float
     """A job that shows no result for so long is given up; 0 waits for ever."""
-    apology: str = ""
+    apology: str
     """What is answered while no model can; ``{heard}`` is what was understood. Empty: the answer fails."""
 
 

@@ -7,8 +7,8 @@ import typing
 import pytest
 
 from antiphon.conversation import inputs
-from antiphon.conversation.state import Rules
 from antiphon.wire.realtime_client import ClientCommand, ClientMessage, InputAudioBufferAppend
+from tests.options import session_rules
 from tests.simulation import MS, World
 
 MANUAL = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
@@ -27,7 +27,7 @@ def test_an_output_buffer_is_not_for_a_websocket() -> None:
 
 
 def test_appends_beyond_the_buffer_are_refused() -> None:
-    world = World(Rules(max_buffer_s=1.0))
+    world = World(session_rules(max_buffer_s=1.0))
     world.send("session.update", session=MANUAL)
     world.append(900)
     world.tell(inputs.AudioAppended(200 * MS, "too much"))
@@ -38,7 +38,7 @@ def test_appends_beyond_the_buffer_are_refused() -> None:
 
 @pytest.mark.parametrize("ms", [0, 99, 100, 101, 5_000])
 def test_audio_is_accepted_exactly_where_the_machine_says_so_before(ms: int) -> None:
-    world = World(Rules(max_buffer_s=1.0))
+    world = World(session_rules(max_buffer_s=1.0))
     world.send("session.update", session=MANUAL)
     world.append(900)
     is_accepted = world.machine.has_room(ms * MS)

@@ -8,10 +8,11 @@ import pytest
 
 from antiphon.conversation import effects, inputs
 from antiphon.conversation.state import Rules
+from tests.options import session_rules
 from tests.simulation import MS, World
 
 SORRY = "Sorry. I cannot answer now. I understood: {heard}"
-RULES = Rules(apology=SORRY, patience_s=10.0)
+RULES = session_rules(apology=SORRY, patience_s=10.0)
 
 
 def world(*, rules: Rules = RULES, include: bool = True) -> World:
@@ -82,7 +83,7 @@ def test_speech_that_was_understood_is_repeated() -> None:
     ],
 )
 def test_where_nothing_was_understood_that_sentence_is_left_out(template: str, said: str) -> None:
-    made = world(rules=Rules(apology=template))
+    made = world(rules=session_rules(apology=template))
     made.send("response.create")
     made.fail(made.started(effects.StartAnswer)[-1].job_id)
     assert ended(made) == ("completed", said)
@@ -161,7 +162,7 @@ def test_the_apology_is_for_what_was_asked() -> None:
 
 
 def test_without_a_text_for_it_the_answer_fails() -> None:
-    made = world(rules=Rules())
+    made = world(rules=session_rules())
     made.fail(asked(made))
     assert ended(made) == ("failed", "")
 
@@ -332,7 +333,7 @@ def test_who_asks_later_is_told_of_the_voice_that_speaks_now() -> None:
 
 
 def test_what_was_made_and_waits_for_its_listener_is_not_given_up() -> None:
-    made = world(rules=Rules(apology=SORRY, patience_s=0.5, pace=True))
+    made = world(rules=session_rules(apology=SORRY, patience_s=0.5, pace=True))
     job = asked(made)
     speaker = made.started(effects.StartAnswer)[-1].speak_job_id
     made.work(job)
@@ -367,7 +368,7 @@ def test_a_conversation_that_is_taken_up_in_an_apology_goes_on_with_it() -> None
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_what_was_begun_in_the_first_silence_is_given_up_as_well(is_known: bool) -> None:
-    made = world(rules=Rules(apology=SORRY, patience_s=10.0, speculate_ms=180))
+    made = world(rules=session_rules(apology=SORRY, patience_s=10.0, speculate_ms=180))
     made.append(1000, 0.9)
     made.append(300, 0.01)
     if is_known:

@@ -16,6 +16,7 @@ from antiphon.ports.limiter import Allowance
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from tests.contract.recorder import check_server_event
+from tests.options import session_rules
 from tests.simulation import MS
 from tests.simulation import World as AnyWorld
 
@@ -92,7 +93,7 @@ def test_an_id_of_ours_that_a_client_took_first_is_passed_over() -> None:
 def test_a_turn_whose_tool_choice_cannot_be_kept_fails_its_response_and_not_the_session(
     choice: Any, speculate_ms: int
 ) -> None:
-    world = World(Rules(speculate_ms=speculate_ms))
+    world = World(session_rules(speculate_ms=speculate_ms))
     world.send("session.update", session=session(tool_choice=choice))
     world.append(1000, 0.9)
     world.append(200, 0.01)
@@ -373,7 +374,7 @@ def is_close(world: AnyWorld, item_id: str, heard_ms: int) -> bool:
 def test_after_a_truncate_an_item_holds_the_words_that_were_played_one_more_or_less(pace: bool) -> None:
     places = random.Random(7)
     for _ in range(12):
-        world = World(Rules(pace=pace))
+        world = World(session_rules(pace=pace))
         item_id = speaking(world)
         world.advance(20.0)
         at_ms = places.randrange(len(LONG.split()) * WORD_MS)
@@ -387,7 +388,7 @@ def test_after_a_truncate_an_item_holds_the_words_that_were_played_one_more_or_l
 def test_after_a_barge_in_an_item_holds_the_words_that_were_played_one_more_or_less(pace: bool, whole: bool) -> None:
     places = random.Random(11)
     for _ in range(12):
-        world = World(Rules(pace=pace))
+        world = World(session_rules(pace=pace))
         item_id = speaking(world, whole=whole)
         played_s = places.uniform(0.3, len(LONG.split()) * WORD_MS / 1000 - 0.3)
         world.advance(played_s)
@@ -401,7 +402,7 @@ def test_after_a_barge_in_an_item_holds_the_words_that_were_played_one_more_or_l
 def test_a_sentence_that_was_not_made_to_its_end_is_not_held_for_spoken(pace: bool) -> None:
     """The engine is slower than the listener: what was made is played, and the sentence goes on."""
     for made_ms in range(400, 3200, 200):
-        world = World(Rules(pace=pace))
+        world = World(session_rules(pace=pace))
         item_id = speaking(world, until_ms=made_ms)
         world.advance(5.0)
         world.append(100, 0.9)
@@ -411,7 +412,7 @@ def test_a_sentence_that_was_not_made_to_its_end_is_not_held_for_spoken(pace: bo
 
 
 def test_the_model_is_not_shown_words_of_a_cancelled_answer_that_were_never_sent() -> None:
-    world = World(Rules(pace=True))
+    world = World(session_rules(pace=True))
     item_id = speaking(world)
     world.advance(0.9)
     world.send("response.cancel")
@@ -587,7 +588,7 @@ def test_any_number_of_items_fit_behind_one() -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_a_full_conversation_lets_the_oldest_go_first(most: int) -> None:
-    world = World(Rules(max_items=most))
+    world = World(session_rules(max_items=most))
     for _ in range(4):
         world.speak()
         world.finish()
@@ -657,7 +658,7 @@ def test_what_is_kept_back_of_speech_is_sent_unless_it_was_broken_off() -> None:
 
 # -- bounds ----------------------------------------------------------------------------------------------------------
 def test_a_conversation_holds_so_many_characters_and_no_more() -> None:
-    world = World(Rules(max_characters=100, accepts_images=True))
+    world = World(session_rules(max_characters=100, accepts_images=True))
     world.send("conversation.item.create", item=user("x" * 60, id="long"))
     picture = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgoAAAANAAA"}
     image = {"type": "message", "role": "user", "content": [picture]}
@@ -696,7 +697,7 @@ def test_a_text_beyond_its_bound_is_refused_by_the_name_of_its_field(event: dict
 # -- speech at the pace of listening ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("piece_ms", [20, 40, 100])
 def test_paced_speech_is_never_further_ahead_than_its_lead_and_never_runs_dry(piece_ms: int) -> None:
-    world = World(Rules(pace=True, lead_ms=200))
+    world = World(session_rules(pace=True, lead_ms=200))
     speaking(world, piece_ms=piece_ms)
     begin, sent_ms, leads = world.now, 0.0, list[float]()
     seen = 0
@@ -772,7 +773,7 @@ def test_a_call_that_was_broken_off_is_not_shown_to_the_model_unless_it_was_answ
 # -- transcripts -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("early", [0, 1, 2, 3, 4])
 def test_the_deltas_of_a_transcript_are_the_transcript_however_early_it_was_begun(early: int) -> None:
-    world = World(Rules(speculate_ms=96))
+    world = World(session_rules(speculate_ms=96))
     updated(world, audio={"input": {"transcription": {"model": "whisper-1"}}})
     world.append(1000, 0.9)
     world.append(200, 0.01)
@@ -792,7 +793,7 @@ def test_the_deltas_of_a_transcript_are_the_transcript_however_early_it_was_begu
 
 
 def test_a_refused_event_leaves_an_early_answer_alone() -> None:
-    world = World(Rules(speculate_ms=96))
+    world = World(session_rules(speculate_ms=96))
     world.append(1000, 0.9)
     world.append(200, 0.01)
     world.finish()

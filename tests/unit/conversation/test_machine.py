@@ -10,6 +10,7 @@ from antiphon.conversation import effects, inputs, snapshot
 from antiphon.conversation.state import Rules
 from antiphon.ports.limiter import Allowance
 from tests.contract.recorder import check_server_event
+from tests.options import session_rules
 from tests.simulation import World as AnyWorld
 
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
@@ -496,7 +497,7 @@ def test_the_idle_time_out_commits_the_silence_and_answers() -> None:
 
 
 def test_pacing_keeps_the_lead_small_and_ends_after_the_last_sound() -> None:
-    world = World(Rules(pace=True, lead_ms=200))
+    world = World(session_rules(pace=True, lead_ms=200))
     world.say_text()
     world.send("response.create")
     world.finish()
@@ -510,7 +511,7 @@ def test_pacing_keeps_the_lead_small_and_ends_after_the_last_sound() -> None:
 
 
 def test_a_cancelled_paced_answer_drops_what_was_held() -> None:
-    world = World(Rules(pace=True))
+    world = World(session_rules(pace=True))
     world.say_text()
     world.send("response.create")
     world.finish()
@@ -522,7 +523,7 @@ def test_a_cancelled_paced_answer_drops_what_was_held() -> None:
 
 
 def test_a_speculative_answer_is_held_until_the_turn_is_sure() -> None:
-    world = World(Rules(speculate_ms=180))
+    world = World(session_rules(speculate_ms=180))
     world.append(1000, 0.9)
     world.append(256, 0.01)
     world.finish()
@@ -537,7 +538,7 @@ def test_a_speculative_answer_is_held_until_the_turn_is_sure() -> None:
 
 
 def test_a_speculative_answer_is_dropped_without_a_trace_when_speech_goes_on() -> None:
-    world = World(Rules(speculate_ms=180))
+    world = World(session_rules(speculate_ms=180))
     world.append(1000, 0.9)
     world.append(256, 0.01)
     world.finish()
@@ -647,7 +648,7 @@ def test_a_transcription_session_never_answers() -> None:
 
 
 def test_endless_speech_is_committed_before_the_buffer_is_full() -> None:
-    world = World(Rules(max_buffer_s=2.0))
+    world = World(session_rules(max_buffer_s=2.0))
     for _ in range(50):
         world.append(100, 0.9)
     assert "input_audio_buffer.committed" in world.types()
@@ -655,7 +656,7 @@ def test_endless_speech_is_committed_before_the_buffer_is_full() -> None:
 
 
 def test_old_audio_is_forgotten_while_nobody_speaks() -> None:
-    world = World(Rules(max_buffer_s=3.0))
+    world = World(session_rules(max_buffer_s=3.0))
     for _ in range(20):
         world.append(500, 0.01)
     assert "error" not in world.types()
@@ -683,7 +684,7 @@ def test_a_recorded_session_replays_to_the_same_bytes() -> None:
 
 
 def test_two_hundred_turns_stay_answered() -> None:
-    world = AnyWorld(Rules(max_items=50))
+    world = AnyWorld(session_rules(max_items=50))
     for number in range(200):
         world.say_text(f"turn {number}")
         assert world.machine.state.records[-1].item.content[0].text == f"turn {number}"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from antiphon.conversation.effects import SendAudio, StartAnswer
-from antiphon.conversation.state import Rules
+from tests.options import session_rules
 from tests.simulation import MS, World
 
 LENGTH_MS = 4000
@@ -25,7 +25,7 @@ def sent_ms(world: World, piece_ms: int) -> int:
 
 @pytest.mark.parametrize("piece_ms", [20, 40, 100])
 def test_the_lead_stays_between_what_underruns_and_what_cannot_be_taken_back(piece_ms: int) -> None:
-    world = World(Rules(pace=True, lead_ms=200))
+    world = World(session_rules(pace=True, lead_ms=200))
     begin = speaking(world, piece_ms)
     assert sent_ms(world, piece_ms) == 200
     for _ in range(LENGTH_MS // 5 - 50):
@@ -36,7 +36,7 @@ def test_the_lead_stays_between_what_underruns_and_what_cannot_be_taken_back(pie
 
 @pytest.mark.parametrize(("piece_ms", "burst_ms"), [(20, 80), (40, 80), (100, 100)])
 def test_short_pieces_leave_several_at_a_time(piece_ms: int, burst_ms: int) -> None:
-    world = World(Rules(pace=True, lead_ms=200))
+    world = World(session_rules(pace=True, lead_ms=200))
     speaking(world, piece_ms)
     world.now = world.machine.wake_at(world.now)
     world.advance(0)  # the first that does not fit goes alone, as if nothing came behind it

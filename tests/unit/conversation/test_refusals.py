@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from antiphon.conversation import effects, inputs
-from antiphon.conversation.state import Rules
 from tests.contract.recorder import check_server_event
+from tests.options import session_rules
 from tests.simulation import World
 
 MCP_CHOICE = {"type": "mcp", "server_label": "x"}
@@ -66,7 +66,7 @@ def message(role: str, *parts: dict[str, Any]) -> dict[str, Any]:
 def test_a_refusal_names_its_field_and_changes_nothing(
     kind: str, fields: dict[str, Any], code: str, param: str
 ) -> None:
-    world = World(Rules(accepts_images=True), contract=check_server_event)
+    world = World(session_rules(accepts_images=True), contract=check_server_event)
     world.say_text()
     before = [record.item for record in world.machine.state.records], world.machine.state.session
     events = world.send(kind, event_id="mine", **fields)
@@ -88,7 +88,7 @@ def test_the_voice_is_fixed_once_it_was_heard_but_may_be_repeated() -> None:
 
 
 def test_an_image_reaches_a_model_that_takes_it() -> None:
-    world = World(Rules(accepts_images=True))
+    world = World(session_rules(accepts_images=True))
     image = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgoAAAAN", "detail": "low"}
     world.send("conversation.item.create", item=message("user", image))
     world.send("response.create")
@@ -122,7 +122,7 @@ def test_an_item_deleted_before_its_estimate_was_final_is_not_cut() -> None:
 
 
 def test_a_late_transcript_of_a_guess_that_was_dropped_changes_nothing() -> None:
-    world = World(Rules(speculate_ms=96))
+    world = World(session_rules(speculate_ms=96))
     world.append(800, 0.9)
     world.append(128, 0.01)
     stale = world.started(effects.StartTranscription)[-1].job_id
@@ -149,7 +149,7 @@ def test_tools_that_are_too_large_together_are_refused_and_the_session_stays_as_
 
 
 def test_references_to_a_long_item_count_as_often_as_they_are_made() -> None:
-    world = World(Rules(max_characters=1000))
+    world = World(session_rules(max_characters=1000))
     world.send(
         "conversation.item.create", item=message("user", {"type": "input_text", "text": "x" * 400}) | {"id": "a"}
     )

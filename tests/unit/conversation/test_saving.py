@@ -12,12 +12,12 @@ from antiphon.conversation import effects, snapshot
 from antiphon.conversation.numbered_ids import numbered
 from antiphon.conversation.resumption import greeting_id, number_of
 from antiphon.conversation.saving import Savings
-from antiphon.conversation.state import Rules
+from tests.options import session_rules
 from tests.simulation import MS, World
 
 
 def long_conversation(count: int = 40, seed: str = "seed") -> World:
-    world = World(Rules(), seed=seed)
+    world = World(session_rules(), seed=seed)
     for number in range(count):
         world.say_text(f"number {number}")
     return world
@@ -51,7 +51,7 @@ def test_what_could_not_be_saved_is_saved_the_next_time() -> None:
 
 
 def test_an_item_that_is_understood_late_and_without_a_word_is_saved() -> None:
-    world, savings = World(Rules()), Savings()
+    world, savings = World(session_rules()), Savings()
     world.say_audio(500, id="spoken")
     kept = savings.take(world.machine.state).items
     for number in range(30):
@@ -86,7 +86,7 @@ def test_the_frame_stays_small_however_long_the_conversation_is() -> None:
 
 
 def test_the_order_is_kept_of_items_whoever_named_them() -> None:
-    world = World(Rules())
+    world = World(session_rules())
     world.say_text("first")
     for named in ("mine", "item_seed", "item_seed1", "item_seed00000007", "item_seed٣", "item_other0000003"):
         world.say_audio(10, id=named)
@@ -123,7 +123,7 @@ def test_a_greeting_comes_between_the_last_event_and_the_next() -> None:
 
 # -- taking it up ------------------------------------------------------------------------------------------------------
 def test_an_answer_under_way_goes_on_and_a_turn_that_was_spoken_is_asked_for_again() -> None:
-    world = World(Rules())
+    world = World(session_rules())
     world.say_text()
     world.send("response.create", event_id="mine")
     world.work(steps=2)
@@ -137,7 +137,7 @@ def test_an_answer_under_way_goes_on_and_a_turn_that_was_spoken_is_asked_for_aga
 
 
 def test_who_asks_for_nothing_ends_the_answers_under_way() -> None:
-    world = World(Rules())
+    world = World(session_rules())
     world.say_text()
     world.send("response.create")
     world.work(steps=2)
@@ -150,7 +150,7 @@ def test_who_asks_for_nothing_ends_the_answers_under_way() -> None:
 
 
 def test_input_before_the_last_commit_is_not_asked_for_again() -> None:
-    world = World(Rules())
+    world = World(session_rules())
     world.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": None}}})
     world.append(700)
     world.send("input_audio_buffer.commit")

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from antiphon.conversation import effects, inputs
-from antiphon.conversation.state import Rules
 from antiphon.wire import realtime_codec
+from tests.options import session_rules
 from tests.simulation import MS, World
 
 TOOLS = [{"type": "function", "name": "get_time"}]
@@ -164,7 +164,7 @@ def test_speech_for_a_conversation_that_is_over_is_let_go() -> None:
 
 
 def test_a_guess_that_fails_leaves_the_turn_as_if_there_had_been_none() -> None:
-    world = World(Rules(speculate_ms=180))
+    world = World(session_rules(speculate_ms=180))
     world.append(1000, 0.9)
     world.append(256, 0.01)
     (first,) = world.started(effects.StartTranscription)
@@ -177,7 +177,7 @@ def test_a_guess_that_fails_leaves_the_turn_as_if_there_had_been_none() -> None:
 
 
 def test_a_guess_that_understands_nothing_begins_no_answer_and_the_turn_goes_its_way() -> None:
-    world = World(Rules(speculate_ms=180))
+    world = World(session_rules(speculate_ms=180))
     world.heard = ""
     world.append(1000, 0.9)
     world.append(256, 0.01)
@@ -204,7 +204,7 @@ def test_a_late_score_of_an_older_silence_ends_no_turn() -> None:
 
 # -- items and ids -----------------------------------------------------------------------------------------------------
 def test_an_answer_under_way_does_not_give_way_in_a_full_conversation() -> None:
-    world = World(Rules(max_items=1))
+    world = World(session_rules(max_items=1))
     detection = {"type": "server_vad", "interrupt_response": False, "create_response": False}
     world.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": detection}}})
     world.work(answering(world).job_id, 1)
@@ -255,7 +255,7 @@ def test_an_assistants_part_that_cannot_be_taken_is_refused(part: dict[str, Any]
 
 
 def test_an_image_without_an_address_is_refused() -> None:
-    world = World(Rules(accepts_images=True))
+    world = World(session_rules(accepts_images=True))
     part = {"type": "input_image"}
     world.send("conversation.item.create", item={"type": "message", "role": "user", "content": [part]})
     assert errors(world) == ["missing_required_parameter item.content[0].image_url"]

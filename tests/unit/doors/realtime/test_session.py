@@ -25,7 +25,7 @@ from antiphon.ports.limiter import Account
 from antiphon.ports.sessions import Saved
 from antiphon.providers.registry import load
 from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady, TranscriptReady
-from tests.options import embedded_bus, link_limits
+from tests.options import embedded_bus, link_limits, session_rules
 
 
 class Stage:
@@ -95,7 +95,7 @@ class Stage:
 @asynccontextmanager
 async def staged(rules: Rules | None = None, **options: Any) -> AsyncGenerator[Stage]:
     async with asyncio.TaskGroup() as group:
-        stage = Stage(group, rules or Rules(), **options)
+        stage = Stage(group, rules or session_rules(), **options)
         stage.link.open()
         yield stage
         await stage.link.close()
