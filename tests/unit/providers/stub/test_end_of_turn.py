@@ -6,19 +6,20 @@ from pathlib import Path
 
 from antiphon.entities.speech import Pcm
 from antiphon.ports.engine import EngineContext
-from antiphon.providers import silence, stub_turn
+from antiphon.providers import no_end_of_turn
+from antiphon.providers.stub import end_of_turn
 
 LOUD, QUIET = b"\x00\x10" * 16_000, bytes(3_200)
 CONTEXT = EngineContext(Path())
 
 
 async def test_a_quiet_end_is_over_and_a_loud_one_is_not() -> None:
-    engine = stub_turn.create(CONTEXT)
+    engine = end_of_turn.create(CONTEXT)
     assert await engine.score(Pcm(LOUD + QUIET, 16_000)) == 0.9
     assert await engine.score(Pcm(QUIET + LOUD, 16_000)) == 0.1
     assert await engine.score(Pcm(b"", 16_000)) == 0.9
 
 
 async def test_silence_calls_everything_over() -> None:
-    engine = silence.create(CONTEXT)
+    engine = no_end_of_turn.create(CONTEXT)
     assert await engine.score(Pcm(LOUD, 16_000)) == 1.0
