@@ -24,6 +24,7 @@ from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper.model import WhisperNetwork
 from antiphon.providers.whisper.passages import Transcriber
+from antiphon.providers.whisper.settings import WhisperSettings
 from antiphon.text.wer import total, word_errors
 from benchmarks.figures import ROUNDS, Figure, tell
 from tests.pitch import moved_percent
@@ -109,9 +110,10 @@ def _moved(spoken: Sequence[Recording], speed: float, change: Change) -> float:
 
 def _misheard(spoken: Sequence[Recording]) -> list[Figure]:
     settings = load_settings()
-    weights = settings.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
+    whisper = settings.section(WhisperSettings)
+    weights = whisper.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
     network = WhisperNetwork(weights, threads=settings.engine_threads, workers=1)
-    transcriber = Transcriber(network, padding_s=settings.whisper_padding_s)
+    transcriber = Transcriber(network, padding_s=whisper.whisper_padding_s)
     as_recorded = _error_percent(transcriber, spoken, 1.0)
     return [
         Figure(

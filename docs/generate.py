@@ -1,6 +1,6 @@
 """Writes the reference pages and contracts from the code: ``make gen``.
 
-python docs/generate.py                          all files of docs/reference
+python docs/generate.py                          all files of docs/reference, and .env.example
 python docs/generate.py events.md openapi.json   these
 python docs/generate.py --check                  write nothing, fail when one is out of date
 python docs/generate.py --out FOLDER             into another folder
@@ -15,7 +15,8 @@ from pathlib import Path
 
 from generators import asyncapi, bounds, cli, dubbing, engines, errors, events, metrics, openapi, settings
 
-FOLDER = Path(__file__).resolve().parent / "reference"
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "reference"
 PAGES: dict[str, Callable[[], str]] = {
     "asyncapi.json": asyncapi.render,
     "openapi.json": openapi.render,
@@ -30,7 +31,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli.render,
     "metrics.md": metrics.render,
     "engines.md": engines.render,
+    ".env.example": settings.render_environment,
 }
+AT_THE_ROOT = (".env.example",)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,13 +43,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--out", type=Path, default=FOLDER)
     chosen = parser.parse_args(arguments)
-    stale = [
-        name for name in chosen.names or PAGES if _update(chosen.out / name, PAGES[name](), only_check=chosen.check)
-    ]
-    for name in stale:
+    paths = {name: _path(chosen.out, name) for name in chosen.names or PAGES}
+    stale = [path for name, path in paths.items() if _update(path, PAGES[name](), only_check=chosen.check)]
+    for path in stale:
         verdict = "is out of date: run `make gen`" if chosen.check else "written"
-        sys.stdout.write(f"{chosen.out / name} {verdict}\n")
+        sys.stdout.write(f"{path} {verdict}\n")
     return 1 if stale and chosen.check else 0
+
+
+def _path(folder: Path, name: str) -> Path:
+    return ROOT / name if folder == FOLDER and name in AT_THE_ROOT else folder / name
 
 
 def _update(path: Path, text: str, *, only_check: bool) -> bool:

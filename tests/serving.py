@@ -14,7 +14,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from antiphon.app.process import Process, process
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.audio.resample import resample
 from antiphon.audio.wav import read_wav
 from antiphon.doors.server.app import HttpServer, ServerOptions
@@ -61,7 +61,7 @@ class Served:
 async def serving(data_dir: Path, **settings: Any) -> AsyncIterator[Served]:
     """Run a server with stub engines (or what ``settings`` says) on a free port."""
     stop = asyncio.Event()
-    chosen = Settings(**{"data_dir": data_dir, "drain_s": 2, **STUBS, **settings})
+    chosen = load_settings(**{"data_dir": data_dir, "drain_s": 2, **STUBS, **settings})
     async with process(chosen) as running:
         server = HttpServer(
             running.app,

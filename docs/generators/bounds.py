@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.app.settings import Settings
+from antiphon.app.settings import settings_class
 from antiphon.audio.claims import limits as claims
 from antiphon.audio.containers import MAX_DURATION_S, MAX_WORK_S
 from antiphon.conversation.state import MAX_CHARACTERS
@@ -64,7 +64,7 @@ def render() -> str:
     blocks = [f"## {title}\n\n{table(('what', 'at most'), rows)}" for title, rows in _FIXED.items()]
     settings = [
         (code(f"ANTIPHON_{name.upper()}"), code(field.default), field.description or "")
-        for name, field in Settings.model_fields.items()
+        for name, field in settings_class().model_fields.items()
         if isinstance(field.default, int | float) and not isinstance(field.default, bool) and _bounds_something(name)
     ]
     return page("Bounds", _INTRODUCTION, *blocks, "## Settings", table(("variable", "default", "meaning"), settings))

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from antiphon.app.engines import KINDS
 from antiphon.app.settings import Settings
 from antiphon.providers.weights.table import packaged_table
 from generators.page import code, page, prose, table
@@ -53,8 +54,8 @@ def render() -> str:
 
 def _entry_points() -> list[tuple[str, dict[str, str]]]:
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    groups = project["entry-points"].items()
-    return [(group.removeprefix("antiphon."), names) for group, names in groups if group.startswith("antiphon.")]
+    groups = ((group.removeprefix("antiphon."), names) for group, names in project["entry-points"].items())
+    return [(kind, names) for kind, names in groups if kind in KINDS]
 
 
 def _default(kind: str) -> tuple[str, ...]:

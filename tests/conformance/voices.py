@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.entities.speech import SpeechChunk
 from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
@@ -99,7 +99,7 @@ async def started(engine: TextToSpeech | SpeechToText) -> AsyncIterator[None]:
 
 
 def context(*, timeout_s: float = 60.0, data_dir: Path | None = None, **settings: Any) -> EngineContext:
-    return EngineContext(data_dir or Settings().data_dir, offline=True, timeout_s=timeout_s, settings=settings)
+    return EngineContext(data_dir or load_settings().data_dir, offline=True, timeout_s=timeout_s, settings=settings)
 
 
 ADAPTERS = {

@@ -15,7 +15,7 @@ import redis
 from redis.client import PubSub
 
 from antiphon.app.process import process
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.bus.codec import decode_entry
 from antiphon.errors import InvalidRequest
 from antiphon.wire.jobs import AudioReady
@@ -122,5 +122,5 @@ async def test_a_mirror_that_redis_forbids_fails_no_session(server: Valkey, tmp_
 
 async def test_a_mirror_without_redis_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="ANTIPHON_REDIS_MIRROR"):
-        async with process(Settings(data_dir=tmp_path, redis_mirror=True)):
+        async with process(load_settings(data_dir=tmp_path, redis_mirror=True)):
             pass

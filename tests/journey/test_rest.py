@@ -16,7 +16,7 @@ import pytest_asyncio
 from openai import AsyncOpenAI
 
 from antiphon.app.process import process
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.audio.wav import write_wav
 from antiphon.doors.server.app import HttpServer, ServerOptions
 from tests.serving import serving
@@ -42,7 +42,7 @@ class Server:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     stubs: dict[str, Any] = dict.fromkeys(("stt", "llm", "tts", "translation", "vad", "end_of_turn"), ("stub",))
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), api_keys=(KEY,), stub_tts_ms=20.0, **stubs)
+    settings = load_settings(data_dir=tmp_path_factory.mktemp("data"), api_keys=(KEY,), stub_tts_ms=20.0, **stubs)
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with process(settings) as running:
         http = HttpServer(running.app, ServerOptions(port=0, shutdown_s=1))

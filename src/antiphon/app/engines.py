@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import structlog
-from pydantic import SecretStr
 
 from antiphon.app.settings import Settings, variables_of
 from antiphon.entities.capabilities import Capabilities, EngineState
@@ -147,15 +146,15 @@ def make_engines(
 
 
 def engine_context(settings: Settings) -> EngineContext:
-    """Return what engines are told: every setting by its plain name, secrets opened."""
+    """Return what engines are told."""
     return EngineContext(
         data_dir=settings.data_dir,
         offline=settings.offline,
         threads=settings.engine_threads,
         timeout_s=settings.provider_timeout_s,
         failover_s=settings.failover_s,
-        settings={name: _plain(getattr(settings, name)) for name in type(settings).model_fields},
-        variables=variables_of(type(settings).model_fields),
+        settings=dict(settings),
+        variables=variables_of(type(settings), type(settings).model_fields),
     )
 
 
@@ -172,7 +171,3 @@ def _with_reserve(states: dict[str, EngineState]) -> dict[str, EngineState]:
         states[name] = "reserve" if state == "left_out" and "ok" in before else state
         before.append(state)
     return states
-
-
-def _plain(value: Any) -> Any:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value

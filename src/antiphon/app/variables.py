@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from antiphon.app.settings import Settings, variables
+from antiphon.app.settings import known_sections, variables
 
 PREFIX = "ANTIPHON_"
 _OTHERS = frozenset({"ANTIPHON_CONFIG", "ANTIPHON_API_KEY"})
@@ -27,5 +27,6 @@ def unknown_variables(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _variables() -> Iterator[str]:
-    for name in Settings.model_fields:
-        yield from (variable for variable in variables(name) if variable.startswith(PREFIX))
+    for section in known_sections():
+        for name in section.model_fields:
+            yield from (variable for variable in variables(section, name) if variable.startswith(PREFIX))

@@ -17,6 +17,7 @@ from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper.model import WhisperNetwork
 from antiphon.providers.whisper.passages import Transcriber
+from antiphon.providers.whisper.settings import WhisperSettings
 from antiphon.providers.whisper.voice import Samples
 from antiphon.text.wer import WordErrors, total, word_errors
 
@@ -80,11 +81,12 @@ def measure(folder: Path, settings: Settings) -> Result:
 
 def short_windows(settings: Settings) -> Transcriber:
     """Return Whisper as the server would use it. Raises `WeightsMissing`."""
-    weights = settings.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
+    whisper = settings.section(WhisperSettings)
+    weights = whisper.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
     network = WhisperNetwork(
-        weights, threads=settings.engine_threads, workers=1, usual_language=settings.whisper_usual_language
+        weights, threads=settings.engine_threads, workers=1, usual_language=whisper.whisper_usual_language
     )
-    return Transcriber(network, padding_s=settings.whisper_padding_s)
+    return Transcriber(network, padding_s=whisper.whisper_padding_s)
 
 
 def heard_by(transcriber: Transcriber, samples: Samples, language: str) -> str:

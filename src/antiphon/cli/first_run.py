@@ -8,15 +8,18 @@ from antiphon.app.engines import KINDS
 from antiphon.app.settings import Settings
 from antiphon.cli.screen import ERR, download_progress
 from antiphon.errors import AntiphonError
+from antiphon.providers.smollm2.settings import SmolLm2Settings
 from antiphon.providers.weights.files import Progress, Weights
+from antiphon.providers.whisper.settings import WhisperSettings
 
 
 def needed(settings: Settings, kinds: Collection[str] = KINDS) -> list[str]:
     """Return the names of the weights that the configured engines of these kinds load by default."""
     chosen = {name for kind in kinds for name in getattr(settings, kind)}
-    if settings.whisper_model == "tiny.en" and "whisper" in chosen and settings.whisper_path is None:
+    whisper = settings.section(WhisperSettings)
+    if whisper.whisper_model == "tiny.en" and "whisper" in chosen and whisper.whisper_path is None:
         chosen = chosen - {"whisper"} | {"whisper-tiny"}
-    own = {"whisper": settings.whisper_path, "smollm2": settings.smollm2_path}
+    own = {"whisper": whisper.whisper_path, "smollm2": settings.section(SmolLm2Settings).smollm2_path}
     given = {engine for engine, path in own.items() if path is not None}
     table = Weights(settings.data_dir).list()
     return [held.model.name for held in table if held.model.engine in chosen - given]

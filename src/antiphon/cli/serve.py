@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -32,13 +32,8 @@ from antiphon.observe.controls import spelled
 
 READY = "antiphon ready {url}"
 
-_SERVICES = {
-    "openai_base_url": "openai_api_key",
-    "anthropic_base_url": "anthropic_api_key",
-    "elevenlabs_base_url": "elevenlabs_api_key",
-    "deepl_server_url": "deepl_api_key",
-}
-"""Addresses that may be set, and the keys that are sent there."""
+_KEY, _ADDRESSES = "_api_key", ("_base_url", "_server_url")
+"""Endings of the names of settings: what is sent where."""
 
 _log = structlog.get_logger(__name__)
 
@@ -125,9 +120,9 @@ def _warn(weaknesses: Iterable[tuple[str, str]]) -> None:
 
 def _exposed(settings: Settings, host: str, tls: TlsFiles | None) -> Iterator[tuple[str, str]]:
     """Yield what lets others listen in, each as the name of its option and a sentence."""
-    for address, key in _SERVICES.items():
-        parts = urlsplit(getattr(settings, address))
-        if getattr(settings, key) and parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+    for address, url in _services_with_keys(dict(settings)):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             yield variable_of(address), f"sends a key, and what people say, in the clear to {parts.hostname}"
     if tls is None and not is_loopback(host):
         yield (
@@ -136,6 +131,14 @@ def _exposed(settings: Settings, host: str, tls: TlsFiles | None) -> Iterator[tu
         )
     if tls is not None and others_may_read(tls.key):
         yield "--tls-key", f"may be read by other users: chmod 600 {tls.key}"
+
+
+def _services_with_keys(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the addresses that may be set, and to which a key is sent, each behind the name of its setting."""
+    for name in values:
+        if name.endswith(_KEY) and values[name]:
+            addresses = (name.removesuffix(_KEY) + ending for ending in _ADDRESSES)
+            yield from ((address, str(values[address])) for address in addresses if address in values)
 
 
 def _make_data_dir(folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from antiphon.entities.capabilities import Capabilities
+from antiphon.ports.settings import S, section_of
 
 answered_by: ContextVar[Capabilities] = ContextVar("answered_by")
 """The engine that gave the results of the call under way; a failover chain sets it."""
@@ -39,11 +40,15 @@ class EngineContext:
     failover_s: float = 5.0
     """How long a service may take for its first result while another engine waits."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """All settings by their name without the prefix, e.g. ``stub_stt_ms``. Secrets are plain strings here."""
+    """All settings by their name, e.g. ``stub_stt_ms``; an engine asks for its `section` of them."""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     """The variables that settings were read from, where they have another name than ours."""
     on_failure: Callable[[], None] = _untold
     """Called for a failure that no caller is waiting to be told of, e.g. one of the voice detection."""
+
+    def section(self, section: type[S]) -> S:
+        """Return the settings of one engine."""
+        return section_of(self.settings, section)
 
     def variable(self, setting: str) -> str:
         """Return what the variable of ``setting`` is called, for an error about its value."""

@@ -17,6 +17,7 @@ from antiphon.ports.stt import SpeechToText
 from antiphon.ports.translation import Translation
 from antiphon.ports.tts import TextToSpeech
 from antiphon.ports.vad import VoiceActivity
+from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.chains.kinds import (
     Chain,
     EndOfTurnChain,
@@ -112,7 +113,7 @@ def load(
         raise WeightsMissing("; ".join(reasons))
     if len(engines) == 1 and not (stand_ins and missing) and not (breakers and engines[0].capabilities.is_remote):
         return engines[0]
-    answers = int(context.settings.get("llm_workers", 4)) if kind == "llm" else None
+    answers = context.section(WorkerSettings).llm_workers if kind == "llm" else None
     return _CHAINS[kind](
         engines,
         breakers=breakers,

@@ -15,17 +15,20 @@ from antiphon.app.engines import Engines, engine_context, make_engines
 from antiphon.app.gateway import Gateway
 from antiphon.app.process import Process, process
 from antiphon.app.services import database_path
-from antiphon.app.settings import Settings
+from antiphon.app.settings import Settings, load_settings
 from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.errors import InvalidRequest, NotFound, ProviderUnavailable, WeightsMissing
+from antiphon.ports.settings import opened
+from antiphon.providers.openai.settings import OpenAiSettings
 from antiphon.providers.stub import llm as stub_llm
+from antiphon.providers.stub.settings import StubSettings
 from tests.serving import STUBS
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Stub engines, a fresh data directory, no wait at the end."""
-    return Settings(**STUBS, data_dir=tmp_path / "data", drain_s=0.2)
+    return load_settings(**STUBS, data_dir=tmp_path / "data", drain_s=0.2)
 
 
 @pytest.fixture
@@ -154,12 +157,13 @@ def test_each_kind_says_what_it_is(settings: Settings) -> None:
     assert all(capabilities.name == "stub" for capabilities in engines.capabilities.values())
 
 
-def test_engines_are_told_settings_by_plain_names_with_secrets_opened(settings: Settings) -> None:
+def test_engines_are_told_settings_by_their_sections(settings: Settings) -> None:
     told = engine_context(settings.model_copy(update={"stub_text": "hi"}))
-    assert told.settings["stub_text"] == "hi"
+    assert told.section(StubSettings).stub_text == "hi"
     assert told.data_dir == settings.data_dir
-    secret = engine_context(Settings(**STUBS, openai_api_key="sk-open"))  # pyright: ignore[reportArgumentType] - parsed
-    assert secret.settings["openai_api_key"] == "sk-open"
+    secret = engine_context(load_settings(**STUBS, openai_api_key="sk-open"))
+    assert opened(secret.section(OpenAiSettings).openai_api_key) == "sk-open"
+    assert "sk-open" not in repr(secret)
 
 
 async def test_sockets_go_to_the_door_of_their_path_and_the_rest_to_rest() -> None:
@@ -221,12 +225,12 @@ async def test_a_socket_without_a_door_is_refused_with_a_real_answer() -> None:
 
 
 def test_a_database_that_is_not_sqlite_is_refused_by_name(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, database_url="postgresql://db/antiphon")
+    settings = load_settings(data_dir=tmp_path, database_url="postgresql://db/antiphon")
     with pytest.raises(InvalidRequest, match="ANTIPHON_DATABASE_URL"):
         database_path(settings)
-    named = Settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/own.db")
+    named = load_settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/own.db")
     assert database_path(named) == tmp_path / "own.db"
-    assert database_path(Settings(data_dir=tmp_path)) == tmp_path / "antiphon.db"
+    assert database_path(load_settings(data_dir=tmp_path)) == tmp_path / "antiphon.db"
 
 
 async def test_a_failure_that_no_call_raises_is_counted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

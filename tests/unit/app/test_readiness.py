@@ -12,7 +12,7 @@ import pytest
 
 from antiphon.app.process import Process, process
 from antiphon.app.readiness import DatabaseCheck
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.ports.breakers import Endpoint
 from antiphon.store.sqlite import SqliteStore
 from tests.serving import STUBS
@@ -24,7 +24,7 @@ LEFT_OUT = {"tts": ("piper", "stub"), "llm": ("openai", "stub"), "vad": ("stub",
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Process]:
-    async with process(Settings(**{**STUBS, **LEFT_OUT}, data_dir=tmp_path, drain_s=0.2)) as made:
+    async with process(load_settings(**{**STUBS, **LEFT_OUT}, data_dir=tmp_path, drain_s=0.2)) as made:
         yield made
 
 

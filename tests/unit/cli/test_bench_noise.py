@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.cli import bench_noise
 from antiphon.cli.bench_noise import Row, judged, measure, onset_s, run
 
@@ -48,7 +48,7 @@ async def test_the_door_hears_speech_and_no_turn_in_noise(tmp_path: Path, monkey
     for name in ("spk2_snt2.wav", "noise2.wav"):
         shutil.copy(AUDIO / name, tmp_path)
     (tmp_path / "recordings.toml").write_text(MANIFEST)
-    rows = await measure(tmp_path, Settings())
+    rows = await measure(tmp_path, load_settings())
     assert [(row.detector, row.onsets, row.speeches) for row in rows] == [("energy", 3, 3), ("stub", 3, 3)]
     assert all(set(row.turns_per_minute) == {"noise2.wav"} for row in rows)
     assert all(0 <= row.delay_p50_ms <= row.delay_p95_ms < 500 for row in rows)

@@ -7,7 +7,7 @@ import sys
 import msgspec
 import pytest
 
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.cli import bench_translation
 from antiphon.cli.bench_translation import Row, measure, sentences
 from antiphon.cli.main import run
@@ -63,7 +63,7 @@ def test_the_sentences_have_all_their_translations_and_differ() -> None:
 
 async def test_who_translates_as_the_reference_does_has_full_marks(engines: dict[str, Human]) -> None:
     engines["human"] = Human("es", "pt-BR")
-    rows = await measure(["human"], Settings())
+    rows = await measure(["human"], load_settings())
     assert [(row.engine, row.pair, row.bleu, row.chrf) for row in rows] == [
         ("human", "en-es", 100.0, 100.0),
         ("human", "en-pt-BR", 100.0, 100.0),
@@ -73,7 +73,7 @@ async def test_who_translates_as_the_reference_does_has_full_marks(engines: dict
 
 
 async def test_what_is_not_translated_is_far_from_it() -> None:
-    rows = await measure(["stub"], Settings())
+    rows = await measure(["stub"], load_settings())
     assert [row.pair for row in rows] == ["en-es", "en-pt", "en-pt-BR"]
     assert all(row.bleu < 10 and row.chrf < 40 for row in rows)
 
@@ -84,7 +84,7 @@ async def test_who_does_not_start_or_fails_is_left_out_with_a_reason(
     engines["keyless"] = Human(start=ProviderUnavailable("there is no key"))
     engines["poor"] = Human("es", fail=ProviderRejected("the quota is used up"))
     engines["human"] = Human("pt")
-    rows = await measure(list(engines), Settings())
+    rows = await measure(list(engines), load_settings())
     assert [row.engine for row in rows] == ["human"]
     told = capsys.readouterr().err
     assert "keyless is left out: there is no key\n" in told
@@ -110,4 +110,4 @@ def test_the_command_prints_a_table_or_json(engines: dict[str, Human], capsys: p
 async def test_without_sacrebleu_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
     with pytest.raises(WeightsMissing, match="pip install sacrebleu"):
-        await measure(["stub"], Settings())
+        await measure(["stub"], load_settings())

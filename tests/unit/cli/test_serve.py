@@ -177,7 +177,7 @@ def test_a_key_that_goes_to_a_service_in_the_clear_is_said_at_the_start(
         monkeypatch.setenv(address, where)
         if key:
             monkeypatch.setenv(name, key)
-    assert warned(monkeypatch, capsys) == [*ADDRESSES] * warns
+    assert sorted(warned(monkeypatch, capsys)) == sorted(ADDRESSES) * warns
 
 
 def test_the_data_directory_is_for_its_owner_alone(

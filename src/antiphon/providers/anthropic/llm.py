@@ -18,8 +18,10 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, 
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
+from antiphon.ports.settings import opened
 from antiphon.providers.anthropic.errors import anthropic_errors
 from antiphon.providers.anthropic.messages import Json, messages_of, tools_of
+from antiphon.providers.anthropic.settings import OFFICIAL_BASE_URL, AnthropicSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.http.chunks import pieces
 from antiphon.providers.prompting.context_window import fit
@@ -27,7 +29,6 @@ from antiphon.providers.prompting.instructions import instructions_of
 from antiphon.providers.prompting.tool_choice import forced_tool
 
 NAME = "anthropic"
-_OFFICIAL_BASE_URL = "https://api.anthropic.com"
 _MAX_TOKENS = 4096
 """The service wants an upper bound of each answer; this is half an hour of speech."""
 _CONTEXT_TOKENS = 100_000
@@ -39,12 +40,12 @@ _EFFORTS = {"low", "medium", "high", "xhigh"}
 
 def create(context: EngineContext) -> LanguageModel:
     """Make the engine from ``anthropic_api_key``, ``_base_url``, ``_llm_model`` and ``_llm_thinking``."""
-    settings = context.settings
+    settings = context.section(AnthropicSettings)
     return AnthropicLlm(
-        base_url=str(settings.get("anthropic_base_url") or _OFFICIAL_BASE_URL),
-        model=str(settings.get("anthropic_llm_model") or "claude-haiku-5-5"),
-        key=str(settings.get("anthropic_api_key") or ""),
-        thinking=str(settings.get("anthropic_llm_thinking") or "disabled"),
+        base_url=settings.anthropic_base_url,
+        model=settings.anthropic_llm_model,
+        key=opened(settings.anthropic_api_key),
+        thinking=settings.anthropic_llm_thinking,
         timeout_s=context.timeout_s,
     )
 
@@ -132,7 +133,7 @@ class AnthropicLlm:
 
     def _open(self) -> AsyncAnthropic:
         if self._client is None:
-            if not self._key and self._base_url.rstrip("/") == _OFFICIAL_BASE_URL:
+            if not self._key and self._base_url.rstrip("/") == OFFICIAL_BASE_URL:
                 raise ProviderUnavailable(
                     "there is no key for Anthropic: set ANTIPHON_ANTHROPIC_API_KEY", code="no_api_key"
                 )

@@ -13,9 +13,12 @@ from deepl import Language, TextResult
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import AntiphonError, ProviderUnavailable
 from antiphon.ports.engine import EngineContext
+from antiphon.ports.settings import opened
 from antiphon.ports.translation import Translation
+from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.deepl.client import NAME, OneTryClient
 from antiphon.providers.deepl.errors import deepl_errors
+from antiphon.providers.deepl.settings import DeepLSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.text.language_tags import parts, unsupported
 from antiphon.text.whole import whole
@@ -43,9 +46,10 @@ class DeepL:
     capabilities = Capabilities(NAME, models=(NAME,), is_remote=True, has_check=True)
 
     def __init__(self, context: EngineContext) -> None:
-        self._key = str(context.settings.get("deepl_api_key") or "")
-        self._server_url = str(context.settings.get("deepl_server_url") or "") or None
-        self._calls = int(context.settings.get("service_calls", 64))
+        settings = context.section(DeepLSettings)
+        self._key = opened(settings.deepl_api_key)
+        self._server_url = settings.deepl_server_url or None
+        self._calls = context.section(WorkerSettings).service_calls
         self._timeout_s = context.timeout_s
         self._patience_s = min(context.failover_s, context.timeout_s)
         self._client: OneTryClient | None = None

@@ -18,21 +18,21 @@ from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
+from antiphon.ports.settings import opened
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.elevenlabs.errors import elevenlabs_errors
+from antiphon.providers.elevenlabs.settings import MIN_KEY_CHARACTERS, ElevenLabsSettings
 from antiphon.providers.hosting.by_sentence import by_sentence
 from antiphon.providers.http.status_errors import error_of_status
 from antiphon.text.languages import base_language
 
 NAME = "elevenlabs"
-OFFICIAL_BASE_URL = "https://api.elevenlabs.io"
 RATE_HZ = 24_000
 _FORMAT = f"pcm_{RATE_HZ}"
 """Every plan may ask for it (samples at 44.1 kHz need Pro, MP3 at 192 kbit/s Creator). Unlike MP3 it needs no decoder,
 and it has no silence of an encoder in front, which would spoil the length of a dubbed sentence."""
 _PIECE_BYTES = 4_800
 """100 ms: whole samples, soon enough."""
-_MIN_KEY_CHARACTERS = 10
 _SLOWEST, _FASTEST = 0.7, 1.2
 """The speeds that the service takes; what lies beyond is left to the stretch."""
 
@@ -101,12 +101,12 @@ class ElevenLabsTts:
     """Asks for one sentence after the other, so that every piece of audio has its text. Nothing is retried here."""
 
     def __init__(self, context: EngineContext) -> None:
-        settings = context.settings
-        self._base_url = str(settings.get("elevenlabs_base_url") or OFFICIAL_BASE_URL)
-        self._key = str(settings.get("elevenlabs_api_key") or "")
-        self._model = str(settings.get("elevenlabs_model") or "eleven_flash_v2_5")
-        self._stability = float(settings.get("elevenlabs_stability", 0.5))
-        self._similarity = float(settings.get("elevenlabs_similarity", 0.75))
+        settings = context.section(ElevenLabsSettings)
+        self._base_url = settings.elevenlabs_base_url
+        self._key = opened(settings.elevenlabs_api_key)
+        self._model = settings.elevenlabs_model
+        self._stability = settings.elevenlabs_stability
+        self._similarity = settings.elevenlabs_similarity
         self._timeout_s = context.timeout_s
         self._client: AsyncElevenLabs | None = None
         self._connections: httpx.AsyncClient | None = None
@@ -176,9 +176,9 @@ class ElevenLabsTts:
 
     def _open(self) -> AsyncElevenLabs:
         if self._client is None:
-            if len(self._key) < _MIN_KEY_CHARACTERS:
+            if not self._key:
                 message = (
-                    f"there is no key for ElevenLabs (of {_MIN_KEY_CHARACTERS} characters or more): "
+                    f"there is no key for ElevenLabs (of {MIN_KEY_CHARACTERS} characters or more): "
                     "set ANTIPHON_ELEVENLABS_API_KEY"
                 )
                 raise ProviderUnavailable(message, code="no_api_key")

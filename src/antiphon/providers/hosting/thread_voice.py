@@ -12,6 +12,7 @@ from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
+from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.hosting.onnx_errors import onnx_errors
 from antiphon.providers.install_hints import install_hint
@@ -33,7 +34,7 @@ class ThreadVoice(ABC, Generic[M]):
     def __init__(self, context: EngineContext) -> None:
         self._threads = context.threads
         self._timeout_s = context.timeout_s
-        workers = int(context.settings.get("tts_workers", 4))
+        workers = context.section(WorkerSettings).tts_workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=self.engine)
         self._turns = Turns(workers)
         self._loading = asyncio.Lock()

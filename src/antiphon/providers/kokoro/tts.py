@@ -25,6 +25,7 @@ from antiphon.providers.hosting.frames import Phonemes, Phonemize
 from antiphon.providers.hosting.speed import Pace
 from antiphon.providers.hosting.thread_voice import ThreadVoice
 from antiphon.providers.kokoro.phonemes import tokens
+from antiphon.providers.kokoro.settings import KokoroSettings
 from antiphon.providers.weights.files import Weights
 from antiphon.text.languages import base_language
 from antiphon.text.script import language_of_script
@@ -51,9 +52,8 @@ _PACE = Pace({0.5: 2.036, 0.6: 1.644, 0.7: 1.455, 0.8: 1.273, 0.9: 1.09, 1.0: 1.
 
 def create(context: EngineContext) -> KokoroTts:
     """Entry point of the ``kokoro`` engine. Raises `WeightsMissing`."""
-    path = context.settings.get("kokoro_path")
-    folder = Path(path) if path else Weights(context.data_dir, offline=context.offline).folder("kokoro")
-    return KokoroTts(folder, context)
+    path = context.section(KokoroSettings).kokoro_path
+    return KokoroTts(path or Weights(context.data_dir, offline=context.offline).folder("kokoro"), context)
 
 
 @dataclass(frozen=True, slots=True)

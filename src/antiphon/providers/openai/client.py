@@ -9,9 +9,9 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient, NotFoundError
 
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
+from antiphon.ports.settings import opened
 from antiphon.providers.openai.errors import openai_errors
-
-OFFICIAL_BASE_URL = "https://api.openai.com/v1"
+from antiphon.providers.openai.settings import OpenAiSettings
 
 
 def openai_client(context: EngineContext) -> AsyncOpenAI:
@@ -19,11 +19,11 @@ def openai_client(context: EngineContext) -> AsyncOpenAI:
 
     A service of one's own may need no key. Raises `ProviderUnavailable` when the official one has none.
     """
-    key = context.settings.get("openai_api_key")
-    base_url = str(context.settings.get("openai_base_url") or OFFICIAL_BASE_URL)
-    if not key and base_url.rstrip("/") == OFFICIAL_BASE_URL:
+    settings = context.section(OpenAiSettings)
+    key = opened(settings.openai_api_key)
+    if not key and settings.is_official:
         raise ProviderUnavailable("there is no key for OpenAI: set ANTIPHON_OPENAI_API_KEY", code="no_api_key")
-    return connect(str(key or "none"), base_url, timeout_s=context.timeout_s)
+    return connect(key or "none", settings.openai_base_url, timeout_s=context.timeout_s)
 
 
 async def check(engine: str, client: AsyncOpenAI) -> None:

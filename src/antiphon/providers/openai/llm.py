@@ -18,16 +18,17 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, 
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
+from antiphon.ports.settings import opened
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.http.chunks import pieces
-from antiphon.providers.openai.client import OFFICIAL_BASE_URL, check, connect
+from antiphon.providers.openai.client import check, connect
 from antiphon.providers.openai.errors import openai_errors
 from antiphon.providers.openai.messages import messages_of, tools_of
+from antiphon.providers.openai.settings import GroqSettings, OllamaSettings, OpenAiSettings
 from antiphon.providers.prompting.context_window import fit
 from antiphon.providers.prompting.tool_choice import forced_tool
 
 _GROQ_BASE_URL = "https://api.groq.com/openai/v1"
-_OLLAMA_BASE_URL = "http://127.0.0.1:11434/v1"
 _ANSWER_SHARE = 4
 """A quarter of the context is left for the answer."""
 
@@ -50,28 +51,27 @@ class Service:
 
 def create_openai(context: EngineContext) -> LanguageModel:
     """Make the engine from ``openai_api_key``, ``openai_base_url``, ``openai_llm_model``, ``openai_llm_images``."""
-    settings = context.settings
-    base_url = str(settings.get("openai_base_url") or OFFICIAL_BASE_URL)
-    is_official = base_url.rstrip("/") == OFFICIAL_BASE_URL
+    settings = context.section(OpenAiSettings)
     service = Service(
         name="openai",
-        base_url=base_url,
-        model=str(settings.get("openai_llm_model") or "gpt-4o-mini"),
-        key=str(settings.get("openai_api_key") or ""),
-        key_setting="ANTIPHON_OPENAI_API_KEY" if is_official else "",
-        images=bool(settings.get("openai_llm_images", True)),
-        limit_field="max_completion_tokens" if is_official else "max_tokens",
+        base_url=settings.openai_base_url,
+        model=settings.openai_llm_model,
+        key=opened(settings.openai_api_key),
+        key_setting="ANTIPHON_OPENAI_API_KEY" if settings.is_official else "",
+        images=settings.openai_llm_images,
+        limit_field="max_completion_tokens" if settings.is_official else "max_tokens",
     )
     return OpenAiLlm(service, timeout_s=context.timeout_s)
 
 
 def create_groq(context: EngineContext) -> LanguageModel:
     """Make the engine from ``groq_api_key`` and ``groq_llm_model``."""
+    settings = context.section(GroqSettings)
     service = Service(
         name="groq",
         base_url=_GROQ_BASE_URL,
-        model=str(context.settings.get("groq_llm_model") or "llama-3.3-70b-versatile"),
-        key=str(context.settings.get("groq_api_key") or ""),
+        model=settings.groq_llm_model,
+        key=opened(settings.groq_api_key),
         key_setting="ANTIPHON_GROQ_API_KEY",
         limit_field="max_completion_tokens",
     )
@@ -80,10 +80,11 @@ def create_groq(context: EngineContext) -> LanguageModel:
 
 def create_ollama(context: EngineContext) -> LanguageModel:
     """Make the engine from ``ollama_base_url`` and ``ollama_llm_model``. Its context is 4,096 tokens by default."""
+    settings = context.section(OllamaSettings)
     service = Service(
         name="ollama",
-        base_url=str(context.settings.get("ollama_base_url") or _OLLAMA_BASE_URL),
-        model=str(context.settings.get("ollama_llm_model") or "llama3.2"),
+        base_url=settings.ollama_base_url,
+        model=settings.ollama_llm_model,
         context_tokens=4096,
     )
     return OpenAiLlm(service, timeout_s=context.timeout_s)

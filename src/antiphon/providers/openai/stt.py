@@ -17,6 +17,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.openai.client import check, openai_client
 from antiphon.providers.openai.errors import openai_errors
+from antiphon.providers.openai.settings import OpenAiSettings
 
 _SHORTEST_S = 0.1
 """The service refuses shorter clips; nothing is said in them."""
@@ -85,7 +86,7 @@ class OpenAiStt:
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._model = str(context.settings.get("openai_stt_model") or "whisper-1")
+        self._model = context.section(OpenAiSettings).openai_stt_model
         self._client: AsyncOpenAI | None = None
 
     @property

@@ -12,10 +12,10 @@ from antiphon.ports.translation import Translation
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.openai.client import check, openai_client
 from antiphon.providers.openai.errors import openai_errors
+from antiphon.providers.openai.settings import OpenAiSettings
 from antiphon.text.whole import whole
 
 NAME = "llm"
-_DEFAULT_MODEL = "gpt-4o-mini"
 _FAILED = "translation_failed"
 _TEXT_REFUSED = frozenset({400, 413, 422})
 """Answers that mean the text, not its sender."""
@@ -36,7 +36,7 @@ class LlmTranslation:
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._model = str(context.settings.get("openai_translation_model") or _DEFAULT_MODEL)
+        self._model = context.section(OpenAiSettings).openai_translation_model
         self._client: AsyncOpenAI | None = None
 
     @property

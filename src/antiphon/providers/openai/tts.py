@@ -13,8 +13,9 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.hosting.by_sentence import by_sentence
-from antiphon.providers.openai.client import OFFICIAL_BASE_URL, check, openai_client
+from antiphon.providers.openai.client import check, openai_client
 from antiphon.providers.openai.errors import openai_errors
+from antiphon.providers.openai.settings import OpenAiSettings
 
 RATE_HZ = 24_000
 """Of the ``pcm`` response format."""
@@ -37,9 +38,9 @@ class OpenAiTts:
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._model = str(context.settings.get("openai_tts_model") or "tts-1")
-        base_url = str(context.settings.get("openai_base_url") or OFFICIAL_BASE_URL)
-        self._is_official = base_url.rstrip("/") == OFFICIAL_BASE_URL
+        settings = context.section(OpenAiSettings)
+        self._model = settings.openai_tts_model
+        self._is_official = settings.is_official
         self._client: AsyncOpenAI | None = None
 
     @property

@@ -13,6 +13,7 @@ from antiphon.errors import WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.hosting.child_process import ChildProcess
 from antiphon.providers.hosting.child_voice import ChildVoice
+from antiphon.providers.piper.settings import PiperSettings
 from antiphon.providers.weights.files import Weights
 
 _WEIGHTS = "piper-joe"
@@ -21,10 +22,10 @@ _MODEL = "en_US-joe-medium.onnx"
 
 def create(context: EngineContext) -> PiperTts:
     """Entry point of the ``piper`` engine. Raises `WeightsMissing`."""
-    path = context.settings.get("piper_path")
+    path = context.section(PiperSettings).piper_path
     if path is None:
         path = Weights(context.data_dir, offline=context.offline).folder(_WEIGHTS) / _MODEL
-    return PiperTts(Path(path), context)
+    return PiperTts(path, context)
 
 
 class PiperTts(ChildVoice):

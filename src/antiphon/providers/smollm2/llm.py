@@ -19,10 +19,12 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, 
 from antiphon.errors import ProviderBusy, ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
+from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.prompting.tool_choice import call_deltas, example_call, forced_tool, last_user_text
 from antiphon.providers.smollm2.prompt import TELL_MORE, call_prompt, estimate, grammar_schema, heard, openings, prompt
 from antiphon.providers.smollm2.server import Chunk, LlamaServer
+from antiphon.providers.smollm2.settings import SmolLm2Settings
 from antiphon.providers.weights.files import Weights
 from antiphon.text.echo import EchoFilter
 
@@ -50,11 +52,10 @@ _SAMPLING = {"temperature": 0, "repeat_penalty": 1.03, "repeat_last_n": 64}
 
 def create(context: EngineContext) -> LanguageModel:
     """Make the engine from ``smollm2_path`` and ``llm_workers``. Raises `ImportError` without its library."""
-    path = context.settings.get("smollm2_path")
     return SmolLm2(
-        Path(path) if path else None,
+        context.section(SmolLm2Settings).smollm2_path,
         Weights(context.data_dir, offline=context.offline),
-        slots=int(context.settings.get("llm_workers", 4)),
+        slots=context.section(WorkerSettings).llm_workers,
         threads=context.threads,
         timeout_s=context.timeout_s,
     )

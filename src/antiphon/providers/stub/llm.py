@@ -11,6 +11,7 @@ from antiphon.errors import ProviderTimeout
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.prompting.tool_choice import example_call, forced_tool, heard_words, last_user_text, named_tool
+from antiphon.providers.stub.settings import StubSettings
 
 _WORDS = ("This", "is", "the", "stub", "and", "it", "has", "no", "more", "to", "say.")
 """One sentence, said again and again, so that sentences can be told apart."""
@@ -18,10 +19,11 @@ _WORDS = ("This", "is", "the", "stub", "and", "it", "has", "no", "more", "to", "
 
 def create(context: EngineContext) -> LanguageModel:
     """Make the engine from ``stub_llm_ms``, ``stub_llm_words`` and ``stub_llm_wps``."""
+    settings = context.section(StubSettings)
     return StubLlm(
-        first_ms=float(context.settings.get("stub_llm_ms", 0)),
-        words=int(context.settings.get("stub_llm_words", 20)),
-        words_per_s=float(context.settings.get("stub_llm_wps", 0)),
+        first_ms=settings.stub_llm_ms,
+        words=settings.stub_llm_words,
+        words_per_s=settings.stub_llm_wps,
         timeout_s=context.timeout_s,
     )
 

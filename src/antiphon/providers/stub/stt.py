@@ -13,6 +13,7 @@ from antiphon.entities.speech import Pcm, Segment, Transcript, Word
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.hosting.deadline import deadline
+from antiphon.providers.stub.settings import StubSettings
 
 THRESHOLD_RMS = 0.001
 """Full scale is 1.0; quieter clips have no text."""
@@ -23,10 +24,11 @@ class StubStt:
     """Answers after a time that depends on the audio alone, with a fixed text."""
 
     def __init__(self, context: EngineContext) -> None:
-        self._delay_s = float(context.settings.get("stub_stt_ms", 0)) / 1000
-        self._spread_ms = int(context.settings.get("stub_spread_ms", 0))
+        settings = context.section(StubSettings)
+        self._delay_s = settings.stub_stt_ms / 1000
+        self._spread_ms = settings.stub_spread_ms
         self._timeout_s = context.timeout_s
-        self._text = str(context.settings.get("stub_text", "hello from the stub"))
+        self._text = settings.stub_text
 
     @property
     def capabilities(self) -> Capabilities:

@@ -12,6 +12,7 @@ from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
+from antiphon.providers.stub.settings import StubSettings
 from antiphon.text.sentences import split, spoken_words
 from antiphon.text.speakable import speakable
 
@@ -22,10 +23,8 @@ _AMPLITUDE = 6_000
 
 def create(context: EngineContext) -> StubTts:
     """Entry point of the ``stub`` engine."""
-    return StubTts(
-        first_audio_s=float(context.settings.get("stub_tts_ms", 0)) / 1000,
-        word_s=float(context.settings.get("stub_tts_ms_per_word", 300)) / 1000,
-    )
+    settings = context.section(StubSettings)
+    return StubTts(first_audio_s=settings.stub_tts_ms / 1000, word_s=settings.stub_tts_ms_per_word / 1000)
 
 
 class StubTts:

@@ -8,6 +8,7 @@ import ctranslate2
 
 from antiphon.errors import InvalidRequest
 from antiphon.ports.engine import EngineContext
+from antiphon.providers.whisper.settings import WhisperSettings
 
 ComputeType = Literal["int8", "float16"]
 
@@ -17,7 +18,8 @@ def chosen_device(context: EngineContext) -> tuple[str, ComputeType]:
 
     Raises `InvalidRequest`, which names the variable, for what this machine does not have.
     """
-    wanted = context.settings.get("whisper_device", "cpu")
+    settings = context.section(WhisperSettings)
+    wanted, compute_type = settings.whisper_device, settings.whisper_compute_type
     has_cuda = ctranslate2.get_cuda_device_count() > 0
     if wanted == "cuda" and not has_cuda:
         variable = context.variable("whisper_device")
@@ -26,7 +28,6 @@ def chosen_device(context: EngineContext) -> tuple[str, ComputeType]:
         )
     device = "cuda" if has_cuda and wanted != "cpu" else "cpu"
     usual: ComputeType = "float16" if device == "cuda" else "int8"
-    compute_type = context.settings.get("whisper_compute_type", "auto")
     if compute_type in ("auto", usual):
         return device, usual
     if compute_type not in ctranslate2.get_supported_compute_types(device):

@@ -21,10 +21,12 @@ from antiphon.errors import ProviderBusy, ProviderTimeout, ProviderUnavailable, 
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
+from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper.device import chosen_device
 from antiphon.providers.whisper.model import WhisperNetwork
 from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.settings import WhisperSettings
 from antiphon.providers.whisper.voice import Samples
 from antiphon.resilience.turns import Turns, priority
 
@@ -53,15 +55,14 @@ class Whisper:
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._workers = int(context.settings.get("stt_workers", 1))
-        self._padding_s = float(context.settings.get("whisper_padding_s", 3.0))
-        self._usual_language = str(context.settings.get("whisper_usual_language", "en"))
+        self._settings = context.section(WhisperSettings)
+        self._workers = context.section(WorkerSettings).stt_workers
         self._prompt = _Lane("whisper", self._workers)
         self._patient = _Lane("whisper-patient", self._workers)
         self._opening = asyncio.Lock()
         self._network: WhisperNetwork | None = None
         self._pending = 0
-        self._model_name = _WEIGHTS[context.settings.get("whisper_model", "base")]
+        self._model_name = _WEIGHTS[self._settings.whisper_model]
 
     @property
     def capabilities(self) -> Capabilities:
@@ -141,7 +142,7 @@ class Whisper:
                     background = await asyncio.to_thread(network.in_background)
                 except (RuntimeError, ValueError, OSError) as exc:
                     raise ProviderUnavailable("the Whisper model cannot be loaded", detail=str(exc)) from exc
-                lane.transcriber = Transcriber(background, padding_s=self._padding_s)
+                lane.transcriber = Transcriber(background, padding_s=self._settings.whisper_padding_s)
         return lane
 
     def _ready(self, options: TranscribeOptions) -> WhisperNetwork:
@@ -154,8 +155,8 @@ class Whisper:
         return self._network
 
     def _folder(self) -> Path:
-        if path := self._context.settings.get("whisper_path"):
-            return Path(path)
+        if path := self._settings.whisper_path:
+            return path
         weights = Weights(self._context.data_dir, offline=self._context.offline)
         try:
             return weights.folder(self._model_name)
@@ -174,9 +175,9 @@ class Whisper:
             workers=self._workers,
             device=device,
             compute_type=compute_type,
-            usual_language=self._usual_language,
+            usual_language=self._settings.whisper_usual_language,
         )
-        transcriber = Transcriber(self._network, padding_s=self._padding_s)
+        transcriber = Transcriber(self._network, padding_s=self._settings.whisper_padding_s)
         noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
         transcriber.warm_up(noise)
         return transcriber

@@ -10,7 +10,6 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from pathlib import Path
 
 from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.entities.speech import SpeechChunk
@@ -21,6 +20,7 @@ from antiphon.providers.hosting.child_process import ChildProcess
 from antiphon.providers.hosting.child_voice import ChildVoice
 from antiphon.providers.xtts.process import DEFAULT_SPEAKER, FROM_HUB, LANGUAGES
 from antiphon.providers.xtts.samples import Samples
+from antiphon.providers.xtts.settings import XttsSettings
 
 _FILES = ("config.json", "model.pth", "vocab.json", "speakers_xtts.pth")
 _LOADING_S = 900.0
@@ -36,11 +36,8 @@ class XttsTts(ChildVoice):
     """A voice is a speaker of the model, or a recording in the folder of samples."""
 
     def __init__(self, folder: str, context: EngineContext) -> None:
-        settings = context.settings
-        default = settings.get("xtts_speaker_wav")
-        self._samples = Samples(
-            Path(settings.get("xtts_samples") or context.data_dir / "voices"), Path(default) if default else None
-        )
+        settings = context.section(XttsSettings)
+        self._samples = Samples(settings.xtts_samples or context.data_dir / "voices", settings.xtts_speaker_wav)
         process = ChildProcess(
             "xtts",
             "antiphon.providers.xtts.process",
@@ -67,9 +64,9 @@ class XttsTts(ChildVoice):
 
 def _folder(context: EngineContext) -> str:
     """Return the folder of the model, `FROM_HUB` where it is to be fetched. Raises `WeightsMissing`."""
-    path = context.settings.get("xtts_path")
+    path = context.section(XttsSettings).xtts_path
     if path is not None:
-        missing = [name for name in _FILES if not (Path(path) / name).is_file()]
+        missing = [name for name in _FILES if not (path / name).is_file()]
         if missing:
             raise WeightsMissing(f"{path} is no folder of XTTS v2: it holds no {', '.join(missing)}")
         return str(path)

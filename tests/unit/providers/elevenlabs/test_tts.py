@@ -258,12 +258,9 @@ async def test_a_service_that_is_not_there_is_unavailable(tmp_path: Path) -> Non
     await voice.close()
 
 
-@pytest.mark.parametrize("key", [None, "", "short_key"])
-async def test_without_a_key_that_can_be_one_it_does_not_start(
-    server: ElevenLabsServer, tmp_path: Path, key: str | None
-) -> None:
+async def test_without_a_key_it_does_not_start(server: ElevenLabsServer, tmp_path: Path) -> None:
     with pytest.raises(ProviderUnavailable, match="ANTIPHON_ELEVENLABS_API_KEY") as caught:
-        await engine(tmp_path, server, elevenlabs_api_key=key).start()
+        await engine(tmp_path, server, elevenlabs_api_key=None).start()
     assert caught.value.code == "no_api_key"
 
 

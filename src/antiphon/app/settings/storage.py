@@ -1,0 +1,26 @@
+"""Where this process keeps its files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+
+from antiphon.ports.settings import Section
+
+
+def default_data_dir() -> Path:
+    """Return ``$XDG_DATA_HOME/antiphon``, by default ``~/.local/share/antiphon``."""
+    root = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(root).expanduser() / "antiphon"
+
+
+class StorageSettings(Section):
+    """Files and database."""
+
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder of weights, database and certificates."
+    )
+    offline: bool = Field(default=False, description="True forbids every download.")
+    database_url: str = Field(default="", description="`sqlite:///PATH`; unset: `antiphon.db` in the data directory.")

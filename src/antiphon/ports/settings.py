@@ -1,0 +1,69 @@
+"""What settings are made of: sections, each the settings of an area or of an engine.
+
+A section reads nothing by itself: the application loads it from the environment and the TOML file. An entry point
+``antiphon.settings`` names the section of an engine, in a module that loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic_core import PydanticUseDefault
+
+WEEK_S = 7 * 24 * 3600
+"""Longest time that is set in seconds."""
+HOUR_MS = 3_600_000
+"""Longest time that is set in milliseconds."""
+MANY = 10**9
+"""Most of what is counted, where nothing else bounds it."""
+
+
+class Section(BaseModel):
+    """Settings of one area or engine. A field ``mine_speed`` is the variable ``ANTIPHON_MINE_SPEED``.
+
+    Names are unique over all sections: those of an engine begin with its name. The first sentence of a section's
+    docstring is its heading in the reference.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def section_of(values: Mapping[str, Any], section: type[S]) -> S:
+    """Return a section made of those ``values`` that are its own."""
+    return section(**{name: values[name] for name in section.model_fields if name in values})
+
+
+def opened(secret: SecretStr | None) -> str:
+    """Return the text of a secret, empty where there is none."""
+    return secret.get_secret_value() if secret else ""
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _unless_empty(value: object) -> object:
+    if value == "":
+        raise PydanticUseDefault
+    return value
+
+
+def _check_address(value: str) -> str:
+    _ = urlsplit(value).port
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""A comma-separated list in the environment, an array in TOML."""
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
+"""The same of secrets."""
+Chosen = Annotated[str, BeforeValidator(_unless_empty)]
+"""Text; an empty one is the default."""
+Address = Annotated[str, BeforeValidator(_unless_empty), AfterValidator(_check_address)]
+"""A URL whose port is one; an empty one is the default."""
