@@ -48,13 +48,13 @@ async def _translate(engine: Any) -> None:
 
 Use = Callable[[Any], Awaitable[None]]
 ENGINES: dict[str, tuple[str, str, dict[str, str], Use]] = {
-    "openai_llm": ("openai_llm:create_openai", "openai_base_url", {"openai_api_key": "sk-key"}, _chat),
-    "openai_stt": ("openai_stt:create", "openai_base_url", {"openai_api_key": "sk-key"}, _hear),
-    "openai_tts": ("openai_tts:create", "openai_base_url", {"openai_api_key": "sk-key"}, _speak),
-    "anthropic": ("anthropic_llm:create", "anthropic_base_url", {"anthropic_api_key": "sk-key"}, _chat),
-    "llm_translation": ("llm_translation:create", "openai_base_url", {"openai_api_key": "sk-key"}, _translate),
-    "elevenlabs": ("elevenlabs_tts:create", "elevenlabs_base_url", {"elevenlabs_api_key": "sk-key"}, _speak),
-    "deepl": ("deepl:create", "deepl_server_url", {"deepl_api_key": "key:fx"}, _translate),
+    "openai_llm": ("openai.llm:create_openai", "openai_base_url", {"openai_api_key": "sk-key"}, _chat),
+    "openai_stt": ("openai.stt:create", "openai_base_url", {"openai_api_key": "sk-key"}, _hear),
+    "openai_tts": ("openai.tts:create", "openai_base_url", {"openai_api_key": "sk-key"}, _speak),
+    "anthropic": ("anthropic.llm:create", "anthropic_base_url", {"anthropic_api_key": "sk-key"}, _chat),
+    "llm_translation": ("openai.translation:create", "openai_base_url", {"openai_api_key": "sk-key"}, _translate),
+    "elevenlabs": ("elevenlabs.tts:create", "elevenlabs_base_url", {"elevenlabs_api_key": "sk-of-a-service"}, _speak),
+    "deepl": ("deepl.translation:create", "deepl_server_url", {"deepl_api_key": "key:fx"}, _translate),
 }
 
 
