@@ -13,7 +13,10 @@ from antiphon.app.settings import (
     load_settings,
     settings_class,
 )
+from antiphon.app.settings.dubbing import DubbingSettings
 from antiphon.errors import InvalidRequest, NotFound
+from antiphon.providers.openai.settings import OpenAiSettings
+from antiphon.providers.stub.settings import StubSettings
 
 
 @pytest.mark.parametrize("name", settings_class().model_fields)
@@ -253,3 +256,17 @@ def test_an_engine_that_is_not_there_is_refused_under_the_name_that_it_was_writt
     monkeypatch.setenv("LLM_PROVIDER", "skynet")
     with pytest.raises(NotFound, match=r"'skynet'.*LLM_PROVIDER"):
         make_engines(load_settings()).of("llm")
+
+
+def test_all_settings_hand_out_each_section(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_STUB_TEXT", "hallo")
+    monkeypatch.setenv("ANTIPHON_OPENAI_BASE_URL", "")
+    settings = load_settings(dubbing_mode="echo").model_copy(update={"stub_llm_words": 3})
+    assert settings.section(StubSettings) == StubSettings(stub_text="hallo", stub_llm_words=3)
+    assert settings.section(DubbingSettings) == DubbingSettings(dubbing_mode="echo")
+    assert settings.section(OpenAiSettings).is_official, "an address without anything in it is none"
+
+
+def test_a_name_that_is_no_setting_is_refused_among_arguments_too() -> None:
+    with pytest.raises(InvalidRequest, match="STUB_TXT"):
+        load_settings(stub_txt="hello")
