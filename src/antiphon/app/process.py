@@ -16,7 +16,7 @@ from antiphon.app.roles import Roles, all_parts, all_roles, engine_kinds
 from antiphon.app.service_checks import ServiceChecks
 from antiphon.app.services import Services, process_id
 from antiphon.app.settings import Settings
-from antiphon.app.shared import shared
+from antiphon.app.sharing import shared
 from antiphon.clock import Clock, SystemClock
 from antiphon.doors.access.cors import Cors
 from antiphon.doors.http.app import build_http

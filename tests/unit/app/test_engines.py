@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from antiphon.app import engines as module
 from antiphon.app.engines import make_engines
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.providers.stub.llm import StubLlm
 from antiphon.providers.stub.stt import StubStt
 from antiphon.providers.stub.tts import StubTts
@@ -35,7 +35,7 @@ async def test_an_engine_that_fails_to_close_or_never_does_keeps_no_other_from_i
     monkeypatch.setattr(StubStt, "close", fail)
     monkeypatch.setattr(StubLlm, "close", hang)
     monkeypatch.setattr(StubTts, "close", close)
-    engines = make_engines(Settings(**STUBS, data_dir=tmp_path))
+    engines = make_engines(load_settings(**STUBS, data_dir=tmp_path))
     for kind in module.KINDS:
         engines.of(kind)
     with capture_logs() as lines:

@@ -158,11 +158,11 @@ def test_a_process_loads_the_parts_of_its_role_and_no_other(role: str) -> None:
 _LOADED = """
 import sys, asyncio, tempfile
 from pathlib import Path
-from antiphon.app.settings import Settings
+from antiphon.app.settings import load_settings
 from antiphon.app.process import Process
 from antiphon.app.services import Services
 from antiphon.app.engines import make_engines
-from antiphon.app.shared import shared
+from antiphon.app.sharing import shared
 from antiphon.app.roles import parse_roles
 from antiphon.clock import SystemClock
 from antiphon.observe.metrics import Metrics
@@ -170,7 +170,7 @@ from antiphon.observe.metrics import Metrics
 async def main():
     with tempfile.TemporaryDirectory() as folder:
         stubs = {kind: ("stub",) for kind in ("stt", "llm", "tts", "vad", "end_of_turn", "translation")}
-        settings = Settings(data_dir=Path(folder), **stubs)
+        settings = load_settings(data_dir=Path(folder), **stubs)
         metrics = Metrics()
         async with shared(settings, SystemClock(), metrics) as own:
             engines = make_engines(settings)

@@ -280,7 +280,7 @@ class DubbingDoor:
         """Charge a new stream as a request, or answer that the limit is reached."""
         try:
             if stream.is_new:
-                charge_request(self._services.limiter, link.identity.account)
+                charge_request(self._services.limiter, link.identity.account, self._services.metrics)
         except RateLimited as error:
             self._refuse(link, "RATE_LIMIT", error.message)
             return False

@@ -1,0 +1,91 @@
+"""What the processes of a fleet share over Redis."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from antiphon.app.settings import Settings
+from antiphon.app.shared import Shared, breaker_rule
+from antiphon.bus.limits import PipeLimit, QueueLimit
+from antiphon.bus.redis.bus import RedisBus
+from antiphon.bus.redis.mirrored import MirroredBus
+from antiphon.clock import Clock
+from antiphon.connections.redis import RedisConnection
+from antiphon.connections.redis_memory import MemoryWatch
+from antiphon.connections.redis_mirror import RedisMirror
+from antiphon.jobs.audio import JobAudio
+from antiphon.observe.metrics import Metrics
+from antiphon.observe.tasks import unattended
+from antiphon.ports.blobs import Blobs
+from antiphon.state.circuit_watch import CircuitWatch
+from antiphon.state.redis.blobs import RedisBlobs
+from antiphon.state.redis.breakers import RedisBreakers
+from antiphon.state.redis.mirrored import MirroredSessions
+from antiphon.state.redis.sessions import RedisSessions
+from antiphon.state.redis.uses import RedisUses
+from antiphon.store.blobs import FileBlobs
+
+_PIPE_BYTES = 2**20
+"""Results that may wait for one session, and stay for whoever resumes it: 22 s of speech."""
+_BLOBS_BYTES = 256 * 2**20
+"""Most audio of jobs that lies in Redis for one tenant at a time."""
+_CLEAN_S = 60.0
+_MIRROR_S = 1.0
+"""So long the mirror waits for Redis before it drops what it had to say."""
+
+
+@asynccontextmanager
+async def over_redis(settings: Settings, clock: Clock, watch: CircuitWatch, metrics: Metrics) -> AsyncGenerator[Shared]:
+    """Open what the settings name, and close it. Raises `ProviderUnavailable` where Redis does not answer."""
+    url = settings.redis_url.get_secret_value()
+    connection = RedisConnection(url, most=settings.redis_connections, patience_s=settings.redis_patience_s)
+    mirror = None
+    audio = _job_audio(settings, RedisBlobs(connection, tenant_bytes=_BLOBS_BYTES), clock)
+    cleaning = unattended(audio.run(_CLEAN_S), name="expired audio of jobs")
+    limits = QueueLimit(settings.bus_lease_s, settings.bus_attempts), PipeLimit(_PIPE_BYTES)
+    windows: dict[str, Any] = {"resume_window_s": settings.resume_window_s, "liveness_s": settings.session_liveness_s}
+    if settings.redis_mirror:
+        mirror = RedisMirror(RedisConnection(url, most=2, patience_s=_MIRROR_S), clock, metrics.mirror_dropped)
+        mirror.start()
+        bus = MirroredBus(connection, mirror, *limits, audio=audio)
+        sessions = MirroredSessions(connection, mirror, **windows)
+    else:
+        bus, sessions = RedisBus(connection, *limits, audio=audio), RedisSessions(connection, **windows)
+    try:
+        await bus.start()
+        memory = MemoryWatch(connection, metrics.redis_memory)
+        await memory.start()
+        streams = RedisSessions(
+            connection,
+            resume_window_s=settings.dubbing_resume_s,
+            liveness_s=settings.session_liveness_s,
+            kind="stream",
+        )
+        breakers = RedisBreakers(connection, breaker_rule(settings), clock, watch)
+        yield Shared(
+            bus,
+            sessions,
+            streams,
+            breakers,
+            watch,
+            RedisUses(connection),
+            bus.depth,
+            lambda: memory.has_room,
+            memory.run,
+            lambda: {"redis": connection.reachable_since is not None},
+            audio,
+        )
+    finally:
+        cleaning.cancel()
+        if mirror is not None:
+            await mirror.close()
+        await connection.close()
+
+
+def _job_audio(settings: Settings, blobs: Blobs, clock: Clock) -> JobAudio:
+    """Return what keeps the audio of jobs: ``blobs``, and for more than those take the folder of the settings."""
+    path = settings.blobs_path
+    large = path and FileBlobs(path.expanduser(), tenant_bytes=settings.blobs_max_mib * 2**20, clock=clock)
+    return JobAudio(blobs, clock, large=large)
