@@ -111,7 +111,7 @@ async def heard(job: Job, emit: loop.Emit, bus: Bus) -> None:
     """Tell how much audio the handler got."""
     del bus
     assert isinstance(job.work, Transcribe | Score | Dub)
-    assert job.work.audio_ref is None
+    assert job.work.audio_refs == ()
     assert job.work.audio == LARGE * (len(job.work.audio) // len(LARGE))
     await emit([TranscriptReady(job.id, str(len(job.work.audio)), "en", 0.0)])
 

@@ -79,14 +79,23 @@ async def test_a_recording_whose_worker_is_killed_is_heard_by_another(made: Flee
     await until_no_audio(made.valkey.url)
 
 
-async def test_audio_that_redis_does_not_take_is_refused_by_its_limit(tmp_path: Path) -> None:
+async def test_a_long_recording_lies_in_redis_in_parts(tmp_path: Path) -> None:
+    with valkey() as server:
+        async with serving(tmp_path, redis_url=server.url) as served:
+            answer = await transcribe(served.url, 300)
+            assert (answer.status_code, answer.json()["text"]) == (200, TEXT)
+            await until_no_audio(server.url)
+
+
+async def test_a_tenant_whose_room_is_full_is_told_so_and_nothing_of_it_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antiphon.app.over_redis._BLOBS_BYTES", 9 * 2**20)
     with valkey() as server:
         async with serving(tmp_path, redis_url=server.url) as served:
             assert (await transcribe(served.url, 200)).json()["text"] == TEXT
             refused = await transcribe(served.url, 300)
-            assert refused.status_code == 400
-            assert refused.json()["error"]["code"] == "blob_too_large"
-            assert "8 MiB" in refused.json()["error"]["message"]
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "blobs_full")
             await until_no_audio(server.url)
 
 
@@ -98,10 +107,13 @@ async def test_a_shared_folder_takes_what_redis_does_not(tmp_path: Path) -> None
             assert [file for file in (tmp_path / "blobs").rglob("*") if file.is_file()] == []
 
 
-async def test_a_turn_that_redis_does_not_take_fails_and_the_session_goes_on(tmp_path: Path) -> None:
+async def test_a_turn_that_redis_does_not_take_fails_and_the_session_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("antiphon.app.over_redis._BLOBS_BYTES", 9 * 2**20)
     with valkey() as server:
         async with serving(tmp_path, redis_url=server.url) as served, served.connect() as client:
-            assert await turn(client, bytes(2 * 24_000 * 300)) == "blob_too_large"
+            assert await turn(client, bytes(2 * 24_000 * 300)) == "blobs_full"
             assert await turn(client, recording("spk1_snt4.wav")) == TEXT
 
 

@@ -1,10 +1,11 @@
-"""The audio of jobs between processes: above 64 KiB it is a blob, and the job carries a reference to it."""
+"""The audio of jobs between processes: above 64 KiB it lies in blobs, and the job carries references to them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from typing import Any
 
 import structlog
 from msgspec.structs import replace
@@ -13,12 +14,12 @@ from antiphon.clock import Clock
 from antiphon.entities.blobs import BlobRef
 from antiphon.errors import NotFound, ProviderUnavailable
 from antiphon.ports.blobs import Blobs
-from antiphon.wire.jobs import Dub, Job, Score, Transcribe
+from antiphon.wire.jobs import Job
 
 INLINE_BYTES = 64 * 2**10
 """Most audio that travels inside a job."""
 SMALL_BYTES = 8 * 2**20
-"""Most audio that lies beside the jobs where there is another place for more."""
+"""Most audio in one blob beside the jobs; more lies in several, unless there is another place for it."""
 _PIECE_BYTES = 2**20
 _TTL_S = 24 * 3600.0
 """Of the audio of a job without a deadline."""
@@ -38,53 +39,67 @@ class JobAudio:
         self._large = large
 
     async def detach(self, job: Job) -> Job:
-        """Return ``job`` as it is submitted: with a reference where its audio is above 64 KiB.
+        """Return ``job`` as it is submitted: with references where its audio is above 64 KiB.
 
-        Raises `InvalidRequest` (``blob_too_large``), `Overloaded` (``blobs_full``), `ProviderUnavailable`.
+        Raises `Overloaded` (``blobs_full``), `ProviderUnavailable`.
         """
-        work = job.work
-        if not isinstance(work, Transcribe | Score | Dub) or len(work.audio) <= INLINE_BYTES:
+        work: Any = job.work
+        if not work.carries_audio or len(work.audio) <= INLINE_BYTES:
             return job
         left_s = job.deadline_s - self._clock.wall() if job.deadline_s else _TTL_S
-        blobs = self._of(len(work.audio))
-        ref = await blobs.put(job.tenant, _pieces(work.audio), ttl_s=max(0.0, left_s) + _MARGIN_S)
-        return replace(job, work=replace(work, audio=b"", audio_ref=ref))
+        blobs, part = self._of(len(work.audio))
+        refs: list[BlobRef] = []
+        try:
+            for start in range(0, len(work.audio), part):
+                pieces = _pieces(work.audio[start : start + part])
+                refs.append(await blobs.put(job.tenant, pieces, ttl_s=max(0.0, left_s) + _MARGIN_S))
+        except BaseException:
+            await self._delete(job.id, blobs, refs)
+            raise
+        return replace(job, work=replace(work, audio=b"", audio_refs=tuple(refs)))
 
     async def attach(self, job: Job) -> Job:
         """Return ``job`` with its audio. Raises `ProviderUnavailable`, also where the audio is gone."""
-        ref = _ref(job)
-        if ref is None:
+        refs = _refs(job)
+        if not refs:
             return job
+        blobs, _ = self._of(sum(ref.size for ref in refs))
+        audio = bytearray()
         try:
-            async with aclosing(self._of(ref.size).get(ref)) as pieces:
-                audio = b"".join([piece async for piece in pieces])
+            for ref in refs:
+                async with aclosing(blobs.get(ref)) as pieces:
+                    async for piece in pieces:
+                        audio += piece
         except NotFound as error:
             raise ProviderUnavailable("The audio of the job is no longer there.", code="audio_gone") from error
-        return replace(job, work=replace(job.work, audio=audio, audio_ref=None))
+        return replace(job, work=replace(job.work, audio=bytes(audio), audio_refs=()))
 
     async def delete(self, job: Job) -> None:
         """Delete the audio of a job that has ended; where that fails it expires."""
-        ref = _ref(job)
-        if ref is not None:
-            try:
-                await self._of(ref.size).delete(ref)
-            except ProviderUnavailable as error:
-                _log.warning("audio of an ended job is not deleted", job_id=job.id, error=str(error))
+        refs = _refs(job)
+        await self._delete(job.id, self._of(sum(ref.size for ref in refs))[0], refs)
+
+    async def _delete(self, job_id: str, blobs: Blobs, refs: Iterable[BlobRef]) -> None:
+        try:
+            for ref in refs:
+                await blobs.delete(ref)
+        except ProviderUnavailable as error:
+            _log.warning("audio of a job is not deleted", job_id=job_id, error=str(error))
 
     async def run(self, every_s: float) -> None:
         """Remove expired audio every ``every_s`` seconds, until cancelled."""
         places = (self._blobs,) if self._large is None else (self._blobs, self._large)
         await asyncio.gather(*(place.run(every_s) for place in places))
 
-    def _of(self, size: int) -> Blobs:
-        """Return where audio of this size is; all processes of a fleet must agree."""
-        return self._blobs if self._large is None or size <= SMALL_BYTES else self._large
+    def _of(self, size: int) -> tuple[Blobs, int]:
+        """Return where audio of this size is, and the most of it in one blob; all processes of a fleet must agree."""
+        return (self._blobs, SMALL_BYTES) if self._large is None or size <= SMALL_BYTES else (self._large, size)
 
 
-def _ref(job: Job) -> BlobRef | None:
-    """Return the reference of a job, which finds nothing of another tenant."""
-    ref = job.work.audio_ref if isinstance(job.work, Transcribe | Score | Dub) else None
-    return None if ref is None else replace(ref, tenant=job.tenant)
+def _refs(job: Job) -> tuple[BlobRef, ...]:
+    """Return the references of a job, which find nothing of another tenant."""
+    work: Any = job.work
+    return tuple(replace(ref, tenant=job.tenant) for ref in work.audio_refs) if work.carries_audio else ()
 
 
 async def _pieces(audio: bytes) -> AsyncGenerator[bytes]:

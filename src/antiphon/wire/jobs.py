@@ -39,6 +39,9 @@ class Work(msgspec.Struct, frozen=True):
     """True where another attempt goes on behind what the ones before have written. The others' does all of it once
     more, and what was written already is left out."""
 
+    carries_audio: ClassVar[bool] = False
+    """True where ``audio`` may lie elsewhere, in parts that ``audio_refs`` name in their order."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         """Know this kind."""
         super().__init_subclass__(**options)
@@ -59,6 +62,7 @@ class Transcribe(Work, frozen=True, tag="transcribe"):
 
     queue = "transcribe"
     group = "stt-workers"
+    carries_audio = True
     audio: bytes
     """s16le, mono."""
     rate_hz: int
@@ -68,7 +72,7 @@ class Transcribe(Work, frozen=True, tag="transcribe"):
     translate: bool = False
     word_timestamps: bool = False
     temperature: float = 0.0
-    audio_ref: BlobRef | None = None
+    audio_refs: tuple[BlobRef, ...] = ()
     """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
 
     @property
@@ -121,9 +125,10 @@ class Score(Work, frozen=True, tag="score"):
 
     queue = "score"
     group = "turn-workers"
+    carries_audio = True
     audio: bytes
     rate_hz: int
-    audio_ref: BlobRef | None = None
+    audio_refs: tuple[BlobRef, ...] = ()
     """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
 
 
@@ -140,6 +145,7 @@ class Dub(Work, frozen=True, tag="dub", kw_only=True):
 
     queue = "dub"
     group = "dub-workers"
+    carries_audio = True
     stream_id: str
     fragment_id: str
     sequence_number: int
@@ -163,7 +169,7 @@ class Dub(Work, frozen=True, tag="dub", kw_only=True):
     out_format: str
     out_rate_hz: int
     out_channels: int
-    audio_ref: BlobRef | None = None
+    audio_refs: tuple[BlobRef, ...] = ()
     """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
 
 

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from antiphon.clock import VirtualClock
-from antiphon.errors import ProviderUnavailable
+from antiphon.errors import Overloaded, ProviderUnavailable
 from antiphon.jobs.audio import INLINE_BYTES, SMALL_BYTES, JobAudio
 from antiphon.store.blobs import FileBlobs
 from antiphon.wire.jobs import Job, Speak, Transcribe, Work
@@ -57,6 +57,26 @@ async def test_the_size_says_where_audio_lies(tmp_path: Path, size: int, place: 
     assert [file.stat().st_size for file in files(tmp_path / place)] == [size]
     assert await audio.attach(sent) == asked
     await audio.delete(sent)
+    assert files(tmp_path) == []
+
+
+async def test_without_another_place_long_audio_lies_in_parts(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    audio = JobAudio(FileBlobs(tmp_path, tenant_bytes=2**30, clock=clock), clock)
+    asked = job(Transcribe(b"ab" * SMALL_BYTES + b"c", 16_000))
+    sent = await audio.detach(asked)
+    assert sorted(file.stat().st_size for file in files(tmp_path)) == [1, SMALL_BYTES, SMALL_BYTES]
+    assert await audio.attach(sent) == asked
+    await audio.delete(sent)
+    assert files(tmp_path) == []
+
+
+async def test_parts_that_were_stored_go_when_there_is_no_room_for_the_last(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    audio = JobAudio(FileBlobs(tmp_path, tenant_bytes=SMALL_BYTES + 1, clock=clock), clock)
+    with pytest.raises(Overloaded) as full:
+        await audio.detach(job(Transcribe(bytes(2 * SMALL_BYTES), 16_000)))
+    assert full.value.code == "blobs_full"
     assert files(tmp_path) == []
 
 

@@ -14,7 +14,8 @@ class BlobSettings(Section):
 
     blobs_path: Path | None = Field(
         default=None,
-        description="Folder that all processes of a fleet share, for audio above 8 MiB of a job; unset: it is refused.",
+        description="Folder that all processes of a fleet share, for audio above 8 MiB of a job; unset: it lies in "
+        "Redis in parts.",
     )
     blobs_max_mib: int = Field(
         default=4096,

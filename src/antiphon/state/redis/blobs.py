@@ -31,10 +31,7 @@ class RedisBlobs:
         async for piece in data:
             content += piece
             if len(content) > MOST_BYTES:
-                message = (
-                    "Audio above 8 MiB cannot be stored in Redis; ANTIPHON_BLOBS_PATH names a shared folder for it."
-                )
-                raise InvalidRequest(message, code="blob_too_large")
+                raise InvalidRequest("A blob in Redis has at most 8 MiB.", code="blob_too_large")
         ref, ttl_ms = BlobRef(tenant, len(content), ids.token()), math.ceil(ttl_s * 1000)
         arguments = (_member(ref), ref.size, ttl_ms, self._tenant_bytes)
         if not await self._connection.run(_HOLD, _held(tenant), *arguments):
