@@ -131,6 +131,16 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert {name for name, text in _modules() if text.count("\n") > _MOST_LINES} == _LONG_FILES
 
 
+@pytest.mark.parametrize("room", ["doors", "providers"])
+def test_no_three_modules_of_a_folder_share_a_prefix(room: str) -> None:
+    folders: dict[tuple[str, str], list[str]] = {}
+    for name, _ in _modules():
+        path = Path(name)
+        if path.parts[0] == room and "_" in path.stem.strip("_"):
+            folders.setdefault((path.parent.as_posix(), path.stem.split("_")[0]), []).append(name)
+    assert [names for names in folders.values() if len(names) > 2] == []
+
+
 def test_no_function_is_longer_than_60_lines() -> None:
     too_long = {
         f"{name}:{node.name}"

@@ -14,6 +14,7 @@ import websockets
 from antiphon.app import parts
 from antiphon.app.engines import KINDS
 from antiphon.app.roles import all_parts, all_roles, engine_kinds, parse_roles
+from antiphon.app.variables import unknown_variables
 from antiphon.wire.jobs import PipeEntry, Work
 from tests.serving import serving
 
@@ -25,7 +26,14 @@ from collections.abc import Sequence
 
 from antiphon.app.part import Added, Part, Workload
 from antiphon.app.services import Services
+from antiphon.ports.settings import Section
 from antiphon.wire.jobs import PipeEntry, Work
+
+
+class ToySettings(Section):
+    """Of the toy."""
+
+    toy_mark: str = ""
 
 
 class Shout(Work, frozen=True, tag="shout"):
@@ -59,14 +67,17 @@ def _work(services: Services) -> Added:
 
 
 def _door(services: Services) -> Added:
+    from antiphon.app.settings import load
+
     turns: list[int] = []
+    mark = load(ToySettings).toy_mark
 
     async def socket(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
         text = (await receive())["text"]
         said = await services.jobs.result(Shout(text), Shouted)
-        await send({"type": "websocket.send", "text": f"{scope['path_params']['who']}: {said.text}"})
+        await send({"type": "websocket.send", "text": f"{scope['path_params']['who']}: {said.text}{mark}"})
         await send({"type": "websocket.close", "code": 1000})
 
     async def count() -> None:
@@ -103,13 +114,17 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("toy")
-async def test_a_feature_in_one_file_is_served_worked_on_watched_and_measured(tmp_path: Path) -> None:
+async def test_a_feature_in_one_file_is_served_worked_on_watched_and_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANTIPHON_TOY_MARK", "!")
     assert "shout" in all_roles()
+    assert [name for name, _ in unknown_variables(["ANTIPHON_TOY_MARK", "ANTIPHON_TOY_MARX"])] == ["ANTIPHON_TOY_MARX"]
     assert parse_roles(["shout"]) == {"shout"}
     async with serving(tmp_path / "data") as served:
         async with websockets.connect(f"{served.ws}/v1/toys/ann/shout", compression=None) as socket:
             await socket.send("hello")
-            assert await socket.recv() == "ann: HELLO"
+            assert await socket.recv() == "ann: HELLO!"
         async with httpx.AsyncClient(base_url=served.url) as client:
             assert (await client.get("/ready")).json()["checks"]["toy"] is True
             metrics = (await client.get("/metrics")).text
