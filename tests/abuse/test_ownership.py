@@ -406,7 +406,7 @@ async def test_a_key_leaves_places_for_the_workers_of_another(tmp_path: Path) ->
 async def test_streams_that_one_key_has_lost_push_out_none_of_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("antiphon.doors.dubbing.stream_registry._MOST_KEPT", 2)
+    monkeypatch.setattr("antiphon.doors.dubbing.registry._MOST_KEPT", 2)
     async with dubbing(tmp_path, api_keys=(ANNA, BELA), dubbing_mode="echo") as door:
         for key, stream_id in [(ANNA, "match-1"), *[(BELA, f"match-{number}") for number in range(4)]]:
             async with worker(door.url, stream_id=stream_id, auth={"token": key}) as one:

@@ -144,7 +144,7 @@ async def test_when_the_window_has_passed_the_stream_is_forgotten(tmp_path: Path
 async def test_of_too_many_lost_streams_the_one_that_was_lost_first_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("antiphon.doors.dubbing.stream_registry._MOST_KEPT", 2)
+    monkeypatch.setattr("antiphon.doors.dubbing.registry._MOST_KEPT", 2)
     series: list[str] = []
     async with dubbing(tmp_path) as door:
         for _ in range(3):

@@ -24,8 +24,8 @@ def _door(services: Services) -> Added:
     from antiphon.app.gateway import Gateway
     from antiphon.doors.dubbing.endpoint import DubbingDoor
     from antiphon.doors.dubbing.options import DubbingServices
+    from antiphon.doors.dubbing.ownership import StreamOwnership
     from antiphon.doors.dubbing.socketio import PATH
-    from antiphon.doors.dubbing.stream_ownership import StreamOwnership
     from antiphon.observe.dubbing_metrics import DubbingMetrics
 
     settings, shared = services.settings, services.shared

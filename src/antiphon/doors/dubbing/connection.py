@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from antiphon.doors.access.authentication import Identity
-from antiphon.doors.dubbing.stream_driver import StreamDriver
+from antiphon.doors.dubbing.driver import StreamDriver
 from antiphon.doors.dubbing.transports import Transport
 from antiphon.observe.tasks import unattended
 

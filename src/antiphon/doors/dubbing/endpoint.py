@@ -19,12 +19,12 @@ from antiphon.doors.access.timeouts import Patience
 from antiphon.doors.dubbing.admission import Admission
 from antiphon.doors.dubbing.audio import with_audio
 from antiphon.doors.dubbing.connection import DubbingLink
+from antiphon.doors.dubbing.driver import StreamDriver, StreamServices
 from antiphon.doors.dubbing.options import DubbingOptions, DubbingServices, Refusal
 from antiphon.doors.dubbing.polling import Polling
 from antiphon.doors.dubbing.refusals import answer_error, no_stream, refused
+from antiphon.doors.dubbing.registry import StreamRegistry
 from antiphon.doors.dubbing.socketio import PATH, socketio_server
-from antiphon.doors.dubbing.stream_driver import StreamDriver, StreamServices
-from antiphon.doors.dubbing.stream_registry import StreamRegistry
 from antiphon.doors.dubbing.transports import Transports, opened_by
 from antiphon.doors.dubbing.websockets import WebSockets
 from antiphon.doors.server.asgi import Receive, Scope, Send

@@ -8,7 +8,7 @@ from typing import Literal
 
 from antiphon.clock import Clock
 from antiphon.doors.access.authentication import Access
-from antiphon.doors.dubbing.stream_ownership import StreamOwnership
+from antiphon.doors.dubbing.ownership import StreamOwnership
 from antiphon.dubbing.state import Rules
 from antiphon.dubbing.voices import VoiceProfile
 from antiphon.jobs.client import JobClient

@@ -13,9 +13,9 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.doors.access.authentication import Identity
 from antiphon.doors.dubbing.connection import DubbingLink
-from antiphon.doors.dubbing.stream_driver import StreamServices
-from antiphon.doors.dubbing.stream_ownership import StreamOwnership
-from antiphon.doors.dubbing.stream_registry import StreamRegistry
+from antiphon.doors.dubbing.driver import StreamServices
+from antiphon.doors.dubbing.ownership import StreamOwnership
+from antiphon.doors.dubbing.registry import StreamRegistry
 from antiphon.doors.dubbing.transports import Transport
 from antiphon.dubbing.state import Rules
 from antiphon.dubbing.voices import VoiceProfile

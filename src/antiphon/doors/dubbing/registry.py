@@ -9,8 +9,8 @@ import structlog
 
 from antiphon import ids
 from antiphon.doors.dubbing.connection import DubbingLink
-from antiphon.doors.dubbing.stream_driver import StreamDriver, StreamServices
-from antiphon.doors.dubbing.stream_ownership import Key, StreamLease, StreamOwnership
+from antiphon.doors.dubbing.driver import StreamDriver, StreamServices
+from antiphon.doors.dubbing.ownership import Key, StreamLease, StreamOwnership
 from antiphon.dubbing.inputs import Lost
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream

@@ -16,7 +16,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from antiphon.clock import Clock
-from antiphon.doors.dubbing.stream_ownership import Key, StreamLease, opaque_name
+from antiphon.doors.dubbing.ownership import Key, StreamLease, opaque_name
 from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.codes import NATURES
 from antiphon.dubbing.failures import failure
