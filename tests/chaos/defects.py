@@ -96,7 +96,7 @@ DEFECTS = (
     ),
     Defect(
         "what was said is not kept",
-        "doors/realtime/output.py",
+        "doors/realtime/sent_events.py",
         '    return zlib.compress(_encoder.encode(said), 1) if said else b""',
         '    return b""',
         "cut clients",
@@ -131,9 +131,9 @@ DEFECTS = (
     ),
     Defect(
         "answers under way are given up when a session is taken up",
-        "doors/realtime/session.py",
-        "keeps_answers = is_whole and has_speech and missed is not None",
-        "keeps_answers = False",
+        "doors/realtime/resume.py",
+        "self._keeps_answers = has_speech and missed is not None",
+        "self._keeps_answers = False",
         "kill gateway",
     ),
 )

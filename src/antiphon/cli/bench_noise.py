@@ -94,7 +94,7 @@ class Listener:
         self.turns: list[list[float]] = []
         """How many seconds had been sent whenever a turn began, and when it ended, if it did."""
         self._scored = asyncio.Event()
-        self._intake = Intake(self, vad, asyncio.Semaphore(), max_append_bytes=_MAX_APPEND_BYTES)
+        self._intake = Intake(self.machine, vad, asyncio.Semaphore(), _MAX_APPEND_BYTES, heard=self._tell)
 
     async def hear(self, sound: Sound) -> list[list[float]]:
         """Send a sound by frames of 20 ms, each when the last one is judged; returns the turns."""
@@ -102,7 +102,8 @@ class Listener:
         try:
             for start in range(0, len(sound), size):
                 audio = pybase64.b64encode(sound[start : start + size].tobytes()).decode()
-                await self._intake.take(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}')
+                async for event in self._intake.take(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'):
+                    self._tell(event)
                 async with asyncio.timeout(_PATIENCE_S):
                     await self._judged()
         finally:
@@ -115,8 +116,7 @@ class Listener:
             self._scored.clear()
             await self._scored.wait()
 
-    def tell(self, event: inputs.AnyInput) -> None:
-        """Work one input in."""
+    def _tell(self, event: inputs.AnyInput) -> None:
         written = self.machine.state.buffer.written
         for effect in self.machine.receive(event, written / TICKS_PER_S):
             match effect:
@@ -132,13 +132,6 @@ class Listener:
                     pass
         if isinstance(event, inputs.VoiceScored):
             self._scored.set()
-
-    tell_from_callback = tell
-
-    def append(self, event: inputs.AudioAppended) -> bool:
-        """Work in that audio has come."""
-        self.tell(event)
-        return True
 
 
 def run(folder: Path, json_out: bool) -> Sequence[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,13 +15,15 @@ from antiphon.conversation.effects import Effect, Keep
 from antiphon.conversation.resumption import held_refs, is_noticeable
 from antiphon.conversation.saving import Savings
 from antiphon.conversation.state import State
-from antiphon.doors.realtime.output import Said, pack_said, position_of
+from antiphon.doors.realtime.sent_events import Said, pack_said, position_of
+from antiphon.doors.websocket.connection import Connection
 from antiphon.doors.websocket.large_events import LARGE_BYTES
 from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.errors import Fenced, ProviderUnavailable
-from antiphon.ports.sessions import Change, SessionRecord, Sessions
+from antiphon.ports.sessions import Change, Saved, SessionRecord, Sessions
 from antiphon.resilience.backoff import Backoff
 from antiphon.wire.jobs import Job
+from antiphon.wire.realtime_server import TAKEN_OVER
 
 _PATIENCE_S = 1.0
 """So long a client waits for its state to be saved. Then the session goes on without: better heard than safe."""
@@ -59,6 +61,31 @@ class Ownership:
     record: SessionRecord
     line: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by who takes it back."""
+    is_over: bool = False
+    """True as soon as its connection has ended."""
+
+    async def take_back(self, epoch: int) -> bool:
+        """Claim anew a session that ran out while Redis was away; False when it is another's.
+
+        ``epoch`` is the one that was refused; the session may be ours under a newer one. Raises `ProviderUnavailable`.
+        """
+        async with self.line:
+            record = self.record
+            if record.epoch != epoch:  # it was taken back meanwhile
+                return True
+            if await self.sessions.find(record.tenant, record.session_id) is not None:
+                return False
+            self.record = await self.sessions.claim(record.tenant, record.session_id, record.gateway_id, record.owner)
+            if self.is_over:  # it has ended meanwhile
+                await self.end(resumable=False)
+        return True
+
+    async def end(self, *, resumable: bool) -> None:
+        """Own the session no longer; ``resumable`` leaves it to whoever resumes it."""
+        try:
+            await self.sessions.end(self.record, resumable=resumable)
+        except ProviderUnavailable as error:  # it runs out by itself
+            _log.warning("a session could not be ended", session_id=self.record.session_id, error=str(error))
 
 
 class Keeper:
@@ -71,24 +98,20 @@ class Keeper:
         self,
         owned: Ownership,
         group: asyncio.TaskGroup,
+        connection: Connection,
         outbox: Outbox,
-        *,
-        state: Callable[[], State],
-        pending: Callable[[], Iterable[Job]],
-        take_back: Callable[[int], Awaitable[bool]],
-        saved: Iterable[str] = (),
-        position: int = 0,
-        begun: bool = False,
+        state: State,
+        pending: Mapping[str, Job],
+        saved: Saved | None = None,
     ) -> None:
-        """``saved`` and ``position`` are what lies there already; ``take_back`` says whether a session that was
-        thought to be another's is ours after all."""
+        """``pending`` are the jobs that are perhaps not submitted yet; ``saved`` is what a session was resumed from."""
         self._owned = owned
         self._group = group
+        self._connection = connection
         self._state = state
         self._pending = pending
         self._outbox = outbox
-        self._take_back = take_back
-        self._savings = Savings(saved)
+        self._savings = Savings(saved.items if saved is not None else ())
         self._epoch = owned.record.epoch
         """Under which it was saved before: a session that was claimed anew has nothing of it any more."""
         self._said: list[Said] = []
@@ -99,16 +122,16 @@ class Keeper:
         self._failures = 0
         self.is_lost = False
         """True when the session is another's."""
-        self.position = position
+        self.position = saved.position if saved is not None else 0
         """Of the last result that was worked in."""
-        self._needed = position
+        self._needed = self.position
         """Position behind which somebody who takes the session up needs everything."""
         self._newest: deque[tuple[int, int]] = deque()
         """Positions and sizes of the speech that may not have reached the client."""
         self._newest_bytes = 0
         self._entries = self._bytes = 0
         self._is_closed = False
-        self.begun = begun
+        self.begun = saved is not None
         """True as soon as there is something that is worth to be taken up."""
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -213,7 +236,9 @@ class Keeper:
             try:
                 await self._save()
             except Fenced:
-                self.is_lost = not await self._take_back(self._epoch)
+                self.is_lost = not await self._owned.take_back(self._epoch)
+                if self.is_lost:
+                    self._connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
             else:
                 return
 
@@ -221,10 +246,10 @@ class Keeper:
         """Write what is new. Raises `Fenced`, `ProviderUnavailable`, `TimeoutError`."""
         if self._owned.record.epoch != self._epoch:
             self._savings, self._epoch = Savings(), self._owned.record.epoch
-        state, position = self._state(), self.position
-        parts, said, size_bytes = self._savings.take(state), self._said, self._said_bytes
-        jobs = _encoder.encode(list(self._pending()))
-        needed = min([position, *(position_of(ref) - 1 for ref in held_refs(state))])
+        position = self.position
+        parts, said, size_bytes = self._savings.take(self._state), self._said, self._said_bytes
+        jobs = _encoder.encode(list(self._pending.values()))
+        needed = min([position, *(position_of(ref) - 1 for ref in held_refs(self._state))])
         self._said, self._said_bytes = [], 0
         self._entries = self._bytes = 0
         try:

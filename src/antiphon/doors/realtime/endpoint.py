@@ -23,7 +23,8 @@ from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.access.resume_tokens import may_resume, new_token, no_session, owner_of, sent_token
 from antiphon.doors.realtime.checkpoint import Ownership
 from antiphon.doors.realtime.jobs import RealtimeJobs
-from antiphon.doors.realtime.session import Link, Resumption
+from antiphon.doors.realtime.resume import Resumption
+from antiphon.doors.realtime.session import Link
 from antiphon.doors.server.asgi import Receive, Scope, Send
 from antiphon.doors.websocket.connection import Attendance, Connection, refuse
 from antiphon.doors.websocket.intent import intent_of
@@ -31,7 +32,7 @@ from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
-from antiphon.ports.sessions import Expired, SessionRecord, Sessions
+from antiphon.ports.sessions import Expired, Sessions
 from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_server import TAKEN_OVER, Leg
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, TranscriptionSession
@@ -122,10 +123,11 @@ class RealtimeDoor:
                     await self._run(connection, guest)
                 finally:
                     del self._owned[connection]
+                    guest.owned.is_over = True
                     self._links.pop(connection, None)
                     may_return = connection.may_return
         finally:
-            await self._let_go(guest.owned.record, resumable=may_return)
+            await guest.owned.end(resumable=may_return)
 
     async def keep_alive(self) -> None:
         """Give a sign of life for every session, endlessly; a session that another gateway has taken over is left."""
@@ -143,7 +145,8 @@ class RealtimeDoor:
                 try:
                     await self._sessions.heartbeat(record)
                 except Fenced:
-                    await self._take_back(connection, owned, record.epoch)
+                    if not await owned.take_back(record.epoch):
+                        connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
             except ProviderUnavailable as error:  # those that are open go on
                 _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
 
@@ -188,30 +191,6 @@ class RealtimeDoor:
         await jobs.close(running)
         _log.info("session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="nobody came back")
 
-    async def _take_back(self, connection: Connection, owned: Ownership, epoch: int) -> bool:
-        """Leave a session to whoever has it now; one that ran out while Redis was away is ours again.
-
-        ``epoch`` is the one that was refused; True says that the session is ours, perhaps under another. Raises
-        `ProviderUnavailable`.
-        """
-        async with owned.line:
-            record = owned.record
-            if record.epoch != epoch:  # it was taken back meanwhile
-                return True
-            if await self._sessions.find(record.tenant, record.session_id) is not None:
-                connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
-                return False
-            owned.record = await self._sessions.claim(record.tenant, record.session_id, record.gateway_id, record.owner)
-            if connection not in self._owned:  # it has ended meanwhile
-                await self._let_go(owned.record, resumable=False)
-        return True
-
-    async def _let_go(self, record: SessionRecord, *, resumable: bool) -> None:
-        try:
-            await self._sessions.end(record, resumable=resumable)
-        except ProviderUnavailable as error:  # it runs out by itself
-            _log.warning("a session could not be ended", session_id=record.session_id, error=str(error))
-
     async def _run(self, connection: Connection, guest: _Guest) -> None:
         record, identity = guest.owned.record, guest.identity
 
@@ -226,7 +205,6 @@ class RealtimeDoor:
                 session_id=record.session_id,
                 epoch=record.epoch,
                 owned=guest.owned if self._options.resumes else None,
-                take_back=lambda epoch: self._take_back(connection, guest.owned, epoch),
                 resumption=guest.resumption,
             )
             return made
@@ -279,14 +257,14 @@ class RealtimeDoor:
         if after and number is None:
             raise InvalidRequest(f"{quoted(after)} is no event id of session '{session_id}'.", param="after")
         record, saved = await self._sessions.resume(identity.tenant, session_id, self._options.gateway_id, found.owner)
+        owned = Ownership(self._sessions, record)
         try:
             state = snapshot.join(saved.snapshot, saved.items)
         except (msgspec.ValidationError, KeyError) as error:
             _log.warning("a saved session cannot be read", session_id=session_id, error=repr(error))
-            await self._let_go(record, resumable=False)
+            await owned.end(resumable=False)
             raise no_session(session_id) from error
         state.locked = tuple(sorted({*state.locked, *identity.locked}))
-        owned = Ownership(self._sessions, record)
         return _Guest(identity, owned, Conversation(state), Resumption(saved, number))
 
     def _begin(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import nullcontext
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -19,107 +19,108 @@ from antiphon.doors.websocket.large_events import LARGE_BYTES, decoded, is_large
 from antiphon.ports.vad import VoiceActivity, VoiceStream
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
-from antiphon.wire.realtime_client import ClientCommand, ConversationItemCreate, InputAudioBufferAppend
+from antiphon.wire.realtime_client import (
+    ClientCommand,
+    ClientMessage,
+    ConversationItemCreate,
+    InputAudioBufferAppend,
+)
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_session import AudioFormat
-
-
-class Host(Protocol):
-    """The connection that an intake belongs to."""
-
-    machine: Conversation
-
-    def tell(self, event: inputs.AnyInput) -> None:
-        """Work one input in and carry out what follows."""
-        ...
-
-    def tell_from_callback(self, event: inputs.AnyInput) -> None:
-        """Do the same from outside of the connection's tasks."""
-        ...
-
-    def append(self, event: inputs.AudioAppended) -> bool:
-        """Work in that audio has come; False when it was refused."""
-        ...
 
 
 class Intake:
     """Takes one client's frames, and lets the voice detector hear what it says."""
 
     def __init__(
-        self, host: Host, vad: VoiceActivity, large_events: asyncio.Semaphore, *, max_append_bytes: int
+        self,
+        machine: Conversation,
+        vad: VoiceActivity,
+        large_events: asyncio.Semaphore,
+        max_append_bytes: int,
+        *,
+        heard: Callable[[inputs.VoiceScored], None],
     ) -> None:
-        """``large_events`` admits those that are worked on in slices."""
-        self._host = host
+        """``large_events`` admits those that are worked on in slices; ``heard`` is called outside of any task."""
+        self._machine = machine
         self._large_events = large_events
         self._vad = vad
+        self._heard = heard
         self._most = max_append_bytes
-        self.buffer = InputBuffer(host.machine.state.session.audio.input.format)
+        self.buffer = InputBuffer(self._form)
         self.given_audio: list[tuple[AudioFormat, bytes]] = []
         """Audio of the item that is being created; the machine only hears how long it is."""
         self._voice: VoiceStream | None = None
         self._detector_rate: DetectorRate | None = None
         self._stream = 0
 
-    async def take(self, frame: str | LongText) -> None:
-        """Take one event. Raises `BadEvent`."""
-        if is_large(frame):
-            async with self._large_events:
-                await self._take_large(frame)
-        else:
-            assert isinstance(frame, str)  # noqa: S101 -- narrows the type: a long text is large
-            message = realtime_codec.decode(frame)
-            if isinstance(message, InputAudioBufferAppend):
-                self._append(message)
+    @property
+    def _form(self) -> AudioFormat:
+        """The format that the session has now."""
+        return self._machine.state.session.audio.input.format
+
+    async def take(self, frame: str | LongText) -> AsyncGenerator[inputs.Received | inputs.AudioAppended]:
+        """Yield the input that one event is. It is to be worked in at once: the rest depends on what it leads to.
+
+        Raises `BadEvent`.
+        """
+        is_slow = is_large(frame)
+        async with self._large_events if is_slow else nullcontext():
+            message, large = await self._opened(frame, is_slow=is_slow)
+            if not isinstance(message, InputAudioBufferAppend):
+                yield inputs.Received(message, tuple(audio_ticks(form, data) for form, data in self.given_audio))
+                self.given_audio.clear()
+            elif large is None:
+                pcm = self.buffer.decode(self._audio_of(message))
+                event = inputs.AudioAppended(self.buffer.ticks(pcm), message.event_id)
+                has_room = self._machine.has_room(event.ticks)
+                yield event
+                if has_room:
+                    self.buffer.append(pcm)
+                    self._listen(pcm)
             else:
-                self._tell(await self._with_audio_apart(message, {}))
-        if self.buffer.form is not self._host.machine.state.session.audio.input.format:
+                event, slices = await self._append_large(message, large)
+                has_room = self._machine.has_room(event.ticks)
+                yield event
+                if has_room:
+                    for pcm in slices:
+                        self._listen(pcm)
+                        await asyncio.sleep(0)
+        if self.buffer.form is not self._form:
             await self._reformat()
 
-    async def _take_large(self, frame: str | LongText) -> None:
-        text, taken = await opened(frame)
+    async def _opened(self, frame: str | LongText, *, is_slow: bool) -> tuple[ClientMessage, memoryview | None]:
+        """Return an event, and the audio of an append where that is too large to stay in it."""
+        text, audio = frame, None
+        taken: dict[str, memoryview] = {}
+        if is_slow:
+            text, taken = await opened(frame)
+        assert isinstance(text, str | bytes)  # noqa: S101 -- narrows the type: a long text is large
         message = realtime_codec.decode(text)
         if isinstance(message, InputAudioBufferAppend):
             audio = taken.pop(message.audio, None)
-            if taken:
-                raise misplaced()
-            if audio is None:
-                self._append(message)
-            else:
-                await self._append_large(message, audio)
         else:
             message = await self._with_audio_apart(message, taken)
-            if taken:
-                raise misplaced()
-            self._tell(message)
-
-    def _tell(self, message: ClientCommand) -> None:
-        ticks = tuple(audio_ticks(form, data) for form, data in self.given_audio)
-        self._host.tell(inputs.Received(message, ticks))
-        self.given_audio.clear()
+        if taken:
+            raise misplaced()
+        return message, audio
 
     # -- audio into the buffer ---------------------------------------------------------------------------------------
-    def _append(self, message: InputAudioBufferAppend) -> None:
-        pcm = self.buffer.decode(self._audio_of(message))
-        if self._host.append(inputs.AudioAppended(self.buffer.ticks(pcm), message.event_id)):
-            self.buffer.append(pcm)
-            self._listen(pcm)
-
-    async def _append_large(self, message: InputAudioBufferAppend, taken: memoryview) -> None:
-        buffer, machine = self.buffer, self._host.machine
+    async def _append_large(
+        self, message: InputAudioBufferAppend, taken: memoryview
+    ) -> tuple[inputs.AudioAppended, list[bytes]]:
+        """Put audio into the buffer if there is room for it; returns what was put there."""
+        buffer = self.buffer
         audio = await decoded(taken, param="audio", event_id=message.event_id, most=self._most)
         ticks = sum(audio_ticks(buffer.form, data) for data in audio)
-        if not machine.has_room(ticks):
-            self._host.append(inputs.AudioAppended(ticks, message.event_id))
-            return
         slices: list[bytes] = []
+        if not self._machine.has_room(ticks):
+            return inputs.AudioAppended(ticks, message.event_id), slices
         for data in audio:
             slices.append(buffer.decode(data))
             buffer.append(slices[-1])
             await asyncio.sleep(0)
-        if self._host.append(inputs.AudioAppended(sum(map(buffer.ticks, slices)), message.event_id)):
-            for pcm in slices:
-                self._listen(pcm)
-                await asyncio.sleep(0)
+        return inputs.AudioAppended(sum(map(buffer.ticks, slices)), message.event_id), slices
 
     def _audio_of(self, message: InputAudioBufferAppend) -> bytes:
         return realtime_codec.decode_audio(message.audio, param="audio", event_id=message.event_id, most=self._most)
@@ -130,7 +131,7 @@ class Intake:
         self.given_audio.clear()
         if not isinstance(message, ConversationItemCreate) or not isinstance(message.item, Message):
             return message
-        form = self._host.machine.state.session.audio.input.format
+        form = self._form
         content: list[Content] = []
         for index, part in enumerate(message.item.content):
             param = f"item.content[{index}]"
@@ -152,7 +153,7 @@ class Intake:
 
     async def _reformat(self) -> None:
         """Hear on in the format that the session has now."""
-        buffer, form = self.buffer, self._host.machine.state.session.audio.input.format
+        buffer, form = self.buffer, self._form
         before_hz = buffer.rate_hz
         while buffer.size_bytes > LARGE_BYTES and rate_hz(form) != buffer.rate_hz:
             start, pcm = buffer.start, buffer.whole()
@@ -166,18 +167,18 @@ class Intake:
     # -- the voice detector ------------------------------------------------------------------------------------------
     def _listen(self, pcm: bytes) -> None:
         """Let the voice detector hear it, where the session wants that."""
-        if self._host.machine.state.session.audio.input.turn_detection is None:
+        if self._machine.state.session.audio.input.turn_detection is None:
             return
         if self._voice is None:
-            self._voice = self._vad.open(self._heard)
+            self._voice = self._vad.open(self._scored)
         if self._detector_rate is None:
             self._detector_rate = DetectorRate(self.buffer.rate_hz)
         windows = self._detector_rate.feed(pcm)
         if windows:
             self._voice.feed(windows)
 
-    def _heard(self, scores: Sequence[float]) -> None:
-        self._host.tell_from_callback(inputs.VoiceScored(self._stream, tuple(scores)))
+    def _scored(self, scores: Sequence[float]) -> None:
+        self._heard(inputs.VoiceScored(self._stream, tuple(scores)))
 
     def restart(self, stream: int) -> None:
         """Begin a fresh stream of voice scores."""

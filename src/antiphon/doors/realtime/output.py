@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
-
-import msgspec
 
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import EndSpeech, Fence, SendAudio, SendItem
+from antiphon.conversation.resumption import number_of
+from antiphon.conversation.state import State
+from antiphon.doors.realtime.checkpoint import Keeper
+from antiphon.doors.realtime.sent_events import PIECES, Said, position_of
 from antiphon.doors.websocket.audio import ItemAudio, SpeechEncoder, audio_ticks
 from antiphon.doors.websocket.large_events import LARGE_BYTES
 from antiphon.doors.websocket.send_queue import Outbox
@@ -20,67 +21,19 @@ from antiphon.wire import realtime_codec
 from antiphon.wire.jobs import AudioReady
 from antiphon.wire.realtime_server import ResponseOutputAudioDelta, ServerMessage
 
-_PIECES = 1 << 16
-"""A piece of speech has the number ``position * _PIECES + piece``, by its place in the session's pipe."""
-_encoder = msgspec.msgpack.Encoder()
-
-
-class Said(msgspec.Struct, array_like=True, frozen=True):
-    """What was sent to the client: as it was, or for speech where it lies; or a gap, of which nothing is known."""
-
-    number: int
-    frame: bytes = b""
-    audio: SendAudio | None = None
-    end: EndSpeech | None = None
-
-    @property
-    def is_gap(self) -> bool:
-        """True when there was too much to keep up to this event."""
-        return not self.frame and self.audio is None and self.end is None
-
-
-_said_decoder = msgspec.msgpack.Decoder(list[Said])
-
-
-def pack_said(said: Sequence[Said]) -> bytes:
-    """Return a batch as bytes; deltas are much alike, and become small."""
-    return zlib.compress(_encoder.encode(said), 1) if said else b""
-
-
-def said_since(batches: Iterable[bytes], number: int) -> list[Said] | None:
-    """Return what was said behind event ``number``, in order and each once; None when it is not all there."""
-    found: list[Said] = []
-    for batch in batches:
-        for said in _said_decoder.decode(zlib.decompress(batch)):
-            if said.number > number:
-                found.append(said)
-                number = said.number
-    return None if any(said.is_gap for said in found) else found
-
-
-def position_of(ref: int) -> int:
-    """Return where in the session's pipe a piece of speech lies."""
-    return ref // _PIECES
+_PACED_PIECE_BYTES = 40 * 48
+"""Speech that is sent at the pace of listening leaves in pieces of 40 ms: the lead is kept to one of them."""
 
 
 class Output:
     """Carries out what a machine sends. Speech waits here, in pieces, until the machine says so."""
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        items: ItemAudio,
-        *,
-        piece_bytes: int,
-        number_of: Callable[[str], int],
-        note: Callable[[Said], None] | None,
-    ) -> None:
-        """``piece_bytes`` bounds a piece, 0 does not; ``note`` is told all that is sent."""
+    def __init__(self, outbox: Outbox, items: ItemAudio, keeper: Keeper | None, state: State) -> None:
         self._outbox = outbox
-        self._items = items
-        self._piece_bytes = piece_bytes
-        self._number_of = number_of
-        self._note = note
+        self.items = items
+        self._keeper = keeper
+        self._seed = state.seed
+        self._piece_bytes = _PACED_PIECE_BYTES if state.rules.pace else 0
         self._speech: dict[int, bytes] = {}
         self._encoders: dict[str, SpeechEncoder] = {}
         self.known_until: float = 0
@@ -117,7 +70,7 @@ class Output:
     def _pieces(self, position: int, entry: AudioReady) -> list[tuple[int, bytes]]:
         audio, most = entry.audio, max(1, self._piece_bytes or len(entry.audio))
         parts = [audio[at : at + most] for at in range(0, max(1, len(audio)), most)]
-        return [(position * _PIECES + index, part) for index, part in enumerate(parts)]
+        return [(position * PIECES + index, part) for index, part in enumerate(parts)]
 
     # -- sending -----------------------------------------------------------------------------------------------------
     def send(self, event: ServerMessage) -> None:
@@ -158,7 +111,7 @@ class Output:
             return
         self._say(Said(number, realtime_codec.encode(event)))
         item_id = str(event.item.id)
-        size_bytes, read = self._items.size_bytes(item_id), self._items.reader(item_id)
+        size_bytes, read = self.items.size_bytes(item_id), self.items.reader(item_id)
 
         def make() -> bytes:
             return realtime_codec.encode_item(event, read())
@@ -191,20 +144,21 @@ class Output:
         self.known_until = math.inf
 
     def close(self) -> None:
-        """Drop what waits."""
+        """Drop what waits, and the audio of items."""
         self._speech.clear()
+        self.items.close()
 
     def _fresh(self, event_id: str) -> int | None:
         """Return the number of an event, or None when the client has got it from the door before."""
-        number = self._number_of(event_id)
+        number = number_of(event_id, self._seed) or 0
         return number if number > self.known_until else None
 
     def _say(self, said: Said) -> None:
-        if self._note is not None:
-            self._note(said)
+        if self._keeper is not None:
+            self._keeper.said(said)
 
     def _put_audio(self, event: ResponseOutputAudioDelta, encoder: SpeechEncoder, data: bytes) -> None:
         if data:
-            self._items.add(event.item_id, encoder.form, data)
+            self.items.add(event.item_id, encoder.form, data)
             frame = realtime_codec.encode_audio_delta(event, data)
             self._outbox.put(frame, event.response_id, audio_ticks(encoder.form, data))

@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager
 from antiphon.clock import VirtualClock
 from antiphon.conversation import effects
 from antiphon.conversation.snapshot import join
-from antiphon.conversation.state import State
 from antiphon.doors.realtime.checkpoint import Keeper, Ownership
-from antiphon.doors.realtime.output import Said, said_since
+from antiphon.doors.realtime.sent_events import Said, said_since
 from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.sessions import Change, SessionRecord
 from antiphon.state.embedded import EmbeddedSessions
-from antiphon.wire.realtime_server import InputAudioBufferCleared
+from antiphon.wire.realtime_server import TAKEN_OVER, InputAudioBufferCleared
 from tests.simulation import World
 from tests.virtual_time import on_virtual_time
 
@@ -26,9 +25,14 @@ class Faulty(EmbeddedSessions):
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__(clock)
-        self.is_away = False
+        self.is_away = self.cannot_be_asked = False
         self.takes_s = 0.0
         self.changes: list[Change] = []
+
+    async def find(self, tenant: str, session_id: str) -> SessionRecord | None:
+        if self.cannot_be_asked:
+            raise ProviderUnavailable("away", code="redis_unavailable")
+        return await super().find(tenant, session_id)
 
     async def save(self, record: SessionRecord, change: Change) -> None:
         await asyncio.sleep(self.takes_s)
@@ -45,12 +49,11 @@ class Stage:
         self.read: list[str] = []
         self.sessions = sessions
         self.owned = Ownership(sessions, record)
-        self.state: State = World().machine.state
-        self.is_ours = self.cannot_be_asked = False
+        self.world = World()
+        self.hung_up: list[tuple[int, str]] = []
         self.outbox = Outbox(group, self, limit_bytes=10_000, stall_s=5.0)
-        self.keeper = Keeper(
-            self.owned, group, self.outbox, state=lambda: self.state, pending=list, take_back=self.take_back
-        )
+        state = self.world.machine.state
+        self.keeper = Keeper(self.owned, group, self, self.outbox, state, {})
         self._number = 0
 
     def write(self, text: bytes) -> bool:
@@ -63,14 +66,8 @@ class Stage:
     def give_up(self) -> None:
         raise AssertionError("everybody reads here")
 
-    async def take_back(self, epoch: int) -> bool:
-        assert epoch == self.owned.record.epoch
-        if self.cannot_be_asked:
-            raise ProviderUnavailable("away", code="redis_unavailable")
-        if self.is_ours:
-            record = self.owned.record
-            self.owned.record = await self.sessions.claim(record.tenant, record.session_id, record.gateway_id)
-        return self.is_ours
+    def hang_up(self, code: int, reason: str) -> None:
+        self.hung_up.append((code, reason))
 
     def say(self, *, is_result: bool = False) -> str:
         """A step that the client notices."""
@@ -160,13 +157,13 @@ async def test_a_session_that_is_anothers_says_nothing_more(clock: VirtualClock)
         await asyncio.sleep(2)
         assert stage.read == [said]
         assert stage.keeper.is_lost
+        assert [code for code, _ in stage.hung_up] == [TAKEN_OVER]
         await stage.outbox.flushed()
 
 
 @on_virtual_time
 async def test_a_session_that_ran_out_and_is_ours_again_is_saved_whole(clock: VirtualClock) -> None:
     async with staged(clock) as stage:
-        stage.is_ours = True
         stage.say()
         await asyncio.sleep(0.01)
         await stage.sessions.end(stage.owned.record, resumable=False)
@@ -179,13 +176,11 @@ async def test_a_session_that_ran_out_and_is_ours_again_is_saved_whole(clock: Vi
 @on_virtual_time
 async def test_a_session_that_was_claimed_anew_is_saved_whole(clock: VirtualClock) -> None:
     async with staged(clock) as stage:
-        world = World()
-        world.say_text()
-        stage.state = world.machine.state
+        stage.world.say_text()
         stage.say()
         await asyncio.sleep(0.01)
         for number in range(30):
-            world.say_text(f"number {number}")
+            stage.world.say_text(f"number {number}")
         stage.say()
         await asyncio.sleep(0.01)
         record = stage.owned.record
@@ -218,11 +213,11 @@ async def test_a_session_that_cannot_be_taken_back_holds_nobody_up(clock: Virtua
         stage.say()
         await asyncio.sleep(0.01)
         await stage.sessions.end(stage.owned.record, resumable=False)
-        stage.cannot_be_asked = True
+        stage.sessions.cannot_be_asked = True
         stage.say()
         await asyncio.sleep(1)
         assert len(stage.read) == 2
-        stage.cannot_be_asked, stage.is_ours = False, True
+        stage.sessions.cannot_be_asked = False
         await asyncio.sleep(10)
         await stage.sessions.resume("t", "s", "g2")
 
@@ -251,3 +246,21 @@ async def test_what_has_not_been_saved_stays_in_the_pipe(clock: VirtualClock) ->
         assert stage.keeper.needed() == 64
         stage.keeper.rewind(3)
         assert stage.keeper.needed() == 3
+
+
+@on_virtual_time
+async def test_a_session_that_ends_while_it_is_taken_back_is_let_go(clock: VirtualClock) -> None:
+    sessions = Faulty(clock)
+    owned = Ownership(sessions, await sessions.claim("t", "s", "g"))
+    await sessions.end(owned.record, resumable=False)  # as if it had run out
+    owned.is_over = True
+    assert await owned.take_back(owned.record.epoch)
+    assert await sessions.find("t", "s") is None
+
+
+@on_virtual_time
+async def test_who_was_refused_under_an_old_epoch_owns_the_session_under_the_new_one(clock: VirtualClock) -> None:
+    sessions = Faulty(clock)
+    owned = Ownership(sessions, await sessions.claim("t", "s", "g"))
+    assert await owned.take_back(owned.record.epoch - 1)
+    assert not await owned.take_back(owned.record.epoch), "it is alive, and so another's"

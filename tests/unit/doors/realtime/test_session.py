@@ -3,134 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
 import pybase64
 import pytest
 
-from antiphon.clock import VirtualClock
 from antiphon.conversation import inputs
-from antiphon.conversation.machine import Conversation
-from antiphon.conversation.session import Defaults, describe
-from antiphon.conversation.state import Rules
-from antiphon.doors.realtime.session import Link, Resumption
-from antiphon.doors.websocket.session_options import LinkServices
-from antiphon.observe.metrics import Metrics
-from antiphon.policy.window import SlidingWindowLimiter
-from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account
-from antiphon.ports.sessions import Saved
-from antiphon.providers.registry import load
-from antiphon.wire.jobs import AudioReady, PipeEntry, TextReady, TranscriptReady
-from tests.options import embedded_bus, link_limits, session_rules
-
-
-class Stage:
-    """One link, and the connection that it writes to."""
-
-    def __init__(self, group: asyncio.TaskGroup, rules: Rules, *, requests: int = 0) -> None:
-        self.clock = VirtualClock()
-        self.bus = embedded_bus(self.clock)
-        self.limiter = SlidingWindowLimiter(requests=requests, clock=self.clock)
-        self.events: list[dict[str, Any]] = []
-        self.hung_up: list[tuple[int, str]] = []
-        self.reads = asyncio.Event()
-        """While it is not set the client takes nothing."""
-        self.reads.set()
-        vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
-        self.metrics = Metrics()
-        services = LinkServices(self.bus, vad, self.clock, self.limiter, lambda row: None, 30.0, self.metrics)
-        now = self.clock.wall()
-        machine = Conversation.begin(describe(None, Defaults(), now=now), rules, seed="s", now=now, lasts_s=3600)
-        self.link = Link(
-            machine,
-            services,
-            link_limits(),
-            group,
-            self,
-            account=Account("default", "open"),
-            session_id="sess_1",
-            epoch=1,
-        )  # pyright: ignore[reportArgumentType] -- all that a link needs of it
-
-    def write(self, text: bytes) -> bool:
-        if self.reads.is_set():
-            self.events.append(msgspec.json.decode(text))
-        return self.reads.is_set()
-
-    async def send_text(self, text: bytes) -> None:
-        await self.reads.wait()
-        self.events.append(msgspec.json.decode(text))
-
-    def rest(self) -> None:
-        """Nobody drains here."""
-
-    def give_up(self) -> None:
-        raise AssertionError("nobody takes that long here")
-
-    def hang_up(self, code: int, reason: str) -> None:
-        self.hung_up.append((code, reason))
-
-    async def send(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
-        """Take one event of the client; returns what it was answered at once."""
-        before = len(self.events)
-        await self.link.frame(msgspec.json.encode({"type": kind, **fields}).decode())
-        return self.events[before:]
-
-    async def work(self, job_id: str, *entries: PipeEntry) -> None:
-        """A worker's results arrive."""
-        named = [msgspec.structs.replace(entry, job_id=f"sess_1.{job_id}") for entry in entries]
-        await self.bus.write("t:default:session:{sess_1}", named)
-        for _ in range(10 * len(entries)):
-            await asyncio.sleep(0)
-
-    def last(self, kind: str) -> dict[str, Any]:
-        """The newest event of a type."""
-        return next(event for event in reversed(self.events) if event["type"] == kind)
-
-
-@asynccontextmanager
-async def staged(rules: Rules | None = None, **options: Any) -> AsyncGenerator[Stage]:
-    async with asyncio.TaskGroup() as group:
-        stage = Stage(group, rules or session_rules(), **options)
-        stage.link.open()
-        yield stage
-        await stage.link.close()
-        await stage.bus.close()
-
-
-# -- what was heard ----------------------------------------------------------------------------------------------------
-SECOND = AudioReady("", bytes(48_000))
-
-
-@pytest.mark.parametrize("form", ["audio/pcm", "audio/pcmu"])
-async def test_speech_that_was_still_queued_when_its_answer_was_broken_off_was_not_heard(form: str) -> None:
-    async with staged() as stage:
-        output = {"format": {"type": form}}
-        await stage.send("session.update", session={"type": "realtime", "audio": {"output": output}})
-        await stage.send("response.create")
-        (response,) = stage.link.machine.state.responses.values()
-        await stage.work(response.job_id, TextReady("", "one two three four five six"))
-        await stage.work(response.speak_job_id, AudioReady("", bytes(48_000), "one two three four five six"))
-        stage.reads.clear()
-        await stage.work(response.speak_job_id, SECOND, SECOND)
-        item_id = response.outputs[0].item_id
-        await stage.send("response.cancel")
-        stage.reads.set()
-        await stage.link.flushed()
-        done = stage.last("response.done")["response"]
-        assert (done["status"], done["output"][0]["id"]) == ("cancelled", item_id)
-        heard = b"".join(
-            pybase64.b64decode(event["delta"]) for event in stage.events if event["type"].endswith("audio.delta")
-        )
-        await stage.send("conversation.item.retrieve", item_id=item_id)
-        (part,) = stage.last("conversation.item.retrieved")["item"]["content"]
-        assert abs(len(pybase64.b64decode(part["audio"])) - len(heard)) <= 2
-        await stage.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=60_000)
-        assert abs(stage.last("conversation.item.truncated")["audio_end_ms"] - 2000) < 200  # one was on its way
+from antiphon.wire.jobs import TranscriptReady
+from tests.unit.doors.realtime.stage import Stage, resumed, staged
 
 
 async def test_a_callback_that_fails_ends_its_connection_and_says_why() -> None:
@@ -192,15 +73,17 @@ async def test_without_limits_none_are_told() -> None:
 
 
 async def test_what_the_server_stands_on_is_told_once_and_not_before_a_session_is_what_it_was() -> None:
-    async with staged() as stage:
+    async with staged(owned=True) as stage:
         await stage.send("session.update", session={"type": "realtime", "include": ["antiphon.degraded"]})
-        stage.link._resumption = Resumption(Saved(b"", 0, b"", {}, ()), None)
-        stage.link.see({"redis": False, "database": True})
-        assert stage.link.machine.state.down == []
-        stage.link._resumption = None
-        for _ in range(2):
+        await stage.turns()
+        async with resumed(stage, None):
             stage.link.see({"redis": False, "database": True})
-        for _ in range(2):
-            stage.link.see({"redis": True, "database": True})
-        told = [event["type"] for event in stage.events if event["type"].startswith("antiphon.")]
-        assert told == ["antiphon.degraded", "antiphon.recovered"]
+            assert stage.link.machine.state.down == []
+            await stage.turns()
+            for _ in range(2):
+                stage.link.see({"redis": False, "database": True})
+            for _ in range(2):
+                stage.link.see({"redis": True, "database": True})
+            await stage.turns()
+            told = [kind for kind in stage.types() if kind.startswith("antiphon.")]
+            assert told == ["antiphon.session.resumed", "antiphon.degraded", "antiphon.recovered"]

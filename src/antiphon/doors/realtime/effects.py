@@ -1,0 +1,223 @@
+"""Carrying out what the machine asks for: events and speech out, audio of items, jobs, counting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from antiphon.conversation import inputs
+from antiphon.conversation.effects import (
+    AdoptAudio,
+    CancelJob,
+    Charge,
+    Close,
+    CommitAudio,
+    CutAudio,
+    DropSpeech,
+    Effect,
+    EndSpeech,
+    Fence,
+    ForgetAudio,
+    ForgetInput,
+    Keep,
+    LegChanged,
+    RestartVad,
+    Send,
+    SendAudio,
+    SendItem,
+    StartAnswer,
+    StartScore,
+    StartSpeech,
+    StartTranscription,
+)
+from antiphon.doors.realtime.checkpoint import Keeper
+from antiphon.doors.realtime.intake import Intake
+from antiphon.doors.realtime.jobs import RealtimeJobs
+from antiphon.doors.realtime.output import Output
+from antiphon.doors.websocket.connection import Connection
+from antiphon.doors.websocket.serial_tasks import Pump
+from antiphon.doors.websocket.session_options import LinkServices
+from antiphon.entities.history import StoredItem
+from antiphon.ports.limiter import Account, used_up
+from antiphon.wire.jobs import Job
+from antiphon.wire.realtime_response import Response, ResponseError, StatusDetails
+from antiphon.wire.realtime_server import Error, ResponseDone, ServerMessage
+
+_log = structlog.get_logger(__name__)
+
+_AudioEffect = CommitAudio | ForgetInput | RestartVad | AdoptAudio | CutAudio | ForgetAudio
+_JobEffect = StartTranscription | StartScore | StartAnswer | StartSpeech | CancelJob
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """Something for the bus, once what led to it is saved."""
+
+    gate: int
+    effect: CancelJob | None = None
+    jobs: tuple[Job, ...] = ()
+
+
+class EffectHandler:
+    """Carries out the effects of one conversation, in order; only the bus is asked later, by a task."""
+
+    def __init__(
+        self,
+        services: LinkServices,
+        connection: Connection,
+        group: asyncio.TaskGroup,
+        intake: Intake,
+        output: Output,
+        jobs: RealtimeJobs,
+        keeper: Keeper | None,
+        account: Account,
+        session_id: str,
+    ) -> None:
+        """Without a ``keeper`` nothing waits until it is saved."""
+        self._services = services
+        self._connection = connection
+        self._account = account
+        self._session_id = session_id
+        self._intake = intake
+        self._output = output
+        self._jobs = jobs
+        self._keeper = keeper
+        self._commands: Pump[_Command] = Pump(group, f"jobs {session_id}", self._command)
+        self.unsent: list[inputs.Unsent] = []
+        """What the machine is to be told of speech that was cut off."""
+        self.replays = False
+        """True while the gateway before us has perhaps carried out the same: it is not counted twice."""
+
+    def carry_out(self, effects: Sequence[Effect]) -> None:
+        """Carry out what follows from one input."""
+        for effect in effects:
+            self._carry_out(effect)
+
+    def submit(self, jobs: tuple[Job, ...]) -> None:
+        """Submit jobs behind what was asked for so far."""
+        self._commands.put(_Command(self._gate, jobs=jobs))
+
+    def drop_commands(self) -> None:
+        """Ask nothing more of the bus."""
+        self._commands.cancel()
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Send():
+                self._output.send(effect.event)
+                self._count_refusal(effect.event)
+            case SendAudio():
+                self._output.send_audio(effect)
+            case EndSpeech():
+                self._output.end_speech(effect)
+            case DropSpeech():
+                self._output.drop(effect.ref)
+            case SendItem():
+                self._output.send_item(effect)
+            case Fence():
+                self._fence(effect)
+            case StartTranscription() | StartScore() | StartAnswer() | StartSpeech() | CancelJob():
+                self._start(effect)
+            case Keep():
+                self._keep(effect)
+            case Charge() | LegChanged():
+                self._count(effect)
+            case Close():
+                self._connection.hang_up(effect.code, effect.reason)
+            case _:
+                self._keep_audio(effect)
+
+    def _fence(self, effect: Fence) -> None:
+        unsent = self._output.fence(effect)
+        if unsent is not None:
+            self.unsent.append(unsent)
+
+    # -- audio -------------------------------------------------------------------------------------------------------
+    def _keep_audio(self, effect: _AudioEffect) -> None:
+        match effect:
+            case CommitAudio():
+                clip = self._intake.buffer.clip(effect.start, effect.end)
+                self._output.items.add(effect.item_id, self._intake.buffer.form, self._intake.buffer.encode(clip.data))
+            case ForgetInput():
+                self._intake.buffer.forget(effect.end, is_break=effect.is_break)
+            case RestartVad():
+                self._intake.restart(effect.stream)
+            case AdoptAudio():
+                for form, data in self._intake.given_audio:
+                    self._output.items.add(effect.item_id, form, data)
+            case CutAudio():
+                self._output.items.cut(effect.item_id, effect.ticks)
+            case ForgetAudio():
+                self._output.items.forget(effect.item_id)
+
+    # -- jobs --------------------------------------------------------------------------------------------------------
+    def _start(self, effect: _JobEffect) -> None:
+        """Make a job of the audio that there is now, and hand it out in order."""
+        match effect:
+            case StartTranscription() if effect.item_id and not effect.end:
+                self.submit(self._jobs.listening(effect, self._output.items.clip(effect.item_id)))
+            case StartTranscription() | StartScore():
+                self.submit(self._jobs.listening(effect, self._intake.buffer.clip(effect.start, effect.end)))
+            case StartAnswer():
+                self.submit(self._jobs.answering(effect))
+            case StartSpeech():
+                self.submit(self._jobs.speaking(effect))
+            case CancelJob():
+                self._commands.put(_Command(self._gate, effect))
+
+    @property
+    def _gate(self) -> int:
+        return self._keeper.gate if self._keeper is not None else 0
+
+    async def _command(self, command: _Command) -> None:
+        if self._keeper is not None:
+            await self._keeper.saved(command.gate)
+        for job in command.jobs:
+            await self._jobs.submit(job)
+        if command.effect is not None:
+            await self._jobs.cancel(command.effect.job_id)
+
+    # -- history and counting ----------------------------------------------------------------------------------------
+    def _keep(self, effect: Keep) -> None:
+        content = b"" if effect.item is None else msgspec.json.encode(effect.item)
+        self._services.keep(
+            StoredItem(
+                tenant=self._account.tenant,
+                session_id=self._session_id,
+                item_id=effect.item_id,
+                position=effect.position,
+                revision=effect.revision,
+                content=content,
+                created_at=self._services.clock.wall(),
+                deleted=effect.item is None,
+            )
+        )
+
+    def _count_refusal(self, event: ServerMessage) -> None:
+        match event:
+            case Error():
+                self._services.metrics.error("realtime", event.error.type)
+                is_limit = event.error.code == "rate_limit_exceeded"
+            case ResponseDone(response=Response(status_details=StatusDetails(error=ResponseError(code=code)))):
+                is_limit = code == "inference_rate_limit_exceeded"
+            case _:
+                return
+        reached = used_up(self._services.limiter.allowances(self._account)) if is_limit else None
+        if reached is not None:
+            self._services.metrics.rate_limited(reached.name)
+
+    def _count(self, effect: Charge | LegChanged) -> None:
+        if isinstance(effect, Charge):
+            self._services.limiter.charge(self._account, requests=effect.requests, tokens=effect.tokens)
+            return
+        if self.replays:
+            return
+        self._services.metrics.leg(effect.leg, is_down=effect.is_down)
+        if effect.is_down:
+            _log.warning("degraded", leg=effect.leg, mode=effect.mode)
+        else:
+            _log.info("recovered", leg=effect.leg, mode=effect.mode)

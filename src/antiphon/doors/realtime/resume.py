@@ -1,0 +1,120 @@
+"""Resuming a session whose connection was lost, here or at another gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from antiphon.conversation import inputs
+from antiphon.conversation.resumption import greeting, greeting_id, held_refs, speakers
+from antiphon.conversation.state import State
+from antiphon.doors.realtime.checkpoint import Keeper, jobs_of
+from antiphon.doors.realtime.jobs import RealtimeJobs
+from antiphon.doors.realtime.output import Output
+from antiphon.doors.realtime.sent_events import said_since
+from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.errors import NotFound
+from antiphon.ports.sessions import Saved
+from antiphon.wire.jobs import Job, PipeEntry
+from antiphon.wire.realtime_server import SessionCreated
+
+_ID_GAP = 1000
+"""Ids that are left out when a session is resumed: a gateway that is only thought dead may still give some out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What a session whose connection was lost continues from."""
+
+    saved: Saved
+    after: int | None
+    """Number of the last event that the client has; None when it asks for nothing that it has missed."""
+
+
+class Resume:
+    """Brings one session to where it was: `greeting`, `say_missed`, then all of `replayed`, `jobs_again`, `resumed`."""
+
+    def __init__(
+        self,
+        resumption: Resumption,
+        epoch: int,
+        state: State,
+        outbox: Outbox,
+        output: Output,
+        jobs: RealtimeJobs,
+        keeper: Keeper | None,
+    ) -> None:
+        self._saved = resumption.saved
+        self._after = resumption.after
+        self._epoch = epoch
+        self._state = state
+        self._outbox = outbox
+        self._output = output
+        self._jobs = jobs
+        self._keeper = keeper
+        self._position = 0
+        """Of the last result that the state has, as far as the session's pipe still knows."""
+        self._keeps_answers = True
+        self.tail = 0
+        """Position of the newest result when it began: as far as the gateway before us may have worked in."""
+        self.done = asyncio.Event()
+        """Set as soon as the session is where it was."""
+
+    def greeting(self) -> SessionCreated:
+        """Return the event that greets the client."""
+        number = self._state.counter if self._after is None else self._after
+        return greeting(self._state, greeting_id(self._state, number, self._epoch))
+
+    async def say_missed(self) -> None:
+        """Get back the speech that waits, and send what the client has missed."""
+        after = self._after
+        self._jobs.adopt(speakers(self._state))
+        missed = None if after is None else said_since(self._saved.events, after)
+        held = held_refs(self._state)
+        wanted = held | {said.audio.ref for said in missed or () if said.audio is not None}
+        self.tail = await self._jobs.tail()
+        self._position = position = min(self._saved.position, self.tail)
+        has_speech = await self._output.fetch(
+            lambda start: self._jobs.results(after=start, keep=lambda: start), position, wanted
+        )
+        if not has_speech:  # too much was spoken since
+            self._output.give_up(held)
+        if position < self._saved.position:
+            missed = None
+            if self._keeper is not None:
+                self._keeper.rewind(position)
+        if missed is None or after is None:
+            self._output.know_all()
+        else:
+            self._output.known_until = after
+            for said in missed:
+                if self._outbox.is_full:
+                    await self._outbox.room()
+                self._output.say_again(said)
+        self._keeps_answers = has_speech and missed is not None
+
+    async def replayed(self) -> AsyncGenerator[tuple[int, PipeEntry]]:
+        """Yield the results that the gateway before us has perhaps worked in as well, as far as the pipe has them."""
+        position = self._position
+        try:
+            async with aclosing(self._jobs.results(after=position, keep=lambda: self._position)) as results:
+                while position < self.tail:
+                    if self._outbox.is_full:
+                        await self._outbox.room()
+                    position, entry = await anext(results)
+                    yield position, entry
+        except (NotFound, StopAsyncIteration):
+            self._keeps_answers = False
+
+    def jobs_again(self) -> tuple[Job, ...]:
+        """Return the jobs that the gateway before us perhaps did not submit; one that a queue has changes nothing."""
+        names = self._state.jobs
+        jobs = tuple(job for job in jobs_of(self._saved.jobs) if self._jobs.name(job.id) in names)
+        self._jobs.take_over(jobs)
+        return jobs
+
+    def resumed(self) -> inputs.Resumed:
+        """Return the input that lets the machine continue."""
+        return inputs.Resumed(self._state.counter + _ID_GAP, keeps_answers=self._keeps_answers)
