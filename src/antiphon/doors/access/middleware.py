@@ -11,7 +11,7 @@ from antiphon.doors.server.exchange import admit
 from antiphon.errors import AntiphonError, Forbidden
 from antiphon.ids import new_id
 from antiphon.observe.metrics import Metrics
-from antiphon.observe.trace import sent_with, tracing
+from antiphon.observe.trace import sent_with, span, tracing
 
 _DOORS = (("/v1/realtime", "realtime"), ("/v1/", "speech"), ("/docs", "site"), ("/openapi.json", "site"))
 
@@ -36,8 +36,11 @@ class Guard:
             state = scope.setdefault("state", {})
             state["request_id"] = answer.request_id
             identity = state["identity"] = self._admit(scope)
-            trace, tenant = sent_with(scope["headers"]), identity.tenant
-            with tracing(trace, tenant_id=tenant, correlation_id=answer.request_id):
+            trace = sent_with(scope["headers"])
+            with (
+                tracing(trace, tenant_id=identity.tenant, correlation_id=answer.request_id),
+                span("request", method=scope["method"], request_id=answer.request_id),
+            ):
                 await self._app(scope, receive, answer)
         except AntiphonError as error:
             self._metrics.error(_door(scope["path"]), error.type)

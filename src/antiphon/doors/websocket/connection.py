@@ -18,7 +18,7 @@ from antiphon.doors.server.frames import LongText
 from antiphon.doors.server.socket import socket_of
 from antiphon.errors import AntiphonError, Overloaded, RateLimited
 from antiphon.observe.metrics import Metrics
-from antiphon.observe.trace import sent_with, tracing
+from antiphon.observe.trace import sent_with, span, tracing
 from antiphon.ports.limiter import Account
 
 _log = structlog.get_logger(__name__)
@@ -90,7 +90,10 @@ class Connection:
         self, make_link: Callable[[asyncio.TaskGroup], AnyLink], *, session_id: str, tenant: str, key_id: str
     ) -> None:
         """Serve until one side has had enough."""
-        with tracing(self._traceparent, session_id=session_id, tenant_id=tenant, correlation_id=session_id):
+        with (
+            tracing(self._traceparent, session_id=session_id, tenant_id=tenant, correlation_id=session_id),
+            span("session", session_id=session_id),
+        ):
             _log.info("session opened", key_id=key_id)
             try:
                 async with asyncio.TaskGroup() as group:
