@@ -36,9 +36,7 @@ class Work(msgspec.Struct, frozen=True):
     group: ClassVar[str]
     """Consumer group of its workers over Redis."""
     is_continued: ClassVar[bool] = False
-    """True where another attempt goes on behind what the ones before have written. The others' does all of it once
-    more, and what was written already is left out."""
-
+    """True where another attempt goes on behind what was written; others do all once more and write what is new."""
     carries_audio: ClassVar[bool] = False
     """True where ``audio`` may lie elsewhere, in parts that ``audio_refs`` name in their order."""
 
@@ -240,7 +238,6 @@ class TranscriptReady(PipeEntry, frozen=True, tag="transcript"):
     engine: str = ""
     """Who did it, as the settings call it."""
     model: str = ""
-    """What it did it with."""
 
     @property
     def payload_bytes(self) -> int:

@@ -30,7 +30,8 @@ def commands(app: App, *before: str) -> Iterator[tuple[str, ...]]:
 
 ALL = list(commands(make_app()))
 HEAVY = (
-    "antiphon.app.process", "antiphon.app.settings", "antiphon.doors", "antiphon.providers", "antiphon.workers",
+    "antiphon.app.process", "antiphon.app.settings", "antiphon.doors.access",
+    "antiphon.doors.http", "antiphon.doors.websocket", "antiphon.providers", "antiphon.workers",
     "starlette", "pydantic", "sqlalchemy", "uvicorn",
 )  # fmt: skip
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.doors.access.authentication import Identity
 from antiphon.doors.dubbing.connection import DubbingLink
@@ -17,7 +16,6 @@ from antiphon.doors.dubbing.driver import StreamServices
 from antiphon.doors.dubbing.ownership import StreamOwnership
 from antiphon.doors.dubbing.registry import StreamRegistry
 from antiphon.doors.dubbing.transports import Transport
-from antiphon.dubbing.state import Rules
 from antiphon.dubbing.voices import VoiceProfile
 from antiphon.errors import Fenced, Overloaded
 from antiphon.jobs.client import JobClient
@@ -27,6 +25,7 @@ from antiphon.observe.tasks import Asides
 from antiphon.ports.sessions import NOBODY, SessionOwner, SessionRecord
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.wire.dubbing_client import StreamConfig, StreamInit
+from tests.options import embedded_bus, stream_rules
 
 INIT = StreamInit(
     stream_id="match",
@@ -52,14 +51,14 @@ class Gateway:
         clock, metrics = SystemClock(), Metrics()
         self.asides = Asides("test")
         services = StreamServices(
-            JobClient(EmbeddedBus(clock), clock, timeout_s=1),
+            JobClient(embedded_bus(clock), clock, timeout_s=1),
             clock,
             DubbingMetrics(metrics.registry),
             lambda _: None,
             shows_id=True,
         )
         ownership = StreamOwnership(sessions, name, heartbeat_s=0.01, sweep_s=60, has_room=lambda: has_room)
-        self.streams = StreamRegistry(services, Rules(), ownership, self.asides, resume_s=60)
+        self.streams = StreamRegistry(services, stream_rules(), ownership, self.asides, resume_s=60)
         self.hung_up: list[str] = []
         self.sent: list[tuple[str, str]] = []
 

@@ -18,6 +18,7 @@ from antiphon.doors.realtime.intake import Intake
 from antiphon.doors.websocket.large_events import LARGE_BYTES
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.registry import load
+from tests.options import session_rules
 
 SECOND = bytes(2 * TICKS_PER_S)
 
@@ -27,7 +28,7 @@ class Stage:
 
     def __init__(self, rules: Rules | None = None) -> None:
         self.machine = Conversation.begin(
-            describe(None, Defaults(), now=0.0), rules or Rules(), seed="s", now=0.0, lasts_s=3600
+            describe(None, Defaults(), now=0.0), rules or session_rules(), seed="s", now=0.0, lasts_s=3600
         )
         self.scored: list[inputs.VoiceScored] = []
         self.large = asyncio.Semaphore(1)
@@ -69,7 +70,7 @@ async def test_audio_is_appended_and_heard_once_the_machine_knows_of_it(seconds:
 
 @pytest.mark.parametrize("seconds", [2, 30])
 async def test_audio_that_the_machine_refuses_is_not_kept(seconds: int) -> None:
-    stage = Stage(Rules(max_buffer_s=1.5))
+    stage = Stage(session_rules(max_buffer_s=1.5))
     await stage.take("input_audio_buffer.append", audio=base64(SECOND))
     event = await stage.take("input_audio_buffer.append", audio=base64(SECOND * seconds), event_id="mine")
     assert isinstance(event, inputs.AudioAppended)

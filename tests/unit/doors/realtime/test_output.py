@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
@@ -21,6 +21,7 @@ from antiphon.doors.websocket.send_queue import Outbox
 from antiphon.wire.jobs import AudioReady
 from antiphon.wire.realtime_server import InputAudioBufferCleared
 from antiphon.wire.realtime_session import AudioPcm
+from tests.options import embedded_bus, session_rules
 
 
 class Client:
@@ -43,17 +44,17 @@ class Client:
 @asynccontextmanager
 async def output(client: Client, rules: Rules | None = None) -> AsyncGenerator[Output]:
     session = describe(None, Defaults(), now=0.0)
-    state = Conversation.begin(session, rules or Rules(), seed="s", now=0.0, lasts_s=3600).state
+    state = Conversation.begin(session, rules or session_rules(), seed="s", now=0.0, lasts_s=3600).state
     async with asyncio.TaskGroup() as group:
         outbox = Outbox(group, client, limit_bytes=10_000, stall_s=5.0)
-        made = Output(outbox, ItemAudio(2**20, None), None, state)
+        made = Output(outbox, ItemAudio(Path("nothing is spilled")), None, state)
         yield made
         made.close()
 
 
 async def test_speech_at_the_pace_of_listening_waits_in_pieces_of_40_ms() -> None:
     entry = AudioReady("job", bytes(48 * 100))
-    async with output(Client(), Rules(pace=True)) as paced, output(Client()) as fast:
+    async with output(Client(), session_rules(pace=True)) as paced, output(Client()) as fast:
         assert paced.take(7, entry) == [(7 * PIECES, 960), (7 * PIECES + 1, 960), (7 * PIECES + 2, 480)]
         assert fast.take(7, entry) == [(7 * PIECES, 2400)]
 
@@ -70,8 +71,8 @@ async def test_events_that_the_client_has_are_not_sent_once_more() -> None:
 
 
 async def test_speech_is_fetched_from_the_pipe_as_far_as_the_pipe_has_it() -> None:
-    bus = EmbeddedBus(VirtualClock())
-    await bus.write("pipe", [AudioReady("job", bytes([number]) * 10) for number in range(5)], epoch=1)
+    bus = embedded_bus(VirtualClock())
+    await bus.write("pipe", [AudioReady("job", bytes([number]) * 10) for number in range(5)])
     tail = await bus.tail("pipe")
     wanted = {(tail - 1) * PIECES, tail * PIECES}
     async with output(Client()) as out:

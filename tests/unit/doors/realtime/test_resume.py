@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.conversation.resumption import number_of
 from antiphon.doors.realtime.checkpoint import jobs_of
 from antiphon.wire.jobs import AudioReady, TextReady
+from tests.options import embedded_bus
 from tests.unit.doors.realtime.stage import PIPE, Stage, resumed, staged
 
 
@@ -98,7 +98,7 @@ async def test_jobs_that_were_perhaps_not_submitted_are_submitted_again() -> Non
         names = {stage.link._jobs.name(job.id) for job in jobs_of(saved.jobs)}
         assert names == {response.job_id, response.speak_job_id}
         await stage.bus.close()
-        stage.bus = EmbeddedBus(stage.clock)
+        stage.bus = embedded_bus(stage.clock)
         stage.services = replace(stage.services, bus=stage.bus)
         async with resumed(stage, cursor(stage)):
             await stage.turns()

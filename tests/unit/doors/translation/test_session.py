@@ -12,11 +12,10 @@ import numpy as np
 import pybase64
 import pytest
 
-from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.doors.translation.session import InterpretingLink, TranslationOptions
 from antiphon.doors.websocket.large_events import SLICE_BYTES
-from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.doors.websocket.session_options import LinkServices
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.vad import VoiceActivity
@@ -25,6 +24,7 @@ from antiphon.providers.stub.vad import Threshold
 from antiphon.translation_session.machine import Interpreter
 from antiphon.translation_session.state import State
 from antiphon.wire.translation import TranslationAudio, TranslationSession
+from tests.options import embedded_bus, link_limits
 from tests.virtual_time import on_virtual_time
 
 RATE_HZ = 24_000
@@ -43,7 +43,7 @@ class Stage:
         self, group: asyncio.TaskGroup, clock: VirtualClock, vad: VoiceActivity | None, max_buffer_s: float
     ) -> None:
         self.clock = clock
-        self.bus = EmbeddedBus(clock)
+        self.bus = embedded_bus(clock)
         self.metrics = Metrics()
         self.events: list[dict[str, Any]] = []
         self.hung_up: list[int] = []
@@ -53,11 +53,12 @@ class Stage:
             clock,
             SlidingWindowLimiter(clock=clock),
             lambda row: None,
-            metrics=self.metrics,
+            30.0,
+            self.metrics,
         )
         session = TranslationSession(id="sess_1", model="m", expires_at=1, audio=TranslationAudio())
         self.machine = Interpreter(State(seed="s", session=session, job_timeout_s=TIMEOUT_S))
-        options = TranslationOptions(LinkLimits(), max_buffer_s=max_buffer_s, lasts_s=LASTS_S, job_timeout_s=TIMEOUT_S)
+        options = TranslationOptions(link_limits(), max_buffer_s=max_buffer_s, lasts_s=LASTS_S, job_timeout_s=TIMEOUT_S)
         self.link = InterpretingLink(self.machine, services, options, group, self, tenant="default")  # pyright: ignore[reportArgumentType] -- all that a link needs of it
 
     def write(self, text: bytes) -> bool:

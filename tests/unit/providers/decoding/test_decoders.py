@@ -112,7 +112,7 @@ def decoder_pids() -> set[int]:
     found = set[int]()
     for pid in family(os.getpid()):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-            if b"decoding_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"decoding.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.add(pid)
     return found
 
