@@ -62,8 +62,8 @@ def serve(
     data_dir
         Folder of weights, database and certificates.
     roles
-        Which parts to run, comma-separated: all, gateway, transcribe, respond, speak, translate, score. Less than all
-        needs ANTIPHON_REDIS_URL, which the other processes share.
+        What to run, comma-separated: all, or gateway and kinds of work, such as transcribe. Less than all needs
+        ANTIPHON_REDIS_URL, which the other processes share.
     offline
         Download nothing: missing weights are an error.
     tls_cert

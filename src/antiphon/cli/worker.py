@@ -27,7 +27,7 @@ def worker(
     Parameters
     ----------
     roles
-        What to do: transcribe, respond, speak, translate, score, persist.
+        Kinds of work, such as transcribe, respond and speak; a name that is none is answered with all.
     host
         Address of /health, /ready and /metrics.
     port
