@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import Any
 
-from antiphon.doors.websocket.connection import Receive, SendAsgi
+from antiphon.doors.server.asgi import Receive, Send
 
 _WITHIN_S = 10.0
 
@@ -67,7 +67,7 @@ class Peer:
         self.closed = 0
         """The server's close code; 0 while it is open."""
         receive: Receive = self._to_app.get
-        send: SendAsgi = self._note
+        send: Send = self._note
         self._running = asyncio.create_task(app(_scope("websocket", path, key, headers), receive, send))
 
     async def _note(self, message: dict[str, Any]) -> None:

@@ -38,24 +38,24 @@ def made(module: str, data_dir: Path, **settings: str) -> Translation:
 
 @asynccontextmanager
 async def stub(data_dir: Path) -> AsyncGenerator[Stage]:
-    yield Stage(made("stub_translation", data_dir), "es")
+    yield Stage(made("stub.translation", data_dir), "es")
 
 
 @asynccontextmanager
 async def deepl(data_dir: Path) -> AsyncGenerator[Stage]:
     async with DeepLServer().running() as server:
-        yield Stage(made("deepl", data_dir, deepl_api_key=KEY, deepl_server_url=server.url), "es")
+        yield Stage(made("deepl.translation", data_dir, deepl_api_key=KEY, deepl_server_url=server.url), "es")
 
 
 @asynccontextmanager
 async def llm(data_dir: Path) -> AsyncGenerator[Stage]:
     async with OpenAiTranslationServer() as server:
-        yield Stage(made("llm_translation", data_dir, openai_base_url=server.base_url), "es")
+        yield Stage(made("openai.translation", data_dir, openai_base_url=server.base_url), "es")
 
 
 @asynccontextmanager
 async def apertium(data_dir: Path) -> AsyncGenerator[Stage]:
-    yield Stage(made("apertium", data_dir), "es")
+    yield Stage(made("apertium.translation", data_dir), "es")
 
 
 @asynccontextmanager

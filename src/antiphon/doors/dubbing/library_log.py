@@ -45,7 +45,7 @@ class _Faults(logging.Handler):
             return
         self._told[place] = now
         frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-        _log.error(
+        _log.warning(  # no fault of ours: a client can send what the library fails at
             "socket.io event failed",
             error=type(error).__name__,
             at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],

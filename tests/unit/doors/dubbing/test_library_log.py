@@ -23,7 +23,7 @@ def test_a_fault_is_logged_with_its_kind_and_place_and_without_its_text() -> Non
     with capture_logs() as lines:
         fail(library_log(VirtualClock()), "what a client sent")
     [line] = lines
-    assert (line["event"], line["log_level"], line["error"]) == ("socket.io event failed", "error", "KeyError")
+    assert (line["event"], line["log_level"], line["error"]) == ("socket.io event failed", "warning", "KeyError")
     assert line["at"][-1].endswith(" fail")
     assert "what a client sent" not in str(lines)
 
