@@ -180,6 +180,7 @@ class World:
         await one.greet()
         await one.emit("stream:init", {"stream_id": stream_id, "worker_id": self._mark(owner), "config": CONFIG})
         await one.next("stream:ready")
+        self.spent[owner] += 1  # a stream that is resumed costs nothing, so this is the most
         stream = self.streams.setdefault((owner, stream_id), Stream())
         if stream.worker is not None:  # one's own
             await stream.worker.ended()
