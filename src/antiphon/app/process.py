@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from antiphon.app.asgi import Doors
 from antiphon.app.engines import make_engines
@@ -33,6 +34,8 @@ from antiphon.workers import loop
 from antiphon.workers.settle import WorkerOptions
 from antiphon.workers.verdict import RetryRule
 from antiphon.workers.work import with_audio
+
+T = TypeVar("T")
 
 _CHECK_S = 5.0
 """Longest that a service may take to say how it is."""
@@ -86,8 +89,8 @@ class Process:
             *bound(health.ROUTES, operation),
         ]
         site = bound(SITE_ROUTES, Description(lambda: describe_api(routes, VERSION)))
-        sockets = {path: door for added in self.added.values() for path, door in added.sockets.items()}
-        requests = {path: door for added in self.added.values() for path, door in added.requests.items()}
+        sockets = _joined("the socket", [added.sockets for added in self.added.values()])
+        requests = _joined("the door", [added.requests for added in self.added.values()])
         http = build_http((*routes, *site), services.access, services.metrics)
         methods = frozenset(route.method for route in (*routes, *site))
         return Cors(Doors(http, sockets, requests), services.access, methods)
@@ -117,12 +120,11 @@ class Process:
         services = self.services
         work = [one for added in self.added.values() for one in added.work]
         queues = tuple(one.queue for one in work)
-        tasks = {
-            **services.lifetime.tasks,
-            **{name: task for added in self.added.values() for name, task in added.tasks.items()},
+        own = {
             "checks of services": self.checks.run,
             "queue depths": lambda: services.shared.watch_queues(services.metrics, queues),
         }
+        tasks = _joined("the task", [services.lifetime.tasks, own, *(added.tasks for added in self.added.values())])
         self.work = [group.create_task(self._work_on(one), name=f"{one.queue} worker") for one in work]
         return [group.create_task(task(), name=name) for name, task in tasks.items()]
 
@@ -157,6 +159,17 @@ class Process:
         await self.services.shared.bus.close()
         for task in tasks:
             task.cancel()
+
+
+def _joined(what: str, parts: Iterable[Mapping[str, T]]) -> dict[str, T]:
+    """Return what all parts add, by name. Raises `ValueError` where two add the same."""
+    found: dict[str, T] = {}
+    for part in parts:
+        for name, one in part.items():
+            if name in found:
+                raise ValueError(f"Two parts add {what} '{name}'.")
+            found[name] = one
+    return found
 
 
 @asynccontextmanager

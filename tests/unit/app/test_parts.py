@@ -12,6 +12,7 @@ import pytest
 import websockets
 
 from antiphon.app import parts
+from antiphon.app import process as processes
 from antiphon.app.engines import KINDS
 from antiphon.app.roles import all_parts, all_roles, engine_kinds, parse_roles
 from antiphon.app.variables import unknown_variables
@@ -131,6 +132,17 @@ async def test_a_feature_in_one_file_is_served_worked_on_watched_and_measured(
         assert 'shouts_total{outcome="done"} 1.0' in metrics
         assert 'worker_utilization{queue="shout"} 0.0' in metrics
         assert 'queue_depth{queue="shout"} 0.0' in metrics
+
+
+@pytest.mark.usefixtures("toy")
+async def test_two_parts_that_add_the_same_socket_are_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = all_parts()["toy"]
+    monkeypatch.setattr(processes, "all_parts", lambda: {**all_parts(), "twin": toy})
+    with pytest.raises(ValueError, match=r"Two parts add the socket '/v1/toys/\{who\}/shout'"):
+        async with serving(tmp_path / "data"):
+            pass
 
 
 @pytest.mark.usefixtures("toy")
