@@ -102,8 +102,8 @@ class Listener:
         try:
             for start in range(0, len(sound), size):
                 audio = pybase64.b64encode(sound[start : start + size].tobytes()).decode()
-                async for event in self._intake.take(f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'):
-                    self._tell(event)
+                append = f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
+                await self._intake.take(append, self._tell)
                 async with asyncio.timeout(_PATIENCE_S):
                     await self._judged()
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from msgspec import UNSET
@@ -59,8 +59,10 @@ class Intake:
         """The format that the session has now."""
         return self._machine.state.session.audio.input.format
 
-    async def take(self, frame: str | LongText) -> AsyncGenerator[inputs.Received | inputs.AudioAppended]:
-        """Yield the input that one event is. It is to be worked in at once: the rest depends on what it leads to.
+    async def take(
+        self, frame: str | LongText, work_in: Callable[[inputs.Received | inputs.AudioAppended], None]
+    ) -> None:
+        """Take one event. ``work_in`` brings it to the machine, and what is kept and heard depends on what that says.
 
         Raises `BadEvent`.
         """
@@ -68,20 +70,20 @@ class Intake:
         async with self._large_events if is_slow else nullcontext():
             message, large = await self._opened(frame, is_slow=is_slow)
             if not isinstance(message, InputAudioBufferAppend):
-                yield inputs.Received(message, tuple(audio_ticks(form, data) for form, data in self.given_audio))
+                work_in(inputs.Received(message, tuple(audio_ticks(form, data) for form, data in self.given_audio)))
                 self.given_audio.clear()
             elif large is None:
                 pcm = self.buffer.decode(self._audio_of(message))
                 event = inputs.AudioAppended(self.buffer.ticks(pcm), message.event_id)
                 has_room = self._machine.has_room(event.ticks)
-                yield event
+                work_in(event)
                 if has_room:
                     self.buffer.append(pcm)
                     self._listen(pcm)
             else:
                 event, slices = await self._append_large(message, large)
                 has_room = self._machine.has_room(event.ticks)
-                yield event
+                work_in(event)
                 if has_room:
                     for pcm in slices:
                         self._listen(pcm)

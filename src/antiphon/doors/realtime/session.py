@@ -162,17 +162,15 @@ class Link:
             )
         else:
             try:
-                async with aclosing(self._intake.take(frame)) as events:
-                    async for event in events:
-                        if isinstance(event, inputs.AudioAppended):
-                            self._append(event)
-                        else:
-                            self.tell(event)
+                await self._intake.take(frame, self._work_in)
             except BadEvent as bad:
                 self._refuse(bad.message, bad.code, bad.param, bad.event_id)
 
-    def _append(self, event: inputs.AudioAppended) -> None:
-        """Work in that audio has come, which seldom leads to anything."""
+    def _work_in(self, event: inputs.Received | inputs.AudioAppended) -> None:
+        """Work in what the client sent; that audio has come seldom leads to anything."""
+        if not isinstance(event, inputs.AudioAppended):
+            self.tell(event)
+            return
         now = self._services.clock.wall()
         if self._step(event, now):
             self._arm(self.machine.wake_at(now), now)

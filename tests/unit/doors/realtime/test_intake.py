@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 
 import msgspec
 import pybase64
@@ -38,9 +37,12 @@ class Stage:
     async def take(self, kind: str, **fields: object) -> inputs.Received | inputs.AudioAppended:
         """Take one event and work it in; returns the input that it is."""
         found: list[inputs.Received | inputs.AudioAppended] = []
-        async for event in self.intake.take(frame(kind, **fields)):
+
+        def work_in(event: inputs.Received | inputs.AudioAppended) -> None:
             self.machine.receive(event, 0.0)
             found.append(event)
+
+        await self.intake.take(frame(kind, **fields), work_in)
         (only,) = found
         return only
 
@@ -56,13 +58,15 @@ def base64(data: bytes) -> str:
 @pytest.mark.parametrize("seconds", [1, 30])
 async def test_audio_is_appended_and_heard_once_the_machine_knows_of_it(seconds: int) -> None:
     stage = Stage()
-    async with aclosing(stage.intake.take(frame("input_audio_buffer.append", audio=base64(SECOND * seconds)))) as told:
-        event = await anext(told)
-        assert event == inputs.AudioAppended(seconds * TICKS_PER_S, None)
-        await asyncio.sleep(0.01)
+    told: list[object] = []
+
+    def work_in(event: inputs.Received | inputs.AudioAppended) -> None:
         assert not stage.scored
         stage.machine.receive(event, 0.0)
-        assert await anext(told, None) is None
+        told.append(event)
+
+    await stage.intake.take(frame("input_audio_buffer.append", audio=base64(SECOND * seconds)), work_in)
+    assert told == [inputs.AudioAppended(seconds * TICKS_PER_S, None)]
     assert stage.intake.buffer.size_bytes == len(SECOND) * seconds
     await asyncio.sleep(0)
     assert stage.scored
@@ -81,9 +85,13 @@ async def test_audio_that_the_machine_refuses_is_not_kept(seconds: int) -> None:
 async def test_a_large_event_that_is_not_worked_in_leaves_its_place_to_others() -> None:
     stage = Stage()
     audio = base64(bytes(LARGE_BYTES * 2))
-    async with aclosing(stage.intake.take(frame("input_audio_buffer.append", audio=audio))) as told:
-        await anext(told)
+
+    def fail(event: object) -> None:
         assert stage.large.locked()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await stage.intake.take(frame("input_audio_buffer.append", audio=audio), fail)
     assert not stage.large.locked()
 
 
@@ -93,12 +101,16 @@ async def test_audio_of_an_item_stays_here_and_the_machine_hears_its_length(seco
     audio = bytes(int(len(SECOND) * seconds))
     content = [{"type": "input_audio", "audio": base64(audio)}]
     event = frame("conversation.item.create", item={"type": "message", "role": "user", "content": content})
-    async with aclosing(stage.intake.take(event)) as told:
-        received = await anext(told)
+    told: list[object] = []
+
+    def work_in(received: inputs.Received | inputs.AudioAppended) -> None:
         assert isinstance(received, inputs.Received)
         assert received.audio_ticks == (len(audio) // 2,)
         assert [data for _, data in stage.intake.given_audio] == [audio]
-        assert await anext(told, None) is None
+        told.append(received)
+
+    await stage.intake.take(event, work_in)
+    assert len(told) == 1
     assert stage.intake.given_audio == []
 
 
