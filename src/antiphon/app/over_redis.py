@@ -17,7 +17,6 @@ from antiphon.connections.redis_memory import MemoryWatch
 from antiphon.connections.redis_mirror import RedisMirror
 from antiphon.jobs.audio import JobAudio
 from antiphon.observe.metrics import Metrics
-from antiphon.observe.tasks import unattended
 from antiphon.ports.blobs import Blobs
 from antiphon.state.circuit_watch import CircuitWatch
 from antiphon.state.redis.blobs import RedisBlobs
@@ -31,7 +30,6 @@ _PIPE_BYTES = 2**20
 """Results that may wait for one session, and stay for whoever resumes it: 22 s of speech."""
 _BLOBS_BYTES = 256 * 2**20
 """Most audio of jobs that lies in Redis for one tenant at a time."""
-_CLEAN_S = 60.0
 _MIRROR_S = 1.0
 """So long the mirror waits for Redis before it drops what it had to say."""
 
@@ -43,7 +41,6 @@ async def over_redis(settings: Settings, clock: Clock, watch: CircuitWatch, metr
     connection = RedisConnection(url, most=settings.redis_connections, patience_s=settings.redis_patience_s)
     mirror = None
     audio = _job_audio(settings, RedisBlobs(connection, tenant_bytes=_BLOBS_BYTES), clock)
-    cleaning = unattended(audio.run(_CLEAN_S), name="expired audio of jobs")
     limits = QueueLimit(settings.bus_lease_s, settings.bus_attempts), PipeLimit(_PIPE_BYTES)
     windows: dict[str, Any] = {"resume_window_s": settings.resume_window_s, "liveness_s": settings.session_liveness_s}
     if settings.redis_mirror:
@@ -78,7 +75,6 @@ async def over_redis(settings: Settings, clock: Clock, watch: CircuitWatch, metr
             audio,
         )
     finally:
-        cleaning.cancel()
         if mirror is not None:
             await mirror.close()
         await connection.close()

@@ -15,7 +15,7 @@ from antiphon.app.part import Added, Workload
 from antiphon.app.readiness import Health
 from antiphon.app.roles import Roles, all_parts, all_roles, engine_kinds
 from antiphon.app.service_checks import ServiceChecks
-from antiphon.app.services import Services, process_id
+from antiphon.app.services import EndlessTask, Services, process_id
 from antiphon.app.settings import Settings
 from antiphon.app.sharing import shared
 from antiphon.clock import Clock, SystemClock
@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 _CHECK_S = 5.0
 """Longest that a service may take to say how it is."""
+_CLEAN_S = 60.0
+"""Between two looks for audio of jobs that has expired."""
 _GIVE_BACK_S = 10.0
 """Longest that workers may take to give back what is at work, before the rest of the process ends."""
 
@@ -120,10 +122,12 @@ class Process:
         services = self.services
         work = [one for added in self.added.values() for one in added.work]
         queues = tuple(one.queue for one in work)
-        own = {
+        own: dict[str, EndlessTask] = {
             "checks of services": self.checks.run,
             "queue depths": lambda: services.shared.watch_queues(services.metrics, queues),
         }
+        if (audio := services.shared.audio) is not None:
+            own["expired audio of jobs"] = lambda: audio.run(_CLEAN_S)
         tasks = _joined("the task", [services.lifetime.tasks, own, *(added.tasks for added in self.added.values())])
         self.work = [group.create_task(self._work_on(one), name=f"{one.queue} worker") for one in work]
         return [group.create_task(task(), name=name) for name, task in tasks.items()]
