@@ -14,8 +14,6 @@ from tests.serving import serving
 
 SAID = "What nobody may read."
 TRACE_ID, CALLER_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-CHAINS = {"llm": "stub,rules", "tts": "stub,stub"}
-"""Calls of engines are recorded by chains."""
 CALLER = {"traceparent": f"00-{TRACE_ID}-{CALLER_ID}-01"}
 
 
@@ -38,7 +36,7 @@ async def ended(sink: MemorySink, name: str, number: int = 1) -> list[Span]:
 async def test_a_request_its_job_and_the_engines_call_are_spans_of_the_callers_trace(
     sink: MemorySink, tmp_path: Path
 ) -> None:
-    async with serving(tmp_path, **CHAINS) as served, httpx.AsyncClient(base_url=served.url) as client:
+    async with serving(tmp_path) as served, httpx.AsyncClient(base_url=served.url) as client:
         wish = {"model": "tts-1", "voice": "alloy", "input": SAID}
         answer = await client.post("/v1/audio/speech", json=wish, headers=CALLER)
         assert answer.status_code == 200
@@ -52,7 +50,7 @@ async def test_a_request_its_job_and_the_engines_call_are_spans_of_the_callers_t
 async def test_a_session_its_jobs_and_their_engines_calls_are_spans_of_the_handshakes_trace(
     sink: MemorySink, tmp_path: Path
 ) -> None:
-    async with serving(tmp_path, **CHAINS) as served:
+    async with serving(tmp_path) as served:
         async with served.connect(additional_headers=CALLER) as client:
             session_id = (await client.until("session.created"))["session"]["id"]
             content = [{"type": "input_text", "text": SAID}]

@@ -89,8 +89,9 @@ def load(
 ) -> Any:
     """Make the engine that ``names`` says, or a failover chain of several; it is not started yet.
 
-    One name gives that engine itself, or a chain of one where it is a service and ``breakers`` has a circuit for
-    it. In a chain, an engine whose library or weights are missing is left out with a warning; ``stand_ins`` is
+    One name gives a chain of one, which records its calls as spans and asks the circuit of a service. It gives the
+    engine itself where there are no ``breakers``, and for voice activity, whose streams are no calls.
+    In a chain, an engine whose library or weights are missing is left out with a warning; ``stand_ins`` is
     told who answers in whose place. Raises `NotFound`
     for an unknown name, `InvalidRequest` for no name, `WeightsMissing` when no engine could be made; each says
     what to do.
@@ -111,12 +112,14 @@ def load(
                 missing = missing or ("" if engines else point.name)
     if not engines:
         raise WeightsMissing("; ".join(reasons))
-    if len(engines) == 1 and not (stand_ins and missing) and not (breakers and engines[0].capabilities.is_remote):
+    is_single = len(engines) == 1 and not (stand_ins and missing)
+    if is_single and (breakers is None or kind == "vad"):
         return engines[0]
+    has_circuits = not is_single or engines[0].capabilities.is_remote
     answers = context.section(WorkerSettings).llm_workers if kind == "llm" else None
     return _CHAINS[kind](
         engines,
-        breakers=breakers,
+        breakers=breakers if has_circuits else None,
         failover_s=context.failover_s,
         local_at_once=answers,
         missing=missing,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Never
@@ -9,10 +10,11 @@ from typing import Any, Never
 import pytest
 from structlog.testing import capture_logs
 
-from antiphon.errors import InvalidRequest, NotFound, WeightsMissing
+from antiphon.entities.chat import ChatEvent, ChatMessage, ChatRequest
+from antiphon.errors import InvalidRequest, NotFound, ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
 from antiphon.providers import registry
-from antiphon.providers.chains.kinds import LlmChain
+from antiphon.providers.chains.kinds import LlmChain, VadChain
 from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.providers.stub.llm import StubLlm
 from antiphon.state.embedded_breakers import EmbeddedBreakers
@@ -50,17 +52,38 @@ def create_broken(context: EngineContext) -> Any:
     return nothing_of_that_name
 
 
-def test_one_name_gives_the_engine_itself(context: EngineContext) -> None:
+def test_one_name_without_circuits_gives_the_engine_itself(context: EngineContext) -> None:
     assert isinstance(registry.load("llm", ("stub",), context), StubLlm)
-
-
-def test_one_service_stands_behind_a_chain_for_the_sake_of_its_circuit(context: EngineContext) -> None:
-    breakers = EmbeddedBreakers()
-    service = registry.load("llm", ("ollama",), context, breakers)
-    assert isinstance(service, LlmChain)
-    assert [engine.capabilities.name for engine in service.engines] == ["ollama"]
     assert not isinstance(registry.load("llm", ("ollama",), context), LlmChain)
-    assert isinstance(registry.load("llm", ("stub",), context, breakers), StubLlm)
+
+
+@pytest.mark.parametrize("name", ["ollama", "stub"])
+def test_one_name_with_circuits_gives_a_chain_of_one(name: str, context: EngineContext) -> None:
+    chain = registry.load("llm", (name,), context, EmbeddedBreakers())
+    assert isinstance(chain, LlmChain)
+    assert [engine.capabilities.name for engine in chain.engines] == [name]
+
+
+async def test_a_single_engine_of_this_process_has_no_circuit_that_could_refuse_it(
+    context: EngineContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is nothing else to ask, and it costs nothing to ask it again."""
+
+    def broken(self: StubLlm, request: ChatRequest) -> AsyncIterator[ChatEvent]:
+        raise ProviderUnavailable("broken for now")
+
+    engine = registry.load("llm", ("stub",), context, EmbeddedBreakers())
+    request = ChatRequest((ChatMessage("user", "hello"),))
+    with monkeypatch.context() as patched:
+        patched.setattr(StubLlm, "respond", broken)
+        for _ in range(50):
+            with pytest.raises(ProviderUnavailable, match="broken for now"):
+                [event async for event in engine.respond(request)]
+    assert [event async for event in engine.respond(request)]
+
+
+def test_voice_activity_is_no_call_and_needs_no_chain(context: EngineContext) -> None:
+    assert not isinstance(registry.load("vad", ("stub",), context, EmbeddedBreakers()), VadChain)
 
 
 def test_several_names_give_a_chain_in_order(context: EngineContext) -> None:
