@@ -14,8 +14,8 @@ from antiphon.dubbing.backpressure import Thresholds
 from antiphon.dubbing.fit import Limits
 from antiphon.dubbing.pipeline import PipelineRules
 from antiphon.dubbing.state import Rules
-from antiphon.workers.settle import WorkerOptions
-from antiphon.workers.verdict import RetryRule
+from antiphon.workers.completion import WorkerOptions
+from antiphon.workers.retry_policy import RetryRule
 
 
 def worker_options(*, attempts: int = 3, heartbeat_s: float = 1.0) -> WorkerOptions:

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from antiphon.conversation import effects, inputs, resumption, snapshot
+from antiphon.conversation import effects, inputs, resume, snapshot
 from antiphon.conversation.machine import Conversation
-from antiphon.conversation.saving import Savings
+from antiphon.conversation.checkpoint import Savings
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.entities.speech import Segment
@@ -100,7 +100,7 @@ class World:
             self._note(effect)
         if isinstance(event, OF_WORKERS):
             self._pipe.append(event)
-        elif resumption.is_noticeable(found, self.machine.state.counter - given_out):
+        elif resume.is_noticeable(found, self.machine.state.counter - given_out):
             self._save()
         fresh = self.events[before:]
         if isinstance(event, inputs.Received | inputs.AudioAppended) and "error" in [one["type"] for one in fresh]:
@@ -147,7 +147,7 @@ class World:
             assert replayed == self.raw
         self.jobs = known
         self._position = len(self._pipe)
-        self.speech = resumption.held_refs(self.machine.state)
+        self.speech = resume.held_refs(self.machine.state)
         self._origin, self._since = snapshot.dump(self.machine.state), len(self.raw)
         self.shadow = self._fresh()
         self.log.clear()

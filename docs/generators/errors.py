@@ -9,7 +9,7 @@ from pathlib import Path
 from antiphon import errors
 from antiphon.doors import errors as errors_http
 from antiphon.errors import AntiphonError, family
-from antiphon.wire import refusal
+from antiphon.wire import validation_errors
 from generators.page import code, page, prose, table
 
 SOURCE = Path(errors.__file__).resolve().parent
@@ -55,7 +55,7 @@ def _types() -> Iterator[tuple[str, str, str, str, str]]:
 
 def _codes() -> list[tuple[str, str, str]]:
     found: dict[tuple[str, str], list[str]] = {}
-    for rule in refusal._RULES:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the page is about this table
+    for rule in validation_errors._RULES:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- the page is about this table
         words = rule[2].replace("{what}", "…").replace("{param}", "…")
         found.setdefault((rule[1], "wire"), []).append(words)
     for path in sorted(SOURCE.rglob("*.py")):

@@ -26,8 +26,8 @@ from antiphon.wire.jobs import (
 )
 from antiphon.workers.loop import run
 from antiphon.workers.respond import Responder
-from antiphon.workers.settle import WorkerOptions
-from antiphon.workers.verdict import RetryRule
+from antiphon.workers.completion import WorkerOptions
+from antiphon.workers.retry_policy import RetryRule
 from tests.conformance.buses import LEASE_S, AnyBus, soon, take, texts, words
 from tests.fakes.engines import ScriptedLlm
 

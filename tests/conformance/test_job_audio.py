@@ -21,8 +21,8 @@ from antiphon.state.redis.blobs import RedisBlobs
 from antiphon.store.blobs import FileBlobs
 from antiphon.wire.jobs import Dub, Job, JobFailed, PipeEntry, Queue, Score, Transcribe, TranscriptReady, Work
 from antiphon.workers import loop
-from antiphon.workers.settle import WorkerOptions
-from antiphon.workers.verdict import RetryRule
+from antiphon.workers.completion import WorkerOptions
+from antiphon.workers.retry_policy import RetryRule
 from antiphon.workers.work import with_audio
 from tests.conformance.buses import never, soon
 from tests.options import pipe_limit, queue_limit

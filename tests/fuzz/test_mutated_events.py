@@ -26,7 +26,7 @@ from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account
 from antiphon.providers.registry import load
-from antiphon.text.whole import is_whole
+from antiphon.text.surrogates import is_whole
 from tests.options import embedded_bus, link_limits, session_rules
 
 EVENTS = 1_000_000 if settings.default.max_examples >= 10_000 else 100_000

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from antiphon.audio.wav import write_wav
 from antiphon.doors.access.authentication import key_id
-from antiphon.resilience.places import FairPlaces
+from antiphon.resilience.fair_slots import FairPlaces
 from tests.contract.dubbing import check_dubbing_event
 from tests.dubbing import RATE_HZ, TONE, Door, dubbing, eventually, refusal, sound, worker
 

@@ -31,8 +31,8 @@ from antiphon.errors import InvalidRequest
 from antiphon.observe.metrics import Metrics
 from antiphon.version import VERSION
 from antiphon.workers import loop
-from antiphon.workers.settle import WorkerOptions
-from antiphon.workers.verdict import RetryRule
+from antiphon.workers.completion import WorkerOptions
+from antiphon.workers.retry_policy import RetryRule
 from antiphon.workers.work import with_audio
 
 T = TypeVar("T")

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from antiphon.bus.claims import EmbeddedLease, Record
+from antiphon.bus.leases import EmbeddedLease, Record
 from antiphon.bus.dead_letters import DeadLetter
-from antiphon.bus.flags import CancelFlags
+from antiphon.bus.cancellation import CancelFlags
 from antiphon.bus.limits import QueueLimit
 from antiphon.bus.ttl_set import TtlSet
 from antiphon.clock import Clock

@@ -21,7 +21,7 @@ from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest,
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.registry import load
 from antiphon.text.echo import MOST_OVERLAP, is_echo, overlap
-from antiphon.text.script import languages_of_script
+from antiphon.text.scripts import languages_of_script
 from antiphon.text.wer import normalise
 
 ENGINE = "smollm2"

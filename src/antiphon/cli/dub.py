@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from antiphon.audio.cutting import MAX_CHUNK_MS, MIN_CHUNK_MS
 from antiphon.audio.media import check_out, open_recording, takes_picture, track_ms, write_track
-from antiphon.cli.dub_link import Link, need_client
+from antiphon.cli.dub_client import Link, need_client
 from antiphon.cli.dub_progress import audio_progress
 from antiphon.cli.dub_report import Report, summed, table_of, write_subtitles
 from antiphon.cli.dub_run import Dubbed, Wanted, dub_recording

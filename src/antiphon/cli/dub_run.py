@@ -19,7 +19,7 @@ from antiphon.audio.media import Recording, TrackWriter
 from antiphon.audio.pcm import Samples
 from antiphon.audio.timeline import Timeline
 from antiphon.cli.dub_flow import Flow, Fragment, Outcome
-from antiphon.cli.dub_link import Link, Lost
+from antiphon.cli.dub_client import Link, Lost
 from antiphon.cli.dub_report import Row, row_of
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
 from antiphon.wire.dubbing_client import StreamConfig, StreamInit

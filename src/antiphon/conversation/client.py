@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from antiphon.audio.ticks import TICKS_PER_S, from_ms
-from antiphon.conversation import degraded, heard, items, response, session, speculation, turn
+from antiphon.conversation import degraded, playout, items, response, session, speculation, turn
 from antiphon.conversation.inputs import AudioAppended, Received
 from antiphon.conversation.state import State
 from antiphon.conversation.step import Refused, Step
@@ -82,8 +82,8 @@ def has_room(state: State, ticks: int) -> bool:
 
 def _truncate(step: Step, message: ConversationItemTruncate) -> None:
     """The client knows best what was heard; beyond the end it is clamped. An answer under way ends with that."""
-    record, playout = heard.truncatable(step, message)
+    record, speech = playout.truncatable(step, message)
     active = step.state.responses.get(step.state.active)
     if active is not None and record.item.status == "in_progress":
         response.end(step, active, "cancelled", "client_cancelled")
-    heard.cut(step, record, playout, min(from_ms(message.audio_end_ms), heard.longest(playout)))
+    playout.cut(step, record, speech, min(from_ms(message.audio_end_ms), playout.longest(speech)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antiphon.conversation.heard import transcript
+from antiphon.conversation.playout import transcript
 from antiphon.conversation.state import Record, ResponseState
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput, Message

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from antiphon.conversation import content, hearing
+from antiphon.conversation import content, transcription
 from antiphon.conversation.effects import AdoptAudio, ForgetAudio, Keep, SendItem
 from antiphon.conversation.state import Record
 from antiphon.conversation.step import Refused, Step
@@ -40,7 +40,7 @@ def create(step: Step, message: ConversationItemCreate, audio_ticks: tuple[int, 
     announce(step, record)
     if ticks:
         step.do(AdoptAudio(str(record.item.id)))
-        hearing.listen(step, record)
+        transcription.listen(step, record)
 
 
 def _place(step: Step, previous_item_id: str | None) -> int:
@@ -200,7 +200,7 @@ def _remove(step: Step, record: Record) -> None:
     step.state.records.remove(record)
     if item_id in step.state.cuts:
         step.state.cuts.remove(item_id)
-    hearing.forget(step, record)
+    transcription.forget(step, record)
     step.do(ForgetAudio(item_id))
     step.send(ConversationItemDeleted, item_id=item_id)
     step.do(Keep(item_id, record.position, record.revision + 1, None))

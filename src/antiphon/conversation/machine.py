@@ -11,12 +11,12 @@ from antiphon import ids
 from antiphon.conversation import (
     client,
     degraded,
-    heard,
-    hearing,
-    output,
-    overdue,
+    playout,
+    transcription,
+    response_items,
+    job_timeouts,
     response,
-    resumption,
+    resume,
     speculation,
     turn,
 )
@@ -114,14 +114,14 @@ class Conversation:
         """Return when a `Tick` is due, on the clock of ``now``."""
         state = self.state
         step = Step(state, now)
-        at = min(state.expires_at, overdue.due_at(step))
+        at = min(state.expires_at, job_timeouts.due_at(step))
         if state.idle_due is not None:
             at = min(at, state.idle_due)
         if state.cuts:
-            at = min(at, heard.cut_at(step))
+            at = min(at, playout.cut_at(step))
         for found in state.responses.values():
             if found.held:
-                at = min(at, output.release_at(step, found))
+                at = min(at, response_items.release_at(step, found))
         return at
 
 
@@ -218,7 +218,7 @@ def _dispatch(step: Step, event: AnyInput) -> None:
         case TextMade() | CallMade() | AnswerMade() | SentenceMade() | SpeechMade() | Failed():
             _worker(step, event)
         case Unsent():
-            heard.unsent(step, event)
+            playout.unsent(step, event)
         case AllowanceChanged() | LegSeen():
             _informed(step, event)
         case Opened() | Resumed():
@@ -239,30 +239,30 @@ def _informed(step: Step, event: AllowanceChanged | LegSeen) -> None:
 def _come(step: Step, event: Opened | Resumed) -> None:
     """The client is there, for the first time or again."""
     if isinstance(event, Resumed):
-        resumption.take_up(step, event)
+        resume.take_up(step, event)
     else:
-        step.do(Send(resumption.greeting(step.state, step.new_id("event"))))
+        step.do(Send(resume.greeting(step.state, step.new_id("event"))))
 
 
 def _understood(step: Step, event: Transcribing | Transcribed) -> None:
     """Words were understood: of a turn that is over, or of one that perhaps goes on."""
     is_guess = step.owner(event.job_id, "speculation") is not None
-    overdue.progress(step, event.job_id)
+    job_timeouts.progress(step, event.job_id)
     match event:
         case Transcribing():
-            (speculation.partial if is_guess else hearing.partial)(step, event)
+            (speculation.partial if is_guess else transcription.partial)(step, event)
         case Transcribed():
             if step.state.jobs.get(event.job_id) is not None:
                 degraded.seen(step, "stt", is_down=False)
-            (speculation.transcribed if is_guess else hearing.completed)(step, event)
+            (speculation.transcribed if is_guess else transcription.completed)(step, event)
 
 
 def _worker(step: Step, event: WorkerInput) -> None:
     """Hand a worker's result to whom it belongs; nobody waits for the results of a cancelled job."""
     if isinstance(event, AnswerMade | SpeechMade):
-        overdue.done(step, event.job_id)
+        job_timeouts.done(step, event.job_id)
     else:
-        overdue.progress(step, event.job_id)
+        job_timeouts.progress(step, event.job_id)
     found = step.state.responses.get(step.owner(event.job_id, "response") or "")
     if found is not None:
         _work_in(step, found, event)
@@ -274,27 +274,27 @@ def _worker(step: Step, event: WorkerInput) -> None:
     elif isinstance(event, AudioMade):
         step.do(DropSpeech(event.ref))
     elif isinstance(event, Failed):
-        hearing.failed(step, event)
+        transcription.failed(step, event)
 
 
 def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
     match event:
         case AudioMade():
             degraded.seen(step, "tts", is_down=False)
-            output.more_audio(step, found, event)
+            response_items.more_audio(step, found, event)
         case TextMade():
             degraded.seen(step, "llm", is_down=False)
-            output.more_text(step, found, event)
+            response_items.more_text(step, found, event)
         case CallMade():
-            output.more_call(step, found, event)
+            response_items.more_call(step, found, event)
         case SentenceMade():
-            output.sentence_done(step, found)
+            response_items.sentence_done(step, found)
         case SpeechMade():
             degraded.spoken(step, by_another=event.by_another)
-            output.speech_done(step, found, event)
+            response_items.speech_done(step, found, event)
         case AnswerMade():
             degraded.seen(step, "llm", is_down=False)
-            output.answer_done(found, event)
+            response_items.answer_done(found, event)
         case Failed():
             response.failed(step, found, event)
         case _:
@@ -306,11 +306,11 @@ def _tick(step: Step) -> None:
     if step.now >= state.expires_at:
         _expire(step)
         return
-    for failure in overdue.give_up(step):
+    for failure in job_timeouts.give_up(step):
         _worker(step, failure)
         state.jobs.pop(failure.job_id, None)
-    heard.settle(step)
-    output.release(step)
+    playout.settle(step)
+    response_items.release(step)
     if state.idle_due is not None and step.now >= state.idle_due:
         turn.idle(step)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET
 
-from antiphon.conversation import content, degraded, history, locks, output, session
+from antiphon.conversation import content, degraded, history, locks, response_items, session
 from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer, StartSpeech
 from antiphon.conversation.inputs import AnswerMade, AudioMade, Failed, TextMade
 from antiphon.conversation.state import Owner, Record, ResponseState
@@ -260,7 +260,7 @@ def failed(step: Step, response: ResponseState, event: Failed) -> None:
     """A job of the response was given up: without its speaker it is still an answer, without its words it is none."""
     if event.job_id == response.speak_job_id:
         degraded.failed(step, "tts", event)
-        output.speech_lost(step, response)
+        response_items.speech_lost(step, response)
         return
     if response.answered:  # its words are all here: the job was done once more, in vain
         return
@@ -282,8 +282,8 @@ def _apologise(step: Step, response: ResponseState, text: str) -> None:
         step.do(CancelJob(response.speak_job_id))
         response.speak_job_id = step.new_job(waits.kind, waits.id)
         step.do(StartSpeech(response.speak_job_id, text, response.voice, response.speed))
-    output.more_text(step, response, TextMade(response.job_id, text))
-    output.answer_done(response, AnswerMade(response.job_id, "stop"))
+    response_items.more_text(step, response, TextMade(response.job_id, text))
+    response_items.answer_done(response, AnswerMade(response.job_id, "stop"))
 
 
 def end(
@@ -299,21 +299,21 @@ def end(
         _stop_jobs(step, response)
         step.do(Fence(response.id))
     else:
-        output.flush(step, response)
-    output.close_all(step, response, "completed" if status == "completed" else "incomplete")
+        response_items.flush(step, response)
+    response_items.close_all(step, response, "completed" if status == "completed" else "incomplete")
     response.status, response.reason = status, reason
-    output.account(response)
+    response_items.account(response)
     step.send(ResponseDone, response=show(step, response, status, error))
     if response.usage is not None and response.usage.total_tokens:
         step.do(Charge(tokens=response.usage.total_tokens))
     if response.conversation_id is None:
-        output.forget(step, response)
+        response_items.forget(step, response)
     del state.responses[response.id]
     for job_id in (response.job_id, response.speak_job_id):
         state.jobs.pop(job_id, None)
     if state.active == response.id:
         state.active = ""
-        output.await_idle(step)
+        response_items.await_idle(step)
 
 
 def abandon(step: Step, response: ResponseState) -> None:
@@ -340,7 +340,7 @@ def show(step: Step, response: ResponseState, status: ResponseStatus, error: Res
         id=response.id,
         status=status,
         status_details=details,
-        output=tuple(output.item(step, response, part) for part in response.outputs),
+        output=tuple(response_items.item(step, response, part) for part in response.outputs),
         conversation_id=response.conversation_id,
         output_modalities=response.modalities,
         max_output_tokens=response.max_output_tokens,

@@ -6,12 +6,12 @@ Nothing of it is sent and no tool of it is called before that; if speech goes on
 from __future__ import annotations
 
 from antiphon.audio.ticks import TICKS_PER_S
-from antiphon.conversation import hearing, history, response
+from antiphon.conversation import transcription, history, response
 from antiphon.conversation.effects import CancelJob, DropSpeech
 from antiphon.conversation.inputs import AudioMade, Transcribed, Transcribing, WorkerInput
 from antiphon.conversation.state import Owner, Record, Speculation
 from antiphon.conversation.step import Refused, Step
-from antiphon.text.script import continuation
+from antiphon.text.scripts import continuation
 from antiphon.wire.realtime_client import ResponseParams
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_session import RealtimeSession
@@ -25,7 +25,7 @@ def begin(step: Step) -> None:
         return
     job_id = step.new_job("speculation")
     state.speculation = Speculation(end=buffer.scored, transcribe_job=job_id)
-    step.do(hearing.transcription_job(step, job_id, "", buffer.speech_start, buffer.scored))
+    step.do(transcription.transcription_job(step, job_id, "", buffer.speech_start, buffer.scored))
 
 
 def partial(step: Step, event: Transcribing) -> None:
@@ -88,9 +88,9 @@ def adopt(step: Step, record: Record) -> bool:
         step.state.speculation = None
         step.hand_over(guess.transcribe_job, "item", str(record.item.id))
         record.hearing = "pending"
-        hearing.more(step, record, guess.heard)
+        transcription.more(step, record, guess.heard)
         return True
-    hearing.finish(step, record, guess.text, guess.duration_s or record.input_ticks / TICKS_PER_S)
+    transcription.finish(step, record, guess.text, guess.duration_s or record.input_ticks / TICKS_PER_S)
     return True
 
 

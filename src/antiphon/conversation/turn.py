@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antiphon.audio.ticks import TICKS_PER_S, VAD_WINDOW_TICKS, from_ms, ms
-from antiphon.conversation import heard, hearing, items, response, speculation
+from antiphon.conversation import playout, transcription, items, response, speculation
 from antiphon.conversation.effects import CancelJob, CommitAudio, ForgetInput, RestartVad, StartScore
 from antiphon.conversation.inputs import TurnScored, VoiceScored
 from antiphon.conversation.state import Record
@@ -90,7 +90,7 @@ def _padding(detection: Detection) -> int:
 
 def _barge_in(step: Step) -> None:
     """The listener speaks: the answer under way, begun or not, gives way."""
-    heard.interrupt(step)
+    playout.interrupt(step)
     step.state.due.clear()
     step.state.answer_anyway = False
     active = step.state.responses.get(step.state.active)
@@ -164,7 +164,7 @@ def end_turn(step: Step, detection: Detection) -> None:
     buffer.silence_start = None
     record = _make_item(step, item_id, start, end)
     if not speculation.adopt(step, record):
-        hearing.listen(step, record, start, min(end, silence + TAIL_TICKS))
+        transcription.listen(step, record, start, min(end, silence + TAIL_TICKS))
     step.do(ForgetInput(end))
     if detection.create_response and isinstance(step.state.session, RealtimeSession):
         step.state.due.append(item_id)
@@ -207,7 +207,7 @@ def commit(step: Step) -> None:
         step.send(InputAudioBufferSpeechStopped, audio_end_ms=ms(end), item_id=item_id)
     _restart(step)
     record = _make_item(step, item_id, start, end)
-    hearing.listen(step, record, start, end)
+    transcription.listen(step, record, start, end)
     step.do(ForgetInput(end, is_break=True))
 
 
@@ -277,7 +277,7 @@ def idle(step: Step) -> None:
     step.send(InputAudioBufferTimeoutTriggered, audio_start_ms=ms(silent), audio_end_ms=ms(end), item_id=item_id)
     record = _make_item(step, item_id, max(state.buffer.start, silent), end)
     step.do(ForgetInput(end))
-    hearing.finish(step, record, "", 0.0)
+    transcription.finish(step, record, "", 0.0)
     state.due.append(item_id)
     state.answer_anyway = True
 

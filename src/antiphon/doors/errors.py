@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from antiphon.errors import AntiphonError, InvalidRequest, NotFound, RateLimited, Transient, Unauthenticated
-from antiphon.wire.refusal import explain
+from antiphon.wire.validation_errors import explain
 
 
 class RouteNotFound(NotFound):

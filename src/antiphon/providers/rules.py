@@ -16,7 +16,7 @@ from antiphon.errors import Unsupported
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.prompting.tool_choice import example_call, forced_tool, heard_words, last_user_text
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 Clock = Callable[[], datetime]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta
 from antiphon.ports.llm import LanguageModel
 from antiphon.text.overlap import Seam
-from antiphon.text.script import is_unspaced
+from antiphon.text.scripts import is_unspaced
 from antiphon.text.tokens import estimate_tokens
 
 _GO_ON = "Your last message was cut off. Write only what comes behind it, and say nothing of it again, nor of this."

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from antiphon.text.asking import YES_OR_NO, first_word, is_question
-from antiphon.text.script import UNSPACED
+from antiphon.text.scripts import UNSPACED
 
 MOST_OVERLAP = 0.7
 """From this share of the user's words on, an answer says them back."""

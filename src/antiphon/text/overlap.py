@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from antiphon.text.script import UNSPACED, is_unspaced
+from antiphon.text.scripts import UNSPACED, is_unspaced
 
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 _MARKS = re.compile(r"[^\w\s]*")

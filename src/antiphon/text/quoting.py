@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 MOST_TOLD = 256
 """Characters of one text of a client that an error repeats, in all its fields together."""

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from antiphon.text.script import is_unspaced
+from antiphon.text.scripts import is_unspaced
 
 LINE_COLUMNS = 42
 """Most columns of a line, the usual bound of broadcasters for Latin letters. A wide letter takes two."""

@@ -13,7 +13,7 @@ from antiphon.text.json_size import MOST_VALUES
 from antiphon.text.quoting import quoted
 from antiphon.wire.event_scan import MOST_TEXT
 from antiphon.wire.half_characters import find_half, refusal_of
-from antiphon.wire.refusal import explain
+from antiphon.wire.validation_errors import explain
 
 AudioFormat = Literal["m4a", "aac", "wav", "pcm_s16le", "pcm_f32le"]
 FORMATS: tuple[AudioFormat, ...] = ("m4a", "aac", "wav", "pcm_s16le", "pcm_f32le")

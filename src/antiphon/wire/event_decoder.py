@@ -8,9 +8,9 @@ import msgspec
 
 from antiphon.errors import InvalidRequest
 from antiphon.text.quoting import quoted
-from antiphon.text.whole import is_whole
+from antiphon.text.surrogates import is_whole
 from antiphon.wire import half_characters
-from antiphon.wire.refusal import explain
+from antiphon.wire.validation_errors import explain
 
 T = TypeVar("T")
 _EVENT_ID_MAX = 512

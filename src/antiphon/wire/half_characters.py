@@ -9,9 +9,9 @@ import json
 from typing import Any, cast
 
 from antiphon.text.quoting import quoted
-from antiphon.text.whole import is_whole
+from antiphon.text.surrogates import is_whole
 from antiphon.wire.event_scan import DEEPEST, Names, path_of
-from antiphon.wire.refusal import Refusal
+from antiphon.wire.validation_errors import Refusal
 
 
 def read(text: str | bytes) -> Any:

@@ -15,10 +15,10 @@ from antiphon.errors import AntiphonError, LeaseLost, ProviderTimeout, ProviderU
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import NoSpan, Span, span, tracing
 from antiphon.ports.bus import Attempt, Bus, Lease, Share
-from antiphon.resilience.turns import priority
+from antiphon.resilience.priority_semaphore import priority
 from antiphon.wire.jobs import Job, PipeEntry, Queue
-from antiphon.workers.settle import Settler, WorkerOptions
-from antiphon.workers.verdict import JobCancelled
+from antiphon.workers.completion import Settler, WorkerOptions
+from antiphon.workers.retry_policy import JobCancelled
 
 Emit = Callable[[Sequence[PipeEntry]], Awaitable[None]]
 """Writes results to the job's output, in order."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import Unsupported
 from antiphon.text.languages import base_language
-from antiphon.text.script import UNKNOWN, languages_of_script
+from antiphon.text.scripts import UNKNOWN, languages_of_script
 from antiphon.text.sentences import split
 
 

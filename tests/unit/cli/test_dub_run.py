@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 
 from antiphon.audio.media import open_recording, write_track
 from antiphon.audio.pcm import Samples
-from antiphon.cli import dub_flow, dub_link, dub_run
-from antiphon.cli.dub_link import Link
+from antiphon.cli import dub_flow, dub_client, dub_run
+from antiphon.cli.dub_client import Link
 from antiphon.cli.dub_run import Dubbed, Wanted, dub_recording, samples_of
 from antiphon.errors import InvalidRequest, ProviderTimeout, ProviderUnavailable, Unauthenticated
 from antiphon.wire.dubbing_server import DubbedAudio

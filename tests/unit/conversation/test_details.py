@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from antiphon.conversation import effects, inputs, snapshot
-from antiphon.conversation.spoken import words
+from antiphon.conversation.alignment import words
 from antiphon.conversation.state import Playout, Rules, Span
 from antiphon.entities.speech import Segment
 from antiphon.ports.limiter import Allowance

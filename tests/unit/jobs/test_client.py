@@ -28,7 +28,7 @@ from antiphon.wire.jobs import (
     TranslationReady,
 )
 from antiphon.workers import loop
-from antiphon.workers.verdict import failure
+from antiphon.workers.retry_policy import failure
 from tests.options import embedded_bus, pipe_limit, queue_limit, worker_options
 from tests.valkey import Valkey, valkey
 

@@ -18,11 +18,11 @@ from antiphon.observe.trace import MemorySink, recording, span, traceparent, tra
 from antiphon.observe.work_metrics import SpeechMetrics, TranscriptionMetrics
 from antiphon.ports.bus import Bus
 from antiphon.resilience.backoff import Backoff
-from antiphon.resilience.turns import priority
+from antiphon.resilience.priority_semaphore import priority
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Speak, SpeechDone, TextReady
 from antiphon.workers.loop import Emit, Handler, run
-from antiphon.workers.settle import WorkerOptions
-from antiphon.workers.verdict import RetryRule
+from antiphon.workers.completion import WorkerOptions
+from antiphon.workers.retry_policy import RetryRule
 from tests.options import embedded_bus, worker_options
 from tests.virtual_time import on_virtual_time
 

@@ -6,7 +6,7 @@ import pytest
 
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import Unsupported
-from antiphon.text.script import languages_of_script
+from antiphon.text.scripts import languages_of_script
 from antiphon.workers import passages
 from antiphon.workers.passages import Passages
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from antiphon import ids
 from antiphon.bus.limits import PipeLimit, QueueLimit
-from antiphon.bus.redis.inbox import Inbox
+from antiphon.bus.redis.wakeups import Inbox
 from antiphon.bus.redis.jobs import RedisJobs, RedisLease
 from antiphon.bus.redis.pipes import RedisPipes
 from antiphon.connections.redis import RedisConnection

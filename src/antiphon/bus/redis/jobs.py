@@ -20,7 +20,7 @@ from antiphon import ids
 from antiphon.bus.codec import decode_job, encode_job
 from antiphon.bus.dead_letters import DeadLetter
 from antiphon.bus.limits import QueueLimit
-from antiphon.bus.redis.inbox import CANCELS, Inbox, queue_channel, woken
+from antiphon.bus.redis.wakeups import CANCELS, Inbox, queue_channel, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.entities.priority import LIVE, PATIENT
 from antiphon.errors import LeaseLost, Overloaded, ProviderUnavailable

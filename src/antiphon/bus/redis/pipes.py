@@ -16,7 +16,7 @@ import structlog
 from antiphon import ids
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.bus.limits import PipeLimit
-from antiphon.bus.redis.inbox import Inbox, woken
+from antiphon.bus.redis.wakeups import Inbox, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.errors import NotFound, ProviderUnavailable, Superseded
 from antiphon.ports.bus import Attempt, Keep

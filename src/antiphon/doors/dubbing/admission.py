@@ -8,7 +8,7 @@ from typing import Any
 
 from antiphon.doors.access.authentication import OPEN, TENANT, Access, Credentials, Identity
 from antiphon.errors import AntiphonError, Forbidden, InvalidRequest
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 
 class Admission:

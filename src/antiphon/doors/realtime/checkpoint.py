@@ -12,8 +12,8 @@ import msgspec
 import structlog
 
 from antiphon.conversation.effects import Effect, Keep
-from antiphon.conversation.resumption import held_refs, is_noticeable
-from antiphon.conversation.saving import Savings
+from antiphon.conversation.resume import held_refs, is_noticeable
+from antiphon.conversation.checkpoint import Savings
 from antiphon.conversation.state import State
 from antiphon.doors.realtime.sent_events import Said, pack_said, position_of
 from antiphon.doors.websocket.connection import Connection

@@ -15,7 +15,7 @@ import structlog
 from antiphon import ids
 from antiphon.conversation import snapshot
 from antiphon.conversation.machine import Conversation
-from antiphon.conversation.resumption import number_of, speakers
+from antiphon.conversation.resume import number_of, speakers
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol

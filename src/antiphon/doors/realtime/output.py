@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import EndSpeech, Fence, SendAudio, SendItem
-from antiphon.conversation.resumption import number_of
+from antiphon.conversation.resume import number_of
 from antiphon.conversation.state import State
 from antiphon.doors.realtime.checkpoint import Keeper
 from antiphon.doors.realtime.sent_events import PIECES, Said, position_of

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from antiphon.conversation import inputs
-from antiphon.conversation.resumption import greeting, greeting_id, held_refs, speakers
+from antiphon.conversation.resume import greeting, greeting_id, held_refs, speakers
 from antiphon.conversation.state import State
 from antiphon.doors.realtime.checkpoint import Keeper, jobs_of
 from antiphon.doors.realtime.jobs import RealtimeJobs

@@ -9,7 +9,7 @@ from antiphon.doors.rest.services import RestServices
 from antiphon.entities.capabilities import Voice
 from antiphon.errors import NotFound
 from antiphon.text.quoting import quoted
-from antiphon.wire.catalogue import Model, ModelList, NamedVoice, VoiceEntry, VoiceList, VoicePicks
+from antiphon.wire.models import Model, ModelList, NamedVoice, VoiceEntry, VoiceList, VoicePicks
 
 
 async def list_models(services: RestServices, call: Call[None, Any]) -> ModelList:

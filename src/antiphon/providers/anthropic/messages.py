@@ -10,7 +10,7 @@ import msgspec
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.providers.prompting.instructions import NO_OUTPUT, SILENCE
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import cast
 from antiphon.errors import ProviderUnavailable
 from antiphon.providers.apertium.modes import Mode
 from antiphon.providers.hosting.environment import child_environment
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 _MAX_ANSWER_BYTES = 16 * 2**20
 _SPECIAL = re.compile(r"[\\^$/\[\]{}<>@]")

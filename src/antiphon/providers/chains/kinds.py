@@ -37,7 +37,7 @@ from antiphon.providers.install_hints import install_hint
 from antiphon.resilience.breaker import blame
 from antiphon.resilience.failover import Failover, moves_on
 from antiphon.resilience.joined_answer import JoinedAnswer
-from antiphon.resilience.turns import Turns
+from antiphon.resilience.priority_semaphore import Turns
 
 _log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ from antiphon.ports.decoder import ANY_FILE, DecodeLimits
 from antiphon.providers.decoding.frames import Decode, Decoded, Ready, Refused, Reply, Samples
 from antiphon.providers.hosting.environment import child_environment
 from antiphon.providers.hosting.frames import LENGTH, MAX_FRAME_BYTES, frame
-from antiphon.resilience.places import FairPlaces
+from antiphon.resilience.fair_slots import FairPlaces
 
 WARM = 2
 """Processes, and files decoded at a time."""

@@ -21,7 +21,7 @@ from antiphon.providers.deepl.errors import deepl_errors
 from antiphon.providers.deepl.settings import DeepLSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.text.language_tags import parts, unsupported
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 T = TypeVar("T")
 

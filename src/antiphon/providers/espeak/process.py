@@ -13,7 +13,7 @@ from antiphon.providers.hosting.loop import Send, serve
 from antiphon.providers.hosting.speed import Pace
 from antiphon.text.addresses import say_dots
 from antiphon.text.languages import base_language
-from antiphon.text.script import language_of_script, languages_of_script
+from antiphon.text.scripts import language_of_script, languages_of_script
 
 _SYNCHRONOUS = 2
 _UTF8 = 1

@@ -13,7 +13,7 @@ from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.hosting.frames import AnyReply, AnyRequest, Done, Failed, Ready
 from antiphon.providers.hosting.link import ChildLink, Replies
 from antiphon.providers.install_hints import install_hint
-from antiphon.resilience.turns import Turns
+from antiphon.resilience.priority_semaphore import Turns
 
 
 class ChildProcess:

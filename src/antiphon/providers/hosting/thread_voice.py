@@ -16,7 +16,7 @@ from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.hosting.onnx_errors import onnx_errors
 from antiphon.providers.install_hints import install_hint
-from antiphon.resilience.turns import Turns
+from antiphon.resilience.priority_semaphore import Turns
 from antiphon.text.sentences import split
 from antiphon.text.speakable import speakable
 

@@ -28,7 +28,7 @@ from antiphon.providers.kokoro.phonemes import tokens
 from antiphon.providers.kokoro.settings import KokoroSettings
 from antiphon.providers.weights.files import Weights
 from antiphon.text.languages import base_language
-from antiphon.text.script import language_of_script
+from antiphon.text.scripts import language_of_script
 
 _FAVOURITES = ("af_heart", "af_bella", "jf_alpha")
 """The first of these that is there is the default voice."""

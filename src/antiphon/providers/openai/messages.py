@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool
 from antiphon.providers.prompting.instructions import NO_OUTPUT, SILENCE, instructions_of
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 Json = dict[str, Any]
 

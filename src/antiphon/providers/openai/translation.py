@@ -13,7 +13,7 @@ from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.openai.client import check, openai_client
 from antiphon.providers.openai.errors import openai_errors
 from antiphon.providers.openai.settings import OpenAiSettings
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 NAME = "llm"
 _FAILED = "translation_failed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.entities.chat import ChatMessage
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 SILENCE = "(The user says nothing. Begin, or go on.)"
 """Stands where a service wants a word of the user and there is none."""

@@ -11,7 +11,7 @@ from antiphon import ids
 from antiphon.entities.chat import ChatRequest, Tool, ToolCallDelta
 from antiphon.errors import InvalidRequest
 from antiphon.text.schema_example import example
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 _LEAST_PIECE = 16
 """Characters of one delta, so that a reader has to join them as with a real model."""

@@ -11,7 +11,7 @@ from antiphon.providers.prompting.context_window import fit
 from antiphon.text.asking import is_question, is_statement, wants_own_words
 from antiphon.text.schema_numbers import count
 from antiphon.text.tokens import estimate_tokens
-from antiphon.text.whole import whole
+from antiphon.text.surrogates import whole
 
 EXAMPLES = (
     ChatMessage("user", "I missed my bus."),

@@ -28,7 +28,7 @@ from antiphon.providers.whisper.model import WhisperNetwork
 from antiphon.providers.whisper.passages import Passage, Transcriber
 from antiphon.providers.whisper.settings import WhisperSettings
 from antiphon.providers.whisper.voice import Samples
-from antiphon.resilience.turns import Turns, priority
+from antiphon.resilience.priority_semaphore import Turns, priority
 
 _WEIGHTS = {"base": "whisper-base", "tiny.en": "whisper-tiny"}
 """By the size in the settings."""

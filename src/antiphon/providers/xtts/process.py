@@ -15,7 +15,7 @@ from antiphon.audio.stretch import stretch
 from antiphon.providers.hosting.frames import AnyRequest, Audio, Ready, Say
 from antiphon.providers.hosting.loop import Send, serve
 from antiphon.text.languages import base_language
-from antiphon.text.script import language_of_script
+from antiphon.text.scripts import language_of_script
 
 FROM_HUB = "hub"
 """In place of a folder: the library fetches the model, and keeps it in its own cache."""

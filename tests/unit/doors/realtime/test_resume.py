@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.conversation.resumption import number_of
+from antiphon.conversation.resume import number_of
 from antiphon.doors.realtime.checkpoint import jobs_of
 from antiphon.wire.jobs import AudioReady, TextReady
 from tests.options import embedded_bus

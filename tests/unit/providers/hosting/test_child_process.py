@@ -16,7 +16,7 @@ from antiphon.entities.priority import LIVE, TOLERANT
 from antiphon.errors import ProviderTimeout, ProviderUnavailable, WeightsMissing
 from antiphon.providers.hosting.child_process import ChildProcess
 from antiphon.providers.hosting.frames import Audio, Say
-from antiphon.resilience.turns import priority
+from antiphon.resilience.priority_semaphore import priority
 from tests.abuse.measuring import family
 
 ROOT = Path(__file__).parents[4]

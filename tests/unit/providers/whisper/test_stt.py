@@ -28,7 +28,7 @@ from antiphon.providers.whisper import stt as whisper
 from antiphon.providers.whisper.model import WhisperNetwork
 from antiphon.providers.whisper.passages import Passage, Transcriber
 from antiphon.providers.whisper.stt import Whisper, create
-from antiphon.resilience.turns import priority
+from antiphon.resilience.priority_semaphore import priority
 
 AUDIO = Path(__file__).parents[3] / "audio"
 

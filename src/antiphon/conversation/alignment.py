@@ -6,7 +6,7 @@ import unicodedata
 
 from antiphon.audio.ticks import TICKS_PER_S
 from antiphon.conversation.state import Playout, Span
-from antiphon.text.script import is_unspaced
+from antiphon.text.scripts import is_unspaced
 
 TICKS_PER_CHARACTER = TICKS_PER_S // 15
 """How long a character takes where the answer itself does not show it: English is read at 14 to 16 a second."""

@@ -10,8 +10,8 @@ from antiphon import ids
 from antiphon.app.settings import Settings
 from antiphon.conversation import effects, snapshot
 from antiphon.conversation.numbered_ids import numbered
-from antiphon.conversation.resumption import greeting_id, number_of
-from antiphon.conversation.saving import Savings
+from antiphon.conversation.resume import greeting_id, number_of
+from antiphon.conversation.checkpoint import Savings
 from tests.options import session_rules
 from tests.simulation import MS, World
 

@@ -6,7 +6,7 @@ from antiphon.entities.chat import ChatRequest
 from antiphon.errors import LeaseLost, ProviderBusy, ProviderRejected, ProviderTimeout, RateLimited, Superseded
 from antiphon.resilience.backoff import Backoff
 from antiphon.wire.jobs import Job, JobFailed, Respond, Speak
-from antiphon.workers.verdict import Ended, Failed, JobCancelled, Lost, Retry, RetryRule, Verdict, judge
+from antiphon.workers.retry_policy import Ended, Failed, JobCancelled, Lost, Retry, RetryRule, Verdict, judge
 
 RULE = RetryRule(attempts=3, backoff=Backoff(base_s=1.0, cap_s=10.0))
 

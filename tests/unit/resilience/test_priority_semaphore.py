@@ -4,7 +4,7 @@ import asyncio
 
 from antiphon.clock import VirtualClock
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
-from antiphon.resilience.turns import Turns, priority
+from antiphon.resilience.priority_semaphore import Turns, priority
 from tests.virtual_time import on_virtual_time
 
 

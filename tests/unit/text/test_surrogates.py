@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.text.whole import is_whole, whole
+from antiphon.text.surrogates import is_whole, whole
 
 
 def test_half_characters_become_question_marks() -> None:

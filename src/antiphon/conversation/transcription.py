@@ -10,7 +10,7 @@ from antiphon.conversation.effects import CancelJob, StartTranscription
 from antiphon.conversation.inputs import Failed, Transcribed, Transcribing
 from antiphon.conversation.state import Record
 from antiphon.conversation.step import Step
-from antiphon.text.script import continuation
+from antiphon.text.scripts import continuation
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import (
     InputAudioTranscriptionCompleted,

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from antiphon.audio.ticks import TICKS_PER_S, ms
 from antiphon.conversation.effects import CutAudio
 from antiphon.conversation.inputs import Unsent
-from antiphon.conversation.spoken import words
+from antiphon.conversation.alignment import words
 from antiphon.conversation.state import Playout, Record, Span
 from antiphon.conversation.step import Refused, Step
 from antiphon.text.quoting import quoted

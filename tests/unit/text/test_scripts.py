@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.text.script import UNKNOWN, continuation, language_of_script, languages_of_script
+from antiphon.text.scripts import UNKNOWN, continuation, language_of_script, languages_of_script
 
 
 @pytest.mark.parametrize(

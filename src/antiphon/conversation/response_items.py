@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from antiphon.audio.ticks import TICKS_PER_MS, TICKS_PER_S
-from antiphon.conversation import heard, items
+from antiphon.conversation import playout, items
 from antiphon.conversation.effects import EndSpeech, ForgetAudio, SendAudio
 from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade, WorkerInput
 from antiphon.conversation.state import Output, Playout, Record, ResponseState
@@ -74,7 +74,7 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
 
 def more_audio(step: Step, response: ResponseState, event: AudioMade) -> None:
     """The speaker has spoken more; with pacing on it waits until a tick finds the listener ready."""
-    heard.made(playout_of(step, response, _message(step, response).item_id), event.text, event.ticks)
+    playout.made(playout_of(step, response, _message(step, response).item_id), event.text, event.ticks)
     if step.state.rules.pace:  # a tick releases it: when results come must not matter, or a replay would differ
         response.held.append(event)
     else:
@@ -83,9 +83,9 @@ def more_audio(step: Step, response: ResponseState, event: AudioMade) -> None:
 
 def sentence_done(step: Step, response: ResponseState) -> None:
     """What was made so far ends with a whole sentence."""
-    playout = _playout(step, response)
-    if playout is not None:
-        playout.whole = playout.made
+    speech = _playout(step, response)
+    if speech is not None:
+        speech.whole = speech.made
 
 
 def speech_done(step: Step, response: ResponseState, event: SpeechMade) -> None:
@@ -153,13 +153,13 @@ def _playout(step: Step, response: ResponseState) -> Playout | None:
 
 def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
     message = _message(step, response)
-    playout = playout_of(step, response, message.item_id)
-    heard.sent(playout, event.ticks, step.now)
+    speech = playout_of(step, response, message.item_id)
+    playout.sent(speech, event.ticks, step.now)
     response.audio_ticks += event.ticks
     if step.state.rules.pace:
         response.burst_ticks = max(response.burst_ticks, event.ticks)
         lead = max(0, step.state.rules.lead_ms * TICKS_PER_MS - response.burst_ticks)
-        response.due = heard.reached_at(playout, playout.sent - lead)
+        response.due = playout.reached_at(speech, speech.sent - lead)
     step.state.voice_locked = True
     step.do(SendAudio(_audio_delta(step, _where(response, message)), event.ref, response.format))
 
@@ -262,8 +262,8 @@ def _close(step: Step, response: ResponseState, part: Output, status: Status) ->
         arguments = ResponseFunctionCallArgumentsDone
         step.send(arguments, **where, call_id=part.call_id, name=part.name, arguments=part.text)
     elif response.speak_job_id:
-        playout = playout_of(step, response, part.item_id)
-        playout.text = part.text
+        speech = playout_of(step, response, part.item_id)
+        speech.text = part.text
         step.send(ResponseOutputAudioDone, **where, content_index=0)
         step.send(ResponseOutputAudioTranscriptDone, **where, content_index=0, transcript=part.text)
         done = Part("audio", transcript=part.text)
@@ -314,6 +314,6 @@ def await_idle(step: Step) -> None:
     remaining = 0
     for record in step.state.records[-2:]:
         if record.playout is not None and record.playout.cut is None:
-            remaining = record.playout.sent - heard.position(record.playout, step.now)
+            remaining = record.playout.sent - playout.position(record.playout, step.now)
     step.state.idle_due = step.now + remaining / TICKS_PER_S + detection.idle_timeout_ms / 1000
     step.state.idle_from = step.state.buffer.written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.cli.dub_link import Link
+from antiphon.cli.dub_client import Link
 from antiphon.errors import ProviderUnavailable
 from antiphon.wire.dubbing_client import StreamConfig, StreamInit
 from tests.fakes.loopback import redirecting

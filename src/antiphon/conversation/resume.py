@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from antiphon.conversation import output, overdue, response, turn
+from antiphon.conversation import response_items, job_timeouts, response, turn
 from antiphon.conversation.effects import DropSpeech, Effect, ForgetInput
 from antiphon.conversation.inputs import AudioMade, Resumed
 from antiphon.conversation.state import State
@@ -30,14 +30,14 @@ def take_up(step: Step, event: Resumed) -> None:
     """Go on, and tell the client from where on it has to say again what was not committed."""
     state = step.state
     state.counter = max(state.counter, event.counter)
-    overdue.restart(step)
+    job_timeouts.restart(step)
     was_speaking = bool(state.buffer.speech_item)
     start_ms = turn.lose_input(step)
     if not event.keeps_answers:
         for found in list(state.responses.values()):
             response.abandon(step, found)
     elif was_speaking and not state.active:
-        output.await_idle(step)
+        response_items.await_idle(step)
     step.send(
         SessionResumed,
         session_id=state.session.id,

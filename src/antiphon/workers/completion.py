@@ -15,7 +15,7 @@ from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Attempt, Bus, Lease
 from antiphon.resilience.budget import RetryBudget
 from antiphon.wire.jobs import Job, JobFailed
-from antiphon.workers.verdict import Ended, Failed, Lost, Retry, RetryRule, failure, judge, may_follow
+from antiphon.workers.retry_policy import Ended, Failed, Lost, Retry, RetryRule, failure, judge, may_follow
 
 _log = structlog.get_logger(__name__)
 

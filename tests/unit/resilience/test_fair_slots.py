@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.clock import VirtualClock
 from antiphon.errors import Overloaded
-from antiphon.resilience.places import FairPlaces
+from antiphon.resilience.fair_slots import FairPlaces
 from tests.virtual_time import on_virtual_time
 
 
