@@ -20,7 +20,7 @@ class Figure:
     ours: float
     unit: str
     limit: float | None = None
-    """The most that is good, or the least where ``more`` is better; None is told without a verdict."""
+    """The most that is good, or the least where ``more`` is better; None is told without a result."""
     floor: float | None = None
     """The same work done by the floor, in the same run."""
     floor_is: str = ""

@@ -23,7 +23,7 @@ from antiphon.cli import bench_recordings
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper.model import WhisperNetwork
-from antiphon.providers.whisper.passages import Transcriber
+from antiphon.providers.whisper.passages import PassageTranscriber
 from antiphon.providers.whisper.settings import WhisperSettings
 from antiphon.text.wer import total, word_errors
 from benchmarks.figures import ROUNDS, Figure, tell
@@ -113,7 +113,7 @@ def _misheard(spoken: Sequence[Recording]) -> list[Figure]:
     whisper = settings.section(WhisperSettings)
     weights = whisper.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
     network = WhisperNetwork(weights, threads=settings.engine_threads, workers=1)
-    transcriber = Transcriber(network, padding_s=whisper.whisper_padding_s)
+    transcriber = PassageTranscriber(network, padding_s=whisper.whisper_padding_s)
     as_recorded = _error_percent(transcriber, spoken, 1.0)
     return [
         Figure(
@@ -129,11 +129,11 @@ def _misheard(spoken: Sequence[Recording]) -> list[Figure]:
     ]
 
 
-def _error_percent(transcriber: Transcriber, spoken: Sequence[Recording], speed: float) -> float:
+def _error_percent(transcriber: PassageTranscriber, spoken: Sequence[Recording], speed: float) -> float:
     return 100 * total(word_errors(one.text, _heard(transcriber, one, speed)) for one in spoken).rate
 
 
-def _heard(transcriber: Transcriber, one: Recording, speed: float) -> str:
+def _heard(transcriber: PassageTranscriber, one: Recording, speed: float) -> str:
     pcm = resample(_stretched(one.sound, speed), RATE_HZ, HEARD_HZ)
     samples = np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(FULL_SCALE)
     passages = transcriber.passages(samples, TranscribeOptions(one.language), lambda: False)

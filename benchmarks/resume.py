@@ -36,7 +36,7 @@ SLOW = {
 }
 """An answer of six seconds, made as slowly as it is spoken."""
 _SPEAKS_S = 1.0
-_PATIENCE_S = 20.0
+_TIMEOUT_S = 20.0
 
 
 @dataclass
@@ -140,7 +140,7 @@ async def _round(fleet: stage.Fleet) -> Round:
 
 async def _talk(urls: list[str], heard: Heard, begun: asyncio.Event) -> None:
     """Ask something and hear the answer to its end, wherever that is."""
-    async with connect(*urls, patience_s=_PATIENCE_S) as session:
+    async with connect(*urls, reconnect_timeout_s=_TIMEOUT_S) as session:
         await session.say("tell me")
         await session.respond()
         try:

@@ -46,8 +46,8 @@ def main(arguments: Sequence[str]) -> int:
     paths = {name: _path(chosen.out, name) for name in chosen.names or PAGES}
     stale = [path for name, path in paths.items() if _update(path, PAGES[name](), only_check=chosen.check)]
     for path in stale:
-        verdict = "is out of date: run `make gen`" if chosen.check else "written"
-        sys.stdout.write(f"{path} {verdict}\n")
+        result = "is out of date: run `make gen`" if chosen.check else "written"
+        sys.stdout.write(f"{path} {result}\n")
     return 1 if stale and chosen.check else 0
 
 

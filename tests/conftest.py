@@ -15,7 +15,7 @@ from antiphon.providers.weights.files import Weights
 
 os.environ["ANTIPHON_BUS_STRICT"] = "1"  # servers that tests start inherit it
 
-# a loaded machine makes single examples slow: the time-out of the test is the deadline
+# a loaded machine makes single examples slow: the timeout of the test is the deadline
 settings.register_profile("short", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("short"), max_examples=1000)
 settings.register_profile("long", settings.get_profile("short"), max_examples=20_000)

@@ -7,14 +7,14 @@ from antiphon.audio.fragments import (
     MAX_FILE_S,
     MAX_WORK_S,
     SPEECH_RATE_HZ,
-    Decoded,
+    DecodedFragment,
     file_errors,
     fragment_of,
     read_samples,
 )
 
 
-def decode_fragment(data: bytes, format: str, rate_hz: int, channels: int) -> Decoded:  # noqa: A002 - the wire's word
+def decode_fragment(data: bytes, format: str, rate_hz: int, channels: int) -> DecodedFragment:  # noqa: A002 - the wire's word
     """Return what a fragment holds. Raises as the pipeline does."""
     decoded = read_samples(data, format, rate_hz, channels)
     if decoded is not None:

@@ -126,8 +126,8 @@ def _reaches(bar: Bar, files: dict[str, dict[str, int]]) -> bool:
     """Print and return whether lines and branches of ``bar`` both reach it."""
     lines, branches = shares(bar, files)
     is_reached = min(lines, branches) >= bar.percent
-    verdict = "ok" if is_reached else "BELOW"
-    print(f"{bar.name:<18} lines {lines:5.1f} %  branches {branches:5.1f} %  at least {bar.percent:g} %  {verdict}")
+    result = "ok" if is_reached else "BELOW"
+    print(f"{bar.name:<18} lines {lines:5.1f} %  branches {branches:5.1f} %  at least {bar.percent:g} %  {result}")
     return is_reached
 
 

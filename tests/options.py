@@ -9,7 +9,7 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.clock import Clock, SystemClock
 from antiphon.conversation.state import Rules as SessionRules
-from antiphon.doors.websocket.session_options import LinkLimits
+from antiphon.doors.websocket.session_options import SessionLimits
 from antiphon.dubbing.backpressure import Thresholds
 from antiphon.dubbing.fit import Limits
 from antiphon.dubbing.pipeline import PipelineRules
@@ -44,14 +44,14 @@ def pipeline_rules(**given: Any) -> PipelineRules:
 
 def session_rules(**given: Any) -> SessionRules:
     ways = {"image_hosts": (), "pace": False, "truncate_wait_s": 2.0, "speculate_ms": 0}
-    bounds = {"max_items": 2000, "max_buffer_s": 600.0, "patience_s": 0.0}
+    bounds = {"max_items": 2000, "max_buffer_s": 600.0, "job_timeout_s": 0.0}
     return SessionRules(**{**ways, **bounds, "apology": "", **given})
 
 
-def link_limits(**given: Any) -> LinkLimits:
+def link_limits(**given: Any) -> SessionLimits:
     bounds = {"max_frame_bytes": 21 * 2**20, "max_append_bytes": 15 * 2**20, "max_queue_bytes": 128 * 2**10}
     paces = {"stall_s": 5.0, "events_per_s": 1000}
-    return LinkLimits(**{"spill_dir": Path("nothing is spilled"), **bounds, **paces, **given})
+    return SessionLimits(**{"spill_dir": Path("nothing is spilled"), **bounds, **paces, **given})
 
 
 def queue_limit(*, lease_s: float = 5.0, attempts: int = 3, held: int = 10_000) -> QueueLimit:

@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from antiphon.conversation import effects, inputs, resume, snapshot
+from antiphon.conversation.checkpoint import CheckpointDelta
 from antiphon.conversation.machine import Conversation
-from antiphon.conversation.checkpoint import Savings
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
 from antiphon.entities.speech import Segment
@@ -76,7 +76,7 @@ class World:
         self.heard = "what time is it"
         self.finish_reason = "stop"
         self._refs = 0
-        self._savings = Savings()
+        self._savings = CheckpointDelta()
         self._pipe: list[inputs.AnyInput] = []
         """What workers have told."""
         self._items: dict[str, bytes] = {}
@@ -151,7 +151,7 @@ class World:
         self._origin, self._since = snapshot.dump(self.machine.state), len(self.raw)
         self.shadow = self._fresh()
         self.log.clear()
-        self._savings = Savings(self._items)
+        self._savings = CheckpointDelta(self._items)
         self.tell(inputs.Resumed(self.machine.state.counter + 1000, keeps_answers=missed))
 
     def send(self, kind: str, **fields: Any) -> list[dict[str, Any]]:

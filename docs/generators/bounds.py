@@ -56,7 +56,7 @@ _FIXED: dict[str, tuple[Row, ...]] = {
         ("characters of an example made for one", f"{schema_example.MOST_CHARACTERS // _KIB} Ki"),
     ),
 }
-_WORDS = ("max", "most", "limit", "timeout", "patience", "stall", "idle", "attempts", "hours", "connections")
+_WORDS = ("max", "most", "limit", "timeout", "timeout", "stall", "idle", "attempts", "hours", "connections")
 
 
 def render() -> str:

@@ -32,7 +32,7 @@ FLEET = {
     "bus_lease_s": LEASE_S,
     "bus_attempts": 10,
     "resume_window_s": 30,
-    "redis_patience_s": 5,
+    "redis timeout s": 5,
     "log_level": "error",
 }
 """Answers that take their time, and more attempts than anybody could be killed."""

@@ -15,30 +15,30 @@ from antiphon.wire.realtime_client import ConversationItemRetrieve
 from antiphon.wire.realtime_server import ConversationItemRetrieved, Error, ResponseDone, SessionResumed
 from tests.chaos.history import History, Turn
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 """A turn that takes longer is lost."""
 
 
 async def talk(history: History, urls: Sequence[str], stop: asyncio.Event, sockets: dict[str, Session]) -> History:
     """Talk until ``stop`` is set, then ask the server for the conversation as it holds it; all of it is ``history``."""
     try:
-        async with connect(*urls, patience_s=PATIENCE_S, ping_interval=0.5, ping_timeout=1.5) as session:
+        async with connect(*urls, reconnect_timeout_s=TIMEOUT_S, ping_interval=0.5, ping_timeout=1.5) as session:
             sockets[history.name] = session
             for number in itertools.count():
                 turn = Turn(number, f"question {number}")
                 history.turns.append(turn)
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout(TIMEOUT_S):
                     await _ask(session, turn)
                 if not turn.done:
                     history.trouble = "the server ended the session"
                     return history
                 if stop.is_set():
                     break
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 history.last = await _held(session, history)
             history.resumptions = session.resumptions
     except TimeoutError:
-        history.trouble = f"nothing came for {PATIENCE_S:g} s"
+        history.trouble = f"nothing came for {TIMEOUT_S:g} s"
     except (ClientError, OSError) as error:
         history.trouble = repr(error)
     return history

@@ -236,7 +236,7 @@ async def test_redis_forgets_all_of_a_tenant_in_time(redis_url: str, tmp_path: P
 
 
 async def test_redis_that_is_away_is_said_so() -> None:
-    connection = RedisConnection("redis://127.0.0.1:1/0", patience_s=0.1)
+    connection = RedisConnection("redis://127.0.0.1:1/0", timeout_s=0.1)
     blobs = RedisBlobs(connection, tenant_bytes=TENANT_BYTES)
     attempts: list[Callable[[], object]] = [
         lambda: put(blobs),

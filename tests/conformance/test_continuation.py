@@ -24,9 +24,9 @@ from antiphon.wire.jobs import (
     SentenceReady,
     SentencesDone,
 )
+from antiphon.workers.completion import WorkerOptions
 from antiphon.workers.loop import run
 from antiphon.workers.respond import Responder
-from antiphon.workers.completion import WorkerOptions
 from antiphon.workers.retry_policy import RetryRule
 from tests.conformance.buses import LEASE_S, AnyBus, soon, take, texts, words
 from tests.fakes.engines import ScriptedLlm

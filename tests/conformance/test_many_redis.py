@@ -76,7 +76,7 @@ async def test_a_cluster_of_one_is_asked_for_its_memory() -> None:
 
 async def test_a_master_that_dies_is_replaced_by_its_replica() -> None:
     with sentinel() as (url, master):
-        connection = RedisConnection(url, patience_s=15.0)
+        connection = RedisConnection(url, timeout_s=15.0)
         await works(connection, "before")
         await asyncio.to_thread(master.kill)
         await works(connection, "after")

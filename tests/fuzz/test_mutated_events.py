@@ -19,14 +19,14 @@ from hypothesis import settings
 from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
-from antiphon.doors.realtime.session import Link
-from antiphon.doors.websocket.session_options import LinkServices
+from antiphon.doors.realtime.session import RealtimeSession
+from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account
 from antiphon.providers.registry import load
-from antiphon.text.surrogates import is_whole
+from antiphon.text.surrogates import has_no_surrogates
 from tests.options import embedded_bus, link_limits, session_rules
 
 EVENTS = 1_000_000 if settings.default.max_examples >= 10_000 else 100_000
@@ -143,10 +143,10 @@ class Wire:
         self.hung_up.append((code, reason))
 
 
-def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Link:
+def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> RealtimeSession:
     """A whole connection but for the socket."""
     vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
-    services = LinkServices(
+    services = SessionServices(
         embedded_bus(clock), vad, clock, SlidingWindowLimiter(clock=clock), lambda row: None, 30.0, Metrics()
     )
     rules = session_rules(max_items=20, max_buffer_s=30)
@@ -154,7 +154,7 @@ def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Link:
         describe(None, Defaults(), now=clock.wall()), rules, seed="fuzz", now=clock.wall(), lasts_s=3600
     )
     limits = link_limits(max_append_bytes=64, events_per_s=10**9)
-    return Link(
+    return RealtimeSession(
         machine, services, limits, group, wire, account=Account("default", "open"), session_id="sess_1", epoch=1
     )  # pyright: ignore[reportArgumentType] -- all that a link needs of it
 
@@ -211,10 +211,10 @@ def own_id(frame: str) -> str | None:
     except ValueError:
         return None
     own = event.get("event_id") if isinstance(event, dict) else None
-    return own if isinstance(own, str) and len(own) <= 512 and is_whole(own) else None
+    return own if isinstance(own, str) and len(own) <= 512 and has_no_surrogates(own) else None
 
 
-async def still_answers(link: Link, wire: Wire) -> None:
+async def still_answers(link: RealtimeSession, wire: Wire) -> None:
     """The session lives on: a clean session.update is confirmed."""
     await link.frame('{"type":"session.update","session":{"type":"realtime"},"event_id":"last"}')
     await link.flushed()

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from antiphon.conversation import inputs
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_items import FunctionCall
-from antiphon.wire.realtime_server import Leg
+from antiphon.wire.realtime_server import Component
 from tests.options import session_rules
 from tests.simulation import World
 
@@ -30,7 +30,7 @@ DETECTIONS: list[Any] = [
 ]
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
 CHOICES: list[Any] = ["auto", "none", "required", {"type": "function", "name": "look"}]
-LEGS: list[Leg] = ["redis", "database"]
+COMPONENTS: list[Component] = ["redis", "database"]
 NAMES = ["mine", "speculation", "root", "item_seed0000031", "resp_seed0000020", 'a"b']
 
 
@@ -47,7 +47,7 @@ class Schedules(RuleBasedStateMachine):
             max_items=12,
             max_out_of_band=2,
             max_buffer_s=20.0,
-            patience_s=4.0,
+            timeout_s=4.0,
             apology="Sorry. I understood: {heard}",
         )
         self.world = World(rules)
@@ -144,9 +144,9 @@ class Schedules(RuleBasedStateMachine):
     def fail(self, number: int) -> None:
         self.world.fail(list(self.world.jobs)[number % len(self.world.jobs)])
 
-    @rule(leg=st.sampled_from(LEGS), is_down=st.booleans())
-    def see_leg(self, leg: Leg, is_down: bool) -> None:
-        self.world.tell(inputs.LegSeen(leg, is_down))
+    @rule(component=st.sampled_from(COMPONENTS), is_down=st.booleans())
+    def see_component(self, component: Component, is_down: bool) -> None:
+        self.world.tell(inputs.ComponentSeen(component, is_down))
 
     @rule(asks=st.booleans())
     def ask_to_be_told(self, asks: bool) -> None:

@@ -30,12 +30,12 @@ from tests.valkey import valkey
 
 QUESTION = recording("spk1_snt4.wav") + silence(1)
 DEADLINE_S = 10.0
-"""Within this a turn has ended, whatever has failed: time-outs, retries, and the patience of the conversation."""
+"""Within this a turn has ended, whatever has failed: timeouts, retries, and the timeout of the conversation."""
 BACK_S = 5.0
 QUICK: dict[str, Any] = {
     "provider_timeout_s": 0.5,
     "breaker_open_s": 0.5,
-    "redis_patience_s": 1.0,
+    "redis timeout s": 1.0,
     "stub_llm_words": 5,
     "stub_llm_wps": 100,
     "stub_tts_ms_per_word": 20,

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from antiphon.audio.wav import write_wav
 from antiphon.doors.access.authentication import key_id
-from antiphon.resilience.fair_slots import FairPlaces
+from antiphon.resilience.fair_slots import FairSlots
 from tests.contract.dubbing import check_dubbing_event
 from tests.dubbing import RATE_HZ, TONE, Door, dubbing, eventually, refusal, sound, worker
 
@@ -243,13 +243,13 @@ async def test_a_connection_without_a_stream_that_says_nothing_is_closed(tmp_pat
 async def test_all_files_of_a_key_take_turns_uploads_and_fragments_of_any_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    callers, place = list[str](), FairPlaces.place
+    callers, place = list[str](), FairSlots.place
 
-    def noted(places: FairPlaces, caller: str) -> AbstractAsyncContextManager[None]:
+    def noted(places: FairSlots, caller: str) -> AbstractAsyncContextManager[None]:
         callers.append(caller)
         return place(places, caller)
 
-    monkeypatch.setattr(FairPlaces, "place", noted)
+    monkeypatch.setattr(FairSlots, "place", noted)
     file = write_wav(TONE, RATE_HZ)
     async with dubbing(tmp_path, api_keys=KEYS) as door:
         for key in KEYS:

@@ -20,7 +20,7 @@ GREEDY = 4
 
 
 # -- the end of the server -----------------------------------------------------------------------------------------
-async def test_a_drain_delivers_what_is_in_flight_takes_nothing_new_and_says_farewell(tmp_path: Path) -> None:
+async def test_a_drain_delivers_what_is_in_flight_takes_nothing_new_and_says_close_timeout(tmp_path: Path) -> None:
     async with dubbing(tmp_path, drain_s=5) as door, worker(door.url) as busy, worker(door.url) as idle:
         await busy.begin()
         await idle.begin()

@@ -111,7 +111,7 @@ class Stand:
 
 @pytest.fixture(scope="module")
 def standing() -> Iterator[Stand]:
-    with fleet(redis_patience_s=2, **SLOW) as made:
+    with fleet(redis_timeout_s=2, **SLOW) as made:
         yield Stand(made)
 
 

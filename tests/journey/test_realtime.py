@@ -261,8 +261,8 @@ async def test_out_of_band_beside_the_conversation(client: Client) -> None:
         response={"conversation": "none", "metadata": {"topic": "aside"}, "output_modalities": ["text"]},
     )
     done = [await client.until("response.done"), await client.until("response.done")]
-    asides = [event["response"] for event in done if event["response"]["conversation_id"] is None]
-    assert [response["metadata"] for response in asides] == [{"topic": "aside"}]
+    background = [event["response"] for event in done if event["response"]["conversation_id"] is None]
+    assert [response["metadata"] for response in background] == [{"topic": "aside"}]
 
 
 async def test_cancel_stops_at_once(tmp_path: Path) -> None:

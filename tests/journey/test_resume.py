@@ -29,7 +29,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
 
 
 def lose(client: Client) -> None:
-    """Cut the connection without a farewell."""
+    """Cut the connection without a close handshake."""
     client.socket.transport.abort()
 
 
@@ -188,7 +188,7 @@ async def test_the_older_connection_is_closed_when_somebody_else_takes_its_sessi
             assert (await resumed.until("response.done"))["response"]["status"] == "completed"
 
 
-async def test_a_farewell_is_the_end_of_a_session(served: Served) -> None:
+async def test_a_close_timeout_is_the_end_of_a_session(served: Served) -> None:
     async with served.connect() as client:
         await ask(client)
         last = await client.until("response.done")

@@ -118,7 +118,7 @@ def check(done: ResponseDone, heard: Heard) -> None:
 async def talking(urls: list[str], turns: int, begun: asyncio.Event) -> int:
     """One client's conversation; returns how often it had to come back."""
     heard = Heard()
-    async with connect(*urls, patience_s=20) as session:
+    async with connect(*urls, reconnect_timeout_s=20) as session:
         for _ in range(turns):
             check(await turn(session, heard, begun), heard)
         assert len(heard.items) == 2 * turns
@@ -145,7 +145,9 @@ async def test_sessions_of_a_gateway_that_is_killed_go_on_at_another(gateways: l
 async def test_a_gateway_that_only_slept_finds_its_sessions_taken(gateways: list[Member]) -> None:
     begun = asyncio.Event()
     heard = Heard()
-    async with connect(gateways[0].url, gateways[1].url, patience_s=20, ping_interval=0.2, ping_timeout=0.5) as session:
+    async with connect(
+        gateways[0].url, gateways[1].url, reconnect_timeout_s=20, ping_interval=0.2, ping_timeout=0.5
+    ) as session:
         asking = asyncio.create_task(turn(session, heard, begun))
         await begun.wait()
         async with asyncio.timeout(20):
@@ -170,7 +172,7 @@ async def test_a_turn_that_is_spoken_while_its_gateway_is_killed_is_heard_whole(
     question = recording("spk1_snt4.wav")
     spoken: list[int] = []
     for is_killed in (False, True):
-        async with connect(gateways[0].url, gateways[1].url, patience_s=20) as session:
+        async with connect(gateways[0].url, gateways[1].url, reconnect_timeout_s=20) as session:
             heard = asyncio.create_task(session.until(ResponseDone))
             for at in range(0, len(question), 4800):
                 await session.append(question[at : at + 4800])
@@ -291,7 +293,7 @@ async def test_what_sessions_leave_behind_that_nobody_takes_up_is_cleared_away(
     stand: Stand, gateways: list[Member]
 ) -> None:
     with redis.Redis.from_url(stand.fleet.valkey.url) as client, client.pubsub() as changes:
-        async with connect(gateways[0].url, patience_s=0.1) as session:
+        async with connect(gateways[0].url, reconnect_timeout_s=0.1) as session:
             await session.say("tell me")
             await session.respond()
             await session.until(ResponseOutputAudioDelta)

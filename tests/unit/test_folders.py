@@ -15,7 +15,7 @@ from antiphon.doors.server.tls import self_signed
 from antiphon.errors import ProviderUnavailable
 from antiphon.folders import folder_name, make_private
 from antiphon.providers.weights.files import Weights
-from antiphon.providers.weights.table import Model, Table
+from antiphon.providers.weights.table import ModelEntry, Table
 from antiphon.store.sqlite import SqliteStore
 
 
@@ -51,7 +51,7 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
 
 
 def pull(data_dir: Path) -> None:
-    nowhere = Table((Model("net", "stt", "a network", "MIT", (), default=True, fallback="a pencil"),))
+    nowhere = Table((ModelEntry("net", "stt", "a network", "MIT", (), default=True, fallback="a pencil"),))
     with pytest.raises(ProviderUnavailable):
         Weights(data_dir, table=nowhere).pull("net")
 

@@ -11,7 +11,7 @@ import structlog
 
 from antiphon.app.settings import Settings, variables_of
 from antiphon.entities.capabilities import Capabilities, EngineState
-from antiphon.observe.failures import told
+from antiphon.observe.failures import error_fields
 from antiphon.ports.breakers import Breakers
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.engine import Checked, EngineContext
@@ -121,7 +121,7 @@ class Engines:
         closing = {kind: asyncio.wait_for(engine.close(), _CLOSE_S) for kind, engine in self._made.items()}
         for kind, result in zip(closing, await asyncio.gather(*closing.values(), return_exceptions=True), strict=True):
             if isinstance(result, BaseException):
-                _log.error("engine close failed", kind=kind, **told(result))
+                _log.error("engine close failed", kind=kind, **error_fields(result))
 
 
 def make_engines(

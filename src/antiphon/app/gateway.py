@@ -7,11 +7,11 @@ from functools import cached_property
 from antiphon.app.services import Services
 from antiphon.conversation.session import Defaults
 from antiphon.conversation.state import Rules
-from antiphon.doors.websocket.connection import Attendance
+from antiphon.doors.websocket.connection import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
-from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.policy.window import SlidingWindowLimiter
-from antiphon.wire.realtime_server import Leg
+from antiphon.wire.realtime_server import Component
 
 _MOST_SPEED = 1.5
 """Of a session's speech; a client that sends its session back must not be refused for it."""
@@ -39,11 +39,11 @@ class Gateway:
         )
 
     @cached_property
-    def connections(self) -> Attendance:
+    def connections(self) -> ConnectionRegistry:
         """The open WebSockets of all doors."""
         services, settings = self._services, self._services.settings
         per_key = min(settings.max_connections_per_key, services.access.share(settings.max_connections))
-        made = Attendance(
+        made = ConnectionRegistry(
             services.metrics,
             most=settings.max_connections,
             most_per_key=None if services.access.is_open else per_key,
@@ -58,10 +58,10 @@ class Gateway:
         return SecretUsage(self._services.shared.uses)
 
     @cached_property
-    def links(self) -> LinkServices:
+    def links(self) -> SessionServices:
         """What a session over a WebSocket works with."""
         services = self._services
-        return LinkServices(
+        return SessionServices(
             services.shared.bus,
             services.engines.vad,
             services.clock,
@@ -72,10 +72,10 @@ class Gateway:
         )
 
     @cached_property
-    def limits(self) -> LinkLimits:
+    def limits(self) -> SessionLimits:
         """The bounds of such a session."""
         settings = self._services.settings
-        return LinkLimits(
+        return SessionLimits(
             spill_dir=settings.data_dir,
             max_frame_bytes=settings.realtime_max_frame_bytes,
             max_append_bytes=settings.realtime_max_append_bytes,
@@ -96,7 +96,7 @@ class Gateway:
             speculate_ms=settings.realtime_speculate_ms,
             max_items=settings.realtime_max_items,
             max_buffer_s=settings.realtime_max_buffer_s,
-            patience_s=settings.provider_timeout_s + _RESULT_MARGIN_S,
+            job_timeout_s=settings.provider_timeout_s + _RESULT_MARGIN_S,
             apology=settings.realtime_apology,
         )
 
@@ -112,7 +112,7 @@ class Gateway:
             lasts_s=settings.realtime_session_s,
         )
 
-    def legs(self) -> dict[Leg, bool]:
+    def components(self) -> dict[Component, bool]:
         """Return what conversations stand on besides engines, and whether it works."""
         rows = self._services.rows
         has_redis = self._services.shared.checks().get("redis", True)

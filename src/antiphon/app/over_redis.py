@@ -38,13 +38,13 @@ _MIRROR_S = 1.0
 async def over_redis(settings: Settings, clock: Clock, watch: CircuitWatch, metrics: Metrics) -> AsyncGenerator[Shared]:
     """Open what the settings name, and close it. Raises `ProviderUnavailable` where Redis does not answer."""
     url = settings.redis_url.get_secret_value()
-    connection = RedisConnection(url, most=settings.redis_connections, patience_s=settings.redis_patience_s)
+    connection = RedisConnection(url, most=settings.redis_connections, timeout_s=settings.redis_timeout_s)
     mirror = None
     audio = _job_audio(settings, RedisBlobs(connection, tenant_bytes=_BLOBS_BYTES), clock)
     limits = QueueLimit(settings.bus_lease_s, settings.bus_attempts), PipeLimit(_PIPE_BYTES)
     windows: dict[str, Any] = {"resume_window_s": settings.resume_window_s, "liveness_s": settings.session_liveness_s}
     if settings.redis_mirror:
-        mirror = RedisMirror(RedisConnection(url, most=2, patience_s=_MIRROR_S), clock, metrics.mirror_dropped)
+        mirror = RedisMirror(RedisConnection(url, most=2, timeout_s=_MIRROR_S), clock, metrics.mirror_dropped)
         mirror.start()
         bus = MirroredBus(connection, mirror, *limits, audio=audio)
         sessions = MirroredSessions(connection, mirror, **windows)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from antiphon.errors import ProviderTimeout
-from antiphon.observe.failures import told
+from antiphon.observe.failures import error_fields
 from antiphon.ports.engine import Checked
 
 _JITTER = 0.25
@@ -63,7 +63,7 @@ class ServiceChecks:
             before, self._seen[name] = self._seen[name], failure is None
             self._on_seen(name, failure is None)
             if failure is not None and before is not False:
-                _log.warning("service is not well", endpoint=name, **told(failure))
+                _log.warning("service is not well", endpoint=name, **error_fields(failure))
             elif failure is None and before is False:
                 _log.info("service is well again", endpoint=name)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _NAME_BYTES = 4
 
@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
     size: int
 
 
-def chunks(source: Source, at: int, layout: Layout) -> Iterator[Chunk]:
+def chunks(source: ByteSource, at: int, layout: Layout) -> Iterator[Chunk]:
     """Yield the chunks from a position to the end of the file."""
     while at + layout.head_bytes <= source.size:
         source.step()
@@ -45,7 +45,7 @@ def chunks(source: Source, at: int, layout: Layout) -> Iterator[Chunk]:
         at = chunk.start + chunk.size + (chunk.size & layout.is_padded)
 
 
-def sound_end(source: Source, sound: Chunk, layout: Layout, *, empty_bytes: int = 0) -> int:
+def sound_end(source: ByteSource, sound: Chunk, layout: Layout, *, empty_bytes: int = 0) -> int:
     """Return where a chunk of sound ends: the end of the file, unless its size can be true.
 
     A size behind the end of the file cannot, as recorders write that do not know it yet; nor can one of
@@ -56,7 +56,7 @@ def sound_end(source: Source, sound: Chunk, layout: Layout, *, empty_bytes: int 
     return end if is_true else source.size
 
 
-def are_chunks(source: Source, at: int, layout: Layout) -> bool:
+def are_chunks(source: ByteSource, at: int, layout: Layout) -> bool:
     """Say whether there is nothing but chunks from a position to the end of the file; yes if nothing is there."""
     end = at
     for chunk in chunks(source, at, layout):

@@ -24,7 +24,7 @@ _LOOK_S = 10
 """So far before the place where a piece should end a better one is looked for."""
 
 
-class Cutter:
+class FragmentCutter:
     """Cuts one recording, fed in blocks of any size, into fragments that join to the same samples.
 
     Each fragment but the last two is 60 to 100 % of ``chunk_ms`` long and ends in the middle of the quietest 100 ms

@@ -47,7 +47,7 @@ EncodedFormat = Literal["m4a", "pcm_s16le", "pcm_f32le"]
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedFragment:
     """What a fragment holds."""
 
     mono: Pcm
@@ -57,7 +57,7 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedFragment:
     """Sound as a client gets it."""
 
     data: bytes
@@ -69,7 +69,7 @@ class Encoded:
     which is silence of up to 1023 samples."""
 
 
-def read_samples(data: bytes, format: str, rate_hz: int, channels: int) -> Decoded | None:  # noqa: A002 - the wire's word
+def read_samples(data: bytes, format: str, rate_hz: int, channels: int) -> DecodedFragment | None:  # noqa: A002 - the wire's word
     """Read a fragment of plain samples; None for one that is a file, which a decoder has to read.
 
     ``rate_hz`` (8000 to 96000) and ``channels`` (1 or 2) count for PCM alone: a file says for itself what it is,
@@ -85,11 +85,11 @@ def read_samples(data: bytes, format: str, rate_hz: int, channels: int) -> Decod
     return _decode_pcm(data, format, rate_hz, channels)
 
 
-def fragment_of(mono: bytes) -> Decoded:
+def fragment_of(mono: bytes) -> DecodedFragment:
     """Return the fragment whose file holds these samples at `SPEECH_RATE_HZ`. Raises as `read_samples` does."""
     if not mono:
         raise _invalid("the file holds no sound")
-    return Decoded(Pcm(mono, SPEECH_RATE_HZ), len(mono) * 500 / SPEECH_RATE_HZ)
+    return DecodedFragment(Pcm(mono, SPEECH_RATE_HZ), len(mono) * 500 / SPEECH_RATE_HZ)
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def file_errors() -> Generator[None]:
         raise _invalid(error.message) from error
 
 
-def encode_fragment(mono: bytes, rate_hz: int, format: str, out_rate_hz: int, channels: int) -> Encoded:  # noqa: A002 - the wire's word
+def encode_fragment(mono: bytes, rate_hz: int, format: str, out_rate_hz: int, channels: int) -> EncodedFragment:  # noqa: A002 - the wire's word
     """Encode mono s16le samples for a stream of ``format``, ``out_rate_hz`` (8000 to 96000) and ``channels`` (1 or 2).
 
     ``m4a`` and ``aac`` give AAC-LC of 128 kbit/s in an MP4 file, ``pcm_s16le`` and ``wav`` plain samples without a
@@ -121,10 +121,10 @@ def encode_fragment(mono: bytes, rate_hz: int, format: str, out_rate_hz: int, ch
             data, encoded_format = (np.repeat(samples, channels) / np.float32(32768)).astype("<f4").tobytes(), format
         case _:
             raise InvalidRequest(f"audio format '{format}' is not known", param="audio.format")
-    return Encoded(data, encoded_format, out_rate_hz, len(samples) * 1000 / out_rate_hz)
+    return EncodedFragment(data, encoded_format, out_rate_hz, len(samples) * 1000 / out_rate_hz)
 
 
-def silence(duration_ms: float, format: str, rate_hz: int, channels: int) -> Encoded:  # noqa: A002 - the wire's word
+def silence(duration_ms: float, format: str, rate_hz: int, channels: int) -> EncodedFragment:  # noqa: A002 - the wire's word
     """Encode silence of ``duration_ms``, as `encode_fragment` does."""
     return encode_fragment(bytes(2 * round(duration_ms * rate_hz / 1000)), rate_hz, format, rate_hz, channels)
 
@@ -137,7 +137,7 @@ def _is_surely_a_file(data: bytes) -> bool:
     return container_of(data) in _SURE_MAGIC or data[4:8] == b"ftyp"
 
 
-def _decode_pcm(data: bytes, pcm_format: str, rate_hz: int, channels: int) -> Decoded:
+def _decode_pcm(data: bytes, pcm_format: str, rate_hz: int, channels: int) -> DecodedFragment:
     bytes_per_frame = channels * (2 if pcm_format == "pcm_s16le" else 4)
     frames = len(data) // bytes_per_frame
     if not frames:
@@ -148,7 +148,7 @@ def _decode_pcm(data: bytes, pcm_format: str, rate_hz: int, channels: int) -> De
     samples = _from_s16(whole) if pcm_format == "pcm_s16le" else from_floats(np.frombuffer(whole, "<f4"))
     mono = samples.reshape(frames, channels).mean(axis=1)
     pcm = np.clip(np.rint(mono), -32768, 32767).astype("<i2").tobytes()
-    return Decoded(Pcm(resample(pcm, rate_hz, SPEECH_RATE_HZ), SPEECH_RATE_HZ), frames * 1000 / rate_hz)
+    return DecodedFragment(Pcm(resample(pcm, rate_hz, SPEECH_RATE_HZ), SPEECH_RATE_HZ), frames * 1000 / rate_hz)
 
 
 def _from_s16(data: bytes) -> NDArray[np.float32]:
@@ -165,7 +165,7 @@ def _at_rate(mono: bytes, rate_hz: int, out_rate_hz: int) -> NDArray[np.int16]:
     return np.pad(samples, (0, wanted - len(samples)))
 
 
-def _encode_m4a(samples: NDArray[np.int16], rate_hz: int, channels: int) -> Encoded:
+def _encode_m4a(samples: NDArray[np.int16], rate_hz: int, channels: int) -> EncodedFragment:
     need_av()
     import av
 
@@ -184,7 +184,7 @@ def _encode_m4a(samples: NDArray[np.int16], rate_hz: int, channels: int) -> Enco
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     decoded = -(-len(samples) // AAC_FRAME) * AAC_FRAME
-    return Encoded(file.getvalue(), "m4a", rate_hz, decoded * 1000 / rate_hz)
+    return EncodedFragment(file.getvalue(), "m4a", rate_hz, decoded * 1000 / rate_hz)
 
 
 def _invalid(message: str) -> InvalidRequest:

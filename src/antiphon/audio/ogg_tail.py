@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _HEADER_BYTES = 27
 _LONGEST_BYTES = _HEADER_BYTES + 255 + 255 * 255
@@ -14,7 +14,7 @@ _FULL_SEGMENT = 255
 _POLYNOMIAL = 0x04C11DB7
 
 
-def last_page(source: Source) -> tuple[int, bytes] | None:
+def last_page(source: ByteSource) -> tuple[int, bytes] | None:
     """Return where a cut last page begins, and the page with its whole packets; None where no page is cut.
 
     It keeps the position in the sound that its last packet would have had: nothing comes behind it.

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from antiphon.audio.chunks import CAF, IFF, RIFF, Chunk, are_chunks, chunks, sound_end
 from antiphon.audio.claims.boxes import Box, boxes
 from antiphon.audio.claims.ebml import CLUSTER, SEGMENT, UNKNOWN, behind_blocks, element_at, elements
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.ogg_tail import last_page
 from antiphon.audio.patched import Patched
 
@@ -44,7 +44,7 @@ def finished(file: BinaryIO, container: str) -> BinaryIO:
 
     ``container`` is FFmpeg's name of it. Raises `InvalidRequest` with param ``file`` for one in very many parts.
     """
-    source = Source(file)
+    source = ByteSource(file)
     if container == "ogg":
         page = last_page(source)
         patches, size = (dict([page]), page[0] + len(page[1])) if page else ({}, source.size)
@@ -55,7 +55,7 @@ def finished(file: BinaryIO, container: str) -> BinaryIO:
     return cast("BinaryIO", Patched(file, patches, size)) if patches else file
 
 
-def _wav(source: Source) -> Patches:
+def _wav(source: ByteSource) -> Patches:
     """Make an RF64 file whose first chunk does not have the size of the sound a WAV file without one."""
     if source.read(0, 4) != b"RF64":
         return {}
@@ -69,7 +69,7 @@ def _wav(source: Source) -> Patches:
     return {}
 
 
-def _aiff(source: Source) -> Patches:
+def _aiff(source: ByteSource) -> Patches:
     """Mend the sizes of the sound and of the file, and numbers of samples that FFmpeg takes for negative ones."""
     patches: Patches = {}
     for chunk in chunks(source, _FIRST_CHUNK, IFF):
@@ -85,7 +85,7 @@ def _aiff(source: Source) -> Patches:
     return patches
 
 
-def _caf(source: Source) -> Patches:
+def _caf(source: ByteSource) -> Patches:
     for chunk in chunks(source, _CAF_FIRST_CHUNK, CAF):
         if chunk.name == b"data":
             end = sound_end(source, chunk, CAF, empty_bytes=_EDIT_COUNT_BYTES)
@@ -96,12 +96,12 @@ def _caf(source: Source) -> Patches:
     return {}
 
 
-def _au(source: Source) -> Patches:
+def _au(source: ByteSource) -> Patches:
     begin, size = source.number(4, 4), source.number(8, 4)
     return {8: _UNKNOWN} if begin + size > source.size else {}
 
 
-def _mp3(source: Source) -> Patches:
+def _mp3(source: ByteSource) -> Patches:
     """Give a tag that is longer than the file no length: FFmpeg looks for the first frame behind its header then."""
     size = 0
     for byte in source.read(6, 4):
@@ -110,7 +110,7 @@ def _mp3(source: Source) -> Patches:
     return {6: bytes(4)} if is_cut else {}
 
 
-def _matroska(source: Source) -> Patches:
+def _matroska(source: ByteSource) -> Patches:
     """Give clusters without a length, whose blocks follow all the same, an unknown one."""
     patches: Patches = {}
     segment = next((one for one in elements(source, 0, source.size) if one.id == SEGMENT), None)
@@ -125,7 +125,7 @@ def _matroska(source: Source) -> Patches:
     return patches
 
 
-def _mov(source: Source) -> Patches:
+def _mov(source: ByteSource) -> Patches:
     """Let the sound of an MP4 file end where its index begins, if its size hides that."""
     sound: Box | None = None
     for box in boxes(source, 0, source.size):
@@ -151,7 +151,7 @@ def _number(value: int, size_bytes: int) -> bytes:
     return min(value, 2 ** (8 * size_bytes) - 1).to_bytes(size_bytes, "big")
 
 
-_FINDERS: dict[str, Callable[[Source], Patches]] = {
+_FINDERS: dict[str, Callable[[ByteSource], Patches]] = {
     "wav": _wav,
     "aiff": _aiff,
     "caf": _caf,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from antiphon.audio.chunks import RIFF, are_chunks
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.g711 import decode_alaw, decode_ulaw
 from antiphon.audio.pcm import Pcm
 from antiphon.errors import InvalidRequest
@@ -145,7 +145,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
             long_size = struct.unpack_from("<Q", data, position + 8)[0]
         elif name == b"data" and size == _UNKNOWN_SIZE:
             size = long_size or size
-        elif name == b"data" and size == 0 and (endless or not are_chunks(Source(io.BytesIO(data)), position, RIFF)):
+        elif (
+            name == b"data" and size == 0 and (endless or not are_chunks(ByteSource(io.BytesIO(data)), position, RIFF))
+        ):
             size = len(data) - position
         yield name, view[position : position + size]
         position += size + (size & 1)

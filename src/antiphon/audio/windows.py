@@ -14,7 +14,7 @@ Windows = NDArray[np.int16]
 """Consecutive windows of one stream, shape [n, 512]."""
 
 
-class Cutter:
+class WindowCutter:
     """Keeps what is left over after the last whole window."""
 
     def __init__(self) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from antiphon.bus.leases import Claims
 from antiphon.bus.dead_letters import DeadLetter
+from antiphon.bus.leases import Claims
 from antiphon.bus.limits import PipeLimit, QueueLimit
 from antiphon.bus.pipes import Pipe, PipeReader
 from antiphon.bus.queues import JobQueues

@@ -12,7 +12,7 @@ from antiphon.ports.bus import Share
 from antiphon.wire.jobs import Job, Queue
 
 
-class Record:
+class JobRecord:
     """A job that has not ended. ``ticket`` changes with every delivery and return, which voids older ones."""
 
     __slots__ = ("age", "consumer", "deliveries", "due", "id", "leased", "ticket", "work")
@@ -35,7 +35,7 @@ class Record:
         return job if job.attempt == attempt else msgspec.structs.replace(job, attempt=attempt)
 
 
-class LeaseKeeper(Protocol):
+class LeaseQueues(Protocol):
     """What leases and claims ask of the queues."""
 
     closed: bool
@@ -45,7 +45,7 @@ class LeaseKeeper(Protocol):
     def renew(self, lease: EmbeddedLease) -> None: ...
     def release(self, lease: EmbeddedLease, reason: str, delay_s: float, *, counts: bool) -> None: ...
     def bury(self, lease: EmbeddedLease, reason: str) -> None: ...
-    def finish(self, record: Record) -> None: ...
+    def finish(self, record: JobRecord) -> None: ...
 
 
 class EmbeddedLease:
@@ -55,38 +55,38 @@ class EmbeddedLease:
     job, for its results are written.
     """
 
-    __slots__ = ("_keeper", "job", "record", "ticket")
+    __slots__ = ("_queues", "job", "record", "ticket")
 
-    def __init__(self, keeper: LeaseKeeper, record: Record) -> None:
-        self._keeper = keeper
+    def __init__(self, queues: LeaseQueues, record: JobRecord) -> None:
+        self._queues = queues
         self.record = record
         self.ticket = record.ticket
         self.job = record.job()
 
     async def renew(self) -> None:
         """Heartbeat. Raises `LeaseLost` when another worker has the job by now, or when it has ended."""
-        self._keeper.renew(self)
+        self._queues.renew(self)
 
     async def acknowledge(self) -> None:
         """The job has ended well."""
-        self._keeper.finish(self.record)
+        self._queues.finish(self.record)
 
     async def release(self, reason: str, *, delay_s: float = 0.0, counts: bool = True) -> None:
         """Give the job back; after its last attempt it is buried instead."""
-        self._keeper.release(self, reason, delay_s, counts=counts)
+        self._queues.release(self, reason, delay_s, counts=counts)
 
     async def bury(self, reason: str) -> None:
         """Move the job to the dead letters."""
-        self._keeper.bury(self, reason)
+        self._queues.bury(self, reason)
 
 
 class Claims(AsyncIterator[EmbeddedLease]):
     """The jobs of one queue's share, one after the other."""
 
-    __slots__ = ("_consumer", "_keeper", "_queue", "_share")
+    __slots__ = ("_consumer", "_queue", "_queues", "_share")
 
-    def __init__(self, keeper: LeaseKeeper, queue: Queue, consumer: str, share: Share) -> None:
-        self._keeper = keeper
+    def __init__(self, queues: LeaseQueues, queue: Queue, consumer: str, share: Share) -> None:
+        self._queues = queues
         self._queue: Queue = queue
         self._consumer = consumer
         self._share: Share = share
@@ -95,10 +95,10 @@ class Claims(AsyncIterator[EmbeddedLease]):
         return self
 
     async def __anext__(self) -> EmbeddedLease:
-        keeper = self._keeper
-        while not keeper.closed:
-            lease = keeper.take(self._queue, self._consumer, self._share)
+        queues = self._queues
+        while not queues.closed:
+            lease = queues.take(self._queue, self._consumer, self._share)
             if lease is not None:
                 return lease
-            await keeper.available(self._queue, self._share)
+            await queues.available(self._queue, self._share)
         raise StopAsyncIteration

@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from antiphon.bus.leases import EmbeddedLease, Record
-from antiphon.bus.dead_letters import DeadLetter
 from antiphon.bus.cancellation import CancelFlags
+from antiphon.bus.dead_letters import DeadLetter
+from antiphon.bus.leases import EmbeddedLease, JobRecord
 from antiphon.bus.limits import QueueLimit
 from antiphon.bus.ttl_set import TtlSet
 from antiphon.clock import Clock
@@ -26,7 +26,7 @@ _LINES: dict[Share, tuple[_Line, ...]] = {
     "patient": ("patient",),
 }
 """The lines of a queue that a share takes from, what is more urgent first."""
-_Waiting = tuple[int, int, int, Record]
+_Waiting = tuple[int, int, int, JobRecord]
 
 
 class JobQueues:
@@ -43,11 +43,11 @@ class JobQueues:
         self._limit = limit
         self._strict = strict
         self._on_given_up = on_given_up
-        self._known: dict[str, Record] = {}
+        self._known: dict[str, JobRecord] = {}
         self._ended = TtlSet(clock)
         self._waiting: dict[tuple[Queue, _Line], list[_Waiting]] = {}
-        self._delayed: list[tuple[float, int, int, Record]] = []
-        self._leased: dict[str, Record] = {}  # sorted by due time, for all leases last equally long
+        self._delayed: list[tuple[float, int, int, JobRecord]] = []
+        self._leased: dict[str, JobRecord] = {}  # sorted by due time, for all leases last equally long
         self._claimers: dict[Queue, deque[tuple[asyncio.Future[None], Share]]] = {}
         self._age = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -65,7 +65,7 @@ class JobQueues:
         if self.depth(job.queue) >= self._limit.held:
             raise Overloaded(f"{self._limit.held} jobs wait in the queue {job.queue}", code="queue_full")
         self._age += 1
-        record = self._known[job.id] = Record(job, self._age, strict=self._strict)
+        record = self._known[job.id] = JobRecord(job, self._age, strict=self._strict)
         self.flags.adopt(job.id)
         self._wait(record, job)
 
@@ -124,7 +124,7 @@ class JobQueues:
     def _lines(self, queue: Queue, share: Share) -> Iterator[list[_Waiting]]:
         return (self._waiting.get((queue, line), []) for line in _LINES[share])
 
-    def _wait(self, record: Record, job: Job) -> None:
+    def _wait(self, record: JobRecord, job: Job) -> None:
         line: _Line = "patient" if job.priority <= PATIENT else "prompt"
         waiting = self._waiting.setdefault((job.queue, line), [])
         heapq.heappush(waiting, (-job.priority, record.age, record.ticket, record))
@@ -182,7 +182,7 @@ class JobQueues:
             self.dead.append(DeadLetter.of(lease.job, reason, self._clock.wall()))
             self.finish(lease.record)
 
-    def finish(self, record: Record) -> None:
+    def finish(self, record: JobRecord) -> None:
         """Forget a job and its cancel flag, and remember for a while that it has ended."""
         if self._known.get(record.id) is record:
             del self._known[record.id]
@@ -206,7 +206,7 @@ class JobQueues:
                 self._unlease(record)
                 self._wait(record, job)
 
-    def _lease(self, record: Record, consumer: str) -> EmbeddedLease:
+    def _lease(self, record: JobRecord, consumer: str) -> EmbeddedLease:
         record.ticket += 1
         record.deliveries += 1
         record.leased = True
@@ -219,12 +219,12 @@ class JobQueues:
     def _holds(self, lease: EmbeddedLease) -> bool:
         return lease.record.leased and lease.record.ticket == lease.ticket
 
-    def _unlease(self, record: Record) -> None:
+    def _unlease(self, record: JobRecord) -> None:
         record.ticket += 1
         record.leased = False
         self._leased.pop(record.id, None)
 
-    def _ends(self, record: Record, job: Job, reason: str) -> bool:
+    def _ends(self, record: JobRecord, job: Job, reason: str) -> bool:
         """End a job that comes back although it is cancelled or has no attempt left."""
         if self.flags.is_up(record.id):
             self.finish(record)

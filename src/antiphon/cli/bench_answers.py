@@ -57,7 +57,7 @@ class Read(msgspec.Struct, frozen=True):
     after_is_usable: bool
 
 
-class Row(msgspec.Struct, frozen=True):
+class AnswerRow(msgspec.Struct, frozen=True):
     """How many of the answers are what they should be."""
 
     lines: str
@@ -82,7 +82,7 @@ class Row(msgspec.Struct, frozen=True):
     """Median time to the first words, of the second time that the line is said."""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Usability(msgspec.Struct, frozen=True):
     """One answer, judged."""
 
     said: str
@@ -102,7 +102,7 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.not_empty and self.little_overlap and self.in_language and self.on_topic
 
 
-def run(json_out: bool) -> Sequence[Row]:
+def run(json_out: bool) -> Sequence[AnswerRow]:
     """Ask the model every line, print each answer with its faults, and the counts.
 
     Raises `WeightsMissing` without the model.
@@ -129,11 +129,11 @@ def _table_of(name: str) -> dict[str, Any]:
     return tomllib.loads(files("antiphon.cli").joinpath(name).read_text("utf-8"))
 
 
-async def measure(asked: Sequence[Line], settings: Settings) -> list[Row]:
+async def measure(asked: Sequence[Line], settings: Settings) -> list[AnswerRow]:
     """Return the counts of the answers from before and of those of now, all and those to lines that were held out."""
     engine = load("llm", (ENGINE,), engine_context(settings))
     await engine.start()
-    verdicts: list[Verdict] = []
+    verdicts: list[Usability] = []
     times: list[float] = []
     try:
         for line in asked:
@@ -148,13 +148,13 @@ async def measure(asked: Sequence[Line], settings: Settings) -> list[Row]:
     return [*_rows("before", asked, before, []), *_rows("now", asked, verdicts, times)]
 
 
-def judge(line: Line, answer: str) -> Verdict:
+def judge(line: Line, answer: str) -> Usability:
     """Judge an answer by its words, and by its reader where it had one."""
     words = normalise(answer)
     examples = {tuple(normalise(sentence)) for sentence in _examples()}
     known = read().get(line.said)
     by_reader = {known.before: known.before_is_usable, known.after: known.after_is_usable} if known else {}
-    return Verdict(
+    return Usability(
         said=line.said,
         answer=answer,
         not_empty=bool(words),
@@ -189,13 +189,13 @@ async def _answer(engine: LanguageModel, said: str) -> tuple[str, float]:
     return answer.strip(), first * 1000
 
 
-def _rows(name: str, asked: Sequence[Line], verdicts: Sequence[Verdict], times: Sequence[float]) -> list[Row]:
-    held_out = [verdict for line, verdict in zip(asked, verdicts, strict=True) if line.held_out]
+def _rows(name: str, asked: Sequence[Line], verdicts: Sequence[Usability], times: Sequence[float]) -> list[AnswerRow]:
+    held_out = [result for line, result in zip(asked, verdicts, strict=True) if line.held_out]
     return [_row(name, verdicts, times), _row(f"{name}, held out", held_out, [])]
 
 
-def _row(name: str, verdicts: Sequence[Verdict], times: Sequence[float]) -> Row:
-    return Row(
+def _row(name: str, verdicts: Sequence[Usability], times: Sequence[float]) -> AnswerRow:
+    return AnswerRow(
         lines=name,
         answers=len(verdicts),
         not_empty=sum(one.not_empty for one in verdicts),
@@ -211,20 +211,20 @@ def _row(name: str, verdicts: Sequence[Verdict], times: Sequence[float]) -> Row:
     )
 
 
-def _faults(verdict: Verdict) -> str:
+def _faults(result: Usability) -> str:
     named = {
-        "empty": not verdict.not_empty,
-        "overlap": not verdict.little_overlap,
-        "language": not verdict.in_language,
-        "off topic": not verdict.on_topic,
-        "echo": verdict.is_echo,
-        "repeated": verdict.is_repeated,
+        "empty": not result.not_empty,
+        "overlap": not result.little_overlap,
+        "language": not result.in_language,
+        "off topic": not result.on_topic,
+        "echo": result.is_echo,
+        "repeated": result.is_repeated,
     }
     faults = [name for name, is_so in named.items() if is_so]
     return f"[{', '.join(faults)}] " if faults else ""
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[AnswerRow]) -> Table:
     counted = ("not empty", "overlap < 70 %", "English", "on topic", "echoes", "examples")
     table = Table("answers", "usable", "by a reader", *counted, "ms (p50)")
     for row in rows:

@@ -47,13 +47,13 @@ _STEP = PCM_HZ // 100
 _QUIET = 10 ** (-20 / 20)
 """Below this share of the level of the loudest tenth nobody speaks yet."""
 _ONSET_STEPS = 3
-_PATIENCE_S = 30.0
+_TIMEOUT_S = 30.0
 _MAX_APPEND_BYTES = 2**20
 
 Sound = NDArray[np.int16]
 
 
-class Row(msgspec.Struct, frozen=True):
+class NoiseRow(msgspec.Struct, frozen=True):
     """One detector, with the turn detection of the Realtime door as it is without settings."""
 
     detector: str
@@ -80,12 +80,12 @@ _RULES = Rules(
     speculate_ms=0,
     max_items=sys.maxsize,
     max_buffer_s=math.inf,
-    patience_s=0.0,
+    job_timeout_s=0.0,
     apology="",
 )
 
 
-class Listener:
+class NoiseListener:
     """A conversation that only hears: the door's intake, the machine behind it, and nobody who answers."""
 
     def __init__(self, vad: VoiceActivity) -> None:
@@ -104,7 +104,7 @@ class Listener:
                 audio = pybase64.b64encode(sound[start : start + size].tobytes()).decode()
                 append = f'{{"type":"input_audio_buffer.append","audio":"{audio}"}}'
                 await self._intake.take(append, self._tell)
-                async with asyncio.timeout(_PATIENCE_S):
+                async with asyncio.timeout(_TIMEOUT_S):
                     await self._judged()
         finally:
             self._intake.close()
@@ -134,7 +134,7 @@ class Listener:
             self._scored.set()
 
 
-def run(folder: Path, json_out: bool) -> Sequence[Row]:
+def run(folder: Path, json_out: bool) -> Sequence[NoiseRow]:
     """Let every detector hear the recordings of ``folder``, described in its ``recordings.toml``, and print.
 
     Raises `NotFound` without a manifest.
@@ -147,12 +147,12 @@ def run(folder: Path, json_out: bool) -> Sequence[Row]:
     return rows
 
 
-async def measure(folder: Path, settings: Settings) -> list[Row]:
+async def measure(folder: Path, settings: Settings) -> list[NoiseRow]:
     """Return a row for each detector; one that does not start is left out with a line that says why."""
     told = recordings(folder)
     noises = {one.file: _repeated(_sound(folder / one.file)) for one in told if not one.text}
     speeches = [_sound(folder / one.file) for one in told if one.text]
-    rows: list[Row] = []
+    rows: list[NoiseRow] = []
     for name in DETECTORS:
         ERR.print(name)
         engine = load("vad", (name,), engine_context(settings))
@@ -162,7 +162,7 @@ async def measure(folder: Path, settings: Settings) -> list[Row]:
             ERR.print(f"{name} is left out: {exc}")
             continue
         try:
-            turns = {file: await Listener(engine).hear(sound) for file, sound in noises.items()}
+            turns = {file: await NoiseListener(engine).hear(sound) for file, sound in noises.items()}
             heard = [await _delay_ms(engine, sound) for sound in _loud_and_faint(speeches)]
         finally:
             await engine.close()
@@ -170,11 +170,11 @@ async def measure(folder: Path, settings: Settings) -> list[Row]:
     return rows
 
 
-def judged(detector: str, turns: Mapping[str, list[list[float]]], heard: Sequence[float | None]) -> Row:
+def judged(detector: str, turns: Mapping[str, list[list[float]]], heard: Sequence[float | None]) -> NoiseRow:
     """Return the row of a detector: its turns in a minute of each noise, and its delays, None where no turn began."""
     delays = sorted(delay for delay in heard if delay is not None)
     p95 = delays[min(len(delays) - 1, int(len(delays) * 0.95))] if delays else math.inf
-    return Row(
+    return NoiseRow(
         detector=detector,
         turns_per_minute={file: len(found) * 60 / NOISE_S for file, found in turns.items()},
         in_turns={file: round(_share(found), 3) for file, found in turns.items()},
@@ -205,7 +205,7 @@ def onset_s(sound: Sound) -> float:
 
 async def _delay_ms(engine: VoiceActivity, speech: Sound) -> float | None:
     before = np.random.default_rng(0).normal(0, _FAINT, int(_BEFORE_S * PCM_HZ)).astype(np.int16)
-    turns = await Listener(engine).hear(np.concatenate([before, speech]))
+    turns = await NoiseListener(engine).hear(np.concatenate([before, speech]))
     return (turns[0][0] - _BEFORE_S - onset_s(speech)) * 1000 if turns else None
 
 
@@ -223,7 +223,7 @@ def _loud_and_faint(sounds: Sequence[Sound]) -> Iterator[Sound]:
             yield np.clip(sound * gain, -32_768, 32_767).astype(np.int16)
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[NoiseRow]) -> Table:
     table = Table("detector", "turns a minute of noise (time in them)", "speech noticed", "delay p50 / p95 ms", "met")
     for row in rows:
         turns = "\n".join(

@@ -22,7 +22,7 @@ from antiphon.errors import AntiphonError
 from antiphon.ports.tts import SpeakOptions
 from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.registry import load
-from antiphon.providers.whisper.passages import Transcriber
+from antiphon.providers.whisper.passages import PassageTranscriber
 from antiphon.providers.whisper.voice import Samples
 from antiphon.providers.whisper.window import is_doubled
 from antiphon.text.wer import WordErrors, total, word_errors
@@ -37,7 +37,7 @@ VOICES = (("hibari", ""), ("espeak", "en-us"), ("espeak", "en-gb-scotland"))
 _SILENCE = np.zeros(int(0.3 * RATE_HZ), np.float32)
 
 
-class Row(msgspec.Struct, frozen=True):
+class PhraseRow(msgspec.Struct, frozen=True):
     """One voice, over all phrases, bare and between silences of 0.3 s. Times are medians."""
 
     voice: str
@@ -52,7 +52,7 @@ class Row(msgspec.Struct, frozen=True):
     padded_s: float
 
 
-def run(json_out: bool) -> Sequence[Row]:
+def run(json_out: bool) -> Sequence[PhraseRow]:
     """Measure with every voice that starts here, in a language that nobody says, and print.
 
     Raises `WeightsMissing` without Whisper.
@@ -70,10 +70,10 @@ def phrases() -> list[str]:
     return [f"{phrase.strip()}." for phrase in PHRASES.replace("?", ".").split(".") if phrase.strip()]
 
 
-async def measure(texts: Sequence[str], settings: Settings) -> list[Row]:
+async def measure(texts: Sequence[str], settings: Settings) -> list[PhraseRow]:
     """Return a row for each voice; whose engine does not start is left out with a line that says why."""
     transcriber = short_windows(settings)
-    rows: list[Row] = []
+    rows: list[PhraseRow] = []
     for name, voice in VOICES:
         ERR.print(f"{name} {voice}")
         try:
@@ -101,12 +101,12 @@ async def _spoken(
         await engine.close()
 
 
-def _measure(voice: str, transcriber: Transcriber, clips: Sequence[tuple[str, Samples]]) -> Row:
+def _measure(voice: str, transcriber: PassageTranscriber, clips: Sequence[tuple[str, Samples]]) -> PhraseRow:
     errors: tuple[list[WordErrors], list[WordErrors]] = ([], [])
     times: tuple[list[float], list[float]] = ([], [])
     doubled = other_script = 0
     for said, samples in clips:
-        for path, transcribe in enumerate((heard_by, Transcriber.padded)):
+        for path, transcribe in enumerate((heard_by, PassageTranscriber.padded)):
             started = time.perf_counter()
             text = transcribe(transcriber, samples, "")
             times[path].append(time.perf_counter() - started)
@@ -116,7 +116,7 @@ def _measure(voice: str, transcriber: Transcriber, clips: Sequence[tuple[str, Sa
                 other_script += any(not _is_latin(letter) for letter in _letters(text))
     short, padded = (total(counted).rate for counted in errors)
     short_s, padded_s = (round(median(took), 3) for took in times)
-    return Row(voice, len(clips), doubled, other_script, round(short, 4), round(padded, 4), short_s, padded_s)
+    return PhraseRow(voice, len(clips), doubled, other_script, round(short, 4), round(padded, 4), short_s, padded_s)
 
 
 def _letters(text: str) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _is_latin(letter: str) -> bool:
     return unicodedata.name(letter, "").startswith("LATIN")
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[PhraseRow]) -> Table:
     table = Table("voice", "clips", "doubled", "other script", "WER / padded", "s / padded", "faster")
     for row in rows:
         counts = (str(row.clips), str(row.doubled), str(row.other_script))

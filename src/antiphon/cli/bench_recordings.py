@@ -20,7 +20,7 @@ MANIFEST = "recordings.toml"
 _Told = TypeVar("_Told")
 
 
-class Recording(msgspec.Struct, frozen=True):
+class BenchRecording(msgspec.Struct, frozen=True):
     """One line of the manifest."""
 
     file: str
@@ -32,10 +32,10 @@ class Recording(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, frozen=True):
     """The file that tells what is said."""
 
-    recordings: tuple[Recording, ...]
+    recordings: tuple[BenchRecording, ...]
 
 
-def recordings(folder: Path) -> tuple[Recording, ...]:
+def recordings(folder: Path) -> tuple[BenchRecording, ...]:
     """Return the recordings of a folder. Raises `NotFound` without its manifest."""
     return manifest(folder, MANIFEST, Manifest).recordings
 

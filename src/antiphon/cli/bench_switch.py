@@ -19,7 +19,7 @@ from antiphon.entities.speech import Segment
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.whisper.model import PADDED_S
-from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.passages import PassageTranscriber, SpokenPassage
 from antiphon.providers.whisper.voice import Samples
 from antiphon.text.wer import normalise
 
@@ -31,24 +31,24 @@ _WINDOW_S = WINDOW_SAMPLES / RATE_HZ
 _PAUSE = np.zeros(RATE_HZ, np.float32)
 
 
-class Part(msgspec.Struct, frozen=True):
+class SwitchPart(msgspec.Struct, frozen=True):
     """All that is said in one language."""
 
     language: str
     text: str
 
 
-class Recording(msgspec.Struct, frozen=True):
+class SwitchRecording(msgspec.Struct, frozen=True):
     """Files that are joined with pauses of a second."""
 
     files: tuple[str, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[SwitchPart, ...]
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class SwitchManifest(msgspec.Struct, frozen=True):
     """The file that tells what is said."""
 
-    recordings: tuple[Recording, ...]
+    recordings: tuple[SwitchRecording, ...]
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -63,7 +63,7 @@ class Found(msgspec.Struct, frozen=True):
     padded_written: int
 
 
-class Row(msgspec.Struct, frozen=True):
+class SwitchRow(msgspec.Struct, frozen=True):
     """One recording."""
 
     name: str
@@ -79,7 +79,7 @@ class Row(msgspec.Struct, frozen=True):
     text: str
 
 
-def run(folder: Path, json_out: bool) -> Sequence[Row]:
+def run(folder: Path, json_out: bool) -> Sequence[SwitchRow]:
     """Transcribe what the ``switch.toml`` of a folder names, without a hint of the language, and print.
 
     Raises `NotFound` without a manifest or a recording, and `WeightsMissing` without Whisper.
@@ -97,11 +97,11 @@ def run(folder: Path, json_out: bool) -> Sequence[Row]:
     return rows
 
 
-def measure(folder: Path, settings: Settings) -> list[Row]:
+def measure(folder: Path, settings: Settings) -> list[SwitchRow]:
     """Return a row for each recording of a folder."""
-    told = manifest(folder, MANIFEST, Manifest).recordings
+    told = manifest(folder, MANIFEST, SwitchManifest).recordings
     transcriber = short_windows(settings)
-    rows: list[Row] = []
+    rows: list[SwitchRow] = []
     for number, recording in enumerate(told, 1):
         ERR.print(f"{number}/{len(told)} {', '.join(recording.files)}")
         rows.append(_measure(transcriber, recording, joined(folder, recording.files)))
@@ -114,7 +114,7 @@ def joined(folder: Path, files: Sequence[str]) -> Samples:
     return np.concatenate(parts[:-1])
 
 
-def _measure(transcriber: Transcriber, recording: Recording, samples: Samples) -> Row:
+def _measure(transcriber: PassageTranscriber, recording: SwitchRecording, samples: Samples) -> SwitchRow:
     started = time.perf_counter()
     passages = list(transcriber.passages(samples, TranscribeOptions(), lambda: False))
     short_s = time.perf_counter() - started
@@ -125,7 +125,7 @@ def _measure(transcriber: Transcriber, recording: Recording, samples: Samples) -
     padded_s = time.perf_counter() - started
     voice = transcriber.voice(samples)
     segments = [segment for passage in passages for segment in passage.segments]
-    return Row(
+    return SwitchRow(
         name=" + ".join(recording.files),
         speech_s=round(speech_s(voice, 0.0, len(samples) / RATE_HZ), 2),
         hole_s=round(longest_hole_s(words, voice), 2),
@@ -137,12 +137,12 @@ def _measure(transcriber: Transcriber, recording: Recording, samples: Samples) -
     )
 
 
-def _padded(transcriber: Transcriber, samples: Samples) -> Iterator[Passage]:
+def _padded(transcriber: PassageTranscriber, samples: Samples) -> Iterator[SpokenPassage]:
     """Decode windows of 30 s, one after the other."""
     size = int(PADDED_S * RATE_HZ)
     for start in range(0, len(samples), size):
         heard = transcriber.in_full_window(samples[start : start + size], "")
-        yield Passage(heard.language, (Segment(heard.text, start / RATE_HZ, (start + size) / RATE_HZ),))
+        yield SpokenPassage(heard.language, (Segment(heard.text, start / RATE_HZ, (start + size) / RATE_HZ),))
 
 
 def speech_s(voice: Sequence[float], start_s: float, end_s: float) -> float:
@@ -176,7 +176,7 @@ def words_found(said: Sequence[str], heard: Sequence[str]) -> int:
     return best[-1]
 
 
-def _found(part: Part, short: Sequence[Passage], padded: Sequence[Passage]) -> Found:
+def _found(part: SwitchPart, short: Sequence[SpokenPassage], padded: Sequence[SpokenPassage]) -> Found:
     said = normalise(part.text)
     found = [words_found(said, normalise(_text(passages))) for passages in (short, padded)]
     of_language = ([one for one in passages if one.language == part.language] for passages in (short, padded))
@@ -184,11 +184,11 @@ def _found(part: Part, short: Sequence[Passage], padded: Sequence[Passage]) -> F
     return Found(part.language, len(said), *found, *written)
 
 
-def _text(passages: Sequence[Passage]) -> str:
+def _text(passages: Sequence[SpokenPassage]) -> str:
     return " ".join(one.text for passage in passages for one in passage.segments if one.text)
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[SwitchRow]) -> Table:
     table = Table("recording", "speech s", "hole s", "not recognised", "s / padded")
     for row in rows:
         figures = (f"{row.speech_s:.1f}", f"{row.hole_s:.2f}", f"{row.unrecognised:.1%}")

@@ -34,7 +34,7 @@ class Sentence(msgspec.Struct, frozen=True):
     """Its official translations, by language."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class TranslationRow(msgspec.Struct, frozen=True):
     """One engine, into one language."""
 
     engine: str
@@ -48,7 +48,7 @@ class Row(msgspec.Struct, frozen=True):
     """Median time of a sentence, one after the other; the first call is not counted."""
 
 
-def run(json_out: bool) -> Sequence[Row]:
+def run(json_out: bool) -> Sequence[TranslationRow]:
     """Measure every installed engine that starts here, into every language it has, and print.
 
     Services are asked too where their key is set: about 10,000 characters a service. Raises `WeightsMissing` without
@@ -62,10 +62,10 @@ def run(json_out: bool) -> Sequence[Row]:
     return rows
 
 
-async def measure(names: Sequence[str], settings: Settings) -> list[Row]:
+async def measure(names: Sequence[str], settings: Settings) -> list[TranslationRow]:
     """Return the rows of the engines of these names; who does not start is left out with a line that says why."""
     sacrebleu = _sacrebleu()
-    rows: list[Row] = []
+    rows: list[TranslationRow] = []
     for name in names:
         try:
             engine = load("translation", (name,), engine_context(settings))
@@ -88,8 +88,8 @@ def sentences() -> list[Sentence]:
     return msgspec.convert(tomllib.loads(text)["sentences"], list[Sentence])
 
 
-async def _measure(name: str, engine: Translation, sacrebleu: Any) -> list[Row]:
-    rows: list[Row] = []
+async def _measure(name: str, engine: Translation, sacrebleu: Any) -> list[TranslationRow]:
+    rows: list[TranslationRow] = []
     for target, pairs in _by_target().items():
         if not engine.has_pair(SOURCE_LANGUAGE, target):
             ERR.print(f"{name} has no {SOURCE_LANGUAGE}-{target}")
@@ -104,7 +104,7 @@ async def _measure(name: str, engine: Translation, sacrebleu: Any) -> list[Row]:
             took_ms.append((time.perf_counter() - started) * 1000)
         references = [[reference for _, reference in pairs]]
         rows.append(
-            Row(
+            TranslationRow(
                 engine=name,
                 pair=f"{SOURCE_LANGUAGE}-{target}",
                 sentences=len(pairs),
@@ -133,7 +133,7 @@ def _sacrebleu() -> Any:
     return sacrebleu
 
 
-def _table(rows: Sequence[Row]) -> Table:
+def _table(rows: Sequence[TranslationRow]) -> Table:
     table = Table("engine", "pair", "sentences", "BLEU", "chrF", "ms a sentence (p50)")
     for row in rows:
         figures = (f"{row.bleu:.1f}", f"{row.chrf:.1f}", f"{row.p50_ms:.4g}")

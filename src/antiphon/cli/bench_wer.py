@@ -11,12 +11,12 @@ import msgspec
 from rich.table import Table
 
 from antiphon.app.settings import Settings, load_settings
-from antiphon.cli.bench_recordings import Recording, pcm_of, recordings, samples_of
+from antiphon.cli.bench_recordings import BenchRecording, pcm_of, recordings, samples_of
 from antiphon.cli.screen import ERR, OUT, print_json
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper.model import WhisperNetwork
-from antiphon.providers.whisper.passages import Transcriber
+from antiphon.providers.whisper.passages import PassageTranscriber
 from antiphon.providers.whisper.settings import WhisperSettings
 from antiphon.providers.whisper.voice import Samples
 from antiphon.text.wer import WordErrors, total, word_errors
@@ -32,7 +32,7 @@ class Heard(msgspec.Struct, frozen=True):
     """Time that it took."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class WerRow(msgspec.Struct, frozen=True):
     """One recording by both paths."""
 
     file: str
@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True):
 class Result(msgspec.Struct, frozen=True):
     """The whole comparison. Times are medians over the recordings with speech."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[WerRow, ...]
     short_wer: float
     padded_wer: float
     short_s: float
@@ -72,36 +72,36 @@ def measure(folder: Path, settings: Settings) -> Result:
     transcriber = short_windows(settings)
     first = samples_of(pcm_of(folder / told[0].file))
     heard_by(transcriber, first, told[0].language)  # the first call is slow
-    rows: list[Row] = []
+    rows: list[WerRow] = []
     for number, recording in enumerate(told, 1):
         ERR.print(f"{number}/{len(told)} {recording.file}")
         rows.append(_compare(transcriber, recording, samples_of(pcm_of(folder / recording.file))))
     return _sum_up(rows)
 
 
-def short_windows(settings: Settings) -> Transcriber:
+def short_windows(settings: Settings) -> PassageTranscriber:
     """Return Whisper as the server would use it. Raises `WeightsMissing`."""
     whisper = settings.section(WhisperSettings)
     weights = whisper.whisper_path or Weights(settings.data_dir, offline=settings.offline).folder("whisper-base")
     network = WhisperNetwork(
         weights, threads=settings.engine_threads, workers=1, usual_language=whisper.whisper_usual_language
     )
-    return Transcriber(network, padding_s=whisper.whisper_padding_s)
+    return PassageTranscriber(network, padding_s=whisper.whisper_padding_s)
 
 
-def heard_by(transcriber: Transcriber, samples: Samples, language: str) -> str:
+def heard_by(transcriber: PassageTranscriber, samples: Samples, language: str) -> str:
     """Return the text of a clip by short windows; an empty language is to be detected."""
     passages = transcriber.passages(samples, TranscribeOptions(language), lambda: False)
     return " ".join(segment.text for passage in passages for segment in passage.segments if segment.text)
 
 
-def _compare(transcriber: Transcriber, recording: Recording, samples: Samples) -> Row:
+def _compare(transcriber: PassageTranscriber, recording: BenchRecording, samples: Samples) -> WerRow:
     short = _timed(recording, lambda: heard_by(transcriber, samples, recording.language))
     padded = _timed(recording, lambda: transcriber.padded(samples, recording.language))
-    return Row(recording.file, short, padded)
+    return WerRow(recording.file, short, padded)
 
 
-def _timed(recording: Recording, transcribe: Callable[[], str]) -> Heard:
+def _timed(recording: BenchRecording, transcribe: Callable[[], str]) -> Heard:
     started = time.perf_counter()
     text = transcribe()
     duration_s = time.perf_counter() - started
@@ -109,7 +109,7 @@ def _timed(recording: Recording, transcribe: Callable[[], str]) -> Heard:
     return Heard(text, counted.errors, counted.words, round(duration_s, 3))
 
 
-def _sum_up(rows: list[Row]) -> Result:
+def _sum_up(rows: list[WerRow]) -> Result:
     speech = [row for row in rows if row.short.words]
     short_s = median(row.short.duration_s for row in speech)
     padded_s = median(row.padded.duration_s for row in speech)

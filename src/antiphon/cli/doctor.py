@@ -132,7 +132,7 @@ async def _redis(settings: Settings) -> list[Finding]:
     except ModuleNotFoundError:
         return [Finding("redis", False, "its client is not installed", "pip install 'antiphon[fleet]'")]
     try:
-        async with opened(settings.redis_url.get_secret_value(), patience_s=settings.redis_patience_s) as connection:
+        async with opened(settings.redis_url.get_secret_value(), timeout_s=settings.redis_timeout_s) as connection:
             await connection.command("PING")
             masters = await ask(connection)
     except AntiphonError as error:

@@ -16,7 +16,7 @@ from cyclopts import Parameter
 
 from antiphon.audio.cutting import MAX_CHUNK_MS, MIN_CHUNK_MS
 from antiphon.audio.media import check_out, open_recording, takes_picture, track_ms, write_track
-from antiphon.cli.dub_client import Link, need_client
+from antiphon.cli.dub_client import DubbingClient, need_client
 from antiphon.cli.dub_progress import audio_progress
 from antiphon.cli.dub_report import Report, summed, table_of, write_subtitles
 from antiphon.cli.dub_run import Dubbed, Wanted, dub_recording
@@ -125,7 +125,7 @@ async def _dub(file: Path, out: Path | None, wanted: Wanted, url: str, key: str)
                 write_track(target, recording.rate_hz, recording.channels, picture_of) as track,
                 audio_progress(f"dubbing {file.name}", recording.duration_s) as show,
             ):
-                dubbed = await dub_recording(recording, track, wanted, lambda: Link(address, its_key), show)
+                dubbed = await dub_recording(recording, track, wanted, lambda: DubbingClient(address, its_key), show)
             took_s = time.monotonic() - begun
     return await asyncio.to_thread(_report, file, target, wanted, dubbed, took_s)
 

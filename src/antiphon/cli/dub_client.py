@@ -42,7 +42,7 @@ _PARAMS = {
 T = TypeVar("T", bound=Struct)
 
 
-class Lost(Struct, frozen=True):
+class ConnectionLost(Struct, frozen=True):
     """The connection has ended."""
 
     reason: str
@@ -54,7 +54,7 @@ def need_client() -> None:
         raise Unsupported("antiphon dub needs aiohttp: pip install 'antiphon[dub]'", code="library_missing")
 
 
-class Link:
+class DubbingClient:
     """One connection with one stream."""
 
     def __init__(self, url: str, key: str) -> None:
@@ -72,7 +72,7 @@ class Link:
         for name, kind in EVENTS.items():
             self._client.on(name, self._taker(kind))
         self._client.on("connect_error", self._refused)
-        self._client.on("disconnect", lambda reason="": self._put(Lost(str(reason))))
+        self._client.on("disconnect", lambda reason="": self._put(ConnectionLost(str(reason))))
 
     async def open(self, init: StreamInit) -> StreamReady:
         """Connect and begin the stream, or take it up.
@@ -89,7 +89,7 @@ class Link:
         return await self._expect(StreamReady, READY_S)
 
     async def send(self, number: int, fragment: Fragment, init: StreamInit) -> None:
-        """Send a fragment; where the connection is gone `Lost` is told by `receive`."""
+        """Send a fragment; where the connection is gone `ConnectionLost` is told by `receive`."""
         await self._emit("fragment:data", msgspec.to_builtins(_message(number, fragment, init)))
 
     async def end(self, stream_id: str) -> StreamComplete:
@@ -117,7 +117,7 @@ class Link:
         try:
             await self._client.emit(name, payload)
         except BadNamespaceError:
-            self._put(Lost("the connection is gone"))
+            self._put(ConnectionLost("the connection is gone"))
 
     async def _expect(self, kind: type[T], within_s: float) -> T:
         """Wait for one event and pass over others."""
@@ -126,7 +126,7 @@ class Link:
             match event:
                 case DubbingError() if kind is StreamReady:
                     raise refusal_of(event)
-                case Lost(reason=reason):
+                case ConnectionLost(reason=reason):
                     raise ProviderUnavailable(f"{self._url} closed the connection: {reason}")
                 case _ if isinstance(event, kind):
                     return event

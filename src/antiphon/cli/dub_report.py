@@ -18,7 +18,7 @@ from antiphon.wire.dubbing_server import FragmentProcessed
 _PLAYED = frozenset({"success", "partial"})
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class FragmentRow(Struct, frozen=True, kw_only=True):
     """One fragment of the timeline."""
 
     sequence: int
@@ -76,16 +76,16 @@ class Report(Struct, frozen=True, kw_only=True):
     target_language: str
     subtitles: tuple[str, ...]
     summary: Summary
-    fragments: tuple[Row, ...]
+    fragments: tuple[FragmentRow, ...]
 
 
-def row_of(outcome: Outcome, heard_at: float | None = None) -> Row:
+def row_of(outcome: Outcome, heard_at: float | None = None) -> FragmentRow:
     """Return the line of a fragment; ``heard_at`` is when its last sound was, where the run is live."""
     fragment, result = outcome.fragment, outcome.result
     latency_ms = None if heard_at is None else round((outcome.done_at - heard_at) * 1000)
     if result is None:
         refusal = outcome.refusal
-        return Row(
+        return FragmentRow(
             sequence=fragment.index,
             start_ms=fragment.start_ms,
             original_duration_ms=fragment.duration_ms,
@@ -95,7 +95,7 @@ def row_of(outcome: Outcome, heard_at: float | None = None) -> Row:
             error=f"{refusal.code}: {refusal.message}" if refusal else None,
         )
     dubbed, facts = result.dubbed_audio or None, result.metadata or None
-    return Row(
+    return FragmentRow(
         sequence=fragment.index,
         start_ms=fragment.start_ms,
         original_duration_ms=fragment.duration_ms,
@@ -114,7 +114,9 @@ def row_of(outcome: Outcome, heard_at: float | None = None) -> Row:
     )
 
 
-def summed(rows: Sequence[Row], *, original_ms: float, dubbed_ms: float, took_s: float, reconnections: int) -> Summary:
+def summed(
+    rows: Sequence[FragmentRow], *, original_ms: float, dubbed_ms: float, took_s: float, reconnections: int
+) -> Summary:
     """Sum up a run."""
     deviations = [
         (abs(row.dubbed_duration_ms - row.original_duration_ms), row) for row in rows if row.dubbed_duration_ms
@@ -170,7 +172,7 @@ def table_of(summary: Summary) -> Table:
     return table
 
 
-def write_subtitles(out: Path, rows: Sequence[Row], source: str, target: str) -> tuple[Path, ...]:
+def write_subtitles(out: Path, rows: Sequence[FragmentRow], source: str, target: str) -> tuple[Path, ...]:
     """Write what was said and what was dubbed beside ``out``, as ``NAME.LANGUAGE.srt``; return both paths."""
     paths = {language: out.with_suffix(f".{language}.srt") for language in (source, target)}
     texts = {source: [row.transcript for row in rows], target: [row.translated_text for row in rows]}

@@ -14,13 +14,13 @@ import pybase64
 from msgspec import UNSET
 
 from antiphon import ids
-from antiphon.audio.cutting import Cutter
+from antiphon.audio.cutting import FragmentCutter
 from antiphon.audio.media import Recording, TrackWriter
 from antiphon.audio.pcm import Samples
 from antiphon.audio.timeline import Timeline
+from antiphon.cli.dub_client import ConnectionLost, DubbingClient
 from antiphon.cli.dub_flow import Flow, Fragment, Outcome
-from antiphon.cli.dub_client import Link, Lost
-from antiphon.cli.dub_report import Row, row_of
+from antiphon.cli.dub_report import FragmentRow, row_of
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
 from antiphon.wire.dubbing_client import StreamConfig, StreamInit
 from antiphon.wire.dubbing_server import Backpressure, DubbedAudio, DubbingError, FragmentProcessed
@@ -61,17 +61,17 @@ class Wanted:
 class Dubbed:
     """What came of it."""
 
-    rows: list[Row] = field(default_factory=list[Row])
+    rows: list[FragmentRow] = field(default_factory=list[FragmentRow])
     original_ms: float = 0.0
     reconnections: int = 0
 
 
 async def dub_recording(
-    recording: Recording, track: TrackWriter, wanted: Wanted, connect: Callable[[], Link], show: Show
+    recording: Recording, track: TrackWriter, wanted: Wanted, connect: Callable[[], DubbingClient], show: Show
 ) -> Dubbed:
     """Send a recording through the service that ``connect`` reaches, and write the new track.
 
-    Raises what `Link.open` raises, `ProviderUnavailable` when the connection is lost and cannot be made anew,
+    Raises what `DubbingClient.open` raises, `ProviderUnavailable` when the connection is lost and cannot be made anew,
     `ProviderTimeout` when nothing comes any more.
     """
     run = _Run(recording, track, wanted, connect, show)
@@ -83,14 +83,14 @@ async def dub_recording(
 
 class _Run:
     def __init__(
-        self, recording: Recording, track: TrackWriter, wanted: Wanted, connect: Callable[[], Link], show: Show
+        self, recording: Recording, track: TrackWriter, wanted: Wanted, connect: Callable[[], DubbingClient], show: Show
     ) -> None:
         self._recording = recording
         self._wanted = wanted
         self._connect = connect
         self._show = show
         self._init = _init(recording, wanted)
-        self._link: Link | None = None
+        self._link: DubbingClient | None = None
         self._flow = Flow(wanted.max_inflight)
         self._fragments = _fragments(recording, wanted, self._init.stream_id)
         self._next: Fragment | None = None
@@ -126,13 +126,13 @@ class _Run:
             self._link = None
 
     # -- the connection ----------------------------------------------------------------------------------------------
-    async def _open(self) -> Link:
+    async def _open(self) -> DubbingClient:
         await self.close()
         self._link = link = self._connect()
         await link.open(self._init)
         return link
 
-    async def _open_anew(self) -> Link:
+    async def _open_anew(self) -> DubbingClient:
         """Connect again and let the flow begin anew. Raises `ProviderUnavailable` when all attempts failed."""
         self._fruitless += 1
         if self._fruitless > MOST_FRUITLESS:
@@ -168,7 +168,7 @@ class _Run:
             return self._begun
         return self._begun + (fragment.start + len(fragment.samples)) / fragment.rate_hz
 
-    async def _send(self, link: Link) -> None:
+    async def _send(self, link: DubbingClient) -> None:
         while (numbered := self._flow.next_to_send(time.monotonic())) is not None:
             await link.send(*numbered, self._init)
 
@@ -213,7 +213,7 @@ class _Run:
 
 def _is_end(event: object) -> bool:
     """Say whether an event ends the connection, or tells that the server has lost the stream."""
-    return isinstance(event, Lost) or (isinstance(event, DubbingError) and event.code == "STREAM_NOT_FOUND")
+    return isinstance(event, ConnectionLost) or (isinstance(event, DubbingError) and event.code == "STREAM_NOT_FOUND")
 
 
 class _Assembly:
@@ -286,14 +286,14 @@ def _init(recording: Recording, wanted: Wanted) -> StreamInit:
 
 
 def _fragments(recording: Recording, wanted: Wanted, stream_id: str) -> Iterator[Fragment]:
-    cutter = Cutter(recording.rate_hz, wanted.chunk_ms, fixed=wanted.fixed)
+    cutter = FragmentCutter(recording.rate_hz, wanted.chunk_ms, fixed=wanted.fixed)
     index = start = 0
     for samples in _pieces(recording, cutter):
         yield Fragment(index, f"{stream_id}-{index}", start, samples, recording.rate_hz)
         index, start = index + 1, start + len(samples)
 
 
-def _pieces(recording: Recording, cutter: Cutter) -> Iterator[Samples]:
+def _pieces(recording: Recording, cutter: FragmentCutter) -> Iterator[Samples]:
     for block in recording.blocks():
         yield from cutter.feed(block)
     yield from cutter.finish()

@@ -57,7 +57,7 @@ async def _dead(settings: Settings) -> list[DeadLetter]:
         from antiphon.connections.redis import RedisConnection
     except ModuleNotFoundError as error:
         raise InvalidRequest("the client of Redis is missing: pip install 'antiphon[fleet]'", param=variable) from error
-    connection = RedisConnection(settings.redis_url.get_secret_value(), most=2, patience_s=settings.redis_patience_s)
+    connection = RedisConnection(settings.redis_url.get_secret_value(), most=2, timeout_s=settings.redis_timeout_s)
     try:
         return await all_dead_letters(connection)
     finally:

@@ -18,7 +18,15 @@ from cyclopts import Parameter
 from antiphon.app.memory import keep_start_apart, return_large_buffers
 from antiphon.app.process import process
 from antiphon.app.roles import Roles, engine_kinds, parse_roles
-from antiphon.app.settings import Settings, load_settings, others_may_read, secrets_of, variable_of, weakened
+from antiphon.app.settings import (
+    Settings,
+    load_settings,
+    old_variables,
+    others_may_read,
+    secrets_of,
+    variable_of,
+    weakened,
+)
 from antiphon.app.variables import unknown_variables
 from antiphon.cli.first_run import pull_missing
 from antiphon.cli.ranges import check_port
@@ -93,6 +101,7 @@ def prepare(host: str, roles: Roles, data_dir: Path | None, offline: bool | None
     )
     _warn(weakened(settings))
     tell_unknown_variables()
+    tell_old_variables()
     refuse_open_exposure(host, is_open=not settings.api_keys)
     _make_data_dir(settings.data_dir)
     pull_missing(settings, engine_kinds(roles))
@@ -104,6 +113,12 @@ def tell_unknown_variables() -> None:
     for name, nearest in unknown_variables(os.environ):
         hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
         print(f"antiphon: {spelled(name)} is not a setting, and is not read: {hint}", file=sys.stderr)
+
+
+def tell_old_variables() -> None:
+    """Print a line on stderr for each environment variable that is set under a former name."""
+    for name, present in old_variables(os.environ):
+        print(f"antiphon: {spelled(name)} is an old name that the next release drops: use {present}", file=sys.stderr)
 
 
 def run_process(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None = None) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+import warnings
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -88,12 +89,12 @@ class Session:
     """
 
     def __init__(
-        self, urls: Sequence[str], api_key: str, query: dict[str, str], *, patience_s: float, **options: Any
+        self, urls: Sequence[str], api_key: str, query: dict[str, str], *, reconnect_timeout_s: float, **options: Any
     ) -> None:
         self._urls = deque(urls)
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._query = query
-        self._patience_s = patience_s
+        self._reconnect_timeout_s = reconnect_timeout_s
         self._options: dict[str, Any] = {
             "open_timeout": 5.0,
             "close_timeout": 1.0,
@@ -232,7 +233,7 @@ class Session:
             socket.transport.abort()
 
     async def close(self) -> None:
-        """Say farewell; the session is over."""
+        """Say close handshake; the session is over."""
         self._is_over = True
         if self._socket is not None:
             await self._socket.close()
@@ -247,7 +248,7 @@ class Session:
         self._again = None
         self.resumptions += 1
         query = {"session_id": self.id, "after": self._cursor}
-        until = time.monotonic() + self._patience_s
+        until = time.monotonic() + self._reconnect_timeout_s
         attempt = 0
         while True:
             self._urls.rotate(-1)  # whoever has just failed is asked last
@@ -261,7 +262,7 @@ class Session:
             else:
                 return
             if time.monotonic() > until:
-                raise SessionLost(f"nobody could be reached for {self._patience_s:g} s")
+                raise SessionLost(f"no gateway could be reached for {self._reconnect_timeout_s:g} s")
             attempt += 1
             await asyncio.sleep(0.01 + self._backoff.delay_s(attempt, random.random))
 
@@ -301,17 +302,19 @@ async def connect(
     *others: str,
     api_key: str = "",
     model: str = "gpt-realtime",
-    patience_s: float = 60.0,
+    reconnect_timeout_s: float = 60.0,
     **options: Any,
 ) -> AsyncGenerator[Session]:
     """Open a session at ``url`` (``http``, ``https``, ``ws`` or ``wss``), and close it in the end.
 
-    Where no front stands before the gateways, ``others`` are theirs: a lost session is taken up at any of them.
-    ``patience_s`` is how long a lost connection is tried to be made anew; ``options`` go to `websockets.connect`.
+    Without a load balancer before the gateways, ``others`` are their addresses: a lost session is resumed at any of
+    them. Reconnecting fails with `SessionLost` after ``reconnect_timeout_s``; ``options`` go to `websockets.connect`.
     """
-    session = Session(
-        [_base(one) for one in (url, *others)], api_key, {"model": model}, patience_s=patience_s, **options
-    )
+    if "patience_s" in options:  # its former name, for one more release
+        warnings.warn("patience_s is now reconnect_timeout_s", DeprecationWarning, stacklevel=3)
+        reconnect_timeout_s = options.pop("patience_s")
+    urls = [_base(one) for one in (url, *others)]
+    session = Session(urls, api_key, {"model": model}, reconnect_timeout_s=reconnect_timeout_s, **options)
     await session.open()
     try:
         yield session

@@ -35,7 +35,7 @@ _PAUSE_S = 0.5
 """Longest pause between two attempts to reach Redis; with full jitter half of it on average."""
 _SILENT_S = 2.0
 """A subscription without a message for so long is asked whether it is still there."""
-_SHORT_PATIENCE_S = 1.0
+_SHORT_TIMEOUT_S = 1.0
 """Longest wait for a command while Redis is known to be away: whoever talks must not wait for each one in turn."""
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, exceptions.ReadOnlyError)
 
@@ -57,16 +57,16 @@ class Script:
 
 
 class RedisConnection:
-    """Commands to Redis, tried again with full jitter while it is away for less than about ``patience_s``.
+    """Commands to Redis, tried again with full jitter while it is away for less than about ``timeout_s``.
 
     What then still fails raises `ProviderUnavailable`. A command whose answer got lost is sent again: it must bear to
     be carried out twice.
     """
 
-    def __init__(self, url: str, *, most: int = 50, patience_s: float = 5.0) -> None:
+    def __init__(self, url: str, *, most: int = 50, timeout_s: float = 5.0) -> None:
         """Prepare connections, at most ``most`` at a time, without opening one. Raises `InvalidRequest`."""
         self._url = parse_redis_url(url)
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._client = _client(self._url, most)
         if self._url.is_exposed:
             _log.warning("redis is reached over a network with neither a password nor TLS")
@@ -87,7 +87,7 @@ class RedisConnection:
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
         """Run a script; all ``keys`` lie in one slot."""
-        async with self._patience():
+        async with self._timeout():
             try:
                 return await self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
             except exceptions.NoScriptError:
@@ -95,12 +95,12 @@ class RedisConnection:
 
     async def command(self, *words: Argument) -> Any:
         """Run one command."""
-        async with self._patience():
+        async with self._timeout():
             return await self._client.execute_command(*words)
 
     async def batch(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Run commands in one go, each by itself; the slots may differ."""
-        async with self._patience():
+        async with self._timeout():
             pipeline = self._client.pipeline(transaction=False)
             for words in commands:
                 pipeline.execute_command(*words)
@@ -108,7 +108,7 @@ class RedisConnection:
 
     async def info(self, section: str) -> list[Mapping[str, Any]]:
         """Return a section of what every master tells of itself; of one that may not be asked, nothing."""
-        async with self._patience():
+        async with self._timeout():
             try:
                 if self._url.kind != "cluster":
                     return [await self._client.info(section)]
@@ -125,7 +125,7 @@ class RedisConnection:
             client = _client(self._url, 2, retries=0)  # a connection that is made anew behind our back misses messages
             pubsub = client.pubsub()
             try:
-                async with asyncio.timeout(self._patience_s):  # who takes the connection may never say a word
+                async with asyncio.timeout(self._timeout_s):  # who takes the connection may never say a word
                     await client.initialize()  # a cluster's chooses a node for the subscription, and has to know some
                     await pubsub.subscribe(*channels)
                 self._note(answers=True, listens=True)
@@ -146,9 +146,9 @@ class RedisConnection:
                 await _close(client)
 
     @asynccontextmanager
-    async def _patience(self) -> AsyncGenerator[None]:
+    async def _timeout(self) -> AsyncGenerator[None]:
         try:
-            async with asyncio.timeout(self._patience_s if self._answers else min(self._patience_s, _SHORT_PATIENCE_S)):
+            async with asyncio.timeout(self._timeout_s if self._answers else min(self._timeout_s, _SHORT_TIMEOUT_S)):
                 yield
         except (exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError
             self._note(answers=isinstance(error, exceptions.ResponseError))
@@ -161,9 +161,9 @@ class RedisConnection:
 
 
 @asynccontextmanager
-async def opened(url: str, *, patience_s: float) -> AsyncGenerator[RedisConnection]:
+async def opened(url: str, *, timeout_s: float) -> AsyncGenerator[RedisConnection]:
     """Yield a connection that is closed behind the context. Raises `InvalidRequest`."""
-    connection = RedisConnection(url, patience_s=patience_s)
+    connection = RedisConnection(url, timeout_s=timeout_s)
     try:
         yield connection
     finally:
@@ -197,7 +197,7 @@ async def _close(client: Any) -> None:
 def _client(url: RedisUrl, most: int, retries: int = -1) -> Any:
     options: dict[str, Any] = {
         "protocol": 2,
-        "retry": Retry(FullJitterBackoff(_PAUSE_S, 0.02), retries),  # for ever: our own patience ends it
+        "retry": Retry(FullJitterBackoff(_PAUSE_S, 0.02), retries),  # for ever: our own timeout ends it
         "retry_on_error": list(_AWAY),
         "socket_timeout": None,  # with one of its own the library loses cancellations (seen with 8.1 on Python 3.11)
         "health_check_interval": 15,

@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RedisMemory:
     """Of one master."""
 
     used_bytes: int
@@ -38,21 +38,21 @@ class Flaw:
     mend: str
 
 
-async def ask(connection: RedisConnection) -> list[Memory]:
+async def ask(connection: RedisConnection) -> list[RedisMemory]:
     """Return the memory of every master; nothing of those that tell nothing. Raises `ProviderUnavailable`."""
     return read(await connection.info("memory"))
 
 
-def read(infos: Iterable[Mapping[str, Any]]) -> list[Memory]:
+def read(infos: Iterable[Mapping[str, Any]]) -> list[RedisMemory]:
     """Return what sections ``memory`` of INFO say; one that lacks a field says nothing."""
     return [
-        Memory(int(info["used_memory"]), int(info["maxmemory"]), str(info["maxmemory_policy"]))
+        RedisMemory(int(info["used_memory"]), int(info["maxmemory"]), str(info["maxmemory_policy"]))
         for info in infos
         if info.keys() >= _FIELDS
     ]
 
 
-def flaws(masters: Sequence[Memory]) -> list[Flaw]:
+def flaws(masters: Sequence[RedisMemory]) -> list[Flaw]:
     """Return what is unsafe in the configuration of these masters."""
     found: list[Flaw] = []
     if any(not master.limit_bytes for master in masters):
@@ -65,7 +65,7 @@ def flaws(masters: Sequence[Memory]) -> list[Flaw]:
     return found
 
 
-def used_share(masters: Sequence[Memory]) -> float:
+def used_share(masters: Sequence[RedisMemory]) -> float:
     """Return how full the fullest master is, 0 to 1 and beyond; 0 where there is no limit."""
     return max((master.used_bytes / master.limit_bytes for master in masters if master.limit_bytes), default=0.0)
 
@@ -98,7 +98,7 @@ class MemoryWatch:
             except ProviderUnavailable as error:
                 _log.debug("the memory of redis is not known", error=str(error))
 
-    async def look(self) -> list[Memory]:
+    async def look(self) -> list[RedisMemory]:
         """Ask once, and return what was found. Raises `ProviderUnavailable`."""
         masters = await ask(self._connection)
         share = used_share(masters)

@@ -12,7 +12,7 @@ import structlog
 from antiphon.clock import Clock
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import ProviderUnavailable
-from antiphon.observe.failures import told
+from antiphon.observe.failures import error_fields
 from antiphon.observe.tasks import unattended
 
 _MOST_BYTES = 4 * 2**20
@@ -81,7 +81,7 @@ class RedisMirror:
         except ProviderUnavailable as error:
             self._on_dropped(len(messages))
             if not self._is_failing:
-                _log.warning("the mirror cannot publish", **told(error))
+                _log.warning("the mirror cannot publish", **error_fields(error))
             self._is_failing = True
         else:
             self._is_failing = False

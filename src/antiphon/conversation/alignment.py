@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from antiphon.audio.ticks import TICKS_PER_S
-from antiphon.conversation.state import Playout, Span
+from antiphon.conversation.state import Playout, SpokenSentence
 from antiphon.text.scripts import is_unspaced
 
 TICKS_PER_CHARACTER = TICKS_PER_S // 15
@@ -19,7 +19,7 @@ def words(playout: Playout, ticks: int) -> str:
     pace of those before it.
     """
     text, cursor = playout.text, 0
-    spans = playout.spans or [Span(text, 0)]
+    spans = playout.spans or [SpokenSentence(text, 0)]
     for index, span in enumerate(spans):
         found = text.find(span.text, cursor)
         begin = found if found >= 0 else cursor
@@ -33,7 +33,7 @@ def words(playout: Playout, ticks: int) -> str:
     return text[:cursor].rstrip()
 
 
-def _end(playout: Playout, spans: list[Span], index: int) -> int:
+def _end(playout: Playout, spans: list[SpokenSentence], index: int) -> int:
     """Return where a sentence ends, in ticks: at the next one, at the end of what was made, or further."""
     if index + 1 < len(spans):
         return spans[index + 1].start

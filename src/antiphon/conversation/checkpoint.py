@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from antiphon.conversation.effects import Effect, Keep
+from antiphon.conversation.effects import Effect, PersistItem
 from antiphon.conversation.snapshot import dump_frame, dump_item
 from antiphon.conversation.state import State
 
@@ -14,7 +14,7 @@ _RECENT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class CheckpointParts:
     """What is to be saved."""
 
     frame: bytes
@@ -22,7 +22,7 @@ class Parts:
     gone: frozenset[str]
 
 
-class Savings:
+class CheckpointDelta:
     """Knows what of one conversation was saved."""
 
     __slots__ = ("_saved", "_touched")
@@ -35,10 +35,10 @@ class Savings:
     def note(self, effects: Iterable[Effect]) -> None:
         """Note which items a step has changed."""
         for effect in effects:
-            if isinstance(effect, Keep):
+            if isinstance(effect, PersistItem):
                 self._touched.add(effect.item_id)
 
-    def take(self, state: State) -> Parts:
+    def take(self, state: State) -> CheckpointParts:
         """Return what has to be saved now; where that fails, `failed` has to be told."""
         records, settled = state.records, len(state.records) - _RECENT
         items: dict[str, bytes] = {}
@@ -54,9 +54,9 @@ class Savings:
         gone = frozenset(self._saved - present)
         self._saved = present
         self._touched = waiting  # their transcript may come without being told
-        return Parts(dump_frame(state), items, gone)
+        return CheckpointParts(dump_frame(state), items, gone)
 
-    def failed(self, parts: Parts) -> None:
+    def failed(self, parts: CheckpointParts) -> None:
         """What was taken is not saved."""
         self._touched.update(parts.items)
         self._saved.update(parts.gone)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from antiphon.audio.ticks import TICKS_PER_S, from_ms
-from antiphon.conversation import degraded, playout, items, response, session, speculation, turn
+from antiphon.conversation import degraded, items, playout, response, session, speculation, turn
 from antiphon.conversation.inputs import AudioAppended, Received
 from antiphon.conversation.state import State
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.wire.realtime_client import (
     ConversationItemCreate,
     ConversationItemDelete,
@@ -24,7 +24,7 @@ from antiphon.wire.realtime_client import (
 
 
 def receive(step: Step, event: Received) -> None:
-    """Do what a client event asks for. Raises `Refused`."""
+    """Do what a client event asks for. Raises `EventRefused`."""
     message = event.message
     match message:
         case SessionUpdate():
@@ -50,7 +50,7 @@ def receive(step: Step, event: Received) -> None:
         case ConversationItemTruncate():
             _truncate(step, message)
         case OutputAudioBufferClear():
-            raise Refused(
+            raise EventRefused(
                 "output_audio_buffer.clear is only for WebRTC and SIP: over a WebSocket the client holds the playout.",
                 code="invalid_value",
                 param="type",
@@ -61,10 +61,10 @@ def receive(step: Step, event: Received) -> None:
 
 
 def append(step: Step, event: AudioAppended) -> None:
-    """Count the audio that the client has appended. Raises `Refused` where the buffer has no room for it."""
+    """Count the audio that the client has appended. Raises `EventRefused` where the buffer has no room for it."""
     state = step.state
     if not has_room(state, event.ticks):
-        raise Refused(
+        raise EventRefused(
             f"The input audio buffer holds {state.rules.max_buffer_s:g} s, which is the most; commit or clear it.",
             code="input_audio_buffer_full",
             param="audio",

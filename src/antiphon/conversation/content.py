@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from antiphon.conversation.images import check_image
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.wire.realtime_items import AnyItem, Content, FunctionCall, FunctionCallOutput, Message, OwnItem
 
 
 def checked(step: Step, item: AnyItem, param: str, *, may_be_spoken: bool = False) -> OwnItem:
-    """Return an item whose kind and content this server takes. Raises `Refused`, which names the field.
+    """Return an item whose kind and content this server takes. Raises `EventRefused`, which names the field.
 
     ``may_be_spoken`` lets the transcript of an assistant's speech in, where an item is shown to the model alone.
     """
     if not isinstance(item, OwnItem):
-        raise Refused("MCP items are not supported by this server yet.", code="invalid_value", param=f"{param}.type")
+        raise EventRefused(
+            "MCP items are not supported by this server yet.", code="invalid_value", param=f"{param}.type"
+        )
     if isinstance(item, Message):
         for index, part in enumerate(item.content):
             if not (may_be_spoken and part.type == "output_audio"):
@@ -36,13 +38,13 @@ def size(item: OwnItem) -> int:
 
 def _check_part(step: Step, part: Content, param: str) -> None:
     if part.type == "output_audio":
-        raise Refused(
+        raise EventRefused(
             "Assistant audio cannot be created by a client; use 'output_text'.",
             code="invalid_value",
             param=f"{param}.type",
         )
     if part.type == "input_image" and not step.state.rules.accepts_images:
-        raise Refused(
+        raise EventRefused(
             "The configured language model does not take images.", code="invalid_value", param=f"{param}.type"
         )
     if part.type == "input_image":
@@ -53,8 +55,8 @@ def _check_part(step: Step, part: Content, param: str) -> None:
         raise _missing(f"{param}.text")
 
 
-def _missing(param: str) -> Refused:
-    return Refused(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
+def _missing(param: str) -> EventRefused:
+    return EventRefused(f"Missing required parameter: '{param}'.", code="missing_required_parameter", param=param)
 
 
 def given_transcript(item: OwnItem) -> str | None:

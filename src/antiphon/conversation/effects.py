@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from antiphon.entities.chat import ChatRequest
 from antiphon.wire.realtime_items import OwnItem
 from antiphon.wire.realtime_server import (
+    Component,
     ConversationItemRetrieved,
-    Leg,
     Mode,
     ResponseOutputAudioDelta,
     ServerMessage,
@@ -162,7 +162,7 @@ class CancelJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class PersistItem:
     """Write a version of an item to the store; ``item`` None means that it was deleted."""
 
     item_id: str
@@ -180,10 +180,10 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class LegChanged:
-    """A leg of this conversation has failed, or works again: to be counted and logged."""
+class ComponentChanged:
+    """A component of this conversation has failed, or works again: to be counted and logged."""
 
-    leg: Leg
+    component: Component
     mode: Mode
     is_down: bool
 
@@ -214,8 +214,8 @@ Effect = (
     | StartAnswer
     | StartSpeech
     | CancelJob
-    | Keep
+    | PersistItem
     | Charge
-    | LegChanged
+    | ComponentChanged
     | Close
 )

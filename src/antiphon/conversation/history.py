@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from antiphon.conversation.playout import transcript
-from antiphon.conversation.state import Record, ResponseState
+from antiphon.conversation.state import ItemRecord, ResponseState
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput, Message
 from antiphon.wire.realtime_session import ToolChoice, ToolChoiceFunction
@@ -13,7 +13,7 @@ from antiphon.wire.realtime_session import ToolChoice, ToolChoiceFunction
 CHARACTERS_PER_TOKEN = 4
 
 
-def request(response: ResponseState, records: Sequence[Record], model: str) -> ChatRequest:
+def request(response: ResponseState, records: Sequence[ItemRecord], model: str) -> ChatRequest:
     """Return everything that one answer depends on."""
     limit = response.max_output_tokens
     return ChatRequest(
@@ -41,7 +41,7 @@ def choice(tool_choice: ToolChoice) -> str:
     return f"function:{tool_choice.name}" if isinstance(tool_choice, ToolChoiceFunction) else str(tool_choice)
 
 
-def messages(records: Sequence[Record], instructions: str) -> tuple[ChatMessage, ...]:
+def messages(records: Sequence[ItemRecord], instructions: str) -> tuple[ChatMessage, ...]:
     """Return the items as chat messages; neighbouring function calls share one message."""
     found: list[ChatMessage] = []
     if instructions:
@@ -66,7 +66,7 @@ def messages(records: Sequence[Record], instructions: str) -> tuple[ChatMessage,
     return tuple(found)
 
 
-def last_said(records: Sequence[Record]) -> str:
+def last_said(records: Sequence[ItemRecord]) -> str:
     """Return what the user said last, spoken or written; empty where that is not known."""
     for record in reversed(records):
         if isinstance(record.item, Message) and record.item.role == "user":
@@ -75,7 +75,7 @@ def last_said(records: Sequence[Record]) -> str:
     return ""
 
 
-def _message(record: Record) -> ChatMessage | None:
+def _message(record: ItemRecord) -> ChatMessage | None:
     """Return one item as a message, or None where it says nothing."""
     item = record.item
     if isinstance(item, FunctionCallOutput):

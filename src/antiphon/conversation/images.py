@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import pybase64
 
-from antiphon.conversation.step import Refused
+from antiphon.conversation.step import EventRefused
 
 _DATA = re.compile(r"data:image/(png|jpe?g|webp|gif);base64,", re.IGNORECASE | re.ASCII)
 _ADDRESS = re.compile(r"https://([a-z0-9.-]+)(?::443)?(?:[/?#][!-\[\]-~]*)?", re.IGNORECASE | re.ASCII)
@@ -25,15 +25,15 @@ _MAGIC = {
 def check_image(url: str, hosts: Collection[str], param: str) -> None:
     """Refuse what is no picture, and addresses that are not listed: whoever fetches them does so from inside.
 
-    Raises `Refused` with ``param``.
+    Raises `EventRefused` with ``param``.
     """
     if (data := _DATA.match(url)) is not None:
         if not _decoded(url[data.end() :]).startswith(_MAGIC[data[1].lower()]):
-            raise Refused(f"The data is no {data[1].lower()} image.", code="invalid_value", param=param)
+            raise EventRefused(f"The data is no {data[1].lower()} image.", code="invalid_value", param=param)
         return
     address = _ADDRESS.fullmatch(url)
     if address is None or address[1].lower() not in hosts:
-        raise Refused(
+        raise EventRefused(
             "An image is sent as 'data:image/png;base64,…' (or jpeg, webp, gif); this server takes no such address.",
             code="invalid_value",
             param=param,

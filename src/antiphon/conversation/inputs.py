@@ -7,7 +7,7 @@ import msgspec
 from antiphon.entities.speech import Segment
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_client import ClientCommand
-from antiphon.wire.realtime_server import Leg
+from antiphon.wire.realtime_server import Component
 
 
 class Input(msgspec.Struct, frozen=True, tag_field="input"):
@@ -145,10 +145,10 @@ class AllowanceChanged(Input, frozen=True, tag="allowance_changed"):
     allowances: tuple[Allowance, ...]
 
 
-class LegSeen(Input, frozen=True, tag="leg_seen"):
+class ComponentSeen(Input, frozen=True, tag="leg_seen"):
     """Something that the whole server stands on was seen to fail, or to work; told as often as one likes."""
 
-    leg: Leg
+    component: Component
     is_down: bool
 
 
@@ -174,7 +174,7 @@ AnyInput = (
     | Unsent
     | Resumed
     | AllowanceChanged
-    | LegSeen
+    | ComponentSeen
     | Tick
 )
 WorkerInput = TextMade | CallMade | AnswerMade | AudioMade | SentenceMade | SpeechMade | Failed

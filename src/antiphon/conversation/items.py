@@ -6,9 +6,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from antiphon.conversation import content, transcription
-from antiphon.conversation.effects import AdoptAudio, ForgetAudio, Keep, SendItem
-from antiphon.conversation.state import Record
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.effects import AdoptAudio, ForgetAudio, PersistItem, SendItem
+from antiphon.conversation.state import ItemRecord
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_client import (
     ConversationItemCreate,
@@ -32,7 +32,7 @@ def create(step: Step, message: ConversationItemCreate, audio_ticks: tuple[int, 
     place = _place(step, message.previous_item_id)
     item = checked(step, message.item, "item")
     ticks = sum(audio_ticks)
-    record = Record(item=_named(step, item), position=0, input_ticks=ticks, size=content.size(item))
+    record = ItemRecord(item=_named(step, item), position=0, input_ticks=ticks, size=content.size(item))
     said = content.given_transcript(item)
     if said is not None and not ticks:
         record.heard = said
@@ -53,7 +53,7 @@ def _place(step: Step, previous_item_id: str | None) -> int:
     for index, record in enumerate(records):
         if record.item.id == previous_item_id:
             return index + 1
-    raise Refused(
+    raise EventRefused(
         f"Error adding item: the previous item with id {quoted(previous_item_id)} does not exist.",
         code="item_create_invalid_previous_item_id",
         param="previous_item_id",
@@ -64,14 +64,14 @@ def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
     """Check an item from a client against what this conversation can hold."""
     own = content.checked(step, item, param)
     if item.id and (step.find(item.id) or item.id == step.state.buffer.speech_item):
-        raise Refused(
+        raise EventRefused(
             f"Error adding item: an item with id {quoted(item.id)} already exists.",
             code="item_create_duplicate_item_id",
             param=f"{param}.id",
         )
     _check_room(step, own, param)
     if isinstance(item, FunctionCallOutput) and not _is_called(step, item.call_id):
-        raise Refused(
+        raise EventRefused(
             f"Tool call ID {quoted(item.call_id)} not found in conversation.",
             code="item_create_invalid_call_id",
             param=f"{param}.call_id",
@@ -82,13 +82,13 @@ def checked(step: Step, item: AnyItem, param: str) -> OwnItem:
 def _check_room(step: Step, own: OwnItem, param: str) -> None:
     """Refuse an item that a full conversation cannot hold."""
     if len(step.state.records) >= step.state.rules.max_items:
-        raise Refused(
+        raise EventRefused(
             f"The conversation holds {step.state.rules.max_items} items, which is the most; delete some first.",
             code="conversation_items_limit_exceeded",
             param=param,
         )
     if content.size(own) + sum(record.size for record in step.state.records) > step.state.rules.max_characters:
-        raise Refused(
+        raise EventRefused(
             f"The conversation holds {step.state.rules.max_characters} characters at most; delete some items first.",
             code="conversation_size_limit_exceeded",
             param=param,
@@ -127,12 +127,12 @@ def make_room(step: Step) -> None:
             _remove(step, oldest)
 
 
-def append(step: Step, record: Record) -> None:
+def append(step: Step, record: ItemRecord) -> None:
     """Put an item at the end of the conversation."""
     insert(step, record, len(step.state.records))
 
 
-def insert(step: Step, record: Record, place: int) -> None:
+def insert(step: Step, record: ItemRecord, place: int) -> None:
     """Put an item into the conversation, so that it is the one at ``place``."""
     record.position = _position(step, place)
     step.state.records.insert(place, record)
@@ -156,7 +156,7 @@ def _position(step: Step, place: int) -> int:
     return (before + records[place].position) // 2
 
 
-def announce(step: Step, record: Record) -> None:
+def announce(step: Step, record: ItemRecord) -> None:
     """Say that a finished item has entered the conversation."""
     previous = step.before(str(record.item.id))
     step.send(ConversationItemAdded, previous_item_id=previous, item=record.item)
@@ -168,7 +168,7 @@ def retrieve(step: Step, message: ConversationItemRetrieve) -> None:
     """Handle ``conversation.item.retrieve``."""
     record = step.find(message.item_id)
     if record is None:
-        raise Refused(
+        raise EventRefused(
             f"Error retrieving item: the item with id {quoted(message.item_id)} does not exist.",
             code="item_retrieve_invalid_item_id",
             param="item_id",
@@ -181,13 +181,13 @@ def delete(step: Step, message: ConversationItemDelete) -> None:
     """Handle ``conversation.item.delete``. An item of an answer under way goes when the answer is done."""
     record = step.find(message.item_id)
     if record is None:
-        raise Refused(
+        raise EventRefused(
             f"Error deleting item: the item with id {quoted(message.item_id)} does not exist.",
             code="item_delete_invalid_item_id",
             param="item_id",
         )
     if record.item.status == "in_progress":
-        raise Refused(
+        raise EventRefused(
             "Error deleting item: the item is being generated; cancel its response first.",
             code="item_delete_in_progress",
             param="item_id",
@@ -195,7 +195,7 @@ def delete(step: Step, message: ConversationItemDelete) -> None:
     _remove(step, record)
 
 
-def _remove(step: Step, record: Record) -> None:
+def _remove(step: Step, record: ItemRecord) -> None:
     item_id = str(record.item.id)
     step.state.records.remove(record)
     if item_id in step.state.cuts:
@@ -203,4 +203,4 @@ def _remove(step: Step, record: Record) -> None:
     transcription.forget(step, record)
     step.do(ForgetAudio(item_id))
     step.send(ConversationItemDeleted, item_id=item_id)
-    step.do(Keep(item_id, record.position, record.revision + 1, None))
+    step.do(PersistItem(item_id, record.position, record.revision + 1, None))

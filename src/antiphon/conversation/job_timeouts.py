@@ -1,6 +1,6 @@
 """Jobs that show no result for too long: nobody works on them, or whoever does hangs.
 
-An engine has time-outs of its own, which come first and say more. This bound holds whatever else is broken.
+An engine has timeouts of its own, which come first and say more. This bound holds whatever else is broken.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def progress(step: Step, job_id: str) -> None:
     """A job has shown a result: it has time again, and so have those that work with it for the same owner."""
     jobs = step.state.jobs
     owner = jobs.get(job_id)
-    due = step.now + step.state.rules.patience_s
+    due = step.now + step.state.rules.job_timeout_s
     if owner is not None and owner.due and due - owner.due >= _COARSE_S:
         for name, other in jobs.items():
             if other.due and (other.kind, other.id) == (owner.kind, owner.id):
@@ -45,13 +45,13 @@ def restart(step: Step) -> None:
     jobs = step.state.jobs
     for name, owner in jobs.items():
         if owner.due:
-            jobs[name] = replace(owner, due=step.now + step.state.rules.patience_s)
+            jobs[name] = replace(owner, due=step.now + step.state.rules.job_timeout_s)
 
 
-def give_up(step: Step) -> list[Failed]:
+def time_out(step: Step) -> list[Failed]:
     """Cancel what is overdue; returns what its owners are to be told."""
     late = [name for name, owner in step.state.jobs.items() if owner.due and step.now >= owner.due]
     for name in late:
         step.do(CancelJob(name))
-    text = f"Nothing came of it for {step.state.rules.patience_s:g} s."
+    text = f"Nothing came of it for {step.state.rules.job_timeout_s:g} s."
     return [Failed(name, "timeout_error", "no_result", text) for name in late]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, Struct
 
-from antiphon.conversation.step import Refused
+from antiphon.conversation.step import EventRefused
 
 _INSIDE = {
     "noise_reduction": ("audio", "input", "noise_reduction"),
@@ -19,11 +19,11 @@ _INSIDE = {
 
 
 def check(locked: Iterable[str], wish: Struct, place: str) -> None:
-    """Raise `Refused`, which names the field below ``place``, when a wish sets a locked one, to null included."""
+    """Raise `EventRefused`, which names the field below ``place``, when a wish sets a locked one, to null included."""
     for name in locked:
         path = _INSIDE.get(name, (name,))
         if _is_set(wish, path):
-            raise Refused(
+            raise EventRefused(
                 f"'{'.'.join(path)}' was set by whoever made this client secret and cannot be changed.",
                 code="locked_field",
                 param=".".join((place, *path)),

@@ -11,13 +11,13 @@ from antiphon import ids
 from antiphon.conversation import (
     client,
     degraded,
-    playout,
-    transcription,
-    response_items,
     job_timeouts,
+    playout,
     response,
+    response_items,
     resume,
     speculation,
+    transcription,
     turn,
 )
 from antiphon.conversation.effects import Close, DropSpeech, Effect, Send
@@ -28,8 +28,8 @@ from antiphon.conversation.inputs import (
     AudioAppended,
     AudioMade,
     CallMade,
+    ComponentSeen,
     Failed,
-    LegSeen,
     Opened,
     Received,
     Resumed,
@@ -45,7 +45,7 @@ from antiphon.conversation.inputs import (
     WorkerInput,
 )
 from antiphon.conversation.state import ResponseState, Rules, State
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.wire.realtime_session import AnySession
 
 EXPIRED = "Your session hit the maximum duration of {minutes:g} minutes."
@@ -95,11 +95,11 @@ class Conversation:
             self.state.client_event = event.message.event_id
         try:
             _dispatch(step, event)
-        except Refused as refusal:
+        except EventRefused as refusal:
             step.refuse(refusal, _event_id(event))
             return step.effects
         if not _is_only_sound(event, step):
-            _settle(step)
+            _advance(step)
         return step.effects
 
     def has_room(self, ticks: int) -> bool:
@@ -148,11 +148,11 @@ def _discard(step: Step, event: AnyInput) -> list[Effect]:
     return step.effects
 
 
-def _settle(step: Step) -> None:
+def _advance(step: Step) -> None:
     """Go on with what this input has made possible."""
     for _ in range(3):  # an answer that ends lets the next one begin, whose words may already be there
         response.begin_ready(step)
-        response.settle(step)
+        response.advance(step)
         if not _answer(step):
             return
 
@@ -174,7 +174,7 @@ def _answer(step: Step) -> bool:
         return False
     try:
         known = _begin_answer(step)
-    except Refused as refusal:
+    except EventRefused as refusal:
         speculation.drop(step)
         response.refuse_answer(step, refusal)
         return False
@@ -190,7 +190,7 @@ def _is_understood(step: Step, item_id: str) -> bool:
 
 
 def _begin_answer(step: Step) -> list[WorkerInput]:
-    """Take the held answer up where there is one, else begin a fresh one. Raises `Refused`."""
+    """Take the held answer up where there is one, else begin a fresh one. Raises `EventRefused`."""
     guess = step.state.speculation
     if guess is not None and guess.job_id:
         return speculation.take(step)
@@ -219,7 +219,7 @@ def _dispatch(step: Step, event: AnyInput) -> None:
             _worker(step, event)
         case Unsent():
             playout.unsent(step, event)
-        case AllowanceChanged() | LegSeen():
+        case AllowanceChanged() | ComponentSeen():
             _informed(step, event)
         case Opened() | Resumed():
             _come(step, event)
@@ -227,19 +227,19 @@ def _dispatch(step: Step, event: AnyInput) -> None:
             assert_never(event)
 
 
-def _informed(step: Step, event: AllowanceChanged | LegSeen) -> None:
+def _informed(step: Step, event: AllowanceChanged | ComponentSeen) -> None:
     """Something outside of the conversation has changed."""
     match event:
         case AllowanceChanged():
             step.state.allowances = event.allowances
-        case LegSeen():
-            degraded.seen(step, event.leg, is_down=event.is_down)
+        case ComponentSeen():
+            degraded.seen(step, event.component, is_down=event.is_down)
 
 
 def _come(step: Step, event: Opened | Resumed) -> None:
     """The client is there, for the first time or again."""
     if isinstance(event, Resumed):
-        resume.take_up(step, event)
+        resume.resume(step, event)
     else:
         step.do(Send(resume.greeting(step.state, step.new_id("event"))))
 
@@ -306,10 +306,10 @@ def _tick(step: Step) -> None:
     if step.now >= state.expires_at:
         _expire(step)
         return
-    for failure in job_timeouts.give_up(step):
+    for failure in job_timeouts.time_out(step):
         _worker(step, failure)
         state.jobs.pop(failure.job_id, None)
-    playout.settle(step)
+    playout.apply_estimates(step)
     response_items.release(step)
     if state.idle_due is not None and step.now >= state.idle_due:
         turn.idle(step)
@@ -321,6 +321,6 @@ def _expire(step: Step) -> None:
     for found in list(state.responses.values()):
         response.end(step, found, "cancelled", "client_cancelled")
     reason = EXPIRED.format(minutes=round((state.expires_at - state.opened_at) / 60, 2))
-    step.refuse(Refused(reason, code="session_expired"), None)
+    step.refuse(EventRefused(reason, code="session_expired"), None)
     state.closed = True
     step.do(Close(1001, reason))

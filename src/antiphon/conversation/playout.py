@@ -7,11 +7,11 @@ import math
 from msgspec.structs import replace
 
 from antiphon.audio.ticks import TICKS_PER_S, ms
+from antiphon.conversation.alignment import words
 from antiphon.conversation.effects import CutAudio
 from antiphon.conversation.inputs import Unsent
-from antiphon.conversation.alignment import words
-from antiphon.conversation.state import Playout, Record, Span
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.state import ItemRecord, Playout, SpokenSentence
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_client import ConversationItemTruncate
 from antiphon.wire.realtime_items import Content, Message
@@ -33,7 +33,7 @@ def position(playout: Playout, now: float) -> int:
 def made(playout: Playout, text: str, ticks: int) -> None:
     """Note that so much more speech was made; ``text`` is the sentence that begins with it, or empty."""
     if text:
-        playout.spans.append(Span(text, playout.made))
+        playout.spans.append(SpokenSentence(text, playout.made))
     playout.made += ticks
 
 
@@ -63,23 +63,23 @@ def interrupt(step: Step) -> None:
             step.state.cuts.append(str(record.item.id))
 
 
-def truncatable(step: Step, message: ConversationItemTruncate) -> tuple[Record, Playout]:
-    """Return the item that a client may truncate. Raises `Refused`, which names the field."""
+def truncatable(step: Step, message: ConversationItemTruncate) -> tuple[ItemRecord, Playout]:
+    """Return the item that a client may truncate. Raises `EventRefused`, which names the field."""
     record = step.find(message.item_id)
     if record is None:
-        raise Refused(
+        raise EventRefused(
             f"Error truncating item: the item with id {quoted(message.item_id)} does not exist.",
             code="item_truncate_invalid_item_id",
             param="item_id",
         )
     if record.playout is None:
-        raise Refused(
+        raise EventRefused(
             "Error truncating item: only assistant audio can be truncated.",
             code="item_truncate_invalid_item",
             param="item_id",
         )
     if message.content_index != 0:
-        raise Refused(
+        raise EventRefused(
             f"Error truncating item: there is no audio at content_index {message.content_index}.",
             code="item_truncate_invalid_content_index",
             param="content_index",
@@ -87,7 +87,7 @@ def truncatable(step: Step, message: ConversationItemTruncate) -> tuple[Record, 
     return record, record.playout
 
 
-def settle(step: Step) -> None:
+def apply_estimates(step: Step) -> None:
     """Make the estimates final whose time has come."""
     for item_id in list(step.state.cuts):
         record = step.find(item_id)
@@ -121,7 +121,7 @@ def longest(playout: Playout) -> int:
     return playout.sent if playout.cut is None or playout.cut_due is not None else playout.cut
 
 
-def cut(step: Step, record: Record, playout: Playout, ticks: int) -> None:
+def cut(step: Step, record: ItemRecord, playout: Playout, ticks: int) -> None:
     """Cut an answer to what was heard, and say so."""
     item_id = str(record.item.id)
     playout.cut = ticks
@@ -136,7 +136,7 @@ def cut(step: Step, record: Record, playout: Playout, ticks: int) -> None:
     step.keep(record)
 
 
-def transcript(record: Record) -> str:
+def transcript(record: ItemRecord) -> str:
     """Return what the assistant said as far as it was heard, also while an estimate is not final yet.
 
     Words of an answer that was broken off before they were spoken were not heard in any case.

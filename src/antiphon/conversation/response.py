@@ -9,8 +9,8 @@ from msgspec import UNSET
 from antiphon.conversation import content, degraded, history, locks, response_items, session
 from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer, StartSpeech
 from antiphon.conversation.inputs import AnswerMade, AudioMade, Failed, TextMade
-from antiphon.conversation.state import Owner, Record, ResponseState
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.state import ItemRecord, Owner, ResponseState
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.ports.limiter import used_up
 from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_client import ResponseCancel, ResponseOutput, ResponseParams
@@ -29,10 +29,10 @@ from antiphon.wire.realtime_session import RealtimeSession, ToolChoiceFunction
 
 
 def create(step: Step, params: ResponseParams | None) -> ResponseState:
-    """Begin a response: for the client, or for a turn that has ended. Raises `Refused`."""
+    """Begin a response: for the client, or for a turn that has ended. Raises `EventRefused`."""
     present = step.state.session
     if not isinstance(present, RealtimeSession):
-        raise Refused("A transcription session has no responses.", code="invalid_value", param="type")
+        raise EventRefused("A transcription session has no responses.", code="invalid_value", param="type")
     if params is not None:
         locks.check(step.state.locked, params, "response")
     response = configure(step, present, params or ResponseParams())
@@ -69,14 +69,14 @@ def _admit(step: Step, response: ResponseState) -> None:
     """Refuse what there is no room for."""
     state = step.state
     if response.conversation_id is not None and state.active:
-        raise Refused(
+        raise EventRefused(
             f"Conversation already has an active response in progress: {state.active}. "
             "Wait until the response is finished before creating a new one.",
             code="conversation_already_has_active_response",
         )
     beside = sum(other.conversation_id is None for other in state.responses.values())
     if response.conversation_id is None and beside >= state.rules.max_out_of_band:
-        raise Refused(
+        raise EventRefused(
             f"{state.rules.max_out_of_band} responses beside the conversation are in progress, which is the most.",
             code="too_many_responses",
             param="response.conversation",
@@ -84,7 +84,7 @@ def _admit(step: Step, response: ResponseState) -> None:
     check(step, response)
 
 
-def refuse_answer(step: Step, refusal: Refused) -> None:
+def refuse_answer(step: Step, refusal: EventRefused) -> None:
     """Say in a failed response, not in an error, that a turn is not answered: no event of the client asked for it.
 
     Nothing is charged: a limit that is used up must recover even while somebody goes on speaking.
@@ -102,7 +102,7 @@ def check(step: Step, response: ResponseState) -> None:
     _check_choice(response)
     reached = used_up(step.state.allowances)
     if reached is not None:
-        raise Refused(
+        raise EventRefused(
             f"Rate limit reached for {reached.name}: {reached.limit} per minute. Try again in {reached.reset_s:.1f} s.",
             code="rate_limit_exceeded",
             kind="rate_limit_error",
@@ -151,13 +151,13 @@ def _check_choice(response: ResponseState) -> None:
     """A forced function must be among the tools."""
     chosen = response.tool_choice
     if isinstance(chosen, ToolChoiceFunction) and all(tool.name != chosen.name for tool in response.tools):
-        raise Refused(
+        raise EventRefused(
             f"Tool choice {quoted(chosen.name)} is not among the tools.",
             code="invalid_value",
             param="response.tool_choice.name",
         )
     if chosen == "required" and not response.tools:
-        raise Refused(
+        raise EventRefused(
             "Tool choice 'required' must be specified with 'tools'.", code="invalid_value", param="response.tool_choice"
         )
 
@@ -169,7 +169,7 @@ def _own_input(step: Step, params: ResponseParams) -> list[OwnItem | ItemReferen
     known, most = step.by_id(), step.state.rules.max_characters
     own = [_own_item(step, known, item, f"response.input[{index}]") for index, item in enumerate(params.input)]
     if sum(content.size(known[item.id].item if isinstance(item, ItemReference) else item) for item in own) > most:
-        raise Refused(
+        raise EventRefused(
             f"The input holds more than {most} characters, which is the most of a conversation.",
             code="conversation_size_limit_exceeded",
             param="response.input",
@@ -177,15 +177,15 @@ def _own_input(step: Step, params: ResponseParams) -> list[OwnItem | ItemReferen
     return own
 
 
-def _own_item(step: Step, known: Mapping[str, Record], item: InputItem, param: str) -> OwnItem | ItemReference:
+def _own_item(step: Step, known: Mapping[str, ItemRecord], item: InputItem, param: str) -> OwnItem | ItemReference:
     if isinstance(item, ItemReference):
         if item.id not in known:
-            raise Refused(
+            raise EventRefused(
                 f"The item with id {quoted(item.id)} does not exist.", code="invalid_value", param=f"{param}.id"
             )
         return item
     if isinstance(item, Message) and any(part.audio for part in item.content):
-        raise Refused(
+        raise EventRefused(
             "Audio in a response's own input is not supported; create an item and refer to it.",
             code="invalid_value",
             param=f"{param}.content",
@@ -194,7 +194,7 @@ def _own_item(step: Step, known: Mapping[str, Record], item: InputItem, param: s
 
 
 # -- begin -----------------------------------------------------------------------------------------------------------
-def scope(step: Step, response: ResponseState) -> list[Record]:
+def scope(step: Step, response: ResponseState) -> list[ItemRecord]:
     """Return the records a response answers: the conversation's, or its own input's."""
     if response.input is None:
         return [record for record in step.state.records if record.item.status != "in_progress"]
@@ -203,11 +203,11 @@ def scope(step: Step, response: ResponseState) -> list[Record]:
     return [record for record in found if record is not None]
 
 
-def _input_record(known: Mapping[str, Record], item: OwnItem | ItemReference) -> Record | None:
+def _input_record(known: Mapping[str, ItemRecord], item: OwnItem | ItemReference) -> ItemRecord | None:
     """Return what an own item stands for; None for an item that was deleted while the response waited."""
     if isinstance(item, ItemReference):
         return known.get(item.id)
-    return Record(item=item, position=0, heard=content.given_transcript(item))
+    return ItemRecord(item=item, position=0, heard=content.given_transcript(item))
 
 
 def begin_ready(step: Step) -> None:
@@ -219,7 +219,7 @@ def begin_ready(step: Step) -> None:
                 begin(step, response, records)
 
 
-def begin(step: Step, response: ResponseState, records: list[Record]) -> None:
+def begin(step: Step, response: ResponseState, records: list[ItemRecord]) -> None:
     """Start the jobs of a response."""
     last = records[-1] if records else None
     if last is not None and last.hearing == "failed" and not response.instructions and len(records) == 1:
@@ -234,7 +234,7 @@ def begin(step: Step, response: ResponseState, records: list[Record]) -> None:
     step.do(effect)
 
 
-def start_effect(step: Step, response: ResponseState, records: list[Record], owner: Owner) -> StartAnswer:
+def start_effect(step: Step, response: ResponseState, records: list[ItemRecord], owner: Owner) -> StartAnswer:
     """Return the effect that answers ``records``; its results are for ``owner``."""
     present = step.state.session
     model = present.model if isinstance(present, RealtimeSession) else ""
@@ -252,7 +252,7 @@ def cancel(step: Step, message: ResponseCancel) -> None:
     """Handle ``response.cancel``."""
     response = step.state.responses.get(message.response_id or step.state.active)
     if response is None:
-        raise Refused("Cancellation failed: no active response found", code="response_cancel_not_active")
+        raise EventRefused("Cancellation failed: no active response found", code="response_cancel_not_active")
     end(step, response, "cancelled", "client_cancelled")
 
 
@@ -350,7 +350,7 @@ def show(step: Step, response: ResponseState, status: ResponseStatus, error: Res
     )
 
 
-def settle(step: Step) -> None:
+def advance(step: Step) -> None:
     """End responses whose words and speech are all there."""
     for response in list(step.state.responses.values()):
         if response.answered and (response.spoken or not response.speak_job_id) and not response.held:

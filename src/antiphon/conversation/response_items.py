@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from antiphon.audio.ticks import TICKS_PER_MS, TICKS_PER_S
-from antiphon.conversation import playout, items
+from antiphon.conversation import items, playout
 from antiphon.conversation.effects import EndSpeech, ForgetAudio, SendAudio
 from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, SpeechMade, TextMade, WorkerInput
-from antiphon.conversation.state import Output, Playout, Record, ResponseState
+from antiphon.conversation.state import ItemRecord, OutputItem, Playout, ResponseState
 from antiphon.conversation.step import Step
 from antiphon.wire.realtime_items import Content, FunctionCall, Message, OwnItem, Status
 from antiphon.wire.realtime_response import InputTokens, OutputTokens, Usage
 from antiphon.wire.realtime_server import (
+    ContentPart,
     ConversationItemAdded,
     ConversationItemDone,
-    Part,
     ResponseContentPartAdded,
     ResponseContentPartDone,
     ResponseFunctionCallArgumentsDelta,
@@ -52,7 +52,7 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
     """The model calls a function, piece by piece."""
     call = next((part for part in response.outputs if part.call_index == event.index), None)
     if call is None:
-        call = Output(
+        call = OutputItem(
             item_id=step.new_item_id(),
             kind="function_call",
             index=len(response.outputs),
@@ -179,33 +179,33 @@ def playout_of(step: Step, response: ResponseState, item_id: str) -> Playout:
 
 
 # -- items -----------------------------------------------------------------------------------------------------------
-def _message(step: Step, response: ResponseState) -> Output:
+def _message(step: Step, response: ResponseState) -> OutputItem:
     """Return the response's message; the first words open it."""
     for part in response.outputs:
         if part.kind == "message":
             return part
-    message = Output(item_id=step.new_item_id(), kind="message", index=len(response.outputs))
+    message = OutputItem(item_id=step.new_item_id(), kind="message", index=len(response.outputs))
     _open(step, response, message)
     spoken = bool(response.speak_job_id)
-    part = Part("audio", transcript="") if spoken else Part("text", text="")
+    part = ContentPart("audio", transcript="") if spoken else ContentPart("text", text="")
     step.send(ResponseContentPartAdded, **_where(response, message), content_index=0, part=part)
     if spoken:
         playout_of(step, response, message.item_id)
     return message
 
 
-def _open(step: Step, response: ResponseState, part: Output) -> None:
+def _open(step: Step, response: ResponseState, part: OutputItem) -> None:
     response.outputs.append(part)
     shown = item(step, response, part)
     step.send(ResponseOutputItemAdded, response_id=response.id, output_index=part.index, item=shown)
     if response.conversation_id is not None:
         items.make_room(step)
         previous = step.last_id()
-        items.append(step, Record(item=shown, position=0))
+        items.append(step, ItemRecord(item=shown, position=0))
         step.send(ConversationItemAdded, previous_item_id=previous, item=shown)
 
 
-def item(step: Step, response: ResponseState, part: Output, status: Status | None = None) -> OwnItem:
+def item(step: Step, response: ResponseState, part: OutputItem, status: Status | None = None) -> OwnItem:
     """Return an item of the response as the client sees it: empty while it is in progress."""
     record = step.find(part.item_id) if not part.open and response.conversation_id is not None else None
     if record is not None:
@@ -256,7 +256,7 @@ def forget(step: Step, response: ResponseState) -> None:
             step.do(ForgetAudio(part.item_id))
 
 
-def _close(step: Step, response: ResponseState, part: Output, status: Status) -> None:
+def _close(step: Step, response: ResponseState, part: OutputItem, status: Status) -> None:
     where = _where(response, part)
     if part.kind == "function_call":
         arguments = ResponseFunctionCallArgumentsDone
@@ -266,11 +266,11 @@ def _close(step: Step, response: ResponseState, part: Output, status: Status) ->
         speech.text = part.text
         step.send(ResponseOutputAudioDone, **where, content_index=0)
         step.send(ResponseOutputAudioTranscriptDone, **where, content_index=0, transcript=part.text)
-        done = Part("audio", transcript=part.text)
+        done = ContentPart("audio", transcript=part.text)
         step.send(ResponseContentPartDone, **where, content_index=0, part=done)
     else:
         step.send(ResponseOutputTextDone, **where, content_index=0, text=part.text)
-        step.send(ResponseContentPartDone, **where, content_index=0, part=Part("text", text=part.text))
+        step.send(ResponseContentPartDone, **where, content_index=0, part=ContentPart("text", text=part.text))
     shown = item(step, response, part, status)
     part.status = status
     record = step.find(part.item_id) if response.conversation_id is not None else None
@@ -282,7 +282,7 @@ def _close(step: Step, response: ResponseState, part: Output, status: Status) ->
         step.keep(record)
 
 
-def _where(response: ResponseState, part: Output) -> dict[str, Any]:
+def _where(response: ResponseState, part: OutputItem) -> dict[str, Any]:
     return {"response_id": response.id, "item_id": part.item_id, "output_index": part.index}
 
 

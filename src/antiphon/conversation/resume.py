@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
-from antiphon.conversation import response_items, job_timeouts, response, turn
+from antiphon.conversation import job_timeouts, response, response_items, turn
 from antiphon.conversation.effects import DropSpeech, Effect, ForgetInput
 from antiphon.conversation.inputs import AudioMade, Resumed
 from antiphon.conversation.state import State
@@ -26,7 +26,7 @@ def is_noticeable(effects: Sequence[Effect], given_out: int) -> bool:
     return given_out > 0 or any(not isinstance(effect, ForgetInput | DropSpeech) for effect in effects)
 
 
-def take_up(step: Step, event: Resumed) -> None:
+def resume(step: Step, event: Resumed) -> None:
     """Go on, and tell the client from where on it has to say again what was not committed."""
     state = step.state
     state.counter = max(state.counter, event.counter)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from antiphon import ids
 from antiphon.conversation import locks
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.errors import InvalidRequest
 from antiphon.wire.realtime_server import SessionUpdated
 from antiphon.wire.realtime_session import (
@@ -80,7 +80,7 @@ def describe(
         return session
     try:
         return merge(session, wish)
-    except Refused as refusal:
+    except EventRefused as refusal:
         raise InvalidRequest(refusal.message, code=refusal.code, param=refusal.param) from refusal
 
 
@@ -109,7 +109,7 @@ def update(step: Step, wish: AnySessionUpdate) -> None:
 
 
 def merge(session: AnySession, wish: AnySessionUpdate, *, voice_locked: bool = False) -> AnySession:
-    """Return the session with a client's wish worked in. Raises `Refused`, which names the field."""
+    """Return the session with a client's wish worked in. Raises `EventRefused`, which names the field."""
     match session, wish:
         case RealtimeSession(), RealtimeUpdate():
             return _merge_realtime(session, wish, voice_locked)
@@ -117,7 +117,7 @@ def merge(session: AnySession, wish: AnySessionUpdate, *, voice_locked: bool = F
             return _merge_transcription(session, wish)
         case _:
             kind = "realtime" if isinstance(session, RealtimeSession) else "transcription"
-            raise Refused(
+            raise EventRefused(
                 f"Invalid value for 'session.type': this is a {kind} session.",
                 code="invalid_value",
                 param="session.type",
@@ -208,7 +208,7 @@ def _output(present: AudioOutput, wish: Any, voice_locked: bool) -> AudioOutput:
         return present
     voice = _given(wish.voice, present.voice, present.voice, voice_name)
     if voice_locked and voice != present.voice:
-        raise Refused(
+        raise EventRefused(
             "Cannot update a conversation's voice if assistant audio is present.",
             code="cannot_update_voice",
             param="session.audio.output.voice",
@@ -231,7 +231,7 @@ def modalities(wish: list[Modality] | None, param: str) -> list[Modality]:
     if wish is None:
         return ["audio"]
     if wish not in SUPPORTED_MODALITIES:
-        raise Refused(
+        raise EventRefused(
             f"Invalid modalities: {msgspec.json.encode(wish).decode()}. "
             "Supported combinations are: ['text'] and ['audio'].",
             code="invalid_value",
@@ -245,7 +245,7 @@ def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]
     tools: list[FunctionTool] = []
     for index, tool in enumerate(wish or ()):
         if isinstance(tool, McpTool):
-            raise Refused(
+            raise EventRefused(
                 "MCP tools are not supported by this server yet; use tools of type 'function'.",
                 code="invalid_value",
                 param=f"{param}[{index}].type",
@@ -253,7 +253,7 @@ def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]
         tools.append(tool.over())
     size_bytes = len(msgspec.json.encode(tools))
     if size_bytes > MOST_TOOLS_BYTES:
-        raise Refused(
+        raise EventRefused(
             f"Invalid '{param}': the tools have {size_bytes} bytes together; the most is {MOST_TOOLS_BYTES}.",
             code="invalid_value",
             param=param,
@@ -264,7 +264,7 @@ def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]
 def tool_choice(wish: ToolChoice | None, param: str) -> ToolChoice:
     """Check the tool choice. MCP is refused by name."""
     if isinstance(wish, ToolChoiceMcp):
-        raise Refused(
+        raise EventRefused(
             "MCP tools are not supported by this server yet; choose a function.",
             code="invalid_value",
             param=f"{param}.type",

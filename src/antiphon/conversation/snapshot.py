@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from antiphon.conversation.numbered_ids import number_in, numbered
-from antiphon.conversation.state import Record, State
+from antiphon.conversation.state import ItemRecord, State
 
 
 class _Frame(msgspec.Struct, array_like=True):
@@ -22,7 +22,7 @@ class _Frame(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(State)
 _frame_decoder = msgspec.msgpack.Decoder(_Frame)
-_record_decoder = msgspec.msgpack.Decoder(Record)
+_record_decoder = msgspec.msgpack.Decoder(ItemRecord)
 
 
 def dump(state: State) -> bytes:
@@ -41,7 +41,7 @@ def dump_frame(state: State) -> bytes:
     return _encoder.encode(_Frame(replace(state, records=[]), order))
 
 
-def dump_item(record: Record) -> bytes:
+def dump_item(record: ItemRecord) -> bytes:
     """Return one item, with what the client does not see of it."""
     return _encoder.encode(record)
 

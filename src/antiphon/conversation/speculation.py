@@ -6,11 +6,11 @@ Nothing of it is sent and no tool of it is called before that; if speech goes on
 from __future__ import annotations
 
 from antiphon.audio.ticks import TICKS_PER_S
-from antiphon.conversation import transcription, history, response
+from antiphon.conversation import history, response, transcription
 from antiphon.conversation.effects import CancelJob, DropSpeech
 from antiphon.conversation.inputs import AudioMade, Transcribed, Transcribing, WorkerInput
-from antiphon.conversation.state import Owner, Record, Speculation
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.state import ItemRecord, Owner, Speculation
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.text.scripts import continuation
 from antiphon.wire.realtime_client import ResponseParams
 from antiphon.wire.realtime_items import Content, Message
@@ -49,10 +49,10 @@ def transcribed(step: Step, event: Transcribed) -> None:
     likely = response.configure(step, present, ResponseParams())
     try:
         response.check(step, likely)
-    except Refused:
+    except EventRefused:
         return  # said when the turn is over
     turn = Message(role="user", content=(Content(type="input_audio"),))
-    records = [*response.scope(step, likely), Record(item=turn, position=0, heard=event.text)]
+    records = [*response.scope(step, likely), ItemRecord(item=turn, position=0, heard=event.text)]
     effect = response.start_effect(step, likely, records, Owner("speculation"))
     guess.job_id, guess.speak_job_id = effect.job_id, effect.speak_job_id
     guess.asked_tokens = history.tokens(effect.request)
@@ -79,7 +79,7 @@ def drop(step: Step) -> None:
             step.do(DropSpeech(event.ref))
 
 
-def adopt(step: Step, record: Record) -> bool:
+def adopt(step: Step, record: ItemRecord) -> bool:
     """The turn is over: its transcript, known or under way, becomes the item's. False if there was no guess."""
     guess = step.state.speculation
     if guess is None:
@@ -95,7 +95,7 @@ def adopt(step: Step, record: Record) -> bool:
 
 
 def take(step: Step) -> list[WorkerInput]:
-    """Make the held answer the one that is due; returns the results to work in now. Raises `Refused`."""
+    """Make the held answer the one that is due; returns the results to work in now. Raises `EventRefused`."""
     state, guess = step.state, step.state.speculation
     present = state.session
     if guess is None or not guess.job_id or not isinstance(present, RealtimeSession):

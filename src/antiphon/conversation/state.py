@@ -11,7 +11,7 @@ from antiphon.conversation.inputs import WorkerInput
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_items import ItemReference, OwnItem, Status
 from antiphon.wire.realtime_response import Reason, ResponseStatus, Usage
-from antiphon.wire.realtime_server import Leg
+from antiphon.wire.realtime_server import Component
 from antiphon.wire.realtime_session import (
     AnySession,
     AudioFormat,
@@ -55,13 +55,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_buffer_s: float
     max_out_of_band: int = 8
     min_commit_ms: int = 100
-    patience_s: float
+    job_timeout_s: float
     """A job that shows no result for so long is given up; 0 waits for ever."""
     apology: str
     """What is answered while no model can; ``{heard}`` is what was understood. Empty: the answer fails."""
 
 
-class Span(msgspec.Struct, frozen=True):
+class SpokenSentence(msgspec.Struct, frozen=True):
     """A sentence and where its speech begins, in ticks from the start of the item's audio."""
 
     text: str
@@ -83,14 +83,14 @@ class Playout(msgspec.Struct):
     """Ticks that had been heard at `since`."""
     since: float = 0.0
     """When the last delta was sent, seconds."""
-    spans: list[Span] = msgspec.field(default_factory=list[Span])
+    spans: list[SpokenSentence] = msgspec.field(default_factory=list[SpokenSentence])
     cut: int | None = None
     """Ticks that were heard, once that is known or estimated."""
     cut_due: float | None = None
     """When the estimate becomes final, because the client's truncate did not come."""
 
 
-class Record(msgspec.Struct):
+class ItemRecord(msgspec.Struct):
     """An item and what the client does not see of it."""
 
     item: OwnItem
@@ -106,7 +106,7 @@ class Record(msgspec.Struct):
     playout: Playout | None = None
 
 
-class Output(msgspec.Struct):
+class OutputItem(msgspec.Struct):
     """One item of a response that is under way."""
 
     item_id: str
@@ -153,7 +153,7 @@ class ResponseState(msgspec.Struct):
     """True until all speech it answers is transcribed and its jobs have started."""
     job_id: str = ""
     speak_job_id: str = ""
-    outputs: list[Output] = msgspec.field(default_factory=list[Output])
+    outputs: list[OutputItem] = msgspec.field(default_factory=list[OutputItem])
     playouts: dict[str, Playout] = msgspec.field(default_factory=dict[str, Playout])
     """Out of band only: items that are in no conversation."""
     answered: bool = False
@@ -234,7 +234,7 @@ class State(msgspec.Struct):
     closed: bool = False
     client_event: str | None = None
     """Id of the last event of the client that had one, appended audio aside."""
-    records: list[Record] = msgspec.field(default_factory=list[Record])
+    records: list[ItemRecord] = msgspec.field(default_factory=list[ItemRecord])
     positions: int = 0
     """Highest position of an item so far."""
     buffer: BufferState = msgspec.field(default_factory=BufferState)
@@ -244,7 +244,7 @@ class State(msgspec.Struct):
     due: list[str] = msgspec.field(default_factory=list[str])
     """Turns that ask for an answer, which waits for their transcripts or for another answer to end."""
     answer_anyway: bool = False
-    """The answer due comes even if nothing was understood (idle time-out)."""
+    """The answer due comes even if nothing was understood (idle timeout)."""
     jobs: dict[str, Owner] = msgspec.field(default_factory=dict[str, Owner])
     """Whom a running job belongs to."""
     cuts: list[str] = msgspec.field(default_factory=list[str])
@@ -255,8 +255,8 @@ class State(msgspec.Struct):
     """Speech was sent: the voice cannot change any more."""
     speculation: Speculation | None = None
     allowances: tuple[Allowance, ...] = ()
-    down: list[Leg] = msgspec.field(default_factory=list[Leg])
-    """Legs that have failed and were not seen to work since."""
+    down: list[Component] = msgspec.field(default_factory=list[Component])
+    """Components that have failed and were not seen to work since."""
     has_other_voice: bool = False
     """True when an engine stood in for the usual one at the last speech."""
     resume_token: str = ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.conversation.effects import Effect, Keep, Send
+from antiphon.conversation.effects import Effect, PersistItem, Send
 from antiphon.conversation.numbered_ids import numbered
-from antiphon.conversation.state import Owner, OwnerKind, Record, State
+from antiphon.conversation.state import ItemRecord, Owner, OwnerKind, State
 from antiphon.wire.realtime_server import Error, ErrorDetail, ServerEvent
 
 
-class Refused(Exception):
+class EventRefused(Exception):
     """The client asked for something it cannot have. Raised before anything has changed."""
 
     def __init__(
@@ -47,8 +47,8 @@ class Step:
     def new_job(self, kind: OwnerKind, owner_id: str = "", *, extra_s: int = 0) -> str:
         """Return the id of a job whose results are for this owner; its first one has ``extra_s`` more than usual."""
         job_id = self.new_id("job")
-        patience_s = self.state.rules.patience_s
-        self.state.jobs[job_id] = Owner(kind, owner_id, self.now + patience_s + extra_s if patience_s else 0.0)
+        timeout_s = self.state.rules.job_timeout_s
+        self.state.jobs[job_id] = Owner(kind, owner_id, self.now + timeout_s + extra_s if timeout_s else 0.0)
         return job_id
 
     def hand_over(self, job_id: str, kind: OwnerKind, owner_id: str) -> None:
@@ -69,7 +69,7 @@ class Step:
         """Send an event under the next event id."""
         self.effects.append(Send(event(event_id=self.new_id("event"), **fields)))  # pyright: ignore[reportArgumentType] -- every ServerEvent class is in the ServerMessage union, which a golden test holds true
 
-    def refuse(self, refusal: Refused, event_id: str | None) -> None:
+    def refuse(self, refusal: EventRefused, event_id: str | None) -> None:
         """Answer a bad event with one error that echoes its id."""
         detail = ErrorDetail(
             type=refusal.kind,
@@ -81,14 +81,14 @@ class Step:
         self.send(Error, error=detail)
 
     # -- the conversation's items -----------------------------------------------------------------------------------
-    def find(self, item_id: str) -> Record | None:
+    def find(self, item_id: str) -> ItemRecord | None:
         """Return an item by its id; recent ones are found first."""
         for record in reversed(self.state.records):
             if record.item.id == item_id:
                 return record
         return None
 
-    def by_id(self) -> dict[str, Record]:
+    def by_id(self) -> dict[str, ItemRecord]:
         """Return all items by their ids, for whoever looks for many."""
         return {str(record.item.id): record for record in self.state.records}
 
@@ -105,7 +105,7 @@ class Step:
         """Return the id of the last item."""
         return str(self.state.records[-1].item.id) if self.state.records else None
 
-    def keep(self, record: Record) -> None:
+    def keep(self, record: ItemRecord) -> None:
         """Have this version of an item stored."""
         record.revision += 1
-        self.do(Keep(str(record.item.id), record.position, record.revision, record.item))
+        self.do(PersistItem(str(record.item.id), record.position, record.revision, record.item))

@@ -8,7 +8,7 @@ from antiphon.audio.ticks import TICKS_PER_S
 from antiphon.conversation import degraded
 from antiphon.conversation.effects import CancelJob, StartTranscription
 from antiphon.conversation.inputs import Failed, Transcribed, Transcribing
-from antiphon.conversation.state import Record
+from antiphon.conversation.state import ItemRecord
 from antiphon.conversation.step import Step
 from antiphon.text.scripts import continuation
 from antiphon.wire.realtime_items import Content, Message
@@ -25,7 +25,7 @@ _USUAL_S = 30
 """Of a longer turn the first words may take longer: a service hears it to the end before it says any."""
 
 
-def listen(step: Step, record: Record, start: int = 0, end: int = 0) -> None:
+def listen(step: Step, record: ItemRecord, start: int = 0, end: int = 0) -> None:
     """Have an item's audio transcribed; ``start`` and ``end`` bound the stretch of it that matters, 0 is all."""
     record.hearing = "pending"
     item_id = str(record.item.id)
@@ -42,7 +42,7 @@ def transcription_job(step: Step, job_id: str, item_id: str, start: int, end: in
     return StartTranscription(job_id, item_id, start, end, language or None, prompt, wish.model or "")
 
 
-def forget(step: Step, record: Record) -> None:
+def forget(step: Step, record: ItemRecord) -> None:
     """Stop listening to an item that is gone."""
     item_id = str(record.item.id)
     for job_id, owner in list(step.state.jobs.items()):
@@ -58,7 +58,7 @@ def partial(step: Step, event: Transcribing) -> None:
         more(step, record, continuation(record.heard or "", event.segment.text))
 
 
-def more(step: Step, record: Record, delta: str) -> None:
+def more(step: Step, record: ItemRecord, delta: str) -> None:
     """Tell a further part of a transcript."""
     if not delta or not is_shown(step):
         return
@@ -79,13 +79,13 @@ def completed(step: Step, event: Transcribed) -> None:
         finish(step, record, event.text, event.duration_s)
 
 
-def _listening(step: Step, job_id: str) -> Record | None:
+def _listening(step: Step, job_id: str) -> ItemRecord | None:
     """Return the item that a job transcribes, while that counts."""
     item_id = step.owner(job_id, "item")
     return None if item_id is None else step.find(item_id)
 
 
-def finish(step: Step, record: Record, text: str, duration_s: float) -> None:
+def finish(step: Step, record: ItemRecord, text: str, duration_s: float) -> None:
     """Store what was said with its item first: clients retrieve the item as soon as they hear of it."""
     had_deltas = bool(record.heard)
     record.heard = text
@@ -132,7 +132,7 @@ def is_shown(step: Step) -> bool:
     return step.state.session.audio.input.transcription is not None
 
 
-def _audio_index(record: Record) -> int:
+def _audio_index(record: ItemRecord) -> int:
     if isinstance(record.item, Message):
         for index, part in enumerate(record.item.content):
             if part.type == "input_audio":
@@ -140,7 +140,7 @@ def _audio_index(record: Record) -> int:
     return 0
 
 
-def _show_transcript(record: Record, text: str) -> None:
+def _show_transcript(record: ItemRecord, text: str) -> None:
     item, index = record.item, _audio_index(record)
     if isinstance(item, Message):
         content = list(item.content)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from antiphon.audio.ticks import TICKS_PER_S, VAD_WINDOW_TICKS, from_ms, ms
-from antiphon.conversation import playout, transcription, items, response, speculation
+from antiphon.conversation import items, playout, response, speculation, transcription
 from antiphon.conversation.effects import CancelJob, CommitAudio, ForgetInput, RestartVad, StartScore
 from antiphon.conversation.inputs import TurnScored, VoiceScored
-from antiphon.conversation.state import Record
-from antiphon.conversation.step import Refused, Step
+from antiphon.conversation.state import ItemRecord
+from antiphon.conversation.step import EventRefused, Step
 from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import (
     InputAudioBufferCleared,
@@ -170,7 +170,7 @@ def end_turn(step: Step, detection: Detection) -> None:
         step.state.due.append(item_id)
 
 
-def _make_item(step: Step, item_id: str, start: int, end: int) -> Record:
+def _make_item(step: Step, item_id: str, start: int, end: int) -> ItemRecord:
     """Commit a stretch of the input buffer as a user message."""
     buffer = step.state.buffer
     buffer.start = end
@@ -181,7 +181,7 @@ def _make_item(step: Step, item_id: str, start: int, end: int) -> Record:
         role="user",
         content=(Content(type="input_audio", transcript=None),),
     )
-    record = Record(item=message, position=0, input_ticks=end - start)
+    record = ItemRecord(item=message, position=0, input_ticks=end - start)
     step.do(CommitAudio(item_id, start, end))
     items.make_room(step)
     step.send(InputAudioBufferCommitted, previous_item_id=step.last_id(), item_id=item_id)
@@ -196,7 +196,7 @@ def commit(step: Step) -> None:
     length = ms(buffer.written - buffer.start)
     least = step.state.rules.min_commit_ms
     if length < least:
-        raise Refused(
+        raise EventRefused(
             f"Error committing input audio buffer: buffer too small. Expected at least {least}ms of audio, "
             f"but buffer only has {length}ms of audio.",
             code="input_audio_buffer_commit_empty",
@@ -266,7 +266,7 @@ def _forget_old(step: Step, detection: Detection) -> None:
 
 
 def idle(step: Step) -> None:
-    """Nobody has spoken for the idle time-out: commit the silence and answer it."""
+    """Nobody has spoken for the idle timeout: commit the silence and answer it."""
     state = step.state
     state.idle_due = None
     if state.buffer.speech_item or state.active:

@@ -82,7 +82,7 @@ class Plan:
     """True when more (or, where slowing down is allowed, less) was wanted than the limits give."""
 
 
-class Verdict(StrEnum):
+class DurationStatus(StrEnum):
     """How well a fragment's length was met."""
 
     SUCCESS = "success"
@@ -91,10 +91,10 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """A verdict and the number that it follows from."""
+class DurationResult:
+    """A status and the number that it follows from."""
 
-    verdict: Verdict
+    status: DurationStatus
     variance_percent: float
 
 
@@ -132,7 +132,7 @@ def plan(raw_ms: float, target_ms: float, limits: Limits) -> Plan:
     return Plan(speed, clamped=speed != ratio)
 
 
-def judge(original_ms: float, final_ms: float, limits: Limits) -> Judgement:
+def judge(original_ms: float, final_ms: float, limits: Limits) -> DurationResult:
     """Compare lengths, to the microsecond: a deviation of exactly ``success_max`` or ``partial_max`` is within it.
 
     An original of no length is met by nothing at all; everything else fails it, by 100 %.
@@ -142,7 +142,7 @@ def judge(original_ms: float, final_ms: float, limits: Limits) -> Judgement:
         variance = Fraction(0 if final_us <= 0 else 1)
     else:
         variance = Fraction(abs(final_us - original_us), original_us)
-    return Judgement(_verdict(variance, limits), float(variance * 100))
+    return DurationResult(_status(variance, limits), float(variance * 100))
 
 
 def fit(mono: bytes, rate_hz: int, target_ms: float, limits: Limits) -> Fitted:
@@ -220,11 +220,11 @@ def _stretched(speech: bytes, rate_hz: int, wanted: int, planned: Plan) -> bytes
     return stretch_to(speech, rate_hz, samples)
 
 
-def _verdict(variance: Fraction, limits: Limits) -> Verdict:
+def _status(variance: Fraction, limits: Limits) -> DurationStatus:
     # by their decimal form: as a float 0.15 is less than 15 %
     if variance <= Fraction(str(limits.success_max)):
-        return Verdict.SUCCESS
-    return Verdict.PARTIAL if variance <= Fraction(str(limits.partial_max)) else Verdict.FAILED
+        return DurationStatus.SUCCESS
+    return DurationStatus.PARTIAL if variance <= Fraction(str(limits.partial_max)) else DurationStatus.FAILED
 
 
 def _ms(mono: bytes, rate_hz: int) -> float:

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple, ParamSpec, Protocol, TypeVar, get_args
 from msgspec import UNSET
 
 from antiphon.audio.fragments import (
-    Decoded,
-    Encoded,
+    DecodedFragment,
     EncodedFormat,
+    EncodedFragment,
     encode_fragment,
     file_errors,
     fragment_of,
@@ -22,7 +22,7 @@ from antiphon.audio.fragments import (
 )
 from antiphon.clock import Clock
 from antiphon.dubbing.failures import failure
-from antiphon.dubbing.fit import Fitted, Limits, Tempo, Verdict, fit, judge
+from antiphon.dubbing.fit import DurationStatus, Fitted, Limits, Tempo, fit, judge
 from antiphon.dubbing.lineage import (
     NO_MODEL,
     Asset,
@@ -110,7 +110,7 @@ class Pipeline:
 
     async def dub(self, job_id: str, work: Dub, stages: Stages, *, within_s: float) -> FragmentDubbed:
         """Return what became of the fragment; raises nothing of what an engine may raise."""
-        way = _Way(work, stages, self._rules, self._clock, self._tempo, self._clock.now() + within_s)
+        way = _FragmentRun(work, stages, self._rules, self._clock, self._tempo, self._clock.now() + within_s)
         try:
             await way.go()
         except _Stopped as stopped:
@@ -126,7 +126,7 @@ class _Stopped(Exception):
         self.error = error
 
 
-class _Way:
+class _FragmentRun:
     """One fragment, and how far it has come."""
 
     def __init__(
@@ -148,7 +148,7 @@ class _Way:
         self._translated: str | None = None
         self._text = ""
         self._fitted: Fitted | None = None
-        self._encoded: Encoded | None = None
+        self._encoded: EncodedFragment | None = None
         self._warnings: tuple[str, ...] = ()
         self.status: Status = "success"
         self.error: ProcessingError | None = None
@@ -170,7 +170,7 @@ class _Way:
             else:
                 await self._pass(decoded)
 
-    async def _decode(self) -> Decoded:
+    async def _decode(self) -> DecodedFragment:
         work = self._work
         decoded = await self._stages.compute(read_samples, work.audio, work.format, work.rate_hz, work.channels)
         if decoded is None:
@@ -181,7 +181,7 @@ class _Way:
             self._target_ms = decoded.duration_ms
         return decoded
 
-    async def _hear(self, decoded: Decoded) -> str:
+    async def _hear(self, decoded: DecodedFragment) -> str:
         heard, self._makers["asr"] = await self._stages.transcribe(
             decoded.mono,
             language=self._work.source,
@@ -223,17 +223,17 @@ class _Way:
 
     def _judge(self, fitted: Fitted) -> None:
         """Say what the length is worth. Raises `_Stopped` when it is worth nothing."""
-        verdict = judge(self._target_ms, fitted.duration_ms, self._rules.limits).verdict
-        if verdict is Verdict.SUCCESS:
+        status = judge(self._target_ms, fitted.duration_ms, self._rules.limits).status
+        if status is DurationStatus.SUCCESS:
             return
         message = f"The speech is {fitted.metadata.duration_variance_percent:.1f} % longer than its fragment."
-        code = "DURATION_MISMATCH" if verdict is Verdict.PARTIAL else "DURATION_MISMATCH_EXCEEDED"
+        code = "DURATION_MISMATCH" if status is DurationStatus.PARTIAL else "DURATION_MISMATCH_EXCEEDED"
         error = ProcessingError(stage="tts", code=code, message=message, retryable=False)
-        if verdict is Verdict.FAILED:
+        if status is DurationStatus.FAILED:
             raise _Stopped(error)
         self.status, self.error, self._warnings = "partial", error, ("duration_variance_high",)
 
-    async def _pass(self, decoded: Decoded) -> None:
+    async def _pass(self, decoded: DecodedFragment) -> None:
         """Nothing is said: play silence, or the sound as it came."""
         work = self._work
         if self._rules.fallback == "silence":
@@ -241,11 +241,11 @@ class _Way:
                 silence, self._target_ms, self._out_format, work.out_rate_hz, work.out_channels
             )
         elif (same := _kept_format(work)) is not None:
-            self._encoded = Encoded(work.audio, same, work.out_rate_hz, decoded.duration_ms)
+            self._encoded = EncodedFragment(work.audio, same, work.out_rate_hz, decoded.duration_ms)
         else:
             self._encoded = await self._encode(decoded.mono.data, decoded.mono.rate_hz)
 
-    async def _encode(self, mono: bytes, rate_hz: int) -> Encoded:
+    async def _encode(self, mono: bytes, rate_hz: int) -> EncodedFragment:
         work = self._work
         return await self._stages.compute(
             encode_fragment, mono, rate_hz, self._out_format, work.out_rate_hz, work.out_channels
@@ -301,7 +301,7 @@ class _Way:
             lineage=lineage(assets),
         )
 
-    def _assets(self, encoded: Encoded | None) -> list[Asset]:
+    def _assets(self, encoded: EncodedFragment | None) -> list[Asset]:
         """Return what the stages made, as far as they were reached."""
         work = self._work
         transcript = transcript_asset(

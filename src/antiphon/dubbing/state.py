@@ -22,7 +22,7 @@ class Rules:
 
     thresholds: Thresholds
     gap_s: float | None
-    """How long a missing fragment holds up those behind it; None is the stream's own time-out, at most 8 s."""
+    """How long a missing fragment holds up those behind it; None is the stream's own timeout, at most 8 s."""
     fragments_per_min: int
     """Most fragments of a stream in a minute; 0 is no limit."""
     capabilities: Literal["both", "array", "object"]

@@ -17,7 +17,7 @@ from antiphon.wire.dubbing_client import FragmentData, check_audio
 from antiphon.wire.dubbing_server import FragmentAck
 
 _GRACE_S = 0.25
-"""So much longer than its time-out a fragment is waited for: who works on it knows better which stage it reached."""
+"""So much longer than its timeout a fragment is waited for: who works on it knows better which stage it reached."""
 _MINUTE_S = 60.0
 
 

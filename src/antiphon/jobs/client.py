@@ -27,8 +27,8 @@ from antiphon.errors import (
     family,
 )
 from antiphon.ids import new_id
-from antiphon.observe.failures import told
-from antiphon.observe.tasks import Asides
+from antiphon.observe.failures import error_fields
+from antiphon.observe.tasks import TrackedTasks
 from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus, Reader
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Work
@@ -51,7 +51,7 @@ class JobClient:
         self._bus = bus
         self._clock = clock
         self._timeout_s = timeout_s
-        self._clean_ups = Asides("clean-up of a job")
+        self._clean_ups = TrackedTasks("clean-up of a job")
 
     async def submit(self, job: Job) -> None:
         """Put a job into its queue. Raises `Overloaded` when it is full, `ProviderUnavailable` without a bus."""
@@ -62,14 +62,14 @@ class JobClient:
         try:
             await self._bus.cancel(job_id, queue)
         except ProviderUnavailable as error:  # its results are written for nobody, and expire
-            _log.warning("job cancellation failed", job_id=job_id, **told(error))
+            _log.warning("job cancellation failed", job_id=job_id, **error_fields(error))
 
     async def drop(self, pipe: str) -> None:
         """Drop a pipe; a bus that is unavailable is logged."""
         try:
             await self._bus.drop(pipe)
         except ProviderUnavailable as error:  # nobody touches it any more, so it expires
-            _log.warning("pipe drop failed", pipe=pipe, **told(error))
+            _log.warning("pipe drop failed", pipe=pipe, **error_fields(error))
 
     async def run(
         self,

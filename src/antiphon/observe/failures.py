@@ -5,7 +5,7 @@ from __future__ import annotations
 from antiphon.errors import AntiphonError
 
 
-def told(error: BaseException) -> dict[str, str]:
+def error_fields(error: BaseException) -> dict[str, str]:
     """Return the fields of a log line about ``error``: its kind, and its reason in words of ours.
 
     What others said of it stands under ``pii.detail``: services repeat in their errors what they were sent.

@@ -12,7 +12,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 DOORS = frozenset({"realtime", "speech", "dubbing", "dialog", "captions", "admin", "health", "site"})
 OUTCOMES = frozenset({"done", "failed", "cancelled", "retried", "lost", "refused"})
-LEGS = frozenset({"stt", "llm", "tts", "translation", "redis", "database"})
+COMPONENTS = frozenset({"stt", "llm", "tts", "translation", "redis", "database"})
 LIMITS = frozenset({"requests", "tokens", "connections", "handshakes", "events", "bytes"})
 AREAS = DOORS | {"worker", "bus", "state", "store", "policy", "provider", "conversation"}
 ERROR_TYPES = frozenset(
@@ -78,8 +78,13 @@ class Metrics:
         )
         self._requests = Counter("requests", "Requests answered.", ["door", "outcome"], registry=registry)
         self._errors = Counter("errors", "Errors by where and which.", ["area", "type"], registry=registry)
-        self._degraded = Counter("degraded", "Conversations that lost a leg.", ["leg"], registry=registry)
-        self._recovered = Counter("recovered", "Conversations that got a leg back.", ["leg"], registry=registry)
+        by_component = ["component", "leg"]  # `leg` is the old name, with the same value
+        self._degraded = Counter(
+            "degraded", "Conversations that entered degraded mode, by component.", by_component, registry=registry
+        )
+        self._recovered = Counter(
+            "recovered", "Conversations whose component works again.", by_component, registry=registry
+        )
         self._rate_limits = Counter("rate_limits", "Refusals by a limit.", ["limit"], registry=registry)
 
     def message_observer(self, door: str) -> Callable[[float], None]:
@@ -134,9 +139,10 @@ class Metrics:
         """An engine failed where no job and no request fails with it."""
         self.error("provider", "api_error")
 
-    def leg(self, leg: str, *, is_down: bool) -> None:
-        """A conversation has lost a leg, or has it back."""
-        (self._degraded if is_down else self._recovered).labels(listed(leg, LEGS)).inc()
+    def component(self, component: str, *, is_down: bool) -> None:
+        """A conversation has lost a component, or has it back."""
+        name = listed(component, COMPONENTS)
+        (self._degraded if is_down else self._recovered).labels(name, name).inc()
 
     def rate_limited(self, limit: str) -> None:
         """A limit refused something."""

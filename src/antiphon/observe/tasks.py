@@ -27,7 +27,7 @@ def _tell(task: asyncio.Task[None]) -> None:
         _log.error("a task failed unexpectedly", task=task.get_name(), exc_info=error)
 
 
-class Asides:
+class TrackedTasks:
     """What is done while everything else goes on, and waited for at the end."""
 
     def __init__(self, name: str) -> None:

@@ -9,7 +9,7 @@ from antiphon.entities.speech import Pcm
 
 
 class EndOfTurn(Protocol):
-    """Scores how finished an utterance sounds. A hint beside a time-out, never the only judge."""
+    """Scores how finished an utterance sounds. A hint beside a timeout, never the only judge."""
 
     @property
     def capabilities(self) -> Capabilities: ...

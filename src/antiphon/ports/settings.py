@@ -7,7 +7,7 @@ A section reads nothing by itself: the application loads it from the environment
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
@@ -29,6 +29,9 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+    old_names: ClassVar[Mapping[str, str]] = {}
+    """Former names of fields, each with its present one. They work for one more release, and are warned about."""
 
 
 S = TypeVar("S", bound=Section)

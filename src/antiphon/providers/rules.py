@@ -16,7 +16,7 @@ from antiphon.errors import Unsupported
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.prompting.tool_choice import example_call, forced_tool, heard_words, last_user_text
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 Clock = Callable[[], datetime]
 
@@ -53,10 +53,10 @@ _HEARD_CHARS = 200
 def create(context: EngineContext) -> LanguageModel:
     """Make the engine; it has no settings."""
     del context
-    return Rules()
+    return RuleReplies()
 
 
-class Rules:
+class RuleReplies:
     """A `LanguageModel` without a model. A word counts as a token. It goes on behind its own words alone."""
 
     capabilities = Capabilities(name="rules", models=("rules",), streams=True, tools=True, continues=True)
@@ -93,7 +93,7 @@ class Rules:
         if last is None:
             return _GREETINGS["hello"]
         if last.role == "tool":
-            said = _shorten(whole(last.text[:_MOST_CHARS]))
+            said = _shorten(replace_surrogates(last.text[:_MOST_CHARS]))
             return f"The answer is: {said}" if said else "That is done."
         if last.role == "assistant":
             return "How can I help you?"

@@ -21,7 +21,7 @@ class Failover:
 
     An engine that failed rests: 1 s, doubled with each failure in a row up to ``longest_rest_s``, or as long
     as it asked for; never longer than a circuit stays open, or its probe would come late. While it rests it is
-    asked after all others, so that a dead service costs one time-out, not one per call; a success ends its rest.
+    asked after all others, so that a dead service costs one timeout, not one per call; a success ends its rest.
     """
 
     def __init__(self, size: int, *, longest_rest_s: float = 30.0) -> None:

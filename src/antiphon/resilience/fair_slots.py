@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from antiphon.errors import Overloaded
 
 
-class FairPlaces:
+class FairSlots:
     """Places for work, given to callers in turn.
 
     A caller holds all places but one at the most, so that another one never waits for work of the first alone.

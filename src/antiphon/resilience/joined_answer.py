@@ -19,7 +19,7 @@ class JoinedAnswer:
         self._said = [request.prefix]
         self._has_called = False
 
-    def can_go_on(self) -> bool:
+    def can_continue(self) -> bool:
         """Say whether another engine may follow: words are continued, a call that has begun is not."""
         return not self._has_called
 

@@ -15,7 +15,7 @@ priority: ContextVar[int] = ContextVar("priority", default=LIVE)
 """How soon the work under way is needed; the worker loop sets it to that of the job."""
 
 
-class Turns:
+class PrioritySemaphore:
     """Room for so many calls at a time; those that wait have no deadline but that of their caller.
 
     A long piece of work takes a turn for each of its steps: then what is more urgent waits for one step at the most.

@@ -30,7 +30,7 @@ class _Receipt:
 _Entry = tuple[StoredItem, _Receipt | None]
 
 
-def _settle(entries: Sequence[_Entry]) -> None:
+def _resolve(entries: Sequence[_Entry]) -> None:
     """These rows are on disk, or dropped."""
     for _, receipt in entries:
         if receipt is not None:
@@ -137,7 +137,7 @@ class StoreWriter:
             if self._failures:
                 _log.info("store works again", failures=self._failures)
             self._failures = 0
-            _settle(self._writing)
+            _resolve(self._writing)
             self._writing = []
 
     async def _wait(self, error: AntiphonError) -> None:
@@ -162,7 +162,7 @@ class StoreWriter:
 
     def _drop(self, entry: _Entry, event: str) -> None:
         self.dropped += 1
-        _settle([entry])
+        _resolve([entry])
         self._metrics.error("store", "overloaded_error")
         if self.dropped & (self.dropped - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a broken store fills no log
             _log.error(event, dropped=self.dropped)

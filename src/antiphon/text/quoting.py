@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 MOST_TOLD = 256
 """Characters of one text of a client that an error repeats, in all its fields together."""
@@ -20,7 +20,7 @@ def shown(text: str, most: int = MOST_QUOTED) -> str:
     if len(text) > most:
         half = (most - 1) // 2
         text = f"{text[:half]}…{text[-half:]}"
-    return whole(text)
+    return replace_surrogates(text)
 
 
 def handle(identifier: str) -> str:

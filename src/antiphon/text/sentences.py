@@ -51,7 +51,7 @@ _LETTERS = re.compile(r"[^\W_]+")
 _SYLLABIC = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
-class _Verdict(Enum):
+class _Boundary(Enum):
     END = auto()
     GO_ON = auto()
     UNKNOWN = auto()
@@ -115,67 +115,67 @@ def _first_cut(text: str, is_first: bool, is_over: bool) -> int:
     for match in _BREAK.finditer(text):
         if match.end() > MAX_CHARACTERS:
             break
-        verdict = _judge(text, match, is_first, is_over)
-        if verdict is _Verdict.END:
+        boundary = _judge(text, match, is_first, is_over)
+        if boundary is _Boundary.END:
             return match.start() if match["newline"] else match.end()
-        if verdict is _Verdict.UNKNOWN:
+        if boundary is _Boundary.UNKNOWN:
             return 0
     if len(text) > MAX_CHARACTERS:
         return _cut_inside_sentence(text)
     return len(text) if is_over else 0
 
 
-def _judge(text: str, match: re.Match[str], is_first: bool, is_over: bool) -> _Verdict:
+def _judge(text: str, match: re.Match[str], is_first: bool, is_over: bool) -> _Boundary:
     if match["newline"]:
-        return _Verdict.END
+        return _Boundary.END
     if match.end() == len(text):  # more closers, a decimal or a space may follow
-        return _Verdict.END if is_over else _Verdict.UNKNOWN
+        return _Boundary.END if is_over else _Boundary.UNKNOWN
     if match["strong"]:
-        return _Verdict.END
+        return _Boundary.END
     if match["stop"]:
         return _judge_stop(text, match, is_over)
     has_room = bool(match["wide_clause"]) or text[match.end()].isspace()
     is_clause = is_first and has_room and spoken_words(text[: match.start()]) >= FIRST_CLAUSE_WORDS
-    return _Verdict.END if is_clause else _Verdict.GO_ON
+    return _Boundary.END if is_clause else _Boundary.GO_ON
 
 
-def _judge_stop(text: str, match: re.Match[str], is_over: bool) -> _Verdict:
+def _judge_stop(text: str, match: re.Match[str], is_over: bool) -> _Boundary:
     """Judge ``.``, ``!``, ``?`` and runs of them: an end when a space and no lower case follows."""
     if not text[match.end()].isspace():
-        return _Verdict.GO_ON
+        return _Boundary.GO_ON
     ahead = text[match.end() : match.end() + _LOOKAHEAD]
     if "\n" in ahead[: len(ahead) - len(ahead.lstrip())]:
-        return _Verdict.END
+        return _Boundary.END
     is_known = is_over or len(ahead) == _LOOKAHEAD
     following = ahead.lstrip().lstrip(_OPENERS)
     if not following:
-        return _Verdict.END if is_known else _Verdict.UNKNOWN
+        return _Boundary.END if is_known else _Boundary.UNKNOWN
     if following[0].islower():
-        return _Verdict.GO_ON
+        return _Boundary.GO_ON
     if match["stop"] != ".":
-        return _Verdict.END
+        return _Boundary.END
     before = text[: match.start()].split()
     word = before[-1].lstrip(_OPENERS).lower() if before else ""
     return _judge_abbreviation(text, match, word, following, is_known)
 
 
-def _judge_abbreviation(text: str, match: re.Match[str], word: str, following: str, is_known: bool) -> _Verdict:
+def _judge_abbreviation(text: str, match: re.Match[str], word: str, following: str, is_known: bool) -> _Boundary:
     if _LIST_MARKER.fullmatch(text[: match.start() + 1]) or word in INSIDE_SENTENCES:
-        return _Verdict.GO_ON
+        return _Boundary.GO_ON
     if word in BEFORE_NUMBERS and following[0].isdigit():
-        return _Verdict.GO_ON
+        return _Boundary.GO_ON
     if len(word) == 1 and word.isalpha() and word != "i" and not _SYLLABIC.match(word):
-        return _Verdict.GO_ON  # an initial: J. K. Rowling
+        return _Boundary.GO_ON  # an initial: J. K. Rowling
     is_ordinal = len(word) <= 2 and word.isdigit()
     if not is_ordinal and word not in PERHAPS_LAST and not _ACRONYM.fullmatch(word):
-        return _Verdict.END
+        return _Boundary.END
     next_word = _LETTERS.match(following)
     if not is_known and next_word and next_word.end() == len(following):
-        return _Verdict.UNKNOWN
+        return _Boundary.UNKNOWN
     name = next_word[0].lower() if next_word else ""
     if is_ordinal:
-        return _Verdict.GO_ON if name in GERMAN_MONTHS else _Verdict.END
-    return _Verdict.END if name in OPENERS else _Verdict.GO_ON
+        return _Boundary.GO_ON if name in GERMAN_MONTHS else _Boundary.END
+    return _Boundary.END if name in OPENERS else _Boundary.GO_ON
 
 
 def _cut_inside_sentence(text: str) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def whole(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Return ``text`` with every half character replaced by a question mark."""
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
-def is_whole(text: str) -> bool:
+def has_no_surrogates(text: str) -> bool:
     """Return whether there is no half character in ``text``."""
     if text.isascii():
         return True

@@ -24,7 +24,7 @@ class SendAudio:
 
 
 @dataclass(frozen=True, slots=True)
-class Transcribe:
+class StartTranscription:
     """Transcribe the input from ``start`` to ``end`` (ticks); nothing before ``end`` is needed afterwards."""
 
     job_id: str
@@ -33,7 +33,7 @@ class Transcribe:
 
 
 @dataclass(frozen=True, slots=True)
-class Translate:
+class StartTranslation:
     """Translate ``text``."""
 
     job_id: str
@@ -43,7 +43,7 @@ class Translate:
 
 
 @dataclass(frozen=True, slots=True)
-class Speak:
+class StartSpeech:
     """Speak ``text``."""
 
     job_id: str
@@ -78,4 +78,14 @@ class Close:
     """All was said; close with code 1000."""
 
 
-Effect = Send | SendAudio | Transcribe | Translate | Speak | CancelJob | ComponentChanged | Forget | Close
+Effect = (
+    Send
+    | SendAudio
+    | StartTranscription
+    | StartTranslation
+    | StartSpeech
+    | CancelJob
+    | ComponentChanged
+    | Forget
+    | Close
+)

@@ -20,9 +20,9 @@ from antiphon.translation_session.effects import (
     Forget,
     Send,
     SendAudio,
-    Speak,
-    Transcribe,
-    Translate,
+    StartSpeech,
+    StartTranscription,
+    StartTranslation,
 )
 from antiphon.translation_session.inputs import (
     Appended,
@@ -67,7 +67,7 @@ _WORKER_GONE = "worker_stopped"
 """Another worker takes the next job: nothing is down."""
 
 
-class Interpreter:
+class TranslationMachine:
     """One translation session."""
 
     def __init__(self, state: State) -> None:
@@ -154,7 +154,7 @@ class Interpreter:
         utterance = Utterance(state.speech_start, str(target), job_id="")
         job_timeouts.start(state, utterance, self._id("job"), self._now)
         state.utterances.append(utterance)
-        self._effects.append(Transcribe(utterance.job_id, utterance.start, end))
+        self._effects.append(StartTranscription(utterance.job_id, utterance.start, end))
         state.speech_start = state.silence_start = None
         state.run = 0
         state.kept = end
@@ -233,7 +233,7 @@ class Interpreter:
             return
         utterance.stage = "translate"
         job_timeouts.start(self.state, utterance, self._id("job"), self._now)
-        effect = Translate(utterance.job_id, utterance.said, utterance.source, utterance.target)
+        effect = StartTranslation(utterance.job_id, utterance.said, utterance.source, utterance.target)
         self._effects.append(effect)
 
     @property
@@ -253,7 +253,7 @@ class Interpreter:
                 self._show(head)
             if head.stage == "speak" and not head.job_id:
                 job_timeouts.start(state, head, self._id("job"), self._now)
-                self._effects.append(Speak(head.job_id, head.translated, head.target))
+                self._effects.append(StartSpeech(head.job_id, head.translated, head.target))
             if head.stage != "done":
                 return
             state.utterances.pop(0)

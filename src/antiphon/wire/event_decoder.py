@@ -8,7 +8,7 @@ import msgspec
 
 from antiphon.errors import InvalidRequest
 from antiphon.text.quoting import quoted
-from antiphon.text.surrogates import is_whole
+from antiphon.text.surrogates import has_no_surrogates
 from antiphon.wire import half_characters
 from antiphon.wire.validation_errors import explain
 
@@ -83,7 +83,7 @@ def _head(frame: str | bytes) -> tuple[str | None, str | None]:
 
 def _member(event: Any, name: str) -> str | None:
     found = cast("dict[str, Any]", event).get(name) if isinstance(event, dict) else None
-    return found if isinstance(found, str) and is_whole(found) else None
+    return found if isinstance(found, str) and has_no_surrogates(found) else None
 
 
 def _short(event_id: str | None) -> str | None:

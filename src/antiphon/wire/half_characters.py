@@ -9,9 +9,9 @@ import json
 from typing import Any, cast
 
 from antiphon.text.quoting import quoted
-from antiphon.text.surrogates import is_whole
+from antiphon.text.surrogates import has_no_surrogates
 from antiphon.wire.event_scan import DEEPEST, Names, path_of
-from antiphon.wire.validation_errors import Refusal
+from antiphon.wire.validation_errors import FieldError
 
 
 def read(text: str | bytes) -> Any:
@@ -33,11 +33,11 @@ def find_half(value: Any) -> Names | None:
         names, one = waiting.pop()
         inner: list[tuple[str | int, Any]] = []
         if isinstance(one, str):
-            if not is_whole(one):
+            if not has_no_surrogates(one):
                 return names
         elif isinstance(one, dict):
             inner = list(cast("dict[str, Any]", one).items())
-            if not all(is_whole(str(name)) for name, _ in inner):
+            if not all(has_no_surrogates(str(name)) for name, _ in inner):
                 return names
         elif isinstance(one, list):
             inner = list(enumerate(cast("list[Any]", one)))
@@ -46,11 +46,11 @@ def find_half(value: Any) -> Names | None:
     return None
 
 
-def refusal_of(names: Names) -> Refusal:
+def refusal_of(names: Names) -> FieldError:
     """Return why an event is refused that holds half a character at a place that `find_half` has found."""
     param = path_of(names, into_lists=True)
     named = quoted(param or "event")
-    return Refusal(
+    return FieldError(
         code="invalid_json",
         param=param,
         message=f"Invalid {named}: half a character (a lone surrogate) is no text.",

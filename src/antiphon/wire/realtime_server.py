@@ -52,23 +52,23 @@ class SessionResumed(ServerEvent, frozen=True, tag="antiphon.session.resumed"):
     """Id of the last event of the client that was worked in; those that follow it, and audio, are to be sent again."""
 
 
-Leg = Literal["stt", "llm", "tts", "redis", "database"]
-"""What a conversation stands on."""
+Component = Literal["stt", "llm", "tts", "redis", "database"]
+"""What a conversation depends on. On the wire the field is ``leg``."""
 Mode = Literal["text_input_only", "apology", "text_only", "other_voice", "no_new_sessions", "buffered"]
-"""How a conversation goes on without one of them."""
+"""How a conversation continues without one of them."""
 
 
 class Degraded(ServerEvent, frozen=True, tag="antiphon.degraded"):
-    """A leg has failed, and the conversation goes on without it. Only who includes ``antiphon.degraded`` gets this."""
+    """A component has failed; the conversation continues without it. Sent only if ``antiphon.degraded`` is included."""
 
-    leg: Leg
+    component: Component = msgspec.field(name="leg")
     mode: Mode
 
 
 class Recovered(ServerEvent, frozen=True, tag="antiphon.recovered"):
-    """A leg works again. Only who includes ``antiphon.degraded`` gets this."""
+    """A component works again. Sent only if ``antiphon.degraded`` is included."""
 
-    leg: Leg
+    component: Component = msgspec.field(name="leg")
     mode: Mode
 
 
@@ -268,7 +268,7 @@ class ResponseOutputItemDone(ServerEvent, frozen=True, tag="response.output_item
     item: OwnItem
 
 
-class Part(msgspec.Struct, frozen=True):
+class ContentPart(msgspec.Struct, frozen=True):
     """A content part; here the types are ``text`` and ``audio``."""
 
     type: Literal["text", "audio"]
@@ -279,13 +279,13 @@ class Part(msgspec.Struct, frozen=True):
 class ResponseContentPartAdded(ResponseContentEvent, frozen=True, tag="response.content_part.added"):
     """A new content part."""
 
-    part: Part
+    part: ContentPart
 
 
 class ResponseContentPartDone(ResponseContentEvent, frozen=True, tag="response.content_part.done"):
     """A content part is final."""
 
-    part: Part
+    part: ContentPart
 
 
 class ResponseOutputTextDelta(ResponseContentEvent, frozen=True, tag="response.output_text.delta"):

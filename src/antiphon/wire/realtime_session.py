@@ -92,7 +92,7 @@ class ServerVad(Partial, frozen=True, tag_field="type", tag="server_vad"):
 
 
 class SemanticVad(Partial, frozen=True, tag_field="type", tag="semantic_vad"):
-    """The turn ends when the words sound finished, at the latest after a time-out."""
+    """The turn ends when the words sound finished, at the latest after a timeout."""
 
     eagerness: Literal["low", "medium", "high", "auto"] | UnsetType | None = UNSET
     create_response: bool | UnsetType | None = UNSET

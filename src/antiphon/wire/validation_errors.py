@@ -34,7 +34,7 @@ _MOST_WORDS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class FieldError:
     """Why a frame was refused. ``param`` is the dotted path of the field, e.g. ``session.tools[0].name``."""
 
     code: str
@@ -42,21 +42,21 @@ class Refusal:
     message: str
 
 
-def explain(error: str) -> Refusal:
+def explain(error: str) -> FieldError:
     """Translate one message of msgspec's, e.g. ``Expected `int`, got `str` - at `$.item.id```."""
     what, _, rest = error.partition(" - at `")
     path = _ELLIPSIS.sub("", rest.removeprefix("key` in `").removeprefix("$").rstrip("`").lstrip("."))
     own_rule = _OWN_RULE.match(what)
     if own_rule:
-        return Refusal("invalid_value", join(path, own_rule[1]), own_rule[2])
+        return FieldError("invalid_value", join(path, own_rule[1]), own_rule[2])
     for pattern, code, template in _RULES:
         found = pattern.match(what)
         if found:
             field = found.groupdict().get("field")
             param = join(path, shown(field)) if field else path
             told = template.format(param=param or "event", what=shown(what, _MOST_WORDS))
-            return Refusal(code, param or None, told)
-    return Refusal("invalid_value", path or None, shown(what, _MOST_WORDS))
+            return FieldError(code, param or None, told)
+    return FieldError("invalid_value", path or None, shown(what, _MOST_WORDS))
 
 
 def join(path: str, field: str) -> str:

@@ -1,4 +1,4 @@
-"""Acting on a verdict: acknowledge, release or bury, and tell the listeners."""
+"""Acting on a decision: acknowledge, release or bury, and tell the listeners."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import structlog
 
 from antiphon.clock import Clock
 from antiphon.errors import AntiphonError, ProviderUnavailable, Superseded
-from antiphon.observe.failures import told
+from antiphon.observe.failures import error_fields
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Attempt, Bus, Lease
 from antiphon.resilience.budget import RetryBudget
 from antiphon.wire.jobs import Job, JobFailed
-from antiphon.workers.retry_policy import Ended, Failed, Lost, Retry, RetryRule, failure, judge, may_follow
+from antiphon.workers.retry_policy import Acknowledge, Bury, LeaveAlone, Retry, RetryRule, decide, failure, may_follow
 
 _log = structlog.get_logger(__name__)
 
@@ -27,12 +27,12 @@ class WorkerOptions:
     retry: RetryRule
     heartbeat_s: float
     """Between two renewals of a lease; a third of the bus's lease is right."""
-    farewell_s: float = 5.0
+    close_timeout_s: float = 5.0
     """Longest wait for a cancelled handler to end, and for a failure to be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settler:
+class JobCompletion:
     """Ends jobs, each in exactly one way."""
 
     bus: Bus
@@ -43,37 +43,37 @@ class Settler:
     budget: RetryBudget = field(default_factory=RetryBudget)
     """Of all jobs of this queue in this process."""
 
-    async def settle(self, lease: Lease, error: BaseException | None, *, touched: bool) -> str:
-        """Act on the verdict about an attempt and return its outcome."""
+    async def finish(self, lease: Lease, error: BaseException | None, *, touched: bool) -> str:
+        """Act on the decision about an attempt and return its outcome."""
         job = lease.job
         wall = self.clock.wall()
-        verdict = judge(job, error, self.options.retry, touched=touched, wall=wall, uniform=self.uniform)
+        decision = decide(job, error, self.options.retry, touched=touched, wall=wall, uniform=self.uniform)
         if error is None:
             self.budget.earn()
-        elif isinstance(verdict, Retry) and not self.budget.spend():
-            verdict = Failed(f"{verdict.reason} (no retry is left)", failure(job, error))
-        why = {} if error is None else told(error)
-        match verdict:
-            case Ended(outcome=outcome):
+        elif isinstance(decision, Retry) and not self.budget.spend():
+            decision = Bury(f"{decision.reason} (no retry is left)", failure(job, error))
+        why = {} if error is None else error_fields(error)
+        match decision:
+            case Acknowledge(outcome=outcome):
                 await lease.acknowledge()
                 if outcome == "cancelled" and job.queue == "speak":
                     _log.info("tts.cancelled", **_who(job))
-            case Lost():
+            case LeaveAlone():
                 _log.warning("lease lost", **_who(job))
             case Retry(reason=reason, delay_s=delay_s):
                 self._count(error)
                 _log.warning("job is tried again", delay_s=delay_s, **why, **_who(job))
                 await lease.release(reason, delay_s=delay_s)
-            case Failed(reason=reason, entry=entry):
+            case Bury(reason=reason, entry=entry):
                 self._count(error)
                 _log.warning("job failed", code=entry.code, **why, **_who(job))
                 try:
                     await self._tell(job, entry)
                 finally:
                     await lease.bury(reason)  # also when cancelled: a beginning must not be heard twice
-        if isinstance(verdict, Ended | Failed):
+        if isinstance(decision, Acknowledge | Bury):
             await self.bus.forget(job.output, job.id)
-        return verdict.outcome
+        return decision.outcome
 
     async def give_back(self, lease: Lease, *, touched: bool) -> None:
         """The worker stops: another may have the job, unless it would say again what was emitted."""
@@ -89,7 +89,7 @@ class Settler:
 
     async def _tell(self, job: Job, entry: JobFailed) -> None:
         try:
-            async with asyncio.timeout(self.options.farewell_s):
+            async with asyncio.timeout(self.options.close_timeout_s):
                 await self.bus.write(job.output, (entry,), by=Attempt(job.id, job.attempt))
         except TimeoutError:
             _log.warning("nobody reads a failure", **_who(job))

@@ -46,8 +46,8 @@ _LIMITS = DecodeLimits(MAX_FILE_S, MAX_WORK_S)
 class Dubber:
     """Handles ``dub`` jobs."""
 
-    def __init__(self, desk: JobClient, decoder: Decoder, rules: PipelineRules, clock: Clock) -> None:
-        self._desk = desk
+    def __init__(self, job_client: JobClient, decoder: Decoder, rules: PipelineRules, clock: Clock) -> None:
+        self._job_client = job_client
         self._decoder = decoder
         self._clock = clock
         self._pipeline = Pipeline(rules, clock)
@@ -58,7 +58,10 @@ class Dubber:
         """Emit what became of the fragment."""
         del bus
         work = work_of(job, Dub)
-        stages, within_s = _Stages(self._desk, self._decoder, self._threads, job), work.until_s - self._clock.wall()
+        stages, within_s = (
+            _Stages(self._job_client, self._decoder, self._threads, job),
+            work.until_s - self._clock.wall(),
+        )
         await emit([await self._pipeline.dub(job.id, work, stages, within_s=within_s)])
 
 
@@ -113,8 +116,8 @@ class _Terms(TypedDict):
 class _Stages:
     """Has the stages of one job done by the workers of their queues, for the job's own tenant."""
 
-    def __init__(self, desk: JobClient, decoder: Decoder, threads: ThreadPoolExecutor, job: Job) -> None:
-        self._desk = desk
+    def __init__(self, job_client: JobClient, decoder: Decoder, threads: ThreadPoolExecutor, job: Job) -> None:
+        self._job_client = job_client
         self._decoder = decoder
         self._threads = threads
         self._caller = job.key_id or job.correlation_id  # gateways of older releases name no key
@@ -134,14 +137,14 @@ class _Stages:
 
     async def transcribe(self, audio: Pcm, *, language: str, prompt: str, within_s: float) -> tuple[Transcript, Maker]:
         work = Transcribe(audio.data, audio.rate_hz, language=language.partition("-")[0].lower(), prompt=prompt)
-        heard = await self._desk.result(work, TranscriptReady, **self._terms, timeout_s=within_s)
+        heard = await self._job_client.result(work, TranscriptReady, **self._terms, timeout_s=within_s)
         return Transcript(heard.text, heard.language, heard.duration_s, heard.segments), Maker(
             heard.engine, heard.model
         )
 
     async def translate(self, text: str, *, source: str, target: str, within_s: float) -> tuple[str, Maker]:
         work = Translate(text, target, source)
-        done = await self._desk.result(work, TranslationReady, **self._terms, timeout_s=within_s)
+        done = await self._job_client.result(work, TranslationReady, **self._terms, timeout_s=within_s)
         return done.text, Maker(done.engine, done.model)
 
     async def speak(
@@ -149,7 +152,7 @@ class _Stages:
     ) -> tuple[Pcm, Maker]:
         work = Speak(text, voice=voice, speed=speed, language=language, model=model, rate_hz=_SPEECH_HZ)
         speech, maker = bytearray(), Maker("", "")
-        async with aclosing(self._desk.run(work, **self._terms, timeout_s=within_s)) as entries:
+        async with aclosing(self._job_client.run(work, **self._terms, timeout_s=within_s)) as entries:
             async for entry in entries:
                 if isinstance(entry, AudioReady):
                     speech += entry.audio

@@ -17,7 +17,7 @@ from antiphon.observe.trace import NoSpan, Span, span, tracing
 from antiphon.ports.bus import Attempt, Bus, Lease, Share
 from antiphon.resilience.priority_semaphore import priority
 from antiphon.wire.jobs import Job, PipeEntry, Queue
-from antiphon.workers.completion import Settler, WorkerOptions
+from antiphon.workers.completion import JobCompletion, WorkerOptions
 from antiphon.workers.retry_policy import JobCancelled
 
 Emit = Callable[[Sequence[PipeEntry]], Awaitable[None]]
@@ -56,9 +56,9 @@ async def run(
     outcome of each, and of the seconds that it took. ``stop`` lets the jobs at
     hand finish; a cancelled loop gives back at once what another may do.
     """
-    settler = Settler(bus, options, clock or SystemClock(), uniform, metrics or Metrics())
+    completion = JobCompletion(bus, options, clock or SystemClock(), uniform, metrics or Metrics())
     async with asyncio.TaskGroup() as group:
-        worker = _Worker(settler, queue, handler, concurrency, measure, group)
+        worker = _Worker(completion, queue, handler, concurrency, measure, group)
         usual: Share = "prompt" if patient else "all"
         slots: list[asyncio.Task[None]] = []
         for number in range(concurrency + patient):
@@ -70,7 +70,7 @@ async def run(
             watch.cancel()
 
 
-class _Output:
+class _JobOutput:
     """The job's output: knows whether something was emitted, and can be shut."""
 
     def __init__(self, bus: Bus, job: Job) -> None:
@@ -110,18 +110,18 @@ class _Worker:
 
     def __init__(
         self,
-        settler: Settler,
+        completion: JobCompletion,
         queue: Queue,
         handler: Handler,
         concurrency: int,
         measure: Callable[[str, float], None],
         group: asyncio.TaskGroup,
     ) -> None:
-        self._settler = settler
-        self._bus = settler.bus
-        self._clock = settler.clock
-        self._options = settler.options
-        self._metrics = settler.metrics
+        self._completion = completion
+        self._bus = completion.bus
+        self._clock = completion.clock
+        self._options = completion.options
+        self._metrics = completion.metrics
         self._queue: Queue = queue
         self._handler = handler
         self._concurrency = concurrency
@@ -179,7 +179,7 @@ class _Worker:
     async def _work(self, lease: Lease, recorded: Span | NoSpan) -> str:
         """Do one job and return its outcome."""
         job = lease.job
-        output = _Output(self._bus, job)
+        output = _JobOutput(self._bus, job)
         attempt = self._group.create_task(self._attempt(job, output), name=f"{job.queue} {job.id}")
         flag = self._group.create_task(self._bus.cancelled(job.id, job.queue), name=f"cancel flag {job.id}")
         try:
@@ -197,7 +197,7 @@ class _Worker:
         if error is not None and not isinstance(error, JobCancelled):
             recorded.fail(error)
         async with nullcontext() if error is None else self._kept(lease):
-            return await self._settle(lease, error, touched=output.touched)
+            return await self._finish(lease, error, touched=output.touched)
 
     @asynccontextmanager
     async def _kept(self, lease: Lease) -> AsyncGenerator[None]:
@@ -221,7 +221,7 @@ class _Worker:
         except ProviderUnavailable as error:  # the bus is away: go on, another may do it once more
             _log.warning("a lease could not be renewed", job_id=lease.job.id, error=str(error))
 
-    async def _attempt(self, job: Job, output: _Output) -> BaseException | None:
+    async def _attempt(self, job: Job, output: _JobOutput) -> BaseException | None:
         """Run the handler; what goes wrong is returned, so that it does not end the worker."""
         priority.set(job.priority)
         try:
@@ -254,30 +254,30 @@ class _Worker:
             except LeaseLost as error:
                 return error
 
-    async def _break_off(self, job: Job, attempt: asyncio.Task[BaseException | None], output: _Output) -> None:
+    async def _break_off(self, job: Job, attempt: asyncio.Task[BaseException | None], output: _JobOutput) -> None:
         """Cancel the handler; from now on it can emit nothing, even if it goes on."""
         output.shut = True
         attempt.cancel()
-        done, _ = await asyncio.wait((attempt,), timeout=self._options.farewell_s)
+        done, _ = await asyncio.wait((attempt,), timeout=self._options.close_timeout_s)
         if not done:
             _log.warning("handler ignores its cancellation", job_id=job.id, queue=job.queue)
 
-    async def _leave(self, lease: Lease, attempt: asyncio.Task[BaseException | None], output: _Output) -> None:
+    async def _leave(self, lease: Lease, attempt: asyncio.Task[BaseException | None], output: _JobOutput) -> None:
         """The worker itself was cancelled: settle what is done, give back what is not."""
         if attempt.done() and not attempt.cancelled():
-            await self._settle(lease, attempt.result(), touched=output.touched)
+            await self._finish(lease, attempt.result(), touched=output.touched)
         else:
             output.shut = True
             attempt.cancel()
             try:
-                await self._settler.give_back(lease, touched=output.touched)
+                await self._completion.give_back(lease, touched=output.touched)
             except ProviderUnavailable as error:
                 _log.warning("a job could not be given back", job_id=lease.job.id, error=str(error))
 
-    async def _settle(self, lease: Lease, error: BaseException | None, *, touched: bool) -> str:
+    async def _finish(self, lease: Lease, error: BaseException | None, *, touched: bool) -> str:
         """End the job; where the bus is away its lease runs out, and it is done once more."""
         try:
-            return await self._settler.settle(lease, error, touched=touched)
+            return await self._completion.finish(lease, error, touched=touched)
         except ProviderUnavailable as away:
             _log.warning("a job could not be settled", job_id=lease.job.id, error=str(away))
             return "lost"

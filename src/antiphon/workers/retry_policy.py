@@ -15,14 +15,14 @@ class JobCancelled(Permanent):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class Acknowledge:
     """Acknowledge: done, or no longer wanted."""
 
     outcome: str
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class LeaveAlone:
     """Leave the job alone: another worker has it."""
 
     outcome: str = "lost"
@@ -38,7 +38,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Bury:
     """Write ``entry`` as the job's last result, and bury the job."""
 
     reason: str
@@ -46,7 +46,7 @@ class Failed:
     outcome: str = "failed"
 
 
-Verdict = Ended | Lost | Retry | Failed
+Decision = Acknowledge | LeaveAlone | Retry | Bury
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class RetryRule:
     backoff: Backoff = field(default_factory=Backoff)
 
 
-def judge(
+def decide(
     job: Job,
     error: BaseException | None,
     rule: RetryRule,
@@ -66,27 +66,27 @@ def judge(
     touched: bool,
     wall: float,
     uniform: Callable[[], float],
-) -> Verdict:
+) -> Decision:
     """Decide by the error's type; ``touched`` says that this attempt has emitted results already.
 
     They make its failure final, so that no listener hears a beginning twice, but for work that `is_continued`.
     """
     match error:
         case None:
-            return Ended("done")
+            return Acknowledge("done")
         case JobCancelled():
-            return Ended("cancelled")
+            return Acknowledge("cancelled")
         case Superseded() | LeaseLost():
-            return Lost()
+            return LeaveAlone()
         case Transient() if job.retries and may_follow(job, touched=touched) and job.attempt < rule.attempts:
             delay_s = rule.backoff.delay_s(job.attempt, uniform)
             if isinstance(error, RateLimited):
                 delay_s = max(delay_s, error.retry_after_s)
             if job.deadline_s and wall + delay_s >= job.deadline_s:
-                return Failed(_reason(error), failure(job, error))
+                return Bury(_reason(error), failure(job, error))
             return Retry(_reason(error), delay_s)
         case _:
-            return Failed(_reason(error), failure(job, error))
+            return Bury(_reason(error), failure(job, error))
 
 
 def may_follow(job: Job, *, touched: bool) -> bool:

@@ -9,7 +9,7 @@ import structlog
 
 from antiphon.audio.resample import Resampler
 from antiphon.errors import Unsupported
-from antiphon.observe.failures import told
+from antiphon.observe.failures import error_fields
 from antiphon.ports.bus import Bus
 from antiphon.ports.engine import answered_by, instead_of
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
@@ -80,7 +80,7 @@ def _readable(passages: Passages, sentence: str) -> list[Passage]:
     try:
         return passages.of(sentence)
     except Unsupported as error:
-        _log.warning("sentence not spoken", **told(error))
+        _log.warning("sentence not spoken", **error_fields(error))
         return []
 
 

@@ -8,14 +8,14 @@ import struct
 import pytest
 
 from antiphon.audio.chunks import CAF, IFF, RIFF, Layout, are_chunks, chunks, sound_end
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 LAYOUTS = pytest.mark.parametrize(("layout", "number"), [(RIFF, "<I"), (IFF, ">I"), (CAF, ">Q")])
 SOUND = bytes([0, 1, 250, 3]) * 25
 
 
-def source(*parts: bytes) -> Source:
-    return Source(io.BytesIO(b"".join(parts)))
+def source(*parts: bytes) -> ByteSource:
+    return ByteSource(io.BytesIO(b"".join(parts)))
 
 
 @LAYOUTS

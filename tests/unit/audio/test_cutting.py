@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.audio.cutting import Cutter, pieces, quiet_place
+from antiphon.audio.cutting import FragmentCutter, pieces, quiet_place
 from antiphon.audio.pcm import Samples
 from antiphon.errors import InvalidRequest
 
@@ -25,7 +25,7 @@ def silent(seconds: float, channels: int = 1) -> Samples:
 
 
 def cut(sound: Samples, chunk_ms: int, block: int = 1_111, *, fixed: bool = False) -> list[Samples]:
-    cutter = Cutter(RATE_HZ, chunk_ms, fixed=fixed)
+    cutter = FragmentCutter(RATE_HZ, chunk_ms, fixed=fixed)
     fragments = [one for at in range(0, len(sound), block) for one in cutter.feed(sound[at : at + block])]
     return fragments + cutter.finish()
 
@@ -122,7 +122,7 @@ def test_pieces_are_cut_where_it_is_quiet_and_about_as_long_as_one_another() -> 
 @pytest.mark.parametrize("chunk_ms", [0, 999, 10_001])
 def test_lengths_that_no_stream_announces_are_refused(chunk_ms: int) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        Cutter(RATE_HZ, chunk_ms)
+        FragmentCutter(RATE_HZ, chunk_ms)
     assert refused.value.param == "chunk_ms"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from antiphon.audio.encoder import Encoder
-from antiphon.audio.fragments import AAC_FRAME, AAC_RATES_HZ, Encoded, encode_fragment, silence
+from antiphon.audio.fragments import AAC_FRAME, AAC_RATES_HZ, EncodedFragment, encode_fragment, silence
 from antiphon.audio.resample import resample
 from antiphon.audio.wav import read_wav, write_wav
 from antiphon.errors import InvalidRequest
@@ -57,7 +57,7 @@ def refused(data: bytes, declared: str = "m4a", rate_hz: int = 48_000, channels:
 # -- what a client is sent ------------------------------------------------------------------------------------------
 
 
-def looked_into(encoded: Encoded) -> tuple[int, int, int, list[bytes]]:
+def looked_into(encoded: EncodedFragment) -> tuple[int, int, int, list[bytes]]:
     """Return the rate, the samples that the file says it has, those a decoder gives, and these of each channel."""
     import av
 

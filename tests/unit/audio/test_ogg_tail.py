@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.ogg_tail import last_page
 from tests.abuse.honest_files import sound_file
 
@@ -17,12 +17,12 @@ BODY_AT = PAGE_AT + 27 + len(LACING)
 
 
 def tail(end: int) -> tuple[int, bytes] | None:
-    return last_page(Source(io.BytesIO(FILE[:end])))
+    return last_page(ByteSource(io.BytesIO(FILE[:end])))
 
 
 def test_a_whole_file_has_no_cut_page() -> None:
     assert tail(len(FILE)) is None
-    assert last_page(Source(io.BytesIO(b"no page at all"))) is None
+    assert last_page(ByteSource(io.BytesIO(b"no page at all"))) is None
 
 
 def test_a_page_of_which_not_one_packet_is_there_is_left_out() -> None:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.audio.windows import WINDOW_BYTES, Cutter, mean_squares
+from antiphon.audio.windows import WINDOW_BYTES, WindowCutter, mean_squares
 
 
 @given(st.lists(st.integers(0, 3_000), max_size=12), st.integers(0, 2**32 - 1))
 def test_the_windows_do_not_depend_on_the_pieces(cuts: list[int], seed: int) -> None:
     data = np.random.default_rng(seed).bytes(sum(cuts))
-    cutter, windows, at = Cutter(), list[bytes](), 0
+    cutter, windows, at = WindowCutter(), list[bytes](), 0
     for cut in cuts:
         windows += [window.tobytes() for window in cutter.push(data[at : at + cut])]
         at += cut
@@ -22,7 +22,7 @@ def test_the_windows_do_not_depend_on_the_pieces(cuts: list[int], seed: int) -> 
 
 
 def test_a_cleared_cutter_has_forgotten_the_rest() -> None:
-    cutter = Cutter()
+    cutter = WindowCutter()
     cutter.push(b"\x01" * 1_000)
     cutter.clear()
     assert len(cutter.push(b"\x02" * 1_000)) == 0

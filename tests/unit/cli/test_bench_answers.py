@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from antiphon.cli import bench_answers
-from antiphon.cli.bench_answers import Line, Row, judge, lines, read
+from antiphon.cli.bench_answers import AnswerRow, Line, judge, lines, read
 
 DOG = Line("The child almost hurt the small dog.", ["dog*", "safe"])
 
@@ -42,10 +42,10 @@ def test_the_filter_of_echoes_leaves_none_and_a_reader_prefers_the_answers_of_no
     ],
 )
 def test_an_answer_is_usable_that_has_no_fault(answer: str, faults: set[str]) -> None:
-    verdict = judge(DOG, answer)
+    result = judge(DOG, answer)
     named = ("not_empty", "little_overlap", "in_language", "on_topic")
-    assert {name for name in named if not getattr(verdict, name)} == faults
-    assert verdict.usable == (not faults)
+    assert {name for name in named if not getattr(result, name)} == faults
+    assert result.usable == (not faults)
 
 
 def test_echoes_and_sentences_of_the_examples_are_seen() -> None:
@@ -58,9 +58,12 @@ def test_echoes_and_sentences_of_the_examples_are_seen() -> None:
 def test_all_lines_and_those_held_out_are_a_row_each(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [Row("now", 40, 40, 39, 40, 32, 31, 25, 1, 0, 1, 88.4), Row("before", 12, 12, 12, 12, 9, 9, 4, 0, 0, 0, 0)]
+    rows = [
+        AnswerRow("now", 40, 40, 39, 40, 32, 31, 25, 1, 0, 1, 88.4),
+        AnswerRow("before", 12, 12, 12, 12, 9, 9, 4, 0, 0, 0, 0),
+    ]
 
-    async def measured(*_: object) -> list[Row]:
+    async def measured(*_: object) -> list[AnswerRow]:
         return rows
 
     monkeypatch.setattr(bench_answers, "measure", measured)
@@ -70,4 +73,4 @@ def test_all_lines_and_those_held_out_are_a_row_each(
     assert "31 of 40" in told
     assert "25 of 39" in told
     bench_answers.run(json_out=True)
-    assert msgspec.json.decode(capsys.readouterr().out, type=list[Row]) == rows
+    assert msgspec.json.decode(capsys.readouterr().out, type=list[AnswerRow]) == rows

@@ -12,7 +12,7 @@ import pytest
 
 from antiphon.app.settings import load_settings
 from antiphon.cli import bench_noise
-from antiphon.cli.bench_noise import Row, judged, measure, onset_s, run
+from antiphon.cli.bench_noise import NoiseRow, judged, measure, onset_s, run
 
 AUDIO = Path(__file__).parents[2] / "audio"
 MANIFEST = """
@@ -57,11 +57,11 @@ async def test_the_door_hears_speech_and_no_turn_in_noise(tmp_path: Path, monkey
 def test_a_detector_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     row = judged("ours", {"hum.wav": [[30.0]]}, [50.0])
 
-    async def measured(*_: object) -> list[Row]:
+    async def measured(*_: object) -> list[NoiseRow]:
         return [row]
 
     monkeypatch.setattr(bench_noise, "measure", measured)
     run(AUDIO, json_out=False)
     assert "hum.wav: 1 (50%)" in capsys.readouterr().out
     run(AUDIO, json_out=True)
-    assert msgspec.json.decode(capsys.readouterr().out, type=list[Row]) == [row]
+    assert msgspec.json.decode(capsys.readouterr().out, type=list[NoiseRow]) == [row]

@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.app.settings import load_settings
 from antiphon.cli import bench_phrases
-from antiphon.cli.bench_phrases import Row, measure, phrases
+from antiphon.cli.bench_phrases import PhraseRow, measure, phrases
 
 
 def test_there_are_forty_phrases_of_one_to_three_words() -> None:
@@ -24,9 +24,9 @@ async def test_answers_of_a_word_are_heard_once_and_in_their_script(monkeypatch:
 
 
 def test_a_voice_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    row = Row("hibari", 80, 0, 1, 0.0225, 0.0125, 0.2, 1.0)
+    row = PhraseRow("hibari", 80, 0, 1, 0.0225, 0.0125, 0.2, 1.0)
 
-    async def measured(*_: object) -> list[Row]:
+    async def measured(*_: object) -> list[PhraseRow]:
         return [row]
 
     monkeypatch.setattr(bench_phrases, "measure", measured)
@@ -35,4 +35,4 @@ def test_a_voice_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert "2.2% / 1.2%" in told
     assert "5.0x" in told
     bench_phrases.run(json_out=True)
-    assert msgspec.json.decode(capsys.readouterr().out, type=list[Row]) == [row]
+    assert msgspec.json.decode(capsys.readouterr().out, type=list[PhraseRow]) == [row]

@@ -12,8 +12,8 @@ from antiphon.cli import bench_switch
 from antiphon.cli.bench_recordings import manifest
 from antiphon.cli.bench_switch import (
     Found,
-    Manifest,
-    Row,
+    SwitchManifest,
+    SwitchRow,
     joined,
     longest_hole_s,
     run,
@@ -56,7 +56,7 @@ def test_what_is_not_recognised_is_a_share_of_the_speech() -> None:
 
 
 def test_the_recordings_of_the_manifest_are_there_and_in_more_than_one_language() -> None:
-    for recording in manifest(AUDIO, bench_switch.MANIFEST, Manifest).recordings:
+    for recording in manifest(AUDIO, bench_switch.MANIFEST, SwitchManifest).recordings:
         assert len({part.language for part in recording.parts}) == 2
         assert all((AUDIO / file).is_file() for file in recording.files)
     two = joined(AUDIO, ("spk2_snt2.wav", "spk2_snt4.wav"))
@@ -66,9 +66,9 @@ def test_the_recordings_of_the_manifest_are_there_and_in_more_than_one_language(
 def test_a_recording_is_a_line_and_its_text(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = Row("one.mp3", 50.4, 0.22, 0.012, 17.3, 24.6, (Found("de", 56, 49, 51, 58, 57),), "Ja. Nein.")
+    row = SwitchRow("one.mp3", 50.4, 0.22, 0.012, 17.3, 24.6, (Found("de", 56, 49, 51, 58, 57),), "Ja. Nein.")
 
-    def measured(folder: Path, settings: Settings) -> list[Row]:
+    def measured(folder: Path, settings: Settings) -> list[SwitchRow]:
         return [row]
 
     monkeypatch.setattr(bench_switch, "measure", measured)
@@ -77,7 +77,7 @@ def test_a_recording_is_a_line_and_its_text(
     assert "de: 49 words of 56 found, 51 padded; 58 written, 57 padded" in told
     assert "one.mp3: Ja. Nein." in told
     run(AUDIO, json_out=True)
-    assert msgspec.json.decode(capsys.readouterr().out, type=list[Row]) == [row]
+    assert msgspec.json.decode(capsys.readouterr().out, type=list[SwitchRow]) == [row]
 
 
 def test_without_a_manifest_it_says_what_is_missing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.app.settings import load_settings
 from antiphon.cli import bench_translation
-from antiphon.cli.bench_translation import Row, measure, sentences
+from antiphon.cli.bench_translation import TranslationRow, measure, sentences
 from antiphon.cli.main import run
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderRejected, ProviderUnavailable, WeightsMissing
@@ -103,7 +103,7 @@ def test_the_command_prints_a_table_or_json(engines: dict[str, Human], capsys: p
     ]
     with pytest.raises(SystemExit):
         run(["bench", "translation", "--json"])
-    (row,) = msgspec.json.decode(capsys.readouterr().out, type=list[Row])
+    (row,) = msgspec.json.decode(capsys.readouterr().out, type=list[TranslationRow])
     assert (row.engine, row.bleu) == ("human", 100.0)
 
 

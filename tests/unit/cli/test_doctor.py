@@ -118,7 +118,7 @@ def test_a_fleet_has_its_redis_looked_at(capsys: pytest.CaptureFixture[str], mon
         assert findings["redis"]["ok"]
         assert findings["redis memory"]["detail"].startswith("maxmemory is not set")
         assert findings["redis memory"]["mend"].startswith("set maxmemory")
-    monkeypatch.setenv("ANTIPHON_REDIS_PATIENCE_S", "0.2")
+    monkeypatch.setenv("ANTIPHON_REDIS_TIMEOUT_S", "0.2")
     _, findings = examine(capsys, code=1)
     assert findings["redis"]["mend"] == "start Redis, or set ANTIPHON_REDIS_URL"
     monkeypatch.setenv("ANTIPHON_REDIS_URL", "redis://127.0.0.1:port")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.cli.dub_client import Link
+from antiphon.cli.dub_client import DubbingClient
 from antiphon.errors import ProviderUnavailable
 from antiphon.wire.dubbing_client import StreamConfig, StreamInit
 from tests.fakes.loopback import redirecting
@@ -27,7 +27,7 @@ INIT = StreamInit(
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_neither_key_nor_recording_follow_a_redirect(status: int) -> None:
     async with redirecting(status) as (address, led):
-        link = Link(address, "sk-key")
+        link = DubbingClient(address, "sk-key")
         try:
             with pytest.raises(ProviderUnavailable, match="cannot reach"):
                 await link.open(INIT)

@@ -10,15 +10,15 @@ import pytest
 from rich.console import Console
 
 from antiphon.cli.dub_flow import Fragment, Outcome
-from antiphon.cli.dub_report import Row, percentile, row_of, summed, table_of, write_subtitles
+from antiphon.cli.dub_report import FragmentRow, percentile, row_of, summed, table_of, write_subtitles
 from antiphon.entities.dubbing import FragmentMetadata, ProcessingError, StageTimings
 from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
 
 FRAGMENT = Fragment(3, "f3", 8_000, np.zeros((4_000, 1), np.int16), 8_000)
 
 
-def row(**fields: Any) -> Row:
-    return Row(**{"sequence": 0, "start_ms": 0, "original_duration_ms": 1_000, "status": "success", **fields})
+def row(**fields: Any) -> FragmentRow:
+    return FragmentRow(**{"sequence": 0, "start_ms": 0, "original_duration_ms": 1_000, "status": "success", **fields})
 
 
 def processed(**fields: Any) -> FragmentProcessed:
@@ -51,7 +51,7 @@ def processed(**fields: Any) -> FragmentProcessed:
 def test_a_row_says_where_a_fragment_stands_and_what_became_of_it() -> None:
     error = ProcessingError(stage="tts", code="DURATION_MISMATCH", message="12 % longer", retryable=False)
     result = processed(status="partial", error=error, warnings=("duration_variance_high",))
-    assert row_of(Outcome(FRAGMENT, result, tries=2, done_at=10.25), heard_at=10.0) == Row(
+    assert row_of(Outcome(FRAGMENT, result, tries=2, done_at=10.25), heard_at=10.0) == FragmentRow(
         sequence=3,
         start_ms=1_000,
         original_duration_ms=500,
@@ -130,7 +130,7 @@ def test_a_run_is_summed_up() -> None:
     assert summary.took_s == 1.23
 
 
-def shown(rows: list[Row], reconnections: int) -> str:
+def shown(rows: list[FragmentRow], reconnections: int) -> str:
     console = Console(width=120, no_color=True)
     with console.capture() as capture:
         console.print(table_of(summed(rows, original_ms=5_000, dubbed_ms=4_999, took_s=1, reconnections=reconnections)))

@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 
 from antiphon.audio.media import open_recording, write_track
 from antiphon.audio.pcm import Samples
-from antiphon.cli import dub_flow, dub_client, dub_run
-from antiphon.cli.dub_client import Link
+from antiphon.cli import dub_client, dub_flow, dub_run
+from antiphon.cli.dub_client import DubbingClient
 from antiphon.cli.dub_run import Dubbed, Wanted, dub_recording, samples_of
 from antiphon.errors import InvalidRequest, ProviderTimeout, ProviderUnavailable, Unauthenticated
 from antiphon.wire.dubbing_server import DubbedAudio
@@ -44,7 +44,7 @@ def _in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits a second in the field waits hardly at all."""
     monkeypatch.setattr(dub_flow, "RETRY_S", 0.02)
     monkeypatch.setattr(dub_run, "RECONNECT_S", (0.0, 0.02, 0.05, 0.1))
-    monkeypatch.setattr(dub_link, "READY_S", 2.0)
+    monkeypatch.setattr(dub_client, "READY_S", 2.0)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def dub(
     out = recording.with_name("dubbed.wav")
     with open_recording(recording) as opened, write_track(out, opened.rate_hz, opened.channels) as track:
         async with asyncio.timeout(20):
-            dubbed = await dub_recording(opened, track, wanted, lambda: Link(url, key), show)
+            dubbed = await dub_recording(opened, track, wanted, lambda: DubbingClient(url, key), show)
     return dubbed, samples(out)
 
 
@@ -303,7 +303,7 @@ async def test_a_server_that_says_nothing_any_more_is_given_up(
 async def test_a_server_that_is_never_ready_is_given_up(
     bad: DubbingServer, recording: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dub_link, "READY_S", 0.1)
+    monkeypatch.setattr(dub_client, "READY_S", 0.1)
     bad.on_init = lambda _: [("fragment:ack", {"fragment_id": "x", "status": "queued", "timestamp": 1,
                                                "queue_position": 0, "estimated_completion_ms": 0})]  # fmt: skip
     with pytest.raises(ProviderTimeout, match="no answer within"):
@@ -351,8 +351,8 @@ def test_half_a_frame_is_dropped() -> None:
 
 
 @asynccontextmanager
-async def _closed() -> AsyncIterator[Link]:
-    link = Link("http://127.0.0.1:9", "")
+async def _closed() -> AsyncIterator[DubbingClient]:
+    link = DubbingClient("http://127.0.0.1:9", "")
     yield link
     await link.close()
 

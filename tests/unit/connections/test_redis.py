@@ -42,18 +42,18 @@ async def test_every_kind_of_url_is_taken(url: str) -> None:
 async def test_a_server_that_is_away_is_waited_for_and_then_named() -> None:
     with socket.socket() as taken:  # nobody listens here
         taken.bind(("127.0.0.1", 0))
-        connection = RedisConnection(f"redis://127.0.0.1:{taken.getsockname()[1]}", patience_s=0.2)
+        connection = RedisConnection(f"redis://127.0.0.1:{taken.getsockname()[1]}", timeout_s=0.2)
         with pytest.raises(ProviderUnavailable) as away:
             await connection.command("PING")
         assert away.value.code == "redis_unavailable"
         await connection.close()
 
 
-async def test_a_server_that_does_not_answer_ends_the_patience_too() -> None:
+async def test_a_server_that_does_not_answer_ends_the_timeout_too() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
-        connection = RedisConnection(f"redis://127.0.0.1:{deaf.getsockname()[1]}", patience_s=0.2)
+        connection = RedisConnection(f"redis://127.0.0.1:{deaf.getsockname()[1]}", timeout_s=0.2)
         with pytest.raises(ProviderUnavailable):
             await connection.command("PING")
         await connection.close()
@@ -92,7 +92,7 @@ async def test_a_server_that_comes_back_in_time_is_not_noticed() -> None:
 async def test_a_bus_does_not_start_without_its_server() -> None:
     with valkey() as server:
         server.kill()
-        connection = RedisConnection(server.url, patience_s=0.2)
+        connection = RedisConnection(server.url, timeout_s=0.2)
         with pytest.raises(ProviderUnavailable):
             await RedisBus(connection, queue_limit(), pipe_limit()).start()
         await connection.close()
@@ -100,7 +100,7 @@ async def test_a_bus_does_not_start_without_its_server() -> None:
 
 async def test_who_asks_for_nothing_learns_by_its_subscription_that_the_server_is_back() -> None:
     with valkey() as server:
-        connection = RedisConnection(server.url, patience_s=0.3)
+        connection = RedisConnection(server.url, timeout_s=0.3)
 
         async def listen() -> None:
             async for _ in connection.listen(["news"]):
@@ -125,7 +125,7 @@ async def test_who_is_known_to_be_away_is_not_waited_for_again() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
-        connection = RedisConnection(f"redis://127.0.0.1:{deaf.getsockname()[1]}", patience_s=2.0)
+        connection = RedisConnection(f"redis://127.0.0.1:{deaf.getsockname()[1]}", timeout_s=2.0)
         took: list[float] = []
         for _ in range(2):
             begin = time.monotonic()
@@ -152,7 +152,7 @@ async def test_over_tls_the_certificate_is_asked_for_and_believed_only_where_it_
         known = RedisConnection(f"{url}?ssl_ca_certs={files.cert}")
         assert await known.command("PING") in {True, b"PONG"}
         await known.close()
-        strange = RedisConnection(url, patience_s=0.5)
+        strange = RedisConnection(url, timeout_s=0.5)
         with pytest.raises(ProviderUnavailable):
             await strange.command("PING")
         await strange.close()

@@ -8,21 +8,21 @@ import pytest
 from structlog.testing import capture_logs
 
 from antiphon.connections.redis import RedisConnection
-from antiphon.connections.redis_memory import Memory, MemoryWatch, ask, flaws, read, used_share
+from antiphon.connections.redis_memory import MemoryWatch, RedisMemory, ask, flaws, read, used_share
 from tests.valkey import Valkey, valkey
 
 FULL = {"used_memory": 95, "maxmemory": 100, "maxmemory_policy": "noeviction"}
 
 
 @pytest.mark.parametrize(("masters", "words"), [
-    ([Memory(1, 2**31, "noeviction")], []),
-    ([Memory(1, 0, "noeviction")], ["maxmemory is not set"]),
-    ([Memory(1, 2**31, "volatile-lru")], ["maxmemory-policy is volatile-lru"]),
-    ([Memory(1, 0, "allkeys-lfu")], ["maxmemory is not set", "maxmemory-policy is allkeys-lfu"]),
-    ([Memory(1, 2**31, "noeviction"), Memory(1, 2**31, "allkeys-lru")], ["maxmemory-policy is allkeys-lru"]),
+    ([RedisMemory(1, 2**31, "noeviction")], []),
+    ([RedisMemory(1, 0, "noeviction")], ["maxmemory is not set"]),
+    ([RedisMemory(1, 2**31, "volatile-lru")], ["maxmemory-policy is volatile-lru"]),
+    ([RedisMemory(1, 0, "allkeys-lfu")], ["maxmemory is not set", "maxmemory-policy is allkeys-lfu"]),
+    ([RedisMemory(1, 2**31, "noeviction"), RedisMemory(1, 2**31, "allkeys-lru")], ["maxmemory-policy is allkeys-lru"]),
     ([], []),
 ])  # fmt: skip
-def test_what_is_unsafe_is_told_with_what_mends_it(masters: list[Memory], words: list[str]) -> None:
+def test_what_is_unsafe_is_told_with_what_mends_it(masters: list[RedisMemory], words: list[str]) -> None:
     found = flaws(masters)
     assert len(found) == len(words)
     for flaw, word in zip(found, words, strict=True):

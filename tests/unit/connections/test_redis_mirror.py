@@ -25,7 +25,7 @@ async def away() -> AsyncIterator[tuple[RedisMirror, Counter[str]]]:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
-        connection = RedisConnection(f"redis://127.0.0.1:{deaf.getsockname()[1]}", patience_s=0.01)
+        connection = RedisConnection(f"redis://127.0.0.1:{deaf.getsockname()[1]}", timeout_s=0.01)
         mirror = RedisMirror(connection, SystemClock(), lambda messages: dropped.update(lost=messages))
         yield mirror, dropped
         await mirror.close()

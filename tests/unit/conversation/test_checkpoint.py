@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from antiphon import ids
 from antiphon.app.settings import Settings
 from antiphon.conversation import effects, snapshot
+from antiphon.conversation.checkpoint import CheckpointDelta
 from antiphon.conversation.numbered_ids import numbered
 from antiphon.conversation.resume import greeting_id, number_of
-from antiphon.conversation.checkpoint import Savings
 from tests.options import session_rules
 from tests.simulation import MS, World
 
@@ -24,49 +24,49 @@ def long_conversation(count: int = 40, seed: str = "seed") -> World:
 
 
 def test_only_recent_items_and_those_that_have_changed_are_saved_again() -> None:
-    world, savings = long_conversation(), Savings()
-    first = savings.take(world.machine.state)
+    world, delta = long_conversation(), CheckpointDelta()
+    first = delta.take(world.machine.state)
     assert len(first.items) == 40
     oldest = world.client.order[0]
     world.effects.clear()
     world.send("conversation.item.delete", item_id=world.client.order[5])
-    savings.note(world.effects)
-    second = savings.take(world.machine.state)
+    delta.note(world.effects)
+    second = delta.take(world.machine.state)
     assert len(second.items) == 16
     assert len(second.gone) == 1
-    savings.note([effects.Keep(oldest, 0, 2, None)])
-    third = savings.take(world.machine.state)
+    delta.note([effects.PersistItem(oldest, 0, 2, None)])
+    third = delta.take(world.machine.state)
     assert oldest in third.items
     assert len(third.items) == 17
 
 
 def test_what_could_not_be_saved_is_saved_the_next_time() -> None:
-    world, savings = long_conversation(), Savings()
-    savings.failed(savings.take(world.machine.state))
-    assert len(savings.take(world.machine.state).items) == 40
+    world, delta = long_conversation(), CheckpointDelta()
+    delta.failed(delta.take(world.machine.state))
+    assert len(delta.take(world.machine.state).items) == 40
     gone = world.client.order[3]
     world.send("conversation.item.delete", item_id=gone)
-    savings.failed(savings.take(world.machine.state))
-    assert savings.take(world.machine.state).gone == {gone}
+    delta.failed(delta.take(world.machine.state))
+    assert delta.take(world.machine.state).gone == {gone}
 
 
 def test_an_item_that_is_understood_late_and_without_a_word_is_saved() -> None:
-    world, savings = World(session_rules()), Savings()
+    world, delta = World(session_rules()), CheckpointDelta()
     world.say_audio(500, id="spoken")
-    kept = savings.take(world.machine.state).items
+    kept = delta.take(world.machine.state).items
     for number in range(30):
         world.say_text(f"number {number}")
-    kept |= savings.take(world.machine.state).items
+    kept |= delta.take(world.machine.state).items
     world.finish()
-    parts = savings.take(world.machine.state)
+    parts = delta.take(world.machine.state)
     state = snapshot.join(parts.frame, kept | parts.items)
     assert state.records[0].heard == world.heard
     assert state == snapshot.load(snapshot.dump(world.machine.state))
 
 
 def test_a_frame_without_one_of_its_items_is_not_taken_up() -> None:
-    world, savings = long_conversation(3), Savings()
-    parts = savings.take(world.machine.state)
+    world, delta = long_conversation(3), CheckpointDelta()
+    parts = delta.take(world.machine.state)
     parts.items.popitem()
     with pytest.raises(KeyError):
         snapshot.join(parts.frame, parts.items)
@@ -79,7 +79,7 @@ def test_the_frame_stays_small_however_long_the_conversation_is() -> None:
     counted = range(1, Settings().realtime_max_items + 1)
     names = [numbered("item", seed, 40 * number) for number in counted]  # a turn gives out about so many ids
     state.records = [replace(record, item=replace(record.item, id=name)) for name in names]
-    parts = Savings().take(state)
+    parts = CheckpointDelta().take(state)
     assert (len(state.records), len(names[0])) == (2_000, 24)
     assert len(parts.frame) < 32 * 1024
     assert snapshot.join(parts.frame, parts.items).records == state.records
@@ -95,14 +95,14 @@ def test_the_order_is_kept_of_items_whoever_named_them() -> None:
     world.send("conversation.item.create", previous_item_id="root", item=item)
     state = world.machine.state
     assert len({record.item.id for record in state.records}) == 9
-    parts = Savings().take(state)
+    parts = CheckpointDelta().take(state)
     assert snapshot.join(parts.frame, parts.items) == state
 
 
 def test_a_frame_whose_order_is_spelled_out_is_taken_up() -> None:
     world = long_conversation(3)
     state = world.machine.state
-    parts = Savings().take(state)
+    parts = CheckpointDelta().take(state)
     frame = msgspec.msgpack.encode((replace(state, records=[]), [str(r.item.id) for r in state.records]))
     assert snapshot.join(frame, parts.items) == state
 

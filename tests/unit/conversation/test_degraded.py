@@ -12,7 +12,7 @@ from tests.options import session_rules
 from tests.simulation import MS, World
 
 SORRY = "Sorry. I cannot answer now. I understood: {heard}"
-RULES = session_rules(apology=SORRY, patience_s=10.0)
+RULES = session_rules(apology=SORRY, job_timeout_s=10.0)
 
 
 def world(*, rules: Rules = RULES, include: bool = True) -> World:
@@ -186,23 +186,23 @@ def test_a_leg_is_told_once_when_it_fails_and_once_when_it_works() -> None:
         asked(made)
         ended(made)
     assert told(made) == [("degraded", "llm", "apology"), ("recovered", "llm", "apology")]
-    changes = [(change.leg, change.is_down) for change in made.started(effects.LegChanged)]
+    changes = [(change.leg, change.is_down) for change in made.started(effects.ComponentChanged)]
     assert changes == [("llm", True), ("llm", False)]
 
 
 def test_who_did_not_ask_is_not_told_and_who_asks_late_is_told_what_is_down() -> None:
     made = world(include=False)
-    made.tell(inputs.LegSeen("redis", is_down=True))
-    made.tell(inputs.LegSeen("redis", is_down=True))
+    made.tell(inputs.ComponentSeen("redis", is_down=True))
+    made.tell(inputs.ComponentSeen("redis", is_down=True))
     made.fail(asked(made))
     ended(made)
     assert told(made) == []
-    assert len(made.started(effects.LegChanged)) == 2
+    assert len(made.started(effects.ComponentChanged)) == 2
     made.send("session.update", session={"type": "realtime", "include": ["antiphon.degraded"]})
     assert told(made) == [("degraded", "redis", "no_new_sessions"), ("degraded", "llm", "apology")]
     made.send("session.update", session={"type": "realtime", "instructions": "x"})
     assert len(told(made)) == 2
-    made.tell(inputs.LegSeen("redis", is_down=False))
+    made.tell(inputs.ComponentSeen("redis", is_down=False))
     assert told(made)[-1] == ("recovered", "redis", "no_new_sessions")
 
 
@@ -333,7 +333,7 @@ def test_who_asks_later_is_told_of_the_voice_that_speaks_now() -> None:
 
 
 def test_what_was_made_and_waits_for_its_listener_is_not_given_up() -> None:
-    made = world(rules=session_rules(apology=SORRY, patience_s=0.5, pace=True))
+    made = world(rules=session_rules(apology=SORRY, job_timeout_s=0.5, pace=True))
     job = asked(made)
     speaker = made.started(effects.StartAnswer)[-1].speak_job_id
     made.work(job)
@@ -368,7 +368,7 @@ def test_a_conversation_that_is_taken_up_in_an_apology_goes_on_with_it() -> None
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_what_was_begun_in_the_first_silence_is_given_up_as_well(is_known: bool) -> None:
-    made = world(rules=session_rules(apology=SORRY, patience_s=10.0, speculate_ms=180))
+    made = world(rules=session_rules(apology=SORRY, job_timeout_s=10.0, speculate_ms=180))
     made.append(1000, 0.9)
     made.append(300, 0.01)
     if is_known:

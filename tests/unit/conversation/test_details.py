@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.conversation import effects, inputs, snapshot
 from antiphon.conversation.alignment import words
-from antiphon.conversation.state import Playout, Rules, Span
+from antiphon.conversation.state import Playout, Rules, SpokenSentence
 from antiphon.entities.speech import Segment
 from antiphon.ports.limiter import Allowance
 from antiphon.wire import realtime_codec
@@ -472,13 +472,13 @@ def test_an_engine_that_names_no_sentences_is_cut_by_the_share_of_the_whole() ->
     ],
 )
 def test_words_end_where_words_end_in_every_script(text: str, share: float, left: str) -> None:
-    playout = Playout(text=text, made=1000, whole=1000, sent=1000, spans=[Span(text, 0)])
+    playout = Playout(text=text, made=1000, whole=1000, sent=1000, spans=[SpokenSentence(text, 0)])
     assert words(playout, round(1000 * share)) == left
 
 
 def test_a_sentence_that_the_engine_words_differently_does_not_lose_the_ones_behind_it() -> None:
     text = "It costs 5 €. That is cheap."
-    spans = [Span("It costs five euros.", 0), Span("That is cheap.", 1000)]
+    spans = [SpokenSentence("It costs five euros.", 0), SpokenSentence("That is cheap.", 1000)]
     playout = Playout(text=text, made=2000, whole=2000, sent=2000, spans=spans)
     assert words(playout, 2000) == text
     assert words(playout, 1500) == "It costs 5 €. That is"
@@ -558,7 +558,7 @@ def test_a_commit_in_the_middle_of_speech_ends_that_turn_and_hears_on() -> None:
 # -- the order of items ----------------------------------------------------------------------------------------------
 def stored(world: AnyWorld) -> list[str]:
     """Ids of the items in the order in which a store would give them."""
-    newest = {effect.item_id: effect for effect in world.started(effects.Keep)}
+    newest = {effect.item_id: effect for effect in world.started(effects.PersistItem)}
     there = [effect for effect in newest.values() if effect.item is not None]
     return [effect.item_id for effect in sorted(there, key=lambda effect: effect.position)]
 

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from antiphon.conversation.images import check_image
-from antiphon.conversation.step import Refused
+from antiphon.conversation.step import EventRefused
 
 HEADS = {
     "png": b"\x89PNG\r\n\x1a\n" + bytes(20), "jpeg": b"\xff\xd8\xff\xe0" + bytes(20),
@@ -34,7 +34,7 @@ def test_padding_may_be_left_out() -> None:
 ])  # fmt: skip
 def test_a_listed_host_is_taken(url: str) -> None:
     check_image(url, HOSTS, "p")
-    with pytest.raises(Refused):
+    with pytest.raises(EventRefused):
         check_image(url, (), "p")
 
 
@@ -52,12 +52,12 @@ def test_a_listed_host_is_taken(url: str) -> None:
     "https://images.example.com\u0130", "https://\u0131mages.example.com/", "https://\u017fmages.example.com/",
 ])  # fmt: skip
 def test_everything_else_is_refused_by_the_name_of_its_field(url: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(EventRefused) as refused:
         check_image(url, HOSTS, "item.content[0].image_url")
     assert (refused.value.code, refused.value.param) == ("invalid_value", "item.content[0].image_url")
 
 
 @pytest.mark.parametrize("sign", ["\u212a", "\u017f", "\u0131", "\u0130"])
 def test_a_letter_that_is_another_one_in_lower_case_makes_no_listed_host(sign: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(EventRefused):
         check_image(f"https://{sign}.example/", frozenset({f"{sign.lower()}.example", "k.example", "s.example"}), "p")

@@ -142,9 +142,9 @@ def test_a_sign_that_the_model_is_at_work_is_heard_by_nobody_and_gives_the_answe
     job = answering(world).job_id
     world.jobs.clear()
     before = len(world.events)
-    world.advance(world.machine.state.rules.patience_s - 1)
+    world.advance(world.machine.state.rules.job_timeout_s - 1)
     world.tell(inputs.TextMade(job, ""))
-    world.advance(world.machine.state.rules.patience_s - 1)
+    world.advance(world.machine.state.rules.job_timeout_s - 1)
     assert world.types()[before:] == []
     world.tell(inputs.CallMade(job, 0, "call_1", "get_time", "{}"))
     world.tell(inputs.AnswerMade(job, "tool_calls", 1, 1))

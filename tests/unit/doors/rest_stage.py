@@ -137,7 +137,7 @@ async def stage(
     readiness = fields.pop("readiness", told(Readiness(ready=True, checks={"engines": True})))
     services = RestServices(
         **{
-            "desk": JobClient(bus, clock, timeout_s=timeout_s),
+            "job_client": JobClient(bus, clock, timeout_s=timeout_s),
             "decoder": ThreadDecoder(),
             "access": Access(keys, ephemeral, clock, allowed_origins=origins),
             "ephemeral": ephemeral,

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from antiphon.audio.wav import read_wav
-from antiphon.dubbing.fit import Limits, Tempo, Verdict, fit, judge, plan, trim
+from antiphon.dubbing.fit import DurationStatus, Limits, Tempo, fit, judge, plan, trim
 from antiphon.errors import InvalidRequest
 from tests.options import fit_limits
 from tests.pitch import moved_percent
@@ -106,28 +106,28 @@ def test_the_speed_is_within_its_limits_and_says_when_they_were_too_narrow(raw: 
 
 
 @pytest.mark.parametrize(
-    ("final_ms", "verdict", "percent"),
+    ("final_ms", "status", "percent"),
     [
-        (6_000, Verdict.SUCCESS, 0.0),
-        (6_600, Verdict.SUCCESS, 10.0),
-        (5_400, Verdict.SUCCESS, 10.0),
-        (6_600.01, Verdict.PARTIAL, 10.0001666),
-        (5_399.99, Verdict.PARTIAL, 10.0001666),
-        (7_200, Verdict.PARTIAL, 20.0),
-        (4_800, Verdict.PARTIAL, 20.0),
-        (7_200.01, Verdict.FAILED, 20.0001666),
-        (0, Verdict.FAILED, 100.0),
+        (6_000, DurationStatus.SUCCESS, 0.0),
+        (6_600, DurationStatus.SUCCESS, 10.0),
+        (5_400, DurationStatus.SUCCESS, 10.0),
+        (6_600.01, DurationStatus.PARTIAL, 10.0001666),
+        (5_399.99, DurationStatus.PARTIAL, 10.0001666),
+        (7_200, DurationStatus.PARTIAL, 20.0),
+        (4_800, DurationStatus.PARTIAL, 20.0),
+        (7_200.01, DurationStatus.FAILED, 20.0001666),
+        (0, DurationStatus.FAILED, 100.0),
     ],
 )
-def test_the_borders_belong_to_the_better_side(final_ms: float, verdict: Verdict, percent: float) -> None:
+def test_the_borders_belong_to_the_better_side(final_ms: float, status: DurationStatus, percent: float) -> None:
     judged = judge(6_000, final_ms, LIMITS)
-    assert (judged.verdict, judged.variance_percent) == (verdict, pytest.approx(percent, abs=1e-6))
+    assert (judged.status, judged.variance_percent) == (status, pytest.approx(percent, abs=1e-6))
 
 
 def test_of_no_time_only_nothing_is_a_success() -> None:
-    assert judge(0, 0, LIMITS).verdict is Verdict.SUCCESS
+    assert judge(0, 0, LIMITS).status is DurationStatus.SUCCESS
     spoken = judge(0, 1, LIMITS)
-    assert (spoken.verdict, spoken.variance_percent) == (Verdict.FAILED, 100.0)
+    assert (spoken.status, spoken.variance_percent) == (DurationStatus.FAILED, 100.0)
 
 
 @given(st.integers(1, 6_000), st.integers(1, 98), st.integers(1, 99), st.booleans())
@@ -139,13 +139,13 @@ def test_no_float_crosses_a_border(tens: int, first: int, more: int, longer: boo
     original_us = tens * 100
     sign = 1 if longer else -1
     for percent, at, beyond in (
-        (first, Verdict.SUCCESS, Verdict.PARTIAL),
-        (second, Verdict.PARTIAL, Verdict.FAILED),
+        (first, DurationStatus.SUCCESS, DurationStatus.PARTIAL),
+        (second, DurationStatus.PARTIAL, DurationStatus.FAILED),
     ):
         final_us = original_us + sign * tens * percent
         judged = judge(original_us / 1000, final_us / 1000, limits)
-        assert (judged.verdict, judged.variance_percent) == (at, float(percent))
-        assert judge(original_us / 1000, (final_us + sign) / 1000, limits).verdict in {beyond, Verdict.FAILED}
+        assert (judged.status, judged.variance_percent) == (at, float(percent))
+        assert judge(original_us / 1000, (final_us + sign) / 1000, limits).status in {beyond, DurationStatus.FAILED}
 
 
 @given(
@@ -155,7 +155,7 @@ def test_lengths_counted_in_samples_are_judged_as_fractions_would(original: int,
     final_ms = Fraction(samples * 1000, rate_hz)
     variance = abs(final_ms - original) / original
     wanted = "success" if variance <= Fraction(1, 10) else "partial" if variance <= Fraction(1, 5) else "failed"
-    assert judge(original, samples * 1000 / rate_hz, LIMITS).verdict == wanted
+    assert judge(original, samples * 1000 / rate_hz, LIMITS).status == wanted
 
 
 # -- into the time --------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_speech_that_is_much_too_long_is_never_cut_off() -> None:
     fitted = fit(SPEECH.data, SPEECH.rate_hz, target_ms, LIMITS)
     assert fitted.duration_ms == pytest.approx(SAID_MS / 2, abs=0.1)
     assert (fitted.metadata.speed_ratio, fitted.metadata.speed_clamped) == (2.0, True)
-    assert judge(target_ms, fitted.duration_ms, LIMITS).verdict is Verdict.PARTIAL
+    assert judge(target_ms, fitted.duration_ms, LIMITS).status is DurationStatus.PARTIAL
     assert fitted.metadata.duration_variance_percent == pytest.approx(15, abs=0.1)
 
 
@@ -194,7 +194,7 @@ def test_a_clamp_that_lands_near_enough_is_a_success() -> None:
     target_ms = SAID_MS / 2.1
     fitted = fit(SPEECH.data, SPEECH.rate_hz, target_ms, LIMITS)
     assert fitted.metadata.speed_clamped
-    assert judge(target_ms, fitted.duration_ms, LIMITS).verdict is Verdict.SUCCESS
+    assert judge(target_ms, fitted.duration_ms, LIMITS).status is DurationStatus.SUCCESS
 
 
 def test_silence_around_speech_is_not_stretched_with_it() -> None:
@@ -221,7 +221,7 @@ def test_where_nothing_is_said_there_is_silence() -> None:
 def test_for_no_time_speech_stays_as_it_is_and_fails() -> None:
     fitted = fit(SPEECH.data, SPEECH.rate_hz, 0, LIMITS)
     assert fitted.mono == SAID
-    assert judge(0, fitted.duration_ms, LIMITS).verdict is Verdict.FAILED
+    assert judge(0, fitted.duration_ms, LIMITS).status is DurationStatus.FAILED
 
 
 @given(

@@ -75,11 +75,13 @@ def test_an_engines_own_key_problem_is_not_the_callers() -> None:
     assert error_of(failure(JOB, errors.Unauthenticated("m", code="other"))).status == 502
 
 
-async def run_with(desk_bus: Bus, handler: loop.Handler, desk: JobClient, *, take: int = 100) -> list[object]:
-    worker = asyncio.create_task(loop.run(desk_bus, "speak", handler, "w", worker_options()))
+async def run_with(
+    job_client_bus: Bus, handler: loop.Handler, job_client: JobClient, *, take: int = 100
+) -> list[object]:
+    worker = asyncio.create_task(loop.run(job_client_bus, "speak", handler, "w", worker_options()))
     try:
         seen: list[object] = []
-        async with aclosing(desk.run(Speak("x"), tenant="acme")) as entries:
+        async with aclosing(job_client.run(Speak("x"), tenant="acme")) as entries:
             async for entry in entries:
                 seen.append(entry)
                 if len(seen) == take:
@@ -166,15 +168,15 @@ async def test_the_result_of_another_kind_of_work_ends_it_too() -> None:
         await emit([TranslationReady(job.id, "hallo")])
 
     worker = asyncio.create_task(loop.run(bus, "translate", handler, "w", worker_options()))
-    desk = JobClient(bus, SystemClock(), timeout_s=5)
-    seen = [entry async for entry in desk.run(Translate("hello", "de"))]
+    job_client = JobClient(bus, SystemClock(), timeout_s=5)
+    seen = [entry async for entry in job_client.run(Translate("hello", "de"))]
     worker.cancel()
     assert isinstance(seen[-1], TranslationReady)
     assert seen[-1].text == "hallo"
 
 
 async def submitted(work: Transcribe | Speak) -> Job:
-    """Return the job that the desk makes of some work."""
+    """Return the job that the job client makes of some work."""
     bus = embedded_bus(strict=True)
     entries = JobClient(bus, SystemClock(), timeout_s=100.0).run(work)
     asking = asyncio.ensure_future(anext(entries))
@@ -186,7 +188,7 @@ async def submitted(work: Transcribe | Speak) -> Job:
     return lease.job
 
 
-async def test_what_is_asked_for_at_the_desk_lets_live_turns_go_first() -> None:
+async def test_what_is_asked_for_at_the_job_client_lets_live_turns_go_first() -> None:
     assert (await submitted(Speak("x"))).priority == TOLERANT
 
 
@@ -218,7 +220,7 @@ class DyingBus(RedisBus):
 @asynccontextmanager
 async def redis_that_dies() -> AsyncIterator[tuple[Valkey, RedisBus]]:
     with valkey() as server:
-        connection = RedisConnection(server.url, patience_s=0.5)
+        connection = RedisConnection(server.url, timeout_s=0.5)
         bus = DyingBus(server, connection)
         await bus.start()
         try:
@@ -287,7 +289,7 @@ async def test_a_timeout_is_told_as_such_though_redis_is_gone_by_then() -> None:
 
 async def test_the_clean_up_goes_on_when_who_asked_is_cancelled_once_more() -> None:
     with valkey() as server:
-        connection = RedisConnection(server.url, patience_s=10)
+        connection = RedisConnection(server.url, timeout_s=10)
         bus = RedisBus(connection, queue_limit(), pipe_limit())
         await bus.start()
         asking = asyncio.create_task(JobClient(bus, SystemClock(), timeout_s=5).result(Speak("x"), SpeechDone))

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from antiphon.observe.tasks import Asides, unattended
+from antiphon.observe.tasks import TrackedTasks, unattended
 
 
 async def fail() -> None:
@@ -36,22 +36,22 @@ async def test_what_is_done_aside_is_waited_for_at_the_end_even_if_it_fails() ->
         await asyncio.sleep(0.01)
         done.append(number)
 
-    asides = Asides("of a test")
-    await asides.join()
+    background = TrackedTasks("of a test")
+    await background.join()
     with structlog.testing.capture_logs() as logged:
-        asides.do(work(1))
-        asides.do(fail())
-        asides.do(work(2))
-        await asides.join()
+        background.do(work(1))
+        background.do(fail())
+        background.do(work(2))
+        await background.join()
     assert done == [1, 2]
     assert [line["event"] for line in logged] == ["a task failed unexpectedly"]
 
 
 async def test_what_does_not_end_is_waited_for_only_so_long_and_is_logged() -> None:
-    asides = Asides("of a test")
+    background = TrackedTasks("of a test")
     with structlog.testing.capture_logs() as logged:
-        task = asides.do(asyncio.sleep(60))
-        await asides.join(within_s=0.01)
+        task = background.do(asyncio.sleep(60))
+        await background.join(within_s=0.01)
     await asyncio.wait((task,))
     assert task.cancelled()
     assert [(line["event"], line["count"]) for line in logged] == [("background tasks did not end in time", 1)]
@@ -64,11 +64,11 @@ async def test_who_waits_for_a_task_may_leave_before_it_is_done() -> None:
         await asyncio.sleep(0.05)
         done.append("work")
 
-    asides = Asides("of a test")
-    waiting = asyncio.create_task(asides.within(10, work()))
+    background = TrackedTasks("of a test")
+    waiting = asyncio.create_task(background.within(10, work()))
     await asyncio.sleep(0)
     waiting.cancel()
-    await asides.within(0.001, work())
+    await background.within(0.001, work())
     assert (waiting.cancelled(), done) == (True, [])
-    await asides.join()
+    await background.join()
     assert done == ["work", "work"]

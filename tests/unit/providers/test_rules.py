@@ -12,14 +12,14 @@ import pytest
 
 from antiphon.entities.chat import ChatDone, ChatMessage, ChatRequest, TextDelta, Tool, ToolCallDelta
 from antiphon.errors import Unsupported
-from antiphon.providers.rules import Rules
+from antiphon.providers.rules import RuleReplies
 
 NOON = datetime(2025, 3, 4, 12, 5, tzinfo=UTC)
 
 
 async def reply(text: str, **kwargs: Any) -> str:
     request = ChatRequest((ChatMessage("user", text),), **kwargs)
-    events = [event async for event in Rules(lambda: NOON).respond(request)]
+    events = [event async for event in RuleReplies(lambda: NOON).respond(request)]
     assert isinstance(events[-1], ChatDone)
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
@@ -59,7 +59,7 @@ async def test_where_the_user_is_silent_the_reply_does_not_repeat_what_was_said_
     roles: Sequence[Literal["system", "user", "assistant"]], said: str
 ) -> None:
     request = ChatRequest(tuple(ChatMessage(role, "Goodbye.") for role in roles))
-    events = [event async for event in Rules().respond(request)]
+    events = [event async for event in RuleReplies().respond(request)]
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) == said
 
 
@@ -69,7 +69,7 @@ async def test_a_long_text_is_not_repeated_whole() -> None:
 
 async def test_a_cut_answer_says_so() -> None:
     request = ChatRequest((ChatMessage("user", "hello"),), max_tokens=1)
-    events = [event async for event in Rules().respond(request)]
+    events = [event async for event in RuleReplies().respond(request)]
     assert events[0] == TextDelta("Hello!")
     assert isinstance(events[-1], ChatDone)
     assert events[-1].finish_reason == "length"
@@ -77,7 +77,7 @@ async def test_a_cut_answer_says_so() -> None:
 
 async def test_a_tool_output_is_told() -> None:
     messages = (ChatMessage("user", "weather?"), ChatMessage("tool", '{"sky": "clear"}', call_id="c"))
-    events = [event async for event in Rules().respond(ChatRequest(messages))]
+    events = [event async for event in RuleReplies().respond(ChatRequest(messages))]
     assert "clear" in "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
@@ -92,7 +92,7 @@ async def test_a_forced_tool_is_filled_from_the_text() -> None:
         tools=(Tool("units", "", schema),),
         tool_choice="function:units",
     )
-    events = [event async for event in Rules().respond(request)]
+    events = [event async for event in RuleReplies().respond(request)]
     arguments = json.loads("".join(event.arguments for event in events if isinstance(event, ToolCallDelta)))
     jsonschema.validate(arguments, schema)
     assert arguments == {"unit": "imperial"}

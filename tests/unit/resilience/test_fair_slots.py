@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.clock import VirtualClock
 from antiphon.errors import Overloaded
-from antiphon.resilience.fair_slots import FairPlaces
+from antiphon.resilience.fair_slots import FairSlots
 from tests.virtual_time import on_virtual_time
 
 
@@ -15,7 +15,7 @@ class Room:
     """Places, and who has had one, in order."""
 
     def __init__(self, places: int, *, wait_s: float = 60.0, most_waiting: int = 100) -> None:
-        self.places = FairPlaces("desk", places, wait_s=wait_s, most_waiting=most_waiting)
+        self.places = FairSlots("desk", places, wait_s=wait_s, most_waiting=most_waiting)
         self.entered: list[str] = []
 
     async def visit(self, caller: str, *, stays_s: float = 1.0) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 from antiphon.clock import VirtualClock
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
-from antiphon.resilience.priority_semaphore import Turns, priority
+from antiphon.resilience.priority_semaphore import PrioritySemaphore, priority
 from tests.virtual_time import on_virtual_time
 
 
@@ -12,7 +12,7 @@ class Hall:
     """Turns, and who has had one, in order."""
 
     def __init__(self, at_once: int = 1) -> None:
-        self.turns = Turns(at_once)
+        self.turns = PrioritySemaphore(at_once)
         self.had: list[str] = []
         self.inside = self.most_inside = 0
 

@@ -39,13 +39,13 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("patience_s", [0.0, 0.15, 0.4])
-async def test_killing_the_process_loses_nothing_that_was_acknowledged(tmp_path: Path, patience_s: float) -> None:
+@pytest.mark.parametrize("timeout_s", [0.0, 0.15, 0.4])
+async def test_killing_the_process_loses_nothing_that_was_acknowledged(tmp_path: Path, timeout_s: float) -> None:
     path = tmp_path / "history.db"
     child = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     acknowledged = [child.stdout.readline()]
-    time.sleep(patience_s)
+    time.sleep(timeout_s)
     os.kill(child.pid, signal.SIGKILL)
     acknowledged += child.stdout.readlines()
     child.wait()

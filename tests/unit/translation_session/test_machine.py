@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from antiphon.audio.ticks import VAD_WINDOW_TICKS
 from antiphon.translation_session import effects, inputs
-from antiphon.translation_session.machine import CLOSE_TICKS, LONGEST_TICKS, Interpreter
+from antiphon.translation_session.machine import CLOSE_TICKS, LONGEST_TICKS, TranslationMachine
 from antiphon.translation_session.state import State
 from antiphon.wire.translation import (
     SourceTranscription,
@@ -44,7 +44,7 @@ class World:
     def __init__(self, audio: TranslationAudio = LISTENING) -> None:
         session = TranslationSession(id="sess_1", model="m", expires_at=1, audio=audio)
         self.machine, self.shadow = (
-            Interpreter(State(seed="seed", session=session, job_timeout_s=TIMEOUT_S)) for _ in range(2)
+            TranslationMachine(State(seed="seed", session=session, job_timeout_s=TIMEOUT_S)) for _ in range(2)
         )
         self.effects: list[effects.Effect] = []
         self.jobs: dict[str, deque[inputs.Input]] = {}
@@ -61,7 +61,7 @@ class World:
         """Give one input to the machine and its shadow; returns the effects."""
         found = self.machine.receive(event, self.now)
         dumped = msgspec.msgpack.encode(self.shadow.state)
-        self.shadow = Interpreter(msgspec.msgpack.decode(dumped, type=State))
+        self.shadow = TranslationMachine(msgspec.msgpack.decode(dumped, type=State))
         assert self.shadow.receive(event, self.now) == found, "a loaded session goes on as if nothing had happened"
         self.effects += found
         for effect in found:
@@ -118,13 +118,13 @@ class World:
 
     def _note(self, effect: effects.Effect) -> None:
         match effect:
-            case effects.Transcribe():
+            case effects.StartTranscription():
                 text = self.heard[effect.job_id] = str(len(self.heard))
                 self.clips.append((effect.start, effect.end))
                 self.jobs[effect.job_id] = deque([inputs.Transcribed(effect.job_id, f" {text} ", "en")])
-            case effects.Translate():
+            case effects.StartTranslation():
                 self.jobs[effect.job_id] = deque([inputs.Translated(effect.job_id, f"[{effect.target}] {effect.text}")])
-            case effects.Speak():
+            case effects.StartSpeech():
                 self._refs += 2
                 made = [inputs.AudioMade(effect.job_id, self._refs - 1), inputs.AudioMade(effect.job_id, self._refs)]
                 self.jobs[effect.job_id] = deque([*made, inputs.SpeechMade(effect.job_id)])
@@ -363,7 +363,7 @@ def test_an_utterance_is_translated_into_the_language_that_held_at_its_end() -> 
     world.hear(QUIET, 544)
     world.finish()
     assert [text for text in world.said() if text.startswith("out")] == ["out [fr] 0", "out [de] 1"]
-    assert [effect.language for effect in world.effects if isinstance(effect, effects.Speak)] == ["fr", "de"]
+    assert [effect.language for effect in world.effects if isinstance(effect, effects.StartSpeech)] == ["fr", "de"]
 
 
 def test_the_words_of_the_source_are_shown_only_while_transcription_is_set() -> None:

@@ -60,13 +60,15 @@ async def work(job: Job, emit: Emit, bus: Bus) -> None:
 
 async def dubbed(bus: Bus, stage: loop.Handler) -> FragmentDubbed:
     """Have a fragment dubbed by a worker whose stages are done by another one."""
-    desk = JobClient(bus, SystemClock())
-    handlers: dict[Any, loop.Handler] = {"dub": Dubber(desk, ThreadDecoder(), pipeline_rules(), SystemClock()).handle}
+    job_client = JobClient(bus, SystemClock())
+    handlers: dict[Any, loop.Handler] = {
+        "dub": Dubber(job_client, ThreadDecoder(), pipeline_rules(), SystemClock()).handle
+    }
     handlers |= dict.fromkeys(("transcribe", "translate", "speak"), stage)
     async with AsyncExitStack() as stack:
         for queue, handler in handlers.items():
             stack.callback(asyncio.create_task(loop.run(bus, queue, handler, "w", worker_options())).cancel)
-        return await desk.result(
+        return await job_client.result(
             fragment(), FragmentDubbed, tenant="acme", correlation_id="session", timeout_s=5, retries=False
         )
 
@@ -131,10 +133,10 @@ async def test_files_of_a_key_take_turns_and_those_of_a_stream_whose_gateway_nam
     key_id: str, caller: str
 ) -> None:
     bus, decoder = embedded_bus(strict=True), NotedDecoder()
-    desk = JobClient(bus, SystemClock())
-    dubber = Dubber(desk, decoder, pipeline_rules(asr_s=0.1), SystemClock())
+    job_client = JobClient(bus, SystemClock())
+    dubber = Dubber(job_client, decoder, pipeline_rules(asr_s=0.1), SystemClock())
     worker = asyncio.create_task(loop.run(bus, "dub", dubber.handle, "w", worker_options()))
     work = msgspec.structs.replace(fragment(write_wav(SOUND, 16_000)), format="wav")
-    await desk.result(work, FragmentDubbed, key_id=key_id, correlation_id="session", timeout_s=5)
+    await job_client.result(work, FragmentDubbed, key_id=key_id, correlation_id="session", timeout_s=5)
     worker.cancel()
     assert decoder.callers == [caller]

@@ -20,8 +20,8 @@ from antiphon.ports.bus import Bus
 from antiphon.resilience.backoff import Backoff
 from antiphon.resilience.priority_semaphore import priority
 from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Speak, SpeechDone, TextReady
-from antiphon.workers.loop import Emit, Handler, run
 from antiphon.workers.completion import WorkerOptions
+from antiphon.workers.loop import Emit, Handler, run
 from antiphon.workers.retry_policy import RetryRule
 from tests.options import embedded_bus, worker_options
 from tests.virtual_time import on_virtual_time
@@ -398,12 +398,12 @@ async def test_a_handler_that_ignores_its_cancellation_holds_its_slot_for_second
         await asyncio.sleep(1)
         await stage.bus.submit(job("b"))
         await stage.bus.cancel("a")
-        assert len(await stage.results("b", within_s=OPTIONS.farewell_s + 1)) == 2
+        assert len(await stage.results("b", within_s=OPTIONS.close_timeout_s + 1)) == 2
         release.set()
 
 
 @on_virtual_time
-async def test_a_farewell_that_is_longer_than_a_lease_costs_no_other_attempt(clock: VirtualClock) -> None:
+async def test_a_close_timeout_that_is_longer_than_a_lease_costs_no_other_attempt(clock: VirtualClock) -> None:
     stage = Stage(clock, lease_s=3.0, pipe_entries=2, options=worker_options(heartbeat_s=1.0))
     attempts: list[float] = []
 
@@ -616,7 +616,7 @@ async def test_a_failure_that_nobody_reads_does_not_hold_the_slot_for_ever(clock
     async with stage.working(handle):
         await stage.bus.submit(job("a"))
         await stage.bus.submit(job("b"))
-        assert len(await stage.results("b", within_s=OPTIONS.farewell_s + 1)) == 2
+        assert len(await stage.results("b", within_s=OPTIONS.close_timeout_s + 1)) == 2
         assert stage.dead() == ["a"]
 
 

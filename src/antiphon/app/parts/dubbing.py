@@ -136,7 +136,7 @@ def _rules(services: Services) -> PipelineRules:
 
 def _judge(services: Services) -> Callable[[StreamConfig], VoiceProfile]:
     """Return what decides whether a stream can be dubbed here, before its first fragment."""
-    from antiphon.doors.dubbing.options import Refusal
+    from antiphon.doors.dubbing.options import DubbingRefusal
     from antiphon.dubbing.voices import VoiceProfile
 
     settings, engines, roles = services.settings, services.engines, services.roles
@@ -147,21 +147,23 @@ def _judge(services: Services) -> Callable[[StreamConfig], VoiceProfile]:
         if settings.dubbing_mode == "echo":  # whoever tests a worker has the languages and voices of elsewhere
             return VoiceProfile(config.voice_profile)
         if not engines.stt.capabilities.speaks(source):
-            raise Refusal("UNSUPPORTED_LANGUAGE", f"'{source}' is not recognised here.", "config.source_language")
+            raise DubbingRefusal(
+                "UNSUPPORTED_LANGUAGE", f"'{source}' is not recognised here.", "config.source_language"
+            )
         # the pairs of a fleet are known to those who translate
         if "translate" in roles and not engines.translation.has_pair(source, target):
-            raise Refusal(
+            raise DubbingRefusal(
                 "UNSUPPORTED_LANGUAGE",
                 f"Nothing here translates '{source}' into '{target}'; 'antiphon doctor' says what to install.",
                 "config.target_language",
             )
         if "speak" in roles and not engines.tts.capabilities.speaks(target):
-            raise Refusal("UNSUPPORTED_LANGUAGE", f"No voice here speaks '{target}'.", "config.target_language")
+            raise DubbingRefusal("UNSUPPORTED_LANGUAGE", f"No voice here speaks '{target}'.", "config.target_language")
         known = [voice.id for voice in engines.tts.capabilities.voices]
         try:
             return voices.resolve(config.voice_profile, target, known=known)
         except NotFound as error:
-            raise Refusal("INVALID_VOICE_PROFILE", error.message, "config.voice_profile") from error
+            raise DubbingRefusal("INVALID_VOICE_PROFILE", error.message, "config.voice_profile") from error
 
     return judge
 

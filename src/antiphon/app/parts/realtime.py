@@ -34,7 +34,7 @@ def _door(services: Services) -> Added:
         tasks={
             "signs of life": door.keep_alive,
             "taken sessions": door.watch_taken,
-            "legs": lambda: door.watch_legs(gateway.legs),
+            "components": lambda: door.watch_components(gateway.components),
             "expired sessions": door.clear_up,
         },
     )

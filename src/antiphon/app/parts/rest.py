@@ -16,7 +16,7 @@ def _door(services: Services) -> Added:
 
     gateway = services.once(Gateway)
     rest = RestServices(
-        desk=services.jobs,
+        job_client=services.jobs,
         decoder=services.decoders,
         access=services.access,
         ephemeral=services.client_secrets,

@@ -8,14 +8,14 @@ from antiphon.app.services import Services
 
 def _door(services: Services) -> Added:
     from antiphon.app.gateway import Gateway
-    from antiphon.doors.translation.endpoint import InterpretingDoor
-    from antiphon.doors.translation.session import TranslationOptions
+    from antiphon.doors.translation.endpoint import TranslationDoor
+    from antiphon.doors.translation.session import TranslationSessionOptions
 
     settings, gateway = services.settings, services.once(Gateway)
-    options = TranslationOptions(
-        gateway.limits, settings.realtime_max_buffer_s, settings.realtime_session_s, gateway.rules.patience_s
+    options = TranslationSessionOptions(
+        gateway.limits, settings.realtime_max_buffer_s, settings.realtime_session_s, gateway.rules.job_timeout_s
     )
-    door = InterpretingDoor(
+    door = TranslationDoor(
         services.access, gateway.links, services.metrics, options, gateway.connections, gateway.usage
     )
     return Added(sockets={"/v1/realtime/translations": door})

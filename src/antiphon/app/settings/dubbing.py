@@ -97,7 +97,7 @@ class DubbingSettings(Section):
         ge=0,
         le=HOUR_MS,
         validation_alias=AliasChoices("GAP_TIMEOUT_MS"),
-        description="How long a missing fragment holds up those behind it; unset: the stream's time-out, at most 8000.",
+        description="How long a missing fragment holds up those behind it; unset: the stream's timeout, at most 8000.",
     )
     dubbing_asr_timeout_ms: int = Field(
         default=5_000,

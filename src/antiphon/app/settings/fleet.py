@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field, SecretStr
 
 from antiphon.ports.settings import MANY, WEEK_S, Section
@@ -9,6 +12,8 @@ from antiphon.ports.settings import MANY, WEEK_S, Section
 
 class FleetSettings(Section):
     """Redis, bus and sessions."""
+
+    old_names: ClassVar[Mapping[str, str]] = {"redis_patience_s": "redis_timeout_s"}
 
     bus_strict: bool = Field(
         default=False, description="True sends every bus message through msgpack, as between processes."
@@ -27,8 +32,8 @@ class FleetSettings(Section):
         "what the processes of a fleet share; unset: one process does all.",
     )
     redis_connections: int = Field(default=50, ge=2, le=MANY, description="Most connections to Redis of one process.")
-    redis_patience_s: float = Field(
-        default=5.0, gt=0, le=WEEK_S, description="How long a command waits for a Redis that is away, seconds."
+    redis_timeout_s: float = Field(
+        default=5.0, gt=0, le=WEEK_S, description="Timeout of a Redis command, retries included, seconds."
     )
     redis_mirror: bool = Field(
         default=False,

@@ -43,10 +43,26 @@ def read_file() -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"{CONFIG}: {path}: {error}", param=CONFIG) from error
     known = {name for section in known_sections() for name in section.model_fields}
+    present = old_names()
     for name in found:
-        if name not in known:
+        if present.get(name, name) not in known:
             raise InvalidRequest(f"{CONFIG}: {path}: there is no setting '{name}'", param=CONFIG)
-    return found
+    return {present[name]: value for name, value in found.items() if name in present} | {
+        name: value for name, value in found.items() if name not in present
+    }
+
+
+def old_names() -> dict[str, str]:
+    """Return the former names of settings, each with its present one."""
+    return {old: new for section in known_sections() for old, new in section.old_names.items()}
+
+
+def old_variables(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each of the ``names`` that is a former variable of a setting, with the present one."""
+    former = {f"{PREFIX}{old.upper()}": f"{PREFIX}{new.upper()}" for old, new in old_names().items()}
+    for name in sorted(names):
+        if name.upper() in former:
+            yield name, former[name.upper()]
 
 
 def engine_sections() -> list[type[Section]]:
@@ -65,10 +81,12 @@ def known_sections() -> Iterator[type[Section]]:
 
 
 def variables(section: type[Section], name: str) -> tuple[str, ...]:
-    """Return all variables of the setting ``name``, the one that wins first."""
+    """Return all variables of the setting ``name``, the one that wins first; those of former names come last."""
     alias = section.model_fields[name].validation_alias
     others = map(str, alias.choices) if isinstance(alias, AliasChoices) else ([alias] if isinstance(alias, str) else [])
-    return f"{PREFIX}{name.upper()}", *others
+    renamed = [base.__dict__.get("old_names", {}) for base in section.__mro__]
+    former = (f"{PREFIX}{old.upper()}" for names in renamed for old, new in names.items() if new == name)
+    return f"{PREFIX}{name.upper()}", *others, *former
 
 
 def variables_of(section: type[Section], names: Iterable[str]) -> dict[str, str]:

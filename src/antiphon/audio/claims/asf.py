@@ -9,7 +9,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from antiphon.audio.claims.id3 import check_id3_frames
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _OBJECT_HEADER_BYTES = 24
 
@@ -36,7 +36,7 @@ _TABLES = {_MARKERS: ("of markers", 16, 30), _INDEX: ("of the index", 28, 6)}
 """Where in the object the number of entries stands, and the least bytes of an entry."""
 
 
-def check_asf(source: Source) -> None:
+def check_asf(source: ByteSource) -> None:
     """Check a file of objects."""
     start = _OBJECT_HEADER_BYTES + _HEADER_BYTES if source.read(0, 16) == _HEADER else 0
     while start + _OBJECT_HEADER_BYTES <= source.size:
@@ -57,7 +57,7 @@ def check_asf(source: Source) -> None:
             source.track()
 
 
-def _behind_properties(source: Source, body: int) -> int:
+def _behind_properties(source: ByteSource, body: int) -> int:
     """Return where the names and extensions in the properties of a stream end."""
     names, extensions = source.little(body + 60, 2), source.little(body + 62, 2)
     at = body + _STREAM_PROPERTIES_BYTES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _META_BYTES = 4 * 1024
 """FFmpeg looks for the first box in a ``meta`` at every position; it is looked for in so many bytes."""
@@ -21,7 +21,7 @@ class Box:
     """As claimed, but not behind the end of the box around it; maybe behind the end of the file."""
 
 
-def boxes(source: Source, start: int, end: int) -> Iterator[Box]:
+def boxes(source: ByteSource, start: int, end: int) -> Iterator[Box]:
     """Yield the boxes from one position to another, until one has an impossible size."""
     while start + 8 <= min(end, source.size):
         source.step()
@@ -41,7 +41,7 @@ def boxes(source: Source, start: int, end: int) -> Iterator[Box]:
         start = claimed_end
 
 
-def children_start(source: Source, box: Box) -> int:
+def children_start(source: ByteSource, box: Box) -> int:
     """Return where the boxes inside a box begin; for ``meta``, which may have a version or not, before ``hdlr``."""
     if box.name != b"meta":
         return box.start

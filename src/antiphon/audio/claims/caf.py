@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antiphon.audio.claims.alac import check_alac
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.pyav import invalid_audio
 
 _FILE_HEADER_BYTES = 8
@@ -15,7 +15,7 @@ _MAX_COOKIE_BYTES = 1024
 _UNKNOWN = 2**64 - 1
 
 
-def check_caf(source: Source) -> None:
+def check_caf(source: ByteSource) -> None:
     """Check a file that begins with ``caff``."""
     at = _FILE_HEADER_BYTES
     codec, has_constant_size = b"", False

@@ -15,9 +15,9 @@ from antiphon.audio.claims.mov import check_mov
 from antiphon.audio.claims.mpeg import check_mpeg_audio, check_program_stream
 from antiphon.audio.claims.ogg import check_ogg
 from antiphon.audio.claims.riff import check_riff
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
-_CHECKS: dict[str, Callable[[Source], None]] = {
+_CHECKS: dict[str, Callable[[ByteSource], None]] = {
     "aac": check_mpeg_audio,
     "aiff": check_aiff,
     "asf": check_asf,
@@ -42,6 +42,6 @@ def check_claims(file: BinaryIO, container: str) -> None:
     """
     try:
         if check := _CHECKS.get(container):
-            check(Source(file))
+            check(ByteSource(file))
     finally:
         file.seek(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 UNKNOWN = 2**63
 """Where an element ends whose size is unknown."""
@@ -26,7 +26,7 @@ class Element(NamedTuple):
     """As claimed, maybe behind the end of the file; `UNKNOWN` if its size is."""
 
 
-def element_at(source: Source, at: int) -> Element | None:
+def element_at(source: ByteSource, at: int) -> Element | None:
     """Return the element at a position, None if none can begin so."""
     head = source.read(at, 12)
     id_bytes = _WIDTHS[head[0]] if head else 0
@@ -41,7 +41,7 @@ def element_at(source: Source, at: int) -> Element | None:
     return Element(int.from_bytes(head[:id_bytes], "big"), at + start, end)
 
 
-def elements(source: Source, start: int, end: int) -> Iterator[Element]:
+def elements(source: ByteSource, start: int, end: int) -> Iterator[Element]:
     """Yield the elements from one position to another, until there is one whose size is unknown, or none."""
     end = min(end, source.size)
     while start < end:
@@ -53,14 +53,14 @@ def elements(source: Source, start: int, end: int) -> Iterator[Element]:
         start = element.end
 
 
-def number_at(source: Source, at: int) -> tuple[int, int]:
+def number_at(source: ByteSource, at: int) -> tuple[int, int]:
     """Return the number of variable width at a position, and where it ends."""
     head = source.read(at, 8)
     width = _WIDTHS[head[0]] if head else 0
     return int.from_bytes(head[:width], "big") & (1 << 7 * width) - 1, at + width
 
 
-def behind_blocks(source: Source, at: int, end: int) -> int:
+def behind_blocks(source: ByteSource, at: int, end: int) -> int:
     """Return where a row of simple blocks ends: of these a cluster without a size has very many."""
     end, blocks = min(end, source.size), 0
     while at < end:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from antiphon.audio.claims.comments import number_of_comments
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _SEEK_TABLE, _COMMENTS = 3, 4
 _IS_LAST = 0x80
 _SEEK_POINT_BYTES = 18
 
 
-def check_flac(source: Source) -> None:
+def check_flac(source: ByteSource) -> None:
     """Check a file that begins with ``fLaC``."""
     at, is_last = 4, False
     while not is_last and at + 4 <= source.size:

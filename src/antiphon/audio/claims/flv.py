@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antiphon.audio.claims.limits import MAX_DEPTH
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _HEADER_BYTES_AT = 5
 """Where a file says how long its header is."""
@@ -26,7 +26,7 @@ _NUMBERS_PER_ENTRY = 4
 _END = b"\0\0\x09"
 
 
-def check_flv(source: Source) -> None:
+def check_flv(source: ByteSource) -> None:
     """Check a file of tags."""
     at, tags = source.number(_HEADER_BYTES_AT, 4) + _TRAILER_BYTES, 0
     while at + _TAG_HEADER_BYTES <= source.size:
@@ -41,13 +41,13 @@ def check_flv(source: Source) -> None:
         at = end + _TRAILER_BYTES
 
 
-def _check_script(source: Source, at: int, end: int) -> None:
+def _check_script(source: ByteSource, at: int, end: int) -> None:
     """Check the values of a script tag, one after the other: a name, and what it stands for."""
     while at < min(end, source.size):
         at = _after_value(source, at, end, 0)
 
 
-def _after_value(source: Source, at: int, end: int, depth: int) -> int:
+def _after_value(source: ByteSource, at: int, end: int, depth: int) -> int:
     """Check a value. Returns where it ends."""
     source.step()
     kind, at = source.number(at, 1), at + 1
@@ -62,14 +62,14 @@ def _after_value(source: Source, at: int, end: int, depth: int) -> int:
     return at
 
 
-def _after_object(source: Source, at: int, end: int, depth: int) -> int:
+def _after_object(source: ByteSource, at: int, end: int, depth: int) -> int:
     while at < min(end, source.size) and source.read(at, len(_END)) != _END:
         source.tag()
         at = _after_value(source, at + 2 + source.number(at, 2), end, depth)
     return at + len(_END)
 
 
-def _after_list(source: Source, at: int, end: int, depth: int) -> int:
+def _after_list(source: ByteSource, at: int, end: int, depth: int) -> int:
     count, at = source.number(at, 4), at + 4
     source.check_table("of a script", count, 1, end - at)
     source.claim(count // _NUMBERS_PER_ENTRY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from antiphon.audio.claims.limits import BYTES_PER_PART, MAX_UNPACKED_BYTES
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.pyav import invalid_audio
 
 _HEADER_BYTES = 10
@@ -24,7 +24,7 @@ _APE_FOOTER_BYTES = 32
 _ID3V1_BYTES = 128
 
 
-def check_leading_tags(source: Source, at: int = 0, room: int | None = None) -> int:
+def check_leading_tags(source: ByteSource, at: int = 0, room: int | None = None) -> int:
     """Check the ID3 tags that stand at a position, one behind the other. Returns where they end.
 
     They may be longer than ``room``, in which the last of them begins: FFmpeg goes by what a tag says itself.
@@ -38,7 +38,7 @@ def check_leading_tags(source: Source, at: int = 0, room: int | None = None) -> 
     return at
 
 
-def check_id3_frames(source: Source, start: int, end: int) -> None:
+def check_id3_frames(source: ByteSource, start: int, end: int) -> None:
     """Check the frames between two positions, and those of tags that begin there, wherever these end."""
     for at in source.search(_HEADER, start, end, _HEADER_BYTES):
         end = max(end, _end(at, source.read(at, _HEADER_BYTES)))
@@ -51,7 +51,7 @@ def _end(at: int, head: bytes) -> int:
     return at + _HEADER_BYTES + _syncsafe(head[6:]) + (_HEADER_BYTES if has_footer else 0)
 
 
-def _check_frames(source: Source, start: int, end: int) -> None:
+def _check_frames(source: ByteSource, start: int, end: int) -> None:
     """Check how many frames there are, and what they unpack to."""
     source.step(max(0, min(end, source.size) - start) // BYTES_PER_PART)  # tags may overlap
     unpacked = 0
@@ -74,7 +74,7 @@ def _syncsafe(digits: bytes) -> int:
     return sum((digit & 0x7F) << shift for digit, shift in zip(digits, (21, 14, 7, 0), strict=True))
 
 
-def check_ape_tag(source: Source) -> None:
+def check_ape_tag(source: ByteSource) -> None:
     """Check the APE tag that a file ends with, before an ID3 tag of the first version if there is one."""
     end = source.size
     if source.read(end - _ID3V1_BYTES, 3) == b"TAG":

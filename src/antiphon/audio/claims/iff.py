@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from antiphon.audio.claims.id3 import check_leading_tags
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.pyav import invalid_audio
 
 _MAX_DESCRIPTION_BYTES = 64 * 1024
 
 
-def check_aiff(source: Source) -> None:
+def check_aiff(source: ByteSource) -> None:
     """Check a file that begins with ``FORM``."""
     at = 12
     while at + 8 <= source.size:

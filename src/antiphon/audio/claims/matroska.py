@@ -22,7 +22,7 @@ from antiphon.audio.claims.ebml import (
     number_at,
 )
 from antiphon.audio.claims.limits import MAX_DEPTH
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.pyav import invalid_audio
 
 _SEEK_HEAD, _SEEK, _SEEK_POSITION = 0x114D9B74, 0x4DBB, 0x53AC
@@ -59,7 +59,7 @@ _SCANNED_BYTES = 64 * 1024 * 1024
 _HIDDEN = re.compile(b"|".join(re.escape(name.to_bytes(4, "big")) for name in (*_LISTS, CLUSTER)))
 
 
-def check_matroska(source: Source) -> None:
+def check_matroska(source: ByteSource) -> None:
     """Check a file of elements."""
     claims = _Claims(source)
     claims.find()
@@ -67,7 +67,7 @@ def check_matroska(source: Source) -> None:
 
 
 class _Claims:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self._source = source
         self._lists: dict[int, Element] = {}
         self._clusters: dict[int, Element] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from antiphon.audio.claims.boxes import Box, boxes, children_start
 from antiphon.audio.claims.limits import MAX_DEPTH
 from antiphon.audio.claims.mov_track import Track
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.pyav import invalid_audio
 
 _NESTS = frozenset(
@@ -26,7 +26,7 @@ _ENTRIES_PER_FRAGMENT = 2
 """What FFmpeg notes of a fragment for each track, in entries of an index."""
 
 
-def check_mov(source: Source) -> None:
+def check_mov(source: ByteSource) -> None:
     """Check a file of boxes."""
     claims = _Claims(source)
     claims.walk(Box(b"", 0, _ENDLESS), depth=0)
@@ -34,7 +34,7 @@ def check_mov(source: Source) -> None:
 
 
 class _Claims:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ByteSource) -> None:
         self._source = source
         self._tracks: list[Track] = []
         self._constant_bytes = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from antiphon.audio.claims.alac import check_alac
 from antiphon.audio.claims.boxes import Box
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.pyav import invalid_audio
 
 _CONSTANT_SIZE_SOUND = frozenset(
@@ -44,7 +44,7 @@ class Track:
     """What the track is, and in MOV what its data and metadata are."""
     codecs: set[bytes] = field(default_factory=set)
 
-    def take(self, source: Source, box: Box) -> None:
+    def take(self, source: ByteSource, box: Box) -> None:
         """Note what a box of the track claims."""
         at, room = box.start, box.end - box.start
         match box.name:
@@ -80,7 +80,7 @@ class Track:
             return self.chunks * (1 + self.samples_per_chunk // _SAMPLES_PER_ENTRY)
         return self.samples
 
-    def _take_codecs(self, source: Source, at: int, room: int) -> None:
+    def _take_codecs(self, source: ByteSource, at: int, room: int) -> None:
         if room > _MAX_DESCRIPTION_BYTES:
             raise invalid_audio(f"the description of a codec claims {room} bytes")
         body = source.read(at, room)
@@ -95,7 +95,7 @@ class Track:
             entry += max(8, size)
             count -= 1
 
-    def _take_sizes(self, source: Source, box: Box) -> None:
+    def _take_sizes(self, source: ByteSource, box: Box) -> None:
         size, count = source.number(box.start + 4, 4), source.number(box.start + 8, 4)
         bits = size & 0xFF if box.name == b"stz2" else 32
         is_constant = box.name == b"stsz" and size > 0
@@ -104,7 +104,7 @@ class Track:
         self.samples += count
         self.sample_bytes += count * size * is_constant
 
-    def _take_edits(self, source: Source, box: Box) -> None:
+    def _take_edits(self, source: ByteSource, box: Box) -> None:
         is_wide, count = source.number(box.start, 1) == 1, source.number(box.start + 4, 4)
         source.check_table("elst", count, 20 if is_wide else 12, box.end - box.start - 8)
         self.edits += count

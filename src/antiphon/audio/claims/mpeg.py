@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from antiphon.audio.claims.id3 import check_ape_tag, check_leading_tags
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _PACKET = re.compile(rb"\x00\x00\x01[\xbd\xc0-\xef\xfd]")
 """Begins a packet of sound, picture or something private; the bytes of a picture do not contain it."""
@@ -13,13 +13,13 @@ _PACKET_START_BYTES = 4
 _SEARCHED_BYTES = 64 * 1024 * 1024
 
 
-def check_mpeg_audio(source: Source) -> None:
+def check_mpeg_audio(source: ByteSource) -> None:
     """Check a file that begins with an ID3 tag, or a frame of MP3 or AAC."""
     check_leading_tags(source)
     check_ape_tag(source)
 
 
-def check_program_stream(source: Source) -> None:
+def check_program_stream(source: ByteSource) -> None:
     """Check how many packets there are in the beginning of a file: FFmpeg keeps them in search of a first frame."""
     for _ in source.search(_PACKET, 0, _SEARCHED_BYTES, _PACKET_START_BYTES):
         source.step()

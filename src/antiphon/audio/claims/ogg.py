@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from antiphon.audio.claims.comments import number_of_comments
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _COMMENTS = {b"O": 8, b"\x03": 7, b"\x81": 7}
 _COMMENTS_NAME = re.compile(rb"OpusTags|\x03vorbis|\x81theora")
@@ -25,13 +25,13 @@ _FLAC, _SPEEX = b"\x7fFLAC", b"Speex   "
 _FLAC_COMMENTS = 0x04
 
 
-def check_ogg(source: Source) -> None:
+def check_ogg(source: ByteSource) -> None:
     """Check a file of pages. Of a long one the beginning, where headers belong, is checked."""
     for at in _comments(source):
         source.check_tags(number_of_comments(source, at))
 
 
-def _comments(source: Source) -> Iterator[int]:
+def _comments(source: ByteSource) -> Iterator[int]:
     """Yield where lists of comments begin."""
     for at in source.search(_COMMENTS_NAME, 0, _SEARCHED_BYTES, _LONGEST_NAME):
         yield at + _COMMENTS[source.read(at, 1)]
@@ -57,7 +57,7 @@ class _Stream:
     codec: bytes
     packets: int = 0
 
-    def comments(self, source: Source, page: _Page) -> Iterator[int]:
+    def comments(self, source: ByteSource, page: _Page) -> Iterator[int]:
         """Yield where lists of comments begin that have no name of their own."""
         at, is_start = page.body, not page.is_continued
         for size in page.lacing:
@@ -71,7 +71,7 @@ class _Stream:
             at += size
 
 
-def _pages(source: Source) -> Iterator[_Page]:
+def _pages(source: ByteSource) -> Iterator[_Page]:
     at = 0
     for _ in range(_MAX_PAGES):
         head = source.read(at, _PAGE_HEADER_BYTES)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from antiphon.audio.claims.id3 import check_leading_tags
 from antiphon.audio.claims.limits import MAX_DEPTH
-from antiphon.audio.claims.source import Source
+from antiphon.audio.claims.source import ByteSource
 
 _FILES = frozenset({b"RIFF", b"RF64"})
 _LISTS = _FILES | {b"LIST"}
@@ -20,7 +20,7 @@ _UNKNOWN = (0, 0xFFFFFFFF)
 """Sizes of streams, whose writer did not go back, and of what is longer than 4 GiB."""
 
 
-class Chunk(NamedTuple):
+class RiffChunk(NamedTuple):
     """A chunk without its header."""
 
     name: bytes
@@ -29,12 +29,12 @@ class Chunk(NamedTuple):
     """As claimed, but not behind the end of the list around it; maybe behind the end of the file."""
 
 
-def check_riff(source: Source) -> None:
+def check_riff(source: ByteSource) -> None:
     """Check a file that begins with ``RIFF`` or ``RF64``."""
-    _walk(source, Chunk(b"", 0, source.size), form=b"", depth=0)
+    _walk(source, RiffChunk(b"", 0, source.size), form=b"", depth=0)
 
 
-def _walk(source: Source, parent: Chunk, form: bytes, depth: int) -> None:
+def _walk(source: ByteSource, parent: RiffChunk, form: bytes, depth: int) -> None:
     for chunk in _chunks(source, parent):
         if form == b"INFO":
             source.tag()
@@ -54,7 +54,7 @@ def _walk(source: Source, parent: Chunk, form: bytes, depth: int) -> None:
             check_leading_tags(source, chunk.start)
 
 
-def _chunks(source: Source, parent: Chunk) -> Iterator[Chunk]:
+def _chunks(source: ByteSource, parent: RiffChunk) -> Iterator[RiffChunk]:
     """Yield the chunks of a list, or of a file, which has no name and is walked as FFmpeg does."""
     start, end = parent.start, parent.end
     long_size = _long_size(source, parent)
@@ -69,11 +69,11 @@ def _chunks(source: Source, parent: Chunk) -> Iterator[Chunk]:
         elif not parent.name and name in _FILES:  # a WAV file is one to its end, whatever it says
             is_endless = size in _UNKNOWN or source.read(start + 8, 4) == b"WAVE"
             size = end - start - 8 if is_endless else size
-        yield Chunk(name, start + 8, min(start + 8 + size, end))
+        yield RiffChunk(name, start + 8, min(start + 8 + size, end))
         start += 8 + size + (size & 1)
 
 
-def _long_size(source: Source, parent: Chunk) -> int | None:
+def _long_size(source: ByteSource, parent: RiffChunk) -> int | None:
     """Return the size of the sound in an RF64 file, which its first chunk names; None in other lists."""
     if parent.name != b"RF64" or source.read(parent.start, 4) != b"ds64":
         return None

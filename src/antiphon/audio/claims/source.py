@@ -27,7 +27,7 @@ _WINDOW_BYTES = 4 * 1024
 """Headers lie close to each other: so many bytes are read at a time."""
 
 
-class Source:
+class ByteSource:
     """A file whose parts are walked, not more of them than a file of its size has. All errors are `InvalidRequest`."""
 
     def __init__(self, file: BinaryIO) -> None:

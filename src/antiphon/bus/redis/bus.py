@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from antiphon import ids
 from antiphon.bus.limits import PipeLimit, QueueLimit
-from antiphon.bus.redis.wakeups import Inbox
 from antiphon.bus.redis.jobs import RedisJobs, RedisLease
 from antiphon.bus.redis.pipes import RedisPipes
+from antiphon.bus.redis.wakeups import Wakeups
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import ProviderUnavailable
 from antiphon.jobs.audio import JobAudio
@@ -24,14 +24,14 @@ class RedisBus:
     """A `Bus` over Redis. One a process; `start` before use.
 
     While Redis is away claims and reads wait, and everything else raises `ProviderUnavailable` when the connection's
-    patience is over.
+    timeout is over.
     """
 
     def __init__(
         self, connection: RedisConnection, queues: QueueLimit, pipes: PipeLimit, *, audio: JobAudio | None = None
     ) -> None:
         self._connection = connection
-        self._inbox = Inbox(connection, f"antiphon:inbox:{ids.token(12)}", tuple(kind.queue for kind in Work.kinds))
+        self._inbox = Wakeups(connection, f"antiphon:inbox:{ids.token(12)}", tuple(kind.queue for kind in Work.kinds))
         self._pipes = RedisPipes(connection, self._inbox, pipes)
         self._jobs = RedisJobs(connection, self._inbox, queues, self._give_up, audio)
         self._listener: asyncio.Task[None] | None = None

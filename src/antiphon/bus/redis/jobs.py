@@ -20,7 +20,7 @@ from antiphon import ids
 from antiphon.bus.codec import decode_job, encode_job
 from antiphon.bus.dead_letters import DeadLetter
 from antiphon.bus.limits import QueueLimit
-from antiphon.bus.redis.wakeups import CANCELS, Inbox, queue_channel, woken
+from antiphon.bus.redis.wakeups import CANCELS, Wakeups, queue_channel, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.entities.priority import LIVE, PATIENT
 from antiphon.errors import LeaseLost, Overloaded, ProviderUnavailable
@@ -42,7 +42,7 @@ _FLAG_MS = 600_000
 """So long a cancel flag stays up: as long as the longest job may take."""
 
 _SUBMIT, _CLAIM, _RENEW, _RELEASE, _SETTLE = (
-    Script.load("antiphon.bus.redis", name) for name in ("submit", "claim", "renew", "release", "settle")
+    Script.load("antiphon.bus.redis", name) for name in ("submit", "claim", "renew", "release", "finish")
 )
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ class RedisLease:
 
     async def acknowledge(self) -> None:
         """The job has ended well."""
-        await self._jobs.settle(self.job)
+        await self._jobs.finish(self.job)
 
     async def release(self, reason: str, *, delay_s: float = 0.0, counts: bool = True) -> None:
         """Give the job back; after its last attempt it is buried instead."""
@@ -101,7 +101,7 @@ class RedisLease:
 
     async def bury(self, reason: str) -> None:
         """Move the job to the dead letters."""
-        await self._jobs.settle(self.job, self.token, reason)
+        await self._jobs.finish(self.job, self.token, reason)
 
 
 class RedisJobs:
@@ -110,7 +110,7 @@ class RedisJobs:
     def __init__(
         self,
         connection: RedisConnection,
-        inbox: Inbox,
+        inbox: Wakeups,
         limit: QueueLimit,
         on_given_up: Callable[[Job, str], Awaitable[None]],
         audio: JobAudio | None = None,
@@ -208,7 +208,7 @@ class RedisJobs:
     async def release(self, job: Job, token: str, reason: str, delay_s: float, *, counts: bool) -> None:
         """Give a job back, unless it is cancelled or this was its last attempt."""
         if await self._connection.command("EXISTS", _flags(job.queue) + job.id):
-            await self.settle(job)
+            await self.finish(job)
         elif counts and job.attempt >= self._limit.attempts:
             await self._give_up(job, token, reason)
         else:
@@ -217,7 +217,7 @@ class RedisJobs:
                 _RELEASE, keys, token, math.ceil(delay_s * 1000), reason, queue_channel(job.queue), int(counts)
             )
 
-    async def settle(self, job: Job, token: str = "", reason: str = "") -> None:
+    async def finish(self, job: Job, token: str = "", reason: str = "") -> None:
         """End a job: with a lease's token as a dead letter, without one because it is done."""
         queue = job.queue
         keys = (_jobs(queue) + job.id, *_index(queue), _dead(queue), _flags(queue) + job.id)
@@ -230,7 +230,7 @@ class RedisJobs:
 
     async def _give_up(self, job: Job, token: str, reason: str) -> None:
         await self._on_given_up(job, reason)  # first: who waits for the job hears of it even if this process dies here
-        await self.settle(job, token, reason)
+        await self.finish(job, token, reason)
 
     async def _delete_audio(self, job: Job) -> None:
         if self._audio is not None:

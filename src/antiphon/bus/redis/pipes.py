@@ -16,7 +16,7 @@ import structlog
 from antiphon import ids
 from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.bus.limits import PipeLimit
-from antiphon.bus.redis.wakeups import Inbox, woken
+from antiphon.bus.redis.wakeups import Wakeups, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.errors import NotFound, ProviderUnavailable, Superseded
 from antiphon.ports.bus import Attempt, Keep
@@ -45,7 +45,7 @@ _log = structlog.get_logger(__name__)
 class RedisPipes:
     """All pipes."""
 
-    def __init__(self, connection: RedisConnection, inbox: Inbox, limit: PipeLimit) -> None:
+    def __init__(self, connection: RedisConnection, inbox: Wakeups, limit: PipeLimit) -> None:
         self._connection = connection
         self._inbox = inbox
         self._limit = limit

@@ -21,7 +21,7 @@ def queue_channel(queue: str) -> str:
     return f"antiphon:queue:{queue}"
 
 
-class Inbox:
+class Wakeups:
     """What one process is told."""
 
     def __init__(self, connection: RedisConnection, name: str, queues: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ from antiphon.observe.trace import sent_with, span, tracing
 _DOORS = (("/v1/realtime", "realtime"), ("/v1/", "speech"), ("/docs", "site"), ("/openapi.json", "site"))
 
 
-class Guard:
+class AccessMiddleware:
     """Wraps the REST application. Other kinds of traffic pass untouched."""
 
     def __init__(self, app: AsgiApp, access: Access, metrics: Metrics, open_to_all: Set[tuple[str, str]]) -> None:

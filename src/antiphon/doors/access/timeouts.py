@@ -17,7 +17,7 @@ class _StalledError(Exception):
     """The client does not read its answer."""
 
 
-class Patience:
+class TimeoutMiddleware:
     """Ends a request whose client sends no more of its body, or reads no more of its answer, for a while.
 
     ``body_s`` and ``answer_s`` are the longest waits for one piece, ``upload_s`` for the whole body.
@@ -30,7 +30,7 @@ class Patience:
         self._upload_s = upload_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with a time-out on every step."""
+        """Pass on, with a timeout on every step."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from antiphon.doors.access.authentication import OPEN, TENANT, Access, Credentials, Identity
 from antiphon.errors import AntiphonError, Forbidden, InvalidRequest
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 
 class Admission:
@@ -46,7 +46,7 @@ class Admission:
         credentials = Credentials.of_scope(scope)
         token = auth.get("token") if isinstance(auth, dict) else None
         if isinstance(token, str) and token:
-            credentials = replace(credentials, key=whole(token))
+            credentials = replace(credentials, key=replace_surrogates(token))
         return self._identify(credentials)
 
     def _identify(self, credentials: Credentials) -> Identity:

@@ -17,7 +17,7 @@ _MOST_UNSENT = 4
 """While more waits for a client that does not read, no fragment of it is taken."""
 
 
-class DubbingLink:
+class DubbingConnection:
     """The connection of at most one stream."""
 
     def __init__(
@@ -26,8 +26,8 @@ class DubbingLink:
         transport: Transport,
         identity: Identity,
         emit: Callable[[str, str, Struct], Awaitable[None]],
-        on_complete: Callable[[DubbingLink], None],
-        on_idle: Callable[[DubbingLink], None],
+        on_complete: Callable[[DubbingConnection], None],
+        on_idle: Callable[[DubbingConnection], None],
         hang_up: Callable[[str], None],
     ) -> None:
         """``emit`` returns when the event has left the process; ``hang_up`` ends the connection."""

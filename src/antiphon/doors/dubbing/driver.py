@@ -66,7 +66,7 @@ class Listener(Protocol):
 class StreamServices:
     """What streams need of their process."""
 
-    desk: JobClient
+    job_client: JobClient
     clock: Clock
     metrics: DubbingMetrics
     keep: Keep
@@ -227,7 +227,7 @@ class StreamDriver:
         services, start, job_id = self._services, begun.start, begun.start.job_id
         assert self._job_of is not None  # noqa: S101 - narrows the type: fragments start in a stream that has begun
         work = self._job_of(start, begun.audio, services.clock.wall() + start.timeout_s)
-        made = await services.desk.result(
+        made = await services.job_client.result(
             work,
             FragmentDubbed,
             tenant=self._account.tenant,

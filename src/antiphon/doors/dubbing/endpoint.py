@@ -15,12 +15,12 @@ from socketio.exceptions import ConnectionRefusedError  # noqa: A004 - the libra
 from antiphon import ids
 from antiphon.doors.access.authentication import Identity
 from antiphon.doors.access.rate_limits import charge_request
-from antiphon.doors.access.timeouts import Patience
+from antiphon.doors.access.timeouts import TimeoutMiddleware
 from antiphon.doors.dubbing.admission import Admission
 from antiphon.doors.dubbing.audio import with_audio
-from antiphon.doors.dubbing.connection import DubbingLink
+from antiphon.doors.dubbing.connection import DubbingConnection
 from antiphon.doors.dubbing.driver import StreamDriver, StreamServices
-from antiphon.doors.dubbing.options import DubbingOptions, DubbingServices, Refusal
+from antiphon.doors.dubbing.options import DubbingOptions, DubbingRefusal, DubbingServices
 from antiphon.doors.dubbing.polling import Polling
 from antiphon.doors.dubbing.refusals import answer_error, no_stream, refused
 from antiphon.doors.dubbing.registry import StreamRegistry
@@ -33,12 +33,12 @@ from antiphon.dubbing.error_events import error_event
 from antiphon.dubbing.stream import parse_init
 from antiphon.dubbing.voices import VoiceProfile, warning
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, Overloaded, RateLimited
-from antiphon.observe.tasks import Asides
+from antiphon.observe.tasks import TrackedTasks
 from antiphon.ports.artifacts import Artifact
 from antiphon.wire.dubbing_client import ErrorSimulation, SimulateDisconnect, StreamCommand, StreamInit, parse
 from antiphon.wire.dubbing_server import DisconnectAck, DubbingError, SimulationAck
 
-_FAREWELL_S = 1.0
+_CLOSE_TIMEOUT_S = 1.0
 """How long a client that was told to go may take."""
 _GREETING_S = 10.0
 """How long a transport may be no worker's."""
@@ -54,15 +54,15 @@ class DubbingDoor:
     def __init__(self, services: DubbingServices, options: DubbingOptions) -> None:
         self._services = services
         self._options = options
-        self._links: dict[str, DubbingLink] = {}
+        self._links: dict[str, DubbingConnection] = {}
         self._is_empty = asyncio.Event()
         self._is_empty.set()
-        self._asides = Asides("dubbing aside")
+        self._background = TrackedTasks("dubbing aside")
         needs = StreamServices(
-            services.desk, services.clock, services.dubbing_metrics, self._keep, shows_id=services.access.is_open
+            services.job_client, services.clock, services.dubbing_metrics, self._keep, shows_id=services.access.is_open
         )
         self._streams = StreamRegistry(
-            needs, options.rules, services.ownership, self._asides, resume_s=options.resume_s
+            needs, options.rules, services.ownership, self._background, resume_s=options.resume_s
         )
         services.dubbing_metrics.watch(lambda: len(self._links), self._streams.count)
         self._admission = Admission(services.access, needs_key=options.needs_key, polling=options.polling)
@@ -73,13 +73,13 @@ class DubbingDoor:
         )
         self._transports = Transports(
             self._server,
-            self._asides,
+            self._background,
             most=_TRANSPORTS * options.max_connections,
             greeting_s=lambda: min(_GREETING_S, options.handshake_s),
             is_known=self._admission.is_known,
         )
         app = socketio.ASGIApp(self._server, socketio_path=PATH)
-        self._polling = Patience(Polling(app, self._transports))
+        self._polling = TimeoutMiddleware(Polling(app, self._transports))
         self._websockets = WebSockets(app, self._transports)
         for name, handler in self._handlers().items():
             self._server.on(name, handler)
@@ -102,7 +102,7 @@ class DubbingDoor:
         if not await self._emptied(deadline_s):
             for sid in list(self._links):
                 await self._server.disconnect(sid)
-            await self._emptied(_FAREWELL_S)
+            await self._emptied(_CLOSE_TIMEOUT_S)
         await self._transports.end_sessions()
 
     async def _emptied(self, within_s: float) -> bool:
@@ -114,10 +114,10 @@ class DubbingDoor:
             return False
         return True
 
-    def _idle(self, link: DubbingLink) -> None:
+    def _idle(self, link: DubbingConnection) -> None:
         """A connection has nothing under way: during a drain it goes."""
         if self._draining and link.is_idle:
-            self._asides.do(self._server.disconnect(link.sid))
+            self._background.do(self._server.disconnect(link.sid))
 
     async def run(self) -> None:
         """Keep streams this gateway's, endlessly."""
@@ -127,11 +127,11 @@ class DubbingDoor:
         """End all streams; what was delivered is kept."""
         self._streams.close()
         self._transports.close()
-        await self._asides.join()
+        await self._background.join()
 
     # -- connections -------------------------------------------------------------------------------------------------
     def _handlers(self) -> dict[str, Callable[..., Any]]:
-        events: dict[str, Callable[[DubbingLink, Any], None]] = {
+        events: dict[str, Callable[[DubbingConnection, Any], None]] = {
             "stream:pause": lambda link, payload: self._command(link, inputs.Paused, payload),
             "stream:resume": lambda link, payload: self._command(link, inputs.Resumed, payload),
             "stream:end": lambda link, payload: self._command(link, inputs.Ended, payload),
@@ -148,7 +148,7 @@ class DubbingDoor:
             "fragment:data": _logged(self._fragment),
         }
 
-    def _handler(self, handler: Callable[[DubbingLink, Any], None]) -> Callable[..., Awaitable[None]]:
+    def _handler(self, handler: Callable[[DubbingConnection, Any], None]) -> Callable[..., Awaitable[None]]:
         async def handle(sid: str, *payloads: Any) -> None:
             link = self._links.get(sid)
             if link is not None:
@@ -168,7 +168,7 @@ class DubbingDoor:
             raise
         transport = opened_by(environ["asgi.scope"])
         transport.greet()
-        link = DubbingLink(sid, transport, identity, self._emit, self._completed, self._idle, self._hang_up)
+        link = DubbingConnection(sid, transport, identity, self._emit, self._completed, self._idle, self._hang_up)
         self._links[sid] = link
         self._is_empty.clear()
         self._touch(link)
@@ -228,28 +228,28 @@ class DubbingDoor:
             _log.warning("worker does not read", sid=sid)
             self._hang_up(sid)
 
-    def _touch(self, link: DubbingLink) -> None:
+    def _touch(self, link: DubbingConnection) -> None:
         """Begin to count anew until an idle connection is closed."""
         if link.stream is None:
             self._close_after(link, self._options.idle_s)
 
-    def _completed(self, link: DubbingLink) -> None:
+    def _completed(self, link: DubbingConnection) -> None:
         self._close_after(link, self._options.close_s)
 
-    def _close_after(self, link: DubbingLink, wait_s: float) -> None:
+    def _close_after(self, link: DubbingConnection, wait_s: float) -> None:
         if link.closes is not None:
             link.closes.cancel()
         link.closes = asyncio.get_running_loop().call_later(wait_s, self._hang_up, link.sid)
 
     def _hang_up(self, sid: str) -> None:
         """End a connection, if need be without its consent."""
-        self._asides.do(self._end(sid))
+        self._background.do(self._end(sid))
 
     async def _end(self, sid: str) -> None:
         link = self._links.get(sid)
         await self._server.disconnect(sid)
         if link is not None:
-            await asyncio.sleep(_FAREWELL_S)
+            await asyncio.sleep(_CLOSE_TIMEOUT_S)
             await self._transports.end(link.transport)
 
     # -- events ------------------------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ class DubbingDoor:
         else:
             self._streams.abandon(stream)
 
-    def _may_begin(self, link: DubbingLink, stream: StreamDriver) -> bool:
+    def _may_begin(self, link: DubbingConnection, stream: StreamDriver) -> bool:
         """Charge a new stream as a request, or answer that the limit is reached."""
         try:
             if stream.is_new:
@@ -286,14 +286,14 @@ class DubbingDoor:
             return False
         return True
 
-    def _wish(self, link: DubbingLink, payload: Any) -> tuple[StreamInit, VoiceProfile] | None:
+    def _wish(self, link: DubbingConnection, payload: Any) -> tuple[StreamInit, VoiceProfile] | None:
         """Return a stream that may begin, and its voice, or answer why not."""
         try:
             init = parse_init(payload)
             profile = self._services.judge(init.config)
         except InvalidRequest as error:
             self._refuse(link, "INVALID_CONFIG", error.message, param=error.param)
-        except Refusal as refusal:
+        except DubbingRefusal as refusal:
             self._refuse(link, refusal.code, refusal.message, param=refusal.param)
         else:
             if (told := warning(profile, init.config.target_language)) is not None:
@@ -304,10 +304,10 @@ class DubbingDoor:
         return None
 
     def _keep(self, artifact: Artifact) -> None:
-        self._asides.do(self._services.artifacts.put(artifact))
+        self._background.do(self._services.artifacts.put(artifact))
 
     def _command(
-        self, link: DubbingLink, kind: type[inputs.Paused | inputs.Resumed | inputs.Ended], payload: Any
+        self, link: DubbingConnection, kind: type[inputs.Paused | inputs.Resumed | inputs.Ended], payload: Any
     ) -> None:
         try:
             command = parse(payload, StreamCommand)
@@ -333,7 +333,7 @@ class DubbingDoor:
             self._send_error(link, no_stream(about.get("stream_id"), about.get("fragment_id")))
         self._observe(time.perf_counter() - begin)
 
-    def _simulate(self, link: DubbingLink, payload: Any) -> None:
+    def _simulate(self, link: DubbingConnection, payload: Any) -> None:
         try:
             simulation = parse(payload, ErrorSimulation)
         except InvalidRequest as error:
@@ -344,7 +344,7 @@ class DubbingDoor:
         else:
             self._tell(link, inputs.Simulated(simulation))
 
-    def _simulate_disconnect(self, link: DubbingLink, payload: Any) -> None:
+    def _simulate_disconnect(self, link: DubbingConnection, payload: Any) -> None:
         try:
             wish = parse(payload or {}, SimulateDisconnect)
         except InvalidRequest as error:
@@ -355,19 +355,19 @@ class DubbingDoor:
         link.send("simulate:disconnect:ack", DisconnectAck(status="scheduled", disconnect_at_ms=at_ms, message=message))
         asyncio.get_running_loop().call_later(wish.delay_ms / 1000, self._hang_up, link.sid)
 
-    def _tell(self, link: DubbingLink, event: inputs.Input, stream_id: str | None = None) -> None:
+    def _tell(self, link: DubbingConnection, event: inputs.Input, stream_id: str | None = None) -> None:
         """Tell the stream of a connection, or answer that it has none; the id is the one that the client named."""
         if link.stream is not None:
             link.stream.tell(event)
         else:
             self._send_error(link, no_stream(stream_id, None))
 
-    def _refuse(self, link: DubbingLink, code: str, message: str, **details: Any) -> None:
+    def _refuse(self, link: DubbingConnection, code: str, message: str, **details: Any) -> None:
         self._services.metrics.error("dubbing", "invalid_request_error")
         stream_id = link.stream.machine.stream_id if link.stream else ""
         self._send_error(link, error_event(code, message, ids.new_id("err"), stream_id, **details))
 
-    def _send_error(self, link: DubbingLink, error: DubbingError) -> None:
+    def _send_error(self, link: DubbingConnection, error: DubbingError) -> None:
         if link.stream is not None:
             link.stream.refuse(error)
         else:

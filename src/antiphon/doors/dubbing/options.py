@@ -19,7 +19,7 @@ from antiphon.ports.limiter import Limiter
 from antiphon.wire.dubbing_client import StreamConfig
 
 
-class Refusal(Exception):
+class DubbingRefusal(Exception):
     """A stream that cannot begin."""
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
@@ -61,12 +61,12 @@ class DubbingServices:
     """What the door needs of its process."""
 
     access: Access
-    desk: JobClient
+    job_client: JobClient
     clock: Clock
     metrics: Metrics
     dubbing_metrics: DubbingMetrics
     judge: Callable[[StreamConfig], VoiceProfile]
-    """Returns the voice of a stream. Raises `Refusal` for languages and voices that there are not."""
+    """Returns the voice of a stream. Raises `DubbingRefusal` for languages and voices that there are not."""
     ownership: StreamOwnership
     artifacts: Artifacts
     limiter: Limiter

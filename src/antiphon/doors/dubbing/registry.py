@@ -8,14 +8,14 @@ from weakref import WeakValueDictionary
 import structlog
 
 from antiphon import ids
-from antiphon.doors.dubbing.connection import DubbingLink
+from antiphon.doors.dubbing.connection import DubbingConnection
 from antiphon.doors.dubbing.driver import StreamDriver, StreamServices
 from antiphon.doors.dubbing.ownership import Key, StreamLease, StreamOwnership
 from antiphon.dubbing.inputs import Lost
 from antiphon.dubbing.state import Rules, State
 from antiphon.dubbing.stream import Stream
 from antiphon.errors import ProviderUnavailable
-from antiphon.observe.tasks import Asides
+from antiphon.observe.tasks import TrackedTasks
 
 _MOST_KEPT = 100
 """Streams of a key without a connection: of more, the one that lost its own first is forgotten."""
@@ -27,13 +27,19 @@ class StreamRegistry:
     """A connection has at most one stream, and a stream at most one connection."""
 
     def __init__(
-        self, services: StreamServices, rules: Rules, ownership: StreamOwnership, asides: Asides, *, resume_s: float
+        self,
+        services: StreamServices,
+        rules: Rules,
+        ownership: StreamOwnership,
+        background: TrackedTasks,
+        *,
+        resume_s: float,
     ) -> None:
         """``resume_s`` is how long a stream without a connection is kept."""
         self._services = services
         self._rules = rules
         self._ownership = ownership
-        self._asides = asides
+        self._background = background
         self._resume_s = resume_s
         self._streams: dict[Key, StreamDriver] = {}
         self._expiries: dict[Key, asyncio.TimerHandle] = {}
@@ -64,7 +70,7 @@ class StreamRegistry:
         if not stream.machine.stream_id:
             self._drop(stream.key)
 
-    def attach(self, link: DubbingLink, stream: StreamDriver) -> None:
+    def attach(self, link: DubbingConnection, stream: StreamDriver) -> None:
         """Bring a connection and a stream together, and part each from what it had before."""
         if (expiry := self._expiries.pop(stream.key, None)) is not None:
             expiry.cancel()
@@ -78,7 +84,7 @@ class StreamRegistry:
         link.stream = stream
         stream.listen(link)
 
-    def detach(self, link: DubbingLink, *, keep: bool) -> None:
+    def detach(self, link: DubbingConnection, *, keep: bool) -> None:
         """Part a connection from its stream, which stays for a while if there was more to come and ``keep`` is true."""
         stream, link.stream = link.stream, None
         if stream is None or stream.listener is not link:
@@ -113,7 +119,7 @@ class StreamRegistry:
             resumable = not stream.is_new and stream.machine.state.phase not in ("ending", "completed")
             stream.close()
             if stream.lease is not None:
-                self._asides.do(stream.lease.release(resumable=resumable))
+                self._background.do(stream.lease.release(resumable=resumable))
 
     def _lost(self, lease: StreamLease) -> None:
         """Another gateway has the stream: let its connection go."""

@@ -20,7 +20,7 @@ from antiphon.doors.server.asgi import Scope
 from antiphon.doors.server.exchange import UNKEYED_BYTES, Exchange
 from antiphon.doors.server.socket import Socket, socket_of
 from antiphon.errors import InvalidRequest
-from antiphon.observe.tasks import Asides
+from antiphon.observe.tasks import TrackedTasks
 
 MAX_POST_BYTES = 14 * 2**20
 """Longest body of a worker that polls: one fragment."""
@@ -103,7 +103,7 @@ class Transports:
     def __init__(
         self,
         server: WatchedServer,
-        asides: Asides,
+        background: TrackedTasks,
         *,
         most: int,
         greeting_s: Callable[[], float],
@@ -111,7 +111,7 @@ class Transports:
     ) -> None:
         """``greeting_s`` says how long a transport may be nobody's, ``is_known`` whether a request has a right key."""
         self._engine = server.eio
-        self._asides = asides
+        self._background = background
         self._most = most
         self._greeting_s = greeting_s
         self._is_known = is_known
@@ -191,7 +191,7 @@ class Transports:
         crowd = max(counts.values())
         chosen = secrets.choice([one for one in strangers if counts[one.peer] == crowd])
         chosen.is_evicted = True
-        self._asides.do(self.end(chosen))
+        self._background.do(self.end(chosen))
 
     def _closed(self, eio_sid: str) -> None:
         transport = self._all.pop(eio_sid, None)
@@ -202,7 +202,7 @@ class Transports:
 
     def _await_greeting(self, transport: Transport) -> None:
         def time_out() -> None:
-            self._asides.do(self.end(transport))
+            self._background.do(self.end(transport))
 
         transport.expect(asyncio.get_running_loop().call_later(self._greeting_s(), time_out))
 

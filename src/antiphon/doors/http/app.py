@@ -8,8 +8,8 @@ from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
 
 from antiphon.doors.access.authentication import Access
-from antiphon.doors.access.middleware import Guard
-from antiphon.doors.access.timeouts import Patience
+from antiphon.doors.access.middleware import AccessMiddleware
+from antiphon.doors.access.timeouts import TimeoutMiddleware
 from antiphon.doors.http.dispatch import Faults, Resource, not_found
 from antiphon.doors.http.route import AnyRoute, open_operations
 from antiphon.doors.server.asgi import AsgiApp
@@ -20,7 +20,7 @@ def build_http(routes: Sequence[AnyRoute], access: Access, metrics: Metrics) -> 
     """Return the routes of all features of a process, each bound to its services, as one app."""
     resources = [StarletteRoute(path, resource) for path, resource in _resources(routes).items()]
     router = Router(resources, redirect_slashes=False, default=not_found)
-    return Patience(Guard(Faults(router, metrics), access, metrics, open_operations(routes)))
+    return TimeoutMiddleware(AccessMiddleware(Faults(router, metrics), access, metrics, open_operations(routes)))
 
 
 def _resources(routes: Iterable[AnyRoute]) -> dict[str, Resource]:

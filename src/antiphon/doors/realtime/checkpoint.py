@@ -11,21 +11,21 @@ from dataclasses import dataclass, field
 import msgspec
 import structlog
 
-from antiphon.conversation.effects import Effect, Keep
+from antiphon.conversation.checkpoint import CheckpointDelta
+from antiphon.conversation.effects import Effect, PersistItem
 from antiphon.conversation.resume import held_refs, is_noticeable
-from antiphon.conversation.checkpoint import Savings
 from antiphon.conversation.state import State
-from antiphon.doors.realtime.sent_events import Said, pack_said, position_of
+from antiphon.doors.realtime.sent_events import SentEvent, pack_events, position_of
 from antiphon.doors.websocket.connection import Connection
 from antiphon.doors.websocket.large_events import LARGE_BYTES
-from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.errors import Fenced, ProviderUnavailable
 from antiphon.ports.sessions import Change, Saved, SessionRecord, Sessions
 from antiphon.resilience.backoff import Backoff
 from antiphon.wire.jobs import Job
 from antiphon.wire.realtime_server import TAKEN_OVER
 
-_PATIENCE_S = 1.0
+_TIMEOUT_S = 1.0
 """So long a client waits for its state to be saved. Then the session goes on without: better heard than safe."""
 _AGAIN_S = 0.25
 _BACKOFF = Backoff(base_s=0.5, cap_s=5.0)
@@ -35,7 +35,7 @@ _MOST_BYTES = 64 * 2**10
 """After so many results since the last save it is time for the next one: they fill the pipe until then."""
 _KEPT_BYTES = 192 * 2**10
 """So much of the newest speech stays in the pipe though it was sent: it may lie in queues of ours and of the network
-when the connection is lost. Twice what the outbox holds."""
+when the connection is lost. Twice what the send queue holds."""
 _MOST_SAID_BYTES = LARGE_BYTES
 """So much of what was said may wait to be saved: it is packed in the event loop. Who has missed more has missed it."""
 _SAID_BYTES = 256
@@ -54,7 +54,7 @@ def jobs_of(data: bytes) -> list[Job]:
 
 
 @dataclass(slots=True)
-class Ownership:
+class SessionLease:
     """A session that is ours; the record changes when it had to be claimed anew."""
 
     sessions: Sessions
@@ -88,7 +88,7 @@ class Ownership:
             _log.warning("a session could not be ended", session_id=self.record.session_id, error=str(error))
 
 
-class Keeper:
+class Checkpointer:
     """Saves one conversation, one write at a time; what happens meanwhile goes into the next one.
 
     While saving fails nothing is held back.
@@ -96,10 +96,10 @@ class Keeper:
 
     def __init__(
         self,
-        owned: Ownership,
+        owned: SessionLease,
         group: asyncio.TaskGroup,
         connection: Connection,
-        outbox: Outbox,
+        send_queue: SendQueue,
         state: State,
         pending: Mapping[str, Job],
         saved: Saved | None = None,
@@ -110,11 +110,11 @@ class Keeper:
         self._connection = connection
         self._state = state
         self._pending = pending
-        self._outbox = outbox
-        self._savings = Savings(saved.items if saved is not None else ())
+        self._send_queue = send_queue
+        self._delta = CheckpointDelta(saved.items if saved is not None else ())
         self._epoch = owned.record.epoch
         """Under which it was saved before: a session that was claimed anew has nothing of it any more."""
-        self._said: list[Said] = []
+        self._said: list[SentEvent] = []
         self._said_bytes = 0
         self._asked = self._done = 0
         self._task: asyncio.Task[None] | None = None
@@ -137,14 +137,14 @@ class Keeper:
     # -- what happens ------------------------------------------------------------------------------------------------
     def step(self, effects: Sequence[Effect], given_out: int, *, is_result: bool) -> None:
         """A step was made and is about to be carried out."""
-        self._savings.note(effects)
+        self._delta.note(effects)
         if is_result:
-            if self.is_behind or any(isinstance(effect, Keep) for effect in effects):
+            if self.is_behind or any(isinstance(effect, PersistItem) for effect in effects):
                 self._ask()
         elif is_noticeable(effects, given_out):
             number = self._ask()
             if not self._failures:
-                self._outbox.shut(number)
+                self._send_queue.shut(number)
 
     def result(self, position: int, size_bytes: int) -> None:
         """A result was worked in."""
@@ -157,12 +157,12 @@ class Keeper:
         while self._newest_bytes > _KEPT_BYTES:
             self._newest_bytes -= self._newest.popleft()[1]
 
-    def said(self, said: Said) -> None:
+    def said(self, said: SentEvent) -> None:
         """Note what is sent to the client."""
         self._said.append(said)
         self._said_bytes += _SAID_BYTES + len(said.frame)
         if self._said_bytes > _MOST_SAID_BYTES:
-            self._said, self._said_bytes = [Said(said.number)], 0
+            self._said, self._said_bytes = [SentEvent(said.number)], 0
 
     @property
     def is_behind(self) -> bool:
@@ -205,7 +205,7 @@ class Keeper:
         self._asked += 1
         self.begun = self.begun or self._asked > 1
         if self._task is None and not self.is_lost and not self._is_closed:
-            self._task = self._group.create_task(self._save_all(), name="realtime keeper")
+            self._task = self._group.create_task(self._save_all(), name="realtime checkpointer")
         return self._asked
 
     async def _save_all(self) -> None:
@@ -221,7 +221,7 @@ class Keeper:
                         name = self._owned.record.session_id
                         _log.warning("a session cannot be saved", session_id=name, error=repr(error))
                 if self.is_lost:
-                    self._outbox.abandon()
+                    self._send_queue.abandon()
                     return
                 self._pass(number)
                 if self._failures:
@@ -245,19 +245,19 @@ class Keeper:
     async def _save(self) -> None:
         """Write what is new. Raises `Fenced`, `ProviderUnavailable`, `TimeoutError`."""
         if self._owned.record.epoch != self._epoch:
-            self._savings, self._epoch = Savings(), self._owned.record.epoch
+            self._delta, self._epoch = CheckpointDelta(), self._owned.record.epoch
         position = self.position
-        parts, said, size_bytes = self._savings.take(self._state), self._said, self._said_bytes
+        parts, said, size_bytes = self._delta.take(self._state), self._said, self._said_bytes
         jobs = _encoder.encode(list(self._pending.values()))
         needed = min([position, *(position_of(ref) - 1 for ref in held_refs(self._state))])
         self._said, self._said_bytes = [], 0
         self._entries = self._bytes = 0
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                change = Change(parts.frame, position, jobs, parts.items, tuple(parts.gone), pack_said(said))
+            async with asyncio.timeout(_TIMEOUT_S):
+                change = Change(parts.frame, position, jobs, parts.items, tuple(parts.gone), pack_events(said))
                 await self._owned.sessions.save(self._owned.record, change)
         except (Fenced, ProviderUnavailable, TimeoutError):
-            self._savings.failed(parts)
+            self._delta.failed(parts)
             later, self._said, self._said_bytes = self._said, said, size_bytes
             for one in later:
                 self.said(one)
@@ -266,7 +266,7 @@ class Keeper:
 
     def _pass(self, number: int) -> None:
         self._done = number
-        self._outbox.open_up(number)
+        self._send_queue.open_up(number)
         if self._progress is not None:
             self._progress.set()
             self._progress = None

@@ -16,6 +16,7 @@ from antiphon.conversation.effects import (
     Charge,
     Close,
     CommitAudio,
+    ComponentChanged,
     CutAudio,
     DropSpeech,
     Effect,
@@ -23,8 +24,7 @@ from antiphon.conversation.effects import (
     Fence,
     ForgetAudio,
     ForgetInput,
-    Keep,
-    LegChanged,
+    PersistItem,
     RestartVad,
     Send,
     SendAudio,
@@ -34,13 +34,13 @@ from antiphon.conversation.effects import (
     StartSpeech,
     StartTranscription,
 )
-from antiphon.doors.realtime.checkpoint import Keeper
+from antiphon.doors.realtime.checkpoint import Checkpointer
 from antiphon.doors.realtime.intake import Intake
 from antiphon.doors.realtime.jobs import RealtimeJobs
-from antiphon.doors.realtime.output import Output
+from antiphon.doors.realtime.output import EventSender
 from antiphon.doors.websocket.connection import Connection
-from antiphon.doors.websocket.serial_tasks import Pump
-from antiphon.doors.websocket.session_options import LinkServices
+from antiphon.doors.websocket.serial_tasks import SerialTasks
+from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.entities.history import StoredItem
 from antiphon.ports.limiter import Account, used_up
 from antiphon.wire.jobs import Job
@@ -67,17 +67,17 @@ class EffectHandler:
 
     def __init__(
         self,
-        services: LinkServices,
+        services: SessionServices,
         connection: Connection,
         group: asyncio.TaskGroup,
         intake: Intake,
-        output: Output,
+        output: EventSender,
         jobs: RealtimeJobs,
-        keeper: Keeper | None,
+        checkpointer: Checkpointer | None,
         account: Account,
         session_id: str,
     ) -> None:
-        """Without a ``keeper`` nothing waits until it is saved."""
+        """Without a ``checkpointer`` nothing waits until it is saved."""
         self._services = services
         self._connection = connection
         self._account = account
@@ -85,8 +85,8 @@ class EffectHandler:
         self._intake = intake
         self._output = output
         self._jobs = jobs
-        self._keeper = keeper
-        self._commands: Pump[_Command] = Pump(group, f"jobs {session_id}", self._command)
+        self._checkpointer = checkpointer
+        self._commands: SerialTasks[_Command] = SerialTasks(group, f"jobs {session_id}", self._command)
         self.unsent: list[inputs.Unsent] = []
         """What the machine is to be told of speech that was cut off."""
         self.replays = False
@@ -122,9 +122,9 @@ class EffectHandler:
                 self._fence(effect)
             case StartTranscription() | StartScore() | StartAnswer() | StartSpeech() | CancelJob():
                 self._start(effect)
-            case Keep():
+            case PersistItem():
                 self._keep(effect)
-            case Charge() | LegChanged():
+            case Charge() | ComponentChanged():
                 self._count(effect)
             case Close():
                 self._connection.hang_up(effect.code, effect.reason)
@@ -171,18 +171,18 @@ class EffectHandler:
 
     @property
     def _gate(self) -> int:
-        return self._keeper.gate if self._keeper is not None else 0
+        return self._checkpointer.gate if self._checkpointer is not None else 0
 
     async def _command(self, command: _Command) -> None:
-        if self._keeper is not None:
-            await self._keeper.saved(command.gate)
+        if self._checkpointer is not None:
+            await self._checkpointer.saved(command.gate)
         for job in command.jobs:
             await self._jobs.submit(job)
         if command.effect is not None:
             await self._jobs.cancel(command.effect.job_id)
 
     # -- history and counting ----------------------------------------------------------------------------------------
-    def _keep(self, effect: Keep) -> None:
+    def _keep(self, effect: PersistItem) -> None:
         content = b"" if effect.item is None else msgspec.json.encode(effect.item)
         self._services.keep(
             StoredItem(
@@ -210,14 +210,14 @@ class EffectHandler:
         if reached is not None:
             self._services.metrics.rate_limited(reached.name)
 
-    def _count(self, effect: Charge | LegChanged) -> None:
+    def _count(self, effect: Charge | ComponentChanged) -> None:
         if isinstance(effect, Charge):
             self._services.limiter.charge(self._account, requests=effect.requests, tokens=effect.tokens)
             return
         if self.replays:
             return
-        self._services.metrics.leg(effect.leg, is_down=effect.is_down)
+        self._services.metrics.component(effect.component, is_down=effect.is_down)
         if effect.is_down:
-            _log.warning("degraded", leg=effect.leg, mode=effect.mode)
+            _log.warning("degraded", component=effect.component, mode=effect.mode)
         else:
-            _log.info("recovered", leg=effect.leg, mode=effect.mode)
+            _log.info("recovered", component=effect.component, mode=effect.mode)

@@ -21,20 +21,20 @@ from antiphon.conversation.state import Rules
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.access.resume_tokens import may_resume, new_token, no_session, owner_of, sent_token
-from antiphon.doors.realtime.checkpoint import Ownership
+from antiphon.doors.realtime.checkpoint import SessionLease
 from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.doors.realtime.resume import Resumption
-from antiphon.doors.realtime.session import Link
+from antiphon.doors.realtime.session import RealtimeSession
 from antiphon.doors.server.asgi import Receive, Scope, Send
-from antiphon.doors.websocket.connection import Attendance, Connection, refuse
+from antiphon.doors.websocket.connection import Connection, ConnectionRegistry, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage
-from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.sessions import Expired, Sessions
 from antiphon.text.quoting import quoted
-from antiphon.wire.realtime_server import TAKEN_OVER, Leg
+from antiphon.wire.realtime_server import TAKEN_OVER, Component
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, TranscriptionSession
 
 _SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
@@ -51,7 +51,7 @@ class RealtimeOptions:
     """How the door behaves."""
 
     rules: Rules
-    limits: LinkLimits
+    limits: SessionLimits
     defaults: Defaults
     gateway_id: str
     resumes: bool
@@ -67,22 +67,22 @@ class _Guest:
     """Somebody who was let in, and the session that is theirs."""
 
     identity: Identity
-    owned: Ownership
+    owned: SessionLease
     machine: Conversation
     resumption: Resumption | None = None
 
 
 class RealtimeDoor:
-    """Lets clients in and runs one `Link` for each."""
+    """Lets clients in and runs one `RealtimeSession` for each."""
 
     def __init__(
         self,
         access: Access,
-        services: LinkServices,
+        services: SessionServices,
         sessions: Sessions,
         metrics: Metrics,
         options: RealtimeOptions,
-        attendance: Attendance,
+        connections: ConnectionRegistry,
         usage: SecretUsage,
     ) -> None:
         self._access = access
@@ -90,10 +90,10 @@ class RealtimeDoor:
         self._sessions = sessions
         self._metrics = metrics
         self._options = options
-        self._attendance = attendance
+        self._connections = connections
         self._usage = usage
-        self._owned: dict[Connection, Ownership] = {}
-        self._links: dict[Connection, Link] = {}
+        self._owned: dict[Connection, SessionLease] = {}
+        self._links: dict[Connection, RealtimeSession] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket."""
@@ -115,7 +115,7 @@ class RealtimeDoor:
                 await _refuse_beta(send)
                 return
             with (
-                self._attendance.connect(scope, receive, send) as connection,
+                self._connections.connect(scope, receive, send) as connection,
                 self._usage.hold(guest.identity, guest.owned.record.session_id, connection),
             ):
                 self._owned[connection] = guest.owned
@@ -138,7 +138,7 @@ class RealtimeDoor:
                 for connection, owned in list(self._owned.items()):
                     group.create_task(self._give_sign(connection, owned, places), name="sign of life")
 
-    async def _give_sign(self, connection: Connection, owned: Ownership, places: asyncio.Semaphore) -> None:
+    async def _give_sign(self, connection: Connection, owned: SessionLease, places: asyncio.Semaphore) -> None:
         async with places:
             record = owned.record
             try:
@@ -150,7 +150,7 @@ class RealtimeDoor:
             except ProviderUnavailable as error:  # those that are open go on
                 _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
 
-    async def watch_legs(self, checks: Callable[[], Mapping[Leg, bool]]) -> None:
+    async def watch_components(self, checks: Callable[[], Mapping[Component, bool]]) -> None:
         """Tell all conversations, endlessly, when something that the server stands on fails or works again."""
         while True:
             await asyncio.sleep(_LOOK_S)
@@ -194,8 +194,8 @@ class RealtimeDoor:
     async def _run(self, connection: Connection, guest: _Guest) -> None:
         record, identity = guest.owned.record, guest.identity
 
-        def link(group: asyncio.TaskGroup) -> Link:
-            made = self._links[connection] = Link(
+        def link(group: asyncio.TaskGroup) -> RealtimeSession:
+            made = self._links[connection] = RealtimeSession(
                 guest.machine,
                 self._services,
                 self._options.limits,
@@ -214,7 +214,7 @@ class RealtimeDoor:
     async def _admit(self, scope: Scope, held: ExitStack) -> _Guest:
         """Decide who comes and which session it will be, before any state exists; what it takes up goes to ``held``."""
         identity = self._access.admit(Credentials.of_scope(scope))
-        held.enter_context(self._attendance.place(identity.account))
+        held.enter_context(self._connections.place(identity.account))
         query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"), keep_blank_values=True)
         if "call_id" in query:
             raise InvalidRequest("Calls over WebRTC and SIP are not available here.", param="call_id")
@@ -223,7 +223,7 @@ class RealtimeDoor:
             token = sent_token(scope["headers"], query)
             after = query.get("after", [""])[0]
             return await self._resume(identity, query["session_id"][0], token, after)
-        self._attendance.check_room()
+        self._connections.check_room()
         session, rules = self._begin(identity, query, transcribes=intent == "transcription")
         if isinstance(session, TranscriptionSession):  # others are charged for each answer
             charge_request(self._services.limiter, identity.account, self._metrics)
@@ -240,7 +240,7 @@ class RealtimeDoor:
             resume_token=token,
             locked=identity.locked,
         )
-        return _Guest(identity, Ownership(self._sessions, record), machine)
+        return _Guest(identity, SessionLease(self._sessions, record), machine)
 
     async def _resume(self, identity: Identity, session_id: str, token: str, after: str) -> _Guest:
         """Resume a session that was begun elsewhere. Raises `NotFound`, or `InvalidRequest` for a wrong cursor.
@@ -257,7 +257,7 @@ class RealtimeDoor:
         if after and number is None:
             raise InvalidRequest(f"{quoted(after)} is no event id of session '{session_id}'.", param="after")
         record, saved = await self._sessions.resume(identity.tenant, session_id, self._options.gateway_id, found.owner)
-        owned = Ownership(self._sessions, record)
+        owned = SessionLease(self._sessions, record)
         try:
             state = snapshot.join(saved.snapshot, saved.items)
         except (msgspec.ValidationError, KeyError) as error:

@@ -10,11 +10,11 @@ from antiphon.conversation import inputs
 from antiphon.conversation.effects import EndSpeech, Fence, SendAudio, SendItem
 from antiphon.conversation.resume import number_of
 from antiphon.conversation.state import State
-from antiphon.doors.realtime.checkpoint import Keeper
-from antiphon.doors.realtime.sent_events import PIECES, Said, position_of
+from antiphon.doors.realtime.checkpoint import Checkpointer
+from antiphon.doors.realtime.sent_events import PIECES, SentEvent, position_of
 from antiphon.doors.websocket.audio import ItemAudio, SpeechEncoder, audio_ticks
 from antiphon.doors.websocket.large_events import LARGE_BYTES
-from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.errors import NotFound
 from antiphon.ports.bus import Reader
 from antiphon.wire import realtime_codec
@@ -25,13 +25,15 @@ _PACED_PIECE_BYTES = 40 * 48
 """Speech that is sent at the pace of listening leaves in pieces of 40 ms: the lead is kept to one of them."""
 
 
-class Output:
+class EventSender:
     """Carries out what a machine sends. Speech waits here, in pieces, until the machine says so."""
 
-    def __init__(self, outbox: Outbox, items: ItemAudio, keeper: Keeper | None, state: State) -> None:
-        self._outbox = outbox
+    def __init__(
+        self, send_queue: SendQueue, items: ItemAudio, checkpointer: Checkpointer | None, state: State
+    ) -> None:
+        self._send_queue = send_queue
         self.items = items
-        self._keeper = keeper
+        self._checkpointer = checkpointer
         self._seed = state.seed
         self._piece_bytes = _PACED_PIECE_BYTES if state.rules.pace else 0
         self._speech: dict[int, bytes] = {}
@@ -78,8 +80,8 @@ class Output:
         number = self._fresh(event.event_id)
         if number is not None:
             frame = realtime_codec.encode(event)
-            self._say(Said(number, frame))
-            self._outbox.put(frame)
+            self._say(SentEvent(number, frame))
+            self._send_queue.put(frame)
 
     def send_audio(self, effect: SendAudio) -> None:
         """Send a piece of speech."""
@@ -87,7 +89,7 @@ class Output:
         number = self._fresh(event.event_id)
         if number is None:
             return
-        self._say(Said(number, audio=effect))
+        self._say(SentEvent(number, audio=effect))
         encoder = self._encoders.get(event.response_id)
         if encoder is None:
             encoder = self._encoders[event.response_id] = SpeechEncoder(event.item_id, effect.form)
@@ -98,7 +100,7 @@ class Output:
         number = self._fresh(effect.event.event_id)
         if number is None:
             return
-        self._say(Said(number, end=effect))
+        self._say(SentEvent(number, end=effect))
         encoder = self._encoders.pop(effect.event.response_id, None)
         if encoder is not None:
             self._put_audio(effect.event, encoder, encoder.finish())
@@ -109,7 +111,7 @@ class Output:
         number = self._fresh(event.event_id)
         if number is None:
             return
-        self._say(Said(number, realtime_codec.encode(event)))
+        self._say(SentEvent(number, realtime_codec.encode(event)))
         item_id = str(event.item.id)
         size_bytes, read = self.items.size_bytes(item_id), self.items.reader(item_id)
 
@@ -117,19 +119,19 @@ class Output:
             return realtime_codec.encode_item(event, read())
 
         if size_bytes > LARGE_BYTES:
-            self._outbox.put_later(make, size_bytes * 4 // 3)
+            self._send_queue.put_later(make, size_bytes * 4 // 3)
         else:
-            self._outbox.put(make())
+            self._send_queue.put(make())
 
     def fence(self, effect: Fence) -> inputs.Unsent | None:
         """Let no more of a response's speech out; returns how much of it was queued."""
         encoder = self._encoders.pop(effect.response_id, None)
-        dropped = self._outbox.fence(effect.response_id)
+        dropped = self._send_queue.fence(effect.response_id)
         if encoder is None or not dropped + encoder.kept_ticks:
             return None
         return inputs.Unsent(encoder.item_id, dropped + encoder.kept_ticks)
 
-    def say_again(self, said: Said) -> None:
+    def say_again(self, said: SentEvent) -> None:
         """Send once more what was sent through another door, but for speech that is not there any more."""
         if said.audio is not None:
             if said.audio.ref in self._speech:
@@ -137,7 +139,7 @@ class Output:
         elif said.end is not None:
             self.end_speech(said.end)
         else:
-            self._outbox.put(said.frame)
+            self._send_queue.put(said.frame)
 
     def know_all(self) -> None:
         """Send nothing until `known_until` says otherwise: the client asked for nothing that it has missed."""
@@ -153,12 +155,12 @@ class Output:
         number = number_of(event_id, self._seed) or 0
         return number if number > self.known_until else None
 
-    def _say(self, said: Said) -> None:
-        if self._keeper is not None:
-            self._keeper.said(said)
+    def _say(self, said: SentEvent) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.said(said)
 
     def _put_audio(self, event: ResponseOutputAudioDelta, encoder: SpeechEncoder, data: bytes) -> None:
         if data:
             self.items.add(event.item_id, encoder.form, data)
             frame = realtime_codec.encode_audio_delta(event, data)
-            self._outbox.put(frame, event.response_id, audio_ticks(encoder.form, data))
+            self._send_queue.put(frame, event.response_id, audio_ticks(encoder.form, data))

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from antiphon.conversation import inputs
 from antiphon.conversation.resume import greeting, greeting_id, held_refs, speakers
 from antiphon.conversation.state import State
-from antiphon.doors.realtime.checkpoint import Keeper, jobs_of
+from antiphon.doors.realtime.checkpoint import Checkpointer, jobs_of
 from antiphon.doors.realtime.jobs import RealtimeJobs
-from antiphon.doors.realtime.output import Output
-from antiphon.doors.realtime.sent_events import said_since
-from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.doors.realtime.output import EventSender
+from antiphon.doors.realtime.sent_events import events_since
+from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.errors import NotFound
 from antiphon.ports.sessions import Saved
 from antiphon.wire.jobs import Job, PipeEntry
@@ -41,19 +41,19 @@ class Resume:
         resumption: Resumption,
         epoch: int,
         state: State,
-        outbox: Outbox,
-        output: Output,
+        send_queue: SendQueue,
+        output: EventSender,
         jobs: RealtimeJobs,
-        keeper: Keeper | None,
+        checkpointer: Checkpointer | None,
     ) -> None:
         self._saved = resumption.saved
         self._after = resumption.after
         self._epoch = epoch
         self._state = state
-        self._outbox = outbox
+        self._send_queue = send_queue
         self._output = output
         self._jobs = jobs
-        self._keeper = keeper
+        self._checkpointer = checkpointer
         self._position = 0
         """Of the last result that the state has, as far as the session's pipe still knows."""
         self._keeps_answers = True
@@ -71,7 +71,7 @@ class Resume:
         """Get back the speech that waits, and send what the client has missed."""
         after = self._after
         self._jobs.adopt(speakers(self._state))
-        missed = None if after is None else said_since(self._saved.events, after)
+        missed = None if after is None else events_since(self._saved.events, after)
         held = held_refs(self._state)
         wanted = held | {said.audio.ref for said in missed or () if said.audio is not None}
         self.tail = await self._jobs.tail()
@@ -83,15 +83,15 @@ class Resume:
             self._output.give_up(held)
         if position < self._saved.position:
             missed = None
-            if self._keeper is not None:
-                self._keeper.rewind(position)
+            if self._checkpointer is not None:
+                self._checkpointer.rewind(position)
         if missed is None or after is None:
             self._output.know_all()
         else:
             self._output.known_until = after
             for said in missed:
-                if self._outbox.is_full:
-                    await self._outbox.room()
+                if self._send_queue.is_full:
+                    await self._send_queue.room()
                 self._output.say_again(said)
         self._keeps_answers = has_speech and missed is not None
 
@@ -101,8 +101,8 @@ class Resume:
         try:
             async with aclosing(self._jobs.results(after=position, keep=lambda: self._position)) as results:
                 while position < self.tail:
-                    if self._outbox.is_full:
-                        await self._outbox.room()
+                    if self._send_queue.is_full:
+                        await self._send_queue.room()
                     position, entry = await anext(results)
                     yield position, entry
         except (NotFound, StopAsyncIteration):

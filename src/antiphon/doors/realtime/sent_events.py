@@ -14,7 +14,7 @@ PIECES = 1 << 16
 _encoder = msgspec.msgpack.Encoder()
 
 
-class Said(msgspec.Struct, array_like=True, frozen=True):
+class SentEvent(msgspec.Struct, array_like=True, frozen=True):
     """What was sent to the client: as it was, or for speech where it lies; or a gap, of which nothing is known."""
 
     number: int
@@ -28,17 +28,17 @@ class Said(msgspec.Struct, array_like=True, frozen=True):
         return not self.frame and self.audio is None and self.end is None
 
 
-_said_decoder = msgspec.msgpack.Decoder(list[Said])
+_said_decoder = msgspec.msgpack.Decoder(list[SentEvent])
 
 
-def pack_said(said: Sequence[Said]) -> bytes:
+def pack_events(said: Sequence[SentEvent]) -> bytes:
     """Return a batch as bytes; deltas are much alike, and become small."""
     return zlib.compress(_encoder.encode(said), 1) if said else b""
 
 
-def said_since(batches: Iterable[bytes], number: int) -> list[Said] | None:
+def events_since(batches: Iterable[bytes], number: int) -> list[SentEvent] | None:
     """Return what was said behind event ``number``, in order and each once; None when it is not all there."""
-    found: list[Said] = []
+    found: list[SentEvent] = []
     for batch in batches:
         for said in _said_decoder.decode(zlib.decompress(batch)):
             if said.number > number:

@@ -11,25 +11,25 @@ from contextlib import aclosing
 from antiphon.conversation import inputs
 from antiphon.conversation.effects import Effect
 from antiphon.conversation.machine import Conversation
-from antiphon.doors.realtime.checkpoint import Keeper, Ownership
+from antiphon.doors.realtime.checkpoint import Checkpointer, SessionLease
 from antiphon.doors.realtime.effects import EffectHandler
 from antiphon.doors.realtime.intake import Intake
 from antiphon.doors.realtime.jobs import RealtimeJobs
-from antiphon.doors.realtime.output import Output
+from antiphon.doors.realtime.output import EventSender
 from antiphon.doors.realtime.resume import Resume, Resumption
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.websocket.audio import ItemAudio
-from antiphon.doors.websocket.callbacks import EndsGroup
+from antiphon.doors.websocket.callbacks import FailGroupOnError
 from antiphon.doors.websocket.connection import Connection
-from antiphon.doors.websocket.event_rate import FloodGuard
+from antiphon.doors.websocket.event_rate import EventRateLimiter
 from antiphon.doors.websocket.large_events import size_bytes
-from antiphon.doors.websocket.send_queue import Outbox
-from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.doors.websocket.send_queue import SendQueue
+from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.ports.limiter import Account
 from antiphon.wire import realtime_codec
 from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.jobs import AudioReady, JobFailed, PipeEntry, ScoreReady
-from antiphon.wire.realtime_server import TAKEN_OVER, Error, ErrorDetail, Leg
+from antiphon.wire.realtime_server import TAKEN_OVER, Component, Error, ErrorDetail
 
 _TICK_S = 0.01
 """Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""
@@ -40,7 +40,7 @@ _LOST_CODES = frozenset({1006, 1011, 1012})
 """Nothing more came, no pong came, the server goes down: the session may be resumed."""
 
 
-class Link:
+class RealtimeSession:
     """Drives one `Conversation`. Everything but jobs and writing happens at once, in the order of the inputs.
 
     With ``owned`` its state is saved as it goes; what a client could notice waits until it is.
@@ -49,15 +49,15 @@ class Link:
     def __init__(
         self,
         machine: Conversation,
-        services: LinkServices,
-        limits: LinkLimits,
+        services: SessionServices,
+        limits: SessionLimits,
         group: asyncio.TaskGroup,
         connection: Connection,
         *,
         account: Account,
         session_id: str,
         epoch: int,
-        owned: Ownership | None = None,
+        owned: SessionLease | None = None,
         resumption: Resumption | None = None,
     ) -> None:
         self.machine = machine
@@ -70,7 +70,7 @@ class Link:
         self._connection = connection
         self._account = account
         self._session_id = session_id
-        self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
+        self._send_queue = SendQueue(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
         self._jobs = RealtimeJobs(
             services.bus,
             services.clock,
@@ -80,26 +80,30 @@ class Link:
             on_refused=self._refused,
         )
         state, saved = machine.state, resumption.saved if resumption is not None else None
-        self._keeper: Keeper | None = None
+        self._checkpointer: Checkpointer | None = None
         if owned is not None:
-            self._keeper = Keeper(owned, group, connection, self._outbox, state, self._jobs.pending, saved)
+            self._checkpointer = Checkpointer(
+                owned, group, connection, self._send_queue, state, self._jobs.pending, saved
+            )
         self._intake = Intake(
             machine, services.vad, services.large_events, limits.max_append_bytes, heard=self.tell_from_callback
         )
         items = ItemAudio(limits.spill_dir)
-        self._output = Output(self._outbox, items, self._keeper, state)
+        self._output = EventSender(self._send_queue, items, self._checkpointer, state)
         self._effects = EffectHandler(
-            services, connection, group, self._intake, self._output, self._jobs, self._keeper, account, session_id
+            services, connection, group, self._intake, self._output, self._jobs, self._checkpointer, account, session_id
         )
         self._resume: Resume | None = None
         """While the session is not yet where it was."""
         if resumption is not None:
-            self._resume = Resume(resumption, epoch, state, self._outbox, self._output, self._jobs, self._keeper)
-        self._ends_group = EndsGroup(group)
+            self._resume = Resume(
+                resumption, epoch, state, self._send_queue, self._output, self._jobs, self._checkpointer
+            )
+        self._ends_group = FailGroupOnError(group)
         self._reader: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._flood = FloodGuard(services.clock, limits.events_per_s)
+        self._flood = EventRateLimiter(services.clock, limits.events_per_s)
         self._is_limited = False
 
     # -- inputs ------------------------------------------------------------------------------------------------------
@@ -109,7 +113,7 @@ class Link:
         if self._resume is None:
             self.tell(inputs.Opened())
         else:
-            self._outbox.put(realtime_codec.encode(self._resume.greeting()))
+            self._send_queue.put(realtime_codec.encode(self._resume.greeting()))
             self._read()
 
     def tell(self, event: inputs.AnyInput, *, is_result: bool = False) -> None:
@@ -134,8 +138,8 @@ class Link:
         """Give the machine one input and carry out what follows; False when nothing does."""
         before = self.machine.state.counter
         effects = self.machine.receive(event, now)
-        if self._keeper is not None and (effects or is_result):
-            self._keeper.step(effects, self.machine.state.counter - before, is_result=is_result)
+        if self._checkpointer is not None and (effects or is_result):
+            self._checkpointer.step(effects, self.machine.state.counter - before, is_result=is_result)
         self._carry_out(effects)
         return bool(effects)
 
@@ -149,8 +153,8 @@ class Link:
         if self._resume is not None:
             await self._resume.done.wait()
         await self._flood.hold()
-        if self._outbox.is_held:  # many events at once: what they lead to has to be saved now and then
-            await self._outbox.room()
+        if self._send_queue.is_held:  # many events at once: what they lead to has to be saved now and then
+            await self._send_queue.room()
         if not isinstance(frame, str | LongText):
             self._refuse("Binary frames are not part of this protocol; send JSON text.", "invalid_event", None, None)
         elif (size := size_bytes(frame)) > self._limits.max_frame_bytes:
@@ -180,21 +184,21 @@ class Link:
         with self._ends_group:
             self._context.copy().run(self.tell, event)
 
-    def see(self, legs: Mapping[Leg, bool]) -> None:
+    def see(self, components: Mapping[Component, bool]) -> None:
         """Tell the conversation what it does not know yet of what the server stands on."""
         if self._resume is not None:  # it has to become what it was first
             return
-        for leg, works in legs.items():
-            if (leg in self.machine.state.down) == works:
-                self.tell_from_callback(inputs.LegSeen(leg, is_down=not works))
+        for component, works in components.items():
+            if (component in self.machine.state.down) == works:
+                self.tell_from_callback(inputs.ComponentSeen(component, is_down=not works))
 
     def _refuse(self, text: str, code: str | None, param: str | None, event_id: str | None) -> None:
         """Answer what never reached the machine."""
         detail = ErrorDetail("invalid_request_error", code, text, param, event_id)
         self._services.metrics.error("realtime", detail.type)
         error = Error(event_id=self.machine.new_event_id(), error=detail)
-        if self._keeper is not None:
-            self._keeper.step((), 1, is_result=False)
+        if self._checkpointer is not None:
+            self._checkpointer.step((), 1, is_result=False)
         self._output.send(error)
 
     # -- results -----------------------------------------------------------------------------------------------------
@@ -209,14 +213,14 @@ class Link:
             after = await self._take_up(self._resume)
             self._resume.done.set()
             self._resume = None
-        keep = self._keeper.needed if self._keeper is not None else None
+        keep = self._checkpointer.needed if self._checkpointer is not None else None
         async with aclosing(self._jobs.results(after=after, keep=keep)) as results:
             async for position, entry in results:
-                if self._outbox.is_full:
-                    await self._outbox.room()
+                if self._send_queue.is_full:
+                    await self._send_queue.room()
                 await self._result(position, entry)
-                if self._keeper is not None and self._keeper.is_behind:
-                    await self._keeper.saved(self._keeper.gate)
+                if self._checkpointer is not None and self._checkpointer.is_behind:
+                    await self._checkpointer.saved(self._checkpointer.gate)
         if not self._is_closed:  # nothing more would ever come
             self._connection.hang_up(_RESULTS_GONE, "the session's results are gone")
 
@@ -230,9 +234,9 @@ class Link:
             event = self._jobs.as_input(entry)
             if event is not None:  # a score ends a turn, whose audio is here and not in the pipe
                 self.tell(event, is_result=not isinstance(entry, ScoreReady))
-        if self._keeper is not None:
-            self._keeper.result(position, len(entry.audio) if isinstance(entry, AudioReady) else 0)
-        await self._jobs.settled(entry)
+        if self._checkpointer is not None:
+            self._checkpointer.result(position, len(entry.audio) if isinstance(entry, AudioReady) else 0)
+        await self._jobs.finished(entry)
 
     def _refused(self, failure: JobFailed) -> None:
         """No queue took a job."""
@@ -274,10 +278,10 @@ class Link:
     @property
     def may_return(self) -> bool:
         """True when the session may be resumed, here or elsewhere: its work continues."""
-        if self._keeper is None:
+        if self._checkpointer is None:
             return False
         code = self._connection.code
-        return self._keeper.is_lost or code == TAKEN_OVER or (self._keeper.begun and code in _LOST_CODES)
+        return self._checkpointer.is_lost or code == TAKEN_OVER or (self._checkpointer.begun and code in _LOST_CODES)
 
     @property
     def is_answering(self) -> bool:
@@ -286,7 +290,7 @@ class Link:
 
     async def flushed(self) -> None:
         """Return when all that was to be said is written."""
-        await self._outbox.flushed()
+        await self._send_queue.flushed()
 
     async def close(self) -> None:
         """Let go of everything: jobs, timers, audio."""
@@ -298,8 +302,8 @@ class Link:
             self._reader.cancel()
         if self.may_return:
             self._effects.drop_commands()
-        if self._keeper is not None:
-            self._keeper.close()
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         if not self.may_return:
             await self._jobs.close(self.machine.state.jobs)
         self._output.close()

@@ -21,7 +21,7 @@ from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 class RestServices:
     """Everything the REST doors use."""
 
-    desk: JobClient
+    job_client: JobClient
     decoder: Decoder
     access: Access
     ephemeral: EphemeralSecrets

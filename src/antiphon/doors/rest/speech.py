@@ -52,7 +52,7 @@ async def create_speech(services: RestServices, call: Call[SpeechRequest, Any]) 
     charge_request(services.limiter, identity.account, services.metrics)
     wanted = data.response_format or "mp3"
     encoder = await asyncio.to_thread(Encoder, wanted, RATE_HZ)  # the first one loads libraries
-    entries = services.desk.run(_work(data, services), tenant=identity.tenant, correlation_id=call.request_id)
+    entries = services.job_client.run(_work(data, services), tenant=identity.tenant, correlation_id=call.request_id)
     spoken = _audible(await attended(call.receive, begun(entries)))
     if data.stream_format == "sse":
         return Streaming(_events(spoken, encoder, data.input), EVENT_STREAM, last_words=error_event)

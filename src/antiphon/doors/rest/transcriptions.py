@@ -126,7 +126,7 @@ async def _transcribe(services: RestServices, call: _AnyCall, work: Transcribe) 
 async def _results(services: RestServices, call: _AnyCall, work: Transcribe) -> AsyncGenerator[PipeEntry]:
     identity = call.identity
     priority = TOLERANT if work.duration_s <= _CLIP_S else PATIENT
-    entries = services.desk.run(work, tenant=identity.tenant, correlation_id=call.request_id, priority=priority)
+    entries = services.job_client.run(work, tenant=identity.tenant, correlation_id=call.request_id, priority=priority)
     with services.waiting_audio.hold(identity.account, len(work.audio)):
         async with aclosing(entries):
             async for entry in entries:

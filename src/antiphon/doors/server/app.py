@@ -17,7 +17,7 @@ import websockets.http11
 from antiphon.doors.server.asgi import AsgiApp
 from antiphon.doors.server.exchange import HEADER_LINE_BYTES
 from antiphon.doors.server.http_protocol import BoundedHttpConfig, BoundedHttpProtocol, Handshakes
-from antiphon.doors.server.received import Received
+from antiphon.doors.server.received import ReceivedBytes
 from antiphon.doors.server.tls import TlsFiles
 from antiphon.doors.server.tls_handshake import TlsHandshake
 from antiphon.doors.server.websocket_protocol import BoundedWebSocketProtocol
@@ -75,7 +75,7 @@ class HttpServer:
         config.handshakes = Handshakes(options.max_handshakes)
         config.idle = Handshakes(options.max_handshakes)
         config.handshake_timeout_s = options.handshake_timeout_s
-        config.received = Received(options.max_undecoded_bytes)
+        config.received = ReceivedBytes(options.max_undecoded_bytes)
         self._server = _Uvicorn(config, options)
 
     @property

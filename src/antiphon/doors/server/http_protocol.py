@@ -1,7 +1,7 @@
 """What a stranger may do with a connection: send a request in time, and keep few others from doing so.
 
 uvicorn waits for ever for the rest of a head, for a body that no key was checked for or that is answered already, and
-for a client that does not read. Here such a connection is closed after a time-out, and when there are too many of
+for a client that does not read. Here such a connection is closed after a timeout, and when there are too many of
 them the oldest goes, so that whoever speaks HTTP properly always gets in.
 """
 

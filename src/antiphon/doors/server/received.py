@@ -12,7 +12,7 @@ _OVERLOADED = 1013
 """Close code: try again later."""
 
 
-class Holder(Protocol):
+class ByteHolder(Protocol):
     """A connection that keeps bytes."""
 
     held_bytes: int
@@ -23,7 +23,7 @@ class Holder(Protocol):
         ...
 
 
-class Received:
+class ReceivedBytes:
     """Memory for what was received and no application is done with, over all connections, at most ``limit`` bytes.
 
     Beyond it the connections go whose messages or bodies have been incomplete, or under way, for the longest.
@@ -32,9 +32,9 @@ class Received:
     def __init__(self, limit: int) -> None:
         self.total = 0
         self._limit = limit
-        self._holders: dict[Holder, None] = {}
+        self._holders: dict[ByteHolder, None] = {}
 
-    def update(self, holder: Holder, held_bytes: int) -> None:
+    def update(self, holder: ByteHolder, held_bytes: int) -> None:
         """Count what a connection holds now."""
         before = holder.held_bytes
         holder.held_bytes = held_bytes

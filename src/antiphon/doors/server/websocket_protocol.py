@@ -35,7 +35,7 @@ from antiphon.doors.server.frames import (
     frame,
     frame_head,
 )
-from antiphon.doors.server.received import Inbox, Received
+from antiphon.doors.server.received import Inbox, ReceivedBytes
 from antiphon.doors.server.socket import SOCKET
 
 LINGER_S = 5.0
@@ -58,7 +58,7 @@ _LARGE_BYTES = 256 * 2**10
 class BoundedWebSocketConfig(Config):
     """uvicorn's configuration and what `BoundedWebSocketProtocol` needs beside it."""
 
-    received: Received
+    received: ReceivedBytes
 
 
 class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -70,7 +70,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(config, *args, **kwargs)
         self.queue = self._inbox = Inbox()  # pyright: ignore[reportAttributeAccessIssue, reportIncompatibleVariableOverride]  # uvicorn only puts
         self.held_bytes = 0
-        """What `Received` counts for this connection."""
+        """What `ReceivedBytes` counts for this connection."""
         self._received = self.config.received
         self._max_bytes = config.ws_max_size
         self._reader = FrameReader(UNKEYED_BYTES)  # until the application has said that it may come in
@@ -99,7 +99,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self._end_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was received; who has said no farewell is lost (RFC 6455, 7.1.5), which may not be meant."""
+        """Forget what was received. Without a close handshake the code is 1006 (RFC 6455, 7.1.5)."""
         self._is_deaf = True
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": _LOST, "reason": ""})
         super().connection_lost(exc)

@@ -12,14 +12,14 @@ from antiphon import ids
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.server.asgi import Receive, Scope, Send
-from antiphon.doors.translation.session import InterpretingLink, TranslationOptions
-from antiphon.doors.websocket.connection import Attendance, refuse
+from antiphon.doors.translation.session import TranslationConnection, TranslationSessionOptions
+from antiphon.doors.websocket.connection import ConnectionRegistry, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.secret_usage import SecretUsage
-from antiphon.doors.websocket.session_options import LinkServices
+from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.observe.metrics import Metrics
-from antiphon.translation_session.machine import DEFAULT_LANGUAGE, Interpreter, merge
+from antiphon.translation_session.machine import DEFAULT_LANGUAGE, TranslationMachine, merge
 from antiphon.translation_session.state import State
 from antiphon.wire.translation import (
     TranslationAudio,
@@ -31,23 +31,23 @@ from antiphon.wire.translation import (
 DEFAULT_MODEL = "gpt-realtime-translate"
 
 
-class InterpretingDoor:
-    """Lets clients in and runs one `InterpretingLink` for each."""
+class TranslationDoor:
+    """Lets clients in and runs one `TranslationConnection` for each."""
 
     def __init__(
         self,
         access: Access,
-        services: LinkServices,
+        services: SessionServices,
         metrics: Metrics,
-        options: TranslationOptions,
-        attendance: Attendance,
+        options: TranslationSessionOptions,
+        connections: ConnectionRegistry,
         usage: SecretUsage,
     ) -> None:
         self._access = access
         self._services = services
         self._metrics = metrics
         self._options = options
-        self._attendance = attendance
+        self._connections = connections
         self._usage = usage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,8 +55,8 @@ class InterpretingDoor:
         with ExitStack() as held:
             try:
                 identity = self._access.admit(Credentials.of_scope(scope))
-                held.enter_context(self._attendance.place(identity.account))
-                self._attendance.check_room()
+                held.enter_context(self._connections.place(identity.account))
+                self._connections.check_room()
                 session = self._session(identity, scope)
                 charge_request(self._services.limiter, identity.account, self._metrics)
                 await self._usage.spend(identity, session.id)
@@ -71,14 +71,16 @@ class InterpretingDoor:
     ) -> None:
         await receive()
         await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
-        machine = Interpreter(State(seed=ids.token(12), session=session, job_timeout_s=self._options.job_timeout_s))
+        machine = TranslationMachine(
+            State(seed=ids.token(12), session=session, job_timeout_s=self._options.job_timeout_s)
+        )
         with (
-            self._attendance.connect(scope, receive, send) as connection,
+            self._connections.connect(scope, receive, send) as connection,
             self._usage.hold(identity, session.id, connection),
         ):
 
-            def link(group: asyncio.TaskGroup) -> InterpretingLink:
-                return InterpretingLink(
+            def link(group: asyncio.TaskGroup) -> TranslationConnection:
+                return TranslationConnection(
                     machine, self._services, self._options, group, connection, tenant=identity.tenant
                 )
 

@@ -16,16 +16,16 @@ from msgspec.structs import replace
 from antiphon.audio.detector_rate import DetectorRate
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.websocket.audio import PCM_HZ, InputBuffer
-from antiphon.doors.websocket.callbacks import EndsGroup
+from antiphon.doors.websocket.callbacks import FailGroupOnError
 from antiphon.doors.websocket.connection import Connection
-from antiphon.doors.websocket.event_rate import FloodGuard
+from antiphon.doors.websocket.event_rate import EventRateLimiter
 from antiphon.doors.websocket.jobs import SessionJobs
 from antiphon.doors.websocket.large_events import decoded, is_large, misplaced, opened, size_bytes
-from antiphon.doors.websocket.send_queue import Outbox
-from antiphon.doors.websocket.serial_tasks import Pump
-from antiphon.doors.websocket.session_options import LinkLimits, LinkServices
+from antiphon.doors.websocket.send_queue import SendQueue
+from antiphon.doors.websocket.serial_tasks import SerialTasks
+from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.translation_session import effects, inputs
-from antiphon.translation_session.machine import CLOSE_TICKS, Interpreter
+from antiphon.translation_session.machine import CLOSE_TICKS, TranslationMachine
 from antiphon.translation_session.state import Component
 from antiphon.wire import jobs, realtime_codec
 from antiphon.wire.event_decoder import BadEvent, EventDecoder
@@ -40,7 +40,7 @@ _encode = msgspec.json.encode
 _RESULTS_GONE, _STUCK = 1001, 1011
 """Close codes: the session's results were cleared away; nothing of it makes progress any more."""
 _STUCK_MARGIN_S = 5.0
-"""Beyond the time-out of a job, which makes progress of a job that no worker claims."""
+"""Beyond the timeout of a job, which makes progress of a job that no worker claims."""
 _TICK_S = 0.01
 """Shortest wait for the clock: a timer may fire a little before its time, and would be set again at once."""
 _MODES: dict[Component, str] = {"stt": "left_out", "translation": "source_text_only", "tts": "text_only"}
@@ -50,10 +50,10 @@ _MOST_UTTERANCES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class TranslationOptions:
+class TranslationSessionOptions:
     """How translation sessions behave."""
 
-    limits: LinkLimits
+    limits: SessionLimits
     max_buffer_s: float
     """Most speech that is not heard yet; beyond it no event is taken."""
     lasts_s: float
@@ -62,14 +62,14 @@ class TranslationOptions:
     """Longest time without a result of a stage's jobs, before its utterances are given up."""
 
 
-class InterpretingLink:
-    """Drives one `Interpreter`."""
+class TranslationConnection:
+    """Drives one `TranslationMachine`."""
 
     def __init__(
         self,
-        machine: Interpreter,
-        services: LinkServices,
-        options: TranslationOptions,
+        machine: TranslationMachine,
+        services: SessionServices,
+        options: TranslationSessionOptions,
         group: asyncio.TaskGroup,
         connection: Connection,
         *,
@@ -80,18 +80,18 @@ class InterpretingLink:
         self._most_unheard = options.max_buffer_s * PCM_HZ
         self._clock = services.clock
         self._metrics = services.metrics
-        self._flood = FloodGuard(services.clock, options.limits.events_per_s)
+        self._flood = EventRateLimiter(services.clock, options.limits.events_per_s)
         self._large_events = services.large_events
         self._progress = asyncio.Event()
         self._stuck_s = options.job_timeout_s + _STUCK_MARGIN_S
         self._context = contextvars.copy_context()
         """Of the connection: what a callback leads to belongs to its trace."""
-        self._ends_group = EndsGroup(group)
+        self._ends_group = FailGroupOnError(group)
         self._is_closed = False
         self._connection = connection
         session_id = machine.state.session.id
         limits = options.limits
-        self._outbox = Outbox(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
+        self._send_queue = SendQueue(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
         self._jobs = SessionJobs(
             services.bus,
             services.clock,
@@ -100,7 +100,7 @@ class InterpretingLink:
             timeout_s=services.job_timeout_s,
             on_refused=self._result,
         )
-        self._work: Pump[tuple[str, jobs.Work | None]] = Pump(group, f"jobs {session_id}", self._submit)
+        self._work: SerialTasks[tuple[str, jobs.Work | None]] = SerialTasks(group, f"jobs {session_id}", self._submit)
         self._input = InputBuffer(AudioPcm())
         self._detector_rate = DetectorRate(PCM_HZ)
         self._voice = services.vad.open(self._on_scores)
@@ -128,7 +128,7 @@ class InterpretingLink:
     async def frame(self, frame: str | LongText | bytes | None) -> None:
         """Take one frame of the client, no faster than it reads and than its speech is heard and translated."""
         await self._flood.hold()
-        await self._outbox.room()
+        await self._send_queue.room()
         while self._is_behind:
             self._progress.clear()
             try:
@@ -142,7 +142,7 @@ class InterpretingLink:
         except BadEvent as bad:
             self._metrics.error("realtime", "invalid_request_error")
             error = self._machine.refuse(bad.message, code=bad.code, param=bad.param, event_id=bad.event_id)
-            self._outbox.put(_encode(error))
+            self._send_queue.put(_encode(error))
 
     @property
     def _is_behind(self) -> bool:
@@ -221,7 +221,7 @@ class InterpretingLink:
     async def _read_results(self) -> None:
         async with aclosing(self._jobs.results()) as results:
             async for _, entry in results:
-                await self._outbox.room()
+                await self._send_queue.room()
                 self._result(entry)
         if not self._is_closed:  # nothing more would ever come
             self._connection.hang_up(_RESULTS_GONE, "the session's results are gone")
@@ -268,20 +268,20 @@ class InterpretingLink:
     def _carry_out(self, effect: effects.Effect) -> None:
         match effect:
             case effects.Send():
-                self._outbox.put(_encode(effect.event))
+                self._send_queue.put(_encode(effect.event))
                 if isinstance(effect.event, Error):
                     self._metrics.error("realtime", effect.event.error.type)
             case effects.SendAudio():
                 data = pybase64.b64encode(self._speech.pop(effect.ref)).decode()
-                self._outbox.put(_encode(replace(effect.event, delta=data)))
-            case effects.Transcribe():
+                self._send_queue.put(_encode(replace(effect.event, delta=data)))
+            case effects.StartTranscription():
                 clip = self._input.clip(effect.start, effect.end)
                 self._input.forget(effect.end)
                 self._work.put((effect.job_id, jobs.Transcribe(clip.data, clip.rate_hz)))
-            case effects.Translate():
+            case effects.StartTranslation():
                 work = jobs.Translate(effect.text, effect.target, effect.source or None)
                 self._work.put((effect.job_id, work))
-            case effects.Speak():
+            case effects.StartSpeech():
                 work = jobs.Speak(effect.text, language=effect.language)
                 self._work.put((effect.job_id, work))
             case effects.CancelJob():
@@ -295,11 +295,11 @@ class InterpretingLink:
 
     def _note(self, effect: effects.ComponentChanged) -> None:
         """Say for the operator what has failed or works again: the protocol has no event for it."""
-        self._metrics.leg(effect.component, is_down=effect.is_down)
+        self._metrics.component(effect.component, is_down=effect.is_down)
         if effect.is_down:
-            _log.warning("degraded", leg=effect.component, mode=_MODES[effect.component])
+            _log.warning("degraded", component=effect.component, mode=_MODES[effect.component])
         else:
-            _log.info("recovered", leg=effect.component, mode=_MODES[effect.component])
+            _log.info("recovered", component=effect.component, mode=_MODES[effect.component])
 
     async def _submit(self, job: tuple[str, jobs.Work | None]) -> None:
         job_id, work = job
@@ -310,7 +310,7 @@ class InterpretingLink:
 
     async def flushed(self) -> None:
         """Return when all that was to be said is written."""
-        await self._outbox.flushed()
+        await self._send_queue.flushed()
 
     async def close(self) -> None:
         """Let go of everything."""

@@ -10,7 +10,7 @@ import structlog
 _log = structlog.get_logger(__name__)
 
 
-class EndsGroup:
+class FailGroupOnError:
     """A context in which an exception ends a task group: the loop would only log it, and go on."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:

@@ -22,11 +22,11 @@ from antiphon.observe.trace import sent_with, span, tracing
 from antiphon.ports.limiter import Account
 
 _log = structlog.get_logger(__name__)
-_FAREWELL_S = 2.0
+_CLOSE_TIMEOUT_S = 2.0
 _GOING_DOWN = 1012
 
 
-class AnyLink(Protocol):
+class AnySession(Protocol):
     """What speaks the protocol of a connection."""
 
     def open(self) -> None:
@@ -65,7 +65,7 @@ class Connection:
         self._traceparent = sent_with(scope["headers"])
         self._receive = receive
         self._send = send
-        self._link: AnyLink | None = None
+        self._link: AnySession | None = None
         self._closing: tuple[int, str] | None = None
         self._is_leaving = False
         self._left_with = 1006
@@ -87,7 +87,7 @@ class Connection:
         return self._link is not None and self._link.is_answering
 
     async def run(
-        self, make_link: Callable[[asyncio.TaskGroup], AnyLink], *, session_id: str, tenant: str, key_id: str
+        self, make_link: Callable[[asyncio.TaskGroup], AnySession], *, session_id: str, tenant: str, key_id: str
     ) -> None:
         """Serve until one side has had enough."""
         with (
@@ -102,7 +102,7 @@ class Connection:
             finally:
                 _log.info("session closed", code=self.code)
 
-    async def _serve(self, link: AnyLink, group: asyncio.TaskGroup) -> None:
+    async def _serve(self, link: AnySession, group: asyncio.TaskGroup) -> None:
         try:
             link.open()
             if self._closing is None:
@@ -116,7 +116,7 @@ class Connection:
         finally:
             await link.close()
 
-    async def _read(self, link: AnyLink) -> None:
+    async def _read(self, link: AnySession) -> None:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
@@ -165,7 +165,7 @@ class Connection:
             self._socket.abort()
 
 
-class Attendance:
+class ConnectionRegistry:
     """All open connections of a process, over all doors: counts them, and lets them go at a drain."""
 
     def __init__(
@@ -246,7 +246,7 @@ class Attendance:
         if not await self._emptied(deadline_s):
             for connection in list(self._open):
                 connection.hang_up(_GOING_DOWN, "the server is going down")
-            await self._emptied(_FAREWELL_S)
+            await self._emptied(_CLOSE_TIMEOUT_S)
 
     async def _emptied(self, within_s: float) -> bool:
         """Return True as soon as no connection is open, False when that takes longer than it may."""

@@ -7,7 +7,7 @@ import asyncio
 from antiphon.clock import Clock
 
 
-class FloodGuard:
+class EventRateLimiter:
     """Counts the events of one connection, second by second."""
 
     __slots__ = ("_clock", "_count", "_most", "_second")

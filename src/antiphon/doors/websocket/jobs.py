@@ -114,7 +114,7 @@ class SessionJobs:
     async def _cancel(self, job_id: str) -> None:
         await self._client.cancel(f"{self._session_id}.{job_id}", self._queues.pop(job_id, None))
 
-    async def settled(self, entry: PipeEntry) -> None:
+    async def finished(self, entry: PipeEntry) -> None:
         """Let go of what the job needed, if this was its last result."""
         if entry.is_last:
             self._queues.pop(self.name(entry.job_id), None)

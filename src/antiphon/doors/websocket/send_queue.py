@@ -40,7 +40,7 @@ class _Waiting:
     """Number of the gate that has to be open."""
 
 
-class Outbox:
+class SendQueue:
     """Frames in order: written at once, or by a task that exists only while the client has to be waited for.
 
     `is_full` asks producers to wait for `room`. A client that takes nothing for ``stall_s``, or that lets twice the
@@ -151,7 +151,7 @@ class Outbox:
                 waiting = self._frames.popleft()
                 self._count(waiting, -1)
                 frame = waiting.make if isinstance(waiting.make, bytes) else await asyncio.to_thread(waiting.make)
-                async with asyncio.timeout(self._patience_s(len(frame))):
+                async with asyncio.timeout(self._timeout_s(len(frame))):
                     await self._wire.send_text(frame)
                 self._left += 1
                 self._wake()
@@ -162,7 +162,7 @@ class Outbox:
         finally:
             self._task = None
 
-    def _patience_s(self, size_bytes: int) -> float:
+    def _timeout_s(self, size_bytes: int) -> float:
         return self._stall_s + max(0, size_bytes - self._limit) / _SLOWEST_BYTES_PER_S
 
     def _give_up(self) -> None:

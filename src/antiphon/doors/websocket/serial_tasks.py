@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Pump(Generic[T]):
+class SerialTasks(Generic[T]):
     """Hands items to ``work`` in order. An idle pump costs no task; a failing ``work`` ends the task group."""
 
     def __init__(self, group: asyncio.TaskGroup, name: str, work: Callable[[T], Awaitable[None]]) -> None:

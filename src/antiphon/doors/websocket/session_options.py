@@ -17,7 +17,7 @@ from antiphon.ports.vad import VoiceActivity
 
 
 @dataclass(frozen=True, slots=True)
-class LinkLimits:
+class SessionLimits:
     """Bounds of one connection."""
 
     spill_dir: Path
@@ -30,7 +30,7 @@ class LinkLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class LinkServices:
+class SessionServices:
     """What a connection works with."""
 
     bus: Bus

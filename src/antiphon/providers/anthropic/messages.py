@@ -10,7 +10,7 @@ import msgspec
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.providers.prompting.instructions import NO_OUTPUT, SILENCE
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 Json = dict[str, Any]
 
@@ -68,19 +68,27 @@ def _add(turns: list[Json], role: str, blocks: list[Json]) -> None:
 
 
 def _text(text: str) -> list[Json]:
-    return [{"type": "text", "text": whole(text)}] if text.strip() else []
+    return [{"type": "text", "text": replace_surrogates(text)}] if text.strip() else []
 
 
 def _image(url: str) -> Json:
     head, _, data = url.partition(",")
     media_type, *parameters = head.removeprefix("data:").split(";")
     if head.startswith("data:") and "base64" in parameters:
-        return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": whole(data)}}
-    return {"type": "image", "source": {"type": "url", "url": whole(url)}}
+        return {
+            "type": "image",
+            "source": {"type": "base64", "media_type": media_type, "data": replace_surrogates(data)},
+        }
+    return {"type": "image", "source": {"type": "url", "url": replace_surrogates(url)}}
 
 
 def _use(use_id: str, call: ToolCall) -> Json:
-    return {"type": "tool_use", "id": use_id, "name": whole(call.name), "input": _arguments(whole(call.arguments))}
+    return {
+        "type": "tool_use",
+        "id": use_id,
+        "name": replace_surrogates(call.name),
+        "input": _arguments(replace_surrogates(call.arguments)),
+    }
 
 
 def _result(use_id: str, output: str) -> Json:

@@ -12,7 +12,7 @@ from typing import cast
 from antiphon.errors import ProviderUnavailable
 from antiphon.providers.apertium.modes import Mode
 from antiphon.providers.hosting.environment import child_environment
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 _MAX_ANSWER_BYTES = 16 * 2**20
 _SPECIAL = re.compile(r"[\\^$/\[\]{}<>@]")
@@ -99,7 +99,7 @@ class ApertiumProcess:
 
 def _encode(text: str) -> bytes:
     """Return ``text`` for the stream."""
-    clean = whole(text).replace("\0", " ").strip()
+    clean = replace_surrogates(text).replace("\0", " ").strip()
     end = "" if clean.endswith((".", "!", "?", "…")) else _FULL_STOP
     escaped = _SPECIAL.sub(r"\\\g<0>", clean)
     return f"{escaped}{end}{_END}".encode()

@@ -10,7 +10,7 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.ports.breakers import Ticket
 
 
-class Attempt:
+class EngineCall:
     """One call of one engine: whether it gave a first result, and how long that took beyond ``extra_s``."""
 
     def __init__(self, clock: Clock, extra_s: float) -> None:

@@ -21,7 +21,7 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatEvent, ChatRequest
 from antiphon.entities.speech import Pcm, Segment, SpeechChunk, Transcript
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable, Unsupported, WeightsMissing
-from antiphon.observe.failures import told
+from antiphon.observe.failures import error_fields
 from antiphon.observe.trace import leaf_span
 from antiphon.ports.breakers import Breakers, Endpoint, Ticket
 from antiphon.ports.end_of_turn import EndOfTurn
@@ -31,13 +31,13 @@ from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from antiphon.ports.translation import Translation
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.ports.vad import VoiceActivity, VoiceStream
-from antiphon.providers.chains.calls import Attempt, CallQueue
+from antiphon.providers.chains.calls import CallQueue, EngineCall
 from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.providers.install_hints import install_hint
 from antiphon.resilience.breaker import blame
 from antiphon.resilience.failover import Failover, moves_on
 from antiphon.resilience.joined_answer import JoinedAnswer
-from antiphon.resilience.priority_semaphore import Turns
+from antiphon.resilience.priority_semaphore import PrioritySemaphore
 
 _log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class Chain(Generic[E]):
         self._failover_s = failover_s
         self._failover = Failover(len(engines))
         self._turns = {
-            id(engine): Turns(local_at_once)
+            id(engine): PrioritySemaphore(local_at_once)
             for engine in engines
             if local_at_once is not None and not engine.capabilities.is_remote
         }
@@ -162,12 +162,12 @@ class Chain(Generic[E]):
         leader: int | None = None,
         *,
         extra_s: float = 0.0,
-        can_go_on: Callable[[], bool] = _never,
+        can_continue: Callable[[], bool] = _never,
     ) -> AsyncIterator[T]:
         """Relay one engine's results; the next engine is asked when one fails before its first.
 
         Only those ``among`` are asked, None: all; the one at position ``leader`` before the others. A first result may
-        take ``extra_s`` longer than usual before it counts as slow. ``can_go_on`` says whether the next one's results
+        take ``extra_s`` longer than usual before it counts as slow. ``can_continue`` says whether the next results
         may follow those that were delivered; by default they may not.
         """
         failure: AntiphonError | None = None
@@ -175,7 +175,7 @@ class Chain(Generic[E]):
         queue = CallQueue([at for at in order if among is None or self._engines[at] in among], self._admit)
         while (turn := await queue.next()) is not None:
             index, ticket = turn
-            attempt = Attempt(self._clock, extra_s)
+            attempt = EngineCall(self._clock, extra_s)
             try:
                 async with (
                     self._reporting(ticket, attempt),
@@ -194,7 +194,7 @@ class Chain(Generic[E]):
                             yield result
             except AntiphonError as exc:
                 self._note(index, exc)
-                if not moves_on(exc, delivered=attempt.delivered and not can_go_on()):
+                if not moves_on(exc, delivered=attempt.delivered and not can_continue()):
                     raise
                 if failure is None or not isinstance(exc, Unsupported):  # which says nothing of those that failed
                     failure = exc
@@ -246,7 +246,7 @@ class Chain(Generic[E]):
         return await self._breakers.admit(Endpoint(f"{self.kind}:{capabilities.name}", capabilities.is_remote))
 
     @asynccontextmanager
-    async def _room(self, engine: E, attempt: Attempt) -> AsyncGenerator[None]:
+    async def _room(self, engine: E, attempt: EngineCall) -> AsyncGenerator[None]:
         """Wait until the engine has room for a call, which begins then."""
         turns = self._turns.get(id(engine))
         async with nullcontext() if turns is None else turns.turn():
@@ -258,7 +258,7 @@ class Chain(Generic[E]):
                     call.set(first_s=attempt.first_s())
 
     @asynccontextmanager
-    async def _reporting(self, ticket: Ticket | None, attempt: Attempt) -> AsyncGenerator[None]:
+    async def _reporting(self, ticket: Ticket | None, attempt: EngineCall) -> AsyncGenerator[None]:
         """Tell the circuit how the block went: once, however it ends."""
         ok: bool | None = True
         try:
@@ -274,7 +274,7 @@ class Chain(Generic[E]):
         if moves_on(error, delivered=False):
             self._failover.failed(index, error, self._clock.now())
             name = self._engines[index].capabilities.name
-            _log.warning("engine failed", engine=name, **told(error))
+            _log.warning("engine failed", engine=name, **error_fields(error))
 
 
 class SttChain(Chain[SpeechToText]):
@@ -300,7 +300,7 @@ class LlmChain(Chain[LanguageModel]):
     def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         """Answer with the first engine that has a word or a call."""
         answer = JoinedAnswer(request)
-        return self._stream(answer.by, can_go_on=answer.can_go_on)
+        return self._stream(answer.by, can_continue=answer.can_continue)
 
 
 class TtsChain(Chain[TextToSpeech]):

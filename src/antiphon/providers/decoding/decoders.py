@@ -15,10 +15,10 @@ import structlog
 from antiphon.audio.pyav import invalid_audio
 from antiphon.errors import AntiphonError, ProviderUnavailable
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits
-from antiphon.providers.decoding.frames import Decode, Decoded, Ready, Refused, Reply, Samples
+from antiphon.providers.decoding.frames import Decode, FileDecoded, FileRefused, Ready, Reply, Samples
 from antiphon.providers.hosting.environment import child_environment
 from antiphon.providers.hosting.frames import LENGTH, MAX_FRAME_BYTES, frame
-from antiphon.resilience.fair_slots import FairPlaces
+from antiphon.resilience.fair_slots import FairSlots
 
 WARM = 2
 """Processes, and files decoded at a time."""
@@ -51,7 +51,7 @@ class Decoders:
 
     def __init__(self, *, warm_after_s: float = _WARM_AFTER_S, wait_s: float = _WAIT_S) -> None:
         self._warm_after_s = warm_after_s
-        self._places = FairPlaces("decoder", WARM, wait_s=wait_s, most_waiting=_MOST_WAITING)
+        self._places = FairSlots("decoder", WARM, wait_s=wait_s, most_waiting=_MOST_WAITING)
         self._all: set[_Process] = set()
         """Those that start included."""
         self._idle: list[_Process] = []
@@ -235,8 +235,8 @@ class _Process:
             raise invalid_audio(f"the file cannot be decoded within {limits.max_work_s:g} s") from error
         except (EOFError, ConnectionError, _Broken) as error:
             raise await self._fault(error) from error
-        self.is_ready = isinstance(reply, Decoded | Refused)
-        if isinstance(reply, Refused):
+        self.is_ready = isinstance(reply, FileDecoded | FileRefused)
+        if isinstance(reply, FileRefused):
             raise reply.error()
 
     async def kill(self) -> int:

@@ -8,7 +8,7 @@ from antiphon.errors import InvalidRequest, Unsupported
 
 
 class Decode(msgspec.Struct, frozen=True):
-    """Decode the ``file_bytes`` bytes that follow. Answered by `Samples` pieces, and `Decoded` or `Refused`."""
+    """Decode the ``file_bytes`` bytes that follow. Answered by `Samples` pieces, and `FileDecoded` or `FileRefused`."""
 
     file_bytes: int
     rate_hz: int
@@ -26,11 +26,11 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
     pcm: bytes
 
 
-class Decoded(msgspec.Struct, frozen=True, tag="decoded"):
+class FileDecoded(msgspec.Struct, frozen=True, tag="decoded"):
     """That was all."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag="refused"):
+class FileRefused(msgspec.Struct, frozen=True, tag="refused"):
     """The file cannot be decoded; the process is as good as before."""
 
     message: str
@@ -39,7 +39,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     is_unsupported: bool
 
     @classmethod
-    def of(cls, error: InvalidRequest | Unsupported) -> Refused:
+    def of(cls, error: InvalidRequest | Unsupported) -> FileRefused:
         """Return the reply that says ``error``."""
         return cls(error.message, error.code, error.param, isinstance(error, Unsupported))
 
@@ -49,4 +49,4 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
         return kind(self.message, code=self.code, param=self.param)
 
 
-Reply = Ready | Samples | Decoded | Refused
+Reply = Ready | Samples | FileDecoded | FileRefused

@@ -18,7 +18,7 @@ import msgspec
 
 from antiphon.audio.containers import decoded_pieces
 from antiphon.errors import InvalidRequest, Unsupported
-from antiphon.providers.decoding.frames import Decode, Decoded, Ready, Refused, Reply, Samples
+from antiphon.providers.decoding.frames import Decode, FileDecoded, FileRefused, Ready, Reply, Samples
 from antiphon.providers.hosting.frames import LENGTH, frame
 from antiphon.providers.hosting.loop import take_stdout
 
@@ -51,9 +51,9 @@ def _answer(output: int, request: Decode, data: bytes) -> None:
         for piece in _even(pieces):
             _send(output, Samples(piece))
     except (InvalidRequest, Unsupported) as error:
-        _send(output, Refused.of(error))
+        _send(output, FileRefused.of(error))
     else:
-        _send(output, Decoded())
+        _send(output, FileDecoded())
 
 
 def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:

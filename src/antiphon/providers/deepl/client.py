@@ -50,7 +50,7 @@ class _OneTry(HttpClient):
     ) -> tuple[int, str | requests.Response]:
         """Return status and text of the answer.
 
-        Raises our own error for a time-out and for the refusals that are told by their status alone.
+        Raises our own error for a timeout and for the refusals that are told by their status alone.
         """
         request = self._prepare_request(method, url, data, json, headers, **kwargs)
         try:

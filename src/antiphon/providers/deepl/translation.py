@@ -21,7 +21,7 @@ from antiphon.providers.deepl.errors import deepl_errors
 from antiphon.providers.deepl.settings import DeepLSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.text.language_tags import parts, unsupported
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class DeepL:
         self._server_url = settings.deepl_server_url or None
         self._calls = context.section(WorkerSettings).service_calls
         self._timeout_s = context.timeout_s
-        self._patience_s = min(context.failover_s, context.timeout_s)
+        self._languages_timeout_s = min(context.failover_s, context.timeout_s)
         self._client: OneTryClient | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._sources: frozenset[str] = frozenset()
@@ -61,7 +61,7 @@ class DeepL:
         """Ask for the languages. Raises `ProviderUnavailable` without a key; an unreachable service is only logged."""
         self._open()
         try:
-            async with deadline(NAME, self._patience_s):
+            async with deadline(NAME, self._languages_timeout_s):
                 sources = _codes(await self._in_thread(lambda client: client.get_source_languages()))
                 targets = _codes(await self._in_thread(lambda client: client.get_target_languages()))
                 self._sources, self._targets = sources, targets
@@ -93,7 +93,7 @@ class DeepL:
             return ""
         if not self.has_pair(source, target):
             raise unsupported(NAME, source, target)
-        clean = whole(text)
+        clean = replace_surrogates(text)
         source_lang = _source_code(source) if source else None
         target_lang = self._target_code(target)
         async with deadline(NAME, self._timeout_s):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from antiphon.audio.stretch import stretch
 from antiphon.providers.hosting.frames import AnyRequest, Audio, Phonemes, Phonemize, Ready, Say
 from antiphon.providers.hosting.loop import Send, serve
-from antiphon.providers.hosting.speed import Pace
+from antiphon.providers.hosting.speed import SpeakingSpeed
 from antiphon.text.addresses import say_dots
 from antiphon.text.languages import base_language
 from antiphon.text.scripts import language_of_script, languages_of_script
@@ -23,7 +23,7 @@ _RATE = 1
 """The parameter that holds words per minute."""
 
 _PIECE_MS = 200
-_PACE = Pace(
+_PACE = SpeakingSpeed(
     {
         80: 2.074,
         90: 1.946,

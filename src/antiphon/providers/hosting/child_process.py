@@ -13,7 +13,7 @@ from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.hosting.frames import AnyReply, AnyRequest, Done, Failed, Ready
 from antiphon.providers.hosting.link import ChildLink, Replies
 from antiphon.providers.install_hints import install_hint
-from antiphon.resilience.priority_semaphore import Turns
+from antiphon.resilience.priority_semaphore import PrioritySemaphore
 
 
 class ChildProcess:
@@ -42,7 +42,7 @@ class ChildProcess:
         self._loading_s = loading_s
         self._ids = itertools.count(1)
         self._starting = asyncio.Lock()
-        self._turns = Turns(1)
+        self._turns = PrioritySemaphore(1)
         self._link: ChildLink | None = None
         self._is_closed = False
 

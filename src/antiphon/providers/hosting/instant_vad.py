@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from antiphon.audio.windows import Cutter, Windows
+from antiphon.audio.windows import WindowCutter, Windows
 from antiphon.entities.capabilities import Capabilities
 
 
-class Scorer(Protocol):
+class WindowScorer(Protocol):
     """The judgement of one stream, with its memory."""
 
     def score(self, windows: Windows) -> list[float]:
@@ -21,7 +21,7 @@ class Scorer(Protocol):
 class InstantVoiceActivity:
     """Voice activity by a scorer per stream, without a thread."""
 
-    def __init__(self, name: str, scorer: Callable[[], Scorer]) -> None:
+    def __init__(self, name: str, scorer: Callable[[], WindowScorer]) -> None:
         self._capabilities = Capabilities(name, streams=True)
         self._scorer = scorer
 
@@ -45,7 +45,7 @@ class InstantStream:
 
     def __init__(
         self,
-        scorer: Callable[[], Scorer],
+        scorer: Callable[[], WindowScorer],
         on_scores: Callable[[Sequence[float]], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -53,7 +53,7 @@ class InstantStream:
         self._scorer = scorer()
         self._on_scores = on_scores
         self._loop = loop
-        self._cutter = Cutter()
+        self._cutter = WindowCutter()
         self._scores: list[float] = []
         self._closed = False
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 
-class Pace:
+class SpeakingSpeed:
     """An engine's own measure of speed, calibrated.
 
     ``shares`` says for the engine's own numbers how long speech takes then, as a share of its time at speed 1.0.

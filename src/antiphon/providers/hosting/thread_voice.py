@@ -16,7 +16,7 @@ from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.hosting.onnx_errors import onnx_errors
 from antiphon.providers.install_hints import install_hint
-from antiphon.resilience.priority_semaphore import Turns
+from antiphon.resilience.priority_semaphore import PrioritySemaphore
 from antiphon.text.sentences import split
 from antiphon.text.speakable import speakable
 
@@ -36,7 +36,7 @@ class ThreadVoice(ABC, Generic[M]):
         self._timeout_s = context.timeout_s
         workers = context.section(WorkerSettings).tts_workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=self.engine)
-        self._turns = Turns(workers)
+        self._turns = PrioritySemaphore(workers)
         self._loading = asyncio.Lock()
         self._model: M | None = None
         self._is_closed = False

@@ -22,7 +22,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.espeak.tts import espeak_process
 from antiphon.providers.hosting.frames import Phonemes, Phonemize
-from antiphon.providers.hosting.speed import Pace
+from antiphon.providers.hosting.speed import SpeakingSpeed
 from antiphon.providers.hosting.thread_voice import ThreadVoice
 from antiphon.providers.kokoro.phonemes import tokens
 from antiphon.providers.kokoro.settings import KokoroSettings
@@ -46,7 +46,7 @@ _LANGUAGES = {
 }
 """By the first letter of a voice's name."""
 
-_PACE = Pace({0.5: 2.036, 0.6: 1.644, 0.7: 1.455, 0.8: 1.273, 0.9: 1.09, 1.0: 1.0, 1.1: 0.948, 1.2: 0.877})
+_PACE = SpeakingSpeed({0.5: 2.036, 0.6: 1.644, 0.7: 1.455, 0.8: 1.273, 0.9: 1.09, 1.0: 1.0, 1.1: 0.948, 1.2: 0.877})
 """Uneven because the model rounds the length of every sound; beyond 1.2 sounds get lost."""
 
 

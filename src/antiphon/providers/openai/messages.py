@@ -7,7 +7,7 @@ from typing import Any
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool
 from antiphon.providers.prompting.instructions import NO_OUTPUT, SILENCE, instructions_of
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 Json = dict[str, Any]
 
@@ -27,11 +27,11 @@ def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
     for message in messages:
         match message.role:
             case "tool" if message.call_id not in called:
-                _add(turns, "user", f"A function returned: {whole(message.text)}")
+                _add(turns, "user", f"A function returned: {replace_surrogates(message.text)}")
             case "user":
-                _add(turns, "user", _parts(message) if message.images else whole(message.text))
+                _add(turns, "user", _parts(message) if message.images else replace_surrogates(message.text))
             case "assistant":
-                _add(turns, "assistant", whole(message.text))
+                _add(turns, "assistant", replace_surrogates(message.text))
                 _add_calls(turns, message, outputs)
             case _:
                 pass  # instructions, and outputs that stand with their calls
@@ -75,7 +75,7 @@ def _add_calls(turns: list[Json], message: ChatMessage, outputs: dict[str, str])
         {
             "id": call.call_id,
             "type": "function",
-            "function": {"name": call.name, "arguments": whole(call.arguments) or "{}"},
+            "function": {"name": call.name, "arguments": replace_surrogates(call.arguments) or "{}"},
         }
         for call in message.tool_calls
     ]
@@ -83,7 +83,7 @@ def _add_calls(turns: list[Json], message: ChatMessage, outputs: dict[str, str])
         {
             "role": "tool",
             "tool_call_id": call.call_id,
-            "content": whole(outputs.get(call.call_id, NO_OUTPUT)),
+            "content": replace_surrogates(outputs.get(call.call_id, NO_OUTPUT)),
         }
         for call in message.tool_calls
     ]
@@ -94,7 +94,7 @@ def _as_parts(content: str | list[Json]) -> list[Json]:
 
 
 def _parts(message: ChatMessage) -> list[Json]:
-    text = _as_parts(whole(message.text)) if message.text.strip() else []
+    text = _as_parts(replace_surrogates(message.text)) if message.text.strip() else []
     return text + [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
 
 

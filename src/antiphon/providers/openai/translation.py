@@ -13,7 +13,7 @@ from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.openai.client import check, openai_client
 from antiphon.providers.openai.errors import openai_errors
 from antiphon.providers.openai.settings import OpenAiSettings
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 NAME = "llm"
 _FAILED = "translation_failed"
@@ -76,7 +76,7 @@ class LlmTranslation:
     async def _complete(self, instructions: str, text: str) -> ChatCompletion:
         messages: list[ChatCompletionMessageParam] = [
             {"role": "system", "content": instructions},
-            {"role": "user", "content": whole(text)},
+            {"role": "user", "content": replace_surrogates(text)},
         ]
         try:
             with openai_errors(NAME):

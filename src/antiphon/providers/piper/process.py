@@ -10,9 +10,9 @@ from pathlib import Path
 from antiphon.audio.stretch import stretch
 from antiphon.providers.hosting.frames import AnyRequest, Audio, Ready, Say
 from antiphon.providers.hosting.loop import Send, serve
-from antiphon.providers.hosting.speed import Pace
+from antiphon.providers.hosting.speed import SpeakingSpeed
 
-_PACE = Pace({0.5: 0.633, 0.667: 0.732, 0.769: 0.846, 1.0: 1.0, 1.333: 1.228, 2.0: 1.71, 4.0: 3.265})
+_PACE = SpeakingSpeed({0.5: 0.633, 0.667: 0.732, 0.769: 0.846, 1.0: 1.0, 1.333: 1.228, 2.0: 1.71, 4.0: 3.265})
 """The model's length scale; it rounds the length of every sound up, so that it hardly gets faster below 0.5."""
 
 

@@ -11,7 +11,7 @@ from antiphon import ids
 from antiphon.entities.chat import ChatRequest, Tool, ToolCallDelta
 from antiphon.errors import InvalidRequest
 from antiphon.text.schema_example import example
-from antiphon.text.surrogates import whole
+from antiphon.text.surrogates import replace_surrogates
 
 _LEAST_PIECE = 16
 """Characters of one delta, so that a reader has to join them as with a real model."""
@@ -55,7 +55,7 @@ def named_tool(request: ChatRequest) -> Tool | None:
 def last_user_text(request: ChatRequest) -> str:
     """Return what the user said last, the first 16 Ki characters of it, or an empty text."""
     said = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
-    return whole(said[:_MOST_HEARD])
+    return replace_surrogates(said[:_MOST_HEARD])
 
 
 def heard_words(request: ChatRequest) -> int:

@@ -31,7 +31,7 @@ def _no_state() -> Floats:
 
 
 @dataclass(slots=True)
-class Memory:
+class StreamState:
     """What the network remembers of one stream."""
 
     context: Floats = field(default_factory=_no_context)
@@ -47,7 +47,7 @@ class Feed:
     """Consecutive windows of one stream, at least one."""
 
     windows: Windows
-    memory: Memory
+    memory: StreamState
 
 
 class SileroModel:
@@ -76,7 +76,7 @@ class SileroModel:
                 scores[place].append(probability)
         return scores
 
-    def _run(self, windows: Windows, memories: list[Memory]) -> list[float]:
+    def _run(self, windows: Windows, memories: list[StreamState]) -> list[float]:
         heard = np.empty((len(windows), _CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
         heard[:, :_CONTEXT_SAMPLES] = [memory.context for memory in memories]
         np.divide(windows, FULL_SCALE, out=heard[:, _CONTEXT_SAMPLES:], casting="unsafe")

@@ -12,13 +12,13 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from antiphon.audio.windows import WINDOW_SAMPLES, Cutter, mean_squares
+from antiphon.audio.windows import WINDOW_SAMPLES, WindowCutter, mean_squares
 from antiphon.entities.capabilities import Capabilities
 from antiphon.errors import ProviderUnavailable
-from antiphon.observe.failures import told
+from antiphon.observe.failures import error_fields
 from antiphon.ports.engine import EngineContext
 from antiphon.providers.hosting.onnx_errors import onnx_errors
-from antiphon.providers.silero.model import Feed, Memory, SileroModel
+from antiphon.providers.silero.model import Feed, SileroModel, StreamState
 from antiphon.providers.weights.files import Weights
 
 _SILENCE_POWER = 10 ** (-55 / 10)
@@ -60,7 +60,7 @@ class Silero:
         """Load the network and score a window, so that the first real one is fast."""
         path = self._weights.folder("silero-vad") / "silero_vad.onnx"
         self._loop = asyncio.get_running_loop()
-        warm_up = [Feed(np.zeros((1, WINDOW_SAMPLES), np.int16), Memory())]
+        warm_up = [Feed(np.zeros((1, WINDOW_SAMPLES), np.int16), StreamState())]
         with onnx_errors("silero"):
             model = await self._loop.run_in_executor(self._thread, SileroModel, path, self._threads)
             await self._loop.run_in_executor(self._thread, model.score, warm_up)
@@ -140,7 +140,7 @@ class Silero:
         if failure is not None:
             self._on_failure()
             if not self._is_failing:
-                _log.error("voice detection failed", engine="silero", **told(failure))
+                _log.error("voice detection failed", engine="silero", **error_fields(failure))
         elif self._is_failing:
             _log.info("voice detection recovered", engine="silero")
         self._is_failing = failure is not None
@@ -155,10 +155,10 @@ class SileroStream:
         self._engine = engine
         self._on_scores = on_scores
         self._loop = loop
-        self._cutter = Cutter()
+        self._cutter = WindowCutter()
         self._windows: deque[tuple[NDArray[np.int16], bool]] = deque()
         """Windows that wait, and whether each is quiet."""
-        self._memory = Memory()
+        self._memory = StreamState()
         self._awake = 0
         self._is_waiting = False
         self._is_flying = False
@@ -177,7 +177,7 @@ class SileroStream:
         """Forget the past; windows in flight are dropped when they land."""
         self._cutter.clear()
         self._windows.clear()
-        self._memory = Memory()
+        self._memory = StreamState()
         self._awake = 0
 
     def close(self) -> None:
@@ -227,7 +227,7 @@ class SileroStream:
         """Call back in a turn of its own: a callback that raises must not reach the engine, nor the other streams."""
         self._loop.call_soon(self._tell, self._memory, scores)
 
-    def _tell(self, memory: Memory, scores: list[float]) -> None:
+    def _tell(self, memory: StreamState, scores: list[float]) -> None:
         if memory is self._memory and not self._closed:
             self._on_scores(scores)
 

@@ -10,8 +10,8 @@ from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest,
 from antiphon.providers.prompting.context_window import fit
 from antiphon.text.asking import is_question, is_statement, wants_own_words
 from antiphon.text.schema_numbers import count
+from antiphon.text.surrogates import replace_surrogates
 from antiphon.text.tokens import estimate_tokens
-from antiphon.text.surrogates import whole
 
 EXAMPLES = (
     ChatMessage("user", "I missed my bus."),
@@ -142,7 +142,7 @@ def _plain(message: ChatMessage, names: Mapping[str, str]) -> ChatMessage:
 
 def _harmless(text: str) -> str:
     """Take away what is not text to the model: its control tokens, half characters, zeros."""
-    return whole(text.replace("<|", "< |").replace("\x00", ""))
+    return replace_surrogates(text.replace("<|", "< |").replace("\x00", ""))
 
 
 def _bounded(node: Any, depth: int) -> Any:

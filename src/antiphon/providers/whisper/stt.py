@@ -25,10 +25,10 @@ from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.weights.files import Weights
 from antiphon.providers.whisper.device import chosen_device
 from antiphon.providers.whisper.model import WhisperNetwork
-from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.passages import PassageTranscriber, SpokenPassage
 from antiphon.providers.whisper.settings import WhisperSettings
 from antiphon.providers.whisper.voice import Samples
-from antiphon.resilience.priority_semaphore import Turns, priority
+from antiphon.resilience.priority_semaphore import PrioritySemaphore, priority
 
 _WEIGHTS = {"base": "whisper-base", "tiny.en": "whisper-tiny"}
 """By the size in the settings."""
@@ -43,8 +43,8 @@ class _Lane:
 
     def __init__(self, name: str, workers: int) -> None:
         self.threads = ThreadPoolExecutor(workers, thread_name_prefix=name)
-        self.turns = Turns(workers)
-        self.transcriber: Transcriber | None = None
+        self.turns = PrioritySemaphore(workers)
+        self.transcriber: PassageTranscriber | None = None
 
 
 class Whisper:
@@ -111,7 +111,7 @@ class Whisper:
         language = language or options.language or "en"
         yield Transcript(text, language, audio.duration_s, tuple(segments))
 
-    async def _next(self, lane: _Lane, passages: Iterator[Passage]) -> Passage | None:
+    async def _next(self, lane: _Lane, passages: Iterator[SpokenPassage]) -> SpokenPassage | None:
         """Return the next passage, None at the end. Raises what a thread met as an error of ours."""
         timeout_s = self._context.timeout_s
         async with lane.turns.turn():
@@ -142,7 +142,7 @@ class Whisper:
                     background = await asyncio.to_thread(network.in_background)
                 except (RuntimeError, ValueError, OSError) as exc:
                     raise ProviderUnavailable("the Whisper model cannot be loaded", detail=str(exc)) from exc
-                lane.transcriber = Transcriber(background, padding_s=self._settings.whisper_padding_s)
+                lane.transcriber = PassageTranscriber(background, padding_s=self._settings.whisper_padding_s)
         return lane
 
     def _ready(self, options: TranscribeOptions) -> WhisperNetwork:
@@ -167,7 +167,7 @@ class Whisper:
                 return folder
             raise missing from None
 
-    def _load(self, folder: Path) -> Transcriber:
+    def _load(self, folder: Path) -> PassageTranscriber:
         device, compute_type = chosen_device(self._context)
         self._network = WhisperNetwork(
             folder,
@@ -177,19 +177,21 @@ class Whisper:
             compute_type=compute_type,
             usual_language=self._settings.whisper_usual_language,
         )
-        transcriber = Transcriber(self._network, padding_s=self._settings.whisper_padding_s)
+        transcriber = PassageTranscriber(self._network, padding_s=self._settings.whisper_padding_s)
         noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
         transcriber.warm_up(noise)
         return transcriber
 
 
-def _decode(lane: _Lane, audio: Pcm, options: TranscribeOptions, is_cancelled: Callable[[], bool]) -> Iterator[Passage]:
+def _decode(
+    lane: _Lane, audio: Pcm, options: TranscribeOptions, is_cancelled: Callable[[], bool]
+) -> Iterator[SpokenPassage]:
     """Yield the passages of a clip; blocks at each."""
     if lane.transcriber is not None:  # else closed meanwhile
         yield from lane.transcriber.passages(_samples(audio), options, is_cancelled)
 
 
-def _retrieve(call: asyncio.Future[Passage | None]) -> None:
+def _retrieve(call: asyncio.Future[SpokenPassage | None]) -> None:
     """Take what the call met, in case that nobody waits for it any more."""
     if not call.cancelled():
         call.exception()

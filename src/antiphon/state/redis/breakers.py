@@ -16,7 +16,7 @@ from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.circuit_watch import CircuitWatch
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 
-_PATIENCE_S = 1.0
+_TIMEOUT_S = 1.0
 """So long a call to an engine waits for Redis at most; a listener waits with it."""
 _AWAY_S = 5.0
 """After Redis did not answer, it is not asked for so long."""
@@ -88,7 +88,7 @@ class RedisBreakers:
         if self._away_until is not None and self._clock.now() < self._away_until:
             return None
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_TIMEOUT_S):
                 answer = await self._connection.run(script, [f"antiphon:circuit:{{{endpoint.name}}}"], *arguments)
         except (ProviderUnavailable, TimeoutError) as error:
             if self._away_until is None:

@@ -25,8 +25,8 @@ _MEMBER = re.compile(r"(\S+) (\S+)")
 _TAKEN = re.compile(r"(\S+) (\S+) ([0-9]{1,18})")
 """What others write into Redis is not what this process stands on: an entry of another form is passed over."""
 
-_OWN, _KEEP, _FIND, _LET_GO, _REAP = (
-    Script.load("antiphon.state.redis", name) for name in ("own", "keep", "find", "let_go", "reap")
+_ACQUIRE, _SAVE, _FIND, _RELEASE, _REAP = (
+    Script.load("antiphon.state.redis", name) for name in ("acquire", "save", "find", "release", "reap")
 )
 
 
@@ -141,7 +141,7 @@ class RedisSessions:
     async def _let_go(self, record: SessionRecord, *, resumable: bool) -> bool:
         """Let go of a session; False when a newer owner has it."""
         keys, window_ms = self._keys(record.tenant, record.session_id), self._resume_ms if resumable else 0
-        return bool(await self._connection.run(_LET_GO, keys, record.epoch, window_ms, _GRACE_MS))
+        return bool(await self._connection.run(_RELEASE, keys, record.epoch, window_ms, _GRACE_MS))
 
     def _has_settled(self) -> bool:
         """Say whether Redis was there for so long that whoever lives has given a sign of it."""
@@ -155,7 +155,7 @@ class RedisSessions:
     async def _own(self, tenant: str, session_id: str, gateway_id: str, how: str, owner: SessionOwner) -> list[Any]:
         name = f"{tenant} {session_id}"
         owned = await self._connection.run(
-            _OWN,
+            _ACQUIRE,
             self._keys(tenant, session_id),
             gateway_id,
             self._liveness_ms,
@@ -174,7 +174,7 @@ class RedisSessions:
 
     async def _keep(self, record: SessionRecord, *change: Argument) -> None:
         owner = await self._connection.run(
-            _KEEP,
+            _SAVE,
             self._keys(record.tenant, record.session_id),
             record.epoch,
             self._liveness_ms,

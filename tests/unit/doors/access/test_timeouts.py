@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from antiphon.doors.access.timeouts import Patience
+from antiphon.doors.access.timeouts import TimeoutMiddleware
 from antiphon.doors.errors import RequestTimedOut
 from antiphon.doors.server.exchange import Exchange, extensions_of
 
@@ -38,21 +38,21 @@ class Client:
 
 async def test_a_client_that_keeps_sending_has_all_the_time_it_needs() -> None:
     client = Client(*[0.02] * 10)
-    await Patience(reads_all, body_s=0.1)(SCOPE, client.receive, client.send)
+    await TimeoutMiddleware(reads_all, body_s=0.1)(SCOPE, client.receive, client.send)
     assert client.received == ["http.response.start", "http.response.body"]
 
 
 async def test_a_body_that_stops_coming_is_a_timeout() -> None:
     client = Client(0, 0, 9)
     with pytest.raises(RequestTimedOut) as timed_out:
-        await Patience(reads_all, body_s=0.05)(SCOPE, client.receive, client.send)
+        await TimeoutMiddleware(reads_all, body_s=0.05)(SCOPE, client.receive, client.send)
     assert timed_out.value.status == 408
 
 
 async def test_a_body_that_trickles_for_ever_is_a_timeout_too() -> None:
     client = Client(*[0.02] * 1000)
     with pytest.raises(RequestTimedOut):
-        await Patience(reads_all, body_s=5, upload_s=0.1)(SCOPE, client.receive, client.send)
+        await TimeoutMiddleware(reads_all, body_s=5, upload_s=0.1)(SCOPE, client.receive, client.send)
 
 
 async def test_the_wait_for_a_disconnect_has_no_limit() -> None:
@@ -71,14 +71,14 @@ async def test_the_wait_for_a_disconnect_has_no_limit() -> None:
         await asyncio.sleep(0.2)
         return {"type": "http.disconnect"}
 
-    await Patience(app, body_s=0.05)(SCOPE, receive, client.send)
+    await TimeoutMiddleware(app, body_s=0.05)(SCOPE, receive, client.send)
     assert client.received == ["http.response.start"]
 
 
 async def test_a_client_that_does_not_read_is_given_up() -> None:
     client = Client(0, reading_s=9)
     async with asyncio.timeout(2):
-        await Patience(reads_all, answer_s=0.05)(SCOPE, client.receive, client.send)
+        await TimeoutMiddleware(reads_all, answer_s=0.05)(SCOPE, client.receive, client.send)
     assert client.received == []
 
 
@@ -101,7 +101,7 @@ class Carrier:
 async def test_its_connection_is_ended_without_waiting_for_it() -> None:
     client, carrier = Client(0, reading_s=9), Carrier()
     scope = {**SCOPE, "extensions": extensions_of(Exchange(carrier, client.receive, client.send))}
-    await Patience(reads_all, answer_s=0.05)(scope, client.receive, client.send)
+    await TimeoutMiddleware(reads_all, answer_s=0.05)(scope, client.receive, client.send)
     assert carrier.ended
 
 
@@ -111,5 +111,5 @@ async def test_other_traffic_passes_untouched() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append((scope, receive, send))
 
-    await Patience(app)({"type": "websocket"}, 1, 2)
+    await TimeoutMiddleware(app)({"type": "websocket"}, 1, 2)
     assert seen == [({"type": "websocket"}, 1, 2)]

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from antiphon.clock import SystemClock
 from antiphon.doors.access.authentication import Identity
-from antiphon.doors.dubbing.connection import DubbingLink
+from antiphon.doors.dubbing.connection import DubbingConnection
 from antiphon.doors.dubbing.driver import StreamServices
 from antiphon.doors.dubbing.ownership import StreamOwnership
 from antiphon.doors.dubbing.registry import StreamRegistry
@@ -21,7 +21,7 @@ from antiphon.errors import Fenced, Overloaded
 from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
-from antiphon.observe.tasks import Asides
+from antiphon.observe.tasks import TrackedTasks
 from antiphon.ports.sessions import NOBODY, SessionOwner, SessionRecord
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.wire.dubbing_client import StreamConfig, StreamInit
@@ -49,7 +49,7 @@ class Gateway:
 
     def __init__(self, sessions: EmbeddedSessions | None = None, name: str = "here", *, has_room: bool = True) -> None:
         clock, metrics = SystemClock(), Metrics()
-        self.asides = Asides("test")
+        self.background = TrackedTasks("test")
         services = StreamServices(
             JobClient(embedded_bus(clock), clock, timeout_s=1),
             clock,
@@ -58,15 +58,15 @@ class Gateway:
             shows_id=True,
         )
         ownership = StreamOwnership(sessions, name, heartbeat_s=0.01, sweep_s=60, has_room=lambda: has_room)
-        self.streams = StreamRegistry(services, stream_rules(), ownership, self.asides, resume_s=60)
+        self.streams = StreamRegistry(services, stream_rules(), ownership, self.background, resume_s=60)
         self.hung_up: list[str] = []
         self.sent: list[tuple[str, str]] = []
 
-    def link(self, sid: str) -> DubbingLink:
+    def link(self, sid: str) -> DubbingConnection:
         async def emit(sid: str, name: str, _: Struct) -> None:
             self.sent.append((sid, name))
 
-        return DubbingLink(
+        return DubbingConnection(
             sid,
             Transport(None, "", is_known=False),
             IDENTITY,
@@ -76,7 +76,7 @@ class Gateway:
             self.hung_up.append,
         )
 
-    async def joined(self, sid: str) -> DubbingLink:
+    async def joined(self, sid: str) -> DubbingConnection:
         """A connection whose stream has begun."""
         link, stream = self.link(sid), await self.streams.open(KEY)
         self.streams.attach(link, stream)
@@ -142,7 +142,7 @@ async def test_nothing_stays_of_a_new_stream_that_is_abandoned() -> None:
     stream = await gateway.streams.open(KEY)
     assert stream.is_new
     gateway.streams.abandon(stream)
-    await gateway.asides.join()
+    await gateway.background.join()
     again = await gateway.streams.open(KEY)
     assert again is not stream
     assert again.is_new, "it would be charged as a request"
@@ -155,7 +155,7 @@ async def test_a_stream_of_another_gateway_that_is_abandoned_here_can_still_be_r
     stream = await here.streams.open(KEY)
     assert not stream.is_new
     here.streams.abandon(stream)
-    await here.asides.join()
+    await here.background.join()
     resumed = await there.streams.open(KEY)
     assert resumed.lease is not None
     assert resumed.lease.resumed_at == 0

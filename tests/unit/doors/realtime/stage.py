@@ -14,10 +14,10 @@ from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.snapshot import join
 from antiphon.conversation.state import Rules
-from antiphon.doors.realtime.checkpoint import Ownership
+from antiphon.doors.realtime.checkpoint import SessionLease
 from antiphon.doors.realtime.resume import Resumption
-from antiphon.doors.realtime.session import Link
-from antiphon.doors.websocket.session_options import LinkServices
+from antiphon.doors.realtime.session import RealtimeSession
+from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.entities.history import StoredItem
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
@@ -42,16 +42,16 @@ class Stage:
         self.rows: list[StoredItem] = []
         vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
         self.metrics = Metrics()
-        self.services = LinkServices(self.bus, vad, self.clock, self.limiter, self.rows.append, 30.0, self.metrics)
+        self.services = SessionServices(self.bus, vad, self.clock, self.limiter, self.rows.append, 30.0, self.metrics)
         self.events: list[dict[str, Any]] = []
         self.hung_up: list[tuple[int, str]] = []
         self.code = 1006
         self.reads = asyncio.Event()
         """While it is not set the client takes nothing."""
         self.reads.set()
-        self.link: Link
+        self.link: RealtimeSession
 
-    def begin(self, group: asyncio.TaskGroup, rules: Rules, owned: Ownership | None) -> None:
+    def begin(self, group: asyncio.TaskGroup, rules: Rules, owned: SessionLease | None) -> None:
         now = self.clock.wall()
         session = describe(None, Defaults(), now=now)
         self._open(group, Conversation.begin(session, rules, seed="s", now=now, lasts_s=3600), 1, owned)
@@ -60,17 +60,17 @@ class Stage:
         """Another gateway resumes the session; its client has the events up to ``after``."""
         record, saved = await self.sessions.resume("default", "sess_1", "g2")
         machine = Conversation(join(saved.snapshot, saved.items))
-        self._open(group, machine, record.epoch, Ownership(self.sessions, record), Resumption(saved, after))
+        self._open(group, machine, record.epoch, SessionLease(self.sessions, record), Resumption(saved, after))
 
     def _open(
         self,
         group: asyncio.TaskGroup,
         machine: Conversation,
         epoch: int,
-        owned: Ownership | None,
+        owned: SessionLease | None,
         resumption: Resumption | None = None,
     ) -> None:
-        self.link = Link(
+        self.link = RealtimeSession(
             machine,
             self.services,
             link_limits(),
@@ -134,7 +134,7 @@ async def staged(rules: Rules | None = None, *, owned: bool = False, **options: 
     async with asyncio.TaskGroup() as group:
         stage = Stage(**options)
         record = await stage.sessions.claim("default", "sess_1", "g1")
-        stage.begin(group, rules or session_rules(), Ownership(stage.sessions, record) if owned else None)
+        stage.begin(group, rules or session_rules(), SessionLease(stage.sessions, record) if owned else None)
         yield stage
         await stage.link.close()
         await stage.bus.close()

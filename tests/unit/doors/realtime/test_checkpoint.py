@@ -1,4 +1,4 @@
-"""The keeper: nothing is noticed before it is saved, and a store that is away holds nobody up for long."""
+"""The checkpointer: nothing is noticed before it is saved, and a store that is away holds nobody up for long."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from antiphon.clock import VirtualClock
 from antiphon.conversation import effects
 from antiphon.conversation.snapshot import join
-from antiphon.doors.realtime.checkpoint import Keeper, Ownership
-from antiphon.doors.realtime.sent_events import Said, said_since
-from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.doors.realtime.checkpoint import Checkpointer, SessionLease
+from antiphon.doors.realtime.sent_events import SentEvent, events_since
+from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.sessions import Change, SessionRecord
 from antiphon.state.embedded import EmbeddedSessions
@@ -43,17 +43,17 @@ class Faulty(EmbeddedSessions):
 
 
 class Stage:
-    """One keeper and all that it touches."""
+    """One checkpointer and all that it touches."""
 
     def __init__(self, group: asyncio.TaskGroup, sessions: Faulty, record: SessionRecord) -> None:
         self.read: list[str] = []
         self.sessions = sessions
-        self.owned = Ownership(sessions, record)
+        self.owned = SessionLease(sessions, record)
         self.world = World()
         self.hung_up: list[tuple[int, str]] = []
-        self.outbox = Outbox(group, self, limit_bytes=10_000, stall_s=5.0)
+        self.send_queue = SendQueue(group, self, limit_bytes=10_000, stall_s=5.0)
         state = self.world.machine.state
-        self.keeper = Keeper(self.owned, group, self, self.outbox, state, {})
+        self.checkpointer = Checkpointer(self.owned, group, self, self.send_queue, state, {})
         self._number = 0
 
     def write(self, text: bytes) -> bool:
@@ -73,9 +73,9 @@ class Stage:
         """A step that the client notices."""
         self._number += 1
         event_id = f"event_seed{self._number:07d}"
-        self.keeper.step([effects.Send(InputAudioBufferCleared(event_id=event_id))], 1, is_result=is_result)
-        self.keeper.said(Said(self._number, event_id.encode()))
-        self.outbox.put(event_id.encode())
+        self.checkpointer.step([effects.Send(InputAudioBufferCleared(event_id=event_id))], 1, is_result=is_result)
+        self.checkpointer.said(SentEvent(self._number, event_id.encode()))
+        self.send_queue.put(event_id.encode())
         return event_id
 
 
@@ -86,7 +86,7 @@ async def staged(clock: VirtualClock) -> AsyncGenerator[Stage]:
     async with asyncio.TaskGroup() as group:
         stage = Stage(group, sessions, record)
         yield stage
-        stage.keeper.close()
+        stage.checkpointer.close()
 
 
 @on_virtual_time
@@ -99,8 +99,8 @@ async def test_what_follows_from_a_step_is_written_when_it_is_saved(clock: Virtu
         await asyncio.sleep(0.2)
         assert stage.read == said
         _, saved = await stage.sessions.resume("t", "s", "g2")
-        assert [one.frame.decode() for one in said_since(saved.events, 0) or ()] == said
-        assert [one.number for one in said_since([*saved.events, *saved.events], 1) or ()] == [2]
+        assert [one.frame.decode() for one in events_since(saved.events, 0) or ()] == said
+        assert [one.number for one in events_since([*saved.events, *saved.events], 1) or ()] == [2]
 
 
 @on_virtual_time
@@ -135,8 +135,8 @@ async def test_a_store_that_is_away_or_silent_holds_nobody_up_for_long(clock: Vi
         while len(stage.read) < 2:
             await asyncio.sleep(0.01)
         assert clock.now() - begin < 1.1
-        stage.keeper.result(7, 100)
-        assert stage.keeper.needed() == 7, "what cannot be saved does not fill the pipe"
+        stage.checkpointer.result(7, 100)
+        assert stage.checkpointer.needed() == 7, "what cannot be saved does not fill the pipe"
         stage.say()
         assert len(stage.read) == 3, "nothing is held back any more"
         stage.sessions.takes_s = 0.0
@@ -144,7 +144,9 @@ async def test_a_store_that_is_away_or_silent_holds_nobody_up_for_long(clock: Vi
         stage.say()
         await asyncio.sleep(0.01)
         _, saved = await stage.sessions.resume("t", "s", "g2")
-        assert [one.number for one in said_since(saved.events, 0) or ()] == [1, 2, 3, 4], "and nothing of it is missing"
+        assert [one.number for one in events_since(saved.events, 0) or ()] == [1, 2, 3, 4], (
+            "and nothing of it is missing"
+        )
 
 
 @on_virtual_time
@@ -156,9 +158,9 @@ async def test_a_session_that_is_anothers_says_nothing_more(clock: VirtualClock)
         stage.say()
         await asyncio.sleep(2)
         assert stage.read == [said]
-        assert stage.keeper.is_lost
+        assert stage.checkpointer.is_lost
         assert [code for code, _ in stage.hung_up] == [TAKEN_OVER]
-        await stage.outbox.flushed()
+        await stage.send_queue.flushed()
 
 
 @on_virtual_time
@@ -197,14 +199,14 @@ async def test_who_has_missed_more_than_could_be_kept_is_told_so(clock: VirtualC
     async with staged(clock) as stage:
         stage.sessions.is_away = True
         for number in range(1, 40):
-            stage.keeper.said(Said(number, bytes(100_000)))
+            stage.checkpointer.said(SentEvent(number, bytes(100_000)))
         stage.say()
         await asyncio.sleep(1)
         stage.sessions.is_away = False
         await asyncio.sleep(10)
         _, saved = await stage.sessions.resume("t", "s", "g2")
-        assert said_since(saved.events, 0) is None
-        assert said_since(saved.events, 39) == []
+        assert events_since(saved.events, 0) is None
+        assert events_since(saved.events, 39) == []
 
 
 @on_virtual_time
@@ -226,32 +228,32 @@ async def test_a_session_that_cannot_be_taken_back_holds_nobody_up(clock: Virtua
 async def test_speech_that_may_still_be_on_its_way_stays_in_the_pipe(clock: VirtualClock) -> None:
     async with staged(clock) as stage:
         for position in range(1, 101):
-            stage.keeper.result(position, 8 * 2**10)
-        stage.keeper.step((), 0, is_result=True)
-        await stage.keeper.saved(stage.keeper.gate)
-        assert stage.keeper.needed() == 100 - 24, "192 KiB"
+            stage.checkpointer.result(position, 8 * 2**10)
+        stage.checkpointer.step((), 0, is_result=True)
+        await stage.checkpointer.saved(stage.checkpointer.gate)
+        assert stage.checkpointer.needed() == 100 - 24, "192 KiB"
 
 
 @on_virtual_time
 async def test_what_has_not_been_saved_stays_in_the_pipe(clock: VirtualClock) -> None:
     async with staged(clock) as stage:
         for position in range(1, 64):
-            stage.keeper.result(position, 0)
-        assert not stage.keeper.is_behind
-        assert stage.keeper.needed() == 0
-        stage.keeper.result(64, 0)
-        assert stage.keeper.is_behind
-        stage.keeper.step((), 0, is_result=True)
-        await stage.keeper.saved(stage.keeper.gate)
-        assert stage.keeper.needed() == 64
-        stage.keeper.rewind(3)
-        assert stage.keeper.needed() == 3
+            stage.checkpointer.result(position, 0)
+        assert not stage.checkpointer.is_behind
+        assert stage.checkpointer.needed() == 0
+        stage.checkpointer.result(64, 0)
+        assert stage.checkpointer.is_behind
+        stage.checkpointer.step((), 0, is_result=True)
+        await stage.checkpointer.saved(stage.checkpointer.gate)
+        assert stage.checkpointer.needed() == 64
+        stage.checkpointer.rewind(3)
+        assert stage.checkpointer.needed() == 3
 
 
 @on_virtual_time
 async def test_a_session_that_ends_while_it_is_taken_back_is_let_go(clock: VirtualClock) -> None:
     sessions = Faulty(clock)
-    owned = Ownership(sessions, await sessions.claim("t", "s", "g"))
+    owned = SessionLease(sessions, await sessions.claim("t", "s", "g"))
     await sessions.end(owned.record, resumable=False)  # as if it had run out
     owned.is_over = True
     assert await owned.take_back(owned.record.epoch)
@@ -261,6 +263,6 @@ async def test_a_session_that_ends_while_it_is_taken_back_is_let_go(clock: Virtu
 @on_virtual_time
 async def test_who_was_refused_under_an_old_epoch_owns_the_session_under_the_new_one(clock: VirtualClock) -> None:
     sessions = Faulty(clock)
-    owned = Ownership(sessions, await sessions.claim("t", "s", "g"))
+    owned = SessionLease(sessions, await sessions.claim("t", "s", "g"))
     assert await owned.take_back(owned.record.epoch - 1)
     assert not await owned.take_back(owned.record.epoch), "it is alive, and so another's"

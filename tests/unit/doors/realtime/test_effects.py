@@ -73,7 +73,7 @@ async def test_a_failure_that_the_gateway_before_has_counted_is_not_counted_agai
         with capture_logs() as before:
             failed = JobFailed.of("", ProviderUnavailable("away", code="provider_unavailable"))
             await stage.work(response.job_id, failed)
-        assert [line["leg"] for line in before if line["event"] == "degraded"] == ["llm"]
+        assert [line["component"] for line in before if line["event"] == "degraded"] == ["llm"]
         with capture_logs() as after:
             async with resumed(stage, None):
                 await stage.turns()

@@ -47,20 +47,22 @@ SPEECH = "t:acme:speech:{sess_1}:job_2"
 
 
 class Stage:
-    """A desk and its bus; `take` plays the worker."""
+    """A job client and its bus; `take` plays the worker."""
 
     def __init__(self, **limits: Any) -> None:
         self.clock = VirtualClock()
         self.bus = embedded_bus(self.clock, strict=True, **limits)
         self.refused: list[JobFailed] = []
-        self.desk = RealtimeJobs(self.bus, self.clock, "acme", "sess_1", timeout_s=30.0, on_refused=self.refused.append)
-        self.results = self.desk.results()
+        self.job_client = RealtimeJobs(
+            self.bus, self.clock, "acme", "sess_1", timeout_s=30.0, on_refused=self.refused.append
+        )
+        self.results = self.job_client.results()
         self._claims: dict[Queue, AsyncIterator[Lease]] = {}
 
     async def answer(self, effect: StartAnswer) -> None:
         """Have an answer made."""
-        for job in self.desk.answering(effect):
-            await self.desk.submit(job)
+        for job in self.job_client.answering(effect):
+            await self.job_client.submit(job)
 
     async def take(self, queue: Queue) -> Lease:
         """Claim the next job of a queue."""
@@ -71,7 +73,7 @@ class Stage:
     async def result(self) -> PipeEntry:
         """Take the session's next result."""
         _, entry = await anext(self.results)
-        await self.desk.settled(entry)
+        await self.job_client.finished(entry)
         return entry
 
     def pipes(self) -> set[str]:
@@ -90,16 +92,16 @@ def stage() -> Stage:
 # -- what is submitted -------------------------------------------------------------------------------------------------
 async def test_a_turn_is_live_and_a_long_one_has_as_much_more_time_as_it_lasts(stage: Stage) -> None:
     effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
-    (made,) = stage.desk.listening(effect, Pcm(bytes(2 * 8_000 * 90), 8_000))
+    (made,) = stage.job_client.listening(effect, Pcm(bytes(2 * 8_000 * 90), 8_000))
     assert (made.priority, made.deadline_s) == (LIVE, stage.clock.wall() + 120.0)
 
 
 async def test_a_transcription_takes_its_audio_along(stage: Stage) -> None:
     effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
-    (made,) = stage.desk.listening(effect, Pcm(b"abcd", 8_000))
-    assert stage.desk.pending == {made.id: made}
-    await stage.desk.submit(made)
-    assert not stage.desk.pending
+    (made,) = stage.job_client.listening(effect, Pcm(b"abcd", 8_000))
+    assert stage.job_client.pending == {made.id: made}
+    await stage.job_client.submit(made)
+    assert not stage.job_client.pending
     job = (await stage.take("transcribe")).job
     assert job.work == jobs.Transcribe(b"abcd", 8_000, language="de", prompt="names", model="whisper-1")
     assert (job.id, job.output, job.input) == ("sess_1.job_1", OUTPUT, "")
@@ -108,8 +110,8 @@ async def test_a_transcription_takes_its_audio_along(stage: Stage) -> None:
 
 
 async def test_a_score_takes_its_audio_along(stage: Stage) -> None:
-    (made,) = stage.desk.listening(StartScore("job_1", 0, 2), Pcm(b"abcd", 24_000))
-    await stage.desk.submit(made)
+    (made,) = stage.job_client.listening(StartScore("job_1", 0, 2), Pcm(b"abcd", 24_000))
+    await stage.job_client.submit(made)
     assert (await stage.take("score")).job.work == jobs.Score(b"abcd", 24_000)
 
 
@@ -166,8 +168,8 @@ def test_every_entry_that_there_is_is_tried_here() -> None:
 def test_a_result_is_told_under_the_machines_own_id(
     entry: PipeEntry, event: inputs.AnyInput | None, stage: Stage
 ) -> None:
-    assert stage.desk.name(entry.job_id) == "job_1"
-    assert stage.desk.as_input(entry) == event
+    assert stage.job_client.name(entry.job_id) == "job_1"
+    assert stage.job_client.as_input(entry) == event
 
 
 async def test_results_of_all_jobs_come_in_order_through_one_pipe(stage: Stage) -> None:
@@ -183,7 +185,7 @@ async def test_cancelling_a_speaker_drops_its_pipe(stage: Stage) -> None:
     await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
     sentences = stage.bus.read(SPEECH)
     await anext(sentences)
-    await stage.desk.cancel("job_2")
+    await stage.job_client.cancel("job_2")
     with pytest.raises(StopAsyncIteration):
         await anext(sentences)
     assert SPEECH not in stage.pipes()
@@ -193,8 +195,8 @@ async def test_cancelling_a_speaker_drops_its_pipe(stage: Stage) -> None:
 async def test_cancelling_anything_else_leaves_the_pipes_alone(stage: Stage) -> None:
     await stage.answer(ANSWER)
     await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
-    await stage.desk.cancel("job_1")
-    await stage.desk.cancel("job_9")
+    await stage.job_client.cancel("job_1")
+    await stage.job_client.cancel("job_9")
     assert SPEECH in stage.pipes()
 
 
@@ -210,13 +212,13 @@ async def test_a_speaker_that_has_ended_leaves_no_pipe(last: PipeEntry, stage: S
     assert SPEECH not in stage.pipes()
 
 
-async def test_a_closed_desk_leaves_nothing_on_the_bus(stage: Stage) -> None:
+async def test_a_closed_job_client_leaves_nothing_on_the_bus(stage: Stage) -> None:
     await stage.answer(ANSWER)
     await stage.answer(WRITTEN)
     running = await stage.take("respond")
     await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "hi")])
     await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
-    await stage.desk.close(["job_1", "job_2", "job_3"])
+    await stage.job_client.close(["job_1", "job_2", "job_3"])
     await stage.bus.cancelled(running.job.id, "respond")
     await stage.bus.write(OUTPUT, [TextReady("sess_1.job_1", "more")])
     await running.acknowledge()
@@ -236,14 +238,14 @@ async def test_a_speaker_that_no_queue_took_leaves_no_pipe() -> None:
     await stage.answer(StartAnswer("job_8", "job_9", REQUEST, "alto", 1.5))
     (failed,) = stage.refused
     assert failed.job_id == "sess_1.job_9"
-    assert "job_9" not in stage.desk.speech_pipes
+    assert "job_9" not in stage.job_client.speech_pipes
 
 
-async def test_jobs_belong_to_the_trace_of_their_desk_wherever_they_are_made() -> None:
+async def test_jobs_belong_to_the_trace_of_their_job_client_wherever_they_are_made() -> None:
     given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     with tracing(given):
         stage = Stage()
     with tracing(""):
-        made = stage.desk.answering(ANSWER)
+        made = stage.job_client.answering(ANSWER)
     assert [job.traceparent[:36] for job in made] == [given[:36]] * 2
     assert len({job.traceparent for job in made}) == 2

@@ -14,10 +14,10 @@ from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
-from antiphon.doors.realtime.output import Output
+from antiphon.doors.realtime.output import EventSender
 from antiphon.doors.realtime.sent_events import PIECES
 from antiphon.doors.websocket.audio import ItemAudio
-from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.wire.jobs import AudioReady
 from antiphon.wire.realtime_server import InputAudioBufferCleared
 from antiphon.wire.realtime_session import AudioPcm
@@ -42,12 +42,12 @@ class Client:
 
 
 @asynccontextmanager
-async def output(client: Client, rules: Rules | None = None) -> AsyncGenerator[Output]:
+async def output(client: Client, rules: Rules | None = None) -> AsyncGenerator[EventSender]:
     session = describe(None, Defaults(), now=0.0)
     state = Conversation.begin(session, rules or session_rules(), seed="s", now=0.0, lasts_s=3600).state
     async with asyncio.TaskGroup() as group:
-        outbox = Outbox(group, client, limit_bytes=10_000, stall_s=5.0)
-        made = Output(outbox, ItemAudio(Path("nothing is spilled")), None, state)
+        send_queue = SendQueue(group, client, limit_bytes=10_000, stall_s=5.0)
+        made = EventSender(send_queue, ItemAudio(Path("nothing is spilled")), None, state)
         yield made
         made.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antiphon.conversation.effects import SendAudio
-from antiphon.doors.realtime.sent_events import PIECES, Said, pack_said, position_of, said_since
+from antiphon.doors.realtime.sent_events import PIECES, SentEvent, events_since, pack_events, position_of
 from antiphon.wire.realtime_server import ResponseOutputAudioDelta
 from antiphon.wire.realtime_session import AudioPcm
 
@@ -16,19 +16,19 @@ def delta(number: int) -> SendAudio:
 
 
 def test_batches_come_back_in_order_each_event_once_and_speech_as_the_place_where_it_lies() -> None:
-    said = [Said(1, b"one"), Said(2, audio=delta(2)), Said(3, b"three")]
-    batches = [pack_said(said[:2]), pack_said(said[1:])]
-    assert said_since(batches, 0) == said
-    assert said_since(batches, 2) == said[2:]
+    said = [SentEvent(1, b"one"), SentEvent(2, audio=delta(2)), SentEvent(3, b"three")]
+    batches = [pack_events(said[:2]), pack_events(said[1:])]
+    assert events_since(batches, 0) == said
+    assert events_since(batches, 2) == said[2:]
     assert said[1].audio is not None
     assert position_of(said[1].audio.ref) == 3
 
 
 def test_nothing_is_told_behind_a_gap() -> None:
-    batches = [pack_said([Said(1, b"one")]), pack_said([Said(5)]), pack_said([Said(6, b"six")])]
-    assert said_since(batches, 0) is None
-    assert said_since(batches, 5) == [Said(6, b"six")]
+    batches = [pack_events([SentEvent(1, b"one")]), pack_events([SentEvent(5)]), pack_events([SentEvent(6, b"six")])]
+    assert events_since(batches, 0) is None
+    assert events_since(batches, 5) == [SentEvent(6, b"six")]
 
 
 def test_an_empty_batch_takes_no_room() -> None:
-    assert pack_said([]) == b""
+    assert pack_events([]) == b""

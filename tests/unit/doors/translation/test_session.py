@@ -13,15 +13,15 @@ import pybase64
 import pytest
 
 from antiphon.clock import VirtualClock
-from antiphon.doors.translation.session import InterpretingLink, TranslationOptions
+from antiphon.doors.translation.session import TranslationConnection, TranslationSessionOptions
 from antiphon.doors.websocket.large_events import SLICE_BYTES
-from antiphon.doors.websocket.session_options import LinkServices
+from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.vad import VoiceActivity
 from antiphon.providers.hosting.instant_vad import InstantStream, InstantVoiceActivity
 from antiphon.providers.stub.vad import Threshold
-from antiphon.translation_session.machine import Interpreter
+from antiphon.translation_session.machine import TranslationMachine
 from antiphon.translation_session.state import State
 from antiphon.wire.translation import TranslationAudio, TranslationSession
 from tests.options import embedded_bus, link_limits
@@ -47,7 +47,7 @@ class Stage:
         self.metrics = Metrics()
         self.events: list[dict[str, Any]] = []
         self.hung_up: list[int] = []
-        services = LinkServices(
+        services = SessionServices(
             self.bus,
             vad or InstantVoiceActivity("stub", Threshold),
             clock,
@@ -57,9 +57,11 @@ class Stage:
             self.metrics,
         )
         session = TranslationSession(id="sess_1", model="m", expires_at=1, audio=TranslationAudio())
-        self.machine = Interpreter(State(seed="s", session=session, job_timeout_s=TIMEOUT_S))
-        options = TranslationOptions(link_limits(), max_buffer_s=max_buffer_s, lasts_s=LASTS_S, job_timeout_s=TIMEOUT_S)
-        self.link = InterpretingLink(self.machine, services, options, group, self, tenant="default")  # pyright: ignore[reportArgumentType] -- all that a link needs of it
+        self.machine = TranslationMachine(State(seed="s", session=session, job_timeout_s=TIMEOUT_S))
+        options = TranslationSessionOptions(
+            link_limits(), max_buffer_s=max_buffer_s, lasts_s=LASTS_S, job_timeout_s=TIMEOUT_S
+        )
+        self.link = TranslationConnection(self.machine, services, options, group, self, tenant="default")  # pyright: ignore[reportArgumentType] -- all that a link needs of it
 
     def write(self, text: bytes) -> bool:
         self.events.append(msgspec.json.decode(text))
@@ -111,7 +113,7 @@ async def nobody_takes_its_jobs(clock: VirtualClock) -> None:
         (_, error) = stage.events
         assert error["error"]["code"] == "no_result"
         assert not stage.link.is_answering
-        assert b'degraded_total{leg="stt"} 1.0' in stage.metrics.render()
+        assert b'degraded_total{component="stt",leg="stt"} 1.0' in stage.metrics.render()
         await stage.send("session.update", session={"audio": {"output": {"language": "fr"}}})
         assert stage.kinds()[-1] == "session.updated", "the session lives on"
         await stage.send("session.close")

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from antiphon.doors.websocket.callbacks import EndsGroup
+from antiphon.doors.websocket.callbacks import FailGroupOnError
 
 
 async def test_what_goes_wrong_ends_the_group() -> None:
     async def run() -> None:
         async with asyncio.TaskGroup() as group:
-            with EndsGroup(group):
+            with FailGroupOnError(group):
                 raise ValueError("it broke")
 
     with pytest.raises(ExceptionGroup) as found:
@@ -26,7 +26,7 @@ async def test_a_group_that_ends_already_takes_no_further_failure_and_nothing_is
     async def fail() -> None:
         raise KeyError("first")
 
-    async def linger(ending: EndsGroup) -> None:
+    async def linger(ending: FailGroupOnError) -> None:
         try:
             await asyncio.sleep(60)
         finally:  # the group is aborting now
@@ -39,18 +39,18 @@ async def test_a_group_that_ends_already_takes_no_further_failure_and_nothing_is
     async def run() -> None:
         async with asyncio.TaskGroup() as group:
             groups.append(group)
-            group.create_task(linger(EndsGroup(group)))
+            group.create_task(linger(FailGroupOnError(group)))
             group.create_task(fail())
 
     with pytest.raises(ExceptionGroup) as found:
         await run()
     assert reached == ["after"]
     assert found.group_contains(KeyError)
-    with EndsGroup(groups[0]):
+    with FailGroupOnError(groups[0]):
         raise ValueError("after its end")
 
 
 async def test_a_cancellation_passes_through() -> None:
     async with asyncio.TaskGroup() as group:
-        with pytest.raises(asyncio.CancelledError), EndsGroup(group):
+        with pytest.raises(asyncio.CancelledError), FailGroupOnError(group):
             raise asyncio.CancelledError

@@ -12,7 +12,7 @@ import pytest
 
 from antiphon.clock import VirtualClock
 from antiphon.doors.server.socket import SOCKET
-from antiphon.doors.websocket.connection import Attendance, Connection, refuse
+from antiphon.doors.websocket.connection import Connection, ConnectionRegistry, refuse
 from antiphon.errors import Overloaded, RateLimited, Unauthenticated
 from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import traceparent
@@ -109,16 +109,16 @@ class Echo:
 class Stage:
     """One connection under way."""
 
-    def __init__(self, attendance: Attendance, *, socket: Socket | None = None, fails_at: str = "") -> None:
+    def __init__(self, connections: ConnectionRegistry, *, socket: Socket | None = None, fails_at: str = "") -> None:
         self.peer = Peer()
         self.link: Echo | None = None
-        self._attendance = attendance
+        self._connections = connections
         self._fails_at = fails_at
         self._scope = {"headers": [], "extensions": {} if socket is None else {SOCKET: socket}}
         self.connection: Connection | None = None
 
     async def run(self) -> None:
-        with self._attendance.connect(self._scope, self.peer.receive, self.peer.send) as connection:
+        with self._connections.connect(self._scope, self.peer.receive, self.peer.send) as connection:
             self.connection = connection
 
             def make(group: asyncio.TaskGroup) -> Echo:
@@ -128,12 +128,12 @@ class Stage:
             await connection.run(make, session_id="sess_1", tenant="default", key_id="key_1")
 
 
-def attendance(*, most: int = 10) -> Attendance:
-    return Attendance(Metrics(), most=most)
+def connections(*, most: int = 10) -> ConnectionRegistry:
+    return ConnectionRegistry(Metrics(), most=most)
 
 
 @contextlib.asynccontextmanager
-async def running(everyone: Attendance, count: int = 1) -> AsyncIterator[list[Stage]]:
+async def running(everyone: ConnectionRegistry, count: int = 1) -> AsyncIterator[list[Stage]]:
     """Run some connections; all must have ended when the block does."""
     stages = [Stage(everyone) for _ in range(count)]
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
@@ -146,7 +146,7 @@ async def running(everyone: Attendance, count: int = 1) -> AsyncIterator[list[St
 
 # -- one connection ----------------------------------------------------------------------------------------------------
 async def test_frames_reach_the_link_in_order_until_the_client_leaves() -> None:
-    stage = Stage(attendance())
+    stage = Stage(connections())
     stage.peer.says(text="a")
     stage.peer.says(bytes=b"b")
     stage.peer.leaves(code=1001)
@@ -158,7 +158,7 @@ async def test_frames_reach_the_link_in_order_until_the_client_leaves() -> None:
 
 
 async def test_a_link_that_hangs_up_is_flushed_and_closed_with_its_code() -> None:
-    async with running(attendance()) as (stage,):
+    async with running(connections()) as (stage,):
         assert stage.connection is not None
         stage.connection.hang_up(1000, "")
         stage.connection.hang_up(1011, "too late")
@@ -168,14 +168,14 @@ async def test_a_link_that_hangs_up_is_flushed_and_closed_with_its_code() -> Non
 
 
 async def test_a_link_may_hang_up_before_it_has_heard_anything() -> None:
-    stage = Stage(attendance(), fails_at="hang up at once")
+    stage = Stage(connections(), fails_at="hang up at once")
     async with asyncio.timeout(5):
         await stage.run()
     assert stage.peer.sent == [{"type": "websocket.close", "code": 1008, "reason": "no"}]
 
 
 async def test_the_close_of_a_client_that_has_left_first_is_nobodys_error() -> None:
-    async with running(attendance()) as (stage,):
+    async with running(connections()) as (stage,):
         assert stage.connection is not None
         stage.peer.has_left = True
         stage.connection.hang_up(1000, "")
@@ -184,7 +184,7 @@ async def test_the_close_of_a_client_that_has_left_first_is_nobodys_error() -> N
 
 @pytest.mark.parametrize("where", ["open", "frame"])
 async def test_a_link_that_fails_is_closed_all_the_same(where: str) -> None:
-    everyone = attendance(most=1)
+    everyone = connections(most=1)
     stage = Stage(everyone, fails_at=where)
     stage.peer.says(text="a")
     with pytest.raises(ExceptionGroup) as failed:
@@ -197,7 +197,7 @@ async def test_a_link_that_fails_is_closed_all_the_same(where: str) -> None:
 
 async def test_a_frame_goes_through_the_servers_own_socket_where_there_is_one() -> None:
     peer, socket = Peer(), Socket()
-    with attendance().connect({"headers": [], "extensions": {SOCKET: socket}}, peer.receive, peer.send) as connection:
+    with connections().connect({"headers": [], "extensions": {SOCKET: socket}}, peer.receive, peer.send) as connection:
         assert connection.write(b"quick")
         socket.takes = False
         assert not connection.write(b"later")
@@ -209,7 +209,7 @@ async def test_a_frame_goes_through_the_servers_own_socket_where_there_is_one() 
 
 async def test_without_such_a_socket_every_frame_has_to_wait() -> None:
     peer = Peer()
-    with attendance().connect({"headers": []}, peer.receive, peer.send) as connection:
+    with connections().connect({"headers": []}, peer.receive, peer.send) as connection:
         assert not connection.write(b"quick")
         await connection.send_text("später".encode())
         connection.give_up()
@@ -218,7 +218,7 @@ async def test_without_such_a_socket_every_frame_has_to_wait() -> None:
 
 
 # -- all connections ---------------------------------------------------------------------------------------------------
-def ask(everyone: Attendance, key: str = "key_one") -> None:
+def ask(everyone: ConnectionRegistry, key: str = "key_one") -> None:
     """Take a place and leave it."""
     with everyone.place(Account("t", key)):
         pass
@@ -230,7 +230,7 @@ def refusals(metrics: Metrics) -> float | None:
 
 def test_a_key_has_only_so_many_places_and_others_have_theirs() -> None:
     metrics = Metrics()
-    everyone = Attendance(metrics, most_per_key=2)
+    everyone = ConnectionRegistry(metrics, most_per_key=2)
     mine = Account("t", "key_one")
     with everyone.place(mine), everyone.place(mine):
         with pytest.raises(RateLimited) as refused:
@@ -243,7 +243,7 @@ def test_a_key_has_only_so_many_places_and_others_have_theirs() -> None:
 
 def test_only_so_many_are_let_in_also_while_none_of_them_is_accepted_yet() -> None:
     metrics = Metrics()
-    everyone = Attendance(metrics, most=2)
+    everyone = ConnectionRegistry(metrics, most=2)
     with everyone.place(Account("t", "key_one")):
         with everyone.place(Account("t", "key_two")), pytest.raises(Overloaded):
             ask(everyone)
@@ -253,7 +253,7 @@ def test_only_so_many_are_let_in_also_while_none_of_them_is_accepted_yet() -> No
 
 async def test_who_comes_during_a_drain_is_refused_by_no_limit() -> None:
     metrics = Metrics()
-    everyone = Attendance(metrics)
+    everyone = ConnectionRegistry(metrics)
     await everyone.drain(0)
     with pytest.raises(Overloaded):
         ask(everyone)
@@ -262,7 +262,7 @@ async def test_who_comes_during_a_drain_is_refused_by_no_limit() -> None:
 
 async def test_connections_are_counted_while_they_last() -> None:
     metrics = Metrics()
-    everyone = Attendance(metrics)
+    everyone = ConnectionRegistry(metrics)
 
     def sample(name: str, **labels: str) -> float | None:
         return metrics.registry.get_sample_value(name, {"door": "realtime", **labels})
@@ -279,7 +279,7 @@ async def test_connections_are_counted_while_they_last() -> None:
 
 @on_virtual_time
 async def test_a_drain_lets_answers_end_and_closes_the_others_at_once(clock: VirtualClock) -> None:
-    everyone = attendance()
+    everyone = connections()
     async with running(everyone, 2) as (idle, busy):
         assert busy.link is not None
         busy.link.is_answering = True
@@ -301,7 +301,7 @@ async def test_a_drain_lets_answers_end_and_closes_the_others_at_once(clock: Vir
 
 @on_virtual_time
 async def test_a_drain_has_an_end_also_when_an_answer_has_none(clock: VirtualClock) -> None:
-    everyone = attendance()
+    everyone = connections()
     async with running(everyone) as (stage,):
         assert stage.link is not None
         stage.link.is_answering = True
@@ -313,7 +313,7 @@ async def test_a_drain_has_an_end_also_when_an_answer_has_none(clock: VirtualClo
 
 @on_virtual_time
 async def test_a_drain_does_not_wait_for_a_connection_that_cannot_be_closed(clock: VirtualClock) -> None:
-    everyone = attendance()
+    everyone = connections()
     with everyone.connect({"headers": []}, Peer().receive, Peer().send) as connection:
         begin = clock.now()
         await everyone.drain(1.0)
@@ -323,7 +323,7 @@ async def test_a_drain_does_not_wait_for_a_connection_that_cannot_be_closed(cloc
 
 @on_virtual_time
 async def test_a_connection_that_is_accepted_during_a_drain_goes_at_once(clock: VirtualClock) -> None:
-    everyone, stage = attendance(), None
+    everyone, stage = connections(), None
     async with running(everyone) as (busy,):
         assert busy.link is not None
         busy.link.is_answering = True
@@ -339,7 +339,7 @@ async def test_a_connection_that_is_accepted_during_a_drain_goes_at_once(clock: 
 
 @on_virtual_time
 async def test_a_drain_looks_at_no_connection_while_nothing_happens(clock: VirtualClock) -> None:
-    everyone = attendance()
+    everyone = connections()
     async with running(everyone) as (stage,):
         assert stage.link is not None
         assert stage.connection is not None
@@ -357,7 +357,7 @@ async def test_a_drain_looks_at_no_connection_while_nothing_happens(clock: Virtu
 @on_virtual_time
 async def test_a_drain_of_nobody_is_over_at_once(clock: VirtualClock) -> None:
     begin = clock.now()
-    await attendance().drain(10.0)
+    await connections().drain(10.0)
     assert clock.now() == begin
 
 
@@ -383,7 +383,7 @@ async def test_what_a_connection_leads_to_belongs_to_the_trace_of_its_handshake(
     found: list[str] = []
     scope = {"headers": [(b"traceparent", given.encode())]}
     peer = Peer()
-    with attendance().connect(scope, peer.receive, peer.send) as connection:
+    with connections().connect(scope, peer.receive, peer.send) as connection:
 
         def make(group: asyncio.TaskGroup) -> Echo:
             found.append(traceparent())

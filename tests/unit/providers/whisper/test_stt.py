@@ -26,7 +26,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.whisper import stt as whisper
 from antiphon.providers.whisper.model import WhisperNetwork
-from antiphon.providers.whisper.passages import Passage, Transcriber
+from antiphon.providers.whisper.passages import PassageTranscriber, SpokenPassage
 from antiphon.providers.whisper.stt import Whisper, create
 from antiphon.resilience.priority_semaphore import priority
 
@@ -122,13 +122,13 @@ async def test_utterances_of_callers_who_have_gone_are_not_decoded(monkeypatch: 
     engine = create(context())
     await engine.start()
     begun: list[int] = []
-    passages = Transcriber.passages
+    passages = PassageTranscriber.passages
 
-    def counted(self: Transcriber, *args: Any) -> Any:
+    def counted(self: PassageTranscriber, *args: Any) -> Any:
         begun.append(1)
         return passages(self, *args)
 
-    monkeypatch.setattr(Transcriber, "passages", counted)
+    monkeypatch.setattr(PassageTranscriber, "passages", counted)
     tasks = [asyncio.create_task(first_event(engine)) for _ in range(6)]
     await asyncio.sleep(0.02)
     for task in tasks[1:]:
@@ -156,9 +156,9 @@ async def started(monkeypatch: pytest.MonkeyPatch, timeout_s: float = 30.0) -> W
     engine = create(replace(context(whisper_path="nowhere"), timeout_s=timeout_s))
     network: Any = NoNetwork()
 
-    def load(self: Whisper, _: Path) -> Transcriber:
+    def load(self: Whisper, _: Path) -> PassageTranscriber:
         self._network = network
-        return Transcriber(network, padding_s=3.0)
+        return PassageTranscriber(network, padding_s=3.0)
 
     monkeypatch.setattr(Whisper, "_load", load)
     await engine.start()
@@ -168,12 +168,12 @@ async def started(monkeypatch: pytest.MonkeyPatch, timeout_s: float = 30.0) -> W
 def scripted(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[], object]) -> None:
     """Have each clip decoded as one passage a step."""
 
-    def passages(*_: object) -> Iterator[Passage]:
+    def passages(*_: object) -> Iterator[SpokenPassage]:
         for number, step in enumerate(steps):
             step()
-            yield Passage("en", (Segment(f"word{number}", number, number + 1.0),))
+            yield SpokenPassage("en", (Segment(f"word{number}", number, number + 1.0),))
 
-    monkeypatch.setattr(Transcriber, "passages", passages)
+    monkeypatch.setattr(PassageTranscriber, "passages", passages)
 
 
 async def heard(engine: Whisper, urgency: int = LIVE) -> str:

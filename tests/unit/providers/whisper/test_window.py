@@ -128,7 +128,7 @@ def test_speech_that_was_left_early_in_a_window_is_decoded_again_though_more_win
 
 
 @pytest.mark.parametrize(
-    ("probabilities", "verdict"),
+    ("probabilities", "result"),
     [
         pytest.param(windows((1, 0.0), (0.3, 0.9), (1, 0.0)), True, id="a word"),
         pytest.param(windows((1, 0.9), (1.5, 0.05), (1, 0.9)), True, id="two words and a pause"),
@@ -137,12 +137,12 @@ def test_speech_that_was_left_early_in_a_window_is_decoded_again_though_more_win
         pytest.param([], False, id="nothing"),
     ],
 )
-def test_the_detector_is_sure_of_voices_only(probabilities: list[float], verdict: bool) -> None:
-    assert is_certain_speech(probabilities, Stretch(0.0, len(probabilities) * WINDOW_S)) is verdict
+def test_the_detector_is_sure_of_voices_only(probabilities: list[float], result: bool) -> None:
+    assert is_certain_speech(probabilities, Stretch(0.0, len(probabilities) * WINDOW_S)) is result
 
 
 @pytest.mark.parametrize(
-    ("logprob", "no_speech", "certain", "verdict"),
+    ("logprob", "no_speech", "certain", "result"),
     [
         (-0.25, 0.02, True, False),
         (-0.25, 0.02, False, False),
@@ -154,12 +154,12 @@ def test_the_detector_is_sure_of_voices_only(probabilities: list[float], verdict
         (-1.0, 0.7, True, False),
     ],
 )
-def test_text_that_was_read_into_noise(logprob: float, no_speech: float, certain: bool, verdict: bool) -> None:
-    assert is_noise(Belief(logprob, no_speech), certain_speech=certain) is verdict
+def test_text_that_was_read_into_noise(logprob: float, no_speech: float, certain: bool, result: bool) -> None:
+    assert is_noise(Belief(logprob, no_speech), certain_speech=certain) is result
 
 
 @pytest.mark.parametrize(
-    ("text", "duration_s", "verdict"),
+    ("text", "duration_s", "result"),
     [
         ("And so my fellow Americans, ask not what your country can do for you.", 7.0, False),
         ("no no no", 1.0, False),
@@ -172,8 +172,8 @@ def test_text_that_was_read_into_noise(logprob: float, no_speech: float, certain
         ("O" * 300, 30.0, True),
     ],
 )
-def test_loops_are_recognised(text: str, duration_s: float, verdict: bool) -> None:
-    assert is_looped(text, duration_s) is verdict
+def test_loops_are_recognised(text: str, duration_s: float, result: bool) -> None:
+    assert is_looped(text, duration_s) is result
 
 
 def test_a_stretch_is_cut_in_the_middle_of_long_pauses_between_parts_of_some_length() -> None:

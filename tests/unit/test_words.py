@@ -1,0 +1,101 @@
+"""One word per thing: the code, its messages and the pages say the field's term, and no other word for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RETIRED = {
+    "take up": "resume",
+    "takes up": "resume",
+    "taken up": "resume",
+    "taking up": "resume",
+    "took up": "resume",
+    "go on": "continue",
+    "goes on": "continue",
+    "going on": "continue",
+    "gone on": "continue",
+    "went on": "continue",
+    "give up": "time out, fail or stop",
+    "gives up": "time out, fail or stop",
+    "given up": "time out, fail or stop",
+    "giving up": "time out, fail or stop",
+    "gave up": "time out, fail or stop",
+    "ear": "STT",
+    "ears": "STT",
+    "mouth": "TTS",
+    "sign of life": "heartbeat",
+    "signs of life": "heartbeat",
+    "farewell": "close handshake",
+    "leg": "component",
+    "legs": "component",
+    "attendance": "registry",
+    "verdict": "retry policy, or what it decides",
+    "desk": "job client",
+    "the way of": "data path",
+    "by chance": "random",
+    "aside": "tracked task",
+    "asides": "tracked tasks",
+    "patience": "timeout",
+    "the plan": "compatibility names",
+    "time-out": "timeout",
+}
+"""Words that say something else in this field, or nothing, and the term to use."""
+ALLOWED = {
+    ("src/antiphon/app/settings/fleet.py", "patience"): "the former name of a setting",
+    ("docs/how-to/operate.md", "leg"): "the former label of metrics, and a field on the wire",
+    ("docs/reference/bounds.md", "patience"): "the former name of a setting",
+    ("docs/reference/settings.md", "patience"): "the former name of a setting",
+    ("docs/reference/events.md", "leg"): "a field on the wire",
+    ("docs/reference/metrics.md", "leg"): "the former label of metrics",
+    ("src/antiphon/observe/metrics.py", "leg"): "the former label of metrics",
+    ("src/antiphon/wire/realtime_server.py", "leg"): "a field on the wire",
+}
+_FORM = re.compile(
+    r"(?<![A-Za-z])(?:" + "|".join(re.escape(word).replace(r"\ ", r"[\s_]+") for word in RETIRED) + r")(?![A-Za-z])",
+    re.IGNORECASE,
+)
+"""An underscore separates words as a space does: names are held to the list as well."""
+
+
+def pages() -> Iterator[Path]:
+    """All that people read: the source with its messages and settings, and the documentation."""
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "Makefile"))
+    for folder, endings in (
+        ("src", (".py", ".lua", ".toml", ".html")),
+        ("docs", (".md", ".py")),
+        ("examples", (".py",)),
+    ):
+        yield from (path for path in sorted((ROOT / folder).rglob("*")) if path.suffix in endings)
+
+
+PAGES = [str(path.relative_to(ROOT)) for path in pages()]
+
+
+def retired(text: str) -> set[str]:
+    """Retired words in a text, each as the list has it."""
+    return {re.sub(r"[\s_]+", " ", match[0]).lower() for match in _FORM.finditer(text)}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_has_the_words_of_the_field(page: str) -> None:
+    found = retired((ROOT / page).read_text("utf-8")) - {word for place, word in ALLOWED if place == page}
+    assert not found, {word: RETIRED[word] for word in found}
+
+
+def test_no_exception_is_left_over() -> None:
+    assert {(page, word) for page, word in ALLOWED if word not in retired((ROOT / page).read_text("utf-8"))} == set()
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("it Goes\n    on", {"goes on"}),
+    ("can_go_on()", {"go on"}),
+    ("a plan, the planet, legal, asideness, gear, forgone", set()),
+    ("_PATIENCE_S = 1", {"patience"}),
+])  # fmt: skip
+def test_the_form_finds_words_in_prose_and_in_names(text: str, found: set[str]) -> None:
+    assert retired(text) == found
