@@ -2,6 +2,8 @@
 
 python tests/layers.py                 all layers, then the coverage
 python tests/layers.py unit journey    these layers, without the bars
+
+A few tests that fail are run once more, alone. Those that pass then are flaky: they are counted and listed at the end.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get -qq update && $sudo apt-get -qq install --no-install-recommends apertium apertium-eng-spa >/dev/null
 """
 """Debian's machine translation. Where it cannot be installed, the tests that need it are skipped and say so."""
+MOST_RERUN = 5
+"""More failed tests of a layer than these are no accident, and are not run again."""
 LAST_JOURNEY = ROOT / "tests" / "journey" / "test_zz_every_event_was_sent.py"
 """Looks back on all journeys, whichever process they ran in."""
 
@@ -66,17 +70,21 @@ def main(names: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="antiphon-coverage-") as scratch:
         environment = _environment(Path(scratch))
         rows = [_timed("weights", [sys.executable, "-m", "antiphon", "models", "pull"], environment)]
+        flaky: list[str] = []
         if shutil.which("apertium") is None:
             _timed("apertium", ["sh", "-c", APERTIUM], environment)
         for name in names or LAYERS:
-            rows.append(_layer(name, environment))
+            row, passed_again = run_layer(name, environment, Path(scratch))
+            rows.append(row)
+            flaky += passed_again
             if name == "journey":
                 rows.append(_timed("all events", [sys.executable, "-m", "pytest", str(LAST_JOURNEY)], environment))
         if not names:
             rows.append(_timed("coverage", [sys.executable, __file__, "--bars"], environment))
     print("\n" + "\n".join(f"{name:<12} {seconds:7.1f} s  {result}" for name, seconds, result in rows))
-    print(f"{'in all':<12} {sum(seconds for _, seconds, _ in rows):7.1f} s", flush=True)
-    return 0 if all(result == "ok" for _, _, result in rows) else 1
+    print(f"{'in all':<12} {sum(seconds for _, seconds, _ in rows):7.1f} s")
+    print(f"flaky: {len(flaky)}", *flaky, sep="\n  ", flush=True)
+    return 0 if all(result.startswith("ok") for _, _, result in rows) else 1
 
 
 Row = tuple[str, float, str]
@@ -93,12 +101,27 @@ def _environment(scratch: Path) -> dict[str, str]:
     }
 
 
-def _layer(name: str, environment: dict[str, str]) -> Row:
-    pytest = ["pytest", str(ROOT / "tests" / name), "--durations=5", "--durations-min=5"]
-    if name in SHARED:
-        pytest += ["-n", "2", "--dist", SHARED[name], "--ignore", str(LAST_JOURNEY)]
+def run_layer(name: str, environment: dict[str, str], scratch: Path) -> tuple[Row, list[str]]:
+    """Run a layer; returns its row, and the tests that failed and passed when they were run again."""
+    cache = scratch / f"pytest-{name}"
     measured = ["coverage", "run", "-m"] if name in MEASURED else []
-    return _timed(name, [sys.executable, "-m", *measured, *pytest], environment)
+    pytest = [sys.executable, "-m", *measured, "pytest", str(ROOT / "tests" / name), "-o", f"cache_dir={cache}"]
+    options = ["--durations=5", "--durations-min=5"]
+    if name in SHARED:
+        options += ["-n", "2", "--dist", SHARED[name], "--ignore", str(LAST_JOURNEY)]
+    _, seconds, result = _timed(name, [*pytest, *options], environment)
+    failed = failed_tests(cache)
+    if result == "ok" or not 0 < len(failed) <= MOST_RERUN:
+        return (name, seconds, result), []
+    _, more_seconds, result = _timed(f"{name}, what failed once more", [*pytest, "--last-failed"], environment)
+    flaky = sorted(failed - failed_tests(cache)) if result == "ok" else []
+    return (name, seconds + more_seconds, f"ok, {len(flaky)} flaky" if flaky else result), flaky
+
+
+def failed_tests(cache: Path) -> set[str]:
+    """Return the ids of the tests that failed last, as pytest keeps them in ``cache``."""
+    kept = cache / "v" / "cache" / "lastfailed"
+    return set(json.loads(kept.read_bytes())) if kept.exists() else set()
 
 
 def _timed(name: str, command: list[str], environment: dict[str, str]) -> Row:

@@ -72,10 +72,10 @@ def test_every_field_of_every_object_stands_in_a_golden(direction: goldens.Direc
 def _note(value: Any, shown: dict[str, set[str]]) -> None:
     """Note which fields of which struct are there."""
     if isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
+        for name, on_the_wire in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
             inside = getattr(value, name)
             if inside is not msgspec.UNSET:
-                shown.setdefault(type(value).__name__, set()).add(name)
+                shown.setdefault(type(value).__name__, set()).add(on_the_wire)
                 _note(inside, shown)
     elif isinstance(value, list | tuple):
         for inside in value:

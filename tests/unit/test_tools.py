@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from tests import layers
 from tests.layers import BARS, Bar, shares
 from tools.audit import COPYLEFT_EXTRAS, DENIED, parts
 
@@ -44,3 +48,46 @@ def test_the_conversation_the_wire_and_the_errors_have_the_higher_bar() -> None:
         "the wire": 95,
         "errors": 95,
     }
+
+
+# -- tests that fail and pass ------------------------------------------------------------------------------------------
+FLAKY = """
+from pathlib import Path
+
+def test_passes_from_the_second_time_on():
+    flag = Path(__file__).with_name("ran")
+    ran = flag.exists()
+    flag.touch()
+    assert ran
+
+def test_passes():
+    pass
+"""
+
+
+def layer_of(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
+    """Run a layer with one file of tests; returns its result and its flaky tests."""
+    (folder / "tests" / "abuse").mkdir(parents=True)
+    (folder / "tests" / "abuse" / "test_it.py").write_text(text)
+    monkeypatch.setattr(layers, "ROOT", folder)
+    (_, _, result), flaky = layers.run_layer("abuse", dict(os.environ), folder)
+    return result, flaky
+
+
+def test_a_test_that_passes_when_run_again_is_told_as_flaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result, flaky = layer_of(FLAKY, tmp_path, monkeypatch)
+    assert result == "ok, 1 flaky"
+    assert [name.rpartition("/")[2] for name in flaky] == ["test_it.py::test_passes_from_the_second_time_on"]
+
+
+@pytest.mark.parametrize("text", [
+    FLAKY + "\ndef test_fails():\n    assert False\n",
+    "".join(f"def test_{number}():\n    assert False\n\n" for number in range(layers.MOST_RERUN + 1)),
+    "import nothing_of_that_name",
+])  # fmt: skip
+def test_a_layer_with_a_test_that_fails_again_has_failed(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result, flaky = layer_of(text, tmp_path, monkeypatch)
+    assert result.startswith("FAILED")
+    assert not flaky

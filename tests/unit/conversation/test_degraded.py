@@ -186,7 +186,7 @@ def test_a_leg_is_told_once_when_it_fails_and_once_when_it_works() -> None:
         asked(made)
         ended(made)
     assert told(made) == [("degraded", "llm", "apology"), ("recovered", "llm", "apology")]
-    changes = [(change.leg, change.is_down) for change in made.started(effects.ComponentChanged)]
+    changes = [(change.component, change.is_down) for change in made.started(effects.ComponentChanged)]
     assert changes == [("llm", True), ("llm", False)]
 
 
