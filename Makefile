@@ -1,4 +1,4 @@
-# One word per task. A fresh machine needs Python 3.11, pip and make; `make env` brings the rest.
+# One target per task. A fresh machine needs Python 3.11, pip and make; `make env` installs the rest.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz chaos soak fmt lint env audit
@@ -16,22 +16,22 @@ unexport VIRTUAL_ENV
 # Compiled once and kept: else every process that is started compiles all packages, 3 s each.
 unexport PYTHONDONTWRITEBYTECODE
 
-help: # list the words
+help: # list the targets
 	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(READY) # ask a server of its own a question by voice, and keep the spoken answer as a WAV
+demo: $(READY) # start a server, ask it a question by voice, and save the spoken answer as a WAV
 	$(BIN)/python examples/demo.py
 
-fleet: $(READY) # start Valkey, two gateways behind a front and workers on this machine, and run the demo against them
+fleet: $(READY) # start Valkey, two gateways behind a proxy and workers on this machine, and run the demo against them
 	$(BIN)/python -m tools.fleet up
 
 fleet-down: $(READY) # stop that fleet
 	$(BIN)/python -m tools.fleet down
 
-test: $(READY) # run every layer of tests, servers included, and hold the coverage against its bars
+test: $(READY) # run all layers of tests, servers included, and check the coverage
 	$(BIN)/python tests/layers.py
 
-check: lint # format, lint, types, layers, generated files, examples: what is wrong before it runs
+check: lint # check format, lint, types, import layers, generated files and examples
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python examples/run_all.py
 
@@ -41,7 +41,7 @@ bench: $(READY) # measure latency, throughput and memory on this machine
 docs: gen # build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
-gen: $(READY) # rewrite the generated files: schemas, OpenAPI, AsyncAPI, reference pages
+gen: $(READY) # regenerate schemas, OpenAPI, AsyncAPI and reference pages
 	$(BIN)/python docs/generate.py
 
 clients: $(READY) # run five published clients of the Realtime API against a server of ours
@@ -51,19 +51,19 @@ fuzz: $(READY) # search for crashes with random input, longer than `make test` d
 	$(BIN)/pytest tests/fuzz --hypothesis-profile=long --timeout=3600
 	$(BIN)/pytest tests/unit tests/conformance -m hypothesis -n 2 --hypothesis-profile=thorough --timeout=3600
 
-chaos: $(READY) # kill, stop and restart a fleet under clients that talk, then show which planted defects are caught
+chaos: $(READY) # kill, stop and restart a fleet under talking clients, then show which planted defects are caught
 	$(BIN)/python -m tests.chaos.run --seconds 180
 	$(BIN)/python -m tests.chaos.run --seconds 60 --turns 200 --only "kill respond"
 	$(BIN)/python -m tests.chaos.defects
 
-soak: $(READY) # talk to a fleet for half an hour and look whether anything grows
+soak: $(READY) # run clients against a fleet for half an hour, and check that its memory does not grow
 	$(BIN)/python -m tests.chaos.soak
 
-fmt: $(READY) # format the code and mend what can be mended by rule
+fmt: $(READY) # format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix-only --quiet
 	$(BIN)/ruff format
 
-lint: $(READY) # the part of `check` that only reads: format, lint, types, layers
+lint: $(READY) # check format, lint, types and import layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/basedpyright
@@ -71,7 +71,7 @@ lint: $(READY) # the part of `check` that only reads: format, lint, types, layer
 
 env: $(READY) # make the environment in .venv from the lock
 
-audit: $(READY) # print the licences of all packages, and known vulnerabilities where the service can be reached
+audit: $(READY) # print the licences of all packages, and known vulnerabilities if the advisory service can be reached
 	$(BIN)/python tools/audit.py
 
 $(READY): uv.lock pyproject.toml
