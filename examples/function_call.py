@@ -38,7 +38,7 @@ async def respond(connection: Any, **overrides: Any) -> Any:
 
 
 async def main() -> None:
-    """Ask, run what is called, let the model go on."""
+    """Ask, run what is called, let the model continue."""
     client = AsyncOpenAI(base_url=f"{URL}/v1", api_key=os.environ.get("ANTIPHON_API_KEY", "none"))
     async with client.realtime.connect(model="gpt-realtime") as connection:
         await connection.session.update(

@@ -1,4 +1,4 @@
-"""A conversation that goes on after its connection was lost in the middle of an answer.
+"""A conversation that continues after its connection was lost in mid-answer.
 
 Needs a running server (``antiphon serve``) and this package; set ANTIPHON_URL where the server is elsewhere.
 """

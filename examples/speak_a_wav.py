@@ -23,7 +23,7 @@ QUESTION = Path(__file__).resolve().parent.parent / "tests" / "audio" / "spk2_sn
 RATE_HZ = 24_000
 FRAME_S = 0.02
 TRAILING_SILENCE_S = 2.0
-"""A microphone goes on after the question; the server hears from the silence that it is over."""
+"""Silence after the question, as a microphone sends it: it tells the server that the turn is over."""
 
 
 def frames(path: Path) -> Iterator[bytes]:

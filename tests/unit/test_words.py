@@ -46,7 +46,10 @@ RETIRED = {
 }
 """Words that say something else in this field, or nothing, and the term to use."""
 ALLOWED = {
+    ("src/antiphon/client/session.py", "patience"): "the former name of an argument",
     ("src/antiphon/app/settings/fleet.py", "patience"): "the former name of a setting",
+    ("changelog.d/old-names.changed.md", "leg"): "the former label of metrics",
+    ("changelog.d/old-names.changed.md", "patience"): "the former names of settings",
     ("docs/how-to/operate.md", "leg"): "the former label of metrics, and a field on the wire",
     ("docs/reference/bounds.md", "patience"): "the former name of a setting",
     ("docs/reference/settings.md", "patience"): "the former name of a setting",
@@ -55,6 +58,12 @@ ALLOWED = {
     ("src/antiphon/observe/metrics.py", "leg"): "the former label of metrics",
     ("src/antiphon/wire/realtime_server.py", "leg"): "a field on the wire",
 }
+FOLDERS = (
+    ("src", (".py", ".lua", ".toml", ".html")),
+    ("docs", (".md", ".py")),
+    ("examples", (".py",)),
+    ("changelog.d", (".md",)),
+)
 _FORM = re.compile(
     r"(?<![A-Za-z])(?:" + "|".join(re.escape(word).replace(r"\ ", r"[\s_]+") for word in RETIRED) + r")(?![A-Za-z])",
     re.IGNORECASE,
