@@ -152,3 +152,29 @@ def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     has_docstring = ast.get_docstring(function, clean=False) is not None
     docstring = (first.end_lineno or 0) - first.lineno + 1 if has_docstring else 0
     return (function.end_lineno or 0) - function.lineno + 1 - docstring
+
+
+# -- tests mirror the source -------------------------------------------------------------------------------------------
+_OF_THE_WHOLE = {"test_folders.py", "test_house.py", "test_tools.py", "test_words.py"}
+"""Files about the tree and not about a module."""
+
+
+def _has_behaviour(text: str) -> bool:
+    """Say whether a module does anything: one that only declares types, ports or settings has no tests of its own."""
+    functions = [one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return any(_does_something(line) for function in functions for line in function.body)
+
+
+def _does_something(line: ast.stmt) -> bool:
+    is_text = isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
+    return not is_text and not isinstance(line, ast.Pass)
+
+
+def test_every_module_has_its_tests_under_its_name() -> None:
+    modules = {name for name, text in _modules() if Path(name).name not in {"__init__.py", "__main__.py"}}
+    doing = {name for name, text in _modules() if name in modules and _has_behaviour(text)}
+    tests = ROOT / "tests" / "unit"
+    found = {path.relative_to(tests).as_posix() for path in tests.rglob("test_*.py")} - _OF_THE_WHOLE
+    named = {name: Path(name).with_name(f"test_{Path(name).name}").as_posix() for name in modules}
+    assert {name for name in doing if named[name] not in found} == set(), "modules without tests"
+    assert found - set(named.values()) == set(), "tests of no module"
