@@ -20,8 +20,8 @@ from antiphon.app.process import process
 from antiphon.app.roles import Roles, engine_kinds, parse_roles
 from antiphon.app.settings import (
     Settings,
+    former_names,
     load_settings,
-    old_variables,
     others_may_read,
     secrets_of,
     variable_of,
@@ -101,7 +101,7 @@ def prepare(host: str, roles: Roles, data_dir: Path | None, offline: bool | None
     )
     _warn(weakened(settings))
     tell_unknown_variables()
-    tell_old_variables()
+    tell_former_names()
     refuse_open_exposure(host, is_open=not settings.api_keys)
     _make_data_dir(settings.data_dir)
     pull_missing(settings, engine_kinds(roles))
@@ -115,10 +115,10 @@ def tell_unknown_variables() -> None:
         print(f"antiphon: {spelled(name)} is not a setting, and is not read: {hint}", file=sys.stderr)
 
 
-def tell_old_variables() -> None:
-    """Print a line on stderr for each environment variable that is set under a former name."""
-    for name, present in old_variables(os.environ):
-        print(f"antiphon: {spelled(name)} is an old name that the next release drops: use {present}", file=sys.stderr)
+def tell_former_names() -> None:
+    """Print a line on stderr for each setting that is given under a former name."""
+    for name, present in former_names():
+        print(f"antiphon: {name} is an old name that the next release drops: use {present}", file=sys.stderr)
 
 
 def run_process(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None = None) -> None:

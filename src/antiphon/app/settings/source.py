@@ -35,34 +35,40 @@ def load(section: type[S], **given: Any) -> S:
 
 def read_file() -> Mapping[str, Any]:
     """Return what the TOML file says, if there is one. Raises `InvalidRequest`, also for what is no setting."""
-    path = os.environ.get(CONFIG)
-    if not path:
-        return {}
-    try:
-        found = tomllib.loads(Path(path).expanduser().read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidRequest(f"{CONFIG}: {path}: {error}", param=CONFIG) from error
+    path, found = _parsed_file()
     known = {name for section in known_sections() for name in section.model_fields}
-    present = old_names()
+    present = _present_names()
     for name in found:
         if present.get(name, name) not in known:
             raise InvalidRequest(f"{CONFIG}: {path}: there is no setting '{name}'", param=CONFIG)
-    return {present[name]: value for name, value in found.items() if name in present} | {
-        name: value for name, value in found.items() if name not in present
-    }
+    former = {present[name]: value for name, value in found.items() if name in present}
+    return former | {name: value for name, value in found.items() if name not in present}
 
 
-def old_names() -> dict[str, str]:
+def former_names() -> Iterator[tuple[str, str]]:
+    """Yield each former name of a setting that the environment or the TOML file uses, with the present one."""
+    for old, new in _present_names().items():
+        variable = f"{PREFIX}{old.upper()}"
+        if variable in {name.upper() for name in os.environ}:
+            yield variable, f"{PREFIX}{new.upper()}"
+        if old in _parsed_file()[1]:
+            yield old, new
+
+
+def _parsed_file() -> tuple[str, dict[str, Any]]:
+    """Return the path of the TOML file and what stands in it; nothing where no file is named."""
+    path = os.environ.get(CONFIG, "")
+    if not path:
+        return "", {}
+    try:
+        return path, tomllib.loads(Path(path).expanduser().read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"{CONFIG}: {path}: {error}", param=CONFIG) from error
+
+
+def _present_names() -> dict[str, str]:
     """Return the former names of settings, each with its present one."""
     return {old: new for section in known_sections() for old, new in section.old_names.items()}
-
-
-def old_variables(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield each of the ``names`` that is a former variable of a setting, with the present one."""
-    former = {f"{PREFIX}{old.upper()}": f"{PREFIX}{new.upper()}" for old, new in old_names().items()}
-    for name in sorted(names):
-        if name.upper() in former:
-            yield name, former[name.upper()]
 
 
 def engine_sections() -> list[type[Section]]:

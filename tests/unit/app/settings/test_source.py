@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from pydantic import Field, SecretStr, model_validator
 
 from antiphon.app.engines import make_engines
-from antiphon.app.settings import load, load_settings, secrets_of, sections, settings_class, weakened
+from antiphon.app.settings import former_names, load, load_settings, secrets_of, sections, settings_class, weakened
 from antiphon.app.settings.dubbing import DubbingSettings
 from antiphon.app.variables import unknown_variables
 from antiphon.errors import InvalidRequest
@@ -23,6 +24,13 @@ class ToySettings(Section):
 
     toy_speed: float = Field(default=1.5, gt=0, le=9, description="Speed of the toy.")
     toy_names: Names = Field(default=(), description="Names of toys.")
+
+
+class RenamedSettings(Section):
+    """A toy whose setting has had another name."""
+
+    old_names: ClassVar[Mapping[str, str]] = {"renamed_pace": "renamed_speed"}
+    renamed_speed: float = Field(default=1.5, description="Speed of the toy.")
 
 
 # -- alone -------------------------------------------------------------------------------------------------------------
@@ -57,6 +65,36 @@ def test_a_section_that_no_list_names_is_read_and_known(toml: Path, monkeypatch:
         load(ToySettings)
 
 
+# -- former names ------------------------------------------------------------------------------------------------------
+def test_a_former_name_works_and_is_told(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(RenamedSettings).renamed_speed == 1.5
+    assert not list(former_names())
+    toml.write_text("renamed_pace = 2\n")
+    assert load(RenamedSettings).renamed_speed == 2
+    monkeypatch.setenv("antiphon_renamed_pace", "3")
+    assert load(RenamedSettings).renamed_speed == 3
+    assert not list(unknown_variables(["ANTIPHON_RENAMED_PACE"]))
+    assert list(former_names()) == [
+        ("ANTIPHON_RENAMED_PACE", "ANTIPHON_RENAMED_SPEED"),
+        ("renamed_pace", "renamed_speed"),
+    ]
+
+
+def test_the_present_name_wins_over_the_former_one(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toml.write_text("renamed_speed = 4\nrenamed_pace = 2\n")
+    assert load(RenamedSettings).renamed_speed == 4
+    monkeypatch.setenv("ANTIPHON_RENAMED_SPEED", "5")
+    monkeypatch.setenv("ANTIPHON_RENAMED_PACE", "3")
+    assert load(RenamedSettings).renamed_speed == 5
+
+
+def test_the_former_names_of_this_release_still_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_REDIS_PATIENCE_S", "0.5")
+    assert load_settings().redis_timeout_s == 0.5
+    assert list(former_names()) == [("ANTIPHON_REDIS_PATIENCE_S", "ANTIPHON_REDIS_TIMEOUT_S")]
+
+
+# -- rules -------------------------------------------------------------------------------------------------------------
 def test_a_rule_over_several_settings_is_refused_by_the_name_of_the_section() -> None:
     class Ordered(Section):
         ordered_least: int = 1
