@@ -47,7 +47,7 @@ class Schedules(RuleBasedStateMachine):
             max_items=12,
             max_out_of_band=2,
             max_buffer_s=20.0,
-            timeout_s=4.0,
+            job_timeout_s=4.0,
             apology="Sorry. I understood: {heard}",
         )
         self.world = World(rules)
