@@ -1,4 +1,4 @@
-"""What a translation session asks for: events to send, work to start."""
+"""Effects of a translation session: events to send, jobs to start or cancel."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SendAudio:
 
 @dataclass(frozen=True, slots=True)
 class StartTranscription:
-    """Transcribe the input from ``start`` to ``end`` (ticks); nothing before ``end`` is needed afterwards."""
+    """Transcribe the input from ``start`` to ``end`` (ticks); the input before ``end`` is not needed afterwards."""
 
     job_id: str
     start: int
@@ -53,14 +53,14 @@ class StartSpeech:
 
 @dataclass(frozen=True, slots=True)
 class CancelJob:
-    """Stop a job; what it still says changes nothing."""
+    """Cancel a job; its further results are ignored."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentChanged:
-    """What the session depends on has failed, or works again."""
+    """A component of the session has failed, or works again."""
 
     component: Component
     is_down: bool
@@ -75,7 +75,7 @@ class Forget:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """All was said; close with code 1000."""
+    """Close the connection with code 1000."""
 
 
 Effect = (

@@ -1,4 +1,4 @@
-"""What a translation session is told: by its client, by its workers. Events, never samples."""
+"""Inputs of a translation session, from its client, its workers and the clock: events, never samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Updated:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """So much audio came."""
+    """The client appended this much audio."""
 
     ticks: int
 
@@ -35,12 +35,12 @@ class VoiceScored:
 
 @dataclass(frozen=True, slots=True)
 class CloseAsked:
-    """The client has said all; also when the longest session is over. At least `CLOSE_TICKS` follow."""
+    """The client ends its input, or the maximum duration is reached. At least `CLOSE_TICKS` of silence follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcribed:
-    """An utterance is understood."""
+    """An utterance is transcribed."""
 
     job_id: str
     text: str
@@ -57,7 +57,7 @@ class Translated:
 
 @dataclass(frozen=True, slots=True)
 class AudioMade:
-    """More of an utterance is spoken; the samples lie at the door under ``ref``."""
+    """More of an utterance is spoken; the gateway holds the samples under ``ref``."""
 
     job_id: str
     ref: int
@@ -65,20 +65,20 @@ class AudioMade:
 
 @dataclass(frozen=True, slots=True)
 class SpeechMade:
-    """An utterance is spoken."""
+    """All speech of an utterance is complete."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A job was given up."""
+    """A job has failed."""
 
     job_id: str
     code: str | None
     message: str
     transient: bool = False
-    """True where it may pass by itself."""
+    """True if another job may succeed later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The translation machine: utterances go through transcribe, translate and speak, and come out in their order.
+"""The translation state machine: utterances are transcribed, translated and spoken, and leave in their order.
 
-Like the conversation machine it has no I/O: it is told what happened and says what is to be done.
+Like the conversation machine it has no I/O: it takes inputs and returns effects.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ START_WINDOWS = 2
 SILENCE_TICKS = 500 * TICKS_PER_MS
 PADDING_TICKS = 300 * TICKS_PER_MS
 LONGEST_TICKS = 12_000 * TICKS_PER_MS
-"""Speech without a pause is cut here, so that the translation does not fall behind for ever."""
+"""Maximum length of an utterance: longer speech is cut, so that the translation does not fall further behind."""
 CLOSE_TICKS = 500 * TICKS_PER_MS
-"""Silence that follows the last of the input, so that all of it is scored."""
+"""Silence appended to the end of the input, so that all of it is scored."""
 DEFAULT_LANGUAGE = "es"
 
 _WORKER_GONE = "worker_stopped"
-"""Another worker takes the next job: nothing is down."""
+"""Another worker takes the next job: no component is down."""
 
 
 class TranslationMachine:
@@ -76,7 +76,7 @@ class TranslationMachine:
         self._now = 0.0
 
     def receive(self, event: Input, now: float) -> list[Effect]:
-        """Work one input in and return what is to be done, in order; ``now`` is in seconds and never goes back."""
+        """Apply one input and return its effects, in order; ``now`` is in seconds and never decreases."""
         self._effects, self._now = [], now
         if not self.state.closed:
             self._dispatch(event)
@@ -85,7 +85,7 @@ class TranslationMachine:
 
     @property
     def due_at(self) -> float | None:
-        """When time alone changes something: tell `Tick` then."""
+        """When the next `Tick` is due, seconds; None if none is."""
         return job_timeouts.due_at(self.state)
 
     def refuse(self, message: str, *, code: str | None, param: str | None, event_id: str | None) -> Error:
@@ -167,7 +167,7 @@ class TranslationMachine:
             self._effects.append(Forget(keep))
 
     def _close(self) -> None:
-        """All was said; what was said last is still being scored."""
+        """Note the end of the input, of which the last part is not scored yet."""
         if self.state.close_at is None:
             self.state.close_at = self.state.written
             self.state.close_due = self._now + self.state.job_timeout_s
@@ -201,7 +201,7 @@ class TranslationMachine:
                 self._end(utterance)
 
     def _end(self, utterance: Utterance) -> None:
-        """Nothing more is made of an utterance: its words, as far as there are any, are still shown in their turn."""
+        """End the jobs of an utterance; the text it has so far is still sent in its turn."""
         utterance.stage = "done"
         job_timeouts.end(utterance)
 
@@ -216,7 +216,7 @@ class TranslationMachine:
         self._effects.append(ComponentChanged(component, is_down))
 
     def _ticked(self) -> None:
-        """Give up what is overdue, and say so; the session continues."""
+        """End utterances whose jobs are overdue, with an error; the session continues."""
         state = self.state
         for utterance in job_timeouts.overdue(state, self._now):
             self._effects.append(CancelJob(utterance.job_id))
@@ -238,18 +238,18 @@ class TranslationMachine:
 
     @property
     def _is_scored(self) -> bool:
-        """True once all that was said before the client's close is scored; what comes later is not listened to."""
+        """True once all audio before the client's close is scored; later audio is ignored."""
         state = self.state
         return state.close_at is not None and state.scored >= state.close_at
 
     def _advance(self) -> None:
-        """Let the oldest utterance go on, and the next ones when it is done."""
+        """Continue with the oldest utterance, and with the next ones once it is done."""
         state = self.state
         if self._is_scored:
             self._end_utterance(state.scored)
         while state.utterances:
             head = state.utterances[0]
-            if head.job_id == "" and head.said:  # translated, or given up: its turn has come
+            if head.job_id == "" and head.said:  # translated or failed, and all before it are done
                 self._show(head)
             if head.stage == "speak" and not head.job_id:
                 job_timeouts.start(state, head, self._id("job"), self._now)
@@ -274,7 +274,7 @@ class TranslationMachine:
 
 
 def merge(present: TranslationAudio, wish: TranslationAudio) -> TranslationAudio:
-    """Return the configuration with a client's wish worked in: absent keeps, null clears all but the language."""
+    """Return the configuration with a client's update applied: absent keeps, null clears all but the language."""
     own, asked = present.input, wish.input
     return TranslationAudio(
         input=TranslationInput(

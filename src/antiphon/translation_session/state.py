@@ -1,4 +1,4 @@
-"""The value that a translation session is. Positions are ticks of 1/24000 s."""
+"""The state of a translation session. Positions are ticks of 1/24000 s."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from antiphon.wire.translation import TranslationSession
 
 Component = Literal["stt", "translation", "tts"]
-"""What a translation session depends on."""
+"""Components that a translation session depends on."""
 
 
 class Utterance(msgspec.Struct):
@@ -24,7 +24,7 @@ class Utterance(msgspec.Struct):
     translated: str = ""
     shown: bool = False
     due: float = 0.0
-    """When its job is given up if no result comes, seconds; 0 while no job is out."""
+    """When its job times out unless it gives a result, seconds; 0 while no job is running."""
 
 
 class State(msgspec.Struct):
@@ -33,20 +33,20 @@ class State(msgspec.Struct):
     seed: str
     session: TranslationSession
     job_timeout_s: float
-    """Longest time without a result of any job of a stage."""
+    """Maximum time without a result of any job of a stage."""
     counter: int = 0
     written: int = 0
     scored: int = 0
     kept: int = 0
-    """Where the audio begins that is still needed."""
+    """Start of the audio that is still needed."""
     run: int = 0
     speech_start: int | None = None
     silence_start: int | None = None
     utterances: list[Utterance] = msgspec.field(default_factory=list[Utterance])
     close_at: int | None = None
-    """Where the input ended, once the client has said so."""
+    """End of the input, once the client has closed it."""
     close_due: float = 0.0
-    """When the end is no longer waited for to be scored, seconds."""
+    """When the session closes even if the end is not scored, seconds."""
     down: list[Component] = msgspec.field(default_factory=list[Component])
-    """What has failed and not worked since."""
+    """Components that have failed and not worked since."""
     closed: bool = False
