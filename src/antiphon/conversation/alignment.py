@@ -1,4 +1,4 @@
-"""Which words of an answer were spoken by a moment: whole sentences, then words by their share of characters."""
+"""Finds the words spoken up to a position: whole sentences, then words by their share of characters."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from antiphon.conversation.state import Playout, SpokenSentence
 from antiphon.text.scripts import is_unspaced
 
 TICKS_PER_CHARACTER = TICKS_PER_S // 15
-"""How long a character takes where the answer itself does not show it: English is read at 14 to 16 a second."""
+"""Length of a character before the answer's own pace is known: English is read at 14 to 16 a second."""
 
 
 def words(playout: Playout, ticks: int) -> str:
-    """Return the words that were spoken after ``ticks``; a word that has only begun does not count.
+    """Return the words spoken within the first ``ticks``; a word that has only begun does not count.
 
-    Sentences have their engine's places. Where a sentence was not made to its end, its length is guessed from the
-    pace of those before it.
+    The engine says where each sentence begins. The length of an incomplete sentence is estimated from the pace of
+    those before it.
     """
     text, cursor = playout.text, 0
     spans = playout.spans or [SpokenSentence(text, 0)]
@@ -34,7 +34,7 @@ def words(playout: Playout, ticks: int) -> str:
 
 
 def _end(playout: Playout, spans: list[SpokenSentence], index: int) -> int:
-    """Return where a sentence ends, in ticks: at the next one, at the end of what was made, or further."""
+    """Return where a sentence ends, in ticks: at the next one, at the end of the audio, or at an estimate beyond it."""
     if index + 1 < len(spans):
         return spans[index + 1].start
     last = spans[index]

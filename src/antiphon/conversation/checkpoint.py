@@ -1,4 +1,4 @@
-"""Which parts of a conversation have to be saved: its frame, and the items that are new or have changed."""
+"""Selects the parts of a conversation to save: its frame, and new or changed items."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from antiphon.conversation.snapshot import dump_frame, dump_item
 from antiphon.conversation.state import State
 
 _RECENT = 16
-"""So many of the last items are saved anew every time: what a listener hears of them changes without a word."""
+"""Number of last items saved every time: their playout changes without a `PersistItem`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointParts:
-    """What is to be saved."""
+    """The parts to save."""
 
     frame: bytes
     items: dict[str, bytes]
@@ -23,12 +23,12 @@ class CheckpointParts:
 
 
 class CheckpointDelta:
-    """Knows what of one conversation was saved."""
+    """Tracks which parts of one conversation are saved."""
 
     __slots__ = ("_saved", "_touched")
 
     def __init__(self, saved: Iterable[str] = ()) -> None:
-        """``saved`` are the ids of items that lie there already."""
+        """``saved`` are the ids of items that are saved already."""
         self._saved = set(saved)
         self._touched: set[str] = set()
 
@@ -39,7 +39,7 @@ class CheckpointDelta:
                 self._touched.add(effect.item_id)
 
     def take(self, state: State) -> CheckpointParts:
-        """Return what has to be saved now; where that fails, `failed` has to be told."""
+        """Return the parts to save now; call `failed` if saving them fails."""
         records, settled = state.records, len(state.records) - _RECENT
         items: dict[str, bytes] = {}
         present: set[str] = set()
@@ -53,10 +53,10 @@ class CheckpointDelta:
                 items[item_id] = dump_item(record)
         gone = frozenset(self._saved - present)
         self._saved = present
-        self._touched = waiting  # their transcript may come without being told
+        self._touched = waiting  # their transcript may come without a `PersistItem`
         return CheckpointParts(dump_frame(state), items, gone)
 
     def failed(self, parts: CheckpointParts) -> None:
-        """What was taken is not saved."""
+        """Note that these parts were not saved."""
         self._touched.update(parts.items)
         self._saved.update(parts.gone)

@@ -1,4 +1,4 @@
-"""What the client of a conversation asks for: each of its events, and the audio that it appends."""
+"""Handles the client's events and the audio that it appends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from antiphon.wire.realtime_client import (
 
 
 def receive(step: Step, event: Received) -> None:
-    """Do what a client event asks for. Raises `EventRefused`."""
+    """Handle a client event. Raises `EventRefused`."""
     message = event.message
     match message:
         case SessionUpdate():
@@ -51,21 +51,21 @@ def receive(step: Step, event: Received) -> None:
             _truncate(step, message)
         case OutputAudioBufferClear():
             raise EventRefused(
-                "output_audio_buffer.clear is only for WebRTC and SIP: over a WebSocket the client holds the playout.",
+                "output_audio_buffer.clear is only for WebRTC and SIP: over a WebSocket the client controls playout.",
                 code="invalid_value",
                 param="type",
             )
         case _:
             assert_never(message)
-    speculation.drop(step)  # whatever the client has changed, the premature answer did not know of it
+    speculation.drop(step)  # the speculative response was made without this change
 
 
 def append(step: Step, event: AudioAppended) -> None:
-    """Count the audio that the client has appended. Raises `EventRefused` where the buffer has no room for it."""
+    """Count the audio that the client has appended. Raises `EventRefused` if the buffer is full."""
     state = step.state
     if not has_room(state, event.ticks):
         raise EventRefused(
-            f"The input audio buffer holds {state.rules.max_buffer_s:g} s, which is the most; commit or clear it.",
+            f"The input audio buffer holds at most {state.rules.max_buffer_s:g} s of audio; commit or clear it.",
             code="input_audio_buffer_full",
             param="audio",
         )
@@ -75,13 +75,13 @@ def append(step: Step, event: AudioAppended) -> None:
 
 
 def has_room(state: State, ticks: int) -> bool:
-    """Say whether the input buffer has room for so much more audio."""
+    """Say whether the input buffer has room for this much more audio."""
     buffer = state.buffer
     return (buffer.written + ticks - buffer.start) / TICKS_PER_S <= state.rules.max_buffer_s
 
 
 def _truncate(step: Step, message: ConversationItemTruncate) -> None:
-    """The client knows best what was heard; beyond the end it is clamped. An answer under way ends with that."""
+    """Cut an item where the client says, at most at its end. A response in progress is cancelled."""
     record, speech = playout.truncatable(step, message)
     active = step.state.responses.get(step.state.active)
     if active is not None and record.item.status == "in_progress":

@@ -1,4 +1,4 @@
-"""What an item of a client may hold."""
+"""Checks the content of items that clients create."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from antiphon.wire.realtime_items import AnyItem, Content, FunctionCall, Functio
 
 
 def checked(step: Step, item: AnyItem, param: str, *, may_be_spoken: bool = False) -> OwnItem:
-    """Return an item whose kind and content this server takes. Raises `EventRefused`, which names the field.
+    """Return an item if the server accepts its kind and content. Raises `EventRefused`, which names the field.
 
-    ``may_be_spoken`` lets the transcript of an assistant's speech in, where an item is shown to the model alone.
+    ``may_be_spoken`` accepts transcripts of assistant audio, in items that only the LLM sees.
     """
     if not isinstance(item, OwnItem):
         raise EventRefused(
@@ -24,7 +24,7 @@ def checked(step: Step, item: AnyItem, param: str, *, may_be_spoken: bool = Fals
 
 
 def size(item: OwnItem) -> int:
-    """Return how many characters an item holds, images included."""
+    """Return the size of an item in characters, including images."""
     match item:
         case Message():
             return sum(
@@ -60,7 +60,7 @@ def _missing(param: str) -> EventRefused:
 
 
 def given_transcript(item: OwnItem) -> str | None:
-    """Return what a client says was spoken in an audio part that carries no audio."""
+    """Return the transcript that a client gives for audio parts without audio."""
     if not isinstance(item, Message):
         return None
     said = [part.transcript for part in item.content if part.type == "input_audio" and part.transcript]

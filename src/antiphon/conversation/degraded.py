@@ -1,6 +1,6 @@
-"""What becomes of a conversation that has lost one of its components, and how it says so.
+"""Degraded modes: how a conversation continues without a component, and how its client is told.
 
-A turn never ends in an ``error`` event for it: some clients end on any error.
+The failure of a component never leads to an ``error`` event: some clients disconnect on any error.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ MODES: dict[Component, Mode] = {
     "redis": "no_new_sessions",
     "database": "buffered",
 }
-"""How a conversation goes on without each component."""
+"""How a conversation continues without each component."""
 INCLUDE = "antiphon.degraded"
 
 _WORKER_GONE = "worker_stopped"
-"""Another worker takes the next job: nothing is down."""
+"""Another worker takes the next job: no component is down."""
 _OF_REDIS = "redis_unavailable"
 _SENTENCE_ENDS = ".!?\n。！？"
 _MOST_HEARD = 200
-"""Characters of what was understood that an apology repeats."""
+"""Maximum length of the user's words in an apology, characters."""
 
 
 def seen(step: Step, component: Component, *, is_down: bool) -> None:
-    """Note whether a component works, and tell whoever wants to know when that has changed."""
+    """Record whether a component works; a change is sent to clients that asked for it."""
     if (component in step.state.down) == is_down:
         return
     if is_down:
@@ -47,7 +47,7 @@ def seen(step: Step, component: Component, *, is_down: bool) -> None:
 
 
 def spoken(step: Step, *, by_another: bool) -> None:
-    """Note whether the usual engine has spoken, and tell whoever wants to know when that has changed."""
+    """Record whether a fallback engine has spoken; a change is sent to clients that asked for it."""
     if step.state.has_other_voice == by_another:
         return
     step.state.has_other_voice = by_another
@@ -56,15 +56,15 @@ def spoken(step: Step, *, by_another: bool) -> None:
 
 
 def failed(step: Step, component: Component, event: Failed) -> bool:
-    """Note that a job has failed; False when a further one may well succeed, or it lies with the request."""
+    """Record that a job has failed; returns False if the request or a single worker is the cause."""
     is_outage = event.transient and event.code != _WORKER_GONE
-    if is_outage and event.code != _OF_REDIS:  # a component of its own
+    if is_outage and event.code != _OF_REDIS:  # Redis is reported as a component of its own
         seen(step, component, is_down=True)
     return is_outage
 
 
 def catch_up(step: Step, *, was_told: bool) -> None:
-    """Tell a client that asks for it only now what is down already."""
+    """Tell a client that has only now asked which components are down."""
     if not was_told and is_told(step):
         for component in step.state.down:
             step.send(Degraded, component=component, mode=MODES[component])
@@ -73,12 +73,12 @@ def catch_up(step: Step, *, was_told: bool) -> None:
 
 
 def is_told(step: Step) -> bool:
-    """Say whether the client asked to be told."""
+    """Say whether the client asked for these events."""
     return INCLUDE in (step.state.session.include or ())
 
 
 def apology(step: Step, response: ResponseState, records: Sequence[ItemRecord]) -> str:
-    """Return what is said in place of the answer to ``records``; empty where only a model's own answer is of use."""
+    """Return the apology in place of an answer to ``records``; empty if only an LLM can answer."""
     is_forced = response.tool_choice == "required" or isinstance(response.tool_choice, ToolChoiceFunction)
     if response.conversation_id is None or is_forced:
         return ""

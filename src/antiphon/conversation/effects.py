@@ -1,4 +1,4 @@
-"""What a conversation asks for: events to send, work to start or stop, audio to keep."""
+"""Effects of a conversation: events to send, jobs to start or cancel, audio to store."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SendAudio:
-    """Send the speech that lies under ``ref``, and keep it with its item. ``event.delta`` is empty."""
+    """Send the speech under ``ref`` and store it with its item. ``event.delta`` is empty."""
 
     event: ResponseOutputAudioDelta
     ref: int
     form: AudioFormat
-    """Of the whole answer."""
+    """Format of the whole response."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndSpeech:
-    """Send what the way to the wire format still keeps back of an answer's speech, if anything."""
+    """Send the rest of a response's speech that the encoder still holds, if any."""
 
     event: ResponseOutputAudioDelta
 
 
 @dataclass(frozen=True, slots=True)
 class DropSpeech:
-    """Forget the speech under ``ref``: it will never be sent."""
+    """Drop the speech under ``ref``; it will not be sent."""
 
     ref: int
 
 
 @dataclass(frozen=True, slots=True)
 class SendItem:
-    """Send ``…item.retrieved`` with the audio that is kept for the item."""
+    """Send ``…item.retrieved`` with the stored audio of the item."""
 
     event: ConversationItemRetrieved
 
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Nothing of this response's audio may be written any more: what is queued for the socket goes.
+    """Discard this response's audio in the send queue, and send no more of it.
 
-    Where something went, the conversation is told so: `inputs.Unsent`.
+    If any was discarded, the conversation is told: `inputs.Unsent`.
     """
 
     response_id: str
@@ -66,7 +66,7 @@ class Fence:
 
 @dataclass(frozen=True, slots=True)
 class CommitAudio:
-    """Make the input buffer from ``start`` to ``end`` (ticks) the audio of an item; drop what came before ``end``."""
+    """Make the input buffer from ``start`` to ``end`` (ticks) the audio of an item; drop the buffer before ``end``."""
 
     item_id: str
     start: int
@@ -79,19 +79,19 @@ class ForgetInput:
 
     end: int
     is_break: bool = False
-    """True where the client begins anew: half a sample that still waits for its other half goes as well."""
+    """True also drops an incomplete sample, because the client starts over."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartVad:
-    """Begin a fresh stream of voice scores, number ``stream``, at the end of what was written."""
+    """Start a new stream of voice scores, number ``stream``, at the end of the input buffer."""
 
     stream: int
 
 
 @dataclass(frozen=True, slots=True)
 class AdoptAudio:
-    """The audio that came inside ``conversation.item.create`` belongs to this item."""
+    """Store the audio that came inside ``conversation.item.create`` with this item."""
 
     item_id: str
 
@@ -106,14 +106,14 @@ class CutAudio:
 
 @dataclass(frozen=True, slots=True)
 class ForgetAudio:
-    """The item is gone, and so is its audio."""
+    """Drop the audio of a deleted item."""
 
     item_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class StartTranscription:
-    """Transcribe an item's audio, or the input buffer from ``start`` to ``end`` where no item has it yet."""
+    """Transcribe an item's audio, or the input buffer from ``start`` to ``end`` if no item has it yet."""
 
     job_id: str
     item_id: str
@@ -135,7 +135,7 @@ class StartScore:
 
 @dataclass(frozen=True, slots=True)
 class StartAnswer:
-    """Answer a conversation; ``speak_job_id`` is empty where the answer is only written."""
+    """Answer a conversation; ``speak_job_id`` is empty if the answer is text only."""
 
     job_id: str
     speak_job_id: str
@@ -146,7 +146,7 @@ class StartAnswer:
 
 @dataclass(frozen=True, slots=True)
 class StartSpeech:
-    """Speak ``text``, which no model has written."""
+    """Speak ``text``, which does not come from an LLM."""
 
     job_id: str
     text: str
@@ -156,7 +156,7 @@ class StartSpeech:
 
 @dataclass(frozen=True, slots=True)
 class CancelJob:
-    """Stop a job; its results do not count any more."""
+    """Cancel a job; its further results are ignored."""
 
     job_id: str
 
@@ -190,7 +190,7 @@ class ComponentChanged:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the connection after what is queued was sent."""
+    """Close the connection after all queued events were sent."""
 
     code: int
     reason: str

@@ -1,4 +1,4 @@
-"""The conversation as the language model is shown it."""
+"""Converts a conversation to a request to the LLM."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHARACTERS_PER_TOKEN = 4
 
 
 def request(response: ResponseState, records: Sequence[ItemRecord], model: str) -> ChatRequest:
-    """Return everything that one answer depends on."""
+    """Return the LLM request of one response."""
     limit = response.max_output_tokens
     return ChatRequest(
         messages=messages(records, response.instructions),
@@ -42,7 +42,7 @@ def choice(tool_choice: ToolChoice) -> str:
 
 
 def messages(records: Sequence[ItemRecord], instructions: str) -> tuple[ChatMessage, ...]:
-    """Return the items as chat messages; neighbouring function calls share one message."""
+    """Return the items as chat messages; adjacent function calls share one message."""
     found: list[ChatMessage] = []
     if instructions:
         found.append(ChatMessage("system", instructions))
@@ -52,7 +52,7 @@ def messages(records: Sequence[ItemRecord], instructions: str) -> tuple[ChatMess
         if isinstance(record.item, FunctionCall):
             item = record.item
             if item.status == "incomplete" and item.call_id not in answered:
-                continue  # broken off before anybody could act on it
+                continue  # cancelled before the client could act on it
             calls.append(ToolCall(str(item.call_id or ""), item.name, item.arguments))
             continue
         if calls:
@@ -67,7 +67,7 @@ def messages(records: Sequence[ItemRecord], instructions: str) -> tuple[ChatMess
 
 
 def last_said(records: Sequence[ItemRecord]) -> str:
-    """Return what the user said last, spoken or written; empty where that is not known."""
+    """Return the user's last words, spoken or written; empty if unknown."""
     for record in reversed(records):
         if isinstance(record.item, Message) and record.item.role == "user":
             found = _message(record)
@@ -76,7 +76,7 @@ def last_said(records: Sequence[ItemRecord]) -> str:
 
 
 def _message(record: ItemRecord) -> ChatMessage | None:
-    """Return one item as a message, or None where it says nothing."""
+    """Return one item as a message, or None if it is empty."""
     item = record.item
     if isinstance(item, FunctionCallOutput):
         return ChatMessage("tool", item.output, call_id=item.call_id)

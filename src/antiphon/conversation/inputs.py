@@ -1,4 +1,4 @@
-"""What a conversation is told: by its client, by its workers, by the clock. Events, never samples."""
+"""Inputs of a conversation, from its client, its workers and the clock: events, never samples."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Opened(Input, frozen=True, tag="opened"):
 
 
 class Received(Input, frozen=True, tag="received"):
-    """A client event. Audio was taken out of it: ``audio_ticks`` says how long the audio of each content part was."""
+    """A client event without its audio; ``audio_ticks`` is the length of the audio of each content part."""
 
     message: ClientCommand
     audio_ticks: tuple[int, ...] = ()
 
 
 class AudioAppended(Input, frozen=True, tag="audio_appended"):
-    """The client sent this much audio, which goes into the input buffer unless it is refused."""
+    """The client appended this much audio to the input buffer."""
 
     ticks: int
     event_id: str | None = None
@@ -40,7 +40,7 @@ class VoiceScored(Input, frozen=True, tag="voice_scored"):
 
 
 class TurnScored(Input, frozen=True, tag="turn_scored"):
-    """How likely the turn is over, 0..1."""
+    """Probability that the turn is over, 0..1."""
 
     job_id: str
     probability: float
@@ -54,7 +54,7 @@ class Transcribing(Input, frozen=True, tag="transcribing"):
 
 
 class Transcribed(Input, frozen=True, tag="transcribed"):
-    """A whole transcript; empty for noise."""
+    """A complete transcript; empty for noise."""
 
     job_id: str
     text: str
@@ -79,7 +79,7 @@ class CallMade(Input, frozen=True, tag="call_made"):
 
 
 class AnswerMade(Input, frozen=True, tag="answer_made"):
-    """The language model has finished."""
+    """The LLM has finished."""
 
     job_id: str
     finish_reason: str
@@ -89,7 +89,7 @@ class AnswerMade(Input, frozen=True, tag="answer_made"):
 
 
 class AudioMade(Input, frozen=True, tag="audio_made"):
-    """Speech was made; the samples lie at the door under ``ref``."""
+    """Speech was made; the gateway holds the samples under ``ref``."""
 
     job_id: str
     ref: int
@@ -99,54 +99,54 @@ class AudioMade(Input, frozen=True, tag="audio_made"):
 
 
 class SentenceMade(Input, frozen=True, tag="sentence_made"):
-    """The sentence whose speech came last has come to its end."""
+    """The speech of the current sentence is complete."""
 
     job_id: str
 
 
 class SpeechMade(Input, frozen=True, tag="speech_made"):
-    """All was spoken."""
+    """All speech is complete."""
 
     job_id: str
     by_another: bool = False
-    """True when an engine stood in for the one that should have spoken."""
+    """True when a fallback engine has spoken."""
 
 
 class Failed(Input, frozen=True, tag="failed"):
-    """A job was given up."""
+    """A job has failed."""
 
     job_id: str
     error_type: str
     code: str | None
     message: str
     transient: bool = True
-    """False where the same would fail again: it lies with the request, or with us."""
+    """False if the same job would fail again, because of the request or a defect of the server."""
 
 
 class Unsent(Input, frozen=True, tag="unsent"):
-    """So much of an item's speech was still queued when its answer was broken off; the client never got it."""
+    """This much of an item's speech was still queued when its response was cancelled; it was never sent."""
 
     item_id: str
     ticks: int
 
 
 class Resumed(Input, frozen=True, tag="resumed"):
-    """The conversation was taken up at another door: what it held of the input buffer is lost."""
+    """The session was resumed at a gateway that does not have the input buffer."""
 
     counter: int
-    """Number of the last id that was perhaps given out before."""
+    """Highest number that an id may have had before."""
     keeps_answers: bool
-    """False ends the answers under way: their listener asked for nothing that it has missed."""
+    """False ends the responses in progress: the client did not ask for missed events."""
 
 
 class AllowanceChanged(Input, frozen=True, tag="allowance_changed"):
-    """What the rate limits leave; empty where none applies."""
+    """The remaining rate limits; empty if none applies."""
 
     allowances: tuple[Allowance, ...]
 
 
-class ComponentSeen(Input, frozen=True, tag="leg_seen"):
-    """Something that the whole server stands on was seen to fail, or to work; told as often as one likes."""
+class ComponentSeen(Input, frozen=True, tag="component_seen"):
+    """A component that all sessions share has failed, or works; may be repeated."""
 
     component: Component
     is_down: bool
@@ -178,4 +178,4 @@ AnyInput = (
     | Tick
 )
 WorkerInput = TextMade | CallMade | AnswerMade | AudioMade | SentenceMade | SpeechMade | Failed
-"""What the workers of one response tell; may be held back until a turn is sure, or until playout is due."""
+"""Results of the workers of one response; held until the turn is over, or until pacing releases them."""

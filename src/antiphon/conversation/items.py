@@ -1,4 +1,4 @@
-"""Items that a client creates, asks for and deletes."""
+"""Items that a client creates, retrieves and deletes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from antiphon.wire.realtime_server import (
 )
 
 POSITION_GAP = 2**32
-"""Between the positions of two items, so that others fit between them."""
+"""Distance between the positions of two items, so that others fit between them."""
 
 
 def create(step: Step, message: ConversationItemCreate, audio_ticks: tuple[int, ...]) -> None:
@@ -83,13 +83,13 @@ def _check_room(step: Step, own: OwnItem, param: str) -> None:
     """Refuse an item that a full conversation cannot hold."""
     if len(step.state.records) >= step.state.rules.max_items:
         raise EventRefused(
-            f"The conversation holds {step.state.rules.max_items} items, which is the most; delete some first.",
+            f"The conversation holds at most {step.state.rules.max_items} items; delete some first.",
             code="conversation_items_limit_exceeded",
             param=param,
         )
     if content.size(own) + sum(record.size for record in step.state.records) > step.state.rules.max_characters:
         raise EventRefused(
-            f"The conversation holds {step.state.rules.max_characters} characters at most; delete some items first.",
+            f"The conversation holds at most {step.state.rules.max_characters} characters; delete some items first.",
             code="conversation_size_limit_exceeded",
             param=param,
         )
@@ -119,7 +119,7 @@ def _shown(part: Content) -> Content:
 
 
 def make_room(step: Step) -> None:
-    """Let the oldest item give way in a full conversation."""
+    """Remove the oldest item of a full conversation."""
     records = step.state.records
     if len(records) >= step.state.rules.max_items:
         oldest = next((old for old in records if old.item.status != "in_progress"), None)
@@ -133,13 +133,13 @@ def append(step: Step, record: ItemRecord) -> None:
 
 
 def insert(step: Step, record: ItemRecord, place: int) -> None:
-    """Put an item into the conversation, so that it is the one at ``place``."""
+    """Insert an item at index ``place`` of the conversation."""
     record.position = _position(step, place)
     step.state.records.insert(place, record)
 
 
 def _position(step: Step, place: int) -> int:
-    """Return where in the store's order an item at ``place`` goes; others move only where no room is left."""
+    """Return the position in the store of an item at ``place``; other items move only if no gap is left."""
     state, records = step.state, step.state.records
     if place == len(records):
         state.positions += POSITION_GAP
@@ -157,7 +157,7 @@ def _position(step: Step, place: int) -> int:
 
 
 def announce(step: Step, record: ItemRecord) -> None:
-    """Say that a finished item has entered the conversation."""
+    """Send the events of a finished item that was added."""
     previous = step.before(str(record.item.id))
     step.send(ConversationItemAdded, previous_item_id=previous, item=record.item)
     step.send(ConversationItemDone, previous_item_id=previous, item=record.item)
@@ -178,7 +178,7 @@ def retrieve(step: Step, message: ConversationItemRetrieve) -> None:
 
 
 def delete(step: Step, message: ConversationItemDelete) -> None:
-    """Handle ``conversation.item.delete``. An item of an answer under way goes when the answer is done."""
+    """Handle ``conversation.item.delete``. An item of a response in progress cannot be deleted."""
     record = step.find(message.item_id)
     if record is None:
         raise EventRefused(

@@ -1,6 +1,6 @@
-"""Jobs that show no result for too long: nobody works on them, or whoever does hangs.
+"""Timeouts of jobs that give no result: no worker has claimed the job, or its worker hangs.
 
-An engine has timeouts of its own, which come first and say more. This bound holds whatever else is broken.
+Engines have shorter timeouts with better messages. This one holds whatever else is broken.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from antiphon.conversation.inputs import Failed
 from antiphon.conversation.step import Step
 
 _COARSE_S = 1.0
-"""A due time is put off by no less: most results change nothing, and no timer has to be set again."""
+"""Smallest extension of a due time, so that most results need not reset a timer."""
 
 
 def due_at(step: Step) -> float:
-    """Return when the next job is given up, seconds."""
+    """Return when the next job times out, seconds."""
     return min((owner.due for owner in step.state.jobs.values() if owner.due), default=math.inf)
 
 
 def progress(step: Step, job_id: str) -> None:
-    """A job has shown a result: it has time again, and so have those that work with it for the same owner."""
+    """Restart the timeout of a job that gave a result, and of the other jobs of its owner."""
     jobs = step.state.jobs
     owner = jobs.get(job_id)
     due = step.now + step.state.rules.job_timeout_s
@@ -34,14 +34,14 @@ def progress(step: Step, job_id: str) -> None:
 
 
 def done(step: Step, job_id: str) -> None:
-    """A job has shown its last result."""
+    """Stop the timeout of a job that gave its last result."""
     owner = step.state.jobs.get(job_id)
     if owner is not None and owner.due:
         step.state.jobs[job_id] = replace(owner, due=0.0)
 
 
 def restart(step: Step) -> None:
-    """Nobody was there for a while: all jobs have time again."""
+    """Restart all timeouts after the session was resumed."""
     jobs = step.state.jobs
     for name, owner in jobs.items():
         if owner.due:
@@ -49,9 +49,9 @@ def restart(step: Step) -> None:
 
 
 def time_out(step: Step) -> list[Failed]:
-    """Cancel what is overdue; returns what its owners are to be told."""
+    """Cancel overdue jobs; returns the failures to report to their owners."""
     late = [name for name, owner in step.state.jobs.items() if owner.due and step.now >= owner.due]
     for name in late:
         step.do(CancelJob(name))
-    text = f"Nothing came of it for {step.state.rules.job_timeout_s:g} s."
+    text = f"The job gave no result for {step.state.rules.job_timeout_s:g} s."
     return [Failed(name, "timeout_error", "no_result", text) for name in late]

@@ -1,4 +1,4 @@
-"""Fields of a session that its client may not set: a client secret was made so."""
+"""Fields of a session that a client secret locks."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _INSIDE = {
     "speed": ("audio", "output", "speed"),
     "voice": ("audio", "output", "voice"),
 }
-"""Where a field stands that is not at the top."""
+"""Paths of fields that are not at the top level."""
 
 
 def check(locked: Iterable[str], wish: Struct, place: str) -> None:
-    """Raise `EventRefused`, which names the field below ``place``, when a wish sets a locked one, to null included."""
+    """Raise `EventRefused`, which names the field below ``place``, if a wish sets a locked field, even to null."""
     for name in locked:
         path = _INSIDE.get(name, (name,))
         if _is_set(wish, path):
             raise EventRefused(
-                f"'{'.'.join(path)}' was set by whoever made this client secret and cannot be changed.",
+                f"'{'.'.join(path)}' was set when this client secret was created and cannot be changed.",
                 code="locked_field",
                 param=".".join((place, *path)),
             )

@@ -1,4 +1,4 @@
-"""The conversation machine: one value, told of events, answering with effects. No socket, no clock, no ``await``.
+"""The conversation state machine: takes inputs and returns effects. No socket, no clock, no ``await``.
 
 The same inputs give the same effects, byte for byte; `state` may be dumped and loaded between any two inputs.
 """
@@ -69,7 +69,7 @@ class Conversation:
         resume_token: str = "",
         locked: tuple[str, ...] = (),
     ) -> Conversation:
-        """Return a fresh conversation; ``seed`` is the random part of its ids, and `State` has the other fields."""
+        """Return a new conversation; ``seed`` is the random part of its ids; see `State` for the other arguments."""
         return cls(
             State(
                 seed=seed,
@@ -84,9 +84,9 @@ class Conversation:
         )
 
     def receive(self, event: AnyInput, now: float) -> list[Effect]:
-        """Work one input in and return what is to be done, in order.
+        """Apply one input and return its effects, in order.
 
-        A refused client event gives exactly one ``error`` and changes nothing.
+        A refused client event gives exactly one ``error`` event and changes nothing.
         """
         step = Step(self.state, now)
         if self.state.closed:
@@ -103,11 +103,11 @@ class Conversation:
         return step.effects
 
     def has_room(self, ticks: int) -> bool:
-        """Say whether `AudioAppended` with so much audio would be accepted now."""
+        """Say whether `AudioAppended` with this much audio would be accepted now."""
         return not self.state.closed and client.has_room(self.state, ticks)
 
     def new_event_id(self) -> str:
-        """Return the next event id, for what is sent without the machine: a frame that was no event."""
+        """Return the next event id, for events sent without the machine: errors about frames that cannot be decoded."""
         return Step(self.state, 0.0).new_id("event")
 
     def wake_at(self, now: float) -> float:
@@ -126,7 +126,7 @@ class Conversation:
 
 
 def _is_only_sound(event: AnyInput, step: Step) -> bool:
-    """Say whether this was nothing that an answer waits for: the many inputs that are cheap."""
+    """Say whether this input was only audio, the most frequent case, after which no response can advance."""
     return isinstance(event, AudioMade) or (isinstance(event, AudioAppended) and not step.effects)
 
 
@@ -142,15 +142,15 @@ def _event_id(event: AnyInput) -> str | None:
 
 
 def _discard(step: Step, event: AnyInput) -> list[Effect]:
-    """A closed conversation only lets go of what still arrives."""
+    """Drop speech that arrives after the conversation has closed."""
     if isinstance(event, AudioMade):
         step.do(DropSpeech(event.ref))
     return step.effects
 
 
 def _advance(step: Step) -> None:
-    """Go on with what this input has made possible."""
-    for _ in range(3):  # an answer that ends lets the next one begin, whose words may already be there
+    """Advance all responses as far as this input allows."""
+    for _ in range(3):  # when a response ends the next one may begin, and its results may already be held
         response.begin_ready(step)
         response.advance(step)
         if not _answer(step):
@@ -158,7 +158,7 @@ def _advance(step: Step) -> None:
 
 
 def _answer(step: Step) -> bool:
-    """Begin the answer that is due, as soon as all speech is understood and nobody else is answering."""
+    """Begin the response that is due, once all speech is transcribed and no other response is active."""
     state = step.state
     if not state.due or state.active:
         if not state.buffer.speech_item:
@@ -184,13 +184,13 @@ def _answer(step: Step) -> bool:
 
 
 def _is_understood(step: Step, item_id: str) -> bool:
-    """Noise and failed transcripts are not answered, nor is an item that was deleted meanwhile."""
+    """Say whether an item has a transcript: noise, failed transcriptions and deleted items are not answered."""
     record = step.find(item_id)
     return record is not None and bool(record.heard)
 
 
 def _begin_answer(step: Step) -> list[WorkerInput]:
-    """Take the held answer up where there is one, else begin a fresh one. Raises `EventRefused`."""
+    """Use the speculative response if there is one, else create a new one. Raises `EventRefused`."""
     guess = step.state.speculation
     if guess is not None and guess.job_id:
         return speculation.take(step)
@@ -228,7 +228,7 @@ def _dispatch(step: Step, event: AnyInput) -> None:
 
 
 def _informed(step: Step, event: AllowanceChanged | ComponentSeen) -> None:
-    """Something outside of the conversation has changed."""
+    """Handle a change outside the conversation."""
     match event:
         case AllowanceChanged():
             step.state.allowances = event.allowances
@@ -237,7 +237,7 @@ def _informed(step: Step, event: AllowanceChanged | ComponentSeen) -> None:
 
 
 def _come(step: Step, event: Opened | Resumed) -> None:
-    """The client is there, for the first time or again."""
+    """Handle a client that has connected, for the first time or again."""
     if isinstance(event, Resumed):
         resume.resume(step, event)
     else:
@@ -245,7 +245,7 @@ def _come(step: Step, event: Opened | Resumed) -> None:
 
 
 def _understood(step: Step, event: Transcribing | Transcribed) -> None:
-    """Words were understood: of a turn that is over, or of one that perhaps goes on."""
+    """Handle transcription results, of a finished turn or of a speculation."""
     is_guess = step.owner(event.job_id, "speculation") is not None
     job_timeouts.progress(step, event.job_id)
     match event:
@@ -258,7 +258,7 @@ def _understood(step: Step, event: Transcribing | Transcribed) -> None:
 
 
 def _worker(step: Step, event: WorkerInput) -> None:
-    """Hand a worker's result to whom it belongs; nobody waits for the results of a cancelled job."""
+    """Route a worker's result to its owner; results of cancelled jobs are dropped."""
     if isinstance(event, AnswerMade | SpeechMade):
         job_timeouts.done(step, event.job_id)
     else:
@@ -316,7 +316,7 @@ def _tick(step: Step) -> None:
 
 
 def _expire(step: Step) -> None:
-    """The longest a session may last is over."""
+    """End a session that has reached its maximum duration."""
     state = step.state
     for found in list(state.responses.values()):
         response.end(step, found, "cancelled", "client_cancelled")

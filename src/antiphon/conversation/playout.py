@@ -1,4 +1,4 @@
-"""Only what was heard was said: the playout estimate, and cutting an answer to it."""
+"""Estimates how much of an answer was heard, and truncates the answer to it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from antiphon.wire.realtime_items import Content, Message
 from antiphon.wire.realtime_server import ConversationItemTruncated
 
 _RECENT = 8
-"""How many of the last items a barge-in can still cut off."""
+"""Number of last items that a barge-in can truncate."""
 
 
 def position(playout: Playout, now: float) -> int:
-    """Return how many ticks were heard by now: all that was sent, or as much as time has passed for.
+    """Return how many ticks were heard by now: as many as time has passed for, at most all that were sent.
 
-    Where the speech ran dry, the listener waited; the estimate goes on from there.
+    After an underrun the estimate continues from where the speech had stopped.
     """
     elapsed = int((now - playout.since) * TICKS_PER_S)
     return min(playout.sent, playout.base + max(0, elapsed))
 
 
 def made(playout: Playout, text: str, ticks: int) -> None:
-    """Note that so much more speech was made; ``text`` is the sentence that begins with it, or empty."""
+    """Record that more speech was made; ``text`` is the sentence that begins with it, or empty."""
     if text:
         playout.spans.append(SpokenSentence(text, playout.made))
     playout.made += ticks
 
 
 def sent(playout: Playout, ticks: int, now: float) -> None:
-    """Note that so much more speech was sent."""
+    """Record that more speech was sent."""
     playout.base = position(playout, now)
     playout.since = now
     playout.sent += ticks
@@ -50,7 +50,7 @@ def reached_at(playout: Playout, ticks: int) -> float:
 
 
 def interrupt(step: Step) -> None:
-    """The listener has begun to speak: note how far each recent answer was heard, and wait for the client's word."""
+    """Estimate how far each recent answer was heard at a barge-in, and wait for the client's truncate."""
     for record in step.state.records[-_RECENT:]:
         playout = record.playout
         if playout is None or playout.cut is not None:
@@ -88,7 +88,7 @@ def truncatable(step: Step, message: ConversationItemTruncate) -> tuple[ItemReco
 
 
 def apply_estimates(step: Step) -> None:
-    """Make the estimates final whose time has come."""
+    """Make the estimates final that are due."""
     for item_id in list(step.state.cuts):
         record = step.find(item_id)
         playout = record.playout if record else None
@@ -105,7 +105,7 @@ def cut_at(step: Step) -> float:
 
 
 def unsent(step: Step, event: Unsent) -> None:
-    """What was queued never reached the client, so it was not heard; a client that has truncated knows best."""
+    """Subtract queued speech that never reached the client, unless the client has truncated the item."""
     record = step.find(event.item_id)
     playout = record.playout if record else None
     if playout is None or (playout.cut is not None and playout.cut_due is None):
@@ -117,12 +117,12 @@ def unsent(step: Step, event: Unsent) -> None:
 
 
 def longest(playout: Playout) -> int:
-    """Return how many ticks may still have been heard: all that was sent, until it was cut for good."""
+    """Return how many ticks can have been heard at most: all that were sent, or the final cut."""
     return playout.sent if playout.cut is None or playout.cut_due is not None else playout.cut
 
 
 def cut(step: Step, record: ItemRecord, playout: Playout, ticks: int) -> None:
-    """Cut an answer to what was heard, and say so."""
+    """Truncate an answer to ``ticks`` and tell the client."""
     item_id = str(record.item.id)
     playout.cut = ticks
     playout.cut_due = None
@@ -137,9 +137,9 @@ def cut(step: Step, record: ItemRecord, playout: Playout, ticks: int) -> None:
 
 
 def transcript(record: ItemRecord) -> str:
-    """Return what the assistant said as far as it was heard, also while an estimate is not final yet.
+    """Return the assistant's words as far as they were heard, by the estimate if it is not final yet.
 
-    Words of an answer that was broken off before they were spoken were not heard in any case.
+    Of a cancelled answer only words whose speech was sent can have been heard.
     """
     playout = record.playout
     if playout is not None and (playout.cut is not None or record.item.status == "incomplete"):

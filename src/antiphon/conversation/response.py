@@ -1,4 +1,4 @@
-"""The life of a response: asked for, begun when all speech it answers is understood, ended exactly once."""
+"""The lifecycle of a response: created, begun once all speech it answers is transcribed, ended exactly once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from antiphon.wire.realtime_session import RealtimeSession, ToolChoiceFunction
 
 
 def create(step: Step, params: ResponseParams | None) -> ResponseState:
-    """Begin a response: for the client, or for a turn that has ended. Raises `EventRefused`."""
+    """Create a response, for the client or for a turn that has ended. Raises `EventRefused`."""
     present = step.state.session
     if not isinstance(present, RealtimeSession):
         raise EventRefused("A transcription session has no responses.", code="invalid_value", param="type")
@@ -41,7 +41,7 @@ def create(step: Step, params: ResponseParams | None) -> ResponseState:
 
 
 def open_response(step: Step, response: ResponseState) -> ResponseState:
-    """Begin a response that was checked."""
+    """Announce and charge a response that was checked."""
     state = step.state
     _announce(step, response)
     if state.allowances:
@@ -66,7 +66,7 @@ def _announce(step: Step, response: ResponseState) -> None:
 
 
 def _admit(step: Step, response: ResponseState) -> None:
-    """Refuse what there is no room for."""
+    """Refuse a response beyond the limits of the conversation."""
     state = step.state
     if response.conversation_id is not None and state.active:
         raise EventRefused(
@@ -74,10 +74,10 @@ def _admit(step: Step, response: ResponseState) -> None:
             "Wait until the response is finished before creating a new one.",
             code="conversation_already_has_active_response",
         )
-    beside = sum(other.conversation_id is None for other in state.responses.values())
-    if response.conversation_id is None and beside >= state.rules.max_out_of_band:
+    out_of_band = sum(other.conversation_id is None for other in state.responses.values())
+    if response.conversation_id is None and out_of_band >= state.rules.max_out_of_band:
         raise EventRefused(
-            f"{state.rules.max_out_of_band} responses beside the conversation are in progress, which is the most.",
+            f"At most {state.rules.max_out_of_band} out-of-band responses may be in progress at once.",
             code="too_many_responses",
             param="response.conversation",
         )
@@ -85,9 +85,9 @@ def _admit(step: Step, response: ResponseState) -> None:
 
 
 def refuse_answer(step: Step, refusal: EventRefused) -> None:
-    """Say in a failed response, not in an error, that a turn is not answered: no event of the client asked for it.
+    """Report a turn that is not answered as a failed response, not as an error: no client event asked for it.
 
-    Nothing is charged: a limit that is used up must recover even while somebody goes on speaking.
+    The response is not charged: a used-up limit must recover even while the user continues to speak.
     """
     present = step.state.session
     if isinstance(present, RealtimeSession):
@@ -98,7 +98,7 @@ def refuse_answer(step: Step, refusal: EventRefused) -> None:
 
 
 def check(step: Step, response: ResponseState) -> None:
-    """Refuse what no model could answer, and what a rate limit no longer allows."""
+    """Refuse a tool choice without its tool, and a response beyond a rate limit."""
     _check_choice(response)
     reached = used_up(step.state.allowances)
     if reached is not None:
@@ -170,7 +170,7 @@ def _own_input(step: Step, params: ResponseParams) -> list[OwnItem | ItemReferen
     own = [_own_item(step, known, item, f"response.input[{index}]") for index, item in enumerate(params.input)]
     if sum(content.size(known[item.id].item if isinstance(item, ItemReference) else item) for item in own) > most:
         raise EventRefused(
-            f"The input holds more than {most} characters, which is the most of a conversation.",
+            f"The input holds more than {most} characters, the maximum of a conversation.",
             code="conversation_size_limit_exceeded",
             param="response.input",
         )
@@ -204,14 +204,14 @@ def scope(step: Step, response: ResponseState) -> list[ItemRecord]:
 
 
 def _input_record(known: Mapping[str, ItemRecord], item: OwnItem | ItemReference) -> ItemRecord | None:
-    """Return what an own item stands for; None for an item that was deleted while the response waited."""
+    """Return the record of an input item; None if it was deleted while the response waited."""
     if isinstance(item, ItemReference):
         return known.get(item.id)
     return ItemRecord(item=item, position=0, heard=content.given_transcript(item))
 
 
 def begin_ready(step: Step) -> None:
-    """Begin every response whose speech is understood by now."""
+    """Begin every response whose input is transcribed."""
     for response in list(step.state.responses.values()):
         if response.waits and not response.job_id:
             records = scope(step, response)
@@ -223,7 +223,7 @@ def begin(step: Step, response: ResponseState, records: list[ItemRecord]) -> Non
     """Start the jobs of a response."""
     last = records[-1] if records else None
     if last is not None and last.hearing == "failed" and not response.instructions and len(records) == 1:
-        details = ResponseError("server_error", "transcription_failed", "What was said could not be transcribed.")
+        details = ResponseError("server_error", "transcription_failed", "The audio could not be transcribed.")
         end(step, response, "failed", error=details)
         return
     response.waits = False
@@ -257,12 +257,12 @@ def cancel(step: Step, message: ResponseCancel) -> None:
 
 
 def failed(step: Step, response: ResponseState, event: Failed) -> None:
-    """A job of the response was given up: without its speaker it is still an answer, without its words it is none."""
+    """Handle a failed job: without TTS the response continues as text, without the LLM it apologises or fails."""
     if event.job_id == response.speak_job_id:
         degraded.failed(step, "tts", event)
         response_items.speech_lost(step, response)
         return
-    if response.answered:  # its words are all here: the job was done once more, in vain
+    if response.answered:  # its text is complete: only a repeated run of the job has failed
         return
     if not response.outputs and degraded.failed(step, "llm", event):
         text = degraded.apology(step, response, scope(step, response))
@@ -274,13 +274,13 @@ def failed(step: Step, response: ResponseState, event: Failed) -> None:
 
 
 def _apologise(step: Step, response: ResponseState, text: str) -> None:
-    """Say this in place of an answer that no model could give. It ends as any answer; no model has written it."""
+    """Answer with this text in place of the LLM. The response ends as any other."""
     state = step.state
     state.jobs.pop(response.job_id, None)
-    waits = state.jobs.pop(response.speak_job_id, None)
-    if waits is not None:  # for the sentences of a model
+    owner = state.jobs.pop(response.speak_job_id, None)
+    if owner is not None:  # that job waits for sentences of the LLM
         step.do(CancelJob(response.speak_job_id))
-        response.speak_job_id = step.new_job(waits.kind, waits.id)
+        response.speak_job_id = step.new_job(owner.kind, owner.id)
         step.do(StartSpeech(response.speak_job_id, text, response.voice, response.speed))
     response_items.more_text(step, response, TextMade(response.job_id, text))
     response_items.answer_done(response, AnswerMade(response.job_id, "stop"))
@@ -293,7 +293,7 @@ def end(
     reason: Reason | None = None,
     error: ResponseError | None = None,
 ) -> None:
-    """Close what is open and say ``response.done``; nothing of this response follows."""
+    """Close open items and send ``response.done``, the last event of this response."""
     state = step.state
     if status in ("cancelled", "failed"):
         _stop_jobs(step, response)
@@ -317,7 +317,7 @@ def end(
 
 
 def abandon(step: Step, response: ResponseState) -> None:
-    """Nobody listens to this answer any more: it stays as far as it came."""
+    """End a response that has lost its client; its items stay as they are."""
     _stop_jobs(step, response)
     end(step, response, "incomplete")
 
@@ -351,7 +351,7 @@ def show(step: Step, response: ResponseState, status: ResponseStatus, error: Res
 
 
 def advance(step: Step) -> None:
-    """End responses whose words and speech are all there."""
+    """End responses whose text and speech are complete."""
     for response in list(step.state.responses.values()):
         if response.answered and (response.spoken or not response.speak_job_id) and not response.held:
             end(step, response, response.status, response.reason)

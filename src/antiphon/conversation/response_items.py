@@ -1,4 +1,4 @@
-"""What a response says: its items, their deltas and how each is closed."""
+"""The items of a response: how each is opened, extended by deltas, and closed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OUTPUT_TOKENS_PER_S = 20
 
 # -- more ------------------------------------------------------------------------------------------------------------
 def more_text(step: Step, response: ResponseState, event: TextMade) -> None:
-    """The model has said more, or nothing yet."""
+    """Add text of the LLM; an empty one only shows that the LLM is at work."""
     response.said_tokens += 1
     if not event.text:
         return
@@ -49,7 +49,7 @@ def more_text(step: Step, response: ResponseState, event: TextMade) -> None:
 
 
 def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
-    """The model calls a function, piece by piece."""
+    """Add a piece of a function call."""
     call = next((part for part in response.outputs if part.call_index == event.index), None)
     if call is None:
         call = OutputItem(
@@ -73,23 +73,23 @@ def more_call(step: Step, response: ResponseState, event: CallMade) -> None:
 
 
 def more_audio(step: Step, response: ResponseState, event: AudioMade) -> None:
-    """The speaker has spoken more; with pacing on it waits until a tick finds the listener ready."""
+    """Add speech; with pacing it is held until a tick releases it."""
     playout.made(playout_of(step, response, _message(step, response).item_id), event.text, event.ticks)
-    if step.state.rules.pace:  # a tick releases it: when results come must not matter, or a replay would differ
+    if step.state.rules.pace:  # not sent here: the arrival time of results must not matter, or a replay would differ
         response.held.append(event)
     else:
         _speak(step, response, event)
 
 
 def sentence_done(step: Step, response: ResponseState) -> None:
-    """What was made so far ends with a whole sentence."""
+    """Record that the speech so far ends with a complete sentence."""
     speech = _playout(step, response)
     if speech is not None:
         speech.whole = speech.made
 
 
 def speech_done(step: Step, response: ResponseState, event: SpeechMade) -> None:
-    """All was spoken."""
+    """Record that the speech is complete."""
     sentence_done(step, response)
     if response.held:
         response.held.append(event)
@@ -98,7 +98,7 @@ def speech_done(step: Step, response: ResponseState, event: SpeechMade) -> None:
 
 
 def answer_done(response: ResponseState, event: AnswerMade) -> None:
-    """The model has finished."""
+    """Record that the LLM has finished."""
     response.answered = True
     if event.finish_reason == "length":
         response.status, response.reason = "incomplete", "max_output_tokens"
@@ -114,13 +114,13 @@ def answer_done(response: ResponseState, event: AnswerMade) -> None:
 
 
 def speech_lost(step: Step, response: ResponseState) -> None:
-    """The speaker has failed: the answer goes on in words alone."""
+    """Continue as text only, because TTS has failed."""
     step.state.jobs.pop(response.speak_job_id, None)
     response.spoken = True
 
 
 def release(step: Step) -> None:
-    """Send held speech that is due, as much at a time as the listener's lead has room for."""
+    """Send held speech that is due, as much as fits into the lead."""
     for response in list(step.state.responses.values()):
         while response.held and step.now >= _fits_at(step, response, response.held[0]):
             event = response.held.pop(0)
@@ -132,12 +132,12 @@ def release(step: Step) -> None:
 
 
 def release_at(step: Step, response: ResponseState) -> float:
-    """Return when held speech should be released, seconds: a burst of what waits, or what comes alone at once."""
+    """Return when to release held speech, seconds: when a burst fits, or a single piece."""
     return _fits_at(step, response, response.held[0]) if response.eager else response.due
 
 
 def _fits_at(step: Step, response: ResponseState, event: WorkerInput) -> float:
-    """Return when the lead has room for this: what is shorter than a burst has its place sooner."""
+    """Return when the lead has room for a result, seconds; a piece shorter than a burst fits sooner."""
     most = min(response.burst_ticks, step.state.rules.lead_ms * TICKS_PER_MS)
     room = most - event.ticks if isinstance(event, AudioMade) else most
     return response.due - (max(0, room) + TICKS_PER_MS) / TICKS_PER_S  # times are rounded to ticks
@@ -169,7 +169,7 @@ def _audio_delta(step: Step, where: dict[str, Any]) -> ResponseOutputAudioDelta:
 
 
 def playout_of(step: Step, response: ResponseState, item_id: str) -> Playout:
-    """Return the playout of an item, wherever it is kept."""
+    """Return the playout of an item, from its record or else from the response."""
     record = step.find(item_id) if response.conversation_id is not None else None
     if record is not None:
         if record.playout is None:
@@ -180,7 +180,7 @@ def playout_of(step: Step, response: ResponseState, item_id: str) -> Playout:
 
 # -- items -----------------------------------------------------------------------------------------------------------
 def _message(step: Step, response: ResponseState) -> OutputItem:
-    """Return the response's message; the first words open it."""
+    """Return the response's message; the first text or speech opens it."""
     for part in response.outputs:
         if part.kind == "message":
             return part
@@ -233,16 +233,16 @@ def item(step: Step, response: ResponseState, part: OutputItem, status: Status |
 
 
 def flush(step: Step, response: ResponseState) -> None:
-    """Send what is still kept back of an answer that nobody has broken off."""
+    """Send the speech that the encoder still holds of a response that was not cancelled."""
     for part in response.outputs:
         if part.kind == "message" and part.open and response.audio_ticks:
             step.do(EndSpeech(_audio_delta(step, _where(response, part))))
 
 
 def close_all(step: Step, response: ResponseState, status: Status) -> None:
-    """Close every open item in order: words before the calls behind them.
+    """Close every open item in order.
 
-    A call is only done when its answer is: clients send its output at once and ask for the next answer.
+    A call is done only with its response: clients send its output at once and ask for the next response.
     """
     for part in response.outputs:
         if part.open:
@@ -250,7 +250,7 @@ def close_all(step: Step, response: ResponseState, status: Status) -> None:
 
 
 def forget(step: Step, response: ResponseState) -> None:
-    """Let go of the speech of items that are in no conversation: nobody can ask for it again."""
+    """Drop the speech of items that are in no conversation: it cannot be retrieved."""
     for part in response.outputs:
         if part.kind == "message" and response.audio_ticks:
             step.do(ForgetAudio(part.item_id))
@@ -288,7 +288,7 @@ def _where(response: ResponseState, part: OutputItem) -> dict[str, Any]:
 
 # -- afterwards ------------------------------------------------------------------------------------------------------
 def account(response: ResponseState) -> None:
-    """Work out what the response has cost. A model that was broken off has not counted: its tokens are estimated."""
+    """Compute the usage of a response. Tokens are estimated if the LLM was cancelled before it could count them."""
     counted = response.usage
     if counted is None:
         asked = response.asked_tokens if response.said_tokens else 0
@@ -307,7 +307,7 @@ def account(response: ResponseState) -> None:
 
 
 def await_idle(step: Step) -> None:
-    """After an answer was heard, start to wait for somebody to speak."""
+    """Start the idle timeout at the end of an answer's playout."""
     detection = step.state.session.audio.input.turn_detection
     if not isinstance(detection, ServerVadConfig) or detection.idle_timeout_ms is None:
         return

@@ -1,8 +1,8 @@
-"""Taking a conversation up where another door has lost it.
+"""Resumes a conversation whose gateway was lost.
 
-What workers tell lies in the session's pipe, and a machine that is told the same does the same. So a saved state and
-the entries behind it bring everything back, with the same ids, as long as whatever else gives out an id or starts work
-is saved before anybody can notice.
+Results of workers stay in the session's pipe, and the machine is deterministic: a saved state and the later entries
+of the pipe restore the conversation with the same ids. So every other step that allocates an id or starts a job must
+be saved before its effects are visible outside.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MOST_DIGITS = 18
 
 
 def is_noticeable(effects: Sequence[Effect], given_out: int) -> bool:
-    """Say whether a step that no worker's result led to has to be saved first; ``given_out`` counts its ids."""
+    """Say whether a step must be saved before its effects are carried out; ``given_out`` counts its new ids."""
     return given_out > 0 or any(not isinstance(effect, ForgetInput | DropSpeech) for effect in effects)
 
 
 def resume(step: Step, event: Resumed) -> None:
-    """Go on, and tell the client from where on it has to say again what was not committed."""
+    """Continue, and tell the client from where to send uncommitted audio again."""
     state = step.state
     state.counter = max(state.counter, event.counter)
     job_timeouts.restart(step)
@@ -47,7 +47,7 @@ def resume(step: Step, event: Resumed) -> None:
 
 
 def held_refs(state: State) -> set[int]:
-    """Return the speech that waits at the door, by its refs."""
+    """Return the refs of speech that is held back."""
     waiting = [event for found in state.responses.values() for event in found.held]
     if state.speculation is not None:
         waiting += state.speculation.held
@@ -55,12 +55,12 @@ def held_refs(state: State) -> set[int]:
 
 
 def speakers(state: State) -> list[str]:
-    """Return the jobs that speak the answers under way."""
+    """Return the TTS jobs of responses in progress."""
     return [found.speak_job_id for found in state.responses.values() if found.speak_job_id]
 
 
 def number_of(event_id: str, seed: str) -> int | None:
-    """Return which of the ids of a conversation with this seed an event has; None for an event of another one."""
+    """Return the number of an event id of the conversation with this seed; None for an event of another one."""
     stem = f"event_{seed}"
     digits = event_id.removeprefix(stem).partition("r")[0]
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS
@@ -68,11 +68,11 @@ def number_of(event_id: str, seed: str) -> int | None:
 
 
 def greeting(state: State, event_id: str) -> SessionCreated:
-    """Return the event that greets a client, whether it begins or resumes."""
+    """Return ``session.created``, for a new or a resumed session."""
     extras = SessionExtras(state.resume_token) if state.resume_token else UNSET
     return SessionCreated(event_id=event_id, session=state.session, antiphon=extras)
 
 
 def greeting_id(state: State, number: int, epoch: int) -> str:
-    """Return the id of the event that greets whoever resumes behind event ``number``: it comes right behind that."""
+    """Return the id of the greeting to a client that resumes after event ``number``; it sorts right after that."""
     return f"event_{state.seed}{number:07d}r{epoch}"

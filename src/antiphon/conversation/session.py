@@ -1,4 +1,4 @@
-"""The session's configuration: its defaults, and what a ``session.update`` makes of it."""
+"""The session's configuration: its defaults, and how ``session.update`` changes it."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ from antiphon.wire.realtime_session import (
 
 T = TypeVar("T")
 MOST_TOOLS_BYTES = 512 * 2**10
-"""All tools of a session or a response together, as JSON: a session is saved whenever it has changed."""
+"""Maximum size of all tools of a session or response, as JSON: a session is saved at every change."""
 SUPPORTED_MODALITIES: tuple[list[Modality], ...] = (["text"], ["audio"])
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a session begins with where its client says nothing."""
+    """Values of a new session for fields that its client leaves out."""
 
     model: str = "gpt-realtime"
     voice: str = "alloy"
@@ -67,8 +67,8 @@ def describe(
 ) -> AnySession:
     """Return a new session's whole configuration; ``now`` is the wall clock. Raises `InvalidRequest`.
 
-    ``model`` is the one in the URL, of a session that transcribes the transcription model; what a client secret was
-    bound to wins over it.
+    ``model`` is the one in the URL, in a transcription session the transcription model; the model of a client secret
+    takes precedence.
     """
     kind = "transcription" if transcribes else "realtime"
     wished_model = None
@@ -109,7 +109,7 @@ def update(step: Step, wish: AnySessionUpdate) -> None:
 
 
 def merge(session: AnySession, wish: AnySessionUpdate, *, voice_locked: bool = False) -> AnySession:
-    """Return the session with a client's wish worked in. Raises `EventRefused`, which names the field."""
+    """Return the session with a client's update applied. Raises `EventRefused`, which names the field."""
     match session, wish:
         case RealtimeSession(), RealtimeUpdate():
             return _merge_realtime(session, wish, voice_locked)
@@ -241,7 +241,7 @@ def modalities(wish: list[Modality] | None, param: str) -> list[Modality]:
 
 
 def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]:
-    """Check tools. MCP is refused by name; each tool is bounded by its type, and here all of them together."""
+    """Check tools: MCP is refused, and the size of all tools together is bounded."""
     tools: list[FunctionTool] = []
     for index, tool in enumerate(wish or ()):
         if isinstance(tool, McpTool):
@@ -254,7 +254,7 @@ def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]
     size_bytes = len(msgspec.json.encode(tools))
     if size_bytes > MOST_TOOLS_BYTES:
         raise EventRefused(
-            f"Invalid '{param}': the tools have {size_bytes} bytes together; the most is {MOST_TOOLS_BYTES}.",
+            f"Invalid '{param}': the tools have {size_bytes} bytes together; the maximum is {MOST_TOOLS_BYTES}.",
             code="invalid_value",
             param=param,
         )
@@ -262,7 +262,7 @@ def function_tools(wish: list[AnyTool] | None, param: str) -> list[FunctionTool]
 
 
 def tool_choice(wish: ToolChoice | None, param: str) -> ToolChoice:
-    """Check the tool choice. MCP is refused by name."""
+    """Check the tool choice; MCP is refused."""
     if isinstance(wish, ToolChoiceMcp):
         raise EventRefused(
             "MCP tools are not supported by this server yet; choose a function.",

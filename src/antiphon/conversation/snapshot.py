@@ -1,4 +1,4 @@
-"""A conversation as bytes and back, with no visible difference: in one piece, or its items apart."""
+"""Encodes a conversation as bytes and back, in one piece or with its items apart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Frame(msgspec.Struct, array_like=True):
 
     state: State
     order: list[int | str]
-    """Ids: one of ours as its distance to the one of ours before, since spelled out 2,000 of them are 50 KiB."""
+    """Item ids; one of ours as its distance to the previous one of ours, because 2,000 full ids take 50 KiB."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -42,7 +42,7 @@ def dump_frame(state: State) -> bytes:
 
 
 def dump_item(record: ItemRecord) -> bytes:
-    """Return one item, with what the client does not see of it."""
+    """Return one item with its internal state."""
     return _encoder.encode(record)
 
 
@@ -52,7 +52,7 @@ def load_frame(frame: bytes) -> State:
 
 
 def join(frame: bytes, items: Mapping[str, bytes]) -> State:
-    """Return the state of a frame and its items; others are passed over.
+    """Return the state of a frame and its items; other items are ignored.
 
     Raises `msgspec.ValidationError` for foreign bytes, and `KeyError` when an item is missing.
     """

@@ -1,6 +1,6 @@
-"""An answer begun in the first silence of a turn, and held until the turn is sure.
+"""Speculative responses: begun in the first silence of a turn, and held until the turn is over.
 
-Nothing of it is sent and no tool of it is called before that; if speech goes on, it is dropped.
+Until then no event of it is sent and none of its tools is called; if speech continues, it is dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from antiphon.wire.realtime_session import RealtimeSession
 
 
 def begin(step: Step) -> None:
-    """Transcribe what was said so far, once in each silence."""
+    """Transcribe the turn so far, once in each silence."""
     state, buffer = step.state, step.state.buffer
     detection = state.session.audio.input.turn_detection
     if state.speculation is not None or detection is None or not detection.create_response:
@@ -29,14 +29,14 @@ def begin(step: Step) -> None:
 
 
 def partial(step: Step, event: Transcribing) -> None:
-    """A part of the transcript is known; it is told when the turn is over."""
+    """Hold a part of the transcript until the turn is over."""
     guess = step.state.speculation
     if guess is not None and guess.transcribe_job == event.job_id:
         guess.heard += continuation(guess.heard, event.segment.text)
 
 
 def transcribed(step: Step, event: Transcribed) -> None:
-    """The first words are known: begin the answer, if there is something to answer and nobody else speaks."""
+    """Begin the response, if the transcript is not empty and no other response is active."""
     state, guess = step.state, step.state.speculation
     state.jobs.pop(event.job_id, None)
     present = state.session
@@ -50,7 +50,7 @@ def transcribed(step: Step, event: Transcribed) -> None:
     try:
         response.check(step, likely)
     except EventRefused:
-        return  # said when the turn is over
+        return  # reported when the turn is over
     turn = Message(role="user", content=(Content(type="input_audio"),))
     records = [*response.scope(step, likely), ItemRecord(item=turn, position=0, heard=event.text)]
     effect = response.start_effect(step, likely, records, Owner("speculation"))
@@ -60,13 +60,13 @@ def transcribed(step: Step, event: Transcribed) -> None:
 
 
 def hold(step: Step, event: WorkerInput) -> None:
-    """Keep a result until the turn is sure."""
+    """Hold a result until the turn is over."""
     if step.state.speculation is not None:
         step.state.speculation.held.append(event)
 
 
 def drop(step: Step) -> None:
-    """Speech goes on: the answer was premature."""
+    """Cancel the speculation, if there is one."""
     guess = step.state.speculation
     if guess is None:
         return
@@ -80,7 +80,7 @@ def drop(step: Step) -> None:
 
 
 def adopt(step: Step, record: ItemRecord) -> bool:
-    """The turn is over: its transcript, known or under way, becomes the item's. False if there was no guess."""
+    """Give the transcript, complete or in progress, to the item of the finished turn. False without a speculation."""
     guess = step.state.speculation
     if guess is None:
         return False
@@ -95,7 +95,7 @@ def adopt(step: Step, record: ItemRecord) -> bool:
 
 
 def take(step: Step) -> list[WorkerInput]:
-    """Make the held answer the one that is due; returns the results to work in now. Raises `EventRefused`."""
+    """Announce the held response as the one that is due; returns its results so far. Raises `EventRefused`."""
     state, guess = step.state, step.state.speculation
     present = state.session
     if guess is None or not guess.job_id or not isinstance(present, RealtimeSession):

@@ -1,4 +1,4 @@
-"""The value that a conversation is. Everything here survives `snapshot.dump` and `snapshot.load` unchanged."""
+"""The state of a conversation. `snapshot.dump` and `snapshot.load` preserve all of it."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ OwnerKind = Literal["item", "turn", "response", "speculation"]
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """Whom the results of a job are for. Clients choose item ids, so the kind is never guessed from the id."""
+    """The owner of a job's results. Clients choose item ids, so the kind is never derived from the id."""
 
     kind: OwnerKind
     id: str = ""
     """Id of the item, also of one still being spoken, or of the response."""
     due: float = 0.0
-    """When the job is given up unless it shows a result, seconds; 0 is never."""
+    """When the job times out unless it gives a result, seconds; 0 is never."""
 
 
 MAX_CHARACTERS = 32 * 2**20
-"""Most in all items of a client together, images as base64 included."""
+"""Maximum size of all items of a client together, including images as base64."""
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server was configured to do; the same for all its sessions."""
+    """Configuration of the server; the same for all its sessions."""
 
     accepts_images: bool = False
     image_hosts: tuple[str, ...]
-    """Hosts whose images clients may name by an address; other images come as their bytes."""
+    """Hosts whose image URLs are accepted; other images must be sent as data."""
     pace: bool
     """True holds speech back so that it is at most `lead_ms` ahead of the listener."""
     lead_ms: int = 200
@@ -56,9 +56,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_out_of_band: int = 8
     min_commit_ms: int = 100
     job_timeout_s: float
-    """A job that shows no result for so long is given up; 0 waits for ever."""
+    """A job without a result for this long times out; 0 disables the timeout."""
     apology: str
-    """What is answered while no model can; ``{heard}`` is what was understood. Empty: the answer fails."""
+    """The answer while no LLM works; ``{heard}`` stands for the user's words. Empty: the response fails."""
 
 
 class SpokenSentence(msgspec.Struct, frozen=True):
@@ -69,35 +69,35 @@ class SpokenSentence(msgspec.Struct, frozen=True):
 
 
 class Playout(msgspec.Struct):
-    """What is known of an answer's speech: how much was sent, since when, and which words it speaks."""
+    """Playout of an answer's speech: how much was made, sent and heard, and its words."""
 
     text: str = ""
-    """All words that were to be spoken."""
+    """All words to be spoken."""
     made: int = 0
     """Ticks made, sent or not."""
     whole: int = 0
-    """Ticks up to which all sentences were made to their end."""
+    """Ticks up to the end of the last complete sentence."""
     sent: int = 0
     """Ticks sent."""
     base: int = 0
-    """Ticks that had been heard at `since`."""
+    """Ticks heard by `since`."""
     since: float = 0.0
     """When the last delta was sent, seconds."""
     spans: list[SpokenSentence] = msgspec.field(default_factory=list[SpokenSentence])
     cut: int | None = None
-    """Ticks that were heard, once that is known or estimated."""
+    """Ticks that were heard, once known or estimated."""
     cut_due: float | None = None
-    """When the estimate becomes final, because the client's truncate did not come."""
+    """When the estimate becomes final unless the client sends a truncate."""
 
 
 class ItemRecord(msgspec.Struct):
-    """An item and what the client does not see of it."""
+    """An item and its internal state."""
 
     item: OwnItem
     position: int
     revision: int = 0
     heard: str | None = None
-    """What the user said, for the language model; None until it is known."""
+    """The transcript of the user's audio, for the LLM; None until known."""
     hearing: Literal["none", "pending", "done", "failed"] = "none"
     input_ticks: int = 0
     """Length of the user's audio."""
@@ -107,7 +107,7 @@ class ItemRecord(msgspec.Struct):
 
 
 class OutputItem(msgspec.Struct):
-    """One item of a response that is under way."""
+    """One item of a response in progress."""
 
     item_id: str
     kind: Literal["message", "function_call"]
@@ -125,7 +125,7 @@ class OutputItem(msgspec.Struct):
         return self.status == "in_progress"
 
     def add(self, more: str) -> None:
-        """Append to the text, which is taken out first: CPython copies a text that something else refers to."""
+        """Append to the text. The attribute is emptied first: CPython copies a string that has other references."""
         text, self.text = self.text, ""
         text += more
         self.text = text
@@ -155,39 +155,39 @@ class ResponseState(msgspec.Struct):
     speak_job_id: str = ""
     outputs: list[OutputItem] = msgspec.field(default_factory=list[OutputItem])
     playouts: dict[str, Playout] = msgspec.field(default_factory=dict[str, Playout])
-    """Out of band only: items that are in no conversation."""
+    """Playouts by item id, for out-of-band responses only."""
     answered: bool = False
-    """The language model has finished."""
+    """The LLM has finished."""
     spoken: bool = False
-    """The speaker has finished."""
+    """TTS has finished."""
     status: ResponseStatus = "completed"
-    """How it will end if nothing else happens."""
+    """The final status unless the response is cancelled or fails."""
     reason: Reason | None = None
     usage: Usage | None = None
     asked_tokens: int = 0
-    """Tokens of what the model was asked, estimated."""
+    """Estimated tokens of the LLM request."""
     said_tokens: int = 0
-    """Pieces that the model has said; most models make one of each token."""
+    """Pieces of LLM output; most models send one per token."""
     audio_ticks: int = 0
     burst_ticks: int = 80 * TICKS_PER_MS
-    """How much paced speech leaves at a time; at least its longest piece, and so much that few wake-ups are needed."""
+    """Size of a burst of paced speech: at least its longest piece, and large enough for few wake-ups."""
     input_audio_ticks: int = 0
     held: list[WorkerInput] = msgspec.field(default_factory=list[WorkerInput])
-    """Results that wait for their playout to be due."""
+    """Results that wait until pacing releases them."""
     due: float = 0.0
-    """When the listener has caught up so far that a burst fits into the lead; stays 0 without pacing."""
+    """When the lead has room for the next burst, seconds; 0 without pacing."""
     eager: bool = True
-    """What comes next may go as soon as it fits; False while more waits than fits, which then goes in bursts."""
+    """True sends the next piece as soon as it fits; False while speech is held, which is sent in bursts."""
 
 
 class Speculation(msgspec.Struct):
-    """An answer that was begun in a first silence and is held until the turn is sure."""
+    """A response begun in the first silence of a turn and held until the turn is over."""
 
     end: int
     """Ticks up to which the turn was transcribed."""
     transcribe_job: str
     heard: str = ""
-    """What is known of the transcript before it is whole."""
+    """The transcript so far, until it is complete."""
     text: str | None = None
     duration_s: float = 0.0
     job_id: str = ""
@@ -201,22 +201,22 @@ class BufferState(msgspec.Struct):
 
     written: int = 0
     start: int = 0
-    """Where the audio begins that no item has yet."""
+    """Start of the audio that no item has yet."""
     stream: int = 0
-    """Number of the stream of voice scores; older ones no longer count."""
+    """Number of the stream of voice scores; scores of older streams are ignored."""
     scored: int = 0
-    """How far the voice was scored."""
+    """Position up to which the audio was scored."""
     run: int = 0
-    """Windows with voice in a row, before a turn has begun."""
+    """Consecutive windows with voice, before a turn has begun."""
     speech_item: str = ""
-    """Id of the turn being spoken; empty while nobody speaks."""
+    """Item id of the turn in progress; empty between turns."""
     speech_start: int = 0
     silence_start: int | None = None
-    """Where the present silence inside a turn began."""
+    """Start of the current silence inside a turn."""
     score_job: str = ""
-    """The end-of-turn job asked in this silence."""
+    """The end-of-turn job of this silence."""
     score_sure: bool = False
-    """The end-of-turn model holds the turn for finished."""
+    """True when the end-of-turn model considers the turn finished."""
 
 
 class State(msgspec.Struct):
@@ -233,7 +233,7 @@ class State(msgspec.Struct):
     """On the machine's clock."""
     closed: bool = False
     client_event: str | None = None
-    """Id of the last event of the client that had one, appended audio aside."""
+    """Id of the client's last event that had one, other than appended audio."""
     records: list[ItemRecord] = msgspec.field(default_factory=list[ItemRecord])
     positions: int = 0
     """Highest position of an item so far."""
@@ -242,13 +242,13 @@ class State(msgspec.Struct):
     active: str = ""
     """Id of the default conversation's response, or empty."""
     due: list[str] = msgspec.field(default_factory=list[str])
-    """Turns that ask for an answer, which waits for their transcripts or for another answer to end."""
+    """Turns to be answered, once they are transcribed and no other response is active."""
     answer_anyway: bool = False
-    """The answer due comes even if nothing was understood (idle timeout)."""
+    """True answers `due` even without a transcript (idle timeout)."""
     jobs: dict[str, Owner] = msgspec.field(default_factory=dict[str, Owner])
-    """Whom a running job belongs to."""
+    """Owners of running jobs, by job id."""
     cuts: list[str] = msgspec.field(default_factory=list[str])
-    """Items whose `Playout.cut_due` runs."""
+    """Items whose `Playout.cut_due` is pending."""
     idle_due: float | None = None
     idle_from: int = 0
     voice_locked: bool = False
@@ -256,10 +256,10 @@ class State(msgspec.Struct):
     speculation: Speculation | None = None
     allowances: tuple[Allowance, ...] = ()
     down: list[Component] = msgspec.field(default_factory=list[Component])
-    """Components that have failed and were not seen to work since."""
+    """Components that have failed and not worked since."""
     has_other_voice: bool = False
-    """True when an engine stood in for the usual one at the last speech."""
+    """True when the last speech came from a fallback engine."""
     resume_token: str = ""
-    """Told in ``session.created``; empty where the session cannot be resumed."""
+    """Sent in ``session.created``; empty if the session cannot be resumed."""
     locked: tuple[str, ...] = ()
     """Fields of the session that its client may not set."""

@@ -1,4 +1,4 @@
-"""One step of a conversation: the state, the time, and the effects that come of it."""
+"""One step of a conversation: the state, the time, and the resulting effects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.wire.realtime_server import Error, ErrorDetail, ServerEvent
 
 
 class EventRefused(Exception):
-    """The client asked for something it cannot have. Raised before anything has changed."""
+    """A client event that cannot be carried out. Raised before any state has changed."""
 
     def __init__(
         self, message: str, *, code: str, param: str | None = None, kind: str = "invalid_request_error"
@@ -24,7 +24,7 @@ class EventRefused(Exception):
 
 
 class Step:
-    """Carries one input through the rooms of the conversation."""
+    """The context in which the modules of the conversation handle one input."""
 
     __slots__ = ("effects", "now", "state")
 
@@ -39,30 +39,30 @@ class Step:
         return numbered(prefix, self.state.seed, self.state.counter)
 
     def new_item_id(self) -> str:
-        """Return an id for an item, passing over those that a client has given its own items."""
+        """Return an id for an item, skipping ids that clients have given to their own items."""
         while self.find(item_id := self.new_id("item")) is not None:
             pass
         return item_id
 
     def new_job(self, kind: OwnerKind, owner_id: str = "", *, extra_s: int = 0) -> str:
-        """Return the id of a job whose results are for this owner; its first one has ``extra_s`` more than usual."""
+        """Return the id of a new job of this owner; its first result may take ``extra_s`` longer than usual."""
         job_id = self.new_id("job")
         timeout_s = self.state.rules.job_timeout_s
         self.state.jobs[job_id] = Owner(kind, owner_id, self.now + timeout_s + extra_s if timeout_s else 0.0)
         return job_id
 
     def hand_over(self, job_id: str, kind: OwnerKind, owner_id: str) -> None:
-        """The results of a job are for somebody else from now on; it is due as before."""
+        """Give a job to another owner; its timeout does not change."""
         due = self.state.jobs[job_id].due if job_id in self.state.jobs else 0.0
         self.state.jobs[job_id] = Owner(kind, owner_id, due)
 
     def owner(self, job_id: str, kind: OwnerKind) -> str | None:
-        """Return the id of a job's owner of this kind; None for a job of another kind, or one that does not count."""
+        """Return the id of a job's owner of this kind; None for a job of another kind or a cancelled one."""
         owner = self.state.jobs.get(job_id)
         return owner.id if owner is not None and owner.kind == kind else None
 
     def do(self, effect: Effect) -> None:
-        """Ask for an effect."""
+        """Add an effect."""
         self.effects.append(effect)
 
     def send(self, event: type[ServerEvent], **fields: Any) -> None:
@@ -89,7 +89,7 @@ class Step:
         return None
 
     def by_id(self) -> dict[str, ItemRecord]:
-        """Return all items by their ids, for whoever looks for many."""
+        """Return all items by their ids; faster than `find` for many."""
         return {str(record.item.id): record for record in self.state.records}
 
     def before(self, item_id: str) -> str | None:
@@ -106,6 +106,6 @@ class Step:
         return str(self.state.records[-1].item.id) if self.state.records else None
 
     def keep(self, record: ItemRecord) -> None:
-        """Have this version of an item stored."""
+        """Write this version of an item to the store."""
         record.revision += 1
         self.do(PersistItem(str(record.item.id), record.position, record.revision, record.item))

@@ -1,4 +1,4 @@
-"""From a user's speech to words: transcription jobs and what comes of them."""
+"""Transcription of the user's speech: the jobs and their results."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from antiphon.wire.realtime_session import Transcription
 from antiphon.wire.usage import DurationUsage
 
 _USUAL_S = 30
-"""Of a longer turn the first words may take longer: a service hears it to the end before it says any."""
+"""Longer turns have a longer timeout: a service may read all of the audio before its first result."""
 
 
 def listen(step: Step, record: ItemRecord, start: int = 0, end: int = 0) -> None:
-    """Have an item's audio transcribed; ``start`` and ``end`` bound the stretch of it that matters, 0 is all."""
+    """Start to transcribe an item's audio, or its part from ``start`` to ``end``."""
     record.hearing = "pending"
     item_id = str(record.item.id)
     extra_s = max(0, record.input_ticks // TICKS_PER_S - _USUAL_S)
@@ -43,7 +43,7 @@ def transcription_job(step: Step, job_id: str, item_id: str, start: int, end: in
 
 
 def forget(step: Step, record: ItemRecord) -> None:
-    """Stop listening to an item that is gone."""
+    """Cancel the transcription of a deleted item."""
     item_id = str(record.item.id)
     for job_id, owner in list(step.state.jobs.items()):
         if (owner.kind, owner.id) == ("item", item_id):
@@ -52,14 +52,14 @@ def forget(step: Step, record: ItemRecord) -> None:
 
 
 def partial(step: Step, event: Transcribing) -> None:
-    """A part of a transcript is known."""
+    """Handle a part of a transcript."""
     record = _listening(step, event.job_id)
     if record is not None:
         more(step, record, continuation(record.heard or "", event.segment.text))
 
 
 def more(step: Step, record: ItemRecord, delta: str) -> None:
-    """Tell a further part of a transcript."""
+    """Send a further part of a transcript."""
     if not delta or not is_shown(step):
         return
     record.heard = (record.heard or "") + delta
@@ -72,7 +72,7 @@ def more(step: Step, record: ItemRecord, delta: str) -> None:
 
 
 def completed(step: Step, event: Transcribed) -> None:
-    """A transcript is whole."""
+    """Handle a complete transcript."""
     record = _listening(step, event.job_id)
     step.state.jobs.pop(event.job_id, None)
     if record is not None:
@@ -80,13 +80,13 @@ def completed(step: Step, event: Transcribed) -> None:
 
 
 def _listening(step: Step, job_id: str) -> ItemRecord | None:
-    """Return the item that a job transcribes, while that counts."""
+    """Return the item that a job transcribes; None once the job is cancelled or the item deleted."""
     item_id = step.owner(job_id, "item")
     return None if item_id is None else step.find(item_id)
 
 
 def finish(step: Step, record: ItemRecord, text: str, duration_s: float) -> None:
-    """Store what was said with its item first: clients retrieve the item as soon as they hear of it."""
+    """Store a transcript with its item, then send it: clients retrieve the item at once."""
     had_deltas = bool(record.heard)
     record.heard = text
     record.hearing = "done"
@@ -108,7 +108,7 @@ def finish(step: Step, record: ItemRecord, text: str, duration_s: float) -> None
 
 
 def failed(step: Step, event: Failed) -> None:
-    """Speech could not be transcribed; its item stays."""
+    """Handle a failed transcription; its item stays."""
     record = _listening(step, event.job_id)
     step.state.jobs.pop(event.job_id, None)
     if record is None:

@@ -19,9 +19,9 @@ from antiphon.wire.realtime_server import (
 from antiphon.wire.realtime_session import RealtimeSession, SemanticVadConfig, ServerVadConfig
 
 START_WINDOWS = 2
-"""Windows with voice in a row that begin a turn: 64 ms, so that a click does not."""
+"""Consecutive windows with voice that begin a turn: 64 ms, so that a click does not."""
 HYSTERESIS = 0.15
-"""Speech that has begun goes on down to this much below the threshold (Silero's own recommendation)."""
+"""A turn continues while scores are at most this far below the threshold (Silero's recommendation)."""
 SEMANTIC_THRESHOLD = 0.5
 SEMANTIC_SILENCE_MS = 200
 """Silence after which the end-of-turn model is asked."""
@@ -29,7 +29,7 @@ SEMANTIC_SURE = 0.5
 MAX_WAIT_MS = {"low": 8000, "medium": 4000, "high": 2000, "auto": 4000}
 """Longest silence of a turn that does not sound finished, by eagerness."""
 TAIL_TICKS = TICKS_PER_S // 5
-"""Silence that is transcribed with a turn: the detector is late, words fade."""
+"""Trailing silence that is transcribed with a turn: the detector is late, and words fade."""
 KEEP_TICKS = TICKS_PER_S
 """Audio before a turn is dropped in pieces of about this size."""
 
@@ -55,9 +55,9 @@ def on_voice(step: Step, event: VoiceScored) -> None:
 
 
 def on_silence(step: Step) -> None:
-    """End the turn with the last millisecond of its silence, not with the detector's next window.
+    """End the turn after exactly its silence duration, not at the detector's next window.
 
-    What is not scored yet is less than a window, and no speech begins within one.
+    The rest that is not scored yet is shorter than a window, and speech begins with a whole window.
     """
     buffer = step.state.buffer
     detection = step.state.session.audio.input.turn_detection
@@ -89,7 +89,7 @@ def _padding(detection: Detection) -> int:
 
 
 def _barge_in(step: Step) -> None:
-    """The listener speaks: the answer under way, begun or not, gives way."""
+    """The user speaks: cancel the response that is in progress or due."""
     playout.interrupt(step)
     step.state.due.clear()
     step.state.answer_anyway = False
@@ -142,7 +142,7 @@ def _forget_score(step: Step) -> None:
 
 
 def on_score(step: Step, event: TurnScored) -> None:
-    """The end-of-turn model has answered; a late answer about an older silence does not count."""
+    """Handle a score of the end-of-turn model; a late score of an earlier silence is ignored."""
     buffer = step.state.buffer
     step.state.jobs.pop(event.job_id, None)
     if event.job_id != buffer.score_job or event.probability < SEMANTIC_SURE:
@@ -154,7 +154,7 @@ def on_score(step: Step, event: TurnScored) -> None:
 
 
 def end_turn(step: Step, detection: Detection) -> None:
-    """The turn is over: make it an item, and an answer due."""
+    """End the turn: commit it as an item, and make a response due."""
     buffer = step.state.buffer
     _forget_score(step)
     silence = buffer.scored if buffer.silence_start is None else buffer.silence_start
@@ -203,7 +203,7 @@ def commit(step: Step) -> None:
         )
     item_id = buffer.speech_item or step.new_item_id()
     start, end = buffer.start, buffer.written
-    if buffer.speech_item:  # who was told that a turn began hears that it is over
+    if buffer.speech_item:  # every speech_started has its speech_stopped
         step.send(InputAudioBufferSpeechStopped, audio_end_ms=ms(end), item_id=item_id)
     _restart(step)
     record = _make_item(step, item_id, start, end)
@@ -221,7 +221,7 @@ def clear(step: Step) -> None:
 
 
 def lose_input(step: Step) -> int:
-    """Nobody has what lay in the input buffer any more; returns from which millisecond on it has to be said again."""
+    """Discard the lost input buffer; returns the millisecond from which the client has to send it again."""
     buffer = step.state.buffer
     _restart(step)
     start = ms(buffer.start)
@@ -232,7 +232,7 @@ def lose_input(step: Step) -> int:
 
 
 def detection_changed(step: Step, before: Detection | None) -> None:
-    """Handle another turn detection: a turn under way goes on under it; without any it is audio to be committed."""
+    """Handle a change of detection: a turn in progress continues under it; without detection it awaits a commit."""
     after = step.state.session.audio.input.turn_detection
     if not isinstance(after, ServerVadConfig) or after.idle_timeout_ms is None:
         step.state.idle_due = None
@@ -242,7 +242,7 @@ def detection_changed(step: Step, before: Detection | None) -> None:
 
 
 def _restart(step: Step) -> None:
-    """Nobody speaks any more, as far as we know; what was scored before no longer counts."""
+    """Drop the turn in progress and ignore all earlier scores."""
     buffer = step.state.buffer
     _forget_score(step)
     speculation.drop(step)
@@ -255,7 +255,7 @@ def _restart(step: Step) -> None:
 
 
 def _forget_old(step: Step, detection: Detection) -> None:
-    """While nobody speaks, only the padding needs to be kept."""
+    """Drop old audio between turns; only the padding is needed."""
     buffer = step.state.buffer
     if buffer.speech_item:
         return
@@ -266,7 +266,7 @@ def _forget_old(step: Step, detection: Detection) -> None:
 
 
 def idle(step: Step) -> None:
-    """Nobody has spoken for the idle timeout: commit the silence and answer it."""
+    """Handle the idle timeout: commit the silence and answer it."""
     state = step.state
     state.idle_due = None
     if state.buffer.speech_item or state.active:
