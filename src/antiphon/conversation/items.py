@@ -40,7 +40,7 @@ def create(step: Step, message: ConversationItemCreate, audio_ticks: tuple[int, 
     announce(step, record)
     if ticks:
         step.do(AdoptAudio(str(record.item.id)))
-        transcription.listen(step, record)
+        transcription.begin(step, record)
 
 
 def _place(step: Step, previous_item_id: str | None) -> int:
@@ -151,7 +151,7 @@ def _position(step: Step, place: int) -> int:
         for moved in records[place:]:
             moved.position += POSITION_GAP
             if moved.revision:
-                step.keep(moved)
+                step.persist(moved)
         state.positions += POSITION_GAP
     return (before + records[place].position) // 2
 
@@ -161,7 +161,7 @@ def announce(step: Step, record: ItemRecord) -> None:
     previous = step.before(str(record.item.id))
     step.send(ConversationItemAdded, previous_item_id=previous, item=record.item)
     step.send(ConversationItemDone, previous_item_id=previous, item=record.item)
-    step.keep(record)
+    step.persist(record)
 
 
 def retrieve(step: Step, message: ConversationItemRetrieve) -> None:

@@ -179,7 +179,7 @@ def _answer(step: Step) -> bool:
         response.refuse_answer(step, refusal)
         return False
     for event in known:
-        _work_in(step, state.responses[state.active], event)
+        _apply(step, state.responses[state.active], event)
     return True
 
 
@@ -214,7 +214,7 @@ def _dispatch(step: Step, event: AnyInput) -> None:
         case TurnScored():
             turn.on_score(step, event)
         case Transcribing() | Transcribed():
-            _understood(step, event)
+            _on_transcript(step, event)
         case TextMade() | CallMade() | AnswerMade() | SentenceMade() | SpeechMade() | Failed():
             _worker(step, event)
         case Unsent():
@@ -222,7 +222,7 @@ def _dispatch(step: Step, event: AnyInput) -> None:
         case AllowanceChanged() | ComponentSeen():
             _informed(step, event)
         case Opened() | Resumed():
-            _come(step, event)
+            _connected(step, event)
         case _:
             assert_never(event)
 
@@ -236,7 +236,7 @@ def _informed(step: Step, event: AllowanceChanged | ComponentSeen) -> None:
             degraded.seen(step, event.component, is_down=event.is_down)
 
 
-def _come(step: Step, event: Opened | Resumed) -> None:
+def _connected(step: Step, event: Opened | Resumed) -> None:
     """Handle a client that has connected, for the first time or again."""
     if isinstance(event, Resumed):
         resume.resume(step, event)
@@ -244,7 +244,7 @@ def _come(step: Step, event: Opened | Resumed) -> None:
         step.do(Send(resume.greeting(step.state, step.new_id("event"))))
 
 
-def _understood(step: Step, event: Transcribing | Transcribed) -> None:
+def _on_transcript(step: Step, event: Transcribing | Transcribed) -> None:
     """Handle transcription results, of a finished turn or of a speculation."""
     is_guess = step.owner(event.job_id, "speculation") is not None
     job_timeouts.progress(step, event.job_id)
@@ -265,7 +265,7 @@ def _worker(step: Step, event: WorkerInput) -> None:
         job_timeouts.progress(step, event.job_id)
     found = step.state.responses.get(step.owner(event.job_id, "response") or "")
     if found is not None:
-        _work_in(step, found, event)
+        _apply(step, found, event)
     elif step.owner(event.job_id, "speculation") is not None:
         if isinstance(event, Failed):
             speculation.drop(step)
@@ -277,7 +277,7 @@ def _worker(step: Step, event: WorkerInput) -> None:
         transcription.failed(step, event)
 
 
-def _work_in(step: Step, found: ResponseState, event: WorkerInput) -> None:
+def _apply(step: Step, found: ResponseState, event: WorkerInput) -> None:
     match event:
         case AudioMade():
             degraded.seen(step, "tts", is_down=False)

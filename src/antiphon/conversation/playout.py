@@ -133,7 +133,7 @@ def cut(step: Step, record: ItemRecord, playout: Playout, ticks: int) -> None:
         record.item = replace(record.item, content=(spoken,))
     step.do(CutAudio(item_id, ticks))
     step.send(ConversationItemTruncated, item_id=item_id, content_index=0, audio_end_ms=ms(ticks))
-    step.keep(record)
+    step.persist(record)
 
 
 def transcript(record: ItemRecord) -> str:

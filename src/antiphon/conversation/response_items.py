@@ -279,7 +279,7 @@ def _close(step: Step, response: ResponseState, part: OutputItem, status: Status
     step.send(ResponseOutputItemDone, response_id=response.id, output_index=part.index, item=shown)
     if record is not None:
         step.send(ConversationItemDone, previous_item_id=step.before(part.item_id), item=shown)
-        step.keep(record)
+        step.persist(record)
 
 
 def _where(response: ResponseState, part: OutputItem) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Step:
         """Return the id of the last item."""
         return str(self.state.records[-1].item.id) if self.state.records else None
 
-    def keep(self, record: ItemRecord) -> None:
+    def persist(self, record: ItemRecord) -> None:
         """Write this version of an item to the store."""
         record.revision += 1
         self.do(PersistItem(str(record.item.id), record.position, record.revision, record.item))

@@ -25,7 +25,7 @@ _USUAL_S = 30
 """Longer turns have a longer timeout: a service may read all of the audio before its first result."""
 
 
-def listen(step: Step, record: ItemRecord, start: int = 0, end: int = 0) -> None:
+def begin(step: Step, record: ItemRecord, start: int = 0, end: int = 0) -> None:
     """Start to transcribe an item's audio, or its part from ``start`` to ``end``."""
     record.hearing = "pending"
     item_id = str(record.item.id)
@@ -53,7 +53,7 @@ def forget(step: Step, record: ItemRecord) -> None:
 
 def partial(step: Step, event: Transcribing) -> None:
     """Handle a part of a transcript."""
-    record = _listening(step, event.job_id)
+    record = _item_of(step, event.job_id)
     if record is not None:
         more(step, record, continuation(record.heard or "", event.segment.text))
 
@@ -73,13 +73,13 @@ def more(step: Step, record: ItemRecord, delta: str) -> None:
 
 def completed(step: Step, event: Transcribed) -> None:
     """Handle a complete transcript."""
-    record = _listening(step, event.job_id)
+    record = _item_of(step, event.job_id)
     step.state.jobs.pop(event.job_id, None)
     if record is not None:
         finish(step, record, event.text, event.duration_s)
 
 
-def _listening(step: Step, job_id: str) -> ItemRecord | None:
+def _item_of(step: Step, job_id: str) -> ItemRecord | None:
     """Return the item that a job transcribes; None once the job is cancelled or the item deleted."""
     item_id = step.owner(job_id, "item")
     return None if item_id is None else step.find(item_id)
@@ -104,12 +104,12 @@ def finish(step: Step, record: ItemRecord, text: str, duration_s: float) -> None
         transcript=text,
         usage=DurationUsage(seconds=round(seconds, 3)),
     )
-    step.keep(record)
+    step.persist(record)
 
 
 def failed(step: Step, event: Failed) -> None:
     """Handle a failed transcription; its item stays."""
-    record = _listening(step, event.job_id)
+    record = _item_of(step, event.job_id)
     step.state.jobs.pop(event.job_id, None)
     if record is None:
         return

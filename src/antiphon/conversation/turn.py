@@ -164,7 +164,7 @@ def end_turn(step: Step, detection: Detection) -> None:
     buffer.silence_start = None
     record = _make_item(step, item_id, start, end)
     if not speculation.adopt(step, record):
-        transcription.listen(step, record, start, min(end, silence + TAIL_TICKS))
+        transcription.begin(step, record, start, min(end, silence + TAIL_TICKS))
     step.do(ForgetInput(end))
     if detection.create_response and isinstance(step.state.session, RealtimeSession):
         step.state.due.append(item_id)
@@ -207,7 +207,7 @@ def commit(step: Step) -> None:
         step.send(InputAudioBufferSpeechStopped, audio_end_ms=ms(end), item_id=item_id)
     _restart(step)
     record = _make_item(step, item_id, start, end)
-    transcription.listen(step, record, start, end)
+    transcription.begin(step, record, start, end)
     step.do(ForgetInput(end, is_break=True))
 
 
