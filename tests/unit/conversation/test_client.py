@@ -1,4 +1,4 @@
-"""What a client asks for: its events, and the audio that it appends."""
+"""Client events and the audio that a client appends."""
 
 from __future__ import annotations
 
@@ -6,12 +6,32 @@ import typing
 
 import pytest
 
-from antiphon.conversation import inputs
+from antiphon.conversation import effects, inputs
 from antiphon.wire.realtime_client import ClientCommand, ClientMessage, InputAudioBufferAppend
 from tests.options import session_rules
 from tests.simulation import MS, World
+from tests.unit.conversation.stage import (
+    MANUAL,
+    strict_world,
+)
 
-MANUAL = {"type": "realtime", "audio": {"input": {"turn_detection": None}}}
+
+def test_truncating_an_answer_under_way_ends_it_and_keeps_the_cut() -> None:
+    world = strict_world()
+    world.say_text()
+    world.send("response.create")
+    answer = world.started(effects.StartAnswer)[-1]
+    world.work(answer.job_id, 6)
+    world.work(answer.speak_job_id, 3)
+    item_id = world.last("response.output_item.added")["item"]["id"]
+    world.send("conversation.item.truncate", item_id=item_id, content_index=0, audio_end_ms=1000)
+    assert world.types()[-2:] == ["response.done", "conversation.item.truncated"]
+    assert world.last("response.done")["response"]["status_details"]["reason"] == "client_cancelled"
+    world.finish()
+    world.advance(5)
+    world.send("conversation.item.retrieve", item_id=item_id)
+    assert world.last("conversation.item.retrieved")["item"]["content"][0]["transcript"] == "It is noon."
+    assert world.types().count("conversation.item.truncated") == 1
 
 
 def test_every_client_event_reaches_the_machine_but_the_one_with_samples() -> None:

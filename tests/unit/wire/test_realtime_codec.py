@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pybase64
 import pytest
@@ -53,3 +55,34 @@ def test_audio_that_cannot_be_taken_names_its_field(text: str, code: str) -> Non
     with pytest.raises(BadEvent) as refused:
         realtime_codec.decode_audio(text, param="item.content[0].audio", event_id="mine", most=3)
     assert (refused.value.code, refused.value.param, refused.value.event_id) == (code, "item.content[0].audio", "mine")
+
+
+def written(text: str) -> dict[str, Any]:
+    return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+
+
+@pytest.mark.parametrize(
+    ("event", "param"),
+    [
+        ({"type": "conversation.item.create", "item": written("x" * (2**20 + 1))}, "item.content[0].text"),
+        (
+            {"type": "session.update", "session": {"type": "realtime", "instructions": "x" * (2**20 + 1)}},
+            "session.instructions",
+        ),
+        ({"type": "response.create", "response": {"instructions": "x" * (2**20 + 1)}}, "response.instructions"),
+        ({"type": "response.create", "response": {"metadata": {"a": "x" * 513}}}, "response.metadata"),
+        ({"type": "response.create", "response": {"metadata": {"x" * 65: "a"}}}, "response.metadata"),
+        (
+            {"type": "response.create", "response": {"metadata": dict.fromkeys(map(str, range(17)), "a")}},
+            "response.metadata",
+        ),
+        ({"type": "response.cancel", "event_id": "x" * 513}, "event_id"),
+        ({"type": "conversation.item.create", "item": written("x") | {"id": "x" * 129}}, "item.id"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_text_beyond_its_bound_is_refused_with_its_field(event: dict[str, Any], param: str) -> None:
+    with pytest.raises(BadEvent) as refused:
+        realtime_codec.decode(msgspec.json.encode(event))
+    assert refused.value.code in ("string_above_max_length", "object_above_max_properties")
+    assert refused.value.param == param
