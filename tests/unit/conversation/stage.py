@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from antiphon.conversation import effects, inputs, snapshot
-from antiphon.conversation.state import Rules
+from antiphon.conversation.machine import Conversation
+from antiphon.conversation.session import Defaults, describe
+from antiphon.conversation.state import ItemRecord, Rules
+from antiphon.conversation.step import Step
+from antiphon.wire.realtime_items import Content, Message
 from tests.contract.recorder import check_server_event
 from tests.options import session_rules
 from tests.simulation import MS, World
@@ -22,6 +26,20 @@ DEGRADED_RULES = session_rules(apology=SORRY, job_timeout_s=10.0)
 def strict_world(rules: Rules | None = None, **options: Any) -> World:
     """A world that holds every event against the contract."""
     return World(rules, contract=check_server_event, **options)
+
+
+def fresh_step(rules: Rules | None = None, *, now: float = 100.0) -> Step:
+    """A step of a conversation in which nothing has happened yet."""
+    begun = Conversation.begin(
+        describe(None, Defaults(), now=now), rules or session_rules(), seed="seed", now=now, lasts_s=3600.0
+    )
+    return Step(begun.state, now)
+
+
+def text_record(item_id: str, text: str = "hello", role: Literal["system", "user", "assistant"] = "user") -> ItemRecord:
+    """A record of a written message."""
+    kind = "output_text" if role == "assistant" else "input_text"
+    return ItemRecord(item=Message(id=item_id, role=role, content=(Content(type=kind, text=text),)), position=0)
 
 
 def session(**fields: Any) -> dict[str, Any]:
