@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from antiphon.conversation import effects, inputs
+from antiphon.conversation import effects, inputs, job_timeouts
+from antiphon.conversation.state import Owner
+from antiphon.conversation.step import Step
 from tests.options import session_rules
 from tests.simulation import MS
 from tests.unit.conversation.stage import (
+    DEGRADED_RULES,
     SORRY,
     answering,
     asked,
     degradable,
     ended,
+    fresh_step,
     reported,
 )
 
@@ -130,3 +136,63 @@ def test_jobs_begun_by_a_speculation_time_out_as_well(is_known: bool) -> None:
     assert "pending" not in [record.hearing for record in made.machine.state.records]
     assert reported(made)[0][1] == ("llm" if is_known else "stt")
     assert not [job for job, owner in made.machine.state.jobs.items() if owner.due and owner.due < made.now]
+
+
+def running(**jobs: Owner) -> Step:
+    """A step at 100 s with these jobs, and a timeout of 10 s."""
+    step = fresh_step(DEGRADED_RULES, now=100.0)
+    step.state.jobs.update(jobs)
+    return step
+
+
+@pytest.mark.parametrize(("dues", "next_due"), [((), math.inf), ((0.0,), math.inf), ((0.0, 109.0, 103.0), 103.0)])
+def test_the_next_job_that_times_out_is_the_one_due_first(dues: tuple[float, ...], next_due: float) -> None:
+    step = running(**{f"job_{number}": Owner("item", "a", due) for number, due in enumerate(dues)})
+    assert job_timeouts.due_at(step) == next_due
+
+
+def test_a_result_restarts_the_timeouts_of_its_owner_and_of_no_other() -> None:
+    step = running(
+        write=Owner("response", "a", 101.0),
+        speak=Owner("response", "a", 102.0),
+        done=Owner("response", "a", 0.0),
+        other=Owner("response", "b", 103.0),
+        same_name=Owner("item", "a", 104.0),
+    )
+    job_timeouts.progress(step, "write")
+    dues = {name: owner.due for name, owner in step.state.jobs.items()}
+    assert dues == {"write": 110.0, "speak": 110.0, "done": 0.0, "other": 103.0, "same_name": 104.0}
+
+
+@pytest.mark.parametrize(("due", "then"), [(109.5, 109.5), (109.0, 110.0), (0.0, 0.0)])
+def test_a_due_time_moves_by_a_second_at_least(due: float, then: float) -> None:
+    step = running(job=Owner("item", "a", due))
+    job_timeouts.progress(step, "job")
+    job_timeouts.progress(step, "unknown")
+    assert step.state.jobs == {"job": Owner("item", "a", then)}
+
+
+def test_a_job_that_is_done_does_not_time_out() -> None:
+    step = running(job=Owner("response", "a", 101.0))
+    job_timeouts.done(step, "job")
+    job_timeouts.done(step, "unknown")
+    step.now = 1000.0
+    assert job_timeouts.time_out(step) == []
+    assert step.state.jobs == {"job": Owner("response", "a", 0.0)}
+
+
+def test_overdue_jobs_are_cancelled_and_reported_as_failures_that_may_pass() -> None:
+    step = running(late=Owner("item", "a", 99.0), due=Owner("item", "b", 100.0), early=Owner("item", "c", 100.1))
+    failures = job_timeouts.time_out(step)
+    assert step.effects == [effects.CancelJob("late"), effects.CancelJob("due")]
+    assert [(one.job_id, one.error_type, one.code, one.transient) for one in failures] == [
+        ("late", "timeout_error", "no_result", True),
+        ("due", "timeout_error", "no_result", True),
+    ]
+    assert "10 s" in failures[0].message
+
+
+def test_after_a_resume_all_running_jobs_have_their_whole_timeout() -> None:
+    step = running(late=Owner("item", "a", 5.0), done=Owner("response", "b", 0.0))
+    job_timeouts.restart(step)
+    assert [owner.due for owner in step.state.jobs.values()] == [110.0, 0.0]

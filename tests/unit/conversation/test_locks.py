@@ -30,7 +30,7 @@ def nested(path: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("name", "path", "value"), INSIDE)
-def test_a_locked_field_is_refused_by_its_name_and_the_session_stays(name: str, path: str, value: object) -> None:
+def test_a_locked_field_is_refused_with_its_name_and_the_session_stays(name: str, path: str, value: object) -> None:
     world = World(locked=(name,))
     before = world.machine.state.session
     world.send("session.update", session={"type": "realtime", "max_output_tokens": 7} | nested(path, value))
@@ -40,7 +40,7 @@ def test_a_locked_field_is_refused_by_its_name_and_the_session_stays(name: str, 
 
 
 @pytest.mark.parametrize(("name", "path"), [(name, path) for name, path, _ in INSIDE])
-def test_other_fields_beside_a_locked_one_can_be_set(name: str, path: str) -> None:
+def test_fields_next_to_a_locked_one_can_be_set(name: str, path: str) -> None:
     world = World(locked=(name,))
     wish: dict[str, Any] = {"type": "realtime", "max_output_tokens": 7, "audio": {"input": {}, "output": {}}}
     world.send("session.update", session=wish)

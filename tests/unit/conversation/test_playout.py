@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from antiphon.conversation import effects, inputs
+from antiphon.audio.ticks import TICKS_PER_S
+from antiphon.conversation import effects, inputs, playout
+from antiphon.conversation.state import ItemRecord, Playout, SpokenSentence
+from antiphon.wire.realtime_items import Content, Message
 from tests.options import session_rules
 from tests.simulation import MS, World
 from tests.unit.conversation.stage import (
@@ -217,3 +220,61 @@ def test_speech_that_was_not_sent_is_cut_unless_the_client_has_truncated() -> No
     assert cuts[-1] == effects.CutAudio(item_id, 300 * MS)
     world.advance(5)
     assert world.last("conversation.item.truncated")["audio_end_ms"] == 300
+
+
+S = TICKS_PER_S
+
+
+@pytest.mark.parametrize(
+    ("now", "heard"), [(9.0, 2 * S), (10.0, 2 * S), (11.5, 2 * S + 3 * S // 2), (12.0, 4 * S), (99.0, 4 * S)]
+)
+def test_speech_is_heard_as_time_passes_and_never_more_than_was_sent(now: float, heard: int) -> None:
+    assert playout.position(Playout(sent=4 * S, base=2 * S, since=10.0), now) == heard
+
+
+def test_after_an_underrun_the_estimate_continues_where_speech_had_stopped() -> None:
+    speech = Playout(since=0.0)
+    playout.sent(speech, S, now=0.0)
+    playout.sent(speech, S, now=5.0)
+    assert (playout.position(speech, 5.5), playout.position(speech, 6.0)) == (S + S // 2, 2 * S)
+
+
+def test_speech_sent_ahead_of_the_listener_is_heard_one_piece_after_the_other() -> None:
+    speech = Playout(since=0.0)
+    for now in (0.0, 0.25, 0.5):
+        playout.sent(speech, S, now)
+    assert playout.position(speech, 0.75) == 3 * S // 4
+    assert (playout.reached_at(speech, 2 * S), playout.reached_at(speech, 3 * S)) == (2.0, 3.0)
+
+
+def test_a_sentence_begins_where_its_first_piece_does() -> None:
+    speech = Playout()
+    for text, ticks in (("One.", 100), ("", 50), ("Two.", 30)):
+        playout.made(speech, text, ticks)
+    assert speech.spans == [SpokenSentence("One.", 0), SpokenSentence("Two.", 150)]
+    assert speech.made == 180
+
+
+@pytest.mark.parametrize(("cut", "cut_due", "most"), [(None, None, 9), (5, 12.0, 9), (5, None, 5)])
+def test_an_estimate_does_not_bound_a_truncate_and_a_final_cut_does(
+    cut: int | None, cut_due: float | None, most: int
+) -> None:
+    assert playout.longest(Playout(sent=9, cut=cut, cut_due=cut_due)) == most
+
+
+@pytest.mark.parametrize(("status", "speech", "heard"), [
+    ("completed", None, "one two three four"),
+    ("completed", Playout(sent=500), "one two three four"),
+    ("completed", Playout(sent=1000, cut=500), "one two"),
+    ("incomplete", Playout(sent=500), "one two"),
+    ("incomplete", Playout(sent=0), ""),
+])  # fmt: skip
+def test_the_words_of_an_answer_are_cut_only_where_it_was_interrupted(
+    status: Literal["completed", "incomplete"], speech: Playout | None, heard: str
+) -> None:
+    text = "one two three four"
+    if speech is not None:
+        speech.text, speech.made, speech.whole = text, 1000, 1000
+    content = (Content(type="output_audio", transcript=text),)
+    item = Message(id="a", role="assistant", status=status, content=content)
+    assert playout.transcript(ItemRecord(item=item, position=0, playout=speech)) == heard

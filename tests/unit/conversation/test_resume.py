@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from antiphon.conversation import effects
-from antiphon.conversation.resume import greeting_id, number_of
+from antiphon.conversation import effects, inputs
+from antiphon.conversation.effects import Effect
+from antiphon.conversation.resume import greeting, greeting_id, held_refs, is_noticeable, number_of, speakers
+from antiphon.wire.realtime_server import SessionResumed
 from tests.options import session_rules
 from tests.simulation import MS, World
 from tests.unit.conversation.stage import (
     asked,
     degradable,
     ended,
+    fresh_step,
+    spoken_answer,
 )
 
 
@@ -72,3 +77,55 @@ def test_input_before_the_last_commit_is_not_asked_for_again() -> None:
     world.resume()
     assert world.last("antiphon.session.resumed")["audio_start_ms"] == 700
     assert world.machine.state.buffer.written == 700 * MS
+
+
+RESUMED = effects.Send(SessionResumed(event_id="event_1", session_id="sess_1", audio_start_ms=0, client_event_id=None))
+
+
+@pytest.mark.parametrize(("found", "given_out", "is_saved_first"), [
+    ([], 0, False),
+    ([effects.ForgetInput(5), effects.DropSpeech(1)], 0, False),
+    ([], 1, True),
+    ([effects.ForgetInput(5), effects.CancelJob("job_1")], 0, True),
+    ([RESUMED], 0, True),
+])  # fmt: skip
+def test_a_step_is_saved_first_if_it_gives_out_an_id_or_has_a_visible_effect(
+    found: list[Effect], given_out: int, is_saved_first: bool
+) -> None:
+    assert is_noticeable(found, given_out) is is_saved_first
+
+
+def test_speech_that_is_held_by_pacing_is_known_with_its_job() -> None:
+    world = World(session_rules(pace=True))
+    spoken_answer(world)
+    sent = len(world.sent_audio)
+    assert held_refs(world.machine.state) == set(range(sent + 1, sent + 1 + len(world.speech)))
+    assert speakers(world.machine.state) == [world.started(effects.StartAnswer)[-1].speak_job_id]
+
+
+def test_speech_that_is_held_by_a_speculation_is_known() -> None:
+    world = World(session_rules(speculate_ms=180))
+    world.append(1000, 0.9)
+    world.append(256, 0.01)
+    world.finish()
+    assert len(held_refs(world.machine.state)) == 4
+    assert held_refs(world.machine.state) == world.speech
+    assert speakers(world.machine.state) == []
+
+
+@pytest.mark.parametrize(("token", "extras"), [("", None), ("secret", {"resume_token": "secret"})])
+def test_a_greeting_has_the_token_of_a_session_that_can_be_resumed(token: str, extras: dict[str, str] | None) -> None:
+    state = fresh_step().state
+    state.resume_token = token
+    created = msgspec.to_builtins(greeting(state, "event_1"))
+    assert (created["event_id"], created["session"]["id"]) == ("event_1", state.session.id)
+    assert created.get("antiphon") == extras
+
+
+def test_a_resumed_session_gives_out_no_id_that_was_given_out_before() -> None:
+    world = World()
+    before = world.machine.state.counter
+    world.tell(inputs.Resumed(before + 500, keeps_answers=True))
+    assert world.last("antiphon.session.resumed")["event_id"] == f"event_seed{before + 501:07d}"
+    world.tell(inputs.Resumed(3, keeps_answers=True))
+    assert world.last("antiphon.session.resumed")["event_id"] == f"event_seed{before + 502:07d}"

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from antiphon.conversation.session import Defaults, describe, merge, voice_name
+from antiphon.conversation.step import EventRefused
+from antiphon.errors import InvalidRequest
+from antiphon.wire.realtime_session import AnySessionUpdate, VoiceId
 from tests.simulation import World
 from tests.unit.conversation.stage import (
     session,
@@ -148,3 +153,65 @@ def test_a_null_in_place_of_audio_settings_changes_nothing(audio: dict[str, Any]
     before = world.last("session.created")["session"]
     world.send("session.update", session={"type": "realtime", "audio": audio})
     assert world.last("session.updated")["session"] == before
+
+
+def described(wish: dict[str, Any] | None, **options: Any) -> dict[str, Any]:
+    update = None if wish is None else msgspec.convert(wish, AnySessionUpdate)
+    defaults = Defaults(model="usual", voice="marin", speed=1.1, instructions="be brief", lasts_s=60.0)
+    return msgspec.to_builtins(describe(update, defaults, now=1000.9, **options))
+
+
+def test_a_new_session_has_the_defaults_of_the_server() -> None:
+    made = described(None)
+    assert (made["type"], made["model"], made["expires_at"], made["instructions"]) == (
+        "realtime",
+        "usual",
+        1060,
+        "be brief",
+    )
+    assert (made["audio"]["output"]["voice"], made["audio"]["output"]["speed"]) == ("marin", 1.1)
+    assert made["id"].startswith("sess_")
+    assert made["id"] != described(None)["id"]
+
+
+@pytest.mark.parametrize(("wish", "url", "model"), [
+    (None, "", "usual"),
+    (None, "of-the-url", "of-the-url"),
+    ({"type": "realtime"}, "of-the-url", "of-the-url"),
+    ({"type": "realtime", "model": "of-the-secret"}, "of-the-url", "of-the-secret"),
+])  # fmt: skip
+def test_the_model_of_a_client_secret_takes_precedence_over_that_of_the_url(
+    wish: dict[str, Any] | None, url: str, model: str
+) -> None:
+    assert described(wish, model=url)["model"] == model
+
+
+@pytest.mark.parametrize(("url", "model"), [("", "whisper-1"), ("of-the-url", "of-the-url")])
+def test_the_model_of_a_transcription_session_is_the_one_that_transcribes(url: str, model: str) -> None:
+    made = described(None, model=url, transcribes=True)
+    assert (made["type"], made["audio"]["input"]["transcription"]) == ("transcription", {"model": model})
+    assert "output" not in made["audio"]
+
+
+def test_the_type_of_a_client_secret_takes_precedence_over_that_of_the_url() -> None:
+    assert described({"type": "realtime"}, transcribes=True)["type"] == "realtime"
+    assert described({"type": "transcription"})["type"] == "transcription"
+
+
+def test_a_wish_that_cannot_be_met_is_an_invalid_request_with_its_field() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        described({"type": "realtime", "output_modalities": ["audio", "text"]})
+    assert (refused.value.code, refused.value.param) == ("invalid_value", "session.output_modalities")
+
+
+@pytest.mark.parametrize(("present", "wished"), [("realtime", "transcription"), ("transcription", "realtime")])
+def test_a_session_does_not_change_its_type(present: str, wished: str) -> None:
+    session = describe(msgspec.convert({"type": present}, AnySessionUpdate), Defaults(), now=0.0)
+    with pytest.raises(EventRefused, match=f"this is a {present} session") as refused:
+        merge(session, msgspec.convert({"type": wished}, AnySessionUpdate))
+    assert (refused.value.code, refused.value.param) == ("invalid_value", "session.type")
+
+
+@pytest.mark.parametrize(("voice", "name"), [("alloy", "alloy"), (VoiceId("mine"), "mine")])
+def test_a_voice_is_named_with_or_without_an_object_around_it(voice: str | VoiceId, name: str) -> None:
+    assert voice_name(voice) == name
