@@ -1,8 +1,8 @@
 """A conversation machine with a scripted world around it: workers and a clock that move when told to.
 
 Every input is also given to a shadow that is dumped to bytes and loaded again before each one; both must do the
-same. What the client is sent is checked against the rules of the protocol as it comes. What has to be saved is saved,
-so that another door may take the conversation up at any time.
+same. Every event to the client is checked against the rules of the protocol. The state is saved as a gateway saves
+it, so that the conversation can be resumed at any time.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ class World:
         self.heard = "what time is it"
         self.finish_reason = "stop"
         self._refs = 0
-        self._savings = CheckpointDelta()
+        self._delta = CheckpointDelta()
         self._pipe: list[inputs.AnyInput] = []
-        """What workers have told."""
+        """Results of workers."""
         self._items: dict[str, bytes] = {}
         self._frame, self._position, self._logged, self._since = b"", 0, 0, 0
         self._started: set[str] = set()
@@ -93,9 +93,9 @@ class World:
         before, dumped, given_out = len(self.events), snapshot.dump(self.shadow.state), self.machine.state.counter
         self.log.append((event, self.now))
         found = self.machine.receive(event, self.now)
-        self._savings.note(found)
+        self._delta.note(found)
         self.shadow = Conversation(snapshot.load(dumped))
-        assert self.shadow.receive(event, self.now) == found, "a loaded conversation goes on as if nothing had happened"
+        assert self.shadow.receive(event, self.now) == found, "a loaded conversation gives the same effects"
         for effect in found:
             self._note(effect)
         if isinstance(event, OF_WORKERS):
@@ -122,18 +122,18 @@ class World:
         before.client_event = self.machine.state.client_event
         assert before == snapshot.load(snapshot.dump(self.machine.state)), "a refused event changes nothing"
 
-    # -- another door ------------------------------------------------------------------------------------------------
+    # -- another gateway ---------------------------------------------------------------------------------------------
     def _save(self) -> None:
-        parts = self._savings.take(self.machine.state)
+        parts = self._delta.take(self.machine.state)
         self._frame, self._position, self._logged = parts.frame, len(self._pipe), len(self.raw)
         self._items.update(parts.items)
         for item_id in parts.gone:
             del self._items[item_id]
 
     def resume(self, *, missed: bool = True) -> None:
-        """The door is lost and another one takes the conversation up: everything that was said comes back as it was.
+        """The gateway is lost and another one resumes the conversation: all events so far come back as they were.
 
-        Without ``missed`` the client asks for nothing that it has missed.
+        Without ``missed`` the client does not ask for missed events.
         """
         known, limited = dict(self.jobs), bool(self.machine.state.allowances)
         self.machine = Conversation(snapshot.join(self._frame, self._items))
@@ -142,7 +142,7 @@ class World:
             for effect in self.machine.receive(event, self.now):
                 replayed += _frames(effect)
                 if isinstance(effect, _STARTS):
-                    assert effect.job_id in self._started, "work that was begun is not begun under another name"
+                    assert effect.job_id in self._started, "no job is started again under another id"
         if not limited:  # what a limit leaves comes from outside and is not saved
             assert replayed == self.raw
         self.jobs = known
@@ -151,7 +151,7 @@ class World:
         self._origin, self._since = snapshot.dump(self.machine.state), len(self.raw)
         self.shadow = self._fresh()
         self.log.clear()
-        self._savings = CheckpointDelta(self._items)
+        self._delta = CheckpointDelta(self._items)
         self.tell(inputs.Resumed(self.machine.state.counter + 1000, keeps_answers=missed))
 
     def send(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
@@ -191,7 +191,7 @@ class World:
         self.now = until
 
     def work(self, job_id: str | None = None, steps: int = 1000) -> None:
-        """Let workers go on: one job or all, so many results each."""
+        """Let workers continue: one job or all, with ``steps`` results each."""
         for name in [job_id] if job_id else list(self.jobs):
             for _ in range(steps):
                 queue = self.jobs.get(name)
@@ -209,7 +209,7 @@ class World:
             self.work()
 
     def fail(self, job_id: str) -> None:
-        """A job is given up."""
+        """A job fails."""
         self.jobs.pop(job_id, None)
         self.tell(inputs.Failed(job_id, "api_error", "provider_unavailable", "it broke"))
 
@@ -456,7 +456,7 @@ class ClientView:
             self.done.add(response["id"])
             return
         response_id = event["response_id"]
-        assert response_id in self.open, f"{kind} of a response that is not under way"
+        assert response_id in self.open, f"{kind} of a response that is not in progress"
         item_id = event.get("item_id") or event["item"]["id"]
         state = self.parts.get((response_id, item_id))
         if kind == "response.output_item.added":

@@ -1,4 +1,4 @@
-"""Random schedules: whatever crosses whatever, the conversation stays sound and a fresh turn is answered."""
+"""Random schedules: in any order of inputs the conversation stays valid and a new turn is answered."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ class Schedules(RuleBasedStateMachine):
     def truncate(self, number: int, ms: int) -> None:
         self.world.send("conversation.item.truncate", item_id=self._item(number), content_index=0, audio_end_ms=ms)
 
-    @rule(aside=st.booleans(), tool=st.booleans(), reference=st.one_of(st.none(), st.integers(0, 9)))
-    def respond(self, aside: bool, tool: bool, reference: int | None) -> None:
-        wish: dict[str, Any] = {"conversation": "none"} if aside else {}
+    @rule(out_of_band=st.booleans(), tool=st.booleans(), reference=st.one_of(st.none(), st.integers(0, 9)))
+    def respond(self, out_of_band: bool, tool: bool, reference: int | None) -> None:
+        wish: dict[str, Any] = {"conversation": "none"} if out_of_band else {}
         if reference is not None:
             wish["input"] = [{"type": "item_reference", "id": self._item(reference)}]
         if tool:
@@ -162,7 +162,7 @@ class Schedules(RuleBasedStateMachine):
         self.world.resume(missed=missed)
 
     def teardown(self) -> None:
-        """Let everything come to rest, then ask something new."""
+        """Let all jobs finish, then ask something new."""
         world = getattr(self, "world", None)
         if world is None:
             return

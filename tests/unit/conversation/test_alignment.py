@@ -19,7 +19,7 @@ from tests.unit.conversation.stage import (
 
 @pytest.mark.parametrize("pace", [False, True])
 def test_an_incomplete_sentence_counts_only_as_far_as_it_was_made(pace: bool) -> None:
-    """The engine is slower than the listener: what was made is played, and the sentence goes on."""
+    """The engine is slower than the listener: all that was made is played before the sentence is complete."""
     for made_ms in range(400, 3200, 400):
         world = strict_world(session_rules(pace=pace))
         item_id = spoken_answer(world, until_ms=made_ms)

@@ -16,7 +16,7 @@ from tests.unit.conversation.stage import (
 )
 
 
-def test_truncating_an_answer_under_way_ends_it_and_keeps_the_cut() -> None:
+def test_truncating_an_item_in_progress_ends_its_response_and_keeps_the_cut() -> None:
     world = strict_world()
     world.say_text()
     world.send("response.create")

@@ -18,7 +18,7 @@ from tests.unit.conversation.stage import (
 )
 
 
-def test_the_apology_is_spoken_costs_nothing_and_says_what_was_understood() -> None:
+def test_the_apology_is_spoken_costs_no_tokens_and_repeats_the_question() -> None:
     made = degradable()
     made.fail(asked(made))
     assert ended(made) == ("completed", "Sorry. I cannot answer now. I understood: what time is it")
@@ -124,7 +124,7 @@ def test_an_answer_that_redis_could_not_carry_is_an_apology_and_no_other_compone
     assert reported(made) == []
 
 
-def test_the_apology_is_for_what_was_asked() -> None:
+def test_the_apology_repeats_the_input_of_its_response() -> None:
     made = degradable()
     made.say_text("something else")
     own = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "this"}]}

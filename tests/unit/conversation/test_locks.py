@@ -1,4 +1,4 @@
-"""Fields that a client secret locks: whoever talks with it may not set them, whatever else they set."""
+"""Fields that a client secret locks cannot be set by its client; all others can."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_after_a_barge_in_an_item_holds_the_words_that_were_played_within_one(pa
         assert is_close(world, item_id, round(played_s * 1000))
 
 
-def test_the_model_is_not_shown_words_of_a_cancelled_answer_that_were_never_sent() -> None:
+def test_the_llm_is_not_shown_words_of_a_cancelled_answer_that_were_never_sent() -> None:
     world = strict_world(session_rules(pace=True))
     item_id = spoken_answer(world)
     world.advance(0.9)
@@ -122,7 +122,7 @@ def test_barge_in_without_a_truncate_is_cut_to_the_estimate() -> None:
     assert (cut["item_id"], cut["audio_end_ms"]) == (item_id, 1100)
 
 
-def test_the_model_is_shown_only_what_was_heard_even_before_the_estimate_is_final() -> None:
+def test_the_llm_is_shown_only_words_that_were_heard_even_before_the_estimate_is_final() -> None:
     world = strict_world()
     world.say_text()
     world.send("response.create")

@@ -67,7 +67,7 @@ def test_turns_that_a_limit_leaves_unanswered_are_not_charged() -> None:
 
 
 @pytest.mark.parametrize("name", ["UNSET", "None", "mine"])
-def test_an_own_input_is_what_was_written_and_not_an_item_of_the_same_name(name: str) -> None:
+def test_an_own_input_is_not_replaced_by_an_item_of_the_same_name(name: str) -> None:
     world = strict_world()
     world.send("conversation.item.create", item=user("wrong", id=name))
     item = user("right", **({"id": name} if name == "mine" else {}))
@@ -75,7 +75,7 @@ def test_an_own_input_is_what_was_written_and_not_an_item_of_the_same_name(name:
     assert [message.text for message in world.request().messages] == ["right"]
 
 
-def test_an_own_input_may_refer_to_items_and_hold_what_was_said() -> None:
+def test_an_own_input_may_refer_to_items_and_hold_transcripts() -> None:
     world = strict_world()
     world.speak()
     world.finish()
@@ -89,7 +89,7 @@ def test_an_own_input_may_refer_to_items_and_hold_what_was_said() -> None:
     assert texts == ["what time is it", "It is noon. The sun is high.", "and you", "me too"]
 
 
-def test_an_own_input_leaves_out_what_is_deleted_before_it_is_answered() -> None:
+def test_an_own_input_leaves_out_items_that_are_deleted_before_it_is_answered() -> None:
     world = strict_world()
     world.send("session.update", session=session(audio={"input": {"turn_detection": None}}))
     world.append(500)
@@ -174,7 +174,7 @@ def test_an_explicit_response_is_announced_at_once_and_waits_for_the_transcript(
     assert world.last("response.done")["response"]["metadata"] == {"client_event_id": "7"}
 
 
-def test_cancel_closes_what_is_open_and_nothing_follows() -> None:
+def test_cancel_closes_open_items_and_no_event_follows() -> None:
     world = strict_world()
     world.say_text()
     world.send("response.create")
@@ -209,7 +209,7 @@ def test_cancel_without_an_answer_is_a_harmless_error() -> None:
     assert error["message"].startswith("Cancellation failed")
 
 
-def test_a_second_answer_is_refused_while_one_is_under_way() -> None:
+def test_a_second_response_is_refused_while_one_is_in_progress() -> None:
     world = strict_world()
     world.say_text()
     world.send("response.create")
@@ -224,20 +224,20 @@ def test_an_out_of_band_response_does_not_enter_the_conversation() -> None:
     world.say_text()
     world.send("response.create")
     world.events.clear()
-    own = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "aside"}]}]
+    own = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "on its own"}]}]
     world.send(
         "response.create",
         response={"conversation": "none", "input": own, "metadata": {"topic": "x"}, "output_modalities": ["text"]},
     )
-    aside = world.last("response.created")["response"]
-    assert aside["conversation_id"] is None
-    assert [message.text for message in world.request().messages if message.role == "user"] == ["aside"]
+    created = world.last("response.created")["response"]
+    assert created["conversation_id"] is None
+    assert [message.text for message in world.request().messages if message.role == "user"] == ["on its own"]
     world.finish()
     done = [event["response"] for event in world.events if event["type"] == "response.done"]
     assert {response["status"] for response in done} == {"completed"}
     assert {response["conversation_id"] is None for response in done} == {True, False}
     added = [event for event in world.events if event["type"] == "conversation.item.added"]
-    assert len(added) == 1, "the aside never enters the conversation"
+    assert len(added) == 1, "the other item is in no conversation"
 
 
 def test_a_failed_model_fails_the_response_without_an_error_event() -> None:

@@ -22,7 +22,7 @@ from tests.unit.conversation.stage import (
 LENGTH_MS = 4000
 
 
-def test_a_cancelled_answer_is_charged_for_what_was_made_of_it() -> None:
+def test_a_cancelled_answer_is_charged_for_its_tokens_so_far() -> None:
     world = strict_world()
     world.say_text("a question of about forty characters, no more")
     world.send("response.create")
@@ -182,7 +182,7 @@ def test_pacing_keeps_the_lead_small_and_ends_after_the_last_sound() -> None:
     assert world.last("response.done")["response"]["status"] == "completed"
 
 
-def test_a_cancelled_paced_answer_drops_what_was_held() -> None:
+def test_a_cancelled_paced_answer_drops_its_held_speech() -> None:
     world = strict_world(session_rules(pace=True))
     world.say_text()
     world.send("response.create")

@@ -98,7 +98,7 @@ def test_every_version_of_an_item_that_is_stored_has_its_own_revision() -> None:
     assert step.effects == [effects.PersistItem("a", 0, number, record.item) for number in (1, 2)]
 
 
-def test_a_refusal_is_one_error_with_all_that_is_known_of_it() -> None:
+def test_a_refusal_is_one_error_with_all_its_fields() -> None:
     step = fresh_step()
     step.refuse(EventRefused("no", code="c", param="p.q", kind="rate_limit_error"), "mine")
     (effect,) = step.effects

@@ -93,7 +93,7 @@ def test_the_transcription_of_a_deleted_item_is_cancelled_and_its_result_ignored
     assert list(world.machine.state.jobs) == [second]
 
 
-def test_a_transcript_that_nobody_asked_for_is_kept_for_the_llm_alone() -> None:
+def test_a_transcript_that_the_client_did_not_ask_for_is_for_the_llm_alone() -> None:
     world = World()
     world.say_audio(500, id="mine")
     before = len(world.events)

@@ -125,7 +125,7 @@ def test_an_empty_commit_is_refused_and_nothing_changes() -> None:
     assert world.types() == ["error"]
 
 
-def test_clear_empties_the_buffer_and_ends_the_turn_under_way() -> None:
+def test_clear_empties_the_buffer_and_ends_the_turn_in_progress() -> None:
     world = strict_world()
     world.append(640, 0.9)
     world.send("input_audio_buffer.clear")
@@ -240,7 +240,7 @@ def test_endless_speech_is_committed_before_the_buffer_is_full() -> None:
     assert "error" not in world.types()
 
 
-def test_old_audio_is_forgotten_while_nobody_speaks() -> None:
+def test_old_audio_is_dropped_between_turns() -> None:
     world = strict_world(session_rules(max_buffer_s=3.0))
     for _ in range(20):
         world.append(500, 0.01)
@@ -295,6 +295,6 @@ def test_a_turn_does_not_end_while_a_whole_window_is_not_scored() -> None:
     world.append(60)
     assert "input_audio_buffer.speech_stopped" not in world.types()
     world.tell(inputs.VoiceScored(world.machine.state.buffer.stream, (0.9,)))
-    assert "input_audio_buffer.speech_stopped" not in world.types(), "somebody went on speaking"
+    assert "input_audio_buffer.speech_stopped" not in world.types(), "speech has continued"
     listened(world, 520, 0.0)
     assert world.types().count("input_audio_buffer.speech_stopped") == 1

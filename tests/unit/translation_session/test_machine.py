@@ -62,7 +62,7 @@ class World:
         found = self.machine.receive(event, self.now)
         dumped = msgspec.msgpack.encode(self.shadow.state)
         self.shadow = TranslationMachine(msgspec.msgpack.decode(dumped, type=State))
-        assert self.shadow.receive(event, self.now) == found, "a loaded session goes on as if nothing had happened"
+        assert self.shadow.receive(event, self.now) == found, "a loaded session gives the same effects"
         self.effects += found
         for effect in found:
             self._note(effect)
@@ -82,7 +82,7 @@ class World:
         self.hear(QUIET, 544)
 
     def close(self) -> None:
-        """End the session; silence follows, as at the door."""
+        """End the session; silence follows, as at the gateway."""
         self.tell(inputs.CloseAsked())
         self.hear(QUIET, CLOSE_TICKS // MS)
 
@@ -100,7 +100,7 @@ class World:
         self.tell(event)
 
     def fail(self, index: int = 0) -> None:
-        """Give one of the running jobs up."""
+        """Let one of the running jobs fail."""
         job_id = list(self.jobs)[index % len(self.jobs)]
         del self.jobs[job_id]
         self.tell(inputs.Failed(job_id, "provider_unavailable", "it broke"))
@@ -222,7 +222,7 @@ def test_utterances_that_finish_in_the_wrong_order_come_out_in_the_right_one() -
     assert starts == sorted(starts)
 
 
-def test_a_translation_that_fails_is_shown_in_its_turn_in_the_words_it_has() -> None:
+def test_a_translation_that_fails_leaves_its_transcript_in_its_turn() -> None:
     world = World()
     world.utter()
     world.utter()
@@ -233,7 +233,7 @@ def test_a_translation_that_fails_is_shown_in_its_turn_in_the_words_it_has() -> 
     assert world.said() == [*whole(0), "in 1"]
 
 
-def test_what_was_not_understood_is_left_out_and_holds_nothing_up() -> None:
+def test_an_utterance_without_a_transcript_is_left_out_and_delays_no_other() -> None:
     world = World()
     for _ in range(3):
         world.utter()
@@ -244,7 +244,7 @@ def test_what_was_not_understood_is_left_out_and_holds_nothing_up() -> None:
     assert world.said() == whole(2)
 
 
-def test_a_voice_that_fails_leaves_the_words_and_the_next_utterance_goes_on() -> None:
+def test_a_tts_that_fails_leaves_the_text_and_the_next_utterance_continues() -> None:
     world = World()
     world.utter()
     world.utter()
@@ -313,7 +313,7 @@ def test_a_result_gives_all_jobs_of_its_stage_time_again_and_no_others() -> None
     assert [one.stage for one in world.machine.state.utterances] == ["translate", "transcribe"]
 
 
-def test_speech_that_waits_for_its_turn_is_not_overdue() -> None:
+def test_speech_that_waits_for_its_turn_does_not_time_out() -> None:
     world = World()
     world.utter()
     world.utter()
@@ -337,7 +337,7 @@ def test_a_detector_that_is_stuck_does_not_keep_a_closed_session_open() -> None:
     assert world.kinds()[-1] == "session.closed"
 
 
-def test_a_component_that_fails_is_told_once_and_when_it_works_again() -> None:
+def test_a_component_is_reported_once_when_it_fails_and_when_it_works_again() -> None:
     world = World()
     for _ in range(3):
         world.utter()
@@ -428,7 +428,7 @@ def test_a_word_that_the_close_cuts_short_is_still_translated() -> None:
     assert world.effects[-1] == effects.Close()
 
 
-def test_what_is_said_after_the_close_is_not_listened_to() -> None:
+def test_audio_after_the_close_is_ignored() -> None:
     world = World()
     world.utter()
     world.close()
@@ -460,7 +460,7 @@ SCHEDULES = st.tuples(
 
 
 @given(SCHEDULES)
-def test_whatever_finishes_when_all_that_was_said_comes_out_once_in_order_and_then_the_session_ends(
+def test_in_every_schedule_all_utterances_come_out_once_and_in_order_before_the_session_ends(
     schedule: tuple[int, list[tuple[str, int]], random.Random],
 ) -> None:
     utterances, steps, rest = schedule
