@@ -12,6 +12,7 @@ from tests.simulation import World
 from tests.unit.conversation.stage import (
     answer,
     answering,
+    message,
     same_but_for_ids,
     strict_world,
     user,
@@ -117,3 +118,53 @@ def test_a_full_conversation_does_not_remove_an_item_in_progress() -> None:
     assert [record.item.status for record in world.machine.state.records] == ["in_progress", "completed"]
     world.finish()
     assert world.last("response.done")["response"]["status"] == "completed"
+
+
+@pytest.mark.parametrize(("kind", "code"), [
+    ("conversation.item.retrieve", "item_retrieve_invalid_item_id"),
+    ("conversation.item.delete", "item_delete_invalid_item_id"),
+])  # fmt: skip
+def test_an_unknown_item_is_neither_retrieved_nor_deleted(kind: str, code: str) -> None:
+    world = strict_world()
+    world.say_text()
+    (error,) = world.send(kind, item_id="nowhere", event_id="mine")
+    assert (error["error"]["code"], error["error"]["param"], error["error"]["event_id"]) == (code, "item_id", "mine")
+    assert "nowhere" in error["error"]["message"]
+
+
+def test_an_item_in_progress_is_not_deleted_before_its_response_is_cancelled() -> None:
+    world = strict_world()
+    world.work(answering(world).job_id, 1)
+    item_id = world.client.order[-1]
+    (error,) = world.send("conversation.item.delete", item_id=item_id)
+    assert (error["error"]["code"], error["error"]["param"]) == ("item_delete_in_progress", "item_id")
+    world.send("response.cancel")
+    assert world.send("conversation.item.delete", item_id=item_id)[-1]["type"] == "conversation.item.deleted"
+
+
+def test_a_deleted_item_is_dropped_with_its_audio_and_from_the_store() -> None:
+    world = strict_world()
+    world.say_audio(500, id="mine")
+    world.finish()
+    world.effects.clear()
+    world.send("conversation.item.delete", item_id="mine")
+    assert world.started(effects.ForgetAudio) == [effects.ForgetAudio("mine")]
+    assert [(one.item_id, one.item) for one in world.started(effects.PersistItem)] == [("mine", None)]
+
+
+def test_a_call_that_a_client_creates_without_a_call_id_is_given_one() -> None:
+    world = strict_world()
+    call = {"type": "function_call", "name": "look", "arguments": "{}"}
+    created = world.send("conversation.item.create", item=call)[-1]["item"]
+    assert created["call_id"].startswith("call_seed")
+    output = {"type": "function_call_output", "call_id": created["call_id"], "output": "seen"}
+    assert world.send("conversation.item.create", item=output)[-1]["type"] == "conversation.item.done"
+
+
+def test_the_transcript_of_a_part_without_audio_is_shown_to_the_llm_at_once() -> None:
+    world = strict_world()
+    item = message("user", {"type": "input_audio", "transcript": "what time is it"})
+    world.send("conversation.item.create", item=item)
+    assert world.started(effects.StartTranscription) == []
+    world.send("response.create")
+    assert [one.text for one in world.request().messages] == ["what time is it"]

@@ -221,3 +221,10 @@ def test_speech_for_a_closed_conversation_is_dropped() -> None:
     world.made_audio(answer.speak_job_id, 500 * MS)
     world.tell(inputs.SpeechMade(answer.speak_job_id))
     assert world.speech == set()
+
+
+def test_ids_of_events_that_are_sent_without_the_machine_lie_between_its_own() -> None:
+    world = World()
+    before = world.events[-1]["event_id"]
+    given = world.machine.new_event_id()
+    assert before < given < world.machine.new_event_id()

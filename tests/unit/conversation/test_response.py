@@ -294,3 +294,38 @@ def test_references_to_a_long_item_count_as_often_as_they_are_made() -> None:
         assert ("error" in world.types()) is refused
     error = world.last("error")["error"]
     assert (error["code"], error["param"]) == ("conversation_size_limit_exceeded", "response.input")
+
+
+def test_out_of_band_responses_are_bounded_and_the_conversation_is_answered_all_the_same() -> None:
+    world = strict_world(session_rules(max_out_of_band=2))
+    world.say_text()
+    for _ in range(2):
+        world.send("response.create", response={"conversation": "none"})
+    (error,) = world.send("response.create", response={"conversation": "none"}, event_id="third")
+    detail = error["error"]
+    assert (detail["code"], detail["param"]) == ("too_many_responses", "response.conversation")
+    assert detail["event_id"] == "third"
+    assert answer(world)["status"] == "completed"
+    assert world.send("response.create", response={"conversation": "none"})[0]["type"] == "response.created"
+
+
+def test_a_response_to_audio_that_could_not_be_transcribed_fails_unless_it_has_instructions() -> None:
+    world = strict_world()
+    world.say_audio(500)
+    world.fail(world.started(effects.StartTranscription)[-1].job_id)
+    failed = answer(world)
+    assert failed["status"] == "failed"
+    assert failed["status_details"]["error"]["code"] == "transcription_failed"
+    assert answer(world, instructions="Ask the user to repeat.")["status"] == "completed"
+
+
+def test_a_failed_job_does_not_fail_a_response_whose_text_is_complete() -> None:
+    world = strict_world()
+    world.say_text()
+    world.send("response.create")
+    job = world.started(effects.StartAnswer)[-1]
+    world.work(job.job_id)
+    world.fail(job.job_id)
+    assert "response.done" not in world.types()
+    world.finish()
+    assert world.last("response.done")["response"]["status"] == "completed"

@@ -215,3 +215,23 @@ def test_a_session_does_not_change_its_type(present: str, wished: str) -> None:
 @pytest.mark.parametrize(("voice", "name"), [("alloy", "alloy"), (VoiceId("mine"), "mine")])
 def test_a_voice_is_named_with_or_without_an_object_around_it(voice: str | VoiceId, name: str) -> None:
     assert voice_name(voice) == name
+
+
+def test_a_transcription_session_is_updated_as_far_as_it_listens() -> None:
+    session = describe(msgspec.convert({"type": "transcription"}, AnySessionUpdate), Defaults(), now=0.0)
+    wish = {"type": "transcription", "audio": {"input": {"transcription": {"language": "de"}, "turn_detection": None}}}
+    listening = merge(session, msgspec.convert(wish, AnySessionUpdate)).audio.input
+    assert msgspec.to_builtins(listening.transcription) == {"model": "whisper-1", "language": "de"}
+    assert listening.turn_detection is None
+    assert merge(session, msgspec.convert({"type": "transcription"}, AnySessionUpdate)) == session
+
+
+@pytest.mark.parametrize("event", ["session", "response"])
+def test_an_mcp_tool_is_refused_with_its_index(event: str) -> None:
+    world = World()
+    tools = [{"type": "function", "name": "f"}, {"type": "mcp", "server_label": "s"}]
+    if event == "session":
+        world.send("session.update", session={"type": "realtime", "tools": tools})
+    else:
+        world.send("response.create", response={"tools": tools})
+    assert errors(world) == [f"invalid_value {event}.tools[1].type"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -12,7 +14,6 @@ from tests.options import session_rules
 from tests.simulation import World
 from tests.unit.conversation.stage import (
     fresh_step,
-    message,
     strict_world,
     text_record,
     user,
@@ -30,26 +31,31 @@ def test_a_job_that_fails_never_fails_a_response_that_an_item_is_named_after() -
     assert world.last("response.done")["response"]["status"] == "completed"
 
 
-def test_an_id_of_a_turn_that_a_client_took_first_is_skipped() -> None:
-    world = strict_world()
-    for number in range(20):
-        world.send("conversation.item.create", item=user(id=f"item_seed{number:07d}"))
+def written(world: World) -> str:
+    return world.say_text()
+
+
+def spoken(world: World) -> str:
     world.speak()
+    return world.last("input_audio_buffer.committed")["item_id"]
+
+
+def answered(world: World) -> str:
+    world.send("response.create")
     world.finish()
-    assert world.last("response.done")["response"]["status"] == "completed"
-    assert len(set(world.client.order)) == len(world.client.order)
+    return world.last("response.output_item.done")["item"]["id"]
 
 
-def test_a_client_cannot_take_an_id_that_the_server_would_give_next() -> None:
-    world = World()
-    state = world.machine.state
-    wanted = f"item_{state.seed}{state.counter + 4:07d}"
-    item = message("user", {"type": "input_text", "text": "hi"})
-    world.send("conversation.item.create", item={**item, "id": wanted})
-    for _ in range(3):
-        world.say_text()
-    ids = [record.item.id for record in state.records]
-    assert len(set(ids)) == 4
+@pytest.mark.parametrize("make", [written, spoken, answered])
+def test_an_id_that_a_client_has_given_to_its_own_item_is_skipped(make: Callable[[World], str]) -> None:
+    usual, other = strict_world(), strict_world()
+    usual.send("conversation.item.create", item=user(id="item_of_the_client"))
+    wanted = make(usual)
+    other.send("conversation.item.create", item=user(id=wanted))
+    assert make(other) > wanted
+    assert len(other.client.order) == len(set(other.client.order)) == len(usual.client.order)
+    other.finish()
+    assert "error" not in other.types()
 
 
 def test_ids_have_their_kind_and_the_seed_and_grow() -> None:

@@ -298,3 +298,17 @@ def test_a_turn_does_not_end_while_a_whole_window_is_not_scored() -> None:
     assert "input_audio_buffer.speech_stopped" not in world.types(), "speech has continued"
     listened(world, 520, 0.0)
     assert world.types().count("input_audio_buffer.speech_stopped") == 1
+
+
+def test_the_idle_timeout_does_not_commit_while_a_response_is_in_progress() -> None:
+    world = strict_world()
+    detection = {"type": "server_vad", "idle_timeout_ms": 1000}
+    updated(world, audio={"input": {"turn_detection": detection}}, output_modalities=["text"])
+    world.say_text()
+    answer(world)
+    world.send("response.create")
+    world.advance(30)
+    assert "input_audio_buffer.timeout_triggered" not in world.types()
+    world.finish()
+    world.advance(1.1)
+    assert world.types().count("input_audio_buffer.timeout_triggered") == 1
