@@ -12,13 +12,12 @@ from antiphon.conversation.step import EventRefused
 _DATA = re.compile(r"data:image/(png|jpe?g|webp|gif);base64,", re.IGNORECASE | re.ASCII)
 _ADDRESS = re.compile(r"https://([a-z0-9.-]+)(?::443)?(?:[/?#][!-\[\]-~]*)?", re.IGNORECASE | re.ASCII)
 """Without a user, another port, spaces and backslashes: URL parsers disagree about these."""
-_JPEG = (b"\xff\xd8\xff",)
 _MAGIC = {
-    "png": (b"\x89PNG\r\n\x1a\n",),
-    "jpeg": _JPEG,
-    "jpg": _JPEG,
-    "gif": (b"GIF87a", b"GIF89a"),
-    "webp": (b"RIFF",),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "jpeg": re.compile(rb"\xff\xd8\xff"),
+    "jpg": re.compile(rb"\xff\xd8\xff"),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "webp": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
 }
 
 
@@ -28,7 +27,7 @@ def check_image(url: str, hosts: Collection[str], param: str) -> None:
     Raises `EventRefused` with ``param``.
     """
     if (data := _DATA.match(url)) is not None:
-        if not _decoded(url[data.end() :]).startswith(_MAGIC[data[1].lower()]):
+        if not _MAGIC[data[1].lower()].match(_decoded(url[data.end() :])):
             raise EventRefused(f"The data is not a valid {data[1].lower()} image.", code="invalid_value", param=param)
         return
     address = _ADDRESS.fullmatch(url)

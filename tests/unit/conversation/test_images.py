@@ -61,3 +61,20 @@ def test_everything_else_is_refused_with_its_field(url: str) -> None:
 def test_a_letter_that_is_another_one_in_lower_case_makes_no_listed_host(sign: str) -> None:
     with pytest.raises(EventRefused):
         check_image(f"https://{sign}.example/", frozenset({f"{sign.lower()}.example", "k.example", "s.example"}), "p")
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"),
+    [
+        ("webp", b"RIFF\x24\x00\x00\x00WAVEfmt "),
+        ("webp", b"RIFF"),
+        ("gif", b"GIF88a"),
+        ("png", HEADS["jpeg"]),
+        ("jpeg", HEADS["png"]),
+    ],
+)
+def test_data_of_another_format_is_refused(kind: str, head: bytes) -> None:
+    with pytest.raises(EventRefused) as refused:
+        check_image(f"data:image/{kind};base64,{base64.b64encode(head).decode()}", (), "item.content[0].image_url")
+    assert (refused.value.code, refused.value.param) == ("invalid_value", "item.content[0].image_url")
+    assert kind in refused.value.message
