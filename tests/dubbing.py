@@ -20,9 +20,9 @@ from websockets.asyncio.client import ClientConnection
 
 from antiphon.app import process as processes
 from antiphon.app.engines import make_engines
+from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.speech import Pcm, Segment, Transcript
-from antiphon.ports.stt import TranscribeOptions
-from antiphon.providers.stub.stt import StubStt
+from antiphon.ports.stt import SpeechToText, TranscribeOptions
 from tests.contract.dubbing import check_dubbing_event
 from tests.contract.recorder import ContractError
 from tests.serving import Served, serving
@@ -253,10 +253,11 @@ async def refusal(url: str, **options: Any) -> Any:
     return one.refused
 
 
-class HeldStt(StubStt):
-    """The stub recogniser, which can be held: fragments stay in flight until it is let go."""
+class HeldStt:
+    """A recogniser that can be held: fragments stay in flight until it is released."""
 
     def __init__(self) -> None:
+        self._engine: SpeechToText
         self._free = asyncio.Event()
         self._free.set()
         self.calls = 0
@@ -264,10 +265,23 @@ class HeldStt(StubStt):
         self.waiting = 0
         """Those that wait at this moment."""
 
-    def like(self, stub: StubStt) -> HeldStt:
-        """Behave as ``stub`` does."""
-        self.__dict__.update(stub.__dict__)
+    def before(self, engine: SpeechToText) -> HeldStt:
+        """Stand before ``engine``, which does the work."""
+        self._engine = engine
         return self
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the engine."""
+        return self._engine.capabilities
+
+    async def start(self) -> None:
+        """Start the engine."""
+        await self._engine.start()
+
+    async def close(self) -> None:
+        """Close the engine."""
+        await self._engine.close()
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -290,8 +304,8 @@ class HeldStt(StubStt):
             await self._free.wait()
         finally:
             self.waiting -= 1
-        async for heard in super().transcribe(audio, options):
-            yield heard
+        async for part in self._engine.transcribe(audio, options):
+            yield part
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +333,7 @@ async def dubbing(data_dir: Path, engines: dict[str, Any] | None = None, **setti
 
     def make(*arguments: Any) -> Any:
         made = make_engines(*arguments)
-        made._made.update({"stt": stt.like(made.stt), **(engines or {})})
+        made._made.update({"stt": stt.before(made.stt), **(engines or {})})
         return made
 
     with pytest.MonkeyPatch.context() as patch:
