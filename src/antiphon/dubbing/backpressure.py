@@ -1,4 +1,4 @@
-"""Backpressure: how many fragments in flight are how severe, and what the worker is told about it."""
+"""Backpressure: severity by the number of fragments in flight, and the event that announces it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Thresholds:
     low: int
     medium: int
     high: int
-    """Above it, where more are taken, the worker is told to pause once more."""
+    """Above it the worker is told to pause once more, if ``critical`` is larger."""
     critical: int
-    """The most that are taken at all."""
+    """Limit: further fragments are refused."""
 
     def __post_init__(self) -> None:
         if not 0 < self.low < self.medium < self.high <= self.critical:
@@ -36,12 +36,12 @@ class Thresholds:
             )
 
     def band(self, in_flight: int) -> int:
-        """Return the band, 0 to 3, that so many fragments in flight lie in."""
+        """Return the severity band, 0 to 3, of a number of fragments in flight."""
         return sum(in_flight > most for most in (self.low, self.medium, self.high))
 
 
 def announcement(band: int, *, stream_id: str, in_flight: int, max_inflight: int, queue_depth: int) -> Backpressure:
-    """Return the event that tells of a band: ``slow_down``, ``pause``, and ``none``, which lifts both."""
+    """Return the event that announces a band: ``slow_down``, ``pause``, or ``none``, which lifts both."""
     severity, action, delay_ms = _ADVICE[min(band, len(_ADVICE) - 1)]
     return Backpressure(
         stream_id=stream_id,

@@ -1,4 +1,4 @@
-"""The error codes of the dubbing door: whether the same thing may be tried again, and how bad it is."""
+"""The error codes of dubbing, with their severity, and whether a retry may succeed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Nature:
-    """What a code says beside its name."""
+    """The properties of a code."""
 
     retryable: bool
     severity: Literal["warning", "error", "fatal"] = "error"

@@ -1,4 +1,4 @@
-"""What a stream asks for: events to send, fragments to work on."""
+"""Effects of the stream machine: events to send, jobs to start and to cancel."""
 
 from __future__ import annotations
 
@@ -20,45 +20,45 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Send a result, with the audio that lies under ``audio`` where one is named."""
+    """Send a result with its audio."""
 
     result: FragmentProcessed
     audio: str
-    """The job that made it; empty where there is none."""
+    """The job that made the audio; empty if there is none."""
     again: bool = False
-    """True when it was delivered before, or belongs to a fragment that was counted before."""
+    """True if the fragment was delivered or counted before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Work on a fragment."""
+    """Start the job of a fragment."""
 
     job_id: str
     fragment: FragmentData
     audio: int
-    """Number under which its audio lies at the door."""
+    """Number under which the driver holds the audio."""
     begins_ms: int
-    """Where it lies in its stream."""
+    """Its position in the stream."""
     timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Nobody waits for this job any more."""
+    """Cancel a job."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The audio of this job is needed no more."""
+    """Release the audio of a job."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """The stream is complete: disconnect after a while."""
+    """Disconnect after a delay: the stream is complete."""
 
 
 Effect = Send | Deliver | Start | Cancel | Forget | Close

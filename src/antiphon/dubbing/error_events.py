@@ -1,4 +1,4 @@
-"""The event that says what the dubbing door refused."""
+"""The ``error`` event of dubbing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antiphon.wire.dubbing_server import DubbingError
 def error_event(
     code: str, message: str, error_id: str, stream_id: str = "", fragment_id: str = "", **details: Any
 ) -> DubbingError:
-    """Return the event that says what was refused; ``details`` without a value are left out."""
+    """Return an ``error`` event; ``details`` that are None are omitted."""
     nature = NATURES[code]
     facts = {name: value for name, value in details.items() if value is not None}
     return DubbingError(

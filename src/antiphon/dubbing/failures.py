@@ -1,4 +1,4 @@
-"""What a worker is told when a stage fails: the code, and whether the same fragment may be sent again."""
+"""Maps the error of a stage to the code that its worker receives, and to whether a retry may succeed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _AWAY: dict[Stage, str] = {"asr": "MODEL_ERROR", "translation": "TRANSLATION_API
 _FAILED: dict[Stage, str] = {"asr": "ASR_FAILED", "translation": "TRANSLATION_FAILED", "tts": "TTS_SYNTHESIS_FAILED"}
 _AUDIO = "invalid_audio"
 _TEXT_REFUSED = "translation_failed"
-"""The code of a service that refuses the text rather than its caller."""
+"""Code of a service that refuses the text, not the caller."""
 
 
 def failure(stage: Stage, error: AntiphonError) -> ProcessingError:

@@ -1,4 +1,4 @@
-"""Speech into the time of the original: how much quicker it is said, what is padded, and how well that came out."""
+"""Fits speech into the duration of the original: trims, stretches and pads it, and rates the result."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from antiphon.audio.stretch import stretch_to
 from antiphon.errors import InvalidRequest
 
 SKIP_BELOW = 0.01
-"""A ratio so near to 1.0 is left alone: nobody hears the difference, everybody a stretch."""
+"""Least deviation from a ratio of 1.0 that is corrected: below it, stretching is more audible than the deviation."""
 
 _US_PER_MS = 1000
 _KEPT_MS = 30
-"""Silence left before the first and behind the last sound: breath and the end of a plosive are quieter than speech."""
+"""Silence kept before the first and after the last sound: breath and plosive ends are quieter than speech."""
 _QUIET = 10 ** (-50 / 20)
-"""What is quieter than this beside the loudest 10 ms is silence."""
+"""Threshold of silence, relative to the loudest 10 ms."""
 _NOTHING = 2.0
-"""Root mean square of 16-bit samples up to which there is no speech at all."""
+"""Absolute threshold of silence: root mean square of 16-bit samples."""
 
 _MS_PER_UNIT = 62.0
-"""Least squares over espeak-ng (en, es, pt, de, fr, zh) and hibari (en), 30 texts: they lie between 50 and 80, but for
+"""Least squares over espeak-ng (en, es, pt, de, fr, zh) and hibari (en), 30 texts; range 50 to 80, except for
 hibari's "Yes."."""
 _UNITS_PER_DIGIT = 4.0
 _UNITS_PER_WIDE = 3.6
 _UNITS_PER_PAUSE = 3.6
 _UNITS_PER_TEXT = 2.0
-"""A text's last sound is long. These four from the same measurement as `_MS_PER_UNIT`."""
+"""A text's last sound is long. These four come from the measurement of `_MS_PER_UNIT`."""
 _PAUSES = frozenset(",.;:!?…—،؛؟،。、，！？；：।")
 _ENDS = "".join(_PAUSES) + " "
 _WIDE = frozenset({"W", "F"})
 _NEWS = 0.3
-"""Weight of the newest measurement of a voice: it forgets half within two fragments."""
+"""Weight of a voice's newest measurement: older ones lose half their weight within two fragments."""
 _LEAST_UNITS = 8.0
-"""Shorter texts, such as "yes", tell nothing of a voice's pace."""
+"""Shorter texts, such as "yes", do not measure a voice's pace."""
 _MOST_VOICES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be done to speech, and when the result is good enough. Raises `InvalidRequest` naming the field."""
+    """Limits of stretching, and of deviations from the original's length. Raises `InvalidRequest` naming the field."""
 
     success_max: float
-    """Largest deviation of the length from the original's, as a share of it, that is a success."""
+    """Largest relative deviation from the original's length that is a success."""
     partial_max: float
-    """Largest deviation that is still played."""
+    """Largest relative deviation that is a partial success; longer speech fails."""
     only_speed_up: bool
-    """Short speech is never slowed down: silence follows it."""
+    """True pads short speech with silence instead of slowing it down."""
     slowest: float = 0.5
     fastest: float = 2.0
-    """Least and most that speech is sped up by stretching."""
+    """Range of speeds by stretching."""
     voice_fastest: float = 1.3
-    """Most that a voice is told to speak quicker by itself. Of espeak-ng's Spanish Whisper misheard 14 of 67 words at
-    its own pace; 16 when told 1.3 and 33 when stretched to it, but 44 and 45 at 1.5."""
+    """Highest speed requested from an engine. Whisper's errors in 67 words of espeak-ng's Spanish: 14 at speed 1.0; at
+    1.3, 16 when spoken and 33 when stretched; at 1.5, 44 and 45."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.success_max < self.partial_max:
@@ -74,16 +74,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How speech is fitted."""
+    """The speed of stretching."""
 
     speed: float
-    """1.0 leaves it as it is; 2.0 takes half the time."""
+    """1.0 is unchanged; 2.0 halves the duration."""
     clamped: bool
-    """True when more (or, where slowing down is allowed, less) was wanted than the limits give."""
+    """True if the limits do not allow the speed that would fit."""
 
 
 class DurationStatus(StrEnum):
-    """How well a fragment's length was met."""
+    """How well the speech fits the original's length."""
 
     SUCCESS = "success"
     PARTIAL = "partial"
@@ -92,7 +92,7 @@ class DurationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DurationResult:
-    """A status and the number that it follows from."""
+    """A status and the deviation that it follows from."""
 
     status: DurationStatus
     variance_percent: float
@@ -100,11 +100,11 @@ class DurationResult:
 
 @dataclass(frozen=True, slots=True)
 class DurationMetadata:
-    """What was done to the length of a fragment."""
+    """The lengths of a fragment before and after fitting."""
 
     original_duration_ms: int
     raw_duration_ms: int
-    """Of the speech as the voice said it, without the silence around it."""
+    """Length of the synthesised speech without surrounding silence."""
     final_duration_ms: int
     duration_variance_percent: float
     speed_ratio: float
@@ -113,16 +113,16 @@ class DurationMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Speech that lasts as long as the original, or as near to it as the limits allow."""
+    """Speech of the original's length, or as close to it as the limits allow."""
 
     mono: bytes
-    """s16le, at the rate it came with."""
+    """s16le, at its original rate."""
     duration_ms: float
     metadata: DurationMetadata
 
 
 def plan(raw_ms: float, target_ms: float, limits: Limits) -> Plan:
-    """Decide how much quicker ``raw_ms`` of speech are said for ``target_ms``; not at all where one of them is 0."""
+    """Return the speed that fits ``raw_ms`` of speech into ``target_ms``; 1.0 if either is 0."""
     if raw_ms <= 0 or target_ms <= 0:
         return Plan(1.0, clamped=False)
     ratio = raw_ms / target_ms
@@ -135,7 +135,7 @@ def plan(raw_ms: float, target_ms: float, limits: Limits) -> Plan:
 def judge(original_ms: float, final_ms: float, limits: Limits) -> DurationResult:
     """Compare lengths, to the microsecond: a deviation of exactly ``success_max`` or ``partial_max`` is within it.
 
-    An original of no length is met by nothing at all; everything else fails it, by 100 %.
+    If the original has no length, any speech deviates by 100 %.
     """
     original_us, final_us = round(original_ms * _US_PER_MS), round(final_ms * _US_PER_MS)
     if original_us <= 0:
@@ -146,10 +146,10 @@ def judge(original_ms: float, final_ms: float, limits: Limits) -> DurationResult
 
 
 def fit(mono: bytes, rate_hz: int, target_ms: float, limits: Limits) -> Fitted:
-    """Make mono s16le speech last ``target_ms``: cut off the silence around it, stretch it, put silence behind it.
+    """Fit mono s16le speech into ``target_ms``: trim the surrounding silence, stretch the speech, pad it with silence.
 
-    Where the limits suffice the result has exactly the samples of ``target_ms``; with a ratio that is left alone up
-    to 1 % more. Speech that is still too long is never cut off: it stays longer.
+    Within the limits the result has exactly the samples of ``target_ms``, or up to 1 % more if it was not stretched.
+    Speech that is still too long is never cut off.
     """
     speech = trim(mono, rate_hz)
     wanted = round(target_ms * rate_hz / 1000)
@@ -169,9 +169,9 @@ def fit(mono: bytes, rate_hz: int, target_ms: float, limits: Limits) -> Fitted:
 
 
 def trim(mono: bytes, rate_hz: int) -> bytes:
-    """Return mono s16le speech without the silence around it but for 30 ms; nothing where all is silent.
+    """Trim mono s16le speech to 30 ms of surrounding silence; return no bytes if all is silent.
 
-    hibari puts 170 to 330 ms before and 180 to 500 ms behind what it says, espeak-ng up to 30 ms before.
+    hibari adds 170 to 330 ms before and 180 to 500 ms after speech, espeak-ng up to 30 ms before.
     """
     samples = np.frombuffer(mono, "<i2").astype(np.float32)
     block = max(1, rate_hz // 100)
@@ -186,9 +186,9 @@ def trim(mono: bytes, rate_hz: int) -> bytes:
 
 
 class Tempo:
-    """Learns how long voices take for text, so that one which would be too long is said quicker from the start.
+    """Learns how long voices take for text, to request a higher speed from the engine for text that would be too long.
 
-    Speech said quicker sounds better than speech stretched: see `Limits.voice_fastest`. Keeps the 256 voices used last.
+    Fast synthesis sounds better than stretching: see `Limits.voice_fastest`. Keeps the 256 voices used last.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -196,14 +196,14 @@ class Tempo:
         self._ms_per_unit: OrderedDict[str, float] = OrderedDict()
 
     def speed_for(self, voice_key: str, text: str, target_ms: float) -> float:
-        """Return the speed, 1.0 to ``voice_fastest``, at which a voice should need ``target_ms`` for ``text``."""
+        """Return the speed, 1.0 to ``voice_fastest``, at which a voice should take ``target_ms`` for ``text``."""
         if target_ms <= 0:
             return 1.0
         expected_ms = _units(text) * self._ms_per_unit.get(voice_key, _MS_PER_UNIT)
         return min(max(expected_ms / target_ms, 1.0), self._fastest)
 
     def learn(self, voice_key: str, text: str, speed: float, raw_ms: float) -> None:
-        """Take note that a voice took ``raw_ms``, without silence around, for ``text`` when told ``speed``."""
+        """Record that a voice took ``raw_ms``, without surrounding silence, for ``text`` at ``speed``."""
         units = _units(text)
         if units < _LEAST_UNITS or raw_ms <= 0:
             return
@@ -221,7 +221,7 @@ def _stretched(speech: bytes, rate_hz: int, wanted: int, planned: Plan) -> bytes
 
 
 def _status(variance: Fraction, limits: Limits) -> DurationStatus:
-    # by their decimal form: as a float 0.15 is less than 15 %
+    # compare decimal values: as a float 0.15 is less than 15 %
     if variance <= Fraction(str(limits.success_max)):
         return DurationStatus.SUCCESS
     return DurationStatus.PARTIAL if variance <= Fraction(str(limits.partial_max)) else DurationStatus.FAILED
@@ -232,7 +232,7 @@ def _ms(mono: bytes, rate_hz: int) -> float:
 
 
 def _units(text: str) -> float:
-    """Return the length of a text as it is spoken, in letters of an alphabet; no pause follows its last word."""
+    """Return the spoken length of a text, in letters of an alphabet, without a pause after its last word."""
     said = text.rstrip(_ENDS)
     return _UNITS_PER_TEXT + sum(map(_unit, said, said[1:] + " "))
 

@@ -1,4 +1,4 @@
-"""Domain hints: what a stream is about, as the words that the recogniser is told to expect."""
+"""Domain hints: the initial prompt of speech recognition by the subject of a stream."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ _PROMPTS = {
 }
 
 DOMAINS = frozenset(_PROMPTS)
-"""Hints that mean something; any other means `GENERAL`."""
+"""Known hints; any other means `GENERAL`."""
 
 
 def initial_prompt(hints: Sequence[str], language: str) -> str:
-    """Return what the recogniser should take for the words before; empty for `GENERAL` and for other languages.
+    """Return the initial prompt of recognition; empty for `GENERAL` and for languages without a list.
 
-    The first hint counts, in any case; an unknown one means `GENERAL`. ``language`` is what is spoken. Where it has
-    no list there is no prompt: Whisper goes on in the language of its prompt, so English words before Japanese
-    speech pull the transcript into English. The lists are short, since silence may be heard as the prompt itself.
+    The first hint counts, ignoring case. ``language`` is the spoken one. A prompt in another language would be worse
+    than none: Whisper continues in the language of its prompt, so an English prompt pulls a Japanese transcript into
+    English. The lists are short, since silence may be transcribed as the prompt itself.
     """
     domain = hints[0].strip().lower() if hints else GENERAL
     return _PROMPTS.get(domain, {}).get(base_language(language), "")

@@ -1,4 +1,4 @@
-"""What a stream is told: by its worker, by those who do the fragments, by the clock."""
+"""Inputs of the stream machine: from its worker, from jobs, and from the clock."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from antiphon.wire.dubbing_client import ErrorSimulation, StreamCommand, StreamI
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The worker begins the stream, or takes it up again on a new connection."""
+    """The worker begins the stream, or resumes it on a new connection."""
 
     init: StreamInit
     session_id: str
     expected: int | None = None
-    """The number that was to be delivered next at another gateway, where one had the stream before."""
+    """The number that is delivered next, if the stream was resumed from another gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Offered:
     """The worker sends a fragment."""
 
     payload: object
-    """As it came, but for its audio: that was taken out where it could be decoded."""
+    """As received, but without audio that could be decoded."""
     wall_ms: int
     """Time of day, milliseconds since the epoch, UTC."""
     audio: int | None = None
-    """Number under which its audio lies at the door; None where none could be decoded."""
+    """Number under which the driver holds the audio; None if it could not be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +39,21 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The worker goes on."""
+    """The worker ends its pause."""
 
     command: StreamCommand
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The worker has sent all."""
+    """The worker has sent its last fragment."""
 
     command: StreamCommand
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A fragment was worked on to an end, good or bad. Its audio lies at the door, under the job's id."""
+    """A job has ended, well or badly. The driver holds its audio under the job's id."""
 
     job_id: str
     status: Status
@@ -68,14 +68,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """Echo mode: new rules of failure."""
+    """Echo mode: new rules for simulated errors."""
 
     simulation: ErrorSimulation
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The connection is gone."""
+    """The connection was lost."""
 
 
 @dataclass(frozen=True, slots=True)

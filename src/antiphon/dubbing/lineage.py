@@ -1,7 +1,7 @@
-"""What came out of each stage of a fragment, and what it was made from.
+"""Assets: the result of each stage of a fragment, with its parents.
 
-A transcript has no parent, a translation comes from the transcript, dubbed audio from the translation. Ids depend on
-the fragment and the stage alone, so that a retry makes the same asset again, not a second one.
+A transcript has no parent, a translation comes from the transcript, dubbed audio from the translation. Ids depend only
+on fragment and stage, so that a retry replaces an asset.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ AssetStatus = Literal["SUCCESS", "PARTIAL", "FAILED"]
 Component = Literal["ingest", "asr", "translation", "tts"]
 
 NO_MODEL = "none"
-"""In place of a model's name, where none worked."""
+"""Placeholder if no model was used."""
 
 _KINDS: dict[Component, str] = {
     "ingest": "original_audio_asset_id",
@@ -30,7 +30,7 @@ _KINDS: dict[Component, str] = {
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """How one stage went on one fragment: what every asset says."""
+    """Facts of one stage of one fragment: the fields common to all assets."""
 
     stream_id: str
     fragment_id: str
@@ -38,7 +38,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     component_instance: str
     """Name of the engine, e.g. ``whisper``."""
     model_id: str
-    """`NO_MODEL` where none worked."""
+    """`NO_MODEL` if none was used."""
     latency_ms: int
     ended_at_s: float
     """Seconds since the epoch."""
@@ -77,27 +77,27 @@ class TranscriptSegment(msgspec.Struct, frozen=True):
 
 
 class TranscriptAsset(Asset, frozen=True, kw_only=True):
-    """What was heard."""
+    """The transcript of a fragment."""
 
     transcript: str
     segments: tuple[TranscriptSegment, ...]
     confidence: float
-    """0..1, mean of the segments by their length; 0 where nothing was said."""
+    """0..1, mean of the segments weighted by length; 0 without segments."""
     language: str
     audio_duration_ms: int
 
 
 class TranslationAsset(Asset, frozen=True, kw_only=True):
-    """The same in the target language."""
+    """The translation of a transcript."""
 
     translated_text: str
     source_text: str
     source_language: str
     target_language: str
     character_count: int
-    """Characters that were translated, as services charge them: those of the source."""
+    """Characters of the source, as services charge them."""
     word_expansion_ratio: float
-    """Words of the translation by words of the source; 0 where the source has none."""
+    """Words of the translation per word of the source; 0 if the source has none."""
 
 
 class AudioFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +111,7 @@ class AudioFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AudioAsset(Asset, frozen=True, kw_only=True):
-    """Audio of a fragment: as it came, or dubbed."""
+    """Audio of a fragment, original or dubbed."""
 
     audio_bytes: bytes
     format: str
@@ -124,9 +124,9 @@ class AudioAsset(Asset, frozen=True, kw_only=True):
 
 
 def transcript_asset(
-    stage: Stage, heard: Transcript | None, *, language: str, audio_duration_ms: int, start_ms: int
+    stage: Stage, recognised: Transcript | None, *, language: str, audio_duration_ms: int, start_ms: int
 ) -> TranscriptAsset:
-    """Return the asset of recognition; ``heard`` None where it failed, ``start_ms`` where the fragment begins."""
+    """Return the asset of recognition; ``recognised`` is None if it failed, ``start_ms`` is the fragment's position."""
     segments = tuple(
         TranscriptSegment(
             one.text.strip(),
@@ -134,16 +134,16 @@ def transcript_asset(
             start_ms + round(one.end_s * 1000),
             min(1.0, max(0.0, one.average_logprob + 1.0)),
         )
-        for one in (heard.segments if heard else ())
+        for one in (recognised.segments if recognised else ())
         if one.text
     )
     return TranscriptAsset(
         **_common(stage, f"transcript-{stage.fragment_id}"),
         component="asr",
-        transcript=heard.text if heard else "",
+        transcript=recognised.text if recognised else "",
         segments=segments,
         confidence=_mean_confidence(segments),
-        language=(heard.language if heard else "") or language,
+        language=(recognised.language if recognised else "") or language,
         audio_duration_ms=audio_duration_ms,
     )
 
@@ -151,9 +151,9 @@ def transcript_asset(
 def translation_asset(
     stage: Stage, parent: TranscriptAsset, translated: str, *, source_text: str, source_language: str, target: str
 ) -> TranslationAsset:
-    """Return the asset of translation; ``translated`` is empty where it failed.
+    """Return the asset of translation; ``translated`` is empty if it failed.
 
-    ``source_text`` is what was given to the engine: the transcript as `antiphon.text.translatable` made it.
+    ``source_text`` is the engine's input: the transcript after `antiphon.text.translatable`.
     """
     words = len(source_text.split())
     return TranslationAsset(
@@ -177,7 +177,7 @@ def dubbed_asset(
     text_input: str,
     duration: DurationMetadata | None = None,
 ) -> AudioAsset:
-    """Return the asset of dubbed audio. Its parent is the transcript where silence made a translation needless."""
+    """Return the asset of dubbed audio. Its parent is the transcript if silence needed no translation."""
     return AudioAsset(
         **_common(stage, f"audio-dubbed-{stage.fragment_id}", parent),
         component="tts",
@@ -189,7 +189,7 @@ def dubbed_asset(
 
 
 def original_asset(stage: Stage, audio: AudioFacts) -> AudioAsset:
-    """Return the asset of the audio as it came."""
+    """Return the asset of the original audio."""
     return AudioAsset(
         **_common(stage, f"audio-original-{stage.fragment_id}"),
         component="ingest",
@@ -198,12 +198,12 @@ def original_asset(stage: Stage, audio: AudioFacts) -> AudioAsset:
 
 
 def lineage(assets: Iterable[Asset]) -> dict[str, str]:
-    """Return the ids of a fragment's assets by kind, as ``metadata.json`` has them; those there are."""
+    """Return the ids of a fragment's assets by kind, as in ``metadata.json``."""
     return {_KINDS[asset.component]: asset.asset_id for asset in assets}
 
 
 def without_audio(asset: Asset) -> dict[str, Any]:
-    """Return an asset as it is kept beside its audio."""
+    """Return the fields of an asset except its audio."""
     facts = msgspec.to_builtins(asset)
     facts.pop("audio_bytes", None)
     return facts

@@ -1,4 +1,4 @@
-"""The results that a stream remembers: what a fragment that is sent again gets without being worked on again."""
+"""The results that a stream remembers: a fragment that is sent again gets its result without a new job."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antiphon.wire.dubbing_server import FragmentProcessed
 
 
 def remember(step: Step, flight: Flight, result: FragmentProcessed, *, counted_in: str) -> None:
-    """Keep a result in place of the one before it; the oldest are forgotten where there are too many."""
+    """Keep a result in place of its predecessor, and forget the oldest above the limits."""
     memory, rules = step.state.memory, step.rules
     before = memory.pop(flight.fragment_id, None)
     if before is not None and before.job_id != flight.job_id:
@@ -24,7 +24,7 @@ def remember(step: Step, flight: Flight, result: FragmentProcessed, *, counted_i
 
 
 def forget_old(step: Step) -> None:
-    """Forget what was kept for long enough."""
+    """Forget expired results."""
     for fragment_id in [key for key, one in step.state.memory.items() if one.at + step.rules.keep_s <= step.now]:
         _forget(step, fragment_id)
 
@@ -46,10 +46,10 @@ def deliver_again(step: Step, known: Remembered, fragment: FragmentData) -> None
 
 
 def may_be_retried(result: FragmentProcessed) -> bool:
-    """Say whether a fragment with this result is worked on again when it is sent again."""
+    """Say whether a fragment with this result is processed again if it is sent again."""
     return result.status == "failed" and result.error is not UNSET and result.error.retryable
 
 
 def renumbered(result: FragmentProcessed, fragment: FragmentData) -> FragmentProcessed:
-    """Return a result under the number that its fragment has now."""
+    """Return a result with the number that its fragment has now."""
     return replace(result, sequence_number=fragment.sequence_number)

@@ -1,4 +1,4 @@
-"""The order of a stream: results leave by their numbers, each number once; a gap that stays open is announced."""
+"""The order of a stream: results are delivered by number, each once; a gap that stays open is announced."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _LONGEST_GAP_S = 8.0
 
 
 def open_base(state: State, fragment: FragmentData) -> None:
-    """The first fragment of a stream that was resumed says where it continues: at 0, or with what was not received.
+    """Continue a resumed stream at its first fragment: at 0, or at the first result that the worker did not receive.
 
-    What is delivered once more from memory says nothing, but for number 0.
+    Fragments that are delivered again from memory do not count, except number 0.
     """
     number = fragment.sequence_number
     if state.base_open and (number == 0 or number >= state.expected or fragment.fragment_id not in state.memory):
@@ -23,12 +23,12 @@ def open_base(state: State, fragment: FragmentData) -> None:
 
 
 def takes_number(step: Step, fragment: FragmentData, known: Remembered | None) -> bool:
-    """Say whether a fragment's number is free, or answer who has it; a retry has its own already."""
+    """Say whether a fragment's number is free, or answer with an error. A retry keeps its own number."""
     state, number = step.state, fragment.sequence_number
     holder = next((one for one in state.flights.values() if one.sequence == number), None)
     if holder is None and (number >= state.expected or known is not None):
         return True
-    why = f"is taken by fragment {quoted(holder.fragment_id)}" if holder else "is behind what was delivered"
+    why = f"is taken by fragment {quoted(holder.fragment_id)}" if holder else "was passed already"
     step.refuse(
         "INVALID_SEQUENCE",
         f"Sequence number {number} {why}.",
@@ -40,7 +40,7 @@ def takes_number(step: Step, fragment: FragmentData, known: Remembered | None) -
 
 
 def deliver_ready(step: Step) -> None:
-    """Deliver every result whose turn it is; the retry of a number that has passed waits for no other."""
+    """Deliver every result whose turn it is; retries of passed numbers do not wait for others."""
     for flight in [one for one in step.state.flights.values() if one.is_retry and one.result]:
         window.deliver(step, flight)
     while _deliver_next(step):
@@ -48,7 +48,7 @@ def deliver_ready(step: Step) -> None:
 
 
 def gap_due(state: State, rules: Rules) -> float | None:
-    """Return when the gap that holds up results is passed over; None where there is none."""
+    """Return when the gap that holds up results is skipped; None if there is none."""
     if state.gap_since is None:
         return None
     gap_s = min(state.timeout_s, _LONGEST_GAP_S) if rules.gap_s is None else rules.gap_s
@@ -56,7 +56,7 @@ def gap_due(state: State, rules: Rules) -> float | None:
 
 
 def _deliver_next(step: Step) -> bool:
-    """Deliver the fragment whose turn it is, or pass over a gap whose time is over; False when one must wait."""
+    """Deliver the next result, or skip a gap that is due; return False if neither is possible yet."""
     state = step.state
     waiting = {one.sequence: one for one in state.flights.values() if not one.is_retry}
     flight = waiting.get(state.expected)
@@ -75,16 +75,16 @@ def _deliver_next(step: Step) -> bool:
     due = gap_due(state, step.rules)
     if state.phase != "ending" and due is not None and step.now < due:
         return False
-    _pass_over(step, min(waiting))
+    _skip_gap(step, min(waiting))
     return True
 
 
-def _pass_over(step: Step, received: int) -> None:
+def _skip_gap(step: Step, received: int) -> None:
     state = step.state
     missing = f"{state.expected}" if received == state.expected + 1 else f"{state.expected} to {received - 1}"
     step.refuse(
         "INVALID_SEQUENCE",
-        f"Sequence number {missing} did not come.",
+        f"Sequence number {missing} was not received.",
         expected=state.expected,
         received=received,
     )

@@ -1,4 +1,4 @@
-"""Fragments of a lost connection: they are worked on for whoever resumes the stream, within bounds."""
+"""Fragments of a lost connection: their jobs continue, within bounds, for the case that the stream is resumed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from antiphon.dubbing.step import Step
 
 
 def lose(step: Step) -> None:
-    """The connection is gone: what is under way is done for whoever comes back, unless all was sent."""
+    """Handle a lost connection: jobs in flight continue, unless the worker had ended the stream."""
     state = step.state
     for flight in state.flights.values():
         if flight.result is not None:
@@ -23,13 +23,13 @@ def lose(step: Step) -> None:
 
 
 def time_out(step: Step) -> None:
-    """Cancel those whose time is over: nobody is told."""
+    """Cancel those that are due, without an event."""
     for flight in [one for one in step.state.orphans.values() if one.due <= step.now]:
         _abandon(step, flight)
 
 
 def abandon_all(step: Step) -> None:
-    """Cancel all of them: nobody comes back for them."""
+    """Cancel all of them."""
     for flight in list(step.state.orphans.values()):
         _abandon(step, flight)
 

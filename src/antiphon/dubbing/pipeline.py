@@ -1,4 +1,4 @@
-"""The way of one fragment: decode, transcribe, translate, speak, fit, encode. The first stage that fails ends it."""
+"""The stages of one fragment: decode, transcribe, translate, speak, fit, encode. The first failure ends it."""
 
 from __future__ import annotations
 
@@ -49,30 +49,30 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _DECLARED_MS = 100.0
-"""A declared length is believed unless the audio is longer or shorter by more."""
+"""Largest deviation at which the declared length is used instead of the audio's."""
 MOST_PLAIN_BYTES = 3 * 2**20
-"""Longer audio is sent as m4a: aiohttp's clients refuse messages above 4 MiB, and base64 adds a third."""
+"""Longer audio is sent as m4a: aiohttp clients refuse messages above 4 MiB, and base64 adds a third."""
 
 
 class Maker(NamedTuple):
-    """Who did a stage's work."""
+    """The engine and the model that did a stage."""
 
     engine: str
     model: str
 
 
-_NOBODY = Maker("", NO_MODEL)
+_NO_MAKER = Maker("", NO_MODEL)
 
 
 class Stages(Protocol):
-    """Who does the parts: each ends within ``within_s`` seconds or raises `ProviderTimeout`, and says who did it."""
+    """Runs the stages: each returns its maker too, and raises `ProviderTimeout` after ``within_s``."""
 
     async def compute(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what only computes, away from the event loop."""
+        """Run a computation off the event loop."""
         ...
 
     async def decode(self, file: bytes, *, within_s: float) -> bytes:
-        """Return the sound of a file as mono s16le at `SPEECH_RATE_HZ`. Raises `InvalidRequest`."""
+        """Decode a file to mono s16le at `SPEECH_RATE_HZ`. Raises `InvalidRequest`."""
         ...
 
     async def transcribe(
@@ -88,15 +88,15 @@ class Stages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PipelineRules:
-    """What the server was configured to do; the same for all fragments."""
+    """Configuration, the same for all fragments."""
 
     asr_s: float
     translation_s: float
     tts_s: float
-    """Longest time of each stage."""
+    """Timeouts of the stages."""
     limits: Limits
     fallback: Literal["silence", "original"]
-    """What is played where nothing is said."""
+    """Output for fragments without speech."""
     drop_speaker_labels: bool
 
 
@@ -109,13 +109,13 @@ class Pipeline:
         self._tempo = Tempo(rules.limits)
 
     async def dub(self, job_id: str, work: Dub, stages: Stages, *, within_s: float) -> FragmentDubbed:
-        """Return what became of the fragment; raises nothing of what an engine may raise."""
-        way = _FragmentRun(work, stages, self._rules, self._clock, self._tempo, self._clock.now() + within_s)
+        """Dub one fragment. Errors of engines are part of the result."""
+        run = _FragmentRun(work, stages, self._rules, self._clock, self._tempo, self._clock.now() + within_s)
         try:
-            await way.go()
+            await run.execute()
         except _Stopped as stopped:
-            way.error, way.status = stopped.error, "failed"
-        return way.result(job_id)
+            run.error, run.status = stopped.error, "failed"
+        return run.result(job_id)
 
 
 class _Stopped(Exception):
@@ -127,7 +127,7 @@ class _Stopped(Exception):
 
 
 class _FragmentRun:
-    """One fragment, and how far it has come."""
+    """One fragment, and the results of its stages so far."""
 
     def __init__(
         self, work: Dub, stages: Stages, rules: PipelineRules, clock: Clock, tempo: Tempo, deadline: float
@@ -142,7 +142,7 @@ class _FragmentRun:
         self._ended_at_s: dict[Stage, float] = {}
         self._makers: dict[Stage, Maker] = {}
         self._target_ms = float(work.duration_ms)
-        self._heard: Transcript | None = None
+        self._recognised: Transcript | None = None
         self._transcript: str | None = None
         self._source_text = ""
         self._translated: str | None = None
@@ -153,11 +153,11 @@ class _FragmentRun:
         self.status: Status = "success"
         self.error: ProcessingError | None = None
 
-    async def go(self) -> None:
-        """Go from stage to stage. Raises `_Stopped`."""
+    async def execute(self) -> None:
+        """Run the stages in order. Raises `_Stopped`."""
         with self._stage("asr"):
             decoded = await self._decode()
-            self._transcript = await self._hear(decoded)
+            self._transcript = await self._transcribe(decoded)
         if self._transcript:
             with self._stage("translation"):
                 self._translated = await self._translate(self._transcript)
@@ -168,7 +168,7 @@ class _FragmentRun:
             if self._text:
                 await self._speak(self._text)
             else:
-                await self._pass(decoded)
+                await self._fall_back(decoded)
 
     async def _decode(self) -> DecodedFragment:
         work = self._work
@@ -181,15 +181,15 @@ class _FragmentRun:
             self._target_ms = decoded.duration_ms
         return decoded
 
-    async def _hear(self, decoded: DecodedFragment) -> str:
-        heard, self._makers["asr"] = await self._stages.transcribe(
+    async def _transcribe(self, decoded: DecodedFragment) -> str:
+        recognised, self._makers["asr"] = await self._stages.transcribe(
             decoded.mono,
             language=self._work.source,
             prompt=self._work.prompt,
             within_s=self._left(self._rules.asr_s),
         )
-        self._heard = heard
-        return spoken_words(heard.text)
+        self._recognised = recognised
+        return spoken_words(recognised.text)
 
     async def _translate(self, transcript: str) -> str:
         source = self._work.source
@@ -222,7 +222,7 @@ class _FragmentRun:
         self._encoded = await self._encode(fitted.mono, speech.rate_hz)
 
     def _judge(self, fitted: Fitted) -> None:
-        """Say what the length is worth. Raises `_Stopped` when it is worth nothing."""
+        """Rate the length. Raises `_Stopped` if it is out of limits."""
         status = judge(self._target_ms, fitted.duration_ms, self._rules.limits).status
         if status is DurationStatus.SUCCESS:
             return
@@ -233,8 +233,8 @@ class _FragmentRun:
             raise _Stopped(error)
         self.status, self.error, self._warnings = "partial", error, ("duration_variance_high",)
 
-    async def _pass(self, decoded: DecodedFragment) -> None:
-        """Nothing is said: play silence, or the sound as it came."""
+    async def _fall_back(self, decoded: DecodedFragment) -> None:
+        """Output silence or the original sound, for a fragment without speech."""
         work = self._work
         if self._rules.fallback == "silence":
             self._encoded = await self._stages.compute(
@@ -253,17 +253,17 @@ class _FragmentRun:
 
     @property
     def _out_format(self) -> str:
-        """The stream's format; m4a where plain samples would be too long for one message."""
+        """The stream's format; m4a if plain samples would be too long for one message."""
         work = self._work
         width = {"pcm_s16le": 2, "wav": 2, "pcm_f32le": 4}.get(work.out_format, 0)
         samples = self._target_ms / 1000 * work.out_rate_hz * work.out_channels
         return "m4a" if samples * width > MOST_PLAIN_BYTES else work.out_format
 
     def _left(self, most_s: float) -> float:
-        """Return how long the next stage may take. Raises `ProviderTimeout` when the fragment's time is over."""
+        """Return the timeout of the next stage. Raises `ProviderTimeout` after the fragment's deadline."""
         left_s = min(most_s, self._deadline - self._clock.now())
         if left_s <= 0:
-            raise ProviderTimeout("The fragment's time is over.")
+            raise ProviderTimeout("The fragment has timed out.")
         return left_s
 
     @contextmanager
@@ -278,7 +278,7 @@ class _FragmentRun:
             self._ended_at_s[stage] = self._clock.wall()
 
     def result(self, job_id: str) -> FragmentDubbed:
-        """Return it as it leaves the worker."""
+        """Return the result of the job."""
         encoded = self._encoded if self.status != "failed" else None
         assets = self._assets(encoded)
         return FragmentDubbed(
@@ -302,11 +302,11 @@ class _FragmentRun:
         )
 
     def _assets(self, encoded: EncodedFragment | None) -> list[Asset]:
-        """Return what the stages made, as far as they were reached."""
+        """Return the assets of all stages that were reached."""
         work = self._work
         transcript = transcript_asset(
             self._facts("asr"),
-            self._heard,
+            self._recognised,
             language=work.source,
             audio_duration_ms=round(self._target_ms),
             start_ms=work.start_ms,
@@ -341,8 +341,8 @@ class _FragmentRun:
         return assets
 
     def _facts(self, stage: Stage) -> StageFacts:
-        """Return how a stage went."""
-        maker = self._makers.get(stage, _NOBODY)
+        """Return the facts of a stage."""
+        maker = self._makers.get(stage, _NO_MAKER)
         error = self.error if self.error and self.error.stage == stage else None
         status: AssetStatus = "SUCCESS" if error is None else "FAILED" if self.status == "failed" else "PARTIAL"
         return StageFacts(
@@ -358,7 +358,7 @@ class _FragmentRun:
         )
 
     def _metadata(self) -> FragmentMetadata | None:
-        """Return how the lengths came to match, None where it did not come so far."""
+        """Return how the lengths match; None before there is output."""
         if self._fitted is None and self._encoded is None:
             return None
         duration = self._fitted.metadata if self._fitted else None
@@ -376,14 +376,16 @@ class _FragmentRun:
         )
 
     def _model(self, stage: Stage) -> str:
-        return self._makers.get(stage, _NOBODY).model
+        return self._makers.get(stage, _NO_MAKER).model
 
     def _ms(self, stage: Stage) -> int:
-        return math.floor(self._spent_s.get(stage, 0.0) * 1000 + 1e-6)  # together they are never more than the whole
+        return math.floor(
+            self._spent_s.get(stage, 0.0) * 1000 + 1e-6
+        )  # rounded down: their sum must not exceed the total
 
 
 def _kept_format(work: Dub) -> EncodedFormat | None:
-    """Return the format in which a fragment can go back as it came; None where it has to be made anew."""
+    """Return the format if a fragment's original audio can be returned unchanged, else None."""
     if len(work.audio) > MOST_PLAIN_BYTES:
         return None
     is_same = work.format == work.out_format == "m4a" or (work.format, work.rate_hz, work.channels) == (

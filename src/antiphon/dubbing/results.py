@@ -1,4 +1,4 @@
-"""Results come: from a job, or in place of one that was not done in time."""
+"""Results of fragments: from jobs, from timeouts, and from errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from antiphon.wire.dubbing_server import FragmentProcessed
 
 
 def done(step: Step, event: Done) -> None:
-    """Take the result of a job; one whose fragment is not waited for is dropped."""
+    """Handle the result of a job; drop it if its fragment is not in flight."""
     state = step.state
     for flights in (state.flights, state.orphans):
         flight = next((one for one in flights.values() if one.job_id == event.job_id and not one.result), None)
@@ -29,15 +29,15 @@ def done(step: Step, event: Done) -> None:
 
 
 def fail(step: Step, flight: Flight, error: ProcessingError) -> None:
-    """End a fragment without a job's result."""
+    """Fail a fragment without a job's result."""
     _finish(step, flight, Done(flight.job_id, "failed", error=error))
 
 
 def time_out(step: Step) -> None:
-    """Fail the fragments whose time is over."""
+    """Fail the fragments that are due."""
     for flight in [one for one in step.state.flights.values() if one.result is None and one.due <= step.now]:
         step.do(Cancel(flight.job_id))
-        message, retryable = "The fragment was not done in time.", NATURES["TIMEOUT"].retryable
+        message, retryable = "The fragment timed out.", NATURES["TIMEOUT"].retryable
         fail(step, flight, ProcessingError(stage="asr", code="TIMEOUT", message=message, retryable=retryable))
 
 

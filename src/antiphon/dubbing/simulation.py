@@ -1,4 +1,4 @@
-"""Echo mode: fragments fail as the worker wishes."""
+"""Echo mode: simulated errors that the worker requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.wire.dubbing_server import SimulationAck
 
 
 def configure(step: Step, event: Simulated) -> None:
-    """Replace the rules of failure."""
+    """Replace the rules for simulated errors."""
     if step.state.init is None:
         step.not_found("")
         return
@@ -20,8 +20,8 @@ def configure(step: Step, event: Simulated) -> None:
     step.send("config:error_simulation:ack", SimulationAck(status="accepted", rules_count=len(wish.rules)))
 
 
-def wished_error(state: State, fragment: FragmentData) -> ProcessingError | None:
-    """Return the error that this fragment should fail with; None where it should not."""
+def simulated_error(state: State, fragment: FragmentData) -> ProcessingError | None:
+    """Return the simulated error of a fragment, None if no rule matches."""
     rule = next((one for one in state.simulation if _matches(one, fragment, state.accepted)), None)
     if rule is None:
         return None

@@ -1,4 +1,4 @@
-"""The value that a stream is. Times are seconds of a clock that only goes forward."""
+"""The state of a stream. Times are seconds of a monotonic clock."""
 
 from __future__ import annotations
 
@@ -18,51 +18,51 @@ Phase = Literal["initializing", "ready", "paused", "ending", "completed"]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the server was configured to do; the same for all its streams."""
+    """Configuration, the same for all streams."""
 
     thresholds: Thresholds
     gap_s: float | None
-    """How long a missing fragment holds up those behind it; None is the stream's own timeout, at most 8 s."""
+    """How long a missing fragment holds up later ones; None means the stream's own timeout, at most 8 s."""
     fragments_per_min: int
-    """Most fragments of a stream in a minute; 0 is no limit."""
+    """Most fragments of a stream per minute; 0 means no limit."""
     capabilities: Literal["both", "array", "object"]
-    """How ``stream:ready`` says what the service can: an array, an object, or the array with the object beside it."""
+    """Form of the capabilities in ``stream:ready``: an array, an object, or both in two fields."""
     keep_results: int = 64
     keep_bytes: int = 16 * 2**20
     keep_s: float = 300.0
-    """So many results, with so much audio, are kept for so long, for fragments that are sent again."""
+    """Limits of the results that are kept for fragments that are sent again: count, bytes of audio, age."""
 
 
 class Flight(Struct):
-    """A fragment that was accepted and whose result was not delivered yet."""
+    """A fragment that was accepted but not delivered yet."""
 
     fragment_id: str
     sequence: int
     job_id: str
     since: float
     due: float
-    """When it is given up."""
+    """When it times out."""
     audio_ms: int
     is_retry: bool = False
-    """True where its number has been passed already: its result waits for no other."""
+    """True if its number was passed already: its result is delivered out of order."""
     counted_as: FragmentProcessed | None = None
-    """The result of this session that it replaces."""
+    """The result of this session that its own replaces."""
     result: FragmentProcessed | None = None
-    """Set once it is there: then the fragment waits for its predecessors."""
+    """Set while the fragment waits for its predecessors."""
     audio_bytes: int = 0
     """Length of its dubbed audio."""
 
 
 class Remembered(Struct):
-    """A result that was delivered, or would have been if the worker had been there."""
+    """A result that was delivered, or that arrived while the connection was lost."""
 
     result: FragmentProcessed
     counted_in: str
-    """The session whose statistics it is in; empty where it was not delivered."""
+    """The session whose statistics include it; empty if it was not delivered."""
     job_id: str
-    """Where its audio lies."""
+    """Identifies its audio."""
     audio_bytes: int
-    """0 where there is none."""
+    """0 without audio."""
     at: float
 
 
@@ -75,35 +75,35 @@ class State(Struct):
     session_id: str = ""
     counter: int = 0
     expected: int = 0
-    """The number that is delivered next."""
+    """The sequence number that is delivered next."""
     base_open: bool = False
-    """True after a stream was taken up again, until its first fragment has said where it goes on."""
+    """True after the stream was resumed, until its first fragment sets where it continues."""
     gap_since: float | None = None
     flights: dict[str, Flight] = msgspec.field(default_factory=dict[str, Flight])
     """By fragment."""
     orphans: dict[str, Flight] = msgspec.field(default_factory=dict[str, Flight])
-    """Fragments of a lost connection that are still worked on, by fragment."""
+    """Fragments of a lost connection whose jobs continue, by fragment."""
     memory: dict[str, Remembered] = msgspec.field(default_factory=dict[str, Remembered])
     """By fragment, the oldest first."""
     band: int = 0
-    """Of `Thresholds`: the one that was told last."""
+    """The band of `Thresholds` that was announced last."""
     accepted: int = 0
     accepted_at: list[float] = msgspec.field(default_factory=list[float])
-    """Of the last minute, where fragments are limited."""
+    """Times in the last minute, if fragments are limited."""
     simulation: tuple[SimulationRule, ...] = ()
     tally: Tally = msgspec.field(default_factory=Tally)
 
     @property
     def stream_id(self) -> str:
-        """As the worker calls it; empty before it has."""
+        """The worker's name of the stream; empty before it has begun."""
         return self.init.stream_id if self.init else ""
 
     @property
     def timeout_s(self) -> float:
-        """How long the worker waits for a fragment."""
+        """The worker's timeout of a fragment."""
         return self.init.timeout_ms / 1000 if self.init else 0.0
 
     @property
     def max_inflight(self) -> int:
-        """What the worker advises itself."""
+        """The worker's own window, for information."""
         return self.init.max_inflight if self.init else 0

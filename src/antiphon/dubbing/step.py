@@ -1,4 +1,4 @@
-"""One step of a stream: its state and rules, the time, and the effects that come of one input."""
+"""One step of a stream: state, rules, time, and the effects of one input."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Step:
     def refuse(
         self, code: str, message: str, *, stream_id: str | None = None, fragment_id: str = "", **details: Any
     ) -> None:
-        """Answer with an error; ``details`` without a value are left out."""
+        """Answer with an error; ``details`` that are None are omitted."""
         self.state.counter += 1
         stream_id = self.state.stream_id if stream_id is None else stream_id
         error_id = f"err_{self.state.seed}{self.state.counter}"
         self.send("error", error_event(code, message, error_id, stream_id, fragment_id, **details))
 
     def is_mine(self, stream_id: str | None) -> bool:
-        """Say whether this id, or none, means this stream."""
+        """Say whether an id, or its absence, means this stream."""
         return self.state.init is not None and stream_id in (None, self.state.stream_id)
 
     def not_found(self, stream_id: str, fragment_id: str = "") -> None:
-        """There is no such stream here, or it takes nothing more."""
+        """Answer that there is no such stream, or that it accepts no more fragments."""
         if self.is_mine(stream_id or None):
             phase = self.state.phase
-            message = f"The stream takes no fragments any more: it is {phase}."
+            message = f"The stream accepts no more fragments: it is {phase}."
             self.refuse("STREAM_NOT_FOUND", message, fragment_id=fragment_id, state=phase)
             return
         named = "There is no stream of this id on this connection" if stream_id else "No stream has begun"

@@ -1,7 +1,7 @@
-"""The stream machine: takes what a worker sends and what became of its fragments, says what to send and to start.
+"""The stream machine: maps events of a worker and results of jobs to events to send and jobs to start.
 
-It has no I/O and no clock: every input comes with the time. Fragments are worked on side by side; their results leave
-in the order of their numbers, each once, and a hole that stays open is announced.
+It has no I/O and no clock: every input comes with the time. Fragments are processed concurrently; their results are
+delivered in order, each once, and a gap that stays open is announced.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Stream:
         self._rules = rules
 
     def receive(self, event: Input, now: float) -> list[Effect]:
-        """Work one input in and return what is to be done, in order."""
+        """Apply one input and return its effects, in order."""
         step = Step(self.state, self._rules, now)
         _dispatch(step, event)
         _advance(step)
@@ -37,23 +37,23 @@ class Stream:
 
     @property
     def stream_id(self) -> str:
-        """As the worker calls it; empty before it has."""
+        """The worker's name of the stream; empty before it has begun."""
         return self.state.stream_id
 
     @property
     def in_flight(self) -> int:
-        """Fragments that were accepted and not delivered."""
+        """Number of fragments that were accepted and not delivered."""
         return len(self.state.flights)
 
     @property
-    def may_go_on(self) -> bool:
-        """True where a worker that comes back would find something: its stream is not over, and had fragments."""
+    def can_resume(self) -> bool:
+        """True if the stream is worth resuming: it has not ended, and had fragments."""
         state = self.state
         return state.phase in ("ready", "paused") and bool(state.memory or state.orphans or state.expected)
 
     @property
     def next_due(self) -> float | None:
-        """When time alone changes something: tell `Ticked` then."""
+        """When the next timeout is due: pass `Ticked` then."""
         state = self.state
         times = [one.due for one in (*state.flights.values(), *state.orphans.values()) if one.result is None]
         if (gap_due := order.gap_due(state, self._rules)) is not None:
@@ -63,7 +63,7 @@ class Stream:
 
 
 def parse_init(payload: object) -> StreamInit:
-    """Return what a worker begins with. Raises `InvalidRequest`."""
+    """Parse the payload of ``stream:init``. Raises `InvalidRequest`."""
     return parse(payload, StreamInit)
 
 
@@ -96,13 +96,13 @@ def _dispatch(step: Step, event: Input) -> None:
 def _begin(step: Step, event: Begun) -> None:
     state = step.state
     if state.flights:
-        message = "A stream cannot begin anew while fragments are in flight."
+        message = "A stream cannot begin again while fragments are in flight."
         step.refuse("INVALID_CONFIG", message, stream_id=event.init.stream_id)
         return
     state.base_open = state.phase in ("ready", "paused") or event.expected is not None
     if state.phase not in ("ready", "paused"):
         state.expected = event.expected or 0
-    if state.init is not None and state.init.config != event.init.config:  # what was made is for another one
+    if state.init is not None and state.init.config != event.init.config:  # results belong to the former configuration
         orphans.abandon_all(step)
         memory.forget_all(step)
     state.init, state.session_id, state.phase = event.init, event.session_id, "ready"
@@ -121,7 +121,7 @@ def _begin(step: Step, event: Begun) -> None:
 
 
 def _command(step: Step, command: StreamCommand, moves: dict[Phase, Phase]) -> None:
-    """Change the phase where the stream is in one that allows it; elsewhere nothing happens."""
+    """Change the phase by ``moves``; ignore the command in other phases."""
     if not step.is_mine(command.stream_id):
         step.not_found(command.stream_id or "")
     else:
@@ -144,7 +144,7 @@ def _offered(step: Step, event: Offered) -> None:
 
 
 def _checked(step: Step, payload: Any) -> FragmentData | None:
-    """Return a fragment that may be taken, or answer why not: its stream's state first, its size, its shape."""
+    """Return a valid fragment, or answer with an error: checks the stream's phase, then the size, then the fields."""
     about = payload if isinstance(payload, dict) else {}
     stream_id, fragment_id = _text(about.get("stream_id")), _text(about.get("fragment_id"))
     if not step.is_mine(stream_id or None) or step.state.phase in ("initializing", "ending", "completed"):
@@ -171,7 +171,7 @@ def _text(value: object) -> str:
 
 
 def _advance(step: Step) -> None:
-    """Deliver what has its turn, and end the stream when all has left."""
+    """Deliver the results that are ready, and complete an ending stream after its last one."""
     state = step.state
     order.deliver_ready(step)
     if state.phase == "ending" and not state.flights:

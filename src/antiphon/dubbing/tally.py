@@ -1,4 +1,4 @@
-"""What became of the fragments of a stream, each counted once."""
+"""Statistics of a stream: the outcome of each fragment, counted once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antiphon.wire.dubbing_server import ErrorBreakdown, FragmentProcessed, Stat
 
 
 class Tally(Struct):
-    """Counts of one session. Times are kept as counts per millisecond, so that it does not grow with the stream."""
+    """Statistics of one session. Times are kept as counts per millisecond, so that memory is bounded."""
 
     success: int = 0
     partial: int = 0
@@ -26,7 +26,7 @@ class Tally(Struct):
         self.audio_ms += audio_ms
 
     def replace(self, old: FragmentProcessed, new: FragmentProcessed) -> None:
-        """Count the result of a retry in place of the one before it."""
+        """Count the result of a retry in place of the former one."""
         self._count(old, -1)
         self._count(new, 1)
 
@@ -39,18 +39,18 @@ class Tally(Struct):
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Number of all fragments."""
         return self.success + self.partial + self.failed
 
     @property
     def average_ms(self) -> float:
-        """Mean processing time, 0 where there was nothing."""
+        """Mean processing time, 0 without fragments."""
         total = sum(time * count for time, count in self.times_ms.items())
         return round(total / self.total, 1) if self.total else 0.0
 
     @property
     def p95_ms(self) -> int:
-        """Nearest rank: the least time that at least 95 % are not above."""
+        """95th percentile of processing times, by nearest rank."""
         rank, passed = math.ceil(0.95 * self.total), 0
         for time in sorted(self.times_ms):
             passed += self.times_ms[time]
@@ -59,7 +59,7 @@ class Tally(Struct):
         return 0
 
     def complete(self, stream_id: str) -> StreamComplete:
-        """Return the last event of a stream."""
+        """Return the ``stream:complete`` event."""
         breakdown = ErrorBreakdown(by_stage=dict(self.by_stage), by_code=dict(self.by_code))
         counts = Statistics(
             total_fragments=self.total,

@@ -1,11 +1,9 @@
-"""Voice profiles: which voice a stream is dubbed with.
+"""Voice profiles: the voices of streams, from a file in one of two forms::
 
-A file names them, in one of two shapes::
+{"voices": {"ana": {"model": "xtts_v2", "speaker_wav": "ana.wav", "language": "es"}},
+ "default_voice_per_language": {"es": "ana"}}
 
-    {"voices": {"ana": {"model": "xtts_v2", "speaker_wav": "ana.wav", "language": "es"}},
-     "default_voice_per_language": {"es": "ana"}}
-
-    {"default": {"model": "xtts_v2", "speaker": "Ana", "language": "en"}, "bob": {"voice_id": "a1B2"}}
+{"default": {"model": "xtts_v2", "speaker": "Ana", "language": "en"}, "bob": {"voice_id": "a1B2"}}
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from antiphon.text.quoting import quoted
 from antiphon.wire.validation_errors import explain
 
 DEFAULT = "default"
-"""The profile that exists for every target: clients name it without knowing any other."""
+"""The profile that exists for every target."""
 
 _Language = Annotated[str, msgspec.Meta(pattern=r"^(?:[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*)?$")]
 _Name = Annotated[str, msgspec.Meta(min_length=1)]
@@ -31,34 +29,34 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class VoiceProfile:
-    """How to speak, whatever the engine. An empty field leaves the choice to the engine."""
+    """A voice, independent of the engine. An empty field leaves the choice to the engine."""
 
     name: str
     model: str = ""
     voice: str = ""
     """The engine's name of a speaker, or the id of a service's voice where the profile names no speaker."""
     voice_id: str = ""
-    """The id of a service's voice. A profile may name one beside a speaker, so that it serves two engines."""
+    """The id of a service's voice. A profile may have both a speaker and an id, for two engines."""
     language: str = ""
-    """ISO 639-1 with an optional region; empty for a voice that speaks any."""
+    """ISO 639-1 with an optional region; empty for a voice of all languages."""
     sample: str = ""
-    """File of the voice to be cloned, as it stands in the voices file."""
+    """Path of the audio to clone the voice from, as in the voices file."""
     gender: str = ""
     description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """The profiles there are. Without a file there is only the default."""
+    """All profiles. Without a file there is only the default."""
 
     profiles: Mapping[str, VoiceProfile] = field(default_factory=dict[str, VoiceProfile])
     defaults: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Names of profiles by language, in small letters with ``-`` before the region."""
+    """Names of profiles by language, in lower case with ``-`` before the region."""
 
     def resolve(self, name: str, target: str, *, known: Iterable[str] = ()) -> VoiceProfile:
-        """Return the profile to speak ``target`` with.
+        """Return the profile for the language ``target``.
 
-        ``known`` are voices that the speech engine lists: they may be named directly, behind the profiles.
+        ``known`` are the engine's voices: they may be named directly; profiles take precedence.
         Raises `NotFound` with param ``voice_profile``.
         """
         if name == DEFAULT:
@@ -67,18 +65,18 @@ class Voices:
             return self.profiles[name]
         if name in known:
             return VoiceProfile(name, voice=name)
-        there = ", ".join(sorted({DEFAULT, *self.profiles}))
+        available = ", ".join(sorted({DEFAULT, *self.profiles}))
         raise NotFound(
-            f"voice profile {quoted(name)} does not exist; profiles are: {there}",
+            f"voice profile {quoted(name)} does not exist; profiles are: {available}",
             code="voice_profile_not_found",
             param="voice_profile",
         )
 
     def _default(self, target: str) -> VoiceProfile:
-        """Return what the file says for this language, then its profile ``default``, else the engine's own voice.
+        """Return the language's default profile, else the profile ``default``, else the engine's own voice.
 
-        A profile ``default`` of another language is passed over: clients send this name for every target, so it is
-        no wish for that voice, and an English voice reads Spanish badly.
+        A profile ``default`` of another language is ignored: clients send this name for every target, and an English
+        voice reads Spanish badly.
         """
         for language in (_tag(target), base_language(target)):
             if language in self.defaults:
@@ -90,16 +88,16 @@ class Voices:
 
 
 def warning(profile: VoiceProfile, target: str) -> str | None:
-    """Return what to tell a client whose profile is of another language than ``target``, None when all is well."""
+    """Return a warning if a profile's language is not ``target``, else None."""
     if _speaks(profile, target):
         return None
     return f"voice profile '{profile.name}' is of language '{profile.language}', the target is '{target}'"
 
 
 def parse_voices(data: bytes) -> Voices:
-    """Read a voices file of either shape. Raises `InvalidRequest` (``voices``), which names the profile and field.
+    """Parse a voices file of either form. Raises `InvalidRequest` (``voices``), which names the profile and field.
 
-    Unknown fields are refused: a misspelt one would otherwise be a voice that nobody asked for.
+    Unknown fields are refused: a misspelt one would silently select a wrong voice.
     """
     top = _decode(data, dict[_Name, msgspec.Raw], "the voices file")
     if top.keys() & {"voices", "default_voice_per_language"}:
@@ -120,7 +118,7 @@ class _NestedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _FileProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One profile as files have it; null is the same as absent."""
+    """One profile in a file; null means absent."""
 
     model: str | None = None
     speaker: str | None = None

@@ -1,4 +1,4 @@
-"""The window of a stream: which fragments it takes, those that it works on, and what leaves it."""
+"""The window of a stream: accepts fragments, starts their jobs, and delivers their results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from antiphon.wire.dubbing_client import FragmentData, check_audio
 from antiphon.wire.dubbing_server import FragmentAck
 
 _GRACE_S = 0.25
-"""So much longer than its timeout a fragment is waited for: who works on it knows better which stage it reached."""
+"""Added to a fragment's timeout, so that its job times out first and can report its stage."""
 _MINUTE_S = 60.0
 
 
 def accept(step: Step, fragment: FragmentData, known: Remembered | None, event: Offered) -> None:
-    """Take a fragment and have it worked on, unless its result is at hand; or answer why it is not taken."""
+    """Accept a fragment and start its job, unless its result is known; or answer with an error."""
     if not _has_room(step, fragment):
         return
     try:
@@ -31,19 +31,19 @@ def accept(step: Step, fragment: FragmentData, known: Remembered | None, event: 
         code = "INVALID_AUDIO_FORMAT"
         step.refuse(code, error.message, fragment_id=fragment.fragment_id, param=error.param)
         return
-    under_way = step.state.orphans.pop(fragment.fragment_id, None)
-    flight = _flight(step, fragment, known, under_way)
+    orphan = step.state.orphans.pop(fragment.fragment_id, None)
+    flight = _flight(step, fragment, known, orphan)
     step.state.accepted += 1
     step.state.flights[fragment.fragment_id] = flight
-    is_new = under_way is None and flight.result is None
+    is_new = orphan is None and flight.result is None
     acknowledge(step, flight, event.wall_ms, "queued" if is_new else "processing")
-    _tell_band(step)
+    _announce_band(step)
     if is_new and event.audio is not None:
         _start(step, flight, fragment, event.audio)
 
 
 def acknowledge(step: Step, flight: Flight, wall_ms: int, status: Literal["queued", "processing"]) -> None:
-    """Tell the worker that a fragment was taken, and about when its result comes."""
+    """Acknowledge a fragment, with an estimate of when its result is ready."""
     state = step.state
     before = sum(one.result is None and one.since < flight.since for one in state.flights.values())
     usual_ms = state.tally.average_ms or (state.init.config.chunk_duration_ms if state.init else 0)
@@ -60,9 +60,9 @@ def acknowledge(step: Step, flight: Flight, wall_ms: int, status: Literal["queue
 
 
 def deliver(step: Step, flight: Flight) -> None:
-    """Send a fragment's result, count it, and remember it; its place is free."""
+    """Send a fragment's result, count it, and move it from the window to the memory."""
     state, result = step.state, flight.result
-    assert result is not None  # noqa: S101 - narrows the type: who calls has looked
+    assert result is not None  # noqa: S101 - narrows the type: callers have checked it
     if flight.counted_as is None:
         state.tally.add(result, flight.audio_ms)
     else:
@@ -71,11 +71,11 @@ def deliver(step: Step, flight: Flight) -> None:
     audio = flight.job_id if flight.audio_bytes else ""
     step.do(Deliver(result, audio, again=flight.is_retry))
     memory.remember(step, flight, result, counted_in=state.session_id)
-    _tell_band(step)
+    _announce_band(step)
 
 
 def _has_room(step: Step, fragment: FragmentData) -> bool:
-    """Say whether one more may be taken, or answer why not."""
+    """Say whether the window and the rate limit have room, or answer with an error."""
     state, rules = step.state, step.rules
     if len(state.flights) >= rules.thresholds.critical:
         step.refuse(
@@ -96,15 +96,15 @@ def _has_room(step: Step, fragment: FragmentData) -> bool:
     return True
 
 
-def _flight(step: Step, fragment: FragmentData, known: Remembered | None, under_way: Flight | None) -> Flight:
-    """Return a fragment's place in the window: a new one, one that is under way, or one whose result is at hand."""
+def _flight(step: Step, fragment: FragmentData, known: Remembered | None, orphan: Flight | None) -> Flight:
+    """Return the flight of a fragment: a new one, one with a job in progress, or one with a known result."""
     state, number = step.state, fragment.sequence_number
     state.counter += 1
     flight = Flight(
         fragment_id=fragment.fragment_id,
         sequence=number,
-        job_id=f"{state.seed}{state.counter}" if under_way is None else under_way.job_id,
-        since=step.now if under_way is None else under_way.since,
+        job_id=f"{state.seed}{state.counter}" if orphan is None else orphan.job_id,
+        since=step.now if orphan is None else orphan.since,
         due=step.now + state.timeout_s + _GRACE_S,
         audio_ms=fragment.audio.duration_ms,
         is_retry=number < state.expected,
@@ -122,7 +122,7 @@ def _flight(step: Step, fragment: FragmentData, known: Remembered | None, under_
 
 def _start(step: Step, flight: Flight, fragment: FragmentData, audio: int) -> None:
     state = step.state
-    if (error := simulation.wished_error(state, fragment)) is not None:
+    if (error := simulation.simulated_error(state, fragment)) is not None:
         results.fail(step, flight, error)
         return
     begins_ms = fragment.pts_ms
@@ -133,18 +133,18 @@ def _start(step: Step, flight: Flight, fragment: FragmentData, audio: int) -> No
     step.do(Start(flight.job_id, slim, audio, begins_ms, state.timeout_s))
 
 
-def _tell_band(step: Step) -> None:
-    """Tell the worker when its window has become fuller, or emptier, by a band."""
+def _announce_band(step: Step) -> None:
+    """Announce a change of the severity band."""
     state, in_flight = step.state, len(step.state.flights)
     band = step.rules.thresholds.band(in_flight)
     if band == state.band:
         return
     state.band = band
-    told = announcement(
+    event = announcement(
         band,
         stream_id=state.stream_id,
         in_flight=in_flight,
         max_inflight=state.max_inflight,
         queue_depth=sum(one.result is None for one in state.flights.values()),
     )
-    step.send("backpressure", told)
+    step.send("backpressure", event)

@@ -1,22 +1,22 @@
-"""What of a transcript was said, and what is the name of a sound."""
+"""Separates the spoken words of a transcript from the names of sounds."""
 
 from __future__ import annotations
 
 import re
 
 _AROUND_SOUNDS = {"[": "]", "(": ")", "*": "*", "♪": "♪"}
-"""What a recogniser writes for sounds: ``[Music]``, ``(applause)``, ``*laughs*``, sung lines between notes."""
+"""Delimiters of sounds in transcripts: ``[Music]``, ``(applause)``, ``*laughs*``, sung lines between notes."""
 _OPENING = re.compile(r"[\[(*♪]")
 
 
 def spoken_words(transcript: str) -> str:
-    """Return what of a transcript was said: nothing, where it holds only names of sounds, notes and punctuation."""
+    """Return the spoken words; empty if there are only names of sounds, notes and punctuation."""
     words = " ".join(_without_sounds(transcript).split())
     return words if any(sign.isalnum() for sign in words) else ""
 
 
 def _without_sounds(text: str) -> str:
-    """Leave out what is between signs of sounds; the last line that is sung needs no sign at its end."""
+    """Remove the names of sounds; the last sung line needs no closing note."""
     last = {opening: text.rfind(closing) for opening, closing in _AROUND_SOUNDS.items()}
     kept, begin, at = list[str](), 0, 0
     while opening := _OPENING.search(text, at):
@@ -26,7 +26,7 @@ def _without_sounds(text: str) -> str:
             at = text.index(_AROUND_SOUNDS[sign], at) + 1
         elif sign == "♪":
             at = len(text)
-        else:  # it stands alone, and is not looked for behind every other one
+        else:  # unpaired; searching for its partner each time would be quadratic
             continue
         kept.append(text[begin:start])
         begin = at

@@ -1,4 +1,4 @@
-"""Who may dub: keys of requests, and keys of Socket.IO greetings."""
+"""Authentication of dubbing clients: keys in HTTP requests, and keys in Socket.IO CONNECT packets."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from antiphon.text.surrogates import replace_surrogates
 
 
 class Admission:
-    """Tells whose a request or a greeting is. Whoever sends a key has to send a right one, also if none is needed."""
+    """Identifies callers by request or CONNECT packet. A key that is sent must be valid, even if none is needed."""
 
     def __init__(self, access: Access, *, needs_key: bool, polling: bool) -> None:
-        """``needs_key`` is False where workers without a key are let in, ``polling`` where they need a WebSocket."""
+        """``needs_key`` False admits clients without a key; ``polling`` False admits WebSockets only."""
         self._access = access
         self._needs_key = needs_key and not access.is_open
         self._polling = polling
 
     def check(self, scope: Mapping[str, Any]) -> None:
-        """Refuse a request that is known to be wrong before anything is read. Raises `AntiphonError`.
+        """Refuse an invalid request before its body is read. Raises `AntiphonError`.
 
-        Over a WebSocket the key of the Socket.IO handshake, which is still to come, counts more than one that is here.
+        A WebSocket's own key is not checked here: the key in the CONNECT packet that follows takes precedence.
         """
         credentials, polls = Credentials.of_scope(scope), scope["type"] == "http"
         if polls and not self._polling:
-            raise InvalidRequest("Connect over a WebSocket: polling is turned off here.", param="transport")
+            raise InvalidRequest("Polling is disabled: connect over a WebSocket.", param="transport")
         if not polls:
             credentials = replace(credentials, key="")
         if credentials.key or not self._needs_key:
             self._identify(credentials)
 
     def is_known(self, scope: Mapping[str, Any]) -> bool:
-        """Return whether a request came with a right key."""
+        """Return whether a request has a valid key."""
         credentials = Credentials.of_scope(scope)
         try:
             return bool(credentials.key and self._identify(credentials))
@@ -42,7 +42,7 @@ class Admission:
             return False
 
     def caller(self, scope: Mapping[str, Any], auth: Any) -> Identity:
-        """Return whose a greeting is; a key in ``auth`` counts more than one of its request. Raises `AntiphonError`."""
+        """Identify a CONNECT packet; a key in ``auth`` takes precedence over its request's. Raises `AntiphonError`."""
         credentials = Credentials.of_scope(scope)
         token = auth.get("token") if isinstance(auth, dict) else None
         if isinstance(token, str) and token:

@@ -1,6 +1,6 @@
-"""Fragments of megabytes: their audio is taken out before the library decodes their packet, and put back behind it.
+"""Takes long audio out of packets before the library decodes them, and restores it afterwards.
 
-The library copies a message five times and decodes it in one step, for which everybody else would have to wait.
+The library copies a message five times and decodes it in one step, which would block the event loop.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from antiphon.wire.dubbing_client import MAX_AUDIO_BASE64
 from antiphon.wire.event_scan import Scan, TooMuch
 
 _EVENT = re.compile(rb'[^"]{0,300}\["[^"\\]{1,64}"')
-"""A packet up to where the name of its event ends."""
+"""A packet up to the end of its event's name."""
 _BINARY = b"bAA=="
-"""What stands for a binary packet in a body: it is passed over, but not before it is decoded."""
+"""Replaces binary packets, which the library ignores, but only after it has decoded them."""
 
 Taken = dict[str, memoryview]
-"""Audio, as its packets have it, by what stands in its place."""
+"""Audio in its encoded form, by its placeholder."""
 
 
 async def lightened(packet: bytes | bytearray, taken: Taken) -> bytes | bytearray:
-    """Return a packet as the library may have it; its audio goes to ``taken``, if it is long.
+    """Return a packet with long audio moved to ``taken``.
 
-    An event of too many values keeps its name alone. Raises `ValueError` for one that has none.
+    An event with too many values is reduced to its name. Raises `ValueError` if it has no name.
     """
     if len(packet) <= LARGE_BYTES:
         return packet
@@ -46,7 +46,7 @@ async def lightened(packet: bytes | bytearray, taken: Taken) -> bytes | bytearra
 
 
 async def with_audio(payload: Any, taken: Taken) -> Any:
-    """Return a fragment's payload with the audio that was taken out; of audio that is too long more than may be."""
+    """Restore the audio of a fragment's payload. Too long audio is cut, but still exceeds the limit."""
     match payload:
         case {"audio": {"data_base64": str(name), **audio}, **fields} if name in taken:
             return {**fields, "audio": {**audio, "data_base64": await _text(taken.pop(name))}}
@@ -63,7 +63,7 @@ async def _text(audio: memoryview) -> str:
             size += len(piece)
             if size > MAX_AUDIO_BASE64:
                 break
-    except ValueError:  # wrong escapes, or a letter that is cut: no base64 either, and refused as that
+    except ValueError:  # invalid escapes or truncated UTF-8: refused as invalid base64
         return "\\"
     text = "".join(pieces)
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""One Socket.IO connection of the dubbing door: its events in their order, and what it is sent in its order."""
+"""One Socket.IO connection of the dubbing door, with its ordered send queue."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from antiphon.doors.dubbing.transports import Transport
 from antiphon.observe.tasks import unattended
 
 _MOST_UNSENT = 4
-"""While more waits for a client that does not read, no fragment of it is taken."""
+"""While more events are unsent, no further fragments are read from the client."""
 
 
 class DubbingConnection:
-    """The connection of at most one stream."""
+    """A connection with at most one stream."""
 
     def __init__(
         self,
@@ -30,15 +30,15 @@ class DubbingConnection:
         on_idle: Callable[[DubbingConnection], None],
         hang_up: Callable[[str], None],
     ) -> None:
-        """``emit`` returns when the event has left the process; ``hang_up`` ends the connection."""
+        """``emit`` returns when the event is written to the transport; ``hang_up`` ends the connection."""
         self.sid = sid
         self.transport = transport
-        """What it speaks over."""
+        """The Engine.IO transport underneath."""
         self.identity = identity
         self.stream: StreamDriver | None = None
         """Its stream, from `StreamRegistry.attach` to `StreamRegistry.detach`."""
         self.closes: asyncio.TimerHandle | None = None
-        """Ends the connection: it has done nothing for long, or its stream is complete."""
+        """Closes the connection when it has been idle for too long, or after its stream is complete."""
         self._emit = emit
         self._unsent: deque[tuple[str, Struct]] = deque()
         self._sender: asyncio.Task[None] | None = None
@@ -49,7 +49,7 @@ class DubbingConnection:
         self._hang_up = hang_up
 
     def send(self, name: str, payload: Struct) -> None:
-        """Send an event, after those before it."""
+        """Queue an event."""
         self._unsent.append((name, payload))
         if len(self._unsent) > _MOST_UNSENT:
             self._has_room.clear()
@@ -57,27 +57,27 @@ class DubbingConnection:
             self._sender = unattended(self._send_all(), name=f"dubbing sender {self.sid}")
 
     def complete(self) -> None:
-        """The stream is complete."""
+        """Report that the stream is complete."""
         self._on_complete(self)
 
     def displaced(self) -> None:
-        """Another connection, or another gateway, has the stream."""
+        """Hang up: another connection or gateway has resumed the stream."""
         self.stream = None
         self._hang_up(self.sid)
 
     async def room(self) -> None:
-        """Return when the client reads what it is sent."""
+        """Wait until few enough events are unsent."""
         await self._has_room.wait()
 
     @property
     def is_idle(self) -> bool:
-        """True when nothing is under way for the client."""
+        """True when no event is unsent and no fragment is in flight."""
         return not self._unsent and not (self.stream and self.stream.machine.in_flight)
 
     async def _send_all(self) -> None:
         while self._unsent:
             await self._emit(self.sid, *self._unsent[0])
-            if self._unsent:  # it may have ended meanwhile
+            if self._unsent:  # the connection may have closed meanwhile
                 self._unsent.popleft()
             if len(self._unsent) <= _MOST_UNSENT:
                 self._has_room.set()
@@ -86,7 +86,7 @@ class DubbingConnection:
             self._on_idle(self)
 
     def close(self) -> None:
-        """The connection is gone."""
+        """Clean up after the connection was closed."""
         self._unsent.clear()
         self._has_room.set()
         if self._sender is not None:

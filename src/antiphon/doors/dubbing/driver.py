@@ -1,4 +1,4 @@
-"""A stream of the dubbing door, with or without a connection: its machine, its jobs, the audio of its results."""
+"""Drives one dubbing stream: runs its machine, submits its jobs, and holds the audio of its results."""
 
 from __future__ import annotations
 
@@ -37,28 +37,27 @@ from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProc
 from antiphon.wire.jobs import Dub, FragmentDubbed
 
 _GRACE_S = 0.2
-"""So much longer than its fragment lives the job, so that it can say where it stood."""
+"""Added to a job's timeout, so that a fragment that times out can report its stage."""
 
 _log = structlog.get_logger(__name__)
 
-
 Keep = Callable[[Artifact], None]
-"""Takes what is kept of a fragment."""
+"""Stores the artifact of a fragment."""
 
 
 class Listener(Protocol):
     """The connection of a stream."""
 
     def send(self, name: str, payload: Struct) -> None:
-        """Send an event, after those before it."""
+        """Queue an event."""
         ...
 
     def complete(self) -> None:
-        """The stream is complete."""
+        """Report that the stream is complete."""
         ...
 
     def displaced(self) -> None:
-        """The stream is another connection's, or another gateway's."""
+        """Report that another connection or gateway has resumed the stream."""
         ...
 
 
@@ -71,23 +70,23 @@ class StreamServices:
     metrics: DubbingMetrics
     keep: Keep
     shows_id: bool
-    """False where there are keys, which do not see each other's ids: metrics have an opaque name then."""
+    """False where keys are configured: metrics then use an opaque name, since stream ids are private to a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A fragment that is worked on."""
+    """A fragment that is being processed."""
 
     start: effects.Start
     audio: bytes
-    """As it came; empty where nobody waits for it."""
+    """The original; empty after the connection was lost."""
 
 
 class StreamDriver:
     """Drives one `Stream`."""
 
     def __init__(self, key: Key, machine: Stream, services: StreamServices, lease: StreamLease | None) -> None:
-        """``lease`` is None where no other gateway could resume the stream."""
+        """``lease`` is None if no other gateway can resume the stream."""
         self.key = key
         self.lease = lease
         self._machine = machine
@@ -103,17 +102,17 @@ class StreamDriver:
 
     @property
     def machine(self) -> Stream:
-        """The stream itself."""
+        """The state machine of the stream."""
         return self._machine
 
     @property
     def is_new(self) -> bool:
-        """True for a stream that has not begun, here or at another gateway."""
+        """True for a stream that has not begun on any gateway."""
         return not self._machine.stream_id and (self.lease is None or self.lease.resumed_at is None)
 
     @property
     def listener(self) -> Listener | None:
-        """The connection, as long as there is one."""
+        """The connection, None while there is none."""
         return self._listener
 
     @property
@@ -122,13 +121,13 @@ class StreamDriver:
 
     @property
     def _series(self) -> str:
-        """Its name in metrics."""
+        """The stream's label in metrics."""
         return self.key[1] if self._services.shows_id else opaque_name(self.key)
 
     def listen(self, listener: Listener | None) -> None:
-        """Give the stream a connection, or take it away."""
+        """Set or remove the connection."""
         self._listener = listener
-        if listener is None:  # what nobody waits for is kept without its original, which may be 10 MiB
+        if listener is None:  # drop the originals, of up to 10 MiB each
             self._begun = {job_id: dataclasses.replace(one, audio=b"") for job_id, one in self._begun.items()}
 
     def begin(self, init: StreamInit, profile: VoiceProfile) -> None:
@@ -138,17 +137,17 @@ class StreamDriver:
         self.tell(inputs.Begun(init, str(uuid4()), self.lease.resumed_at if self.lease and is_new else None))
 
     def offer(self, payload: object) -> None:
-        """Offer a fragment to the machine; its audio stays here."""
+        """Pass a fragment to the machine; its audio stays in the driver."""
         described, audio = take_audio(payload)
         self._offers += 1
         if audio is not None:
             self._offered[self._offers] = audio
         wall_ms = int(self._services.clock.wall() * 1000)
         self.tell(inputs.Offered(described, wall_ms, None if audio is None else self._offers))
-        self._offered.clear()  # a fragment that is worked on has begun by now
+        self._offered.clear()  # the audio of an accepted fragment has moved to `_begun`
 
     def tell(self, event: inputs.Input) -> None:
-        """Tell the machine, and carry out what it asks for."""
+        """Pass an input to the machine and carry out its effects."""
         for effect in self._machine.receive(event, self._services.clock.now()):
             self._carry_out(effect)
         flights = self._machine.state.flights.values()
@@ -179,7 +178,7 @@ class StreamDriver:
                     self._listener.complete()
 
     def refuse(self, error: DubbingError) -> None:
-        """Send an error that the machine does not know of."""
+        """Send an error that did not come from the machine."""
         self._send("error", error)
 
     def _send(self, name: str, payload: Struct) -> None:
@@ -189,8 +188,8 @@ class StreamDriver:
             self._listener.send(name, payload)
 
     def _deliver(self, effect: effects.Deliver) -> None:
-        result, heard = effect.result, self._made.get(effect.audio)
-        audio = UNSET if heard is None else _audio_of(heard)
+        result, dubbed = effect.result, self._made.get(effect.audio)
+        audio = UNSET if dubbed is None else _audio_of(dubbed)
         self._send("fragment:processed", replace(result, dubbed_audio=audio))
         begun = next(
             (one for one in self._begun.values() if one.start.fragment.fragment_id == result.fragment_id), None
@@ -202,7 +201,7 @@ class StreamDriver:
             self._services.keep(_artifact(begun, made, result, self._account, self._services.clock.wall()))
         if not effect.again:
             self._count(result)
-            _tell_of(result, self._machine.state.session_id)
+            _log_result(result, self._machine.state.session_id)
 
     def _count(self, result: FragmentProcessed) -> None:
         metrics, timings = self._services.metrics, result.stage_timings
@@ -210,7 +209,9 @@ class StreamDriver:
         reached = {stage: spent_ms for stage, spent_ms in stages.items() if spent_ms}
         metrics.delivered(self._series, result.status, result.processing_time_ms / 1000, reached)
         if result.error and result.status == "failed":
-            code = result.error.code if result.error.code in NATURES else OTHER  # a worker may wish for any
+            code = (
+                result.error.code if result.error.code in NATURES else OTHER
+            )  # in echo mode workers may request any code
             metrics.failed(self._series, result.error.stage, code)
 
     async def _work(self, begun: _Begun) -> None:
@@ -259,7 +260,7 @@ class StreamDriver:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self.tell, inputs.Ticked())
 
     def close(self) -> None:
-        """Let go of everything: nobody comes back."""
+        """Release all resources; the stream cannot continue afterwards."""
         if self._timer is not None:
             self._timer.cancel()
         self.listen(None)
@@ -281,7 +282,7 @@ def _audio_of(made: FragmentDubbed) -> DubbedAudio:
 def _artifact(
     begun: _Begun, made: FragmentDubbed | None, result: FragmentProcessed, owner: Account, now_s: float
 ) -> Artifact:
-    """Return what is kept of a fragment."""
+    """Return the artifact of a fragment."""
     original = _original(begun.start, result, now_s)
     return Artifact(
         tenant=owner.tenant,
@@ -307,8 +308,8 @@ def _artifact(
 
 
 def _original(start: effects.Start, result: FragmentProcessed, now_s: float) -> AudioAsset:
-    """Return the asset of a fragment's audio as it came."""
-    came = start.fragment.audio
+    """Return the asset of a fragment's original audio."""
+    received = start.fragment.audio
     stage = IngestStage(
         stream_id=result.stream_id,
         fragment_id=result.fragment_id,
@@ -320,16 +321,16 @@ def _original(start: effects.Start, result: FragmentProcessed, now_s: float) -> 
     )
     audio = AudioFacts(
         audio_bytes=b"",
-        format=came.format,
-        sample_rate_hz=came.sample_rate_hz,
-        channels=came.channels,
-        duration_ms=came.duration_ms,
+        format=received.format,
+        sample_rate_hz=received.sample_rate_hz,
+        channels=received.channels,
+        duration_ms=received.duration_ms,
     )
     return original_asset(stage, audio)
 
 
-def _tell_of(result: FragmentProcessed, session_id: str) -> None:
-    """Log a result: where it was slow or failed, never what was said."""
+def _log_result(result: FragmentProcessed, session_id: str) -> None:
+    """Log timings and errors of a result, never its text."""
     error = result.error or None
     _log.info(
         "fragment processed",
@@ -348,7 +349,7 @@ def _tell_of(result: FragmentProcessed, session_id: str) -> None:
 
 
 def _job_of(start: effects.Start, audio: bytes, until_s: float, config: StreamConfig, profile: VoiceProfile) -> Dub:
-    """Return what a fragment asks of the workers."""
+    """Return the job of a fragment."""
     fragment = start.fragment
     return Dub(
         stream_id=fragment.stream_id,

@@ -1,4 +1,4 @@
-"""What Socket.IO's packets hold: JSON by msgspec, whose payloads may be Structs, and nothing binary."""
+"""JSON for Socket.IO packets, by msgspec: payloads may be Structs, and binary attachments are ignored."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 _NAME = re.compile(r'\["([^"\\]{1,64})"')
 TOO_MUCH = f"more than {MOST_VALUES:,} values"
-"""What is left of the payload of such an event: it would take seconds and a gigabyte to decode."""
+"""Replaces the payload of such an event: decoding it would take seconds and a gigabyte."""
 
 
 def dumps(value: Any, **_: Any) -> str:
-    """Return JSON text; the options of the standard library's function are accepted and not needed."""
+    """Return JSON text; the options of the standard library's function are accepted and ignored."""
     return _encoder.encode(value).decode()
 
 
 def loads(text: str | bytes, **_: Any) -> Any:
-    """Return what JSON text says, half characters included: whoever takes a payload refuses it for them.
+    """Decode JSON. Lone surrogates pass: the event's handler refuses them, and can name the field.
 
-    Of an event of too many values its name and `TOO_MUCH` are left. Raises `ValueError`.
+    An event with too many values becomes its name and `TOO_MUCH`. Raises `ValueError`.
     """
     if isinstance(text, str) and needs_a_scan(text):
         name = _NAME.match(text)
@@ -45,17 +45,17 @@ def loads(text: str | bytes, **_: Any) -> Any:
 
 
 class TextPacket(Packet):
-    """A packet without binary attachments: no event here has any, and they would be collected without end.
+    """A packet without binary attachments: no event has any, and the library would collect them without limit.
 
-    An event that announces some is handled at once, with placeholders that no event takes; they are passed over.
+    An event that announces attachments is handled at once, with placeholders that fail validation.
     """
 
     def decode(self, encoded_packet: Any) -> int:
-        """Read a packet. Raises `ValueError`."""
+        """Decode a packet. Raises `ValueError`."""
         if isinstance(encoded_packet, bytes):
             self.packet_type, self.namespace, self.data = ACK, None, []
             return 0
         super().decode(encoded_packet)
-        self.namespace = self.namespace and shown(self.namespace, MOST_TOLD)  # whoever is refused one hears it again
+        self.namespace = self.namespace and shown(self.namespace, MOST_TOLD)  # a refusal repeats it
         self.packet_type = {BINARY_EVENT: EVENT, BINARY_ACK: ACK}.get(self.packet_type, self.packet_type)
         return 0

@@ -1,4 +1,4 @@
-"""Faults of the Socket.IO library, in our log: without what clients sent, and not once for each packet."""
+"""Logs exceptions inside the Socket.IO library, without client data and with a rate limit."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import structlog
 from antiphon.clock import Clock
 
 _EVERY_S = 60.0
-"""Between two lines about the same place in the library: a client can make it fail with every packet."""
+"""Least time between two lines about the same place in the library: a client can make it fail with every packet."""
 _FRAMES = 3
-"""Innermost calls that a line names."""
+"""Number of innermost stack frames in a line."""
 
 _log = structlog.get_logger(__name__)
 
 
 def library_log(clock: Clock) -> logging.Logger:
-    """Return the logger to give to the library."""
-    # below errors the library tells of every packet, with its content
-    logger = logging.Logger("socketio", logging.ERROR)  # noqa: LOG001 -- goes with its server, handler included
+    """Return a logger for the library."""
+    # below ERROR the library logs every packet with its content
+    logger = logging.Logger("socketio", logging.ERROR)  # noqa: LOG001 -- lives as long as its server
     logger.addHandler(_Faults(clock))
     return logger
 
 
 class _Faults(logging.Handler):
-    """Tells of exceptions; an error without one is about a request that the library has refused."""
+    """Logs exceptions only; errors without one are requests that the library refused."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(logging.ERROR)
@@ -35,7 +35,7 @@ class _Faults(logging.Handler):
         self._untold: dict[tuple[str, int], int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log the kind of exception and where it was raised; its text may hold what a client sent."""
+        """Log the type of an exception and its place; its message may contain client data."""
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
             return
@@ -45,7 +45,7 @@ class _Faults(logging.Handler):
             return
         self._told[place] = now
         frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-        _log.warning(  # no fault of ours: a client can send what the library fails at
+        _log.warning(  # no error: clients can cause it
             "socket.io event failed",
             error=type(error).__name__,
             at=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],

@@ -1,4 +1,4 @@
-"""What the dubbing door is made with: how it behaves, and what it needs of its process."""
+"""Options and services of the dubbing door."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from antiphon.wire.dubbing_client import StreamConfig
 
 
 class DubbingRefusal(Exception):
-    """A stream that cannot begin."""
+    """Raised when a stream cannot begin."""
 
     def __init__(self, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -31,34 +31,34 @@ class DubbingRefusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DubbingOptions:
-    """How the door behaves."""
+    """Configuration of the door."""
 
     rules: Rules
     mode: Literal["full", "echo"]
     needs_key: bool
-    """False lets workers in that send no key, also where other doors ask for one."""
+    """False admits clients without a key, even if other doors need one."""
     max_connections: int
     connections_per_key: int
-    """Where keys are configured; workers without one count as one key together."""
+    """Applies if keys are configured; all clients without a key count as one key."""
     ping_interval_s: float
     ping_timeout_s: float
     idle_s: float
-    """A connection without a stream that sends nothing for so long is closed."""
+    """Idle timeout of a connection without a stream."""
     close_s: float
-    """Between the end of a stream and the end of its connection."""
+    """Delay from the completion of a stream to the closing of its connection."""
     stall_s: float
-    """How long a client may not read before it is cut off."""
+    """Longest time that a client may stop reading before it is disconnected."""
     resume_s: float
-    """How long a stream without a connection is kept."""
+    """How long a stream without a connection is kept, in seconds."""
     handshake_s: float
-    """Longest handshake; a greeting may take no longer either."""
+    """Upper bound of the handshake, including the CONNECT packet."""
     polling: bool
-    """False lets workers in by WebSocket alone."""
+    """False admits WebSockets only."""
 
 
 @dataclass(frozen=True, slots=True)
 class DubbingServices:
-    """What the door needs of its process."""
+    """Services that the process provides."""
 
     access: Access
     job_client: JobClient
@@ -66,7 +66,7 @@ class DubbingServices:
     metrics: Metrics
     dubbing_metrics: DubbingMetrics
     judge: Callable[[StreamConfig], VoiceProfile]
-    """Returns the voice of a stream. Raises `DubbingRefusal` for languages and voices that there are not."""
+    """Returns the voice of a stream. Raises `DubbingRefusal` for unsupported languages and voices."""
     ownership: StreamOwnership
     artifacts: Artifacts
     limiter: Limiter

@@ -1,4 +1,4 @@
-"""Which gateway of a fleet has a stream, and which number it delivers next."""
+"""Leases on streams in a fleet: which gateway owns a stream, and which fragment it delivers next."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from antiphon.ports.limiter import Account
 from antiphon.ports.sessions import Change, SessionOwner, SessionRecord, Sessions, Taken
 
 Key = tuple[Account, str]
-"""The key that a stream belongs to, and its id, which is its worker's own word: keys do not share ids."""
+"""The account of a stream, and the id that its client chose. Accounts do not share ids."""
 
 _log = structlog.get_logger(__name__)
 
 
 class _Saved(msgspec.Struct, frozen=True):
-    """What another gateway continues from. Results are not among it: what was not delivered is done anew."""
+    """State from which another gateway continues. Undelivered results are not saved: their fragments are redone."""
 
     expected: int
 
 
 class StreamLease:
-    """One stream of this gateway, as the others see it."""
+    """A lease on one stream of this gateway."""
 
     def __init__(
         self,
@@ -37,10 +37,10 @@ class StreamLease:
         resumed_at: int | None,
         on_lost: Callable[[StreamLease], None],
     ) -> None:
-        """``on_lost`` is called once, when another gateway has the stream."""
+        """``on_lost`` is called once, when another gateway has resumed the stream."""
         self.key = key
         self.resumed_at = resumed_at
-        """The number that was to be delivered next where the stream was resumed, None for a new one."""
+        """The sequence number at which the stream was resumed, None for a new stream."""
         self._sessions = sessions
         self._record = record
         self._on_lost = on_lost
@@ -49,7 +49,7 @@ class StreamLease:
         self._is_over = False
 
     def note(self, expected: int) -> None:
-        """The stream delivers this number next; it is saved in the background."""
+        """Save in the background which number is delivered next."""
         if self._is_over or self._expected == expected:
             return
         self._expected = expected
@@ -57,12 +57,12 @@ class StreamLease:
             self._saving = unattended(self._save_all(), name="stream lease")
 
     async def save(self) -> None:
-        """Write which number comes next. Raises `Fenced` and `ProviderUnavailable`."""
+        """Save which number is delivered next. Raises `Fenced` and `ProviderUnavailable`."""
         change = Change(msgspec.msgpack.encode(_Saved(self._expected)), self._expected)
         await self._sessions.save(self._record, change)
 
     async def heartbeat(self) -> None:
-        """Say that the stream is still here."""
+        """Renew the lease."""
         try:
             await self._sessions.heartbeat(self._record)
         except Fenced:
@@ -70,14 +70,14 @@ class StreamLease:
         except ProviderUnavailable as error:
             _log.warning("stream heartbeat failed", stream_id=self.key[1], error=str(error))
 
-    def look_at(self, taken: Taken) -> None:
-        """Take note of a session that another gateway has resumed: it may be this one."""
+    def check(self, taken: Taken) -> None:
+        """Check a session that another gateway has resumed against this one."""
         record = self._record
         if (record.tenant, record.session_id) == (taken.tenant, taken.session_id) and record.epoch < taken.epoch:
             self._lose()
 
     async def release(self, *, resumable: bool) -> None:
-        """Let the stream go."""
+        """End the lease."""
         self._is_over = True
         if self._saving is not None:
             await asyncio.wait((self._saving,))
@@ -100,7 +100,7 @@ class StreamLease:
             self._saving = None
 
     async def _fenced(self) -> None:
-        """Leave a stream to whoever has it now; one that Redis has forgotten is claimed again."""
+        """Lose the stream to its new owner, or claim it again if Redis has lost it."""
         record = self._record
         try:
             if await self._sessions.find(record.tenant, record.session_id) is not None:
@@ -122,7 +122,7 @@ class StreamLease:
 
 
 class StreamOwnership:
-    """Claims streams for this gateway. Where nothing is shared there are no leases."""
+    """Claims streams for this gateway. Without shared sessions there are no leases."""
 
     def __init__(
         self,
@@ -141,10 +141,10 @@ class StreamOwnership:
         self._sweep_s = sweep_s
 
     async def claim(self, key: Key, on_lost: Callable[[StreamLease], None]) -> StreamLease | None:
-        """Become the gateway of a stream, and return its lease; None where nothing is shared.
+        """Claim a stream and return its lease; None without shared sessions.
 
-        Raises `Fenced` when another gateway was quicker, `Overloaded` when it is new and there is no room for it, and
-        `ProviderUnavailable`.
+        Raises `Fenced` if another gateway claims it at the same time, `Overloaded` if it is new and there is no room
+        for it, and `ProviderUnavailable`.
         """
         sessions, (account, _) = self._sessions, key
         if sessions is None:
@@ -162,7 +162,7 @@ class StreamOwnership:
         return lease
 
     async def run(self, leases: Callable[[], Collection[StreamLease]]) -> None:
-        """Keep ``leases`` alive, hear of those that others have resumed, and clear up, endlessly."""
+        """Renew ``leases``, watch for those that others resume, and remove expired streams, endlessly."""
         if self._sessions is not None:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_alive(leases), name="heartbeats of streams")
@@ -178,19 +178,19 @@ class StreamOwnership:
     async def _watch_taken(self, sessions: Sessions, leases: Callable[[], Collection[StreamLease]]) -> None:
         async for taken in sessions.taken(self._gateway_id):
             for lease in leases():
-                lease.look_at(taken)
+                lease.check(taken)
 
     async def _clear_up(self, sessions: Sessions) -> None:
         while True:
             await asyncio.sleep(self._sweep_s)
             try:
                 async for expired in sessions.expired():
-                    _log.info("stream forgotten", tenant_id=expired.tenant, reason="nobody came back")
+                    _log.info("stream expired", tenant_id=expired.tenant)
             except ProviderUnavailable as error:
                 _log.warning("stream clean-up failed", error=str(error))
 
 
 def opaque_name(key: Key) -> str:
-    """Return 32 hexadecimal digits in place of a stream's id, which is a client's own, any text, and not for others."""
+    """Return 32 hexadecimal digits in place of a stream's id, which is private to its client and may be any text."""
     account, stream_id = key
     return hashlib.sha256(f"{account.key_id}\0{stream_id}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,6 +1,6 @@
-"""HTTP requests of Engine.IO: held against their limits before the library sees them.
+"""HTTP polling of Engine.IO: enforces limits before the library handles a request.
 
-The library would read a body of any length, for as long as it takes, and in quadratic time, before it asks whose it is.
+The library alone would read a body of any length, without a timeout and in quadratic time, before authentication.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from antiphon.errors import InvalidRequest
 
 _MOST_FIELDS = 20
 _MOST_PACKETS = 16
-"""In one body; the library takes no more."""
+"""Limit for one body, the same as the library's."""
 _SEPARATOR = b"\x1e"
 _KINDS = b"1345b"
-"""First bytes of the packets that a client may send: close, pong, message, upgrade, binary message."""
+"""First bytes of the packet types that clients send: close, pong, message, upgrade, binary message."""
 
 
 class Polling:
-    """Passes on what the library can take: one GET and one POST of a session at a time, with bounded bodies."""
+    """Passes requests to the library: one GET and one POST at a time for each session, with bounded bodies."""
 
     def __init__(self, app: AsgiApp, transports: Transports) -> None:
         self._app = app
         self._transports = transports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Raises `InvalidRequest` and `ContentTooLarge` before anything is answered."""
+        """Serve one request. Raises `InvalidRequest` and `ContentTooLarge` before a response begins."""
         send = _plain(send)
         query = query_of(scope)
         if "j" in query:
-            raise InvalidRequest("Sessions are not polled by script elements here.", param="j")
+            raise InvalidRequest("JSONP polling is not supported.", param="j")
         eio_sid = query.get("sid", [""])[0]
-        # what the server has not upgraded the library must not either
+        # the library must not upgrade a request that the server has not upgraded
         scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"upgrade"]}
         if eio_sid and scope["method"] == "POST":
             await self._post(self._transports.find(eio_sid), scope, receive, send)
@@ -60,7 +60,7 @@ class Polling:
 
     async def _post(self, transport: Transport, scope: Scope, receive: Receive, send: Send) -> None:
         if transport.is_posting:
-            raise InvalidRequest("Another body of this session is under way.", code="session_busy", param="sid")
+            raise InvalidRequest("Another POST of this session is in progress.", code="session_busy", param="sid")
         exchange = exchange_of(scope)
         transport.is_posting = True
         try:
@@ -70,15 +70,17 @@ class Polling:
         finally:
             transport.is_posting = False
             transport.taken.clear()
-            self._transports.tidy(transport)
+            self._transports.forget(transport)
             if exchange is not None:
                 exchange.hold(0)
 
     async def _take(self, transport: Transport, body: bytes | bytearray, scope: Scope, send: Send) -> None:
-        self._transports.find(transport.socket.sid)  # it may be over
-        if not transport.takes(_packets(body)):
+        self._transports.find(transport.socket.sid)  # it may have ended
+        if not transport.admits(_packets(body)):
             await self._transports.end(transport)
-            raise InvalidRequest("This session sends too much, or does not fetch what it is sent.", param="sid")
+            raise InvalidRequest(
+                "This session sends too many packets, or does not poll for those that it is sent.", param="sid"
+            )
         if len(body) > LARGE_BYTES:
             body = await _lightened(body, transport)
         headers = [(b"content-length", str(len(body)).encode())]
@@ -86,7 +88,7 @@ class Polling:
 
 
 def query_of(scope: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the query as the library reads it. Raises `InvalidRequest`."""
+    """Parse the query as the library does. Raises `InvalidRequest`."""
     try:
         return parse_qs(scope.get("query_string", b"").decode(), max_num_fields=_MOST_FIELDS)
     except ValueError as error:
@@ -94,13 +96,13 @@ def query_of(scope: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 async def _read(transport: Transport, exchange: Exchange | None, scope: Scope, receive: Receive) -> bytearray | None:
-    """Return a body, None when its client has left. Raises `ContentTooLarge`."""
-    most = MAX_POST_BYTES if transport.is_greeted else UNKEYED_BYTES
+    """Read a body; None if the client disconnects. Raises `ContentTooLarge`."""
+    most = MAX_POST_BYTES if transport.has_connected else UNKEYED_BYTES
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    too_large = ContentTooLarge(f"A body has at most {most} bytes here.")
+    too_large = ContentTooLarge(f"A body may have at most {most} bytes.")
     if int(declared) > most:
         raise too_large
-    if exchange is not None and transport.is_greeted:
+    if exchange is not None and transport.has_connected:
         exchange.admit()
     body, is_complete = bytearray(), False
     transport.exchange = exchange
@@ -121,7 +123,7 @@ async def _read(transport: Transport, exchange: Exchange | None, scope: Scope, r
 
 
 async def _lightened(body: bytes | bytearray, transport: Transport) -> bytes:
-    """Return a body as the library may have it. Raises `InvalidRequest`."""
+    """Take the long audio out of a body. Raises `InvalidRequest`."""
     try:
         return _SEPARATOR.join([await lightened(packet, transport.taken) for packet in body.split(_SEPARATOR)])
     except ValueError as error:
@@ -129,20 +131,20 @@ async def _lightened(body: bytes | bytearray, transport: Transport) -> bytes:
 
 
 def _packets(body: bytes | bytearray) -> int:
-    """Return how many packets a body has. Raises `InvalidRequest` for too many, and for kinds that no client sends."""
+    """Count the packets of a body. Raises `InvalidRequest` for too many, and for types that clients must not send."""
     count, at = 0, 0
     while at or not count:
         count += 1
         if count > _MOST_PACKETS:
-            raise InvalidRequest(f"A body has at most {_MOST_PACKETS} packets.", code="too_many_packets")
+            raise InvalidRequest(f"A body may have at most {_MOST_PACKETS} packets.", code="too_many_packets")
         if body and body[at : at + 1] not in _KINDS:
-            raise InvalidRequest("A packet is of no known kind.", code="invalid_packet")
+            raise InvalidRequest("A packet has an unknown type.", code="invalid_packet")
         at = body.find(_SEPARATOR, at) + 1
     return count
 
 
 def _plain(send: Send) -> Send:
-    """Return what sends an answer with the headers that all others have too."""
+    """Return a ``send`` that adds the headers that all responses have."""
 
     async def send_plain(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -154,7 +156,7 @@ def _plain(send: Send) -> Send:
 
 
 def _whole(body: bytes | bytearray) -> Callable[[], Awaitable[dict[str, Any]]]:
-    """Return what gives an application a body that is complete."""
+    """Return a ``receive`` that yields a complete body."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}

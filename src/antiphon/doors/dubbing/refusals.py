@@ -1,4 +1,4 @@
-"""What clients of the dubbing door are told when something cannot be: requests, greetings, events without a stream."""
+"""Errors of the dubbing door: for HTTP requests, for connections, and for events without a stream."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from antiphon.wire.dubbing_server import DubbingError
 
 
 def refused(code: str, message: str) -> ConnectionRefusedError:
-    """Return the error that a client hears in place of its connection."""
+    """Return the error with which a connection is refused."""
     return ConnectionRefusedError(message, error_event(code, message, ids.new_id("err")))
 
 
 async def answer_error(scope: Scope, send: Send, error: AntiphonError) -> None:
-    """Answer a request, or a WebSocket that was not accepted yet."""
+    """Answer a request, or a WebSocket that was not accepted yet, with an error."""
     if scope["type"] == "websocket":
         await refuse(send, error)
         return
-    if isinstance(error, Unauthenticated | Forbidden):  # clients hand the body on as what the refusal says
+    if isinstance(error, Unauthenticated | Forbidden):  # clients report the body as the reason
         told = refused("AUTH_FAILED", error.message)
         answer = error_answer(error, **told.error_args)
     else:
@@ -33,7 +33,7 @@ async def answer_error(scope: Scope, send: Send, error: AntiphonError) -> None:
 
 
 def no_stream(stream_id: object, fragment_id: object) -> DubbingError:
-    """Return what a connection without a stream hears; the ids are those that its client named."""
+    """Return the error for an event on a connection without a stream; the ids are those that its client named."""
     named = stream_id if isinstance(stream_id, str) else ""
     what = "There is no stream of this id on this connection" if named else "No stream has begun"
     return error_event(

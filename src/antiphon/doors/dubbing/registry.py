@@ -1,4 +1,4 @@
-"""All streams of a gateway: which connection has which, and how long one without a connection is kept."""
+"""All streams of a gateway: assigns them to connections, and expires those without a connection."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.observe.tasks import TrackedTasks
 
 _MOST_KEPT = 100
-"""Streams of a key without a connection: of more, the one that lost its own first is forgotten."""
+"""Limit of a key's streams without a connection; above it the longest disconnected one is dropped."""
 
 _log = structlog.get_logger(__name__)
 
 
 class StreamRegistry:
-    """A connection has at most one stream, and a stream at most one connection."""
+    """Assigns at most one stream to a connection, and at most one connection to a stream."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class StreamRegistry:
         *,
         resume_s: float,
     ) -> None:
-        """``resume_s`` is how long a stream without a connection is kept."""
+        """A stream without a connection is kept for ``resume_s``."""
         self._services = services
         self._rules = rules
         self._ownership = ownership
@@ -46,17 +46,17 @@ class StreamRegistry:
         self._opening: WeakValueDictionary[Key, asyncio.Lock] = WeakValueDictionary()
 
     def count(self) -> int:
-        """Return how many streams have a connection."""
+        """Count the streams that have a connection."""
         return sum(stream.listener is not None for stream in self._streams.values())
 
     async def run(self) -> None:
-        """Keep the streams this gateway's, as long as no other resumes them, endlessly."""
+        """Renew the leases of all streams, endlessly."""
         await self._ownership.run(lambda: [one.lease for one in self._streams.values() if one.lease is not None])
 
     async def open(self, key: Key) -> StreamDriver:
-        """Return the stream of this name, a new one where there is none; `attach` it or `abandon` it at once.
+        """Return the stream of this key, or a new one. The caller must `attach` or `abandon` it at once.
 
-        Raises `Fenced` where another gateway takes it at the same time, and `Overloaded` where it may not begin now.
+        Raises `Fenced` if another gateway claims it at the same time, and `Overloaded` if there is no room for it.
         """
         async with self._opening.setdefault(key, asyncio.Lock()):
             stream = self._streams.get(key)
@@ -66,35 +66,35 @@ class StreamRegistry:
         return stream
 
     def abandon(self, stream: StreamDriver) -> None:
-        """Forget a stream that was opened and does not begin here."""
+        """Drop a stream that was opened and does not begin here."""
         if not stream.machine.stream_id:
             self._drop(stream.key)
 
-    def attach(self, link: DubbingConnection, stream: StreamDriver) -> None:
-        """Bring a connection and a stream together, and part each from what it had before."""
+    def attach(self, connection: DubbingConnection, stream: StreamDriver) -> None:
+        """Assign a stream to a connection, and end the former assignment of each."""
         if (expiry := self._expiries.pop(stream.key, None)) is not None:
             expiry.cancel()
-        if link.stream is not stream:
-            self.detach(link, keep=True)
-        if (other := stream.listener) is not None and other is not link:
+        if connection.stream is not stream:
+            self.detach(connection, keep=True)
+        if (other := stream.listener) is not None and other is not connection:
             _part(stream)
             other.displaced()
-        if link.closes is not None:
-            link.closes.cancel()
-        link.stream = stream
-        stream.listen(link)
+        if connection.closes is not None:
+            connection.closes.cancel()
+        connection.stream = stream
+        stream.listen(connection)
 
-    def detach(self, link: DubbingConnection, *, keep: bool) -> None:
-        """Part a connection from its stream, which stays for a while if there was more to come and ``keep`` is true."""
-        stream, link.stream = link.stream, None
-        if stream is None or stream.listener is not link:
+    def detach(self, connection: DubbingConnection, *, keep: bool) -> None:
+        """Take the stream from a connection; with ``keep``, a stream that can be resumed is kept for ``resume_s``."""
+        stream, connection.stream = connection.stream, None
+        if stream is None or stream.listener is not connection:
             return
         _part(stream)
-        if not keep or not stream.machine.may_go_on or self._resume_s <= 0:
+        if not keep or not stream.machine.can_resume or self._resume_s <= 0:
             self._drop(stream.key)
             return
         self._expiries[stream.key] = asyncio.get_running_loop().call_later(self._resume_s, self._drop, stream.key)
-        kept = [one for one in self._expiries if one[0] == link.identity.account]
+        kept = [one for one in self._expiries if one[0] == connection.identity.account]
         if len(kept) > _MOST_KEPT:
             self._drop(kept[0])
 
@@ -106,12 +106,12 @@ class StreamRegistry:
     async def _claim(self, key: Key) -> StreamLease | None:
         try:
             return await self._ownership.claim(key, self._lost)
-        except ProviderUnavailable as error:  # the stream begins, and no other gateway can resume it
+        except ProviderUnavailable as error:  # continue without a lease: no other gateway can resume it
             _log.warning("stream claim failed", stream_id=key[1], error=str(error))
             return None
 
     def _drop(self, key: Key) -> None:
-        """Forget a stream."""
+        """Close a stream and release its lease."""
         if (expiry := self._expiries.pop(key, None)) is not None:
             expiry.cancel()
         stream = self._streams.pop(key, None)
@@ -122,7 +122,7 @@ class StreamRegistry:
                 self._background.do(stream.lease.release(resumable=resumable))
 
     def _lost(self, lease: StreamLease) -> None:
-        """Another gateway has the stream: let its connection go."""
+        """Drop a stream that another gateway has resumed, with its connection."""
         stream = self._streams.get(lease.key)
         if stream is None or stream.lease is not lease:
             return

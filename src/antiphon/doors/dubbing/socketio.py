@@ -1,4 +1,4 @@
-"""The Socket.IO library as the dubbing door uses it: its options, and a server that tells of its transports."""
+"""The Socket.IO server of the dubbing door: the library's options, and callbacks for its transports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from antiphon.doors.dubbing.library_log import library_log
 
 PATH = "/socket.io"
 MAX_MESSAGE_BYTES = 50 * 2**20
-"""Longest WebSocket message of a worker."""
+"""Longest WebSocket message of a connected client."""
 
 
 class WatchedServer(socketio.AsyncServer):
-    """The library's server, which tells when transports open and close."""
+    """The library's server, with callbacks for transports that open and close."""
 
     _on_opened: Callable[[str, Any], None]
     _on_closed: Callable[[str], None]
@@ -40,8 +40,8 @@ def socketio_server(clock: Clock, *, ping_interval_s: float, ping_timeout_s: flo
     log = library_log(clock)
     return WatchedServer(
         async_mode="asgi",
-        async_handlers=False,  # events of a connection in their order, and none while one waits
-        cors_allowed_origins=[],  # pages of strangers are refused by `Access`, as at every door
+        async_handlers=False,  # one event of a connection at a time, in order
+        cors_allowed_origins=[],  # foreign origins are refused by `Access`, as at every door
         json=dubbing_json,
         serializer=dubbing_json.TextPacket,
         logger=log,  # pyright: ignore[reportArgumentType] -- takes loggers, and is annotated by its default
@@ -49,5 +49,5 @@ def socketio_server(clock: Clock, *, ping_interval_s: float, ping_timeout_s: flo
         ping_interval=ping_interval_s,
         ping_timeout=ping_timeout_s,
         max_http_buffer_size=MAX_MESSAGE_BYTES,
-        http_compression=False,  # audio in base64 takes the loop 100 ms a megabyte
+        http_compression=False,  # blocks the event loop for 100 ms per megabyte of base64
     )

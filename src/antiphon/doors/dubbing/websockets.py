@@ -1,4 +1,4 @@
-"""WebSockets of Engine.IO: new transports, and those to which a session that polls is upgraded."""
+"""WebSockets of Engine.IO: new transports, and upgrades of polling sessions."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _log = structlog.get_logger(__name__)
 
 
 class WebSockets:
-    """Passes on what a client says, as long as it may, and ends the transport with its WebSocket."""
+    """Passes messages to the library while the transport is within its limits, and ends it with its WebSocket."""
 
     def __init__(self, app: AsgiApp, transports: Transports) -> None:
         self._app = app
         self._transports = transports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one WebSocket. Raises `InvalidRequest` before it is answered."""
+        """Serve one WebSocket. Raises `InvalidRequest` before it is accepted."""
         query = query_of(scope)
         if eio_sid := query.get("sid", [""])[0]:
             await self._upgrade(self._transports.find(eio_sid), scope, receive, send)
@@ -42,7 +42,7 @@ class WebSockets:
         if transport.raw is not None:
             raise InvalidRequest("This session has a WebSocket already.", code="session_busy", param="sid")
         attach(scope, transport)
-        transport.speak_over(socket_of(scope))
+        transport.use_socket(socket_of(scope))
         timing_out = self._transports.await_upgrade(transport)
         try:
             await self._serve(scope, receive, send)
@@ -51,13 +51,13 @@ class WebSockets:
             if transport.socket.upgraded:
                 await self._transports.end(transport)
             else:
-                transport.speak_over(None)
+                transport.use_socket(None)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw = socket_of(scope)
         first = await receive()
         if first["type"] != "websocket.connect":
-            return  # it has left already, or has broken the protocol
+            return  # disconnected already, or a protocol error
 
         async def receive_some() -> Message:
             nonlocal first
@@ -68,7 +68,7 @@ class WebSockets:
             transport = transport_of(scope)
             if transport is None:
                 return message
-            if transport.takes(1):
+            if transport.admits(1):
                 return await _lightened(message, transport)
             if raw is not None:
                 raw.abort()
@@ -76,16 +76,16 @@ class WebSockets:
 
         try:
             await self._app(scope, receive_some, send)
-        except ValueError as error:  # a packet of no known kind
-            _log.info("a connection is cut off", reason=str(error))
+        except ValueError as error:  # an unknown packet type
+            _log.info("invalid packet, connection aborted", reason=str(error))
             if raw is not None:
                 raw.abort()
 
 
 async def _lightened(message: Any, transport: Transport) -> Any:
-    """Return a message as the library may have it. Raises `ValueError`."""
+    """Take the long audio out of a message. Raises `ValueError`."""
     if isinstance(text := message.get("text"), LongText):
         return {**message, "text": (await lightened(text.data, transport.taken)).decode()}
-    if isinstance(message.get("bytes"), bytearray):  # binary messages are passed over, long ones without a look
+    if isinstance(message.get("bytes"), bytearray):  # binary messages are ignored, long ones undecoded
         return {**message, "bytes": b""}
     return message
