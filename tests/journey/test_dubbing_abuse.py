@@ -133,7 +133,7 @@ async def test_binary_events_are_refused_and_their_attachments_passed_over(door:
 
 # -- connections that do nothing ----------------------------------------------------------------------------------
 async def test_who_never_says_connect_is_no_worker_and_has_to_go(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._GREETING_S", GREETING_S)
+    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._CONNECT_TIMEOUT_S", GREETING_S)
     async with worker(door.url) as first, contextlib.AsyncExitStack() as stack:
         mute = [await stack.enter_async_context(raw(door.url, greet=False)) for _ in range(MOST + 1)]
         assert door.metric(CONNECTIONS) == 1

@@ -265,7 +265,7 @@ async def test_a_field_that_is_called_nearly_like_a_session_opens_no_more_than_o
 
 # -- ends --------------------------------------------------------------------------------------------------------------
 async def test_who_has_left_must_greet_again_soon(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._GREETING_S", 0.3)
+    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._CONNECT_TIMEOUT_S", 0.3)
     async with session(door) as one:
         for _ in range(2):
             assert await one.post(b"41") == 200
@@ -280,7 +280,7 @@ async def test_who_has_left_must_greet_again_soon(door: Door, monkeypatch: pytes
 async def test_a_session_that_greets_nobody_ends_with_all_that_waits_at_it(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._GREETING_S", 0.3)
+    monkeypatch.setattr("antiphon.doors.dubbing.endpoint._CONNECT_TIMEOUT_S", 0.3)
     tasks = len(asyncio.all_tasks())
     async with session(door, greet=False) as one, stranger(port_of(door)) as slow:
         await slow.send(request("POST", f"{POLL}&sid={one.sid}", "content-length: 2", body=b"3"))

@@ -308,7 +308,7 @@ def test_voices_that_nobody_uses_are_forgotten() -> None:
     assert tempo.speed_for("left", TEXT, 2_100) == unknown
 
 
-@given(st.text(max_size=200), st.floats(0, 60_000), st.floats(1, 1.3), st.floats(0, 60_000))
+@given(st.text(max_size=40), st.floats(0, 60_000), st.floats(1, 1.3), st.floats(0, 60_000))
 def test_the_speed_is_always_one_that_a_voice_can_be_told(text: str, target: float, speed: float, raw: float) -> None:
     tempo = Tempo(LIMITS)
     tempo.learn("v", text, speed, raw)

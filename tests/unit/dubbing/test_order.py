@@ -28,7 +28,7 @@ def test_results_leave_in_the_order_of_their_numbers() -> None:
     assert delivered(stage.done("f0")) == ["f0", "f1", "f2"]
 
 
-def test_a_hole_is_waited_for_then_announced_and_passed_over() -> None:
+def test_a_gap_is_waited_for_then_announced_and_skipped() -> None:
     stage = Stage(timeout_ms=5000)
     for number in (3, 1, 2):
         stage.offer(number)
@@ -43,7 +43,7 @@ def test_a_hole_is_waited_for_then_announced_and_passed_over() -> None:
     assert (late.code, late.details["expected"], late.details["received"]) == ("INVALID_SEQUENCE", 4, 0)
 
 
-def test_a_hole_that_closes_in_time_is_no_hole() -> None:
+def test_a_gap_that_closes_in_time_is_no_hole() -> None:
     stage = Stage()
     stage.offer(1)
     stage.done("f1")
@@ -54,14 +54,14 @@ def test_a_hole_that_closes_in_time_is_no_hole() -> None:
     assert not sent(stage.effects, "error")
 
 
-def test_a_hole_is_waited_for_as_long_as_the_settings_say() -> None:
+def test_a_gap_is_waited_for_as_long_as_the_settings_say() -> None:
     stage = Stage(stream_rules(gap_s=0.5))
     stage.offer(1)
     stage.done("f1")
     assert delivered(stage.wait(0.6)) == ["f1"]
 
 
-def test_nobody_waits_for_a_hole_behind_which_nothing_is_ready() -> None:
+def test_nobody_waits_for_a_gap_behind_which_nothing_is_ready() -> None:
     stage = Stage()
     stage.offer(5)
     stage.wait(7)
@@ -101,7 +101,7 @@ def test_a_retry_holds_up_nobody() -> None:
     assert delivered(stage.done("f1")) == ["f1"]
 
 
-def test_a_stream_that_is_taken_up_may_count_from_nought_again() -> None:
+def test_a_stream_that_is_resumed_may_count_from_zero_again() -> None:
     stage = Stage()
     for number in range(3):
         stage.offer(number, f"old{number}")
@@ -122,7 +122,7 @@ def test_a_stream_that_is_taken_up_may_count_from_nought_again() -> None:
 
 
 @pytest.mark.parametrize(("rules", "waits_s"), [(stream_rules(gap_s=0.5), 0.5), (stream_rules(), 5.0)])
-def test_a_gap_is_due_after_the_setting_or_the_stream_s_own_time_out(rules: Rules, waits_s: float) -> None:
+def test_a_gap_is_due_after_the_setting_or_the_stream_s_own_timeout(rules: Rules, waits_s: float) -> None:
     state = State(seed="x", init=parse_init(init(timeout_ms=5_000)))
     assert gap_due(state, rules) is None
     state.gap_since = 100.0

@@ -29,7 +29,7 @@ def test_who_has_sent_all_and_leaves_wants_nothing_any_more() -> None:
     assert cancelled(stage.lose()) == [stage.jobs["f0"], stage.jobs["f1"]]
 
 
-def test_fragments_of_lost_connections_are_given_up_in_time() -> None:
+def test_fragments_of_lost_connections_time_out() -> None:
     stage = Stage(timeout_ms=1000)
     stage.offer(0)
     stage.lose()

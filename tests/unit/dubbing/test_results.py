@@ -11,7 +11,7 @@ from tests.unit.dubbing.stages import (
 )
 
 
-def test_a_fragment_that_takes_too_long_is_given_up() -> None:
+def test_a_fragment_that_takes_too_long_times_out() -> None:
     stage = Stage(timeout_ms=1000)
     stage.offer(0)
     assert not stage.wait(1.2), "who works on it speaks first"

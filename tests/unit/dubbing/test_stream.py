@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from msgspec import UNSET
 from antiphon.dubbing.inputs import Ended, Paused
 from antiphon.wire.dubbing_client import MAX_AUDIO_BASE64, StreamCommand
 from tests.options import stream_rules
+from tests.unit.dubbing.schedules import Schedule
 from tests.unit.dubbing.stages import (
     CONFIG,
     Stage,
@@ -22,6 +24,9 @@ from tests.unit.dubbing.stages import (
     sent,
     started,
 )
+
+BATCHES = 5
+SCHEDULES_PER_BATCH = 200
 
 
 # -- life ------------------------------------------------------------------------------------------------------------
@@ -56,7 +61,7 @@ def test_another_stream_is_not_found() -> None:
     assert stage.stream.state.phase == "ready"
 
 
-def test_a_stream_begins_anew_only_when_nothing_is_in_flight() -> None:
+def test_a_stream_begins_again_only_when_nothing_is_in_flight() -> None:
     stage = Stage()
     stage.offer(0)
     assert error(stage.begin()).code == "INVALID_CONFIG"
@@ -97,7 +102,7 @@ def test_a_stream_that_is_paused_can_end() -> None:
     assert is_closed(stage.end())
 
 
-def test_after_its_end_a_stream_may_begin_again_from_nought() -> None:
+def test_after_its_end_a_stream_may_begin_again_from_zero() -> None:
     stage = Stage()
     stage.offer(0)
     stage.done("f0")
@@ -165,7 +170,7 @@ def test_ten_mebibytes_are_not_too_large() -> None:
 
 
 # -- connections that are lost ---------------------------------------------------------------------------------------
-def test_a_stream_that_is_taken_up_goes_on_where_it_was() -> None:
+def test_a_stream_that_is_resumed_continues_where_it_was() -> None:
     stage = Stage()
     for number in range(3):
         stage.offer(number)
@@ -193,3 +198,44 @@ def test_another_configuration_knows_nothing_of_what_was_made_before() -> None:
     assert forgotten(began) == [stage.jobs["f0"]]
     assert len(cancelled(began)) == 1
     assert started(stage.offer(0)) == ["f0"]
+
+
+# -- random schedules --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_results_are_delivered_in_order_each_once_and_no_gap_is_hidden(batch: int) -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(batch * SCHEDULES_PER_BATCH, (batch + 1) * SCHEDULES_PER_BATCH):
+        schedule = Schedule(seed)
+        schedule.run()
+        first = [one.result.sequence_number for one in schedule.results if not one.again]
+        assert first == sorted(set(first)), seed
+        missed = {number for expected, received in schedule.gaps for number in range(expected, received)}
+        top = max(first, default=-1)
+        assert set(range(top + 1)) - set(first) == missed, seed
+        assert set(first) == schedule.accepted, seed
+        last = {one.result.sequence_number: one.result.status for one in schedule.results}
+        complete = schedule.complete
+        assert complete.total_fragments == len(first), seed
+        counted = Counter(last.values())
+        assert (complete.success_count, complete.partial_count, complete.failed_count) == (
+            counted["success"],
+            counted["partial"],
+            counted["failed"],
+        ), seed
+        assert sum(complete.error_breakdown.by_code.values()) == complete.failed_count
+        assert not schedule.jobs
+        seen.update(
+            gaps=len(schedule.gaps),
+            again=sum(one.again for one in schedule.results),
+            high="high" in schedule.severities,
+            timeouts=sum("TIMEOUT" in repr(one.result.error) for one in schedule.results),
+        )
+    assert min(seen.values()) > 10, f"the schedules cover all cases: {seen}"
+    assert len(seen) == 4
+
+
+def test_the_same_schedule_gives_the_same_trace() -> None:
+    first, second = Schedule(7), Schedule(7)
+    first.run()
+    second.run()
+    assert repr(first.stage.effects) == repr(second.stage.effects)
