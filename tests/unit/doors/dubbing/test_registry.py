@@ -127,8 +127,7 @@ async def test_a_stream_that_is_opened_twice_at_once_is_claimed_once() -> None:
     sessions = SlowSessions()
     gateway = Gateway(sessions)
     opening = [asyncio.create_task(gateway.joined(sid)) for sid in ("one", "two")]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await registered()
     sessions.may_claim.set()
     one, two = await asyncio.gather(*opening)
     assert sessions.claims == 1
@@ -169,11 +168,17 @@ async def test_a_stream_that_has_begun_is_not_abandoned() -> None:
     assert gateway.streams.count() == 1
 
 
+async def registered() -> None:
+    """Let the tasks of a gateway run until all of them wait."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
 async def running(gateway: Gateway, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a scenario while the gateway keeps its streams."""
     keeping = asyncio.create_task(gateway.streams.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             await scenario()
     finally:
         keeping.cancel()
@@ -186,7 +191,7 @@ async def test_a_stream_that_another_gateway_resumes_is_lost_here_with_its_conne
 
     async def scenario() -> None:
         link = await here.joined("here")
-        await asyncio.sleep(0.02)
+        await registered()
         await there.joined("there")
         while not here.hung_up:
             await asyncio.sleep(0.005)
