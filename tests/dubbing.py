@@ -168,7 +168,7 @@ class Worker:
         return await self.next("stream:complete")
 
     # -- what it gets ------------------------------------------------------------------------------------------------
-    async def take(self, within_s: float = 5) -> Event:
+    async def take(self, within_s: float = 20) -> Event:
         """Return the next event that was not taken yet."""
         async with asyncio.timeout(within_s):
             while self._taken >= len(self.events):
@@ -178,7 +178,7 @@ class Worker:
         self._taken += 1
         return self.events[self._taken - 1]
 
-    async def next(self, name: str, within_s: float = 5) -> Any:
+    async def next(self, name: str, within_s: float = 20) -> Any:
         """Take events until one of this name, and return its payload."""
         while (event := await self.take(within_s))[0] != name:
             pass

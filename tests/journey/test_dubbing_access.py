@@ -226,14 +226,14 @@ async def test_a_stream_has_so_many_fragments_a_minute_where_keys_are_asked_for(
 
 # -- how long ----------------------------------------------------------------------
 async def test_a_connection_without_a_stream_that_says_nothing_is_closed(tmp_path: Path) -> None:
-    idle_s = 0.3
+    idle_s = 1.0
     async with dubbing(tmp_path, dubbing_idle_s=idle_s) as door, worker(door.url) as busy, worker(door.url) as idle:
         await busy.begin()
         begin = time.monotonic()
         await idle.init({"format": "mp3"})
         await idle.error("INVALID_CONFIG")
         await idle.ended()
-        assert idle_s * 0.4 <= time.monotonic() - begin < idle_s + 10
+        assert time.monotonic() - begin >= idle_s
         assert not busy.gone.is_set(), "who has a stream may be silent"
         await busy.offer(0)
         await busy.result()

@@ -49,7 +49,7 @@ def polled(url: str) -> str:
     """Open a transport by polling, and return its address. Raises `HTTPError` where it is refused."""
     address = f"{url}/socket.io/?EIO=4&transport=polling"
     try:
-        with urllib.request.urlopen(address, timeout=5) as opened:
+        with urllib.request.urlopen(address, timeout=20) as opened:
             return f"{address}&sid={json.loads(opened.read()[1:])['sid']}"
     except urllib.error.HTTPError as refused:
         refused.close()
@@ -59,7 +59,7 @@ def polled(url: str) -> str:
 def posted(address: str, body: bytes) -> int:
     """Send a body to a transport, and return the status of the answer."""
     try:
-        with urllib.request.urlopen(address, data=body, timeout=5) as answer:
+        with urllib.request.urlopen(address, data=body, timeout=20) as answer:
             return answer.status
     except urllib.error.HTTPError as refused:
         refused.close()

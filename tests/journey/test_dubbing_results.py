@@ -190,7 +190,7 @@ async def test_a_stage_that_takes_too_long_is_named(tmp_path: Path, stage: str, 
         result = await dubbed(door.url)
     error = result["error"]
     assert (result["status"], error["stage"], error["code"], error["retryable"]) == ("failed", stage, "TIMEOUT", True)
-    assert 100 <= result["processing_time_ms"] < 10_000
+    assert result["processing_time_ms"] >= 100
     assert 90 <= result["stage_timings"][f"{stage}_ms"] <= result["processing_time_ms"]
     assert ("transcript" in result, "translated_text" in result) == (stage != "asr", stage == "tts")
 
@@ -202,13 +202,13 @@ async def test_the_time_of_a_fragment_ends_the_stage_that_it_is_in(tmp_path: Pat
             begin = time.monotonic()
             await one.offer(0)
             result = await one.result()
-            assert 0.9 <= time.monotonic() - begin < 10
+            assert time.monotonic() - begin >= 1
     error = result["error"]
     assert (error["stage"], error["code"], error["retryable"]) == ("asr", "TIMEOUT", True)
 
 
 async def test_a_failure_that_may_be_retried_is_done_anew_and_counted_once(tmp_path: Path) -> None:
-    async with dubbing(tmp_path, dubbing_asr_timeout_ms=100) as door, worker(door.url) as one:
+    async with dubbing(tmp_path, dubbing_asr_timeout_ms=1_000) as door, worker(door.url) as one:
         await one.begin()
         with door.stt.held():
             await one.offer(0)
@@ -228,18 +228,18 @@ async def test_a_failure_that_may_be_retried_is_done_anew_and_counted_once(tmp_p
 # -- gaps ------------------------------------------------------------------------------------------------------------
 @pytest.fixture
 async def gapped(tmp_path: Path) -> AsyncIterator[Worker]:
-    """A stream in which a missing fragment is waited for a quarter of a second."""
+    """A stream with a gap timeout of a quarter of a second."""
     async with dubbing(tmp_path, dubbing_gap_timeout_ms=GAP_MS) as door, worker(door.url) as one:
         await one.begin()
         yield one
 
 
-async def test_a_stream_that_begins_with_one_is_delivered_after_the_wait_for_nought(gapped: Worker) -> None:
+async def test_a_stream_that_begins_with_one_is_delivered_after_the_gap_timeout(gapped: Worker) -> None:
     begin = time.monotonic()
     for number in (3, 1, 2):
         await gapped.offer(number)
     error = await gapped.next("error")
-    assert GAP_MS / 1000 <= time.monotonic() - begin < 10
+    assert time.monotonic() - begin >= GAP_MS / 1000
     assert (error["code"], error["retryable"], error["severity"]) == ("INVALID_SEQUENCE", False, "error")
     assert error["details"] == {"expected": 0, "received": 1}
     assert [(await gapped.result())["sequence_number"] for _ in range(3)] == [1, 2, 3]
