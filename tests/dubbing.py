@@ -363,7 +363,7 @@ class Raw:
         """Send an event."""
         await self.send(f"42{json.dumps([name, payload])}")
 
-    async def receive(self, within_s: float = 10) -> str:
+    async def receive(self, within_s: float = 30) -> str:
         """Take the next packet that is no ping."""
         async with asyncio.timeout(within_s):
             while (packet := await self._socket.recv()) == "2":

@@ -1,4 +1,4 @@
-"""The way of a fragment, stage by stage, with stages that do as they are told."""
+"""The stages of a fragment, with scripted stages."""
 
 from __future__ import annotations
 

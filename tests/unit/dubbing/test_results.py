@@ -1,4 +1,4 @@
-"""Results that come, come too late, or not at all."""
+"""Results of jobs, on time and late, and timeouts without one."""
 
 from __future__ import annotations
 
