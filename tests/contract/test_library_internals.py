@@ -1,4 +1,4 @@
-"""The internals of other libraries that the doors use. `pyproject.toml` bounds the versions; this says what broke."""
+"""The internals of other libraries that the doors use. `pyproject.toml` bounds the versions; a failure names the gone one."""
 
 from __future__ import annotations
 
