@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -56,6 +58,13 @@ SEGMENTS = (
     Segment("Hello there.", 0.0, 1.25, (Word("Hello", 0.0, 0.5), Word("there.", 0.6, 1.25)), -0.25, 0.01),
     Segment("How are you?", 1.5, 3661.0415, (Word("How", 1.5, 1.7),), -0.5, 0.02),
 )
+
+SPEECH = {"input": "Hello.", "model": "tts-1", "voice": "alloy", "response_format": "pcm"}
+WIDE_TOOL = {"type": "function", "name": "f", "parameters": {"enum": list(range(10_000))}}
+"""A schema of too many values."""
+LARGE_TOOLS = [{"type": "function", "name": "f", "description": "x" * 16_000}] * 40
+_NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For a client that speaks plain HTTP: reading those of the machine takes 50 ms each time."""
 
 
 @dataclass
@@ -167,7 +176,7 @@ async def stage(
         url = await started
         headers = {"authorization": f"Bearer {keys[0]}"} if keys else {}
         try:
-            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
+            async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20, verify=_NO_CERTIFICATES) as client:
                 yield Stage(url, client, services, script, bus)
         finally:
             stop.set()
@@ -175,3 +184,23 @@ async def stage(
             await bus.close()
             for worker in workers:
                 worker.cancel()
+
+
+def assert_error(answer: httpx.Response, status: int, code: str | None = None) -> dict[str, Any]:
+    """Every error has one shape."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"].startswith("req_")
+    body = answer.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert isinstance(body["error"]["message"], str)
+    assert body["error"]["message"]
+    if code:
+        assert body["error"]["code"] == code
+    return body["error"]
+
+
+async def bound_session(run: Stage, secret: str) -> dict[str, Any]:
+    """Return the session that a secret was made for."""
+    return json.loads(run.services.ephemeral.verify(secret, run.services.clock.wall()).session)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,6 +15,7 @@ from antiphon.doors.http.route import JSON, AnyRoute, Call, Route
 from antiphon.doors.operation import health
 from antiphon.doors.rest.routes import API_ROUTES
 from antiphon.errors import InvalidRequest, NotFound, Overloaded, ProviderUnavailable
+from tests.unit.doors.rest_stage import stage
 
 
 class Note(msgspec.Struct):
@@ -127,3 +129,21 @@ async def test_a_document_is_made_when_it_is_first_asked_for_and_once() -> None:
     for _ in range(2):
         assert await openapi_json(description, Call({}, lambda: None, None, None)) == b'{"openapi":"3.1.0"}'  # type: ignore[arg-type]
     assert made == ["once"]
+
+
+async def test_the_openapi_document_describes_every_route_and_can_be_resolved() -> None:
+    async with stage() as run:
+        document = (await run.client.get("/openapi.json")).json()
+    assert document["openapi"] == "3.1.0"
+    assert {"/v1/audio/speech", "/v1/models/{model_id}", "/v1/realtime/client_secrets", "/ready"} <= set(
+        document["paths"]
+    )
+    schemas = document["components"]["schemas"]
+    references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
+    assert references <= set(schemas)
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    assert len(set(ids)) == len(ids)
+    form = document["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    assert {"file", "language", "timestamp_granularities", "stream"} <= set(form["schema"]["properties"])
