@@ -1,15 +1,18 @@
 """What an attack costs a server: stalls of its loop, a neighbour's round trips, memory and CPU of all its processes.
 
 The server runs with stub engines in a process of its own whose loop ticks every millisecond. A control process that
-only ticks runs beside it, so that what the machine does to both is subtracted.
+only ticks runs next to it, so that what the machine does to both is subtracted. Times are divided by how much slower
+this machine is, at this moment, than the one that the bounds were chosen on.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,12 +23,14 @@ from benchmarks import stage
 MIB = 2**20
 NEIGHBOUR = Path(__file__).with_name("neighbour.py")
 _SAMPLE_S = 0.01
+_WORK_S = 0.008
+"""CPU time of the work of `slowness` on the machine that the bounds of the tests were chosen on."""
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """What an attack did."""
+    """What an attack did; times as on the machine that the bounds were chosen on."""
 
     stall_ms: float
     """Longest stall of the server's loop beyond that of an idle loop at the same time, as far as it was at work.
@@ -34,7 +39,7 @@ class Harm:
     """
     neighbour_ms: float
     """Longest round trip of a neighbour beyond its longest before the attack, but for what both stood in line for a
-    processor: tests that run beside these ones take it."""
+    processor: tests that run at the same time take it."""
     memory_bytes: int
     """Peak resident memory of the server and its children, beyond what they had before."""
     cpu_s: float
@@ -77,7 +82,9 @@ class Victim:
         neighbour_ms = self._longest_round_trip_ms()
         late_ms = float(self.server.ask("longest")) - float(self._control.ask("longest"))
         stall_ms = min(late_ms, float(self.server.ask("work")))
-        return Harm(max(0.0, stall_ms), max(0.0, neighbour_ms - idle_ms), spent.peak_bytes, spent.cpu_s)
+        slow = slowness()
+        passed_ms = max(0.0, stall_ms) / slow, max(0.0, neighbour_ms - idle_ms) / slow
+        return Harm(*passed_ms, spent.peak_bytes, spent.cpu_s / slow)
 
     def _longest_round_trip_ms(self) -> float:
         assert self._neighbour.stdin is not None
@@ -146,6 +153,17 @@ def watched(pid: int) -> Generator[Spent]:
         stop.set()
         thread.join()
         spent.sample()
+
+
+def slowness() -> float:
+    """Return how many times the CPU time of `_WORK_S` the same work takes here and now; at least 1."""
+    took_s: list[float] = []
+    for _ in range(3):
+        begin_s = time.thread_time()
+        for _ in range(5):
+            json.dumps([{"number": number, "text": str(number)} for number in range(2000)])
+        took_s.append(time.thread_time() - begin_s)
+    return max(1.0, min(took_s) / _WORK_S)
 
 
 def family(pid: int) -> list[int]:

@@ -152,7 +152,7 @@ async def test_a_key_that_holds_all_its_connections_leaves_those_of_the_other(tm
 
 # -- client secrets --------------------------------------------------------------------------------------------------
 async def closed_with(client: Client) -> int:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await client.socket.wait_closed()
     return client.socket.close_code or 0
 
@@ -185,7 +185,7 @@ async def test_a_session_for_translation_counts_as_well(served: Served) -> None:
         websockets.connect(url, additional_headers=headers) as second,
     ):
         await second.recv()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await first.wait_closed()
         assert first.close_code == 1008
 
