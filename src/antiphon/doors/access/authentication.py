@@ -1,8 +1,8 @@
-"""Who calls, and may they: one decision for REST, WebSocket and Socket.IO, without I/O.
+"""Authentication: one decision for REST, WebSocket and Socket.IO, without I/O.
 
-Without any key the server is *open*: it serves whoever reaches it on a loopback address, but no web page of
-a stranger. As soon as a key is configured every request needs one, and the page it comes from no longer
-counts. An ephemeral secret opens a realtime session in both cases.
+Without any key the server is *open*: it serves every caller on a loopback address, except web pages of other
+origins. Once a key is configured every request needs one, and the origin of the page no longer matters. An
+ephemeral secret opens a realtime session in both cases.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TENANT = "default"
 """The tenant of a single owner."""
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OPEN = "open"
-"""Public name of whoever calls an open server."""
+"""Key id of the callers of an open server."""
 
 KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _QUERY_NAMES = ("api_key", "access_token")
@@ -35,7 +35,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a request says about its sender, whatever the transport."""
+    """What a request says about its sender, on any transport."""
 
     key: str = ""
     """The first key found, or empty."""
@@ -46,7 +46,7 @@ class Credentials:
     secure: bool = False
     """True when the request came over TLS."""
     embedded: bool = False
-    """True when a browser says that a page of another site has this as an image, a script or a frame of its own."""
+    """True when a browser says that a page of another site embeds this as an image, a script or a frame."""
 
     @classmethod
     def of_scope(cls, scope: Mapping[str, Any]) -> Credentials:
@@ -66,23 +66,23 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who was let in."""
+    """The caller, once admitted."""
 
     tenant: str
-    """Letters, digits, ``.``, ``_`` and ``-``, at most 64: it is part of names in Redis, and of messages there."""
+    """Letters, digits, ``.``, ``_`` and ``-``, at most 64: it is part of keys and messages in Redis."""
     key_id: str
     """Public name of the key for logs and limits: ``open``, ``key_…`` or ``ek_…``; never the key itself."""
     grant: EphemeralGrant | None = None
     """What an ephemeral secret allows; None for every other key."""
 
     def __post_init__(self) -> None:
-        """Raise `Unauthenticated` for a tenant that cannot be one."""
+        """Raise `Unauthenticated` for an invalid tenant."""
         if not _TENANT.fullmatch(self.tenant):
             raise Unauthenticated("This key belongs to no valid tenant.")
 
     @property
     def is_ephemeral(self) -> bool:
-        """True for the bearer of an ephemeral secret, who may open realtime sessions and nothing else."""
+        """True for the bearer of an ephemeral secret, who may only open realtime sessions."""
         return self.grant is not None
 
     @property
@@ -92,7 +92,7 @@ class Identity:
 
     @property
     def kind(self) -> str:
-        """Kind of the sessions that an ephemeral secret opens; empty for every other key, which opens all."""
+        """Kind of session that an ephemeral secret opens; empty for every other key, which opens any."""
         return self.grant.kind if self.grant is not None else ""
 
     @property
@@ -102,13 +102,13 @@ class Identity:
 
     @property
     def account(self) -> Account:
-        """The key behind it: what an ephemeral secret uses is charged to the key that issued it."""
+        """The key that is charged: for an ephemeral secret, the key that issued it."""
         issuer = self.grant.issuer if self.grant is not None else ""
         return Account(self.tenant, issuer or self.key_id)
 
 
 class Access:
-    """Decides who is let in."""
+    """Decides who is admitted."""
 
     def __init__(
         self,
@@ -131,23 +131,23 @@ class Access:
 
     @property
     def names_origins(self) -> bool:
-        """True when pages of other origins than the server's own are allowed."""
+        """True when pages of other origins are allowed."""
         return bool(self._allowed_origins)
 
     def allows(self, origin: str) -> bool:
-        """Return whether pages of this origin may read what the server answers them, in any spelling of it."""
+        """Return whether pages of this origin may read responses; any spelling of it counts."""
         return bool({_same_origin(origin), "*"} & self._allowed_origins)
 
     def share(self, most: int, *, with_strangers: bool = False) -> int:
-        """Return what one key may have of ``most``: all where it is alone, else it leaves a fifth, rounded down.
+        """Return how much of ``most`` one key may use: all if it is the only one, else four fifths, rounded up.
 
-        ``with_strangers`` says that those without a key have a share as well.
+        ``with_strangers`` is True where callers without a key have a share as well.
         """
         is_alone = self.is_open or len(self._issuers) + with_strangers == 1
         return most if is_alone else most - most // 5
 
     def admit(self, request: Credentials) -> Identity:
-        """Return who ``request`` comes from. Raises `Unauthenticated` or `Forbidden`."""
+        """Return the caller behind ``request``. Raises `Unauthenticated` or `Forbidden`."""
         if request.key.startswith(EPHEMERAL_PREFIX):
             return self._admit_ephemeral(request)
         if self.is_open:
@@ -165,7 +165,7 @@ class Access:
         return Identity(grant.tenant, grant.id, grant)
 
     def _match(self, key: str) -> str:
-        """Compare with every key, in a time that does not tell which one is close."""
+        """Compare with every key in constant time."""
         if not key:
             raise Unauthenticated(
                 "No API key was given. Send it as 'Authorization: Bearer KEY'.", code="missing_api_key"
@@ -180,7 +180,7 @@ class Access:
         return found
 
     def _check_local(self, request: Credentials) -> None:
-        """A stranger's page must not spend the owner's engines: not by its Origin, not by a rebound name."""
+        """Keep pages of other origins away from the owner's engines: by their origin, and by a rebound host name."""
         if not is_loopback(_split_host(request.host)[0]):
             raise Forbidden(
                 "This server is open to its own machine only: call it as 127.0.0.1 or localhost, "
@@ -190,12 +190,12 @@ class Access:
         self.check_page(request)
 
     def check_page(self, request: Credentials) -> None:
-        """Refuse a request that a page of a stranger makes. Raises `Forbidden`."""
+        """Refuse a request of a page of another origin. Raises `Forbidden`."""
         if request.origin is None and not request.embedded:
             return
         own_scheme = "https" if request.secure else "http"
         accepted = set(self._allowed_origins)
-        if is_loopback(_split_host(request.host)[0]):  # by another name a page may have made this server its own
+        if is_loopback(_split_host(request.host)[0]):  # a page may have rebound any other name to this server
             accepted.add(_same_origin(f"{own_scheme}://{request.host}"))
         if "*" not in accepted and _same_origin(request.origin or "") not in accepted:
             raise Forbidden(
@@ -206,7 +206,7 @@ class Access:
 
 
 def subprotocol(offered: Sequence[str]) -> str | None:
-    """Return the WebSocket subprotocol to select: ``realtime`` where offered, never one that holds a key."""
+    """Return the WebSocket subprotocol to select: ``realtime`` if offered, never one that holds a key."""
     return "realtime" if "realtime" in offered else None
 
 
@@ -216,7 +216,7 @@ def key_id(key: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether ``host`` (a name or an address, no port, no brackets) means this machine alone."""
+    """Return whether ``host`` (a name or an address without port or brackets) is a loopback one."""
     if host.lower() == "localhost":
         return True
     try:
@@ -249,7 +249,7 @@ class _Headers:
 
 
 def _find_key(headers: _Headers, subprotocols: Sequence[str], query: bytes) -> str:
-    """Return the key of the most explicit place that has one: header, subprotocol, query."""
+    """Return the first key found in the headers, the subprotocols and the query, in this order."""
     scheme, _, bearer = headers.first(b"authorization").partition(" ")
     if scheme.lower() == "bearer" and bearer.strip():
         return bearer.strip()
@@ -266,7 +266,7 @@ def _key_in_query(query: bytes) -> str:
     try:
         fields = dict(reversed(parse_qsl(_text(query), max_num_fields=100, errors="surrogateescape")))
     except ValueError:
-        return ""  # more fields than any client sends: no key in there
+        return ""  # more fields than any client sends
     return next((fields[name] for name in _QUERY_NAMES if fields.get(name)), "")
 
 
@@ -279,7 +279,7 @@ def _text(raw: bytes) -> str:
 
 
 def _split_host(host: str) -> tuple[str, int | None]:
-    """Split ``name:port`` or ``[v6]:port``; an impossible one gives an empty name."""
+    """Split ``name:port`` or ``[v6]:port``; an invalid one gives an empty name."""
     if any(sign in host for sign in "/@\\ \t,?#"):
         return "", None
     try:
@@ -291,7 +291,7 @@ def _split_host(host: str) -> tuple[str, int | None]:
 
 
 def _same_origin(origin: str) -> str:
-    """Return one spelling for all spellings of an origin: lower case, without the scheme's own port."""
+    """Return the normal form of an origin: lower case, without the default port of its scheme."""
     text = origin.strip().rstrip("/").lower()
     scheme, _, authority = text.partition("://")
     return text.removesuffix(f":{port}") if authority and (port := _DEFAULT_PORTS.get(scheme)) else text

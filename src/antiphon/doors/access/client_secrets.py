@@ -1,7 +1,7 @@
 """Ephemeral secrets: short-lived ``ek_…`` keys that a web page may hold.
 
-A secret carries its tenant, its expiry, the key that issued it and the session it opens, sealed with AES-GCM: nobody
-but a server with the same secret key can read or change it, and no server has to remember it.
+A secret carries its tenant, its expiry, the key that issued it and the session it opens, sealed with AES-GCM: only a
+server with the same secret key can read it, and no server has to store it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MIN_TTL_S = 10
 MAX_TTL_S = 7200
 DEFAULT_TTL_S = 600
 MAX_LENGTH = HEADER_LINE_BYTES - 1024
-"""Longest secret, characters: it has to fit into a header line, behind the name of its field."""
+"""Longest secret, characters: it has to fit into a header line, after the name of the header."""
 
 _NONCE_BYTES = 12
 _MIN_KEY_LENGTH = 32
@@ -68,9 +68,9 @@ class EphemeralGrant:
     session: bytes
     """The session configuration it was issued for, as JSON."""
     issuer: str
-    """Public name of the key that issued it; empty in one of a version that did not write it down."""
+    """Public name of the key that issued it; empty in secrets of versions that did not record it."""
     kind: str
-    """Of the sessions that it opens: ``realtime``, ``transcription`` or ``translation``."""
+    """Kind of session that it opens: ``realtime``, ``transcription`` or ``translation``."""
     bounds: SessionSecretBounds = NO_BOUNDS
 
 
@@ -78,7 +78,7 @@ class EphemeralSecrets:
     """Issues and verifies secrets. Holds no state: servers with the same secret key accept each other's."""
 
     def __init__(self, secret_key: bytes, *former: bytes) -> None:
-        """Seal with ``secret_key``; what was sealed with a ``former`` one is accepted. Raises `InvalidRequest`."""
+        """Seal with ``secret_key``; secrets sealed with a ``former`` one stay valid. Raises `InvalidRequest`."""
         if any(len(key) < _MIN_KEY_LENGTH for key in (secret_key, *former)):
             raise InvalidRequest(
                 f"ANTIPHON_SECRET_KEY: a key is shorter than {_MIN_KEY_LENGTH} bytes (16 were enough before this "
@@ -125,7 +125,7 @@ class EphemeralSecrets:
     def verify(self, token: str, now: float) -> EphemeralGrant:
         """Return what ``token`` allows at ``now`` (wall clock).
 
-        Raises `Unauthenticated`: code ``expired_secret`` for a genuine one whose time is over,
+        Raises `Unauthenticated`: code ``expired_secret`` for a genuine one that has expired,
         ``invalid_api_key`` for anything else.
         """
         payload = self._open(token)
@@ -155,7 +155,7 @@ class EphemeralSecrets:
             raise invalid from exc
 
     def _unseal(self, nonce: bytes, sealed: bytes) -> bytes:
-        """Open with the key that it was sealed with. Raises `InvalidTag` when that is none of ours."""
+        """Decrypt with the key that it was sealed with. Raises `InvalidTag` for a foreign key."""
         for cipher in self._ciphers[:-1]:
             with suppress(InvalidTag):
                 return cipher.decrypt(nonce, sealed, PREFIX.encode())
@@ -163,10 +163,10 @@ class EphemeralSecrets:
 
 
 def load_secret_keys(data_dir: Path, configured: str | None = None) -> list[bytes]:
-    """Return the configured keys, the present one first, which a comma separates from former ones.
+    """Return the configured keys, a comma-separated list: the present one first, then former ones.
 
-    Without any return the one in ``data_dir/secret_key``, made on first use with mode 0600; several processes that
-    start at once end up with the same key.
+    Without any, return the key in ``data_dir/secret_key``, made on first use with mode 0600; processes that start at
+    the same time get the same key.
     """
     if configured:
         return [key.strip().encode() for key in configured.split(",")]
@@ -178,7 +178,7 @@ def load_secret_keys(data_dir: Path, configured: str | None = None) -> list[byte
 
 
 def _create_once(path: Path, content: bytes) -> None:
-    """Make ``path`` with all its content or leave the one that another process made first."""
+    """Create ``path`` atomically; a file that another process created first stays."""
     make_private(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -187,6 +187,6 @@ def _create_once(path: Path, content: bytes) -> None:
             file.write(content)
         path.hardlink_to(draft)
     except FileExistsError:
-        pass  # somebody was faster: theirs counts
+        pass  # another process was faster: its key counts
     finally:
         draft.unlink()

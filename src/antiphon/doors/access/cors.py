@@ -1,4 +1,4 @@
-"""Which web pages may read an answer (CORS): those of allowed origins, at every door, errors included."""
+"""CORS: pages of allowed origins may read every response, errors included."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 _VARIES: Headers = ((b"vary", b"origin"),)
 _EXPOSED = b"x-request-id, retry-after"
-"""What a page may read of an answer's own headers, beside those that every page may."""
-_KEPT_S = b"600"
-"""How long a browser keeps what a preflight was told."""
+"""Response headers that a page may read in addition to the standard ones."""
+_MAX_AGE_S = b"600"
+"""How long a browser caches the answer to a preflight."""
 _NAME = re.compile(rb"[0-9A-Za-z!#$%&'*+.^_`|~-]+")
 _STARTS = frozenset({"http.response.start", "websocket.http.response.start"})
 
 
 class Cors:
-    """Wraps all doors: adds to every answer what lets a page of an allowed origin read it, and answers preflights.
+    """Wraps all doors: adds the CORS headers for allowed origins to every response, and answers preflights.
 
-    A page of any other origin is told nothing, so its browser keeps the answer from it.
+    Without these headers a browser does not show the response to the page.
     """
 
     def __init__(self, app: AsgiApp, access: Access, methods: Iterable[str]) -> None:
-        """``methods`` are those of all routes."""
+        """``methods`` are the methods of all routes."""
         self._app = app
         self._access = access
         self._methods = ", ".join(sorted({*methods, "OPTIONS"})).encode()
@@ -46,7 +46,7 @@ class Cors:
         await self._app(scope, receive, _adding(send, added) if added else send)
 
     async def _preflight(self, scope: Scope, send: Send, origin: bytes) -> None:
-        """Answer a browser's question before it sends a request; nothing is done, so no key is needed."""
+        """Answer a preflight request; it has no effect, so it needs no key."""
         headers = [*_VARIES, *PLAIN_HEADERS]
         if origin:
             asked = b",".join(_values(scope, b"access-control-request-headers")).split(b",")
@@ -55,7 +55,7 @@ class Cors:
                 (b"access-control-allow-origin", origin),
                 (b"access-control-allow-methods", self._methods),
                 (b"access-control-allow-headers", b", ".join(names)),
-                (b"access-control-max-age", _KEPT_S),
+                (b"access-control-max-age", _MAX_AGE_S),
             ]
         await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -70,7 +70,7 @@ def _values(scope: Scope, name: bytes) -> list[bytes]:
 
 
 def _adding(send: Send, added: Headers) -> Send:
-    """Return what sends an answer with the headers ``added``."""
+    """Return a ``send`` that adds headers to the start of a response."""
 
     async def send_added(message: Message) -> None:
         if message["type"] in _STARTS:

@@ -1,4 +1,4 @@
-"""The guard before every REST route: who may pass, and what is counted."""
+"""Authentication and request metrics in front of every REST route."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class AccessMiddleware:
     """Wraps the REST application. Other kinds of traffic pass untouched."""
 
     def __init__(self, app: AsgiApp, access: Access, metrics: Metrics, open_to_all: Set[tuple[str, str]]) -> None:
-        """``open_to_all`` are methods and paths that need no key, by any name of this machine."""
+        """``open_to_all`` are methods and paths that need no key, on any host name."""
         self._app = app
         self._access = access
         self._metrics = metrics
         self._open_to_all = open_to_all
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Admit and pass on, or answer."""
+        """Admit the caller and pass the request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -63,7 +63,7 @@ class AccessMiddleware:
 
 
 class _Answer:
-    """The way back to the client: adds the headers that every answer has."""
+    """Sends a response, with the headers that every response has."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -85,7 +85,7 @@ class _Answer:
 
 
 def plain_headers(own: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return what an answer with its ``own`` headers says besides."""
+    """Return the default headers that a response does not set itself."""
     names = {name.lower() for name, _ in own}
     return [header for header in PLAIN_HEADERS if header[0] not in names]
 

@@ -1,4 +1,4 @@
-"""Whether there is room for a call, and what it costs against a limit, where one applies."""
+"""Admission of new work: room on the server, and rate limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antiphon.ports.limiter import Account, Limiter, used_up
 
 
 def check_room(has_room: Callable[[], bool]) -> None:
-    """Refuse what is new while it would take the room that sessions need which live. Raises `Overloaded`."""
+    """Refuse new work that would take the room of live sessions. Raises `Overloaded`."""
     if not has_room():
         raise Overloaded("The server takes no new sessions and files at the moment; try again soon.")
 

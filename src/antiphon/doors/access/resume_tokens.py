@@ -1,4 +1,4 @@
-"""Who may resume a session: its owner, and whoever holds its resume token and comes from the same key."""
+"""Who may resume a session: its owner, and a caller of the same key with its resume token."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def new_token() -> str:
 
 
 def owner_of(identity: Identity, kind: str, token: str, seed: str) -> SessionOwner:
-    """Return the owner of a session that ``identity`` begins; an empty ``token`` lets nobody else resume it."""
+    """Return the owner of a session that ``identity`` begins; without a ``token`` only the owner may resume it."""
     return SessionOwner(identity.key_id, identity.account.key_id, kind, _digest(token) if token else "", seed)
 
 
 def sent_token(headers: Iterable[tuple[bytes, bytes]], query: Mapping[str, Sequence[str]]) -> str:
-    """Return the resume token of a handshake, of its header or else of its query; empty where there is none."""
+    """Return the resume token of a handshake, from its header or else its query; empty if there is none."""
     found = next((value.decode("latin-1").strip() for name, value in headers if name == TOKEN_HEADER), "")
     return found or query.get(TOKEN_FIELD, [""])[0]
 
 
 def may_resume(identity: Identity, owner: SessionOwner, token: str) -> bool:
-    """Say whether ``identity`` may resume a session of ``owner``.
+    """Return whether ``identity`` may resume a session of ``owner``.
 
-    The owner needs no token. With the token: the key that issued the owner's secret, and a secret of the same kind that
-    this key, or the key that owns the session, has issued.
+    The owner needs no token. With the token these may: the key that issued the owner's secret, and a secret of the same
+    kind that was issued by this key or by the key that owns the session.
     """
     if owner.id and identity.key_id == owner.id:
         return True
@@ -48,7 +48,7 @@ def may_resume(identity: Identity, owner: SessionOwner, token: str) -> bool:
 
 
 def no_session(session_id: str) -> NotFound:
-    """Return the one answer for a session that there is not, and for one that is not the caller's."""
+    """Return the same error for a session that does not exist and for one of another owner."""
     return NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found")
 
 

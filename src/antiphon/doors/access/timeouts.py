@@ -1,4 +1,4 @@
-"""How long a client may keep a request open without doing anything."""
+"""Timeouts of requests whose client does not send or read."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _log = structlog.get_logger(__name__)
 
 
 class _StalledError(Exception):
-    """The client does not read its answer."""
+    """The client does not read its response."""
 
 
 class TimeoutMiddleware:
-    """Ends a request whose client sends no more of its body, or reads no more of its answer, for a while.
+    """Ends a request whose client stops sending its body or reading its response.
 
-    ``body_s`` and ``answer_s`` are the longest waits for one piece, ``upload_s`` for the whole body.
+    ``body_s`` and ``answer_s`` bound the wait for one piece, ``upload_s`` for the whole body.
     """
 
     def __init__(self, app: AsgiApp, *, body_s: float = 30.0, answer_s: float = 30.0, upload_s: float = 600.0) -> None:
@@ -30,7 +30,7 @@ class TimeoutMiddleware:
         self._upload_s = upload_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, with a timeout on every step."""
+        """Pass the request on, with a timeout on every step."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -46,7 +46,7 @@ class TimeoutMiddleware:
                 async with asyncio.timeout_at(min(loop.time() + self._body_s, upload_ends)):
                     message = await receive()
             except TimeoutError as exc:
-                raise RequestTimedOut("The request body did not come in time.") from exc
+                raise RequestTimedOut("The request body did not arrive in time.") from exc
             body_complete = not message.get("more_body", False)
             return message
 
@@ -60,6 +60,6 @@ class TimeoutMiddleware:
         try:
             await self._app(scope, receive_in_time, send_in_time)
         except _StalledError:
-            _log.warning("client does not read its answer", path=scope["path"])
+            _log.warning("client does not read its response", path=scope["path"])
             if (exchange := exchange_of(scope)) is not None:
                 exchange.evict()  # closing would wait for the client
