@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn in our own event loop, told when it is ready and when to stop."""
+"""The HTTP server: uvicorn in the event loop of the process, without its signal handlers."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from antiphon.doors.server.websocket_protocol import BoundedWebSocketProtocol
 from antiphon.errors import InvalidRequest
 
 SEND_BUFFER_BYTES = 128 * 2**10
-"""What the kernel holds for one client (Linux doubles it). What lies there can no longer be taken back when an answer
-is stopped, and is as good as sent: with the default, several megabytes for a client that does not read."""
+"""Kernel send buffer of one client (Linux doubles it). Its content cannot be withdrawn when a response is cancelled;
+by default it is several megabytes for a client that does not read."""
 WS_MAX_BYTES = 50 * 2**20
-"""Longest WebSocket message the server takes; each door has its own, lower limit."""
+"""Longest WebSocket message of the server; each door has its own, lower limit."""
 
 websockets.http11.MAX_LINE_LENGTH = HEADER_LINE_BYTES  # pyright: ignore[reportPrivateImportUsage]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Where to listen and how patient to be."""
+    """Address, limits and timeouts."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     """0 takes any free port."""
     tls: TlsFiles | None = None
     handshake_timeout_s: float = 10.0
-    """Longest wait for a request head, for a body that no key was checked for, and for a TLS handshake."""
+    """Timeout of a request head, of a body before its key is checked, and of a TLS handshake."""
     max_handshakes: int = 200
-    """Most of these at a time; beyond, the oldest is closed."""
+    """Most of these at a time; above it the oldest is closed."""
     max_undecoded_bytes: int = 64 * 2**20
-    """Most bytes of messages and bodies that are incomplete or untaken, over all connections."""
+    """Most bytes of messages and bodies that are incomplete or not handled yet, over all connections."""
     shutdown_s: float = 5.0
-    """How long requests under way may go on after the drain."""
+    """Time for requests in progress to end after the drain."""
 
 
 class HttpServer:
@@ -80,7 +80,7 @@ class HttpServer:
 
     @property
     def handshakes(self) -> int:
-        """Connections that wait at this moment for what a stranger owes them."""
+        """Unfinished handshakes, unauthenticated bodies included."""
         return len(self._server.handshakes)
 
     async def serve(
@@ -92,9 +92,9 @@ class HttpServer:
     ) -> None:
         """Listen, call ``ready`` with the base URL (real port), and serve until ``stop`` is set.
 
-        Then ``drain`` is awaited while requests are still answered, so that ``/ready`` can say so; afterwards
-        no new connection is taken, requests under way have ``shutdown_s`` to end, and the call returns.
-        Raises `InvalidRequest` when the address cannot be listened on.
+        Then ``drain`` is awaited while requests are still answered, so that ``/ready`` can tell; afterwards no new
+        connection is accepted, requests in progress have ``shutdown_s`` to end, and the call returns.
+        Raises `InvalidRequest` when the server cannot listen on the address.
         """
         ready(await self._server.listen())
         try:
@@ -106,7 +106,7 @@ class HttpServer:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn's server without its hold on signals, `sys.exit` and the application's lifespan."""
+    """uvicorn's server without its signal handlers, `sys.exit` and lifespan."""
 
     def __init__(self, config: BoundedHttpConfig, options: ServerOptions) -> None:
         super().__init__(config)
@@ -156,7 +156,7 @@ class _Uvicorn(uvicorn.Server):
             ) from exc
 
     async def run_until(self, stop: asyncio.Event) -> None:
-        """Return when ``stop`` is set; until then keep the date header fresh."""
+        """Return when ``stop`` is set; until then update the date header."""
         while not stop.is_set():
             await self.on_tick(0)
             with contextlib.suppress(TimeoutError):
@@ -170,7 +170,7 @@ def _base_url(options: ServerOptions, port: int) -> str:
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
-    """Set ``stop`` on SIGINT and SIGTERM. A second signal ends the process at once, as without this."""
+    """Set ``stop`` on SIGINT and SIGTERM. A second signal has its default action and ends the process at once."""
     loop = asyncio.get_running_loop()
 
     def on_signal(number: int, frame: FrameType | None = None) -> None:

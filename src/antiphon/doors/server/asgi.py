@@ -1,4 +1,4 @@
-"""ASGI as types: what an application is called with."""
+"""Types of ASGI applications and their arguments."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 Scope = MutableMapping[str, Any]
-"""A connection: its kind, path, headers and what middleware says of it."""
+"""A connection: its type, path, headers and the data of middleware."""
 Message = MutableMapping[str, Any]
-"""One step of a request or a WebSocket; ``type`` says which."""
+"""One event of a request or a WebSocket; ``type`` names it."""
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]

@@ -1,7 +1,7 @@
-"""One HTTP request and its answer, of which the server knows whether its key was right.
+"""One HTTP request and its response; the application reports to the server when the request is authenticated.
 
-Until then it is a stranger's: its connection counts as an unfinished handshake while its body is not complete, and
-when it is answered before that, the rest of a large body is not read any more.
+Until then its connection counts as an unfinished handshake while its body is incomplete; after an early response the
+rest of a large body is not read.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Any, Protocol
 from antiphon.doors.server.asgi import Message, Receive, Send
 
 UNKEYED_BYTES = 16 * 2**10
-"""Most that is read of a body, or of a WebSocket message, before a key was right."""
+"""Most bytes read of a body or a WebSocket message before authentication."""
 HEADER_LINE_BYTES = 25 * 2**10
-"""Longest header line. A client secret travels in one, and the library's 8 KiB are too few for a long prompt."""
+"""Longest header line. It may hold a client secret, for which the library's 8 KiB are too few."""
 LINGER_S = 1.0
-"""How long a client may take to read an answer behind which its body is not read."""
+"""Time for the client to read a response that is sent before its body was read."""
 _MOST_READS = 50
-"""A body in small chunks is costly to read."""
+"""Most chunks read meanwhile: small chunks are costly."""
 _EXCHANGE = "antiphon.exchange"
 _CLOSE = (b"connection", b"close")
 
@@ -29,11 +29,11 @@ class Carrier(Protocol):
     """The connection of an exchange."""
 
     def admit(self) -> None:
-        """Stop counting the request as a stranger's."""
+        """Count the request as authenticated."""
         ...
 
     def hold(self, held_bytes: int) -> None:
-        """Count what an application keeps of a body that is not complete, or not worked on."""
+        """Count the bytes that an application holds of a body it has not handled yet."""
         ...
 
     def evict(self) -> None:
@@ -42,12 +42,12 @@ class Carrier(Protocol):
 
     @property
     def is_too_much_to_read(self) -> bool:
-        """True when more of a stranger's body may be to come than is read for nothing."""
+        """True when the rest of an unauthenticated body may be larger than `UNKEYED_BYTES`."""
         ...
 
 
 class Exchange:
-    """What an HTTP application may do beside ASGI."""
+    """Operations of an HTTP application that ASGI does not have."""
 
     def __init__(self, carrier: Carrier, receive: Receive, send: Send) -> None:
         self._carrier = carrier
@@ -56,19 +56,19 @@ class Exchange:
         self._is_last = False
 
     def admit(self) -> None:
-        """The key is right: from now on the application sets the limits."""
+        """The request is authenticated: from now on the application sets the limits."""
         self._carrier.admit()
 
     def hold(self, held_bytes: int) -> None:
-        """Count what is kept of the body; when all connections together keep too much, the oldest is ended."""
+        """Count the bytes held of the body; above the limit of all connections the oldest is closed."""
         self._carrier.hold(held_bytes)
 
     def evict(self) -> None:
-        """End the connection without waiting for the client to send or to read anything."""
+        """Close the connection at once, without waiting for the client."""
         self._carrier.evict()
 
     async def send(self, message: Message) -> None:
-        """Pass the answer on; one that comes before much of the body is the last of its connection."""
+        """Pass the response on; after one that precedes most of the body the connection is closed."""
         kind = message["type"]
         if kind == "http.response.start" and self._carrier.is_too_much_to_read:
             self._is_last = True
@@ -80,7 +80,7 @@ class Exchange:
         await self._send(message)
 
     async def _linger(self) -> None:
-        """Give the client time to read: closed with bytes unread, the connection is reset and the answer lost."""
+        """Give the client time to read: closing with unread input resets the connection and loses the response."""
         read_bytes = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER_S):
@@ -95,16 +95,16 @@ class Exchange:
 
 
 def exchange_of(scope: Mapping[str, Any]) -> Exchange | None:
-    """Return the exchange behind an ASGI scope, where the server offers it."""
+    """Return the exchange of an ASGI scope, None under another server."""
     return scope.get("extensions", {}).get(_EXCHANGE)
 
 
 def admit(scope: Mapping[str, Any]) -> None:
-    """Tell the server, where it wants to know, that the request has a right key."""
+    """Report to the server, if it is ours, that the request is authenticated."""
     if (exchange := exchange_of(scope)) is not None:
         exchange.admit()
 
 
 def extensions_of(exchange: Exchange) -> dict[str, Any]:
-    """Return the ASGI extensions by which `exchange_of` finds it."""
+    """Return the ASGI extensions in which `exchange_of` finds it."""
     return {_EXCHANGE: exchange}

@@ -1,6 +1,6 @@
-"""WebSocket frames as RFC 6455 has them, for a server: bytes in, messages out. No socket, no clock, no ``await``.
+"""WebSocket frames of RFC 6455 for a server: bytes in, messages out. No socket, no clock, no ``await``.
 
-Extensions are never agreed on, so a reserved bit is always an error.
+Extensions are never negotiated, so a reserved bit is always an error.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _RESERVED = 0x70
 _CONTROL_BYTES = 125
 _LENGTH_OF_16_BITS, _LENGTH_OF_64_BITS = 126, 127
 _FIRST_BYTES = frozenset({0, 1, 2, *(_FIN | opcode for opcode in (0, 1, 2, 8, 9, 10))})
-"""Only data may come in pieces."""
+"""First bytes that are valid: only data frames may be fragmented."""
 FRAMES_AT_ONCE = 64
-"""Most frames that are read at a time: a packet may hold tens of thousands, and others have to have their turn."""
+"""Most frames read per turn of the loop: a packet may hold tens of thousands."""
 LONG_BYTES = 256 * 2**10
-"""A text above it stays as it came: making a `str` of it is one step of milliseconds that nothing can interrupt."""
+"""Longer text stays bytes: decoding it to a `str` would block the loop for milliseconds."""
 _KNOWN_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
 
@@ -40,14 +40,14 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Pong:
-    """The answer to a ping, or a sign of life."""
+    """The answer to a ping, or an unsolicited heartbeat."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """The peer says goodbye; `NO_CODE` where it gave no reason."""
+    """The close frame of the peer; `NO_CODE` if it has no code."""
 
     code: int
     reason: str
@@ -55,7 +55,7 @@ class Closing:
 
 
 class LongText:
-    """A text message above `LONG_BYTES`: UTF-8, checked as it came."""
+    """A text message above `LONG_BYTES`: valid UTF-8, as bytes."""
 
     __slots__ = ("data",)
 
@@ -67,11 +67,11 @@ class LongText:
         return len(self.data)
 
     def __sizeof__(self) -> int:
-        """Return the memory that it takes, bytes."""
+        """Return its memory in bytes."""
         return object.__sizeof__(self) + len(self.data)
 
     def drop(self) -> None:
-        """Let go of it: who has not begun to read it finds it empty."""
+        """Release the data: later readers find it empty."""
         self.data = bytearray()
 
 
@@ -94,9 +94,9 @@ class _Broken(Exception):
 
 
 class FrameReader:
-    """Reads one client's frames; they may come cut anywhere.
+    """Reads the frames of one client, however the input is split.
 
-    A message is unmasked as it arrives, so that a long one needs its own length and no more until it is whole.
+    A message is unmasked as it arrives, so an incomplete one takes no more memory than its length.
     """
 
     __slots__ = (
@@ -118,19 +118,19 @@ class FrameReader:
 
     def __init__(self, max_bytes: int) -> None:
         self.failure: Failure | None = None
-        """Set once the peer has broken the protocol; nothing is read any more."""
+        """Set after a protocol error of the peer; further input is ignored."""
         self.has_more = False
-        """True while further frames lie here: `FRAMES_AT_ONCE` were read, and ``feed(b"")`` goes on."""
+        """True while input remains after `FRAMES_AT_ONCE` frames; ``feed(b"")`` continues."""
         self._is_over = False
-        """The peer has said goodbye, or something that nobody understands."""
+        """True after a close frame or a protocol error."""
         self._max_bytes = max_bytes
         self._rest = b""
-        """What was not read: further frames, or one whose head, or whose few bytes, are not complete."""
+        """Unread input: further frames, or one with an incomplete head or control payload."""
         self._at = 0
-        """Where in it they begin."""
+        """Position of the unread input in it."""
         self._message = bytearray()
         self._checked = 0
-        """How much of the message, a long text, is known to be UTF-8."""
+        """Bytes of a long text that were checked to be UTF-8."""
         self._in_message = False
         self._in_frame = False
         self._opcode = 0
@@ -140,15 +140,15 @@ class FrameReader:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of what is not complete, or not read."""
+        """Bytes of incomplete messages and unread input."""
         return len(self._message) + len(self._rest) - self._at
 
     def limit(self, max_bytes: int) -> None:
-        """Take longer messages, or only shorter ones, from the next frame on."""
+        """Set the longest message, from the next frame on."""
         self._max_bytes = max_bytes
 
     def feed(self, data: bytes) -> list[Incoming]:
-        """Take bytes and return what is complete now, of `FRAMES_AT_ONCE` at most; `failure` comes after it."""
+        """Return the complete messages, of at most `FRAMES_AT_ONCE` frames; check `failure` afterwards."""
         events: list[Incoming] = []
         if self._is_over:
             return events
@@ -172,7 +172,7 @@ class FrameReader:
         return events
 
     def _read(self, data: bytes, at: int, events: list[Incoming]) -> int:
-        """Read frames of ``data`` from ``at`` on; return where the first incomplete or further one begins."""
+        """Read frames of ``data`` from ``at`` on; return the position of the first unread one."""
         size, left = len(data), FRAMES_AT_ONCE
         self.has_more = False
         while not self._is_over:
@@ -201,7 +201,7 @@ class FrameReader:
         return size
 
     def _begin(self, first: int, length: int, mask: bytes) -> None:
-        """The head of a data frame is complete."""
+        """Begin a data frame whose head is complete."""
         opcode = first & 15
         if (opcode == CONTINUATION) != self._in_message:
             reason = "unexpected continuation" if opcode == CONTINUATION else "a message was not finished"
@@ -214,7 +214,7 @@ class FrameReader:
         self._fin, self._left, self._mask = first >= _FIN, length, mask
 
     def _more(self, data: bytes, at: int, events: list[Incoming]) -> int:
-        """Take what there is of a data frame's payload; return where it ends."""
+        """Read the available payload of a data frame; return the position after it."""
         part = data[at : at + self._left]
         taken = len(part)
         self._message += apply_mask(part, self._mask)
@@ -234,7 +234,7 @@ class FrameReader:
         return at + taken
 
     def _check(self, *, is_whole: bool) -> None:
-        """Go on checking that a long text is UTF-8."""
+        """Check that the next part of a long text is UTF-8."""
         try:
             _, good_bytes = codecs.utf_8_decode(self._message[self._checked :], "strict", is_whole)
         except UnicodeDecodeError as error:
@@ -252,7 +252,7 @@ class FrameReader:
 
 
 def _head(data: bytes, at: int) -> tuple[int, int]:
-    """Return where the payload of the frame at ``at`` begins and ends; ``0, 0`` while its head is not complete."""
+    """Return begin and end of the payload of the frame at ``at``; ``0, 0`` while its head is incomplete."""
     size = len(data) - at
     if size < 2:
         return 0, 0
@@ -272,7 +272,7 @@ def _head(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _fault(first: int) -> str:
-    """Return what is wrong with a frame by its first byte."""
+    """Return the protocol error of a frame by its first byte."""
     if first & _RESERVED:
         return "reserved bits must be 0"
     if first in _FIRST_BYTES:
@@ -318,7 +318,7 @@ def frame(opcode: int, payload: bytes | bytearray) -> bytes:
 
 
 def frame_head(opcode: int, size: int) -> bytes:
-    """Return what stands before the payload of a whole, unmasked frame."""
+    """Return the head of a whole, unmasked frame."""
     if size < 126:
         return bytes((_FIN | opcode, size))
     if size < 2**16:
@@ -327,6 +327,6 @@ def frame_head(opcode: int, size: int) -> bytes:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """Return a close frame; a reason that is too long is cut between characters."""
+    """Return a close frame; too long a reason is cut between characters."""
     words = reason.encode()[: _CONTROL_BYTES - 2].decode(errors="ignore").encode()
     return frame(CLOSE, code.to_bytes(2, "big") + words)

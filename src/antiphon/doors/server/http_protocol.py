@@ -1,8 +1,8 @@
-"""What a stranger may do with a connection: send a request in time, and keep few others from doing so.
+"""HTTP connections with bounds on what an unauthenticated client can hold.
 
-uvicorn waits for ever for the rest of a head, for a body that no key was checked for or that is answered already, and
-for a client that does not read. Here such a connection is closed after a timeout, and when there are too many of
-them the oldest goes, so that whoever speaks HTTP properly always gets in.
+uvicorn waits without a limit for the rest of a head, for a body that is unauthenticated or already answered, and for a
+client that does not read. Here such a connection is closed after a timeout; when there are too many of them the oldest
+is closed, so that proper clients always get a connection.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Evictable(Protocol):
     """A connection that can be closed to make room."""
 
     def evict(self) -> None:
-        """Leave at once."""
+        """Close at once."""
         ...
 
 
 class Handshakes:
-    """Connections that keep us waiting for no work of ours, oldest first, at most ``limit`` of them."""
+    """Connections that wait for their client, oldest first, at most ``limit`` of them."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -43,7 +43,7 @@ class Handshakes:
         return len(self._waiting)
 
     def begin(self, connection: Evictable) -> None:
-        """Count ``connection``; when that is one too many, the oldest is evicted."""
+        """Count ``connection``; above the limit the oldest is evicted."""
         self._waiting[connection] = None
         if len(self._waiting) > self._limit:
             oldest = next(iter(self._waiting))
@@ -51,21 +51,21 @@ class Handshakes:
             oldest.evict()
 
     def end(self, connection: Evictable) -> None:
-        """Stop counting ``connection``, counted or not."""
+        """Stop counting ``connection``, if it is counted."""
         self._waiting.pop(connection, None)
 
 
 class BoundedHttpConfig(BoundedWebSocketConfig):
-    """uvicorn's configuration and what `BoundedHttpProtocol` needs beside it."""
+    """uvicorn's configuration with the additions of `BoundedHttpProtocol`."""
 
     handshakes: Handshakes
     idle: Handshakes
-    """Connections between two requests, of which the last had no key."""
+    """Connections between two requests whose last request was not authenticated."""
     handshake_timeout_s: float
 
 
 class _Flow(FlowControl):
-    """uvicorn's flow control; where not all is parsed that was read, that is what goes on."""
+    """uvicorn's flow control; resuming first parses input that was read and not parsed."""
 
     def __init__(self, transport: asyncio.Transport, parse: Callable[[], None]) -> None:
         super().__init__(transport)
@@ -80,7 +80,7 @@ class _Flow(FlowControl):
 
 
 class BoundedHttpProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 connection, with an end to all that a stranger can keep it waiting for."""
+    """uvicorn's HTTP/1.1 connection, with a deadline whenever it waits for an unauthenticated client."""
 
     config: BoundedHttpConfig
     conn: RequestParser
@@ -89,11 +89,11 @@ class BoundedHttpProtocol(H11Protocol):
         super().__init__(config, *args, **kwargs)
         self.conn = RequestParser()
         self.held_bytes = 0
-        """What `Received` counts for this connection."""
+        """Bytes that `ReceivedBytes` counts for this connection."""
         self._application = self.app
         self.app = self._serve
         self._admitted: RequestResponseCycle | None = None
-        """The newest request whose key was right."""
+        """The newest authenticated request."""
         self._parsing: asyncio.Handle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._handed_over = False
@@ -116,7 +116,7 @@ class BoundedHttpProtocol(H11Protocol):
         super().data_received(data)
 
     def handle_events(self) -> None:
-        """Work on what has arrived, for one turn of the loop."""
+        """Parse input, for at most one turn of the loop."""
         if self.transport.is_closing() or self._handed_over:
             return
         self._parsing = None
@@ -126,27 +126,27 @@ class BoundedHttpProtocol(H11Protocol):
         self._watch()
 
     def on_response_complete(self) -> None:
-        """Take note that the answer is out, maybe before the whole request was in."""
+        """The response is complete, the request possibly not."""
         super().on_response_complete()
         self._watch()
 
     def pause_writing(self) -> None:
-        """Take note that the client does not read."""
+        """The client does not read."""
         super().pause_writing()
         self._watch()
 
     def resume_writing(self) -> None:
-        """Take note that the client reads again."""
+        """The client reads again."""
         super().resume_writing()
         self._watch()
 
     def timeout_keep_alive_handler(self) -> None:
-        """End a connection on which no request follows."""
+        """Close a connection without a further request."""
         super().timeout_keep_alive_handler()
         self._watch()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP, unless an answer has begun, and drop what the application still says to it."""
+        """Refuse malformed HTTP, unless a response has begun, and disconnect the application."""
         del msg
         if (cycle := self._cycle()) is not None and not cycle.response_complete:
             cycle.disconnected = True
@@ -156,7 +156,7 @@ class BoundedHttpProtocol(H11Protocol):
         self.transport.close()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over; its head is complete."""
+        """Hand the connection to the WebSocket protocol; its head is complete."""
         self._end()
         self._handed_over = True
         super().handle_websocket_upgrade(event)
@@ -169,36 +169,36 @@ class BoundedHttpProtocol(H11Protocol):
         await self._application(scope, receive, exchange.send)
 
     def admit(self) -> None:
-        """Stop counting the request as a stranger's."""
+        """Count the request as authenticated."""
         self._admitted = self._cycle()
         self._watch()
 
     def hold(self, held_bytes: int) -> None:
-        """Count what an application keeps of a body."""
+        """Count the bytes that an application holds of a body."""
         self.config.received.update(self, held_bytes)
 
     def fail(self, code: int, reason: str) -> None:
-        """End: `Received` has no room for what is kept of the body."""
-        del code, reason  # they are words of WebSockets
+        """Close: `ReceivedBytes` has no room for the body."""
+        del code, reason  # for WebSockets only
         self.hold(0)
         self.evict()
 
     def evict(self) -> None:
-        """Close at once, without an answer: there are too many of this kind."""
+        """Close at once, without a response, to make room."""
         self._end()
         self.transport.abort()
 
     @property
     def is_too_much_to_read(self) -> bool:
-        """True when more of a stranger's body may be to come than is read for nothing."""
+        """True when the rest of an unauthenticated body may be larger than `UNKEYED_BYTES`."""
         if self._is_admitted() or self.conn.their_state is not h11.SEND_BODY:
             return False
         lengths = [int(value) for name, value in self.headers if name == b"content-length"]
         return self.conn.they_are_waiting_for_100_continue or not lengths or lengths[0] > UNKEYED_BYTES
 
-    # -- what is waited for ------------------------------------------------------------------------------------------
+    # -- deadlines and flow ------------------------------------------------------------------------------------------
     def _pace(self) -> None:
-        """Parse and read on when others have had their turn, or, with enough of a body there, when it is asked for."""
+        """Continue in the next turn or, with enough of a body buffered, when the application reads."""
         cycle, most = self._cycle(), HIGH_WATER_LIMIT if self._is_admitted() else UNKEYED_BYTES
         is_enough = cycle is not None and not cycle.response_complete and len(cycle.body) > most
         was_behind, self._flow.is_behind = self._flow.is_behind, self.conn.is_behind
@@ -212,19 +212,19 @@ class BoundedHttpProtocol(H11Protocol):
             self._parsing = self.loop.call_soon(self.handle_events)
 
     def _watch(self) -> None:
-        """Start or stop the clock: does the client owe us something that nobody works on?"""
+        """Start or stop the deadline, depending on whether the connection waits for its client."""
         if self._handed_over:
             return
-        if not self._is_owed():
+        if not self._waits_for_client():
             self._end()
             self._keep()
         elif self._deadline is None:
             self._begin()
 
-    def _is_owed(self) -> bool:
+    def _waits_for_client(self) -> bool:
         theirs, cycle = self.conn.their_state, self._cycle()
         if not self._is_admitted() and (self.transport.is_closing() or self.flow.write_paused):
-            return True  # words that are not read keep a connection open for ever, also one that is closed
+            return True  # unread output keeps a connection open without a limit, even a closing one
         if theirs is h11.IDLE:
             return cycle is None or self.conn.has_rest
         return theirs is h11.SEND_BODY and cycle is not None and (cycle.response_complete or not self._is_admitted())
@@ -233,11 +233,11 @@ class BoundedHttpProtocol(H11Protocol):
         return self._admitted is not None and self._admitted is self._cycle()
 
     def _cycle(self) -> RequestResponseCycle | None:
-        """Return the newest request; uvicorn declares it as always there, but a new connection has none."""
+        """Return the newest request, None on a new connection although uvicorn declares it as present."""
         return self.cycle
 
     def _keep(self) -> None:
-        """Wait for the next request as long as uvicorn would; it forgets to when a body ends behind its answer."""
+        """Start uvicorn's keep-alive timeout, which it does not start when a body ends after its response."""
         if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
             return
         if not self._is_admitted():

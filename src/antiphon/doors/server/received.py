@@ -1,4 +1,4 @@
-"""What was received and not yet worked on: messages of one connection, and their memory over all connections."""
+"""Received data that is not handled yet: the messages of one connection, and the memory of all connections."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _OVERLOADED = 1013
 
 
 class ByteHolder(Protocol):
-    """A connection that keeps bytes."""
+    """A connection that holds received bytes."""
 
     held_bytes: int
-    """What is counted for it."""
+    """Bytes counted for it."""
 
     def fail(self, code: int, reason: str) -> None:
-        """Let go of everything, and end."""
+        """Release everything, and close."""
         ...
 
 
 class ReceivedBytes:
-    """Memory for what was received and no application is done with, over all connections, at most ``limit`` bytes.
+    """Bounds the received bytes that no application has finished with, over all connections.
 
-    Beyond it the connections go whose messages or bodies have been incomplete, or under way, for the longest.
+    Above ``limit`` bytes the connections that have held bytes for the longest are closed.
     """
 
     def __init__(self, limit: int) -> None:
@@ -35,7 +35,7 @@ class ReceivedBytes:
         self._holders: dict[ByteHolder, None] = {}
 
     def update(self, holder: ByteHolder, held_bytes: int) -> None:
-        """Count what a connection holds now."""
+        """Set the number of bytes that a connection holds."""
         before = holder.held_bytes
         holder.held_bytes = held_bytes
         self.total += held_bytes - before
@@ -44,19 +44,19 @@ class ReceivedBytes:
         elif not before:
             self._holders[holder] = None
         while self.total > self._limit and held_bytes > before:
-            next(iter(self._holders)).fail(_OVERLOADED, "too much was received and not worked on yet")
+            next(iter(self._holders)).fail(_OVERLOADED, "the server holds too much unhandled input")
 
 
 class Inbox:
-    """ASGI messages for one application: the part of `asyncio.Queue` that is needed, at a fraction of its cost."""
+    """ASGI messages for one application: a queue for one reader, cheaper than `asyncio.Queue`."""
 
     __slots__ = ("_messages", "_taken", "_waiter", "bytes", "taken_bytes")
 
     def __init__(self) -> None:
         self.bytes = 0
-        """What the messages weigh that wait."""
+        """Weight of the waiting messages."""
         self.taken_bytes = 0
-        """What the one weighs that was taken last: its application is at it until it comes for the next."""
+        """Weight of the message that the application handles now, until it asks for the next one."""
         self._messages: deque[tuple[dict[str, Any], int]] = deque()
         self._taken: dict[str, Any] = {}
         self._waiter: asyncio.Future[None] | None = None
@@ -80,11 +80,11 @@ class Inbox:
         return self._taken
 
     def done(self) -> None:
-        """The message that was taken last is worked on."""
+        """The message taken last is handled."""
         self._taken, self.taken_bytes = {}, 0
 
     def clear(self) -> None:
-        """Let go of what the client has said, and leave what was said of its end."""
+        """Drop the messages of the client, and keep the one of its disconnect."""
         if isinstance(text := self._taken.get("text"), LongText):
             text.drop()
         self._messages = deque((one, weight) for one, weight in self._messages if not weight)

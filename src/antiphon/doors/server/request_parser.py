@@ -1,7 +1,7 @@
-"""HTTP/1.1 requests by h11, at a bounded cost: so long a head, so many lines in it, so many events at a time.
+"""HTTP/1.1 requests by h11 at a bounded cost: limits on the head, its lines, and the events per turn.
 
-h11 reads all that a packet holds before anything else has its turn: 60 KB of empty headers take it 0.2 s, 256 KiB of
-one-byte chunks 0.7 s, and no key has been looked at by then.
+h11 parses a whole packet in one turn of the loop: 0.2 s for 60 KB of empty headers, 0.7 s for 256 KiB of one-byte
+chunks, all before authentication.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from h11._receivebuffer import ReceiveBuffer  # pyright: ignore[reportPrivateUsa
 MAX_HEAD_BYTES = 64 * 1024
 """Longest request head."""
 MAX_HEADERS = 128
-"""In one request; a WebSocket handshake may have as many."""
+"""Most headers of one request or WebSocket handshake."""
 MAX_PARTS = 500
-"""Commas of lists, and escapes in the request line: what is between them is read one by one, at 3 µs a piece."""
+"""Most commas in a head, and most escapes in its request line: each part costs 3 µs."""
 EVENTS_A_TURN = 64
-"""So many chunks of a body are read before others have their turn: about 1 ms."""
+"""Most events parsed per turn of the loop: about 1 ms."""
 _ENDS = (b"\n\r\n", b"\n\n")
 
 
 class RequestParser(h11.Connection):
-    """The server's side of one connection."""
+    """The server side of one connection."""
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, MAX_HEAD_BYTES)
         self._receive_buffer = _Buffer()
         self._left = EVENTS_A_TURN
         self.is_behind = False
-        """True when `next_event` has stopped although there may be more to read."""
+        """True when `next_event` has stopped before the end of the input."""
 
     @property
     def has_rest(self) -> bool:
-        """True when bytes have come that belong to no event yet."""
+        """True when there is unparsed input."""
         return bool(self._receive_buffer)
 
     def begin_turn(self) -> None:
@@ -41,7 +41,7 @@ class RequestParser(h11.Connection):
         self.is_behind = False
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return the next event. Raises `RemoteProtocolError` for what is no request, and for too large a head."""
+        """Return the next event. Raises `RemoteProtocolError` for a malformed request or too large a head."""
         if not self._left:
             self.is_behind = True
             return h11.NEED_DATA
@@ -50,7 +50,7 @@ class RequestParser(h11.Connection):
 
 
 class _Buffer(ReceiveBuffer):
-    """Refuses a head, or a trailer, before it is cut into lines."""
+    """Refuses too large a head or trailer before it is split into lines."""
 
     def maybe_extract_lines(self) -> list[bytearray] | None:
         size = self._head_size()
@@ -61,6 +61,6 @@ class _Buffer(ReceiveBuffer):
         return super().maybe_extract_lines()
 
     def _head_size(self) -> int:
-        """Return the size of what comes before an empty line, or of all that is here."""
+        """Return the size up to an empty line, or of the whole buffer."""
         found = [at for at in map(self._data.find, _ENDS) if at >= 0]
         return min(found, default=len(self))

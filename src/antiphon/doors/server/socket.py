@@ -1,4 +1,4 @@
-"""What a WebSocket application may do besides ASGI."""
+"""The ASGI extension through which a WebSocket application reaches its socket."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ SOCKET = "antiphon.socket"
 
 
 class Socket(Protocol):
-    """What a WebSocket application may do beside ASGI."""
+    """Operations of a WebSocket application that ASGI does not have."""
 
     def write(self, text: bytes) -> bool:
-        """Write a text message at once and return True, or False when the client has to be waited for."""
+        """Write a text message at once and return True, or return False when the client is not ready."""
         ...
 
     async def send_text(self, text: bytes) -> None:
-        """Write a text message as soon as the client reads. Raises `OSError` when it has left."""
+        """Write a text message as soon as the client reads. Raises `OSError` when it has disconnected."""
         ...
 
     def limit(self, max_bytes: int) -> None:
-        """Take no longer messages from now on; before the handshake is complete it holds from there on."""
+        """Set the longest message from now on, or from the end of the handshake."""
         ...
 
     def abort(self) -> None:
-        """End the connection without waiting for the client to read anything."""
+        """Close the connection at once, without a close handshake."""
         ...
 
 
 def socket_of(scope: Mapping[str, Any]) -> Socket | None:
-    """Return the socket behind an ASGI scope, where the server offers it."""
+    """Return the socket of an ASGI scope, None under another server."""
     return scope.get("extensions", {}).get(SOCKET)

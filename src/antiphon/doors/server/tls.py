@@ -1,4 +1,4 @@
-"""Certificates: the owner's own, or a self-signed one for clients that only speak TLS."""
+"""Certificates: configured files, or a self-signed one for clients that require TLS."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RENEW_DAYS = 14
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Where certificate (chain) and private key lie, both PEM."""
+    """Paths of the certificate (chain) and the private key, both PEM."""
 
     cert: Path
     key: Path
@@ -32,8 +32,8 @@ class TlsFiles:
 def self_signed(data_dir: Path, now: float, names: Sequence[str] = LOCAL_NAMES) -> TlsFiles:
     """Return ``data_dir/tls/{cert,key}.pem`` for ``names``.
 
-    Made when missing, when made for other names, and 14 days before it ends; ``now`` is the wall clock.
-    The key is readable by its owner alone.
+    Created if missing or made for other names, and renewed 14 days before it expires; ``now`` is the wall clock.
+    Only the owner can read the key.
     """
     folder = data_dir / "tls"
     files = TlsFiles(folder / "cert.pem", folder / "key.pem")

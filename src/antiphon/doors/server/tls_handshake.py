@@ -1,6 +1,6 @@
-"""A TLS handshake that counts among the others.
+"""A TLS handshake that counts as an unfinished handshake.
 
-A server of asyncio tells of a connection only when its handshake is over: half-open ones could be had without number.
+An asyncio server reports a connection only after its TLS handshake: half-open ones would be unbounded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from antiphon.observe.tasks import unattended
 
 
 class TlsHandshake(asyncio.Protocol):
-    """A new connection: it becomes that of the protocol that ``make`` returns, or ends within ``timeout_s``."""
+    """A new connection: handed to the protocol that ``make`` returns, or closed within ``timeout_s``."""
 
     def __init__(
         self, make: Callable[[], asyncio.Protocol], context: ssl.SSLContext, handshakes: Handshakes, timeout_s: float
@@ -28,14 +28,14 @@ class TlsHandshake(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # what streams have
-        """Take the socket over: a transport that reads already would lose what comes before its upgrade."""
+        """Take the socket from the transport: a transport that already reads would lose input before its upgrade."""
         taken: socket.socket = transport.get_extra_info("socket").dup()
         transport.abort()
         self._handshakes.begin(self)
         self._task = unattended(self._secure(taken), name="TLS handshake")
 
     def evict(self) -> None:
-        """Close at once, without an answer: there are too many of this kind."""
+        """Close at once, without a response, to make room."""
         if self._task is not None:
             self._task.cancel()
 
@@ -48,7 +48,7 @@ class TlsHandshake(asyncio.Protocol):
                 ssl_handshake_timeout=self._timeout_s,
                 ssl_shutdown_timeout=LINGER_S,
             )
-        except OSError:  # no TLS, none that we speak, or not in time
+        except OSError:  # not TLS, an unsupported version, or a timeout
             pass
         finally:
             self._handshakes.end(self)

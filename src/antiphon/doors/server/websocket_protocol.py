@@ -1,9 +1,9 @@
-"""WebSockets under uvicorn: its handshake, our frames, and an end for clients that do not read.
+"""WebSockets under uvicorn: its handshake, our frames, and a deadline for clients that do not read.
 
-uvicorn's own connection waits for ever for the last bytes to leave, answers pings to a client that reads none of the
-answers, keeps a list entry for every fragment, and stops reading after each message. Here the end of a connection has
-a deadline, and what was received and not yet worked on is bounded over all connections together. The ASGI message of a
-long text has a `LongText` where others have a `str`.
+uvicorn's own connection waits without a limit for its last bytes to leave, answers pings of a client that reads no
+pongs, keeps a list entry per fragment, and stops reading after each message. Here the close has a deadline, and
+unhandled input is bounded over all connections together. The ASGI message of a long text holds a `LongText` instead of
+a `str`.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ from antiphon.doors.server.received import Inbox, ReceivedBytes
 from antiphon.doors.server.socket import SOCKET
 
 LINGER_S = 5.0
-"""How long a client may take to read the last words, and to say goodbye itself."""
+"""Time for the client to read the last output and to complete the close handshake."""
 _LOST, _GOING_DOWN, _PING_TIMED_OUT = 1006, 1012, 1011
 _PAUSE_BYTES = 64 * 2**10
-"""While so much waits for the application nothing more is read."""
+"""Bytes waiting for the application above which reading pauses."""
 _TURN_BYTES = 256 * 2**10
-"""So much of one connection is read before others have their turn: uvloop reads 32 times 64 KiB at once."""
+"""Most bytes read from one connection per turn: uvloop reads up to 32 times 64 KiB."""
 _MESSAGE_BYTES = 256
-"""What a message weighs beside its content."""
+"""Weight of a message without its content."""
 _TURN_S = 0.002
-"""So long an application takes messages that are there already, before others have their turn."""
+"""Time for which an application may take waiting messages before it yields to others."""
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _CONTROL, _TEXTS = (Ping, Pong, Closing), (str, LongText)
 _LARGE_BYTES = 256 * 2**10
-"""Messages above it are not copied once more to stand behind their head."""
+"""Larger messages are written separately from their head, to avoid a copy."""
 
 
 class BoundedWebSocketConfig(Config):
-    """uvicorn's configuration and what `BoundedWebSocketProtocol` needs beside it."""
+    """uvicorn's configuration with the additions of `BoundedWebSocketProtocol`."""
 
     received: ReceivedBytes
 
 
 class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
-    """One WebSocket. The handshake is uvicorn's; frames, flow and the end are ours."""
+    """One WebSocket. The handshake is uvicorn's; frames, flow control and close are ours."""
 
     config: BoundedWebSocketConfig
 
@@ -70,85 +70,85 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         super().__init__(config, *args, **kwargs)
         self.queue = self._inbox = Inbox()  # pyright: ignore[reportAttributeAccessIssue, reportIncompatibleVariableOverride]  # uvicorn only puts
         self.held_bytes = 0
-        """What `ReceivedBytes` counts for this connection."""
+        """Bytes that `ReceivedBytes` counts for this connection."""
         self._received = self.config.received
         self._max_bytes = config.ws_max_size
-        self._reader = FrameReader(UNKEYED_BYTES)  # until the application has said that it may come in
-        self._is_deaf = False
-        """True once nothing is looked at any more."""
+        self._reader = FrameReader(UNKEYED_BYTES)  # until the application has accepted
+        self._ignores_input = False
+        """True once further input is ignored."""
         self._reads_on = False
-        """True while frames that lie here are about to be read."""
+        """True while reading of buffered frames is scheduled."""
         self._turn_bytes = 0
-        """What was read since reading last stopped for others to have their turn."""
+        """Bytes read in this turn."""
         self._turn_began = 0.0
-        """When the application last waited for a message, or let others have their turn."""
+        """When the application last waited for a message or yielded."""
         self._batch: list[bytes] = []
         self._batch_bytes = 0
 
     # -- the connection ----------------------------------------------------------------------------------------------
     def handle_connect(self, event: Request) -> None:
-        """Begin the application, unless the handshake is refused."""
+        """Start the application, unless the handshake is refused."""
         super().handle_connect(event)
         if not self.handshake_complete:
             cast("dict[str, Any]", self.scope)["extensions"][SOCKET] = self
 
     def _refuse_head(self) -> None:
-        """Refuse a whole head that the library does not take: one with a body, or with a line that is too long."""
+        """Refuse a complete head that the library rejects: one with a body, or with too long a line."""
         self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
         self.transport.close()
         self._end_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was received. Without a close handshake the code is 1006 (RFC 6455, 7.1.5)."""
-        self._is_deaf = True
+        """Drop unhandled input. Without a close handshake the code is 1006 (RFC 6455, 7.1.5)."""
+        self._ignores_input = True
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": _LOST, "reason": ""})
         super().connection_lost(exc)
         self._reader = FrameReader(0)
         self._count()
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
-        """The application has returned: from now on the client is waited for no longer than `LINGER_S`."""
+        """The application has returned: the connection closes within `LINGER_S`."""
         super().on_task_complete(task)
         self._inbox.clear()
         self._count()
         self._end_soon()
 
     def shutdown(self) -> None:
-        """The server goes down."""
+        """The server shuts down."""
         self._hang_up(_GOING_DOWN, "", _GOING_DOWN)
         self.transport.close()
         self._end_soon()
 
     def limit(self, max_bytes: int) -> None:
-        """Take no longer messages from now on; before the handshake is complete it holds from there on."""
+        """Set the longest message from now on, or from the end of the handshake."""
         self._max_bytes = max_bytes
         if self.handshake_complete:
             self._reader.limit(max_bytes)
 
     def abort(self) -> None:
-        """End the connection without waiting for the client to read anything."""
+        """Close the connection at once, without a close handshake."""
         self.close_sent = True
         self.transport.abort()
 
     def fail(self, code: int, reason: str) -> None:
-        """Say why, and end; what the client still sends is not looked at."""
-        self._is_deaf = True
+        """Close with a code; further input is ignored."""
+        self._ignores_input = True
         self._reader = FrameReader(0)
         self._inbox.clear()
         self._count()
         self._hang_up(code, reason, code)
         if not self.transport.is_closing() and self.transport.can_write_eof():
-            self.transport.write_eof()  # closing now, with bytes unread, would reset the connection and lose the code
+            self.transport.write_eof()  # closing with unread input would reset the connection and lose the code
 
     def _hang_up(self, code: int, reason: str, told: int) -> None:
-        """Write a close frame, tell the application ``told``, and give the client a while to read it."""
+        """Write a close frame, report the code ``told`` to the application, and close within `LINGER_S`."""
         if self.close_sent or self.transport.is_closing():
             return
         self.stop_keepalive()
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": told, "reason": reason})
         if not self.handshake_complete:
             self.send_500_response()
-            self.handshake_complete = True  # an application that returns now has not forgotten it
+            self.handshake_complete = True  # uvicorn would report an application that returns now
             self.transport.close()
         else:
             self._flush()
@@ -161,9 +161,9 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_timer is None and not self.disconnected:
             self.close_timer = self.loop.call_later(LINGER_S, self.transport.abort)
 
-    # -- signs of life -----------------------------------------------------------------------------------------------
+    # -- heartbeats --------------------------------------------------------------------------------------------------
     def send_keepalive_ping(self) -> None:
-        """Ask whether the client is still there."""
+        """Ping the client."""
         self.ping_timer = None
         if self.close_sent or self.transport.is_closing():
             return
@@ -176,14 +176,14 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self.pong_timer = self.loop.call_later(self.ping_timeout, self.keepalive_timeout)
 
     def keepalive_timeout(self) -> None:
-        """The client has not answered: it is gone, or it does not read."""
+        """No pong arrived: the client is gone, or does not read."""
         self.pong_timer = None
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": _PING_TIMED_OUT, "reason": "no pong came"})
         self.abort()
 
-    # -- what comes in -----------------------------------------------------------------------------------------------
+    # -- input -------------------------------------------------------------------------------------------------------
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the handshake, or of frames."""
+        """Read bytes of the handshake or of frames."""
         if not self.handshake_initiated:
             super().data_received(data)
             if not self.handshake_initiated:
@@ -192,8 +192,8 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self._take(data)
 
     def _take(self, data: bytes) -> None:
-        """Take frames, so many at a time; while further ones lie here, or messages wait, nothing more is read."""
-        if self._is_deaf:
+        """Read a limited number of frames; reading pauses while further frames or messages wait."""
+        if self._ignores_input:
             return
         self._turn_bytes += len(data)
         reader, inbox = self._reader, self._inbox
@@ -215,14 +215,14 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self._read_on()
 
     def _count(self) -> None:
-        """Count what is kept of what was received."""
+        """Count the bytes of unhandled input."""
         self._received.update(self, self._reader.held_bytes + self._inbox.bytes + self._inbox.taken_bytes)
 
     def _is_over_its_turn(self) -> bool:
         return self._reader.has_more or self._turn_bytes > _TURN_BYTES
 
     def _read_on(self) -> None:
-        """Read what lies here, and only then more."""
+        """Read the buffered input first, then from the socket."""
         if self._is_over_its_turn():
             if not self._reads_on:
                 self._reads_on = True
@@ -238,7 +238,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
     def _control(self, event: Ping | Pong | Closing) -> None:
         match event:
             case Ping():
-                # a client that does not read gets no pongs: they would pile up
+                # no pongs for a client that does not read: they would accumulate
                 if self.writable.is_set() and self.handshake_complete and not self.close_sent:
                     self._write_soon(frame(PONG, event.data))
             case Pong():
@@ -247,7 +247,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
                 self._peer_closes(event)
 
     def _peer_closes(self, event: Closing) -> None:
-        self._is_deaf = True
+        self._ignores_input = True
         if not self.close_sent:
             self.stop_keepalive()
             self._inbox.put_nowait({"type": "websocket.disconnect", "code": event.code, "reason": event.reason})
@@ -257,7 +257,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         self._end_soon()
 
     async def receive(self) -> Any:
-        """Return the next ASGI message; when none is left, read on. What was returned before is worked on."""
+        """Return the next ASGI message, and continue reading when none is left. The previous message is handled."""
         inbox = self._inbox
         inbox.done()
         self._count()
@@ -273,9 +273,9 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self._read_on()
         return message
 
-    # -- what goes out -----------------------------------------------------------------------------------------------
+    # -- output ------------------------------------------------------------------------------------------------------
     async def send(self, message: Any) -> None:
-        """Take an ASGI message. Raises `ClientDisconnected`, an `OSError`, when it cannot arrive any more."""
+        """Send an ASGI message. Raises `ClientDisconnected`, an `OSError`, when the connection is closing."""
         if self.transport.is_closing() or (self.close_sent and self.initial_response is None):
             raise ClientDisconnected
         kind = message["type"]
@@ -284,7 +284,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             if kind == "websocket.accept":
                 self._reader.limit(self._max_bytes)
             if kind == "websocket.http.response.body" and not message.get("more_body", False):
-                self.handshake_complete = True  # a refusal is a complete answer; uvicorn takes it for a fault
+                self.handshake_complete = True  # a refusal is a complete response; uvicorn would report it as a fault
         elif kind == "websocket.close":
             self._hang_up(message.get("code", 1000), message.get("reason") or "", 1006)
         else:
@@ -295,7 +295,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
                 await self._put(TEXT, text.data if isinstance(text, LongText) else text.encode())
 
     def write(self, text: bytes) -> bool:
-        """Write a text message at once and return True, or False when the client has to be waited for."""
+        """Write a text message at once and return True, or return False when the client is not ready."""
         if self.close_sent or self.disconnected or not self.writable.is_set():
             return False
         if len(text) > _LARGE_BYTES:
@@ -305,7 +305,7 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
         return True
 
     def _write_soon(self, data: bytes) -> None:
-        """Write a frame with all others of this turn of the event loop, unless they are many."""
+        """Write a frame together with the others of this turn of the event loop, up to `_PAUSE_BYTES`."""
         if not self._batch:
             self.loop.call_soon(self._flush)
         self._batch.append(data)
@@ -314,14 +314,14 @@ class BoundedWebSocketProtocol(WebSocketsSansIOProtocol):
             self._flush()
 
     def _flush(self) -> None:
-        """Let go of what one turn of the event loop has written: one call of the system for all of it."""
+        """Write the frames of this turn with one system call."""
         if self._batch:
             batch, self._batch, self._batch_bytes = self._batch, [], 0
             if not self.transport.is_closing():
                 self.transport.write(batch[0] if len(batch) == 1 else b"".join(batch))
 
     async def send_text(self, text: bytes) -> None:
-        """Write a text message as soon as the client reads. Raises `ClientDisconnected` when it has left."""
+        """Write a text message as soon as the client reads. Raises `ClientDisconnected` when it has disconnected."""
         if self.transport.is_closing():
             raise ClientDisconnected
         await self._put(TEXT, text)
