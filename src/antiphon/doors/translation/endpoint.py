@@ -1,4 +1,4 @@
-"""The translation door: ``/v1/realtime/translations``, speech in and translated speech out."""
+"""The translation door, ``/v1/realtime/translations``: speech in, translated speech out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DEFAULT_MODEL = "gpt-realtime-translate"
 
 
 class TranslationDoor:
-    """Lets clients in and runs one `TranslationConnection` for each."""
+    """Admits clients and runs a `TranslationConnection` for each."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class TranslationDoor:
             await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
 
     def _session(self, identity: Identity, scope: Scope) -> TranslationSession:
-        """Return the session that a client begins with. Raises `InvalidRequest`."""
+        """Return the initial session of a client. Raises `InvalidRequest`."""
         query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"), keep_blank_values=True)
         intent_of(query, "translation")
         model = query.get("model", [""])[0] or DEFAULT_MODEL

@@ -1,4 +1,4 @@
-"""One translation connection: brings frames to the machine, and carries out what the machine asks for."""
+"""One translation connection: passes frames to the machine and carries out its effects."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ _decoder: EventDecoder[TranslationClientMessage] = EventDecoder(TranslationClien
 _encode = msgspec.json.encode
 
 _RESULTS_GONE, _STUCK = 1001, 1011
-"""Close codes: the session's results were cleared away; nothing of it makes progress any more."""
+"""Close codes: the results of the session were dropped; the session makes no progress."""
 _STUCK_MARGIN_S = 5.0
-"""Beyond the timeout of a job, which makes progress of a job that no worker claims."""
+"""Added to the timeout of a job: a job that no worker claims ends after that timeout."""
 _TICK_S = 0.01
-"""Shortest wait for the clock: a timer may fire a little before its time, and would be set again at once."""
+"""Shortest timer: one that fires slightly early would be set again at once."""
 _MODES: dict[Component, str] = {"stt": "left_out", "translation": "source_text_only", "tts": "text_only"}
-"""What becomes of utterances without each component."""
+"""Result of an utterance while a component fails."""
 _MOST_UTTERANCES = 16
-"""Utterances on their way: beyond, and with more audio unheard than `max_buffer_s`, no event is taken."""
+"""No event is read above so many unfinished utterances, or above `max_buffer_s` of unscored audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranslationSessionOptions:
-    """How translation sessions behave."""
+    """Options of translation sessions."""
 
     limits: SessionLimits
     max_buffer_s: float
-    """Most speech that is not heard yet; beyond it no event is taken."""
+    """Most audio that the voice detector has not scored; above it no event is read."""
     lasts_s: float
-    """Longest session."""
+    """Longest duration of a session."""
     job_timeout_s: float
-    """Longest time without a result of a stage's jobs, before its utterances are given up."""
+    """Longest time without a result of a stage's jobs, before its utterances fail."""
 
 
 class TranslationConnection:
@@ -80,12 +80,12 @@ class TranslationConnection:
         self._most_unheard = options.max_buffer_s * PCM_HZ
         self._clock = services.clock
         self._metrics = services.metrics
-        self._flood = EventRateLimiter(services.clock, options.limits.events_per_s)
+        self._event_rate = EventRateLimiter(services.clock, options.limits.events_per_s)
         self._large_events = services.large_events
         self._progress = asyncio.Event()
         self._stuck_s = options.job_timeout_s + _STUCK_MARGIN_S
         self._context = contextvars.copy_context()
-        """Of the connection: what a callback leads to belongs to its trace."""
+        """Of the connection, so that callbacks belong to its trace."""
         self._ends_group = FailGroupOnError(group)
         self._is_closed = False
         self._connection = connection
@@ -113,12 +113,12 @@ class TranslationConnection:
 
     @property
     def may_return(self) -> bool:
-        """A translation that is lost is over."""
+        """False: a translation session ends with its connection."""
         return False
 
     @property
     def is_answering(self) -> bool:
-        """True while an utterance is on its way."""
+        """True while an utterance is unfinished."""
         return bool(self._machine.state.utterances)
 
     def open(self) -> None:
@@ -126,8 +126,8 @@ class TranslationConnection:
         self._tell(inputs.Opened())
 
     async def frame(self, frame: str | LongText | bytes | None) -> None:
-        """Take one frame of the client, no faster than it reads and than its speech is heard and translated."""
-        await self._flood.hold()
+        """Handle one frame, no faster than the client reads and its speech is scored and translated."""
+        await self._event_rate.hold()
         await self._send_queue.room()
         while self._is_behind:
             self._progress.clear()
@@ -197,11 +197,11 @@ class TranslationConnection:
         self._voice.feed(self._detector_rate.feed(pcm))
 
     def _close_input(self) -> None:
-        """Nothing more comes: the detector gets silence, so that it scores the last of what was said."""
+        """End the input: trailing silence makes the detector score the last audio."""
         self._tell(inputs.CloseAsked())
         self._append(bytes(2 * CLOSE_TICKS))
 
-    # -- callbacks: what goes wrong in one ends this connection, and no other ------------------------------------------
+    # -- callbacks: an exception ends this connection only -------------------------------------------------------------
     def _on_scores(self, scores: Sequence[float]) -> None:
         self._call(inputs.VoiceScored(tuple(scores)))
 
@@ -223,7 +223,7 @@ class TranslationConnection:
             async for _, entry in results:
                 await self._send_queue.room()
                 self._result(entry)
-        if not self._is_closed:  # nothing more would ever come
+        if not self._is_closed:  # no more results can arrive
             self._connection.hang_up(_RESULTS_GONE, "the session's results are gone")
 
     def _result(self, entry: jobs.PipeEntry) -> None:
@@ -237,7 +237,7 @@ class TranslationConnection:
                 self._refs += 1
                 self._speech[self._refs] = entry.audio
                 self._tell(inputs.AudioMade(job_id, self._refs))
-                self._speech.pop(self._refs, None)  # where nobody knows the job any more
+                self._speech.pop(self._refs, None)  # if the machine ignored it: its job is over
             case jobs.SpeechDone():
                 self._tell(inputs.SpeechMade(job_id))
             case jobs.JobFailed():
@@ -294,7 +294,7 @@ class TranslationConnection:
                 self._connection.hang_up(1000, "")
 
     def _note(self, effect: effects.ComponentChanged) -> None:
-        """Say for the operator what has failed or works again: the protocol has no event for it."""
+        """Log and count a failed or recovered component: the protocol has no event for it."""
         self._metrics.component(effect.component, is_down=effect.is_down)
         if effect.is_down:
             _log.warning("degraded", component=effect.component, mode=_MODES[effect.component])
@@ -309,11 +309,11 @@ class TranslationConnection:
             await self._jobs.do(job_id, work)
 
     async def flushed(self) -> None:
-        """Return when all that was to be said is written."""
+        """Return when all queued events are written."""
         await self._send_queue.flushed()
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release all resources and cancel unfinished jobs."""
         self._is_closed = True
         self._end_timer.cancel()
         if self._due_timer is not None:
