@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: one JSON shape for every door, REST routes and refused WebSocket upgrades alike."""
+"""Errors as HTTP responses: one JSON shape for REST routes and refused WebSocket upgrades."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from antiphon.wire.validation_errors import explain
 
 
 class RouteNotFound(NotFound):
-    """There is nothing under this path."""
+    """No route has this path."""
 
     type = "invalid_request_error"
     default_code = "unknown_url"
 
 
 class MethodNotAllowed(InvalidRequest):
-    """There is something under this path, but not for this method."""
+    """The path exists, but not for this method."""
 
     status = 405
     default_code = "method_not_allowed"
 
     def __init__(self, message: str, allow: str) -> None:
-        """``allow`` are the methods that the path has, as the header names them."""
+        """``allow`` lists the methods of the path, as in the ``Allow`` header."""
         super().__init__(message)
         self.allow = allow
 
 
 class RequestTimedOut(InvalidRequest):
-    """The body did not come in time."""
+    """The body did not arrive in time."""
 
     status = 408
     default_code = "request_timeout"
@@ -46,7 +46,7 @@ class ContentTooLarge(InvalidRequest):
 
 
 class InternalError(AntiphonError):
-    """A fault of ours; the log has the details, the client must not."""
+    """A fault of the server; the details are in the log only."""
 
     default_code = "internal_error"
 
@@ -66,12 +66,12 @@ def error_object(error: AntiphonError) -> dict[str, Any]:
 
 
 PLAIN_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
-"""What an answer says unless it has its own word: it holds what people said, or keys."""
+"""Headers of a response that does not set them itself: it may hold keys or what people said."""
 
 
-def error_answer(error: AntiphonError, **beside: Any) -> HttpAnswer:
-    """Return the HTTP answer that tells a client of ``error``; ``beside`` are further fields of its body."""
-    body = msgspec.json.encode({**error_object(error), **beside})
+def error_answer(error: AntiphonError, **fields: Any) -> HttpAnswer:
+    """Return the HTTP response for ``error``; ``fields`` are further fields of its body."""
+    body = msgspec.json.encode({**error_object(error), **fields})
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
@@ -89,7 +89,7 @@ def error_answer(error: AntiphonError, **beside: Any) -> HttpAnswer:
 
 
 def invalid_of(error: str, *, within: str = "") -> InvalidRequest:
-    """Return the error that msgspec's words stand for; ``within`` leads the name of the field."""
+    """Translate msgspec's message; ``within`` is a prefix of the field's name."""
     refusal = explain(error)
     param = ".".join(part for part in (within, refusal.param) if part) or None
     message = refusal.message

@@ -1,4 +1,4 @@
-"""REST routes as one ASGI app: the router, and the guard before it."""
+"""REST routes as one ASGI app: the router behind authentication and timeouts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def build_http(routes: Sequence[AnyRoute], access: Access, metrics: Metrics) -> 
 
 
 def _resources(routes: Iterable[AnyRoute]) -> dict[str, Resource]:
-    """Return the operations of every path, those without parameters first: the router takes the first that fits.
+    """Return the operations of every path, fixed paths first: the router takes the first match.
 
     Raises `ValueError` when two routes are the same operation.
     """

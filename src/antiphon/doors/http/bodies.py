@@ -1,4 +1,4 @@
-"""Bodies of requests: read within their limit while they arrive, then decoded into the route's type."""
+"""Request bodies: size-limited while they arrive, then decoded into the route's type."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ B_co = TypeVar("B_co", covariant=True)
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_JSON_BYTES = 2**20
-"""Largest body of everything but uploads."""
+"""Largest body of any request but an upload."""
 _KINDS = frozenset({"application/json", "multipart/form-data"})
 
 
 class Body(Protocol[B_co]):
-    """How a route's body is read. ``kind`` is the type that describes it, None where there is none."""
+    """How a route's body is read. ``kind`` is its type, None for a route without a body."""
 
     @property
     def kind(self) -> Any:
@@ -35,7 +35,7 @@ class Body(Protocol[B_co]):
 
     @property
     def is_required(self) -> bool:
-        """False where a request without a body means the defaults."""
+        """False if a request without a body means the defaults."""
         ...
 
     @property
@@ -50,7 +50,7 @@ class Body(Protocol[B_co]):
 
 @dataclass(frozen=True, slots=True)
 class NoBody:
-    """The body of a route that takes none: what is sent is not read."""
+    """The body of a route that takes none; it is not read."""
 
     kind: None = None
     is_required: bool = False
@@ -65,14 +65,14 @@ NO_BODY: Body[Any] = NoBody()
 
 @dataclass(frozen=True, slots=True)
 class JsonBody(Generic[T]):
-    """A body in JSON. One that is not required may also be ``null``; both mean a value with all defaults."""
+    """A JSON body. If it is not required, no body and ``null`` both mean a value with all defaults."""
 
     kind: type[T]
     is_required: bool = True
     media_type: str = "application/json"
 
     async def read(self, scope: Scope, receive: Receive) -> T:
-        """Read, bound and decode it."""
+        """Read it within its limit and decode it."""
         data = b"".join([chunk async for chunk in chunks(scope, receive, MAX_JSON_BYTES)])
         if data:
             await _check_values(data)
@@ -85,24 +85,24 @@ class JsonBody(Generic[T]):
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Return the first header of this name, or an empty text."""
+    """Return the first header of this name, or an empty string."""
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def check_content_type(scope: Scope) -> None:
-    """Refuse a body that a page can send anywhere without asking: a form, plain text, or one without a type."""
+    """Refuse a body that a web page can send without a preflight: a form, plain text, or one without a type."""
     if (header(scope, b"content-length") or "0") == "0" and not header(scope, b"transfer-encoding"):
         return
     if header(scope, b"content-type").partition(";")[0].strip().lower() not in _KINDS:
         raise InvalidRequest(
-            "Send the body as application/json, or as multipart/form-data where there is a file.",
+            "Send the body as application/json, or as multipart/form-data if it has a file.",
             code="invalid_content_type",
             param="content-type",
         )
 
 
 async def chunks(scope: Scope, receive: Receive, most_bytes: int) -> AsyncGenerator[bytes]:
-    """Yield a body as it arrives. Raises `ContentTooLarge` as soon as it is, or says that it will be, too large."""
+    """Yield a body as it arrives. Raises `ContentTooLarge` as soon as its announced or real size is too large."""
     announced = header(scope, b"content-length")
     if announced and not announced.isdecimal():
         raise InvalidRequest(f"Invalid content-length: '{shown(announced)}'", code="invalid_request")
@@ -124,7 +124,7 @@ async def chunks(scope: Scope, receive: Receive, most_bytes: int) -> AsyncGenera
 
 
 async def _check_values(data: bytes) -> None:
-    """Count the values of a long body before it is decoded: a megabyte of empty lists takes a tenth of a second."""
+    """Bound the number of values before decoding: a megabyte of empty lists takes 0.1 s to decode."""
     if len(data) <= MOST_VALUES:
         return
     try:
@@ -134,9 +134,9 @@ async def _check_values(data: bytes) -> None:
 
 
 def _decoded(data: bytes, kind: Any) -> Any:
-    """Return ``data`` as ``kind``; numbers may be sent as texts.
+    """Return ``data`` as ``kind``; numbers may be sent as strings.
 
-    Decoded in two steps: in one, what stands in fields that ``kind`` does not have would not be looked at.
+    Decoded in two steps: a single step would not validate the JSON of unknown fields.
     """
     try:
         return msgspec.convert(msgspec.json.decode(data), kind, strict=False, str_keys=True)

@@ -1,4 +1,4 @@
-"""Work goes on only while its caller is there."""
+"""Work for a request ends when its client disconnects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class ClientGoneError(AntiphonError):
-    """The caller has hung up; nobody reads this answer, but the metrics count it."""
+    """The client has disconnected; the response is only counted in the metrics."""
 
     type = "invalid_request_error"
     status = 499
@@ -22,9 +22,9 @@ class ClientGoneError(AntiphonError):
 
 
 async def attended(receive: Any, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of ``work``, or cancel it and raise `ClientGoneError` when the caller disconnects.
+    """Return the result of ``work``, or cancel it and raise `ClientGoneError` when the client disconnects.
 
-    The request's body has to be read before.
+    The request body must have been read before.
     """
     working = asyncio.create_task(work, name="rest work")
     gone = asyncio.create_task(disconnected(receive), name="rest disconnect")
@@ -41,13 +41,13 @@ async def attended(receive: Any, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def disconnected(receive: Any) -> None:
-    """Return when the caller has hung up."""
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def begun(entries: AsyncGenerator[PipeEntry]) -> AsyncGenerator[PipeEntry]:
-    """Wait for the first entry and return all of them: what fails at once raises here, before any answer began."""
+    """Wait for the first entry and return all of them: an immediate failure raises before the response starts."""
     try:
         first = await anext(entries)
     except BaseException:

@@ -1,4 +1,4 @@
-"""From a matched path to an answer: the method, what was sent, the handler, and what goes wrong meanwhile."""
+"""From a matched path to a response: method, decoding, handler and errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from antiphon.text.quoting import shown
 _log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
 _SENT_PATH = "antiphon.sent_path"
-"""Name of the path as the client sent it, in the scope that the router sees."""
+"""Scope key of the path as the client sent it."""
 
 
 class Resource:
@@ -33,7 +33,7 @@ class Resource:
         self._allow = ", ".join(sorted({*self._routes, "OPTIONS"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or raise what is wrong as an `AntiphonError`."""
+        """Answer the request, or raise an `AntiphonError`."""
         method = scope["method"]
         if method == "OPTIONS":
             await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", self._allow.encode())]})
@@ -59,12 +59,12 @@ class Resource:
 
 
 async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    """Say that there is no such path."""
+    """Refuse a path that no route has."""
     raise RouteNotFound(f"There is nothing at {shown(scope['method'])} {shown(_sent_path(scope))}.")
 
 
 class Faults:
-    """Wraps the router: what fails before an answer begins is told in the one shape of errors, and counted.
+    """Wraps the router: a failure before the response starts is answered in the common error shape, and counted.
 
     The router sees the path without doubled and trailing slashes.
     """
@@ -74,7 +74,7 @@ class Faults:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer the failure."""
+        """Pass the request on, or answer its failure."""
         has_begun = False
 
         async def send_noted(message: Message) -> None:
@@ -86,14 +86,14 @@ class Faults:
             await self._app({**scope, "path": _plain(scope["path"]), _SENT_PATH: scope["path"]}, receive, send_noted)
         except AntiphonError as error:
             if has_begun:
-                raise RuntimeError("an answer failed after its start") from error
+                raise RuntimeError("the response failed after its start") from error
             await self._tell(error, send)
-        except Exception as error:  # the outermost place: a fault of ours must not end other requests
+        except Exception as error:  # the outermost loop of a request: a fault must not end others
             if has_begun:
                 raise
             _log.error("request failed unexpectedly", path=scope["path"], exc_info=error)
-            words = f"Something went wrong here; see the log for {scope['state']['request_id']}."
-            await self._tell(InternalError(words), send)
+            message = f"Internal error; the server log has the details of {scope['state']['request_id']}."
+            await self._tell(InternalError(message), send)
 
     async def _tell(self, error: AntiphonError, send: Send) -> None:
         self._metrics.error("speech", error.type)

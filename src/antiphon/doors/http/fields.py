@@ -1,4 +1,4 @@
-"""Named texts, of a form or of a query, as a typed value."""
+"""Fields of a form or a query as a typed value."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from antiphon.errors import InvalidRequest
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_PARAMETERS = 100
-"""Of one query."""
+"""Most parameters of one query."""
 
 
 def decode_fields(sent: Iterable[tuple[str, str]], kind: type[T]) -> T:
-    """Return what was sent as ``kind``. Raises `InvalidRequest`, which names the field.
+    """Return the fields as a value of ``kind``. Raises `InvalidRequest`, which names the field.
 
-    ``name``, ``name[]`` and ``name[0]`` are folded into lists where lists are declared; of another field that is sent
-    twice the last one counts. An empty text is absent, and names that ``kind`` does not have are ignored.
+    ``name``, ``name[]`` and ``name[0]`` are collected if the field is a list; the last value of any other field counts.
+    An empty string means that the field is absent; unknown names are ignored.
     """
     lists = {one.name for one in msgspec.structs.fields(kind) if one.default_factory is list}
     values: dict[str, Any] = {}
@@ -38,7 +38,7 @@ def decode_fields(sent: Iterable[tuple[str, str]], kind: type[T]) -> T:
 
 
 def decode_query(query: bytes, kind: type[T]) -> T:
-    """Return the parameters that ``kind`` has fields for. Raises `InvalidRequest`, which names the parameter."""
+    """Return the query parameters as a value of ``kind``. Raises `InvalidRequest`, which names the parameter."""
     if not kind.__struct_fields__:
         return kind()
     try:

@@ -1,6 +1,6 @@
-"""Multipart forms: one file, and the fields beside it as a typed value.
+"""Multipart forms: one file, and the other fields as a typed value.
 
-Files are closed however a request ends, and limits hold while the body arrives.
+Files are closed at the end of every request, and limits hold while the body arrives.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 FORM = "multipart/form-data"
 MAX_TEXT_BYTES = 4 * 2**20
-"""All fields beside the file together."""
+"""Most bytes of all other fields together."""
 MAX_BODY_BYTES = MAX_FILE_BYTES + 2**20
-"""The file, and the form around it."""
+"""The file and the rest of the form."""
 FILE_SCHEMA = {"type": "string", "format": "binary", "description": "The audio file, 25 MiB at most."}
 _MAX_PARTS = 1000
 _IN_MEMORY_BYTES = 2**20
@@ -36,7 +36,7 @@ _IN_MEMORY_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class AudioForm(Generic[T]):
-    """What was uploaded. ``file`` is open as long as the form is."""
+    """An uploaded form. ``file`` is open as long as the form is."""
 
     file: IO[bytes]
     options: T
@@ -44,7 +44,7 @@ class AudioForm(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Upload(Generic[T]):
-    """A form that is not read yet: a handler refuses whom it has no room for before the file arrives."""
+    """A form that is not read yet: a handler can refuse the request before the file arrives."""
 
     scope: Scope
     receive: Receive
@@ -83,7 +83,7 @@ class FormBody(Generic[T]):
     media_type: str = FORM
 
     async def read(self, scope: Scope, receive: Receive) -> Upload[T]:
-        """Return the form, which the handler opens."""
+        """Return the form; the handler opens it."""
         return Upload(scope, receive, self.kind)
 
 
@@ -101,7 +101,7 @@ async def _read(body: AsyncIterator[bytes], boundary: str, parts: _Parts) -> Non
 
 @dataclass(slots=True)
 class _Parts:
-    """Takes the parser's events: a head, data, None at the end of a part."""
+    """Collects the parser's events: a head, data, and None at the end of a part."""
 
     file: IO[bytes]
     has_file: bool = False
@@ -111,7 +111,7 @@ class _Parts:
     _text_bytes: int = 0
 
     def take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
-        """Take one event. Raises `ContentTooLarge` as soon as there is too much."""
+        """Take one event. Raises `ContentTooLarge` as soon as a limit is exceeded."""
         if isinstance(event, MultipartSegment):
             self._begin(event)
         elif event is not None and self._is_file:

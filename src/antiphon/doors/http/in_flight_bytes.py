@@ -1,4 +1,4 @@
-"""How much decoded audio may wait for the workers at a time."""
+"""Memory for decoded audio that waits for the workers."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ WAITING_BYTES = 512 * 2**20
 
 
 class ByteBudget:
-    """Bytes that are held for requests under way, at most so many of them; one request alone always fits."""
+    """Bounds the bytes held for requests in progress; a single request always fits."""
 
     def __init__(self, limit_bytes: int, *, most_per_account: int) -> None:
-        """``most_per_account`` is what the requests of one key may hold: room is left for those of others."""
+        """``most_per_account`` bounds the requests of one key, so that room is left for other keys."""
         self._limit_bytes = limit_bytes
         self._most_per_account = most_per_account
         self._held: Counter[Account] = Counter()
 
     @property
     def held_bytes(self) -> int:
-        """What is held at the moment."""
+        """Bytes held now."""
         return self._held.total()
 
     @contextmanager
     def hold(self, account: Account, size_bytes: int = 0) -> Generator[Callable[[int], None]]:
-        """Count ``size_bytes`` as long as the context lasts, and what the function that it gives is called with.
+        """Hold ``size_bytes`` during the context; the yielded function adds more.
 
-        Raises `Overloaded` when there is no room; so does the function.
+        Both raise `Overloaded` when there is no room.
         """
         held_bytes = 0
 

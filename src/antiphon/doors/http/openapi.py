@@ -1,4 +1,4 @@
-"""``/openapi.json``, made from the table of routes."""
+"""``/openapi.json``, generated from the table of routes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ERROR = {
             "properties": {
                 "message": {"type": "string"},
                 "type": {"type": "string"},
-                "param": {"type": ["string", "null"], "description": "The field that is meant."},
+                "param": {"type": ["string", "null"], "description": "The field that the error is about."},
                 "code": {"type": ["string", "null"]},
             },
         }
@@ -46,7 +46,7 @@ _SECURITY = {"key": {"type": "http", "scheme": "bearer", "description": "An API 
 
 @dataclass(slots=True)
 class Description:
-    """The document of one application, made when it is first asked for."""
+    """The document of one application, generated on first use."""
 
     make: Callable[[], Mapping[str, Any]]
     _made: bytes = field(default=b"", init=False)
@@ -70,7 +70,7 @@ def describe_api(routes: Iterable[AnyRoute], version: str) -> dict[str, Any]:
     for route in listed:
         for number, path in enumerate(route.paths):
             operation = _operation(route, path, schemas)
-            if number:  # another name of the same route
+            if number:  # an alias of the same route
                 operation["operationId"] += f"_{number + 1}"
             paths.setdefault(_PARAMETER.sub(r"{\1}", path), {})[route.method.lower()] = operation
     return {
@@ -83,7 +83,7 @@ def describe_api(routes: Iterable[AnyRoute], version: str) -> dict[str, Any]:
 
 
 class _Schemas:
-    """JSON schemas of types, those with a name as references."""
+    """JSON schemas of types; named ones are references."""
 
     def __init__(self, types: Iterable[Any]) -> None:
         known = list(dict.fromkeys(types))
@@ -98,7 +98,7 @@ class _Schemas:
         return found[0] if len(found) == 1 else {"anyOf": found}
 
     def fields_of(self, kind: Any) -> dict[str, Any]:
-        """Return the schema of a struct itself, in place of its reference."""
+        """Return the schema of a struct itself instead of its reference."""
         return self.components[self.of(kind)["$ref"].rpartition("/")[2]]
 
 
@@ -155,7 +155,7 @@ def _body(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _refusals(route: AnyRoute, schemas: _Schemas) -> dict[str, Any]:
-    """Return the answers that are no success: those of the route by their status, then those of every route."""
+    """Return the error responses: those of the route by status, then those that every route has."""
     content = {JSON: {"schema": {"$ref": _REF.format(name="Error")}}}
     by_status: dict[str, list[type[AntiphonError]]] = {}
     for error in route.errors:

@@ -1,4 +1,4 @@
-"""Answers that are sent while they are made."""
+"""Responses: complete ones, and streams that are sent while they are produced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVENT_STREAM = "text/event-stream"
 
 
 class Whole:
-    """An ASGI answer that is known from the start."""
+    """A complete ASGI response."""
 
     def __init__(
         self, body: bytes, media_type: str, *, status: int = 200, headers: Mapping[str, str] | None = None
@@ -37,11 +37,11 @@ class Whole:
 
 
 class Streaming:
-    """An ASGI answer of status 200 whose chunks are sent as they come.
+    """An ASGI response of status 200 whose chunks are sent as they are produced.
 
-    When the client goes away the chunks are closed at once. An error after the start cannot change the status:
-    ``last_words`` may turn it into a last chunk, otherwise the connection is cut, so that nobody takes the part
-    for the whole.
+    When the client disconnects the chunks are closed at once. An error after the start cannot change the status:
+    ``last_chunk`` may encode it as the last chunk; otherwise the connection is cut, so that the client notices that
+    the response is incomplete.
     """
 
     def __init__(
@@ -50,14 +50,14 @@ class Streaming:
         media_type: str,
         *,
         headers: Mapping[str, str] | None = None,
-        last_words: Callable[[AntiphonError], bytes] | None = None,
+        last_chunk: Callable[[AntiphonError], bytes] | None = None,
     ) -> None:
         self._chunks = chunks
-        self._last_words = last_words
+        self._last_chunk = last_chunk
         self._headers = _encoded({"content-type": media_type, **(headers or {})})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send everything, or stop when the client is gone."""
+        """Send all chunks, or stop when the client disconnects."""
         async with aclosing(self._chunks):
             sending = asyncio.create_task(self._send_all(scope["path"], send), name="rest answer")
             gone = asyncio.create_task(disconnected(receive), name="rest disconnect")
@@ -78,10 +78,10 @@ class Streaming:
                 if chunk:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except AntiphonError as error:
-            _log.warning("answer failed after its start", path=path, error=error.type, code=error.code)
-            if self._last_words is None:
+            _log.warning("response failed after its start", path=path, error=error.type, code=error.code)
+            if self._last_chunk is None:
                 return
-            await send({"type": "http.response.body", "body": self._last_words(error), "more_body": True})
+            await send({"type": "http.response.body", "body": self._last_chunk(error), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

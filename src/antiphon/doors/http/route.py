@@ -1,7 +1,7 @@
-"""A route is a value: one entry says how it is reached, what it takes, what it answers and who may call it.
+"""A route is a value: method and path, body and query, responses, and access level.
 
-From these entries come the routing, the decoding, the OpenAPI document and the list of what needs no key. A
-feature lists its own entries in a tuple, and the application joins them.
+Routing, decoding, the OpenAPI document and the list of open operations are derived from these values. A feature
+lists its own routes in a tuple, and the application joins them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Q = TypeVar("Q")
 JSON = "application/json"
 
 AccessLevel = Literal["open", "key"]
-"""``open`` is for anybody, by any host name of this machine; ``key`` for whom `Access` admits, client secrets apart."""
+"""``open`` admits every caller on any host name; ``key`` the callers that `Access` admits, except client secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,33 +33,33 @@ class Call(Generic[B, Q]):
 
     scope: Scope
     receive: Receive
-    """To hear of a disconnect; the body is read."""
+    """Only for the disconnect: the body has been read."""
     body: B
     query: Q
 
     @property
     def identity(self) -> Identity:
-        """Who the guard let in."""
+        """The authenticated caller."""
         return self.scope["state"]["identity"]
 
     @property
     def request_id(self) -> str:
-        """The id of this request, as its answer's ``x-request-id`` says it."""
+        """The id of this request, the ``x-request-id`` of its response."""
         return self.scope["state"]["request_id"]
 
     @property
     def path_params(self) -> Mapping[str, Any]:
-        """What stands in place of the path's parameters."""
+        """Values of the path parameters."""
         return self.scope["path_params"]
 
 
 Result = msgspec.Struct | Mapping[str, Any] | bytes | AsgiApp
-"""A value becomes JSON with status 200, bytes a body of the route's first media type; an ASGI app answers itself."""
+"""A value is sent as JSON with status 200, bytes with the route's first media type; an ASGI app responds itself."""
 Handler = Callable[[S, Call[B, Q]], Awaitable[Result]]
 
 
 class NoQuery(msgspec.Struct, frozen=True):
-    """The query of a route that reads none."""
+    """The query of a route without parameters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ class Route(Generic[S, B, Q]):
     """One operation: a method of a path."""
 
     method: str
-    """``GET`` answers HEAD as well; OPTIONS is answered for every path."""
+    """``GET`` also answers HEAD; every path answers OPTIONS."""
     path: str
     """As Starlette writes it, e.g. ``/v1/models/{model_id:path}``; ``str``, ``path``, ``int``, ``float``, ``uuid``."""
     handler: Handler[S, B, Q]
@@ -75,28 +75,28 @@ class Route(Generic[S, B, Q]):
     summary: str
     tag: str
     answers: Mapping[str, tuple[Any, ...]]
-    """Types of a successful answer by media type; bytes have no schema."""
+    """Types of a successful response by media type; bytes have no schema."""
     body: Body[B] = NO_BODY
     query: type[Q] | Any = NoQuery
-    """A struct with a field for each query parameter; its defaults count for parameters that are not sent."""
+    """A struct with a field for each query parameter; defaults apply to absent ones."""
     errors: tuple[type[AntiphonError], ...] = ()
-    """What the handler itself refuses with; what every route may answer is not repeated."""
+    """Errors of the handler itself, without those that every route may raise."""
     other_answers: Mapping[int, Any] = field(default_factory=dict[int, Any])
-    """Types of answers in JSON that are no error although their status is one."""
+    """Types of JSON responses by error status that are not in the error shape."""
     access: AccessLevel = "key"
     aliases: tuple[str, ...] = ()
-    """Further paths of the same operation."""
+    """Other paths of the same operation."""
     services: S | None = None
-    """What the handler gets first; `bound` gives it to the routes of a feature."""
+    """First argument of the handler; `bound` sets it for the routes of a feature."""
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All paths, its own first."""
+        """All paths, the main one first."""
         return (self.path, *self.aliases)
 
     @property
     def media_type(self) -> str:
-        """The media type of an answer in bytes."""
+        """The media type of a response in bytes."""
         return next(iter(self.answers))
 
 
@@ -104,12 +104,12 @@ AnyRoute = Route[Any, Any, Any]
 
 
 def bound(routes: Iterable[AnyRoute], services: Any) -> tuple[AnyRoute, ...]:
-    """Return ``routes`` of a feature with the services of that feature."""
+    """Return the routes of a feature with its services."""
     return tuple(replace(route, services=services) for route in routes)
 
 
 def open_operations(routes: Iterable[AnyRoute]) -> frozenset[tuple[str, str]]:
-    """Return the methods and paths that need no key: OPTIONS is one of them, and HEAD where GET is."""
+    """Return the methods and paths that need no key, with OPTIONS, and with HEAD for GET."""
     return frozenset(
         (method, path)
         for route in routes

@@ -1,4 +1,4 @@
-"""``/health``, ``/ready`` and ``/metrics``: how this process is."""
+"""``/health``, ``/ready`` and ``/metrics``: the state of this process."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _PROVIDER_FIELDS = {
 
 
 class ReadyQuery(msgspec.Struct, frozen=True):
-    """What ``/ready`` may be asked besides."""
+    """The query of ``/ready``."""
 
-    verbose: Annotated[str, msgspec.Meta(description="`1` adds how each remote engine is.")] = ""
+    verbose: Annotated[str, msgspec.Meta(description="`1` adds the state of each remote engine.")] = ""
 
 
 async def health(services: OperationServices, call: Call[None, Any]) -> dict[str, Any]:
-    """Answer 200 as long as the process serves; says which engines are asked to who may use them.
+    """Answer 200 as long as the process serves; callers with a key also see the engines.
 
-    The status is ``ok``, ``degraded`` where something that it needs does not work, or ``draining``.
+    The status is ``ok``, ``degraded`` if a dependency does not work, or ``draining``.
     """
     state = await services.readiness()
     body: dict[str, Any] = {"status": "draining" if state.draining else "ok" if state.ready else "degraded"}
@@ -49,14 +49,14 @@ async def health(services: OperationServices, call: Call[None, Any]) -> dict[str
 
 
 def _provider(kind: str, services: OperationServices, state: Readiness) -> str | None:
-    """Return the engine that is asked first; where it is loaded elsewhere, the one that is configured."""
+    """Return the first engine that works; if the kind is loaded by other processes, the configured one."""
     if kind in state.engines:
         return next((name for name, how in state.engines[kind].items() if how == "ok"), None)
     return services.engines.get(kind)
 
 
 def _is_known(services: OperationServices, call: Call[None, Any]) -> bool:
-    """Say whether it came with a key, where keys are configured; a client secret is a web page's."""
+    """Return whether the caller is admitted; client secrets do not count, as web pages hold them."""
     try:
         return not services.access.admit(Credentials.of_scope(call.scope)).is_ephemeral
     except AntiphonError:
@@ -64,10 +64,10 @@ def _is_known(services: OperationServices, call: Call[None, Any]) -> bool:
 
 
 async def ready(services: OperationServices, call: Call[None, ReadyQuery]) -> Whole:
-    """Answer 200, or 503 while the process drains, or its database, Redis or all engines of a kind do not work.
+    """Answer 200, or 503 while the process drains, or if its database, Redis or all engines of a kind do not work.
 
-    Says which to who may use them, and how each engine is. With `?verbose=1` it also says of each remote engine whether
-    it was well when it was last asked: `true`, `false`, or `null` before the first time.
+    Callers with a key see the checks and the state of each engine. `?verbose=1` adds the result of the last check of
+    each remote engine: `true`, `false`, or `null` before the first one.
     """
     state = await services.readiness()
     status = "draining" if state.draining else "ready" if state.ready else "not_ready"
@@ -84,7 +84,7 @@ async def ready(services: OperationServices, call: Call[None, ReadyQuery]) -> Wh
 
 
 async def metrics(services: OperationServices, call: Call[None, Any]) -> bytes:
-    """Return all metrics in Prometheus' text format."""
+    """Return all metrics in the text format of Prometheus."""
     return services.metrics.render()
 
 

@@ -1,4 +1,4 @@
-"""Pages for a browser: ``/`` says what this is, ``/docs`` shows the REST API. Nothing on them comes from elsewhere."""
+"""Pages for a browser: ``/`` introduces the server, ``/docs`` shows the REST API. No page loads from another host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POLICY = (
 
 
 async def start_page(description: Description, call: Call[Any, Any]) -> Whole:
-    """Return a page that says what this is, to anybody: it tells nothing of this server."""
+    """Return the start page. It needs no key, as it says nothing about this server."""
     return _answer("start.html")
 
 
@@ -35,7 +35,7 @@ SITE_ROUTES: tuple[AnyRoute, ...] = (
     Route("GET", "/docs", docs_page, "The REST API for people", "site", {_HTML: (bytes,)}),
     Route("GET", "/openapi.json", openapi_json, "The REST API for programs", "site", {JSON: (bytes,)}),
 )
-"""What the document does not describe; their services are a `Description`."""
+"""Routes that the document does not describe; their services are a `Description`."""
 
 
 def _answer(name: str) -> Whole:
@@ -50,7 +50,7 @@ def _page(name: str) -> bytes:
 
 @lru_cache(maxsize=2)
 def _policy(page: bytes) -> str:
-    """Return the policy that lets this page run its own script and style, and no other."""
+    """Return the policy that allows only the page's own script and style."""
     own = {name: _hashes(page, name) or "'none'" for name in ("script", "style")}
     return _POLICY.format(**own)
 

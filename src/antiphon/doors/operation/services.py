@@ -1,4 +1,4 @@
-"""What the routes of operation need."""
+"""Services of the operation routes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class Readiness:
     ready: bool
     draining: bool = False
     checks: Mapping[str, bool] = field(default_factory=dict[str, bool])
-    """What readiness depends on, by name."""
+    """The checks that readiness depends on, by name."""
     engines: Mapping[str, Mapping[str, EngineState]] = field(default_factory=dict[str, Mapping[str, EngineState]])
-    """Of each kind that this process loads, how each engine is."""
+    """State of each engine, by kind, of the kinds that this process loads."""
     services: Mapping[str, bool | None] = field(default_factory=dict[str, bool | None])
-    """Whether remote engines were well when they were last asked; readiness does not depend on it."""
+    """Result of the last check of each remote engine; readiness does not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperationServices:
-    """Everything that they use."""
+    """Everything that the operation routes use."""
 
     access: Access
     metrics: Metrics
     readiness: Callable[[], Awaitable[Readiness]]
     engines: Mapping[str, str]
-    """By kind, the name of the engine that the settings ask first."""
+    """Name of the first configured engine, by kind."""
     version: str

@@ -38,8 +38,8 @@ B = TypeVar("B", bound=SecretBounds)
 async def create_client_secret(services: RestServices, call: Call[ClientSecretRequest, Any]) -> ClientSecret:
     """Make a short-lived key that opens realtime sessions with this configuration.
 
-    A web page may hold it. It can be used until it expires (10 minutes unless asked otherwise), or as often as
-    `antiphon.uses` says; sessions go on.
+    It is safe to give to a web page. It expires after 10 minutes unless asked otherwise, or after `antiphon.uses`
+    sessions; open sessions continue.
     """
     wish = call.body
     session = wish.session or RealtimeUpdate()
@@ -57,7 +57,7 @@ async def create_client_secret(services: RestServices, call: Call[ClientSecretRe
 async def create_translation_secret(
     services: RestServices, call: Call[TranslationSecretRequest, Any]
 ) -> TranslationSecret:
-    """Make a short-lived key that opens sessions which translate speech into speech."""
+    """Make a short-lived key that opens speech translation sessions."""
     data = call.body
     bounds = _bounds(data.antiphon, SecretBounds)
     sealed = SessionSecretBounds(**asdict(bounds))
@@ -72,7 +72,7 @@ async def create_translation_secret(
 
 
 def _bounds(wish: SecretBoundsWish | None, kind: type[B]) -> B:
-    """Return what a secret is bound to, where a wish says nothing as by default."""
+    """Return the bounds of a secret; absent fields have their defaults."""
     asked = {} if wish is None else asdict(wish)
     return kind(**{name: value for name, value in asked.items() if value is not None})
 
@@ -87,7 +87,7 @@ def issue(
     bounds: SessionSecretBounds = NO_BOUNDS,
     default_ttl_s: int = DEFAULT_TTL_S,
 ) -> IssuedSecret:
-    """Make a secret of the key ``issuer``; it carries ``session`` as the client asked for it, as JSON."""
+    """Issue a secret for ``issuer``; it carries the requested ``session`` as JSON."""
     ttl_s = (expires.seconds if expires else None) or default_ttl_s
     content = msgspec.json.encode(session)
     now = services.clock.wall()

@@ -1,4 +1,4 @@
-"""``POST /v1/realtime/sessions`` and ``/transcription_sessions``: the retired way to a client secret."""
+"""``POST /v1/realtime/sessions`` and ``/transcription_sessions``: client secrets in the shape of the beta interface."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ _TYPES = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/p
 
 
 async def create_legacy_session(services: RestServices, call: Call[LegacySession, Any]) -> LegacySessionAnswer:
-    """Make a key that opens realtime sessions, asked for in the flat shape of the beta interface.
+    """Make a key that opens realtime sessions, in the flat shape of the beta interface.
 
-    Only this call keeps that shape; the session itself speaks the present protocol.
+    Only this call has that shape; the session itself uses the present protocol.
     """
     asked = call.body
     wish = _convert(_realtime_wish(asked), RealtimeUpdate)
@@ -71,7 +71,7 @@ async def create_legacy_session(services: RestServices, call: Call[LegacySession
 async def create_legacy_transcription_session(
     services: RestServices, call: Call[LegacyTranscriptionSession, Any]
 ) -> LegacyTranscriptionAnswer:
-    """Make a key that opens transcription sessions, asked for in the flat shape of the beta interface."""
+    """Make a key that opens transcription sessions, in the flat shape of the beta interface."""
     asked = call.body
     content = {"type": "transcription", "audio": {"input": _input(asked)}, "include": asked.include}
     wish = _convert(_sent(content), TranscriptionUpdate)
@@ -126,7 +126,7 @@ def _format(name: str) -> dict[str, Any]:
 
 
 def _sent(fields: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what the client left out."""
+    """Drop the fields that the client did not send."""
     return {name: value for name, value in fields.items() if value is not UNSET}
 
 

@@ -1,4 +1,4 @@
-"""``/v1/models`` and ``/v1/voices``: what is really configured here."""
+"""``/v1/models`` and ``/v1/voices``: the models and voices of the configured engines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def get_model(services: RestServices, call: Call[None, Any]) -> Model:
 
 
 async def list_voices(services: RestServices, call: Call[None, Any]) -> VoiceList:
-    """List the voices of the configured engine; the default one speaks for every name that is not listed."""
+    """List the voices of the configured engine; unknown names use the default voice."""
     return VoiceList(
         data=[
             VoiceEntry(id=voice.id, language=voice.language, description=voice.description, default=index == 0)
@@ -37,7 +37,7 @@ async def list_voices(services: RestServices, call: Call[None, Any]) -> VoiceLis
 
 
 async def pick_voices(services: RestServices, call: Call[None, Any]) -> VoicePicks:
-    """List the same voices as `/v1/voices`, in the form that voice pickers (such as Open WebUI's) read."""
+    """List the same voices as `/v1/voices`, in the form that voice pickers such as Open WebUI read."""
     return VoicePicks(
         voices=[
             NamedVoice(

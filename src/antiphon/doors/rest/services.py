@@ -1,4 +1,4 @@
-"""What the REST doors need: put together once, handed to every handler."""
+"""Services of the REST routes: created once, passed to every handler."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from antiphon.wire.realtime_session import AnySession, AnySessionUpdate
 
 @dataclass(frozen=True, slots=True)
 class RestServices:
-    """Everything the REST doors use."""
+    """Everything that the REST routes use."""
 
     job_client: JobClient
     decoder: Decoder
@@ -28,14 +28,14 @@ class RestServices:
     clock: Clock
     metrics: Metrics
     engines: Mapping[str, Capabilities]
-    """By kind: ``stt``, ``llm``, ``tts``, ``translation``, ``vad``, ``end_of_turn``; a missing one is not offered."""
+    """By kind: ``stt``, ``llm``, ``tts``, ``translation``, ``vad``, ``end_of_turn``; a missing kind is not offered."""
     describe_session: Callable[[AnySessionUpdate], AnySession]
-    """Makes a client's wish into the whole configuration of a new session. Raises `InvalidRequest`."""
+    """Returns the whole configuration of a new session for a client's request. Raises `InvalidRequest`."""
     waiting_audio: ByteBudget
     has_room: Callable[[], bool] = lambda: True
-    """False while new work would take the room that sessions need which live."""
+    """False while new work would take the room of live sessions."""
     limiter: Limiter | None = None
     speech_voice: str = ""
-    """Of a request to speak that names none; empty is the engine's own."""
+    """Voice of a request that names none; empty for the engine's default."""
     speech_speed: float = 1.0
-    """Of a request to speak that names none."""
+    """Speed of a request that names none."""

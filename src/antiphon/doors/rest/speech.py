@@ -1,4 +1,4 @@
-"""``POST /v1/audio/speech``: text in, audio out while it is made."""
+"""``POST /v1/audio/speech``: text in, streamed audio out."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ MEDIA_TYPES: dict[str, str] = {
 _CHARS_PER_TOKEN = 4
 _MS_PER_TOKEN = 50
 _MOMENT_MS = 250
-"""Silence in place of a text with nothing to say, such as an emoji: players refuse files without any sound."""
+"""Silence for a text without words, such as an emoji: players refuse empty files."""
 
 
 async def create_speech(services: RestServices, call: Call[SpeechRequest, Any]) -> Streaming:
     """Speak a text.
 
-    The answer is sent while it is made: audio bytes, or with `stream_format: sse` the events `speech.audio.delta`
-    and `speech.audio.done`. `pcm` is signed 16-bit little-endian mono at 24 kHz.
+    The response is streamed: audio bytes, or with `stream_format: sse` the events `speech.audio.delta` and
+    `speech.audio.done`. `pcm` is signed 16-bit little-endian mono at 24 kHz.
     """
     data, identity = call.body, call.identity
     check_room(services.has_room)
@@ -55,7 +55,7 @@ async def create_speech(services: RestServices, call: Call[SpeechRequest, Any]) 
     entries = services.job_client.run(_work(data, services), tenant=identity.tenant, correlation_id=call.request_id)
     spoken = _audible(await attended(call.receive, begun(entries)))
     if data.stream_format == "sse":
-        return Streaming(_events(spoken, encoder, data.input), EVENT_STREAM, last_words=error_event)
+        return Streaming(_events(spoken, encoder, data.input), EVENT_STREAM, last_chunk=error_event)
     return Streaming(_audio(spoken, encoder), MEDIA_TYPES[wanted])
 
 
@@ -71,7 +71,7 @@ def _work(data: SpeechRequest, services: RestServices) -> Speak:
 
 
 async def _audible(entries: AsyncGenerator[PipeEntry]) -> AsyncGenerator[PipeEntry]:
-    """Pass ``entries`` on, a moment of silence among them where there is no sound: every answer is a valid file."""
+    """Pass ``entries`` on, with a moment of silence if they have no audio, so that every response is a valid file."""
     is_silent = True
     async with aclosing(entries):
         async for entry in entries:
@@ -100,7 +100,7 @@ async def _events(entries: AsyncGenerator[PipeEntry], encoder: Encoder, text: st
 
 
 class _Count:
-    """Counts the audio that passes."""
+    """Counts the audio that passes through."""
 
     def __init__(self) -> None:
         self.audio_bytes = 0

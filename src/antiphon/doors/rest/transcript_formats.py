@@ -1,4 +1,4 @@
-"""A transcript as the formats of the REST door: JSON, text, subtitles."""
+"""A transcript in the formats of the REST API: JSON, text, subtitles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def languages_of(transcript: TranscriptReady) -> list[LanguageCode]:
-    """Return the language as the protocol's list; empty when nobody spoke."""
+    """Return the language as the protocol's list; empty without speech."""
     return [LanguageCode(transcript.language)] if transcript.language and transcript.text else []
 
 
@@ -38,7 +38,7 @@ def as_json(transcript: TranscriptReady) -> bytes:
 def as_verbose(
     transcript: TranscriptReady, *, granularities: Iterable[str], translated: bool, temperature: float
 ) -> bytes:
-    """Return segments, words, or both; without a wish the segments. Speech that was not recognised is a segment too."""
+    """Return the segments, words, or both; by default the segments. Speech that was not recognised is a segment too."""
     wanted = set(granularities) or {"segment"}
     segments = [_segment(index, one, temperature) for index, one in enumerate(transcript.segments)]
     words = [
@@ -60,17 +60,17 @@ def as_verbose(
 
 
 def as_text(transcript: TranscriptReady) -> bytes:
-    """Return the text and a line end."""
+    """Return the text and a newline."""
     return f"{transcript.text}\n".encode()
 
 
 def as_srt(transcript: TranscriptReady) -> bytes:
-    """Return SubRip subtitles, one a segment."""
+    """Return SubRip subtitles, one cue per segment."""
     return srt(_cues(transcript)).encode()
 
 
 def as_vtt(transcript: TranscriptReady) -> bytes:
-    """Return WebVTT subtitles, one a segment."""
+    """Return WebVTT subtitles, one cue per segment."""
     return vtt(_cues(transcript)).encode()
 
 
@@ -99,7 +99,7 @@ def _seconds(value: float) -> float:
 
 
 def _cues(transcript: TranscriptReady) -> Iterator[Cue]:
-    """Return the words of each segment on one line."""
+    """Return one cue per segment, its text on one line."""
     for segment in transcript.segments:
         if segment.text:
             yield Cue(round(segment.start_s * 1000), round(segment.end_s * 1000), " ".join(segment.text.split()))

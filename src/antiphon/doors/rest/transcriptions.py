@@ -30,9 +30,9 @@ from antiphon.wire.transcriptions import (
 )
 
 RATE_HZ = 16_000
-"""What recognisers work with."""
+"""Sample rate of speech recognition."""
 _CLIP_S = 30.0
-"""What is longer is a recording: its caller has time."""
+"""Longer audio is a recording and has a lower priority."""
 
 _AnyCall = Call[Any, Any]
 
@@ -40,9 +40,9 @@ _AnyCall = Call[Any, Any]
 async def create_transcription(
     services: RestServices, call: Call[Upload[TranscriptionOptions], Any]
 ) -> Whole | Streaming:
-    """Write down what is said in an audio file.
+    """Transcribe an audio file.
 
-    With `stream=true` the answer is a stream of the events `transcript.text.delta` and `transcript.text.done`.
+    With `stream=true` the response is a stream of the events `transcript.text.delta` and `transcript.text.done`.
     """
     check_room(services.has_room)
     charge_request(services.limiter, call.identity.account, services.metrics)
@@ -52,13 +52,13 @@ async def create_transcription(
         work = await _decoded(services, call, form, _work_of(options))
     entries = await _transcribe(services, call, work)
     if options.stream:
-        return Streaming(_events(entries), EVENT_STREAM, last_words=error_event)
+        return Streaming(_events(entries), EVENT_STREAM, last_chunk=error_event)
     transcript = await attended(call.receive, _last(entries))
     return _answer(transcript, options, translated=False)
 
 
 async def create_translation(services: RestServices, call: Call[Upload[TranslationOptions], Any]) -> Whole:
-    """Write down in English what is said in an audio file of any language."""
+    """Transcribe an audio file in any language into English text."""
     check_room(services.has_room)
     charge_request(services.limiter, call.identity.account, services.metrics)
     async with call.body.opened() as form:
@@ -73,10 +73,10 @@ async def create_translation(services: RestServices, call: Call[Upload[Translati
 
 
 def _check(options: TranscriptionOptions) -> None:
-    """Refuse what no engine here can do, by the name of the field."""
+    """Refuse options that no engine supports, by the name of the field."""
     if options.response_format == "diarized_json":
         raise InvalidRequest(
-            "Speakers are not told apart here yet: 'diarized_json' is not available.",
+            "Speakers are not told apart yet: 'diarized_json' is not available.",
             code="unsupported_value",
             param="response_format",
         )
@@ -103,13 +103,13 @@ def _work_of(options: TranscriptionOptions) -> Transcribe:
 
 
 async def _decoded(services: RestServices, call: _AnyCall, form: AudioForm[Any], work: Transcribe) -> Transcribe:
-    """Put the file's sound into the work."""
+    """Decode the file into the work."""
     audio = await attended(call.receive, decoded(_pieces(services, call.identity.account, form.file)))
     return msgspec.structs.replace(work, audio=audio, rate_hz=RATE_HZ)
 
 
 async def _pieces(services: RestServices, account: Account, file: IO[bytes]) -> AsyncGenerator[bytes]:
-    """Yield the file's sound; what is there of it counts as waiting audio."""
+    """Yield the decoded audio of the file; it counts as waiting audio."""
     pieces = services.decoder.decode(file, RATE_HZ, caller=account.key_id)
     with services.waiting_audio.hold(account) as grow:
         async with aclosing(pieces):
@@ -119,7 +119,7 @@ async def _pieces(services: RestServices, account: Account, file: IO[bytes]) -> 
 
 
 async def _transcribe(services: RestServices, call: _AnyCall, work: Transcribe) -> AsyncGenerator[PipeEntry]:
-    """Hand the work to a worker, and return its results once the first is there."""
+    """Submit the work, and return its results once the first has arrived."""
     return await attended(call.receive, begun(_results(services, call, work)))
 
 
@@ -142,7 +142,7 @@ async def _last(entries: AsyncGenerator[PipeEntry]) -> TranscriptReady:
 
 
 async def _events(entries: AsyncGenerator[PipeEntry]) -> AsyncGenerator[bytes]:
-    """Send every segment as it is known; the deltas join to the text of the last event."""
+    """Send every segment as soon as it is known; the deltas add up to the text of the last event."""
     sent = ""
     async with aclosing(entries):
         async for entry in entries:
@@ -161,7 +161,7 @@ async def _events(entries: AsyncGenerator[PipeEntry]) -> AsyncGenerator[bytes]:
 
 
 def _joined(before: str, text: str) -> str:
-    """Return ``text`` as it goes on behind ``before``."""
+    """Return ``text`` as it continues ``before``."""
     return text if before and text[:1].isspace() else f" {text.strip()}" if before else text.strip()
 
 

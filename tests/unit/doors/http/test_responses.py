@@ -63,7 +63,7 @@ async def test_chunks_are_sent_one_by_one_and_empty_ones_not_at_all() -> None:
     assert chunks.is_closed
 
 
-async def test_an_answer_that_fails_without_last_words_is_not_ended() -> None:
+async def test_an_answer_that_fails_without_a_last_chunk_is_not_ended() -> None:
     chunks = Chunks(b"a", ProviderUnavailable("gone"))
     with capture_logs() as logs:
         answered = await sent(chunks)
@@ -71,11 +71,11 @@ async def test_an_answer_that_fails_without_last_words_is_not_ended() -> None:
     assert chunks.is_closed
     told = {"path": "/v1/audio/speech", "error": "api_error", "code": "provider_unavailable"}
     assert told.items() <= logs[0].items()
-    assert logs[0]["event"] == "answer failed after its start"
+    assert logs[0]["event"] == "response failed after its start"
 
 
-async def test_an_answer_that_fails_ends_with_its_last_words() -> None:
-    answered = await sent(Chunks(b"a", ProviderUnavailable("gone")), last_words=error_event)
+async def test_an_answer_that_fails_ends_with_its_last_chunk() -> None:
+    answered = await sent(Chunks(b"a", ProviderUnavailable("gone")), last_chunk=error_event)
     assert answered.body == b"a" + error_event(ProviderUnavailable("gone"))
     assert answered.messages[-1]["more_body"] is False
 
