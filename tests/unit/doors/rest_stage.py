@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,3 +204,19 @@ def assert_error(answer: httpx.Response, status: int, code: str | None = None) -
 async def bound_session(run: Stage, secret: str) -> dict[str, Any]:
     """Return the session that a secret was made for."""
     return json.loads(run.services.ephemeral.verify(secret, run.services.clock.wall()).session)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Return as soon as ``holds`` does; the timeout only bounds a hang."""
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def hung_up(run: Stage, request: Coroutine[Any, Any, Any]) -> None:
+    """Send a request, and hang up once a worker has its job."""
+    asking = asyncio.create_task(request)
+    await until(lambda: bool(run.script.jobs))
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from antiphon.clock import VirtualClock
 from antiphon.doors.access.timeouts import TimeoutMiddleware
 from antiphon.doors.errors import RequestTimedOut
 from antiphon.doors.server.exchange import Exchange, extensions_of
+from tests.virtual_time import on_virtual_time
 
 SCOPE = {"type": "http", "path": "/"}
 
@@ -36,50 +38,65 @@ class Client:
         self.received.append(message["type"])
 
 
-async def test_a_client_that_keeps_sending_has_all_the_time_it_needs() -> None:
-    client = Client(*[0.02] * 10)
-    await TimeoutMiddleware(reads_all, body_s=0.1)(SCOPE, client.receive, client.send)
+async def keeps_sending(clock: VirtualClock) -> None:
+    client = Client(*[20.0] * 10)
+    await TimeoutMiddleware(reads_all, body_s=30)(SCOPE, client.receive, client.send)
     assert client.received == ["http.response.start", "http.response.body"]
 
 
-async def test_a_body_that_stops_coming_is_a_timeout() -> None:
-    client = Client(0, 0, 9)
+test_a_client_that_keeps_sending_has_all_the_time_it_needs = on_virtual_time(keeps_sending)
+
+
+async def stops_sending(clock: VirtualClock) -> None:
+    client, began = Client(0, 0, 900), clock.now()
     with pytest.raises(RequestTimedOut) as timed_out:
-        await TimeoutMiddleware(reads_all, body_s=0.05)(SCOPE, client.receive, client.send)
+        await TimeoutMiddleware(reads_all, body_s=30)(SCOPE, client.receive, client.send)
     assert timed_out.value.status == 408
+    assert clock.now() == began + 30
 
 
-async def test_a_body_that_trickles_for_ever_is_a_timeout_too() -> None:
-    client = Client(*[0.02] * 1000)
+test_a_body_that_stops_coming_is_a_timeout = on_virtual_time(stops_sending)
+
+
+async def trickles(clock: VirtualClock) -> None:
+    client, began = Client(*[20.0] * 1000), clock.now()
     with pytest.raises(RequestTimedOut):
-        await TimeoutMiddleware(reads_all, body_s=5, upload_s=0.1)(SCOPE, client.receive, client.send)
+        await TimeoutMiddleware(reads_all, body_s=30, upload_s=90)(SCOPE, client.receive, client.send)
+    assert clock.now() == began + 90
 
 
-async def test_the_wait_for_a_disconnect_has_no_limit() -> None:
+test_a_body_that_trickles_for_ever_is_a_timeout_too = on_virtual_time(trickles)
+
+
+async def waits_for_the_disconnect(clock: VirtualClock) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await receive()
+        while (await receive())["type"] != "http.disconnect":
+            pass
         await send({"type": "http.response.start"})
 
-    client = Client(0, 0.2)
-    client._pauses = [0]
-    first = client.receive
+    messages = [{"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}]
+    client, began = Client(), clock.now()
 
     async def receive() -> dict[str, Any]:
-        if client._pauses:
-            return await first()
-        await asyncio.sleep(0.2)
-        return {"type": "http.disconnect"}
+        await asyncio.sleep(0 if len(messages) == 2 else 9000)
+        return messages.pop(0)
 
-    await TimeoutMiddleware(app, body_s=0.05)(SCOPE, receive, client.send)
+    await TimeoutMiddleware(app, body_s=30, upload_s=90)(SCOPE, receive, client.send)
     assert client.received == ["http.response.start"]
+    assert clock.now() == began + 9000
 
 
-async def test_a_client_that_does_not_read_is_given_up() -> None:
-    client = Client(0, reading_s=9)
-    async with asyncio.timeout(2):
-        await TimeoutMiddleware(reads_all, answer_s=0.05)(SCOPE, client.receive, client.send)
+test_the_wait_for_a_disconnect_has_no_limit = on_virtual_time(waits_for_the_disconnect)
+
+
+async def reads_nothing(clock: VirtualClock) -> None:
+    client, began = Client(0, reading_s=900), clock.now()
+    await TimeoutMiddleware(reads_all, answer_s=30)(SCOPE, client.receive, client.send)
     assert client.received == []
+    assert clock.now() == began + 30
+
+
+test_the_request_of_a_client_that_does_not_read_is_ended = on_virtual_time(reads_nothing)
 
 
 class Carrier:
@@ -98,11 +115,14 @@ class Carrier:
         self.ended = True
 
 
-async def test_its_connection_is_ended_without_waiting_for_it() -> None:
-    client, carrier = Client(0, reading_s=9), Carrier()
+async def is_evicted(clock: VirtualClock) -> None:
+    client, carrier = Client(0, reading_s=900), Carrier()
     scope = {**SCOPE, "extensions": extensions_of(Exchange(carrier, client.receive, client.send))}
-    await TimeoutMiddleware(reads_all, answer_s=0.05)(scope, client.receive, client.send)
+    await TimeoutMiddleware(reads_all, answer_s=30)(scope, client.receive, client.send)
     assert carrier.ended
+
+
+test_its_connection_is_closed_without_waiting_for_it = on_virtual_time(is_evicted)
 
 
 async def test_other_traffic_passes_untouched() -> None:
