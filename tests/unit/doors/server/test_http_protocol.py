@@ -4,59 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from antiphon.doors.server.app import HttpServer, ServerOptions
-from antiphon.doors.server.exchange import LINGER_S, UNKEYED_BYTES, admit, exchange_of
+from antiphon.doors.server import exchange
+from antiphon.doors.server.exchange import UNKEYED_BYTES, admit, exchange_of
 from tests.strangers import Stranger, chunk, request, stranger
+from tests.unit.doors.server.stage import WITHIN_S, running, until
 
 LARGE = UNKEYED_BYTES + 1
 CHUNKED = "transfer-encoding: chunked"
 
 
-async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer ``/refused``, ``/long`` and ``/early`` at once; else read a body, for ``/asked`` that of a stranger."""
-    body = b""
-    if scope["path"] not in ("/refused", "/long", "/asked"):
-        admit(scope)
-    if scope["path"] not in ("/refused", "/long", "/early"):
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message["body"]
-            exchange = exchange_of(scope)
-            assert exchange is not None
-            exchange.hold(len(body))
-            if not message["more_body"]:
-                break
-    text = bytes(2**18) if scope["path"] == "/long" else b"%d %d" % (len(body), sum(body))
-    size = [(b"content-length", str(len(text)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": size})
-    await send({"type": "http.response.body", "body": text})
+class App:
+    """Answers ``/refused``, ``/long`` and ``/early`` at once; else reads a body, for ``/asked`` that of a stranger."""
 
+    def __init__(self) -> None:
+        self.requests = 0
+        self.read_bytes = 0
+        """Of all bodies."""
 
-@dataclass
-class Running:
-    server: HttpServer
-    port: int
-
-
-@contextlib.asynccontextmanager
-async def running(**options: Any) -> AsyncIterator[Running]:
-    server = HttpServer(app, ServerOptions(port=0, shutdown_s=1, **options))
-    stop = asyncio.Event()
-    bound: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(server.serve(stop=stop, ready=bound.set_result))
-    try:
-        yield Running(server, int((await bound).rpartition(":")[2]))
-    finally:
-        stop.set()
-        await serving
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.requests += 1
+        body = b""
+        if scope["path"] not in ("/refused", "/long", "/asked"):
+            admit(scope)
+        if scope["path"] not in ("/refused", "/long", "/early"):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return
+                body += message["body"]
+                self.read_bytes += len(message["body"])
+                one = exchange_of(scope)
+                assert one is not None
+                one.hold(len(body))
+                if not message["more_body"]:
+                    break
+        text = bytes(2**18) if scope["path"] == "/long" else b"%d %d" % (len(body), sum(body))
+        size = [(b"content-length", str(len(text)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": size})
+        await send({"type": "http.response.body", "body": text})
 
 
 def length(size: int) -> str:
@@ -65,36 +54,35 @@ def length(size: int) -> str:
 
 async def head(one: Stranger) -> bytes:
     """Return the next head of an answer."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WITHIN_S):
         return (await one.reader.readuntil(b"\r\n\r\n")).lower()
 
 
 # -- bodies that nobody reads ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("headers", [(length(LARGE),), (CHUNKED,), (length(10), "expect: 100-continue")])
 async def test_an_answer_before_much_of_the_body_is_the_last_and_can_be_read(headers: tuple[str, ...]) -> None:
-    async with running() as run, stranger(run.port) as one:
+    async with running(App()) as run, stranger(run.port) as one:
         await one.send(request("POST", "/refused", *headers))
         assert b"connection: close" in await head(one)
         sending = asyncio.create_task(one.send(b"x" * 2**20))
         assert await one.reader.readexactly(3) == b"0 0"
-        await one.ended(LINGER_S + 2)
+        await one.ended()
         await sending
         assert run.server.handshakes == 0
 
 
-async def test_who_leaves_behind_such_an_answer_is_not_waited_for() -> None:
-    async with running() as run:
+async def test_a_client_that_leaves_after_such_an_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "LINGER_S", 3600.0)
+    async with running(App()) as run:
         async with stranger(run.port) as one:
             await one.send(request("POST", "/refused", length(LARGE)))
             await head(one)
             assert run.server.handshakes == 1
-        async with asyncio.timeout(LINGER_S / 2):
-            while run.server.handshakes:
-                await asyncio.sleep(0.01)
+        await run.handshakes(0)
 
 
 async def test_an_answer_before_little_of_the_body_keeps_the_connection() -> None:
-    async with running() as run, stranger(run.port) as one:
+    async with running(App()) as run, stranger(run.port) as one:
         for _ in range(2):
             await one.send(request("POST", "/refused", length(UNKEYED_BYTES)))
             assert b"connection: close" not in await head(one)
@@ -105,7 +93,7 @@ async def test_an_answer_before_little_of_the_body_keeps_the_connection() -> Non
 @pytest.mark.parametrize("framing", [length(2**20), CHUNKED])
 async def test_an_early_answer_to_somebody_who_was_let_in_keeps_it_too(framing: str) -> None:
     body = bytes(2**20) if framing == length(2**20) else chunk(bytes(2**19)) * 2 + b"0\r\n\r\n"
-    async with running() as run, stranger(run.port) as one:
+    async with running(App()) as run, stranger(run.port) as one:
         for _ in range(2):
             await one.send(request("POST", "/early", framing, body=body))
             assert await one.answer() == (200, b"0 0")
@@ -114,7 +102,7 @@ async def test_an_early_answer_to_somebody_who_was_let_in_keeps_it_too(framing: 
 # -- bodies of strangers -----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("headers", [(length(100),), (CHUNKED,)])
 async def test_a_body_that_a_stranger_is_asked_for_has_the_time_of_a_handshake(headers: tuple[str, ...]) -> None:
-    async with running(handshake_timeout_s=0.2) as run, stranger(run.port) as one:
+    async with running(App(), handshake_timeout_s=0.2) as run, stranger(run.port) as one:
         await one.send(request("POST", "/asked", *headers, body=b"5\r\nhello\r\n"))
         assert (await one.answer())[0] == 408
         await one.ended()
@@ -122,40 +110,45 @@ async def test_a_body_that_a_stranger_is_asked_for_has_the_time_of_a_handshake(h
 
 
 async def test_a_body_of_somebody_who_was_let_in_has_the_time_it_needs() -> None:
-    async with running(handshake_timeout_s=0.1) as run, stranger(run.port) as one:
+    async with running(App(), handshake_timeout_s=0.2) as run, stranger(run.port) as one:
         await one.send(request("POST", "/", length(4), body=b"ab"))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # a timer of the server would be due before that of this test
         assert run.server.handshakes == 0
         await one.send(b"cd")
         assert await one.answer() == (200, b"4 394")
 
 
 async def test_of_more_half_sent_bodies_of_strangers_the_oldest_goes() -> None:
-    async with running(max_handshakes=2) as run, contextlib.AsyncExitStack() as stack:
+    async with running(App(), max_handshakes=2) as run, contextlib.AsyncExitStack() as stack:
         many = [await stack.enter_async_context(stranger(run.port)) for _ in range(2)]
         for one in many:
             await one.send(request("POST", "/asked", length(2), body=b"a"))
-        while run.server.handshakes < 2:
-            await asyncio.sleep(0.01)
+        await run.handshakes(2)
         many.append(await stack.enter_async_context(stranger(run.port)))
-        await many[0].ended(1)
+        await many[0].ended()
         await many[1].send(b"b")
         assert await many[1].answer() == (200, b"2 195")
 
 
 async def test_more_bytes_than_are_allowed_end_the_oldest_body() -> None:
-    async with running(max_undecoded_bytes=150_000) as run, stranger(run.port) as first, stranger(run.port) as second:
+    app = App()
+    async with (
+        running(app, max_undecoded_bytes=150_000) as run,
+        stranger(run.port) as first,
+        stranger(run.port) as second,
+    ):
         for one in (first, second):
             await one.send(request("POST", "/", length(100_000), body=bytes(90_000)))
-            await asyncio.sleep(0.05)
-        await first.ended(1)
+            if one is first:
+                await until(lambda: app.read_bytes == 90_000)
+        await first.ended()
         await second.send(bytes(10_000))
         assert await second.answer() == (200, b"100000 0")
 
 
 async def test_a_body_in_many_small_chunks_arrives_whole_and_so_does_what_follows() -> None:
     chunks = b"".join(chunk(b"%c" % (number % 251)) for number in range(5_000))
-    async with running() as run, stranger(run.port) as one:
+    async with running(App()) as run, stranger(run.port) as one:
         sent = request("POST", "/", CHUNKED, body=chunks + b"0\r\n\r\n") * 2
         for at in range(0, len(sent), 50_000):
             await one.send(sent[at : at + 50_000])
@@ -164,7 +157,7 @@ async def test_a_body_in_many_small_chunks_arrives_whole_and_so_does_what_follow
 
 
 async def test_a_large_body_of_somebody_who_was_let_in_arrives_whole() -> None:
-    async with running() as run, stranger(run.port) as one:
+    async with running(App()) as run, stranger(run.port) as one:
         await one.send(request("POST", "/", length(5 * 2**20), body=b"\1" * (5 * 2**20)))
         assert await one.answer() == (200, b"%d %d" % (5 * 2**20, 5 * 2**20))
 
@@ -174,31 +167,29 @@ async def test_a_large_body_of_somebody_who_was_let_in_arrives_whole() -> None:
 async def test_a_broken_body_ends_its_connection_and_is_no_fault_of_ours(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running() as run:
-        for method in ("POST", "HEAD"):
+    app = App()
+    async with running(app) as run:
+        for number, method in enumerate(("POST", "HEAD"), 1):
             async with stranger(run.port) as one:
                 await one.send(request(method, path, CHUNKED))
-                await asyncio.sleep(0.05)
+                await until(lambda: app.requests == number)  # noqa: B023 -- it is awaited within the turn
                 await one.send(b"no chunk\r\n")
-                await one.ended(LINGER_S + 1)
+                await one.ended()
         assert run.server.handshakes == 0
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 # -- connections that are not read, and idle ones ----------------------------------------------------------------------
-async def test_who_reads_no_answers_is_cut_off() -> None:
-    async with running(handshake_timeout_s=0.3) as run, stranger(run.port) as one:
+async def test_a_client_that_reads_no_answers_is_cut_off() -> None:
+    async with running(App(), handshake_timeout_s=0.3) as run, stranger(run.port) as one:
         one.read_nothing()
         await one.send(request("GET", "/long") * 100)
-        while not run.server.handshakes:
-            await asyncio.sleep(0.01)
-        async with asyncio.timeout(5):
-            while run.server.handshakes:
-                await asyncio.sleep(0.01)
+        await run.handshakes(1)
+        await run.handshakes(0)
 
 
 async def test_of_more_idle_connections_of_strangers_the_oldest_goes() -> None:
-    async with running(max_handshakes=2) as run, contextlib.AsyncExitStack() as stack:
+    async with running(App(), max_handshakes=2) as run, contextlib.AsyncExitStack() as stack:
         keyed = await stack.enter_async_context(stranger(run.port))
         await keyed.send(request("GET", "/"))
         assert (await keyed.answer())[0] == 200
@@ -207,7 +198,7 @@ async def test_of_more_idle_connections_of_strangers_the_oldest_goes() -> None:
             many.append(one := await stack.enter_async_context(stranger(run.port)))
             await one.send(request("GET", "/refused"))
             assert (await one.answer())[0] == 200
-        await many[0].ended(1)
+        await many[0].ended()
         for one in (*many[1:], keyed):
             await one.send(request("GET", "/refused"))
             assert (await one.answer())[0] == 200

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from antiphon.doors.server.app import HttpServer, ServerOptions
 from antiphon.doors.server.exchange import UNKEYED_BYTES
 from antiphon.doors.server.frames import LONG_BYTES, LongText
 from antiphon.doors.server.socket import socket_of
 from tests.strangers import UPGRADE, Stranger, frame, request, stranger
+from tests.unit.doors.server.stage import running
 
 LIMIT = 100
 
@@ -41,15 +41,8 @@ async def port() -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def serving(app: Any, **options: Any) -> AsyncIterator[int]:
-    server = HttpServer(app, ServerOptions(port=0, shutdown_s=1, **options))
-    stop = asyncio.Event()
-    bound: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(server.serve(stop=stop, ready=bound.set_result))
-    try:
-        yield int((await bound).rpartition(":")[2])
-    finally:
-        stop.set()
-        await running
+    async with running(app, **options) as run:
+        yield run.port
 
 
 async def upgraded(one: Stranger, path: str) -> None:
@@ -62,7 +55,7 @@ async def test_a_message_before_the_handshake_is_complete_is_a_strangers(
 ) -> None:
     async with stranger(port) as one:
         await one.send(request("GET", "/never", *UPGRADE))
-        ended = asyncio.create_task(one.ended(5))
+        ended = asyncio.create_task(one.ended())
         while not ended.done():  # what comes with the head is passed over
             await one.send(frame(b"", size=UNKEYED_BYTES + 1))
             await asyncio.wait([ended], timeout=0.01)
