@@ -44,7 +44,7 @@ def conversations(draw: st.DrawFn) -> tuple[bytes, list[Incoming]]:
     """Messages whole and in pieces with control frames in between, and what must come of them."""
     raw, expected = b"", list[Incoming]()
     for _ in range(draw(st.integers(1, 5))):
-        text = draw(st.text(max_size=200)) * draw(st.sampled_from([1, 1, 1, 1, 1, 400]))
+        text = draw(st.text(max_size=40)) * draw(st.sampled_from([1, 1, 1, 1, 1, 1000]))
         data = text.encode()
         binary = draw(st.booleans())
         cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=3)))
