@@ -16,14 +16,13 @@ SOURCE = Path(errors.__file__).resolve().parent
 _INTRODUCTION = (
     "REST answers an error as `{error: {message, type, param, code}}`, a refused WebSocket handshake likewise with a "
     "real HTTP status. On an open Realtime session a refused event is answered by an `error` event with the same four "
-    "fields and the refused event's `event_id`; nothing has changed and the session lives on. An "
-    "error repeats at most 256 characters of what a client has sent: the middle of a longer text, or id, is left out. "
-    "A response that fails "
-    "says so in `response.done.response.status_details.error`."
+    "fields and the refused event's `event_id`; the session is unchanged and continues. An error repeats at most 256 "
+    "characters of client input: the middle of a longer text, or id, is left out. The error of a failed response is "
+    "in `response.done.response.status_details.error`."
 )
 _CODES = (
-    "Where a code is used: the folder of the code that says it, and its words; `…` stands for the value at hand. "
-    "`param` names the field that is meant, as a path such as `session.audio.output.voice`."
+    "Each code, the source folder that uses it, and its messages; `…` stands for a value. "
+    "`param` is the path of the field, such as `session.audio.output.voice`."
 )
 _POSITIONS = {"ResponseError": 1, "_refuse": 1, "refuse": 0}
 """Calls that take their code by position."""

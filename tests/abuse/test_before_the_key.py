@@ -180,7 +180,7 @@ async def test_a_packet_of_many_small_parts_stalls_nobody(server: Victim) -> Non
 
 
 # -- connections -------------------------------------------------------------------------------------------------------
-async def test_who_speaks_properly_gets_in_beside_more_strangers_than_there_is_room_for(server: Victim) -> None:
+async def test_a_proper_client_gets_in_next_to_too_many_strangers(server: Victim) -> None:
     async with AsyncExitStack() as stack:
         for number in range(MOST + 20):
             one = await stack.enter_async_context(stranger(server.port))

@@ -59,7 +59,7 @@ async def test_a_schema_that_asks_for_much_costs_its_answer_alone(attacked: Vict
     assert harm.cpu_s <= 1.0
 
 
-async def test_who_leaves_in_the_middle_of_a_long_call_stops_it(attacked: Victim) -> None:
+async def test_a_client_that_leaves_in_the_middle_of_a_long_call_stops_it(attacked: Victim) -> None:
     async def attack() -> None:
         async with websockets.connect(f"ws://127.0.0.1:{attacked.port}/v1/realtime?model=m") as socket:
             await socket.send(asking_for({"type": "string", "minLength": 60_000}))

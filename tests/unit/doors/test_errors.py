@@ -97,7 +97,7 @@ def test_the_length_is_that_of_the_body_in_bytes() -> None:
     ("Expected `object`, got `array`", "", "invalid_value", None,
      "Invalid 'event': Expected `object`, got `array`."),
 ])  # fmt: skip
-def test_what_the_decoder_says_is_told_with_the_path_of_the_field(
+def test_a_decoding_error_is_told_with_the_path_of_the_field(
     error: str, within: str, code: str, param: str | None, message: str
 ) -> None:
     invalid = invalid_of(error, within=within)

@@ -223,7 +223,7 @@ def told(site: str, dest: str, *more: tuple[str, str]) -> Credentials:
 
 
 @pytest.mark.parametrize("dest", ["image", "script", "iframe", "audio", "empty", "object"])
-def test_what_a_page_of_another_site_embeds_is_refused_without_an_origin_too(dest: str) -> None:
+def test_a_resource_embedded_by_another_site_is_refused_without_an_origin_too(dest: str) -> None:
     with pytest.raises(Forbidden) as refused:
         access(origins=("https://app.example",)).admit(told("cross-site", dest))
     assert refused.value.code == "origin_not_allowed"

@@ -49,7 +49,7 @@ def test_another_server_with_the_same_key_accepts_a_secret_and_one_with_another_
         EphemeralSecrets(KEY[::-1]).verify(issued.value, NOW)
 
 
-def test_a_secret_hides_its_session_from_whoever_holds_it(ephemeral: EphemeralSecrets) -> None:
+def test_a_secret_hides_its_session_from_its_bearer(ephemeral: EphemeralSecrets) -> None:
     first = ephemeral.issue(SESSION, "acme", 60, NOW, issuer="key_1", kind="realtime").value
     second = ephemeral.issue(SESSION, "acme", 60, NOW, issuer="key_1", kind="realtime").value
     assert first != second

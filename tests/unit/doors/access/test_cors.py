@@ -45,7 +45,7 @@ async def test_a_page_of_an_allowed_origin_may_send_the_headers_that_it_asks_for
             assert {"GET", "POST"} <= listed(answer, "methods")
 
 
-async def test_what_is_no_name_of_a_header_is_not_allowed() -> None:
+async def test_an_invalid_header_name_is_not_allowed() -> None:
     async with stage(allowed_origins=(ORIGIN,)) as run:
         answer = await preflight(run, "/v1/models", 'x-one, two words, "three", ,x-four')
         assert listed(answer, "headers") == {"x-one", "x-four"}

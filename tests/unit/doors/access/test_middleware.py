@@ -137,7 +137,7 @@ async def test_the_server_hears_of_a_right_key_and_of_no_other() -> None:
         assert carrier.is_admitted is is_admitted
 
 
-async def test_a_caller_of_an_open_route_is_nobody() -> None:
+async def test_a_caller_of_an_open_route_is_anonymous() -> None:
     assert (await asked(shown, "/free", "sk-2"))[0].body == b"probe"
     assert (await asked(shown, "/shut", "sk-1"))[0].body.startswith(b"key_")
 
@@ -164,7 +164,7 @@ async def test_a_fault_passes_and_counts_as_failed() -> None:
     assert counted(metrics, "speech", "failed") == 1
 
 
-async def test_what_is_no_request_passes_untouched() -> None:
+async def test_other_traffic_passes_untouched() -> None:
     seen: list[Any] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

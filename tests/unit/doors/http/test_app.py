@@ -15,7 +15,7 @@ JSON = {"content-type": "application/json"}
 # -- routes
 
 
-async def test_what_does_not_exist_is_404_in_the_shape_of_every_error() -> None:
+async def test_an_unknown_path_is_404_in_the_common_error_shape() -> None:
     async with stage() as run:
         for path in ("/v1", "/v1/nothing", "/v1/chat/completions", "/schema", "/v1/%2e%2e/health", "/%00"):
             error = assert_error(await run.client.get(path), 404, "unknown_url")

@@ -32,7 +32,7 @@ def test_texts_become_numbers_truths_and_lists() -> None:
     assert decode_query(sent.encode(), Page) == Page(5, "x y", True, "desc", ["a", "b", "c"])
 
 
-def test_what_is_not_sent_or_empty_has_its_default() -> None:
+def test_an_absent_or_empty_field_has_its_default() -> None:
     assert decode_query(b"", Page) == Page()
     assert decode_query(b"limit=&after=", Page) == Page()
     assert decode_fields([("limit", ""), ("after", "")], Page) == Page()

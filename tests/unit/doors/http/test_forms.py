@@ -47,7 +47,7 @@ async def test_a_form_in_any_pieces_is_its_file_and_its_fields() -> None:
         assert opened.file.closed
 
 
-async def test_nothing_is_read_before_the_form_is_opened() -> None:
+async def test_the_body_is_not_read_before_the_form_is_opened() -> None:
     async def never() -> Any:
         raise AssertionError
 

@@ -13,7 +13,7 @@ def budget_of(limit_bytes: int) -> ByteBudget:
     return ByteBudget(limit_bytes, most_per_account=limit_bytes)
 
 
-def test_what_does_not_fit_beside_the_others_is_refused_until_they_are_done() -> None:
+def test_a_request_that_does_not_fit_is_refused_until_others_are_done() -> None:
     budget = budget_of(100)
     with budget.hold(ANNA, 60):
         with pytest.raises(Overloaded), budget.hold(ANNA, 41):

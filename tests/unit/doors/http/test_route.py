@@ -26,7 +26,7 @@ def route(method: str, path: str, *, access: AccessLevel = "key", aliases: tuple
     return Route(method, path, show, "Show", "test", {JSON: (dict[str, Any],)}, access=access, aliases=aliases)
 
 
-def test_what_is_open_is_an_operation_and_not_all_of_its_path() -> None:
+def test_a_route_opens_its_operation_and_not_its_whole_path() -> None:
     routes = [
         route("GET", "/a", access="open", aliases=("/b",)),
         route("GET", "/c", access="open"),
@@ -43,7 +43,7 @@ def test_bound_routes_are_new_values() -> None:
     assert (plain.services, mine.services, mine.path) == (None, "services", "/a")
 
 
-async def test_routes_of_a_feature_are_mounted_beside_others_with_their_own_services() -> None:
+async def test_routes_of_a_feature_have_their_own_services() -> None:
     feature = bound([route("GET", "/v1/meetings/{meeting_id:int}/notes/{name}")], "meetings")
     async with stage() as run:
         site = bound(SITE_ROUTES, Description(lambda: describe_api(feature, "1")))

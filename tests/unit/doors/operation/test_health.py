@@ -7,7 +7,7 @@ from antiphon.doors.operation.services import Readiness
 from tests.unit.doors.rest_stage import SPEECH, stage, told
 
 
-async def test_health_says_its_status_alone_to_whoever_has_no_key() -> None:
+async def test_health_shows_only_its_status_without_a_key() -> None:
     async with stage(keys=("sk-1",)) as run:
         for headers in ({}, {"authorization": "Bearer sk-2"}):
             assert (await run.client.send(httpx.Request("GET", f"{run.url}/health", headers=headers))).json() == {

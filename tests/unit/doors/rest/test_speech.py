@@ -57,7 +57,7 @@ async def test_nulls_are_defaults() -> None:
 
 
 @pytest.mark.parametrize("absent", [{}, {"voice": "", "speed": None}])
-async def test_what_a_request_does_not_name_is_as_the_server_is_set(absent: dict[str, Any]) -> None:
+async def test_absent_fields_have_the_values_of_the_settings(absent: dict[str, Any]) -> None:
     async with stage(speech_voice="ben", speech_speed=1.25) as run:
         for wish in (absent, {"voice": "ann", "speed": 1.0}):
             await run.client.post("/v1/audio/speech", json={"input": "Hello.", **wish})

@@ -275,7 +275,7 @@ async def test_a_refused_websocket_is_an_answer_and_no_error_in_the_log(caplog: 
 @pytest.mark.parametrize(
     "head", [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\xff", b"G\x00T / HTTP/1.1\r\n\r\n", b"A" * 70_000]
 )
-async def test_what_is_not_http_is_refused_at_once(head: bytes) -> None:
+async def test_malformed_http_is_refused_at_once(head: bytes) -> None:
     async with running(App()) as run:
         reader, writer = await connect(run)
         writer.write(head)

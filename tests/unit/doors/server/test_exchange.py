@@ -69,7 +69,7 @@ async def answered(client: Client, carrier: Carrier) -> None:
     await exchange.send(dict(BODY))
 
 
-def test_what_an_application_says_reaches_the_connection() -> None:
+def test_calls_of_an_application_reach_the_connection() -> None:
     carrier = Carrier()
     exchange = Exchange(carrier, None, None)  # type: ignore[arg-type]  # neither is called
     scope = {"extensions": extensions_of(exchange)}

@@ -113,7 +113,7 @@ def test_a_packet_of_many_frames_is_read_so_many_at_a_time(frames: list[bytes]) 
     assert reader.held_bytes == 0
 
 
-def test_what_comes_while_frames_wait_is_read_behind_them() -> None:
+def test_input_that_arrives_while_frames_wait_is_read_after_them() -> None:
     reader = FrameReader(MOST)
     events = reader.feed(client(9, b"early") * 100)
     events += reader.feed(client(9, b"late") * 100)
@@ -121,7 +121,7 @@ def test_what_comes_while_frames_wait_is_read_behind_them() -> None:
     assert read(reader, b"") == [Ping(b"late")] * (200 - 2 * FRAMES_AT_ONCE)
 
 
-def test_what_is_incomplete_is_counted() -> None:
+def test_incomplete_input_is_counted() -> None:
     reader = FrameReader(MOST)
     whole = client(1, b"x" * 1000)
     assert reader.feed(whole[:500]) == []
@@ -148,7 +148,7 @@ def test_pieces_that_are_too_long_together_are_refused() -> None:
     assert reader.held_bytes == 0
 
 
-def test_nothing_is_read_behind_a_close() -> None:
+def test_no_frame_is_read_after_a_close() -> None:
     reader = FrameReader(MOST)
     events = reader.feed(client(8, b"") + client(1, b"late"))
     assert events == [Closing(NO_CODE, "", b"")]

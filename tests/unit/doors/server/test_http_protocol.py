@@ -91,7 +91,7 @@ async def test_an_answer_before_little_of_the_body_keeps_the_connection() -> Non
 
 
 @pytest.mark.parametrize("framing", [length(2**20), CHUNKED])
-async def test_an_early_answer_to_somebody_who_was_let_in_keeps_it_too(framing: str) -> None:
+async def test_an_early_response_to_an_authenticated_client_keeps_it_too(framing: str) -> None:
     body = bytes(2**20) if framing == length(2**20) else chunk(bytes(2**19)) * 2 + b"0\r\n\r\n"
     async with running(App()) as run, stranger(run.port) as one:
         for _ in range(2):
@@ -109,7 +109,7 @@ async def test_a_body_that_a_stranger_is_asked_for_has_the_time_of_a_handshake(h
         assert run.server.handshakes == 0
 
 
-async def test_a_body_of_somebody_who_was_let_in_has_the_time_it_needs() -> None:
+async def test_an_authenticated_body_has_the_time_it_needs() -> None:
     async with running(App(), handshake_timeout_s=0.2) as run, stranger(run.port) as one:
         await one.send(request("POST", "/", length(4), body=b"ab"))
         await asyncio.sleep(0.3)  # a timer of the server would be due before that of this test
@@ -156,7 +156,7 @@ async def test_a_body_in_many_small_chunks_arrives_whole_and_so_does_what_follow
         assert [await one.answer() for _ in range(2)] == [answer] * 2
 
 
-async def test_a_large_body_of_somebody_who_was_let_in_arrives_whole() -> None:
+async def test_a_large_authenticated_body_arrives_whole() -> None:
     async with running(App()) as run, stranger(run.port) as one:
         await one.send(request("POST", "/", length(5 * 2**20), body=b"\1" * (5 * 2**20)))
         assert await one.answer() == (200, b"%d %d" % (5 * 2**20, 5 * 2**20))

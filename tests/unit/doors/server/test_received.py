@@ -32,7 +32,7 @@ def holders(limit: int, number: int = 3) -> tuple[ReceivedBytes, list[Holder]]:
     return received, [Holder(received) for _ in range(number)]
 
 
-def test_up_to_the_limit_nobody_is_ended() -> None:
+def test_up_to_the_limit_no_connection_is_ended() -> None:
     received, (one, two, _) = holders(100)
     received.update(one, 60)
     received.update(two, 40)

@@ -69,7 +69,7 @@ def test_a_body_of_many_chunks_takes_many_turns_and_stays_whole() -> None:
     assert turns == -(-5002 // EVENTS_A_TURN)
 
 
-def test_what_belongs_to_no_event_yet_is_known() -> None:
+def test_unparsed_input_is_known() -> None:
     parser = RequestParser()
     assert not parser.has_rest
     parser.receive_data(b"GET /")

@@ -40,7 +40,7 @@ class Opened:
         await self.done.wait()
 
 
-async def test_what_is_written_at_once_and_what_is_sent_arrive_in_order() -> None:
+async def test_messages_written_at_once_and_sent_ones_arrive_in_order() -> None:
     app = Opened()
     async with running(app) as run, stranger(run.port) as one:
         await one.send(request("GET", "/", *UPGRADE))

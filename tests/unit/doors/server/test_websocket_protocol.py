@@ -109,7 +109,7 @@ class Slow:
 @pytest.mark.parametrize(
     "text", ["x" * (LONG_BYTES + 50_000), "x" * (LONG_BYTES // 2) + "\U0001f600"], ids=["long", "wide"]
 )
-async def test_what_an_application_is_at_counts_with_the_memory_that_it_takes(text: str) -> None:
+async def test_a_message_in_the_hands_of_its_application_counts_with_its_memory(text: str) -> None:
     app = Slow()
     async with serving(app, max_undecoded_bytes=600 * 2**10) as port, stranger(port) as one, stranger(port) as other:
         for socket in (one, other):
@@ -124,7 +124,7 @@ async def test_what_an_application_is_at_counts_with_the_memory_that_it_takes(te
         app.enough.set()
 
 
-async def test_what_an_application_is_done_with_counts_no_more() -> None:
+async def test_a_handled_message_no_longer_counts() -> None:
     app = Slow()
     app.enough.set()
     async with serving(app, max_undecoded_bytes=700 * 2**10) as port, stranger(port) as one, stranger(port) as other:
@@ -137,7 +137,7 @@ async def test_what_an_application_is_done_with_counts_no_more() -> None:
         app.enough.clear()
 
 
-async def test_what_a_lost_connection_has_sent_counts_while_an_application_is_at_it() -> None:
+async def test_a_message_of_a_lost_connection_counts_until_it_is_handled() -> None:
     app = Slow()
     texts: list[Any] = []
     async with serving(app, max_undecoded_bytes=700 * 2**10) as port:

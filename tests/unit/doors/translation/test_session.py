@@ -1,4 +1,4 @@
-"""A translation connection without its socket: jobs that nobody takes, results that end, callbacks that fail."""
+"""A translation connection without its socket: unclaimed jobs, results that end, callbacks that fail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PIPE = "t:default:session:{sess_1}"
 
 
 class Stage:
-    """One link, and the connection that it writes to."""
+    """One connection, and the socket that it writes to."""
 
     def __init__(
         self, group: asyncio.TaskGroup, clock: VirtualClock, vad: VoiceActivity | None, max_buffer_s: float
@@ -71,7 +71,7 @@ class Stage:
         self.events.append(msgspec.json.decode(text))
 
     def rest(self) -> None:
-        """Nobody drains here."""
+        """Nothing drains here."""
 
     def give_up(self) -> None:
         raise AssertionError("nobody takes that long here")
@@ -103,8 +103,8 @@ async def staged(
             await stage.bus.close()
 
 
-async def nobody_takes_its_jobs(clock: VirtualClock) -> None:
-    """A translation session whose job nobody takes."""
+async def jobs_are_not_claimed(clock: VirtualClock) -> None:
+    """A translation session whose jobs are not claimed."""
     async with staged(clock) as stage:
         await stage.utter()
         await asyncio.sleep(TIMEOUT_S - 1)
@@ -115,14 +115,14 @@ async def nobody_takes_its_jobs(clock: VirtualClock) -> None:
         assert not stage.link.is_answering
         assert b'degraded_total{component="stt",leg="stt"} 1.0' in stage.metrics.render()
         await stage.send("session.update", session={"audio": {"output": {"language": "fr"}}})
-        assert stage.kinds()[-1] == "session.updated", "the session lives on"
+        assert stage.kinds()[-1] == "session.updated", "the session continues"
         await stage.send("session.close")
         await asyncio.sleep(0.1)
         assert stage.kinds()[-1] == "session.closed"
         assert stage.hung_up == [1000]
 
 
-test_a_job_that_nobody_takes_ends_its_utterance_and_the_session_lives_on = on_virtual_time(nobody_takes_its_jobs)
+test_an_unclaimed_job_ends_its_utterance_and_the_session_continues = on_virtual_time(jobs_are_not_claimed)
 
 
 async def behind(clock: VirtualClock) -> None:
@@ -136,7 +136,7 @@ async def behind(clock: VirtualClock) -> None:
         assert stage.hung_up == []
 
 
-test_a_client_that_is_ahead_of_workers_that_are_not_there_waits_no_longer_than_a_job = on_virtual_time(behind)
+test_a_client_waits_for_missing_workers_no_longer_than_a_job = on_virtual_time(behind)
 
 
 async def large(clock: VirtualClock) -> None:
@@ -161,7 +161,7 @@ test_an_event_of_megabytes_lets_others_have_their_turn = on_virtual_time(large)
 
 
 class Scripted(InstantVoiceActivity):
-    """A detector that says nothing by itself; a test calls back in its place."""
+    """A detector without scores of its own; the test calls back instead."""
 
     def __init__(self) -> None:
         super().__init__("scripted", Threshold)
@@ -193,7 +193,7 @@ async def results_end(clock: VirtualClock) -> None:
         assert stage.hung_up == [1001]
 
 
-test_the_client_of_a_session_whose_results_are_gone_is_hung_up = on_virtual_time(results_end)
+test_a_session_whose_results_are_gone_is_closed = on_virtual_time(results_end)
 
 
 async def scores_fail(clock: VirtualClock) -> None:
