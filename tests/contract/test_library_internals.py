@@ -1,4 +1,4 @@
-"""The internals of other libraries that the doors use. `pyproject.toml` bounds the versions; a failure names the gone one."""
+"""Internals of other libraries that the doors use: bounded by `pyproject.toml`, and a failure names the missing one."""
 
 from __future__ import annotations
 
