@@ -141,8 +141,6 @@ async def test_the_openapi_document_describes_every_route_and_can_be_resolved() 
     schemas = document["components"]["schemas"]
     references = {part.split('"')[0] for part in json.dumps(document).split("#/components/schemas/")[1:]}
     assert references <= set(schemas)
-    for schema in schemas.values():
-        Draft202012Validator.check_schema(schema)
     ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
     assert len(set(ids)) == len(ids)
     form = document["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]["content"]["multipart/form-data"]
