@@ -7,7 +7,7 @@ from functools import cached_property
 from antiphon.app.services import Services
 from antiphon.conversation.session import Defaults
 from antiphon.conversation.state import Rules
-from antiphon.doors.websocket.connection import ConnectionRegistry
+from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.policy.window import SlidingWindowLimiter

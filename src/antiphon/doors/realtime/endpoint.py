@@ -26,8 +26,9 @@ from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.doors.realtime.resume import Resumption
 from antiphon.doors.realtime.session import RealtimeSession
 from antiphon.doors.server.asgi import Receive, Scope, Send
-from antiphon.doors.websocket.connection import Connection, ConnectionRegistry, refuse
+from antiphon.doors.websocket.connection import Connection, refuse
 from antiphon.doors.websocket.intent import intent_of
+from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable

@@ -13,8 +13,9 @@ from antiphon.doors.access.authentication import Access, Credentials, Identity, 
 from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.server.asgi import Receive, Scope, Send
 from antiphon.doors.translation.session import TranslationConnection, TranslationSessionOptions
-from antiphon.doors.websocket.connection import ConnectionRegistry, refuse
+from antiphon.doors.websocket.connection import refuse
 from antiphon.doors.websocket.intent import intent_of
+from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.errors import AntiphonError, InvalidRequest
