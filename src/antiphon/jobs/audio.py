@@ -1,4 +1,4 @@
-"""The audio of jobs between processes: above 64 KiB it lies in blobs, and the job carries references to them."""
+"""The audio of jobs between processes: above 64 KiB it is stored in blobs, and the job refers to them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from antiphon.wire.jobs import Job
 INLINE_BYTES = 64 * 2**10
 """Most audio that travels inside a job."""
 SMALL_BYTES = 8 * 2**20
-"""Most audio in one blob beside the jobs; more lies in several, unless there is another place for it."""
+"""Most audio in one blob; more is stored in several, unless there is a store for large blobs."""
 _PIECE_BYTES = 2**20
 _TTL_S = 24 * 3600.0
-"""Of the audio of a job without a deadline."""
+"""Lifetime of the audio of a job without a deadline."""
 _MARGIN_S = 60.0
-"""Beyond the deadline: clocks differ."""
+"""Added to the deadline: clocks differ."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,13 +33,13 @@ class JobAudio:
     """Detaches audio from jobs when they are submitted, attaches it for their workers, deletes it when they end."""
 
     def __init__(self, blobs: Blobs, clock: Clock, *, large: Blobs | None = None) -> None:
-        """``large`` takes what is larger than 8 MiB, where there is such a place."""
+        """``large``, if given, stores audio above 8 MiB."""
         self._blobs = blobs
         self._clock = clock
         self._large = large
 
     async def detach(self, job: Job) -> Job:
-        """Return ``job`` as it is submitted: with references where its audio is above 64 KiB.
+        """Return ``job`` as it is submitted: audio above 64 KiB is replaced by references.
 
         Raises `Overloaded` (``blobs_full``), `ProviderUnavailable`.
         """
@@ -59,7 +59,7 @@ class JobAudio:
         return replace(job, work=replace(work, audio=b"", audio_refs=tuple(refs)))
 
     async def attach(self, job: Job) -> Job:
-        """Return ``job`` with its audio. Raises `ProviderUnavailable`, also where the audio is gone."""
+        """Return ``job`` with its audio. Raises `ProviderUnavailable`, also when the audio is gone."""
         refs = _refs(job)
         if not refs:
             return job
@@ -75,7 +75,7 @@ class JobAudio:
         return replace(job, work=replace(job.work, audio=bytes(audio), audio_refs=()))
 
     async def delete(self, job: Job) -> None:
-        """Delete the audio of a job that has ended; where that fails it expires."""
+        """Delete the audio of a job that has ended; if this fails the audio expires."""
         refs = _refs(job)
         await self._delete(job.id, self._of(sum(ref.size for ref in refs))[0], refs)
 
@@ -84,20 +84,20 @@ class JobAudio:
             for ref in refs:
                 await blobs.delete(ref)
         except ProviderUnavailable as error:
-            _log.warning("audio of a job is not deleted", job_id=job_id, error=str(error))
+            _log.warning("job audio deletion failed", job_id=job_id, error=str(error))
 
     async def run(self, every_s: float) -> None:
         """Remove expired audio every ``every_s`` seconds, until cancelled."""
-        places = (self._blobs,) if self._large is None else (self._blobs, self._large)
-        await asyncio.gather(*(place.run(every_s) for place in places))
+        stores = (self._blobs,) if self._large is None else (self._blobs, self._large)
+        await asyncio.gather(*(store.run(every_s) for store in stores))
 
     def _of(self, size: int) -> tuple[Blobs, int]:
-        """Return where audio of this size is, and the most of it in one blob; all processes of a fleet must agree."""
+        """Return the store for audio of this size, and its largest blob; all processes of a fleet must agree."""
         return (self._blobs, SMALL_BYTES) if self._large is None or size <= SMALL_BYTES else (self._large, size)
 
 
 def _refs(job: Job) -> tuple[BlobRef, ...]:
-    """Return the references of a job, which find nothing of another tenant."""
+    """Return the references of a job, bound to its tenant."""
     work: Any = job.work
     return tuple(replace(ref, tenant=job.tenant) for ref in work.audio_refs) if work.carries_audio else ()
 

@@ -1,6 +1,6 @@
-"""The job client: submits work to the queues, yields its results, and cleans up behind it.
+"""The job client: submits work to the queues, yields its results, and cleans up after it.
 
-Doors use it, and workers that have parts of their work done by other workers.
+Doors use it, and workers that delegate parts of their work.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Work
 T = TypeVar("T", bound=PipeEntry)
 
 _KINDS = {kind.__name__: kind for kind in family(AntiphonError) if kind.__module__ == AntiphonError.__module__}
-"""What workers may fail with; what is of a door alone has no place here, and a constructor of its own."""
+"""Errors that a job may fail with, by name; errors of a single door are not among them."""
 
 _CLEAN_UP_S = 2.0
-"""Longest that a caller waits for the clean-up behind its job; it then continues by itself."""
+"""Longest that a caller waits for the clean-up after its job; it then continues in the background."""
 
 _log = structlog.get_logger(__name__)
 
@@ -58,17 +58,17 @@ class JobClient:
         await self._bus.submit(job)
 
     async def cancel(self, job_id: str, queue: Queue | None = None) -> None:
-        """Cancel a job, which costs least where its queue is known; a bus that is unavailable is logged."""
+        """Cancel a job, which costs least with its ``queue``; a bus that is unavailable is logged."""
         try:
             await self._bus.cancel(job_id, queue)
-        except ProviderUnavailable as error:  # its results are written for nobody, and expire
+        except ProviderUnavailable as error:  # its results expire unread
             _log.warning("job cancellation failed", job_id=job_id, **error_fields(error))
 
     async def drop(self, pipe: str) -> None:
         """Drop a pipe; a bus that is unavailable is logged."""
         try:
             await self._bus.drop(pipe)
-        except ProviderUnavailable as error:  # nobody touches it any more, so it expires
+        except ProviderUnavailable as error:  # the unused pipe expires
             _log.warning("pipe drop failed", pipe=pipe, **error_fields(error))
 
     async def run(
@@ -85,10 +85,10 @@ class JobClient:
     ) -> AsyncGenerator[PipeEntry]:
         """Yield the results of ``work`` in order, the last one included.
 
-        A job that fails raises the error it failed with; one that takes longer than ``timeout_s`` raises
-        `ProviderTimeout`; without one it is the client's own, and as long again as a recording lasts. Closing the
-        iterator before its end cancels the job. In every case the job's pipe is dropped; a clean-up that fails is
-        logged and changes no result. ``retries`` False has a failure told at once. ``key_id`` names the key that asks.
+        A job that fails raises its error; one that takes longer than ``timeout_s`` raises `ProviderTimeout`. The
+        default is the client's timeout, plus the length of a recording. Closing the iterator before its end cancels
+        the job. The job's pipe is always dropped; a clean-up that fails is logged and changes no result. Without
+        ``retries`` the first failure is final. ``key_id`` names the caller's key.
         Raises `Overloaded` when its queue is full.
         """
         timeout_s = work.allowed_s(self._timeout_s) if timeout_s is None else timeout_s
@@ -117,7 +117,7 @@ class JobClient:
                 if isinstance(entry, JobFailed):
                     raise error_of(entry)
                 yield entry
-        except Overloaded:  # raised by a job that failed, or never queued: there is nothing to cancel
+        except Overloaded:  # raised by a job that failed or was not queued: none is left to cancel
             has_ended = True
             raise
         finally:
@@ -163,7 +163,7 @@ class JobClient:
 def error_of(failure: JobFailed) -> AntiphonError:
     """Return the error that a job failed with.
 
-    A key that was refused is an engine's, not the caller's: `ProviderRejected`.
+    A refused key is the engine's, not the caller's: `ProviderRejected`.
     """
     kind = _KINDS.get(failure.kind, ProviderUnavailable if failure.transient else Permanent)
     if issubclass(kind, (Unauthenticated, Forbidden)):

@@ -112,7 +112,7 @@ async def test_audio_that_cannot_be_deleted_is_logged_and_expires(tmp_path: Path
     folder.write_text("in the way")
     with capture_logs() as logs:
         await audio.delete(sent)
-    assert [log["event"] for log in logs] == ["audio of a job is not deleted"]
+    assert [log["event"] for log in logs] == ["job audio deletion failed"]
     folder.unlink()
     away.rename(folder)
     clock.advance(25 * 3600)
