@@ -1,4 +1,4 @@
-"""A Realtime client for Python that loses nothing when its connection is lost.
+"""A Realtime client for Python that resumes its session after a lost connection.
 
 Example:
     async with connect("http://127.0.0.1:8000", api_key="…") as session:

@@ -1,4 +1,4 @@
-"""What a client has sent and the server has perhaps not worked in: kept for a while, to be sent again."""
+"""Sent events that the server may not have processed: retained for a while, to be sent again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-KEPT_S = 30.0
+RETAINED_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,44 +14,44 @@ class Sent:
     """One event as it was sent."""
 
     at: float
-    """When, seconds."""
+    """Time of sending, seconds."""
     number: int = 0
-    """Of the event's id, from 1; 0 for audio."""
+    """Number in the event's id, from 1; 0 for audio."""
     frame: str = ""
     audio: bytes = b""
     start: int = 0
-    """Where its audio begins, bytes since the session's first."""
+    """Offset of its audio, bytes since the session's first."""
 
 
 class Retained:
     """Events of the last half minute, in order. Audio is counted in bytes of the session's input format."""
 
-    def __init__(self, kept_s: float = KEPT_S) -> None:
-        self._kept_s = kept_s
+    def __init__(self, retained_s: float = RETAINED_S) -> None:
+        self._retained_s = retained_s
         self._sent: deque[Sent] = deque()
         self._audio = 0
         self.is_frozen = False
-        """True keeps everything: nobody hears it at the moment."""
+        """True while disconnected: nothing is dropped."""
         self.number = 0
-        """Of the last event that is not audio."""
+        """Number of the last event that is not audio."""
 
     def add_audio(self, audio: bytes, at: float) -> None:
-        """Note audio that is sent."""
+        """Retain audio that is sent."""
         self._add(Sent(at, audio=audio, start=self._audio))
         self._audio += len(audio)
 
     def add(self, frame: str, at: float) -> None:
-        """Note any other event; its number is `number` + 1."""
+        """Retain any other event; its number is `number` + 1."""
         self.number += 1
         self._add(Sent(at, self.number, frame))
 
     def _add(self, sent: Sent) -> None:
         self._sent.append(sent)
-        while not self.is_frozen and self._sent[0].at < sent.at - self._kept_s:
+        while not self.is_frozen and self._sent[0].at < sent.at - self._retained_s:
             self._sent.popleft()
 
-    def behind(self, number: int, audio_start: int) -> Iterator[Sent]:
-        """Yield what was sent behind event ``number``, and the audio from byte ``audio_start`` on."""
+    def after(self, number: int, audio_start: int) -> Iterator[Sent]:
+        """Yield the events after event ``number``, and the audio from byte ``audio_start`` on, in order."""
         for sent in list(self._sent):
             if sent.number > number:
                 yield sent
@@ -60,7 +60,7 @@ class Retained:
                 yield Sent(sent.at, audio=sent.audio[cut:], start=sent.start + cut)
 
     def rebase(self, start: int, to: int) -> None:
-        """The server counts the audio that begins at byte ``start`` from ``to`` on."""
+        """Renumber audio: the server counts byte ``start`` as byte ``to``."""
         shift = to - start
         if shift:
             self._audio += shift
@@ -69,6 +69,6 @@ class Retained:
             )
 
     def first_audio(self, audio_start: int) -> int:
-        """Return where the audio begins that is kept from ``audio_start`` on."""
+        """Return the offset of the first retained audio at or after ``audio_start``."""
         starts = [sent.start for sent in self._sent if sent.audio and sent.start + len(sent.audio) > audio_start]
         return max(audio_start, starts[0]) if starts else self._audio

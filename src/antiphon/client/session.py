@@ -1,4 +1,4 @@
-"""A session of the Realtime protocol that outlives its connections."""
+"""A session of the Realtime protocol that survives lost connections."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ from antiphon.wire.realtime_server import (
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, AudioPcma, AudioPcmu
 
 _OVER = frozenset({1000, 1001, 1003, 1007, 1008, 1009})
-"""Close codes that end a session: it is over, or what was sent is at fault."""
+"""Close codes that end a session: it is over, or the client broke the protocol."""
 _BYTES_PER_MS = {"pcm": 48, "g711": 8}
 
 
 class _Direct(websockets.connect):
-    """Follows no redirect: the library would take the token and the conversation to any host that it is sent to."""
+    """Follows no redirect: the library would send the token and the conversation to any host."""
 
     def process_redirect(self, exc: Exception) -> Exception:
-        """Return what refuses the handshake."""
+        """Return the exception that fails the handshake."""
         return exc
 
 
@@ -62,30 +62,30 @@ _decoder = msgspec.json.Decoder(ServerMessage)
 
 
 class ClientError(Exception):
-    """The session cannot go on."""
+    """The session cannot continue."""
 
 
 class SessionLost(ClientError):
-    """Nobody could be reached in time, or the session is no longer known."""
+    """No gateway could be reached in time, or none knows the session any more."""
 
 
 class TakenOver(ClientError):
-    """Another connection has taken the session up."""
+    """Another connection has resumed the session."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownEvent:
-    """An event that this version does not know."""
+    """An event of an unknown type."""
 
     type: str
     data: dict[str, Any]
 
 
 class Session:
-    """One conversation: send events, and iterate over what comes back.
+    """One conversation: send events, and iterate over the server's.
 
-    A lost connection is made anew and the session resumed: every event comes once and in order, and what was sent and
-    not worked in is sent again. Iterate all the time; one iteration at a time.
+    After a lost connection it reconnects and resumes: every event comes once and in order, and events that the server
+    has not processed are sent again. Iterate all the time; one iteration at a time.
     """
 
     def __init__(
@@ -109,16 +109,16 @@ class Session:
         self._resume_token = ""
         self._bytes_per_ms = _BYTES_PER_MS["pcm"]
         self._is_resuming = self._is_over = False
-        self._again: tuple[int, int] | None = None
-        """While it is sent again: number of the event, and place in the audio, behind which that goes on."""
+        self._resend_after: tuple[int, int] | None = None
+        """While events are sent again: number of the last one, and end of the last audio, that the server has."""
         self.id = ""
-        """Of the session, once it was created."""
+        """Id of the session, once it was created."""
         self.resumptions = 0
-        """How often the session was taken up again."""
+        """How often the connection was lost and the session resumed."""
 
-    # -- what is sent ------------------------------------------------------------------------------------------------
+    # -- sending ----------------------------------------------------------------------------------------------------
     async def send(self, event: ClientMessage) -> str:
-        """Send any event and return its id, which an `Error` would echo. Raises `SessionLost` when it is over."""
+        """Send any event and return its id, which an `Error` would echo. Raises `SessionLost` after the end."""
         event_id = f"c{self._retained.number + 1:07d}"
         frame = msgspec.json.encode(msgspec.structs.replace(event, event_id=event_id)).decode()
         self._retained.add(frame, time.monotonic())
@@ -132,8 +132,8 @@ class Session:
 
     async def update(self, **fields: Any) -> str:
         """Change the configuration: fields of ``session.update``. Raises `msgspec.ValidationError`."""
-        wish = msgspec.convert({"type": "realtime", **fields}, AnySessionUpdate)
-        return await self.send(SessionUpdate(session=wish))
+        config = msgspec.convert({"type": "realtime", **fields}, AnySessionUpdate)
+        return await self.send(SessionUpdate(session=config))
 
     async def say(self, text: str) -> str:
         """Add a message of the user."""
@@ -163,7 +163,7 @@ class Session:
             with suppress(websockets.ConnectionClosed):  # it is sent again when the session is resumed
                 await self._socket.send(frame)
 
-    # -- what comes --------------------------------------------------------------------------------------------------
+    # -- receiving ---------------------------------------------------------------------------------------------------
     def __aiter__(self) -> Session:
         return self
 
@@ -171,22 +171,22 @@ class Session:
         """Return the next event. Raises `SessionLost` or `TakenOver`; ends when the server ends the session."""
         while True:
             try:
-                if self._again is not None:
-                    await self._say_again()
+                if self._resend_after is not None:
+                    await self._resend()
                 event = await self._receive()
             except websockets.ConnectionClosed as closed:
                 code = closed.rcvd.code if closed.rcvd is not None else 1006
                 if code == TAKEN_OVER:
-                    raise TakenOver("another connection has taken the session up") from closed
+                    raise TakenOver("another connection has resumed the session") from closed
                 if self._is_over or code in _OVER or not self.id:
                     self._is_over = True
                     raise StopAsyncIteration from closed
-                await self._come_back()
+                await self._reconnect()
                 continue
             if isinstance(event, SessionResumed):
-                self._note_known(event)
-                with suppress(websockets.ConnectionClosed):  # lost once more: all of it is sent again
-                    await self._say_again()
+                self._note_resumed(event)
+                with suppress(websockets.ConnectionClosed):  # lost once more: the next resumption sends all of it
+                    await self._resend()
                 return event
             if not (isinstance(event, SessionCreated) and self.resumptions):
                 return event
@@ -219,13 +219,13 @@ class Session:
         is_g711 = isinstance(session.audio.input.format, AudioPcmu | AudioPcma)
         self._bytes_per_ms = _BYTES_PER_MS["g711" if is_g711 else "pcm"]
 
-    # -- coming back -------------------------------------------------------------------------------------------------
+    # -- connecting --------------------------------------------------------------------------------------------------
     async def open(self) -> None:
         """Connect for the first time. Raises what `websockets.connect` raises."""
         self._socket = await self._connect(self._query)
 
     async def lose(self, *, deaf_s: float = 0.0) -> None:
-        """Lose the present connection, after it was deaf for a while: for tests of whoever uses this."""
+        """Break the connection, after ``deaf_s`` without reading: for tests of programs that use this client."""
         socket = self._socket
         if socket is not None:
             socket.transport.pause_reading()
@@ -233,7 +233,7 @@ class Session:
             socket.transport.abort()
 
     async def close(self) -> None:
-        """Say close handshake; the session is over."""
+        """End the session with a close handshake."""
         self._is_over = True
         if self._socket is not None:
             await self._socket.close()
@@ -243,22 +243,22 @@ class Session:
         token = {"X-Antiphon-Resume-Token": self._resume_token} if self._resume_token else {}
         return await _Direct(url, additional_headers={**self._headers, **token}, **self._options)
 
-    async def _come_back(self) -> None:
+    async def _reconnect(self) -> None:
         self._is_resuming = self._retained.is_frozen = True
-        self._again = None
+        self._resend_after = None
         self.resumptions += 1
         query = {"session_id": self.id, "after": self._cursor}
         until = time.monotonic() + self._reconnect_timeout_s
         attempt = 0
         while True:
-            self._urls.rotate(-1)  # whoever has just failed is asked last
+            self._urls.rotate(-1)  # the gateway that has just failed is tried last
             try:
                 self._socket = await self._connect(query)
             except websockets.InvalidStatus as refused:
                 if refused.response.status_code < 500:
-                    raise SessionLost(f"the session is not known any more: {refused}") from refused
+                    raise SessionLost(f"the session cannot be resumed: {refused}") from refused
             except (OSError, websockets.WebSocketException):
-                pass  # nobody is there yet
+                pass  # no gateway is there yet
             else:
                 return
             if time.monotonic() > until:
@@ -266,22 +266,22 @@ class Session:
             attempt += 1
             await asyncio.sleep(0.01 + self._backoff.delay_s(attempt, random.random))
 
-    def _note_known(self, event: SessionResumed) -> None:
-        """Note from where on the server has to hear again."""
+    def _note_resumed(self, event: SessionResumed) -> None:
+        """Note which events and audio have to be sent again."""
         number = int(event.client_event_id[1:]) if event.client_event_id else 0
         wanted = event.audio_start_ms * self._bytes_per_ms
         self._retained.rebase(self._retained.first_audio(wanted), wanted)
-        self._again = (number, wanted)
+        self._resend_after = (number, wanted)
 
-    async def _say_again(self) -> None:
-        """Send again what was not worked in; who is cancelled here goes on here. Raises `ConnectionClosed`."""
+    async def _resend(self) -> None:
+        """Send unprocessed events again; after a cancellation the next call continues. Raises `ConnectionClosed`."""
         assert self._socket is not None  # noqa: S101 - narrows the type: the event came through it
-        while self._again is not None and (rest := list(self._retained.behind(*self._again))):
-            for sent in rest:  # more may be said meanwhile
-                number, start = self._again
-                self._again = (max(number, sent.number), max(start, sent.start + len(sent.audio)))
+        while self._resend_after is not None and (rest := list(self._retained.after(*self._resend_after))):
+            for sent in rest:  # further events may be sent meanwhile
+                number, start = self._resend_after
+                self._resend_after = (max(number, sent.number), max(start, sent.start + len(sent.audio)))
                 await self._socket.send(_append(sent.audio) if sent.audio else sent.frame)
-        self._again = None
+        self._resend_after = None
         self._is_resuming = self._retained.is_frozen = False
 
 
@@ -305,10 +305,10 @@ async def connect(
     reconnect_timeout_s: float = 60.0,
     **options: Any,
 ) -> AsyncGenerator[Session]:
-    """Open a session at ``url`` (``http``, ``https``, ``ws`` or ``wss``), and close it in the end.
+    """Open a session at ``url`` (``http``, ``https``, ``ws`` or ``wss``), and close it at the end.
 
-    Without a load balancer before the gateways, ``others`` are their addresses: a lost session is resumed at any of
-    them. Reconnecting fails with `SessionLost` after ``reconnect_timeout_s``; ``options`` go to `websockets.connect`.
+    Without a load balancer in front of the gateways, ``others`` are their addresses: a lost session is resumed at any
+    of them, or `SessionLost` is raised after ``reconnect_timeout_s``. ``options`` go to `websockets.connect`.
     """
     if "patience_s" in options:  # its former name, for one more release
         warnings.warn("patience_s is now reconnect_timeout_s", DeprecationWarning, stacklevel=3)

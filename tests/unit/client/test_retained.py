@@ -1,4 +1,4 @@
-"""What a client sends again after a loss: exactly what the server has not worked in, in order."""
+"""Events that a client sends again after a loss: those that the server has not processed, in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def filled(events: list[bytes | str]) -> Retained:
 
 
 @given(EVENTS, st.integers(0, 30), st.integers(0, 300))
-def test_what_lies_behind_comes_again_in_order_and_nothing_else(
+def test_later_events_and_audio_are_sent_again_in_order_and_no_others(
     events: list[bytes | str], number: int, audio_start: int
 ) -> None:
     wanted: list[bytes | str] = []
@@ -34,37 +34,37 @@ def test_what_lies_behind_comes_again_in_order_and_nothing_else(
         else:
             numbered += 1
             wanted += [event] if numbered > number else []
-    assert [sent.audio or sent.frame for sent in filled(events).behind(number, audio_start)] == wanted
+    assert [sent.audio or sent.frame for sent in filled(events).after(number, audio_start)] == wanted
 
 
-def test_what_is_older_than_half_a_minute_is_forgotten() -> None:
-    retained = Retained(kept_s=30)
+def test_events_older_than_half_a_minute_are_dropped() -> None:
+    retained = Retained(retained_s=30)
     retained.add_audio(b"old", 0.0)
     retained.add_audio(b"new", 31.0)
-    assert [sent.audio for sent in retained.behind(0, 0)] == [b"new"]
+    assert [sent.audio for sent in retained.after(0, 0)] == [b"new"]
     assert retained.first_audio(0) == 3
 
 
-def test_while_nobody_hears_it_nothing_is_forgotten() -> None:
-    retained = Retained(kept_s=30)
+def test_while_disconnected_no_event_is_dropped() -> None:
+    retained = Retained(retained_s=30)
     retained.is_frozen = True
     retained.add("event", 0.0)
     retained.add_audio(b"new", 60.0)
-    assert [sent.audio or sent.frame for sent in retained.behind(0, 0)] == ["event", b"new"]
+    assert [sent.audio or sent.frame for sent in retained.after(0, 0)] == ["event", b"new"]
 
 
-def test_audio_is_counted_anew_as_the_server_counts_it() -> None:
+def test_audio_is_renumbered_as_the_server_counts_it() -> None:
     retained = filled([b"abcd", "event", b"efgh"])
     start = retained.first_audio(2)
     assert start == 2
     retained.rebase(start, 0)
-    assert [(sent.start, sent.audio) for sent in retained.behind(1, 0)] == [(0, b"cd"), (2, b"efgh")]
+    assert [(sent.start, sent.audio) for sent in retained.after(1, 0)] == [(0, b"cd"), (2, b"efgh")]
     retained.add_audio(b"ij", 1.0)
-    assert [sent.audio for sent in retained.behind(1, 6)] == [b"ij"]
+    assert [sent.audio for sent in retained.after(1, 6)] == [b"ij"]
 
 
-def test_without_any_audio_what_comes_next_begins_where_the_server_is() -> None:
+def test_without_audio_the_next_append_begins_where_the_server_is() -> None:
     retained = filled(["event"])
     retained.rebase(retained.first_audio(480), 480)
     retained.add_audio(b"ab", 1.0)
-    assert [(sent.start, sent.audio) for sent in retained.behind(1, 480)] == [(480, b"ab")]
+    assert [(sent.start, sent.audio) for sent in retained.after(1, 480)] == [(480, b"ab")]
