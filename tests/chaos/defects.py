@@ -36,8 +36,8 @@ DEFECTS = (
     Defect(
         "a job is acknowledged before it is done",
         "workers/loop.py",
-        "        output = _Output(self._bus, job)\n",
-        "        output = _Output(self._bus, job)\n        await lease.acknowledge()\n",
+        "        output = _JobOutput(self._bus, job)\n",
+        "        output = _JobOutput(self._bus, job)\n        await lease.acknowledge()\n",
         "kill speak",
     ),
     Defect(
@@ -89,21 +89,21 @@ DEFECTS = (
     ),
     Defect(
         "what the client has is sent once more",
-        "doors/realtime/output.py",
+        "doors/realtime/event_sender.py",
         "        return number if number > self.known_until else None",
         "        return number",
         "cut clients",
     ),
     Defect(
-        "what was said is not kept",
+        "sent events are not saved",
         "doors/realtime/sent_events.py",
-        '    return zlib.compress(_encoder.encode(said), 1) if said else b""',
+        '    return zlib.compress(_encoder.encode(events), 1) if events else b""',
         '    return b""',
         "cut clients",
     ),
     Defect(
         "a session is saved without its place in the pipe",
-        "state/redis/keep.lua",
+        "state/redis/save.lua",
         "'position', ARGV[6],",
         "'position', 0,",
         "cut clients",
@@ -111,7 +111,7 @@ DEFECTS = (
     Defect(
         "a connection that is left drops the session's pipe",
         "doors/realtime/session.py",
-        "        if self._keeper is None:\n            return False\n        code",
+        "        if self._checkpointer is None:\n            return False\n        code",
         "        if True:\n            return False\n        code",
         "cut clients",
     ),
@@ -130,7 +130,7 @@ DEFECTS = (
         "kill gateway",
     ),
     Defect(
-        "answers under way are given up when a session is taken up",
+        "answers under way end when a session is resumed",
         "doors/realtime/resume.py",
         "self._keeps_answers = has_speech and missed is not None",
         "self._keeps_answers = False",

@@ -32,10 +32,10 @@ def _door(services: Services) -> Added:
     return Added(
         sockets={"/v1/realtime": door},
         tasks={
-            "signs of life": door.keep_alive,
+            "session heartbeats": door.keep_alive,
             "taken sessions": door.watch_taken,
             "components": lambda: door.watch_components(gateway.components),
-            "expired sessions": door.clear_up,
+            "expired sessions": door.sweep,
         },
     )
 

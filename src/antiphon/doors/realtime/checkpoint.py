@@ -1,4 +1,4 @@
-"""Saves a conversation, so that another door can take it up, and holds back what must not be noticed before."""
+"""Saves a conversation so that another gateway can resume it; holds output back until its state is saved."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from antiphon.wire.jobs import Job
 from antiphon.wire.realtime_server import TAKEN_OVER
 
 _TIMEOUT_S = 1.0
-"""So long a client waits for its state to be saved. Then the session goes on without: better heard than safe."""
-_AGAIN_S = 0.25
+"""Longest wait for a save; then the session continues unsaved, with nothing held back."""
+_RETRY_S = 0.25
 _BACKOFF = Backoff(base_s=0.5, cap_s=5.0)
-"""Between two tries while saving fails."""
-_MOST_ENTRIES = 64
-_MOST_BYTES = 64 * 2**10
-"""After so many results since the last save it is time for the next one: they fill the pipe until then."""
-_KEPT_BYTES = 192 * 2**10
-"""So much of the newest speech stays in the pipe though it was sent: it may lie in queues of ours and of the network
-when the connection is lost. Twice what the send queue holds."""
-_MOST_SAID_BYTES = LARGE_BYTES
-"""So much of what was said may wait to be saved: it is packed in the event loop. Who has missed more has missed it."""
-_SAID_BYTES = 256
-"""What one event weighs beside its frame."""
+"""Added to `_RETRY_S` between two attempts while saving fails."""
+_MAX_ENTRIES = 64
+_MAX_BYTES = 64 * 2**10
+"""Results since the last save after which the next one is due: unsaved results stay in the pipe."""
+_RETAINED_BYTES = 192 * 2**10
+"""Newest speech that stays in the pipe though it was sent: the send queue and the network may still hold it when the
+connection is lost. Twice the limit of the send queue."""
+_MAX_UNSAVED_BYTES = LARGE_BYTES
+"""Upper bound on unsaved sent events: they are compressed in the event loop. Older events cannot be replayed."""
+_EVENT_OVERHEAD_BYTES = 256
+"""Assumed size of an event without its frame."""
 
 _log = structlog.get_logger(__name__)
 _encoder = msgspec.msgpack.Encoder()
@@ -49,29 +49,29 @@ _jobs_decoder = msgspec.msgpack.Decoder(list[Job])
 
 
 def jobs_of(data: bytes) -> list[Job]:
-    """Return the jobs that were saved."""
+    """Decode saved jobs."""
     return _jobs_decoder.decode(data) if data else []
 
 
 @dataclass(slots=True)
 class SessionLease:
-    """A session that is ours; the record changes when it had to be claimed anew."""
+    """Ownership of a session by this gateway; the record changes when the session had to be claimed again."""
 
     sessions: Sessions
     record: SessionRecord
-    line: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by who takes it back."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the session is claimed again."""
     is_over: bool = False
     """True as soon as its connection has ended."""
 
     async def take_back(self, epoch: int) -> bool:
-        """Claim anew a session that ran out while Redis was away; False when it is another's.
+        """Claim again a session that expired while Redis was unavailable; False when another gateway owns it.
 
-        ``epoch`` is the one that was refused; the session may be ours under a newer one. Raises `ProviderUnavailable`.
+        ``epoch`` is the one that was refused; the lease may have a newer one by now. Raises `ProviderUnavailable`.
         """
-        async with self.line:
+        async with self.lock:
             record = self.record
-            if record.epoch != epoch:  # it was taken back meanwhile
+            if record.epoch != epoch:  # it was claimed again meanwhile
                 return True
             if await self.sessions.find(record.tenant, record.session_id) is not None:
                 return False
@@ -81,22 +81,22 @@ class SessionLease:
         return True
 
     async def end(self, *, resumable: bool) -> None:
-        """Own the session no longer; ``resumable`` leaves it to whoever resumes it."""
+        """Release the session; ``resumable`` keeps its state for the resume window."""
         try:
             await self.sessions.end(self.record, resumable=resumable)
-        except ProviderUnavailable as error:  # it runs out by itself
-            _log.warning("a session could not be ended", session_id=self.record.session_id, error=str(error))
+        except ProviderUnavailable as error:  # it expires
+            _log.warning("session release failed", session_id=self.record.session_id, error=str(error))
 
 
 class Checkpointer:
-    """Saves one conversation, one write at a time; what happens meanwhile goes into the next one.
+    """Saves one conversation, one write at a time; changes during a write go into the next one.
 
     While saving fails nothing is held back.
     """
 
     def __init__(
         self,
-        owned: SessionLease,
+        lease: SessionLease,
         group: asyncio.TaskGroup,
         connection: Connection,
         send_queue: SendQueue,
@@ -104,79 +104,79 @@ class Checkpointer:
         pending: Mapping[str, Job],
         saved: Saved | None = None,
     ) -> None:
-        """``pending`` are the jobs that are perhaps not submitted yet; ``saved`` is what a session was resumed from."""
-        self._owned = owned
+        """``pending`` holds jobs that may not be submitted yet; ``saved`` is the state of a resumed session."""
+        self._lease = lease
         self._group = group
         self._connection = connection
         self._state = state
         self._pending = pending
         self._send_queue = send_queue
         self._delta = CheckpointDelta(saved.items if saved is not None else ())
-        self._epoch = owned.record.epoch
-        """Under which it was saved before: a session that was claimed anew has nothing of it any more."""
-        self._said: list[SentEvent] = []
-        self._said_bytes = 0
-        self._asked = self._done = 0
+        self._epoch = lease.record.epoch
+        """Epoch of the last save: a session that was claimed again has lost what was saved under an older one."""
+        self._unsaved: list[SentEvent] = []
+        self._unsaved_bytes = 0
+        self._requested = self._done = 0
         self._task: asyncio.Task[None] | None = None
         self._progress: asyncio.Event | None = None
         self._failures = 0
         self.is_lost = False
-        """True when the session is another's."""
+        """True when another gateway owns the session."""
         self.position = saved.position if saved is not None else 0
-        """Of the last result that was worked in."""
+        """Position of the last result that the state includes."""
         self._needed = self.position
-        """Position behind which somebody who takes the session up needs everything."""
+        """Position after which a resumption needs every result."""
         self._newest: deque[tuple[int, int]] = deque()
-        """Positions and sizes of the speech that may not have reached the client."""
+        """Position and size of each piece of speech that may not have reached the client."""
         self._newest_bytes = 0
         self._entries = self._bytes = 0
         self._is_closed = False
         self.begun = saved is not None
-        """True as soon as there is something that is worth to be taken up."""
+        """True as soon as the session is worth resuming."""
 
-    # -- what happens ------------------------------------------------------------------------------------------------
+    # -- notes -------------------------------------------------------------------------------------------------------
     def step(self, effects: Sequence[Effect], given_out: int, *, is_result: bool) -> None:
-        """A step was made and is about to be carried out."""
+        """Note a step before its effects are carried out."""
         self._delta.note(effects)
         if is_result:
             if self.is_behind or any(isinstance(effect, PersistItem) for effect in effects):
-                self._ask()
+                self._request()
         elif is_noticeable(effects, given_out):
-            number = self._ask()
+            number = self._request()
             if not self._failures:
                 self._send_queue.shut(number)
 
     def result(self, position: int, size_bytes: int) -> None:
-        """A result was worked in."""
+        """Note that the state includes the result at ``position``."""
         self.position = position
         self._entries += 1
         self._bytes += size_bytes
         if size_bytes:
             self._newest.append((position, size_bytes))
             self._newest_bytes += size_bytes
-        while self._newest_bytes > _KEPT_BYTES:
+        while self._newest_bytes > _RETAINED_BYTES:
             self._newest_bytes -= self._newest.popleft()[1]
 
-    def said(self, said: SentEvent) -> None:
-        """Note what is sent to the client."""
-        self._said.append(said)
-        self._said_bytes += _SAID_BYTES + len(said.frame)
-        if self._said_bytes > _MOST_SAID_BYTES:
-            self._said, self._said_bytes = [SentEvent(said.number)], 0
+    def sent(self, event: SentEvent) -> None:
+        """Note an event that is sent to the client."""
+        self._unsaved.append(event)
+        self._unsaved_bytes += _EVENT_OVERHEAD_BYTES + len(event.frame)
+        if self._unsaved_bytes > _MAX_UNSAVED_BYTES:
+            self._unsaved, self._unsaved_bytes = [SentEvent(event.number)], 0
 
     @property
     def is_behind(self) -> bool:
-        """True when so much has come since the last save that what follows should wait for the next one."""
-        return self._entries >= _MOST_ENTRIES or self._bytes >= _MOST_BYTES
+        """True when so many results came since the last save that further ones should wait for the next save."""
+        return self._entries >= _MAX_ENTRIES or self._bytes >= _MAX_BYTES
 
-    # -- what waits for it -------------------------------------------------------------------------------------------
+    # -- waiting ----------------------------------------------------------------------------------------------------
     @property
     def gate(self) -> int:
-        """Number of the last save that was asked for."""
-        return self._asked
+        """Number of the last save that was requested."""
+        return self._requested
 
     async def saved(self, number: int) -> None:
-        """Return when save ``number`` is done; never when the session is another's."""
+        """Return when save ``number`` is done; never return when another gateway owns the session."""
         while self._done < number or self.is_lost:
             self._progress = self._progress or asyncio.Event()
             await self._progress.wait()
@@ -188,83 +188,83 @@ class Checkpointer:
         return min(self._needed, self._newest[0][0] - 1) if self._newest else self._needed
 
     def rewind(self, position: int) -> None:
-        """The pipe has lost what was worked in: go on from here."""
+        """Continue from ``position``: the pipe has lost later results that the state includes."""
         self.position = self._needed = position
         self._newest.clear()
         self._newest_bytes = 0
 
     def close(self) -> None:
-        """Save no more, and hold nothing back."""
+        """Stop saving, and release everything that is held back."""
         self._is_closed = True
         if self._task is not None:
             self._task.cancel()
-        self._pass(self._asked)
+        self._release(self._requested)
 
     # -- saving ------------------------------------------------------------------------------------------------------
-    def _ask(self) -> int:
-        self._asked += 1
-        self.begun = self.begun or self._asked > 1
+    def _request(self) -> int:
+        self._requested += 1
+        self.begun = self.begun or self._requested > 1
         if self._task is None and not self.is_lost and not self._is_closed:
             self._task = self._group.create_task(self._save_all(), name="realtime checkpointer")
-        return self._asked
+        return self._requested
 
     async def _save_all(self) -> None:
         try:
-            while self._done < self._asked:
-                number = self._asked
+            while self._done < self._requested:
+                number = self._requested
                 try:
                     await self._save_as_owner()
                     self._failures = 0
                 except (ProviderUnavailable, TimeoutError) as error:
                     self._failures += 1
                     if self._failures == 1:
-                        name = self._owned.record.session_id
-                        _log.warning("a session cannot be saved", session_id=name, error=repr(error))
+                        name = self._lease.record.session_id
+                        _log.warning("session save failed", session_id=name, error=repr(error))
                 if self.is_lost:
                     self._send_queue.abandon()
                     return
-                self._pass(number)
+                self._release(number)
                 if self._failures:
-                    await asyncio.sleep(_AGAIN_S + _BACKOFF.delay_s(self._failures, random.random))
-                    self._asked += 1
+                    await asyncio.sleep(_RETRY_S + _BACKOFF.delay_s(self._failures, random.random))
+                    self._requested += 1
         finally:
             self._task = None
 
     async def _save_as_owner(self) -> None:
-        """Write what is new; a session that has run out is taken back. Raises `ProviderUnavailable`, `TimeoutError`."""
+        """Save the changes; claim an expired session again. Raises `ProviderUnavailable`, `TimeoutError`."""
         while not self.is_lost:
             try:
                 await self._save()
             except Fenced:
-                self.is_lost = not await self._owned.take_back(self._epoch)
+                self.is_lost = not await self._lease.take_back(self._epoch)
                 if self.is_lost:
-                    self._connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
+                    self._connection.hang_up(TAKEN_OVER, "the session was resumed elsewhere")
             else:
                 return
 
     async def _save(self) -> None:
-        """Write what is new. Raises `Fenced`, `ProviderUnavailable`, `TimeoutError`."""
-        if self._owned.record.epoch != self._epoch:
-            self._delta, self._epoch = CheckpointDelta(), self._owned.record.epoch
+        """Save the changes. Raises `Fenced`, `ProviderUnavailable`, `TimeoutError`."""
+        if self._lease.record.epoch != self._epoch:
+            self._delta, self._epoch = CheckpointDelta(), self._lease.record.epoch
         position = self.position
-        parts, said, size_bytes = self._delta.take(self._state), self._said, self._said_bytes
+        parts, sent, size_bytes = self._delta.take(self._state), self._unsaved, self._unsaved_bytes
         jobs = _encoder.encode(list(self._pending.values()))
         needed = min([position, *(position_of(ref) - 1 for ref in held_refs(self._state))])
-        self._said, self._said_bytes = [], 0
+        self._unsaved, self._unsaved_bytes = [], 0
         self._entries = self._bytes = 0
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                change = Change(parts.frame, position, jobs, parts.items, tuple(parts.gone), pack_events(said))
-                await self._owned.sessions.save(self._owned.record, change)
+                change = Change(parts.frame, position, jobs, parts.items, tuple(parts.gone), pack_events(sent))
+                await self._lease.sessions.save(self._lease.record, change)
         except (Fenced, ProviderUnavailable, TimeoutError):
             self._delta.failed(parts)
-            later, self._said, self._said_bytes = self._said, said, size_bytes
+            later, self._unsaved, self._unsaved_bytes = self._unsaved, sent, size_bytes
             for one in later:
-                self.said(one)
+                self.sent(one)
             raise
         self._needed = needed
 
-    def _pass(self, number: int) -> None:
+    def _release(self, number: int) -> None:
         self._done = number
         self._send_queue.open_up(number)
         if self._progress is not None:

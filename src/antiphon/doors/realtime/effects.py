@@ -1,4 +1,4 @@
-"""Carrying out what the machine asks for: events and speech out, audio of items, jobs, counting."""
+"""Carries out the machine's effects: events, speech, audio of items, jobs, history, limits and metrics."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from antiphon.conversation.effects import (
     StartTranscription,
 )
 from antiphon.doors.realtime.checkpoint import Checkpointer
+from antiphon.doors.realtime.event_sender import EventSender
 from antiphon.doors.realtime.intake import Intake
 from antiphon.doors.realtime.jobs import RealtimeJobs
-from antiphon.doors.realtime.output import EventSender
 from antiphon.doors.websocket.connection import Connection
 from antiphon.doors.websocket.serial_tasks import SerialTasks
 from antiphon.doors.websocket.session_options import SessionServices
@@ -55,7 +55,7 @@ _JobEffect = StartTranscription | StartScore | StartAnswer | StartSpeech | Cance
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """Something for the bus, once what led to it is saved."""
+    """A request to the bus, which waits until the state behind it is saved."""
 
     gate: int
     effect: CancelJob | None = None
@@ -63,7 +63,7 @@ class _Command:
 
 
 class EffectHandler:
-    """Carries out the effects of one conversation, in order; only the bus is asked later, by a task."""
+    """Carries out the effects of one conversation, in order; a task sends requests to the bus."""
 
     def __init__(
         self,
@@ -71,95 +71,95 @@ class EffectHandler:
         connection: Connection,
         group: asyncio.TaskGroup,
         intake: Intake,
-        output: EventSender,
+        sender: EventSender,
         jobs: RealtimeJobs,
         checkpointer: Checkpointer | None,
         account: Account,
         session_id: str,
     ) -> None:
-        """Without a ``checkpointer`` nothing waits until it is saved."""
+        """Without a ``checkpointer`` nothing waits for a save."""
         self._services = services
         self._connection = connection
         self._account = account
         self._session_id = session_id
         self._intake = intake
-        self._output = output
+        self._sender = sender
         self._jobs = jobs
         self._checkpointer = checkpointer
         self._commands: SerialTasks[_Command] = SerialTasks(group, f"jobs {session_id}", self._command)
         self.unsent: list[inputs.Unsent] = []
-        """What the machine is to be told of speech that was cut off."""
+        """Inputs for the machine about speech that was cut off."""
         self.replays = False
-        """True while the gateway before us has perhaps carried out the same: it is not counted twice."""
+        """True while results are replayed that the previous gateway may have counted: they are not counted again."""
 
     def carry_out(self, effects: Sequence[Effect]) -> None:
-        """Carry out what follows from one input."""
+        """Carry out the effects of one input."""
         for effect in effects:
             self._carry_out(effect)
 
     def submit(self, jobs: tuple[Job, ...]) -> None:
-        """Submit jobs behind what was asked for so far."""
+        """Submit jobs after all earlier commands."""
         self._commands.put(_Command(self._gate, jobs=jobs))
 
     def drop_commands(self) -> None:
-        """Ask nothing more of the bus."""
+        """Cancel all commands that wait."""
         self._commands.cancel()
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Send():
-                self._output.send(effect.event)
+                self._sender.send(effect.event)
                 self._count_refusal(effect.event)
             case SendAudio():
-                self._output.send_audio(effect)
+                self._sender.send_audio(effect)
             case EndSpeech():
-                self._output.end_speech(effect)
+                self._sender.end_speech(effect)
             case DropSpeech():
-                self._output.drop(effect.ref)
+                self._sender.drop(effect.ref)
             case SendItem():
-                self._output.send_item(effect)
+                self._sender.send_item(effect)
             case Fence():
                 self._fence(effect)
             case StartTranscription() | StartScore() | StartAnswer() | StartSpeech() | CancelJob():
                 self._start(effect)
             case PersistItem():
-                self._keep(effect)
+                self._persist(effect)
             case Charge() | ComponentChanged():
                 self._count(effect)
             case Close():
                 self._connection.hang_up(effect.code, effect.reason)
             case _:
-                self._keep_audio(effect)
+                self._carry_out_audio(effect)
 
     def _fence(self, effect: Fence) -> None:
-        unsent = self._output.fence(effect)
+        unsent = self._sender.fence(effect)
         if unsent is not None:
             self.unsent.append(unsent)
 
     # -- audio -------------------------------------------------------------------------------------------------------
-    def _keep_audio(self, effect: _AudioEffect) -> None:
+    def _carry_out_audio(self, effect: _AudioEffect) -> None:
         match effect:
             case CommitAudio():
                 clip = self._intake.buffer.clip(effect.start, effect.end)
-                self._output.items.add(effect.item_id, self._intake.buffer.form, self._intake.buffer.encode(clip.data))
+                self._sender.items.add(effect.item_id, self._intake.buffer.form, self._intake.buffer.encode(clip.data))
             case ForgetInput():
                 self._intake.buffer.forget(effect.end, is_break=effect.is_break)
             case RestartVad():
                 self._intake.restart(effect.stream)
             case AdoptAudio():
                 for form, data in self._intake.given_audio:
-                    self._output.items.add(effect.item_id, form, data)
+                    self._sender.items.add(effect.item_id, form, data)
             case CutAudio():
-                self._output.items.cut(effect.item_id, effect.ticks)
+                self._sender.items.cut(effect.item_id, effect.ticks)
             case ForgetAudio():
-                self._output.items.forget(effect.item_id)
+                self._sender.items.forget(effect.item_id)
 
     # -- jobs --------------------------------------------------------------------------------------------------------
     def _start(self, effect: _JobEffect) -> None:
-        """Make a job of the audio that there is now, and hand it out in order."""
+        """Make a job from the present audio, or cancel one; commands keep their order."""
         match effect:
             case StartTranscription() if effect.item_id and not effect.end:
-                self.submit(self._jobs.listening(effect, self._output.items.clip(effect.item_id)))
+                self.submit(self._jobs.listening(effect, self._sender.items.clip(effect.item_id)))
             case StartTranscription() | StartScore():
                 self.submit(self._jobs.listening(effect, self._intake.buffer.clip(effect.start, effect.end)))
             case StartAnswer():
@@ -182,9 +182,9 @@ class EffectHandler:
             await self._jobs.cancel(command.effect.job_id)
 
     # -- history and counting ----------------------------------------------------------------------------------------
-    def _keep(self, effect: PersistItem) -> None:
+    def _persist(self, effect: PersistItem) -> None:
         content = b"" if effect.item is None else msgspec.json.encode(effect.item)
-        self._services.keep(
+        self._services.persist_item(
             StoredItem(
                 tenant=self._account.tenant,
                 session_id=self._session_id,

@@ -1,4 +1,4 @@
-"""The realtime door: ``/v1/realtime`` as a plain ASGI app, from the handshake to the last close."""
+"""The realtime door: ``/v1/realtime`` as a plain ASGI app."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ from antiphon.wire.realtime_server import TAKEN_OVER, Component
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, TranscriptionSession
 
 _SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
-_SIGNS_AT_ONCE = 32
-_LOOK_S = 0.5
-"""Between two looks at what the whole server stands on."""
+_HEARTBEATS_AT_ONCE = 32
+_CHECK_S = 0.5
+"""Between two checks of the components that all sessions share."""
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 _log = structlog.get_logger(__name__)
@@ -49,32 +49,32 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RealtimeOptions:
-    """How the door behaves."""
+    """Configuration of the door."""
 
     rules: Rules
     limits: SessionLimits
     defaults: Defaults
     gateway_id: str
     resumes: bool
-    """True saves sessions, so that a lost connection's session can be taken up."""
+    """True saves sessions, so that they can be resumed after a lost connection."""
     sweep_s: float
-    """Between two looks for sessions that nobody took up in time."""
+    """Between two searches for sessions that were not resumed in time."""
     heartbeat_s: float
-    """Between two signs of life of the sessions; a third of what they live without one is right."""
+    """Between two heartbeats of the sessions; a third of their liveness is right."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Guest:
-    """Somebody who was let in, and the session that is theirs."""
+    """An admitted client and its session."""
 
     identity: Identity
-    owned: SessionLease
+    lease: SessionLease
     machine: Conversation
     resumption: Resumption | None = None
 
 
 class RealtimeDoor:
-    """Lets clients in and runs one `RealtimeSession` for each."""
+    """Admits clients and runs one `RealtimeSession` for each."""
 
     def __init__(
         self,
@@ -93,8 +93,8 @@ class RealtimeDoor:
         self._options = options
         self._connections = connections
         self._usage = usage
-        self._owned: dict[Connection, SessionLease] = {}
-        self._links: dict[Connection, RealtimeSession] = {}
+        self._leases: dict[Connection, SessionLease] = {}
+        self._running: dict[Connection, RealtimeSession] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket."""
@@ -108,7 +108,7 @@ class RealtimeDoor:
             await self._serve(guest, scope, receive, send)
 
     async def _serve(self, guest: _Guest, scope: Scope, receive: Receive, send: Send) -> None:
-        may_return = guest.resumption is not None  # as long as it has not gone on, it stays as it was
+        may_return = guest.resumption is not None  # until it continues, its saved state is unchanged
         try:
             await receive()
             await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
@@ -117,86 +117,88 @@ class RealtimeDoor:
                 return
             with (
                 self._connections.connect(scope, receive, send) as connection,
-                self._usage.hold(guest.identity, guest.owned.record.session_id, connection),
+                self._usage.hold(guest.identity, guest.lease.record.session_id, connection),
             ):
-                self._owned[connection] = guest.owned
+                self._leases[connection] = guest.lease
                 try:
                     await self._run(connection, guest)
                 finally:
-                    del self._owned[connection]
-                    guest.owned.is_over = True
-                    self._links.pop(connection, None)
+                    del self._leases[connection]
+                    guest.lease.is_over = True
+                    self._running.pop(connection, None)
                     may_return = connection.may_return
         finally:
-            await guest.owned.end(resumable=may_return)
+            await guest.lease.end(resumable=may_return)
 
     async def keep_alive(self) -> None:
-        """Give a sign of life for every session, endlessly; a session that another gateway has taken over is left."""
+        """Send heartbeats for all sessions, endlessly; hang up on a session that another gateway has taken over."""
         while True:
             await asyncio.sleep(self._options.heartbeat_s)
-            places = asyncio.Semaphore(_SIGNS_AT_ONCE)
+            slots = asyncio.Semaphore(_HEARTBEATS_AT_ONCE)
             async with asyncio.TaskGroup() as group:
-                for connection, owned in list(self._owned.items()):
-                    group.create_task(self._give_sign(connection, owned, places), name="sign of life")
+                for connection, lease in list(self._leases.items()):
+                    group.create_task(self._heartbeat(connection, lease, slots), name="session heartbeat")
 
-    async def _give_sign(self, connection: Connection, owned: SessionLease, places: asyncio.Semaphore) -> None:
-        async with places:
-            record = owned.record
+    async def _heartbeat(self, connection: Connection, lease: SessionLease, slots: asyncio.Semaphore) -> None:
+        async with slots:
+            record = lease.record
             try:
                 try:
                     await self._sessions.heartbeat(record)
                 except Fenced:
-                    if not await owned.take_back(record.epoch):
-                        connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
-            except ProviderUnavailable as error:  # those that are open go on
-                _log.warning("no sign of life could be given", session_id=record.session_id, error=str(error))
+                    if not await lease.take_back(record.epoch):
+                        connection.hang_up(TAKEN_OVER, "the session was resumed elsewhere")
+            except ProviderUnavailable as error:  # open sessions continue
+                _log.warning("session heartbeat failed", session_id=record.session_id, error=str(error))
 
     async def watch_components(self, checks: Callable[[], Mapping[Component, bool]]) -> None:
-        """Tell all conversations, endlessly, when something that the server stands on fails or works again."""
+        """Tell all conversations, endlessly, when a shared component fails or recovers."""
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_CHECK_S)
             found = checks()
-            for link in list(self._links.values()):
-                link.see(found)
+            for session in list(self._running.values()):
+                session.see(found)
 
     async def watch_taken(self) -> None:
-        """Hang up, endlessly, where another connection has taken a session up."""
+        """Hang up, endlessly, on connections whose session was resumed by another one."""
         async for taken in self._sessions.taken(self._options.gateway_id):
-            for connection, owned in list(self._owned.items()):
-                record = owned.record
+            for connection, lease in list(self._leases.items()):
+                record = lease.record
                 is_this = (record.tenant, record.session_id) == (taken.tenant, taken.session_id)
                 if is_this and record.epoch < taken.epoch:
-                    connection.hang_up(TAKEN_OVER, "the session was taken up elsewhere")
+                    connection.hang_up(TAKEN_OVER, "the session was resumed elsewhere")
 
-    async def clear_up(self) -> None:
-        """End, endlessly, what sessions have left behind that nobody took up in time."""
+    async def sweep(self) -> None:
+        """Cancel, endlessly, the jobs and drop the pipes of sessions that were not resumed in time."""
         while True:
             await asyncio.sleep(self._options.sweep_s)
             try:
                 async for expired in self._sessions.expired():
-                    await self._clear_up_behind(expired)
+                    await self._clean_up(expired)
             except ProviderUnavailable as error:
-                _log.warning("nothing could be cleared up", error=str(error))
+                _log.warning("expired session sweep failed", error=str(error))
 
-    async def _clear_up_behind(self, expired: Expired) -> None:
+    async def _clean_up(self, expired: Expired) -> None:
         jobs = RealtimeJobs(self._services.bus, self._services.clock, expired.tenant, expired.session_id, timeout_s=0)
         running: Collection[str] = ()
         if expired.snapshot:
             try:
                 state = snapshot.load_frame(expired.snapshot)
-            except msgspec.ValidationError as error:  # of another version: its jobs end by themselves
-                _log.warning("a saved session cannot be read", session_id=expired.session_id, error=repr(error))
+            except msgspec.ValidationError as error:  # another version saved it: its jobs time out
+                _log.warning("saved session is unreadable", session_id=expired.session_id, error=repr(error))
             else:
                 running = state.jobs
                 jobs.adopt(speakers(state))
         await jobs.close(running)
-        _log.info("session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="nobody came back")
+        _log.info(
+            "session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="not resumed in time"
+        )
 
     async def _run(self, connection: Connection, guest: _Guest) -> None:
-        record, identity = guest.owned.record, guest.identity
+        record, identity = guest.lease.record, guest.identity
 
-        def link(group: asyncio.TaskGroup) -> RealtimeSession:
-            made = self._links[connection] = RealtimeSession(
+        def open_session(group: asyncio.TaskGroup) -> RealtimeSession:
+            made = self._running[connection] = RealtimeSession(
                 guest.machine,
                 self._services,
                 self._options.limits,
@@ -205,15 +207,15 @@ class RealtimeDoor:
                 account=identity.account,
                 session_id=record.session_id,
                 epoch=record.epoch,
-                owned=guest.owned if self._options.resumes else None,
+                lease=guest.lease if self._options.resumes else None,
                 resumption=guest.resumption,
             )
             return made
 
-        await connection.run(link, session_id=record.session_id, tenant=identity.tenant, key_id=identity.key_id)
+        await connection.run(open_session, session_id=record.session_id, tenant=identity.tenant, key_id=identity.key_id)
 
     async def _admit(self, scope: Scope, held: ExitStack) -> _Guest:
-        """Decide who comes and which session it will be, before any state exists; what it takes up goes to ``held``."""
+        """Authenticate a client and create or resume its session; ``held`` releases its place in the registry."""
         identity = self._access.admit(Credentials.of_scope(scope))
         held.enter_context(self._connections.place(identity.account))
         query = parse_qs(scope.get("query_string", b"").decode("utf-8", "replace"), keep_blank_values=True)
@@ -226,7 +228,7 @@ class RealtimeDoor:
             return await self._resume(identity, query["session_id"][0], token, after)
         self._connections.check_room()
         session, rules = self._begin(identity, query, transcribes=intent == "transcription")
-        if isinstance(session, TranscriptionSession):  # others are charged for each answer
+        if isinstance(session, TranscriptionSession):  # other sessions are charged for each answer
             charge_request(self._services.limiter, identity.account, self._metrics)
         await self._usage.spend(identity, session.id)
         token, seed = new_token() if self._options.resumes else "", ids.token(12)
@@ -244,13 +246,13 @@ class RealtimeDoor:
         return _Guest(identity, SessionLease(self._sessions, record), machine)
 
     async def _resume(self, identity: Identity, session_id: str, token: str, after: str) -> _Guest:
-        """Resume a session that was begun elsewhere. Raises `NotFound`, or `InvalidRequest` for a wrong cursor.
+        """Resume a session. Raises `NotFound`, or `InvalidRequest` for a wrong cursor.
 
-        Whoever may not resume it learns nothing of it and changes nothing: it looks before it takes, and what it takes
-        must still be what it has looked at.
+        A client that may not resume it changes nothing and gets the answer for an unknown session: its owner is
+        checked first, and must be unchanged when the session is claimed.
         """
         if _SESSION_ID.fullmatch(session_id) is None:
-            raise NotFound("There is no session of this name to resume.", code="session_not_found")
+            raise NotFound("There is no session with this id to resume.", code="session_not_found")
         found = await self._sessions.find(identity.tenant, session_id)
         if found is None or not may_resume(identity, found.owner, token):
             raise no_session(session_id)
@@ -258,20 +260,20 @@ class RealtimeDoor:
         if after and number is None:
             raise InvalidRequest(f"{quoted(after)} is no event id of session '{session_id}'.", param="after")
         record, saved = await self._sessions.resume(identity.tenant, session_id, self._options.gateway_id, found.owner)
-        owned = SessionLease(self._sessions, record)
+        lease = SessionLease(self._sessions, record)
         try:
             state = snapshot.join(saved.snapshot, saved.items)
         except (msgspec.ValidationError, KeyError) as error:
-            _log.warning("a saved session cannot be read", session_id=session_id, error=repr(error))
-            await owned.end(resumable=False)
+            _log.warning("saved session is unreadable", session_id=session_id, error=repr(error))
+            await lease.end(resumable=False)
             raise no_session(session_id) from error
         state.locked = tuple(sorted({*state.locked, *identity.locked}))
-        return _Guest(identity, owned, Conversation(state), Resumption(saved, number))
+        return _Guest(identity, lease, Conversation(state), Resumption(saved, number))
 
     def _begin(
         self, identity: Identity, query: Mapping[str, list[str]], *, transcribes: bool
     ) -> tuple[AnySession, Rules]:
-        """Return what a new session begins with. Raises `InvalidRequest`."""
+        """Return a new session and its rules. Raises `InvalidRequest`."""
         rules = self._options.rules
         if query.get("pace") == ["realtime"]:
             rules = msgspec.structs.replace(rules, pace=True)
@@ -279,7 +281,7 @@ class RealtimeDoor:
         return self._session(identity.session, model, transcribes=transcribes), rules
 
     def _session(self, wish: bytes | None, model: str, *, transcribes: bool) -> AnySession:
-        """Return the session that a client begins with. Raises `InvalidRequest`."""
+        """Return the initial session of a client. Raises `InvalidRequest`."""
         try:
             update = None if wish is None else msgspec.json.decode(wish, type=AnySessionUpdate)
         except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""What goes out to one client: events, speech in its wire format, and a note of it for whoever takes the session up."""
+"""Sends events and speech to one client, and notes them for a resumption."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from antiphon.wire.jobs import AudioReady
 from antiphon.wire.realtime_server import ResponseOutputAudioDelta, ServerMessage
 
 _PACED_PIECE_BYTES = 40 * 48
-"""Speech that is sent at the pace of listening leaves in pieces of 40 ms: the lead is kept to one of them."""
+"""Paced speech is sent in pieces of 40 ms: the lead over the listener is exact to one of them."""
 
 
 class EventSender:
-    """Carries out what a machine sends. Speech waits here, in pieces, until the machine says so."""
+    """Sends the events of a machine. Speech waits here, in pieces, until the machine releases it."""
 
     def __init__(
         self, send_queue: SendQueue, items: ItemAudio, checkpointer: Checkpointer | None, state: State
@@ -39,11 +39,11 @@ class EventSender:
         self._speech: dict[int, bytes] = {}
         self._encoders: dict[str, SpeechEncoder] = {}
         self.known_until: float = 0
-        """Number of the last event that the client has got from the door before: it is not sent once more."""
+        """Number of the last event that the client has from the previous gateway; events up to it are skipped."""
 
-    # -- speech that waits -------------------------------------------------------------------------------------------
+    # -- queued speech ----------------------------------------------------------------------------------------------
     def take(self, position: int, entry: AudioReady) -> list[tuple[int, int]]:
-        """Keep speech from the session's pipe; returns the number and the ticks of each piece."""
+        """Queue speech from the session's pipe; returns the number and the ticks of each piece."""
         pieces = self._pieces(position, entry)
         self._speech.update(pieces)
         return [(ref, len(piece) // 2) for ref, piece in pieces]
@@ -53,7 +53,7 @@ class EventSender:
         self._speech.pop(ref, None)
 
     async def fetch(self, results: Callable[[int], Reader], until: int, wanted: set[int]) -> bool:
-        """Get pieces back from the session's pipe, which ``results`` reads; False when not all of them are there."""
+        """Read pieces from the session's pipe once more, with ``results``; False when some are missing."""
         position = min((position_of(ref) - 1 for ref in wanted), default=until)
         try:
             async with aclosing(results(position)) as entries:
@@ -65,8 +65,8 @@ class EventSender:
             return False
         return wanted <= self._speech.keys()
 
-    def give_up(self, refs: set[int]) -> None:
-        """Let silence stand for pieces that are not there any more."""
+    def stand_in(self, refs: set[int]) -> None:
+        """Replace missing pieces by silence."""
         self._speech.update(dict.fromkeys(refs - self._speech.keys(), b""))
 
     def _pieces(self, position: int, entry: AudioReady) -> list[tuple[int, bytes]]:
@@ -80,7 +80,7 @@ class EventSender:
         number = self._fresh(event.event_id)
         if number is not None:
             frame = realtime_codec.encode(event)
-            self._say(SentEvent(number, frame))
+            self._note(SentEvent(number, frame))
             self._send_queue.put(frame)
 
     def send_audio(self, effect: SendAudio) -> None:
@@ -89,29 +89,29 @@ class EventSender:
         number = self._fresh(event.event_id)
         if number is None:
             return
-        self._say(SentEvent(number, audio=effect))
+        self._note(SentEvent(number, audio=effect))
         encoder = self._encoders.get(event.response_id)
         if encoder is None:
             encoder = self._encoders[event.response_id] = SpeechEncoder(event.item_id, effect.form)
         self._put_audio(event, encoder, encoder.encode(piece))
 
     def end_speech(self, effect: EndSpeech) -> None:
-        """Send what is still kept back of an answer's speech."""
+        """Send the rest of an answer's speech, which the encoder holds."""
         number = self._fresh(effect.event.event_id)
         if number is None:
             return
-        self._say(SentEvent(number, end=effect))
+        self._note(SentEvent(number, end=effect))
         encoder = self._encoders.pop(effect.event.response_id, None)
         if encoder is not None:
             self._put_audio(effect.event, encoder, encoder.finish())
 
     def send_item(self, effect: SendItem) -> None:
-        """Send an item with its audio; without it where that is said again."""
+        """Send an item with its audio; when the event is replayed it has none."""
         event = effect.event
         number = self._fresh(event.event_id)
         if number is None:
             return
-        self._say(SentEvent(number, realtime_codec.encode(event)))
+        self._note(SentEvent(number, realtime_codec.encode(event)))
         item_id = str(event.item.id)
         size_bytes, read = self.items.size_bytes(item_id), self.items.reader(item_id)
 
@@ -124,40 +124,40 @@ class EventSender:
             self._send_queue.put(make())
 
     def fence(self, effect: Fence) -> inputs.Unsent | None:
-        """Let no more of a response's speech out; returns how much of it was queued."""
+        """Stop the speech of a response; returns how much of it was queued."""
         encoder = self._encoders.pop(effect.response_id, None)
         dropped = self._send_queue.fence(effect.response_id)
         if encoder is None or not dropped + encoder.kept_ticks:
             return None
         return inputs.Unsent(encoder.item_id, dropped + encoder.kept_ticks)
 
-    def say_again(self, said: SentEvent) -> None:
-        """Send once more what was sent through another door, but for speech that is not there any more."""
-        if said.audio is not None:
-            if said.audio.ref in self._speech:
-                self.send_audio(said.audio)
-        elif said.end is not None:
-            self.end_speech(said.end)
+    def resend(self, event: SentEvent) -> None:
+        """Send an event of the previous gateway again; speech that the pipe has lost is left out."""
+        if event.audio is not None:
+            if event.audio.ref in self._speech:
+                self.send_audio(event.audio)
+        elif event.end is not None:
+            self.end_speech(event.end)
         else:
-            self._send_queue.put(said.frame)
+            self._send_queue.put(event.frame)
 
-    def know_all(self) -> None:
-        """Send nothing until `known_until` says otherwise: the client asked for nothing that it has missed."""
+    def skip_all(self) -> None:
+        """Skip all events until `known_until` is set: the client did not ask for the events that it missed."""
         self.known_until = math.inf
 
     def close(self) -> None:
-        """Drop what waits, and the audio of items."""
+        """Drop queued speech and the audio of items."""
         self._speech.clear()
         self.items.close()
 
     def _fresh(self, event_id: str) -> int | None:
-        """Return the number of an event, or None when the client has got it from the door before."""
+        """Return the number of an event, or None when the client has it from the previous gateway."""
         number = number_of(event_id, self._seed) or 0
         return number if number > self.known_until else None
 
-    def _say(self, said: SentEvent) -> None:
+    def _note(self, event: SentEvent) -> None:
         if self._checkpointer is not None:
-            self._checkpointer.said(said)
+            self._checkpointer.sent(event)
 
     def _put_audio(self, event: ResponseOutputAudioDelta, encoder: SpeechEncoder, data: bytes) -> None:
         if data:

@@ -1,4 +1,4 @@
-"""What a client sends: frames into inputs of the machine, in order, and none of them holds up the other sessions."""
+"""Turns a client's frames into inputs of the machine, in order, without blocking other sessions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from antiphon.wire.realtime_session import AudioFormat
 
 
 class Intake:
-    """Takes one client's frames, and lets the voice detector hear what it says."""
+    """Decodes one client's frames and feeds its audio to the voice detector."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Intake:
         *,
         heard: Callable[[inputs.VoiceScored], None],
     ) -> None:
-        """``large_events`` admits those that are worked on in slices; ``heard`` is called outside of any task."""
+        """``large_events`` admits events that are processed in slices; ``heard`` is called outside of any task."""
         self._machine = machine
         self._large_events = large_events
         self._vad = vad
@@ -49,20 +49,20 @@ class Intake:
         self._most = max_append_bytes
         self.buffer = InputBuffer(self._form)
         self.given_audio: list[tuple[AudioFormat, bytes]] = []
-        """Audio of the item that is being created; the machine only hears how long it is."""
+        """Audio of the item that is being created; the machine is given its length only."""
         self._voice: VoiceStream | None = None
         self._detector_rate: DetectorRate | None = None
         self._stream = 0
 
     @property
     def _form(self) -> AudioFormat:
-        """The format that the session has now."""
+        """The session's present input format."""
         return self._machine.state.session.audio.input.format
 
     async def take(
         self, frame: str | LongText, work_in: Callable[[inputs.Received | inputs.AudioAppended], None]
     ) -> None:
-        """Take one event. ``work_in`` brings it to the machine, and what is kept and heard depends on what that says.
+        """Take one event. ``work_in`` gives it to the machine; audio that the machine has no room for is dropped.
 
         Raises `BadEvent`.
         """
@@ -92,7 +92,7 @@ class Intake:
             await self._reformat()
 
     async def _opened(self, frame: str | LongText, *, is_slow: bool) -> tuple[ClientMessage, memoryview | None]:
-        """Return an event, and the audio of an append where that is too large to stay in it."""
+        """Return an event, and the audio of an append if it was cut out because of its size."""
         text, audio = frame, None
         taken: dict[str, memoryview] = {}
         if is_slow:
@@ -111,7 +111,7 @@ class Intake:
     async def _append_large(
         self, message: InputAudioBufferAppend, taken: memoryview
     ) -> tuple[inputs.AudioAppended, list[bytes]]:
-        """Put audio into the buffer if there is room for it; returns what was put there."""
+        """Put audio into the buffer if it has room; returns the input for the machine, and the decoded slices."""
         buffer = self.buffer
         audio = await decoded(taken, param="audio", event_id=message.event_id, most=self._most)
         ticks = sum(audio_ticks(buffer.form, data) for data in audio)
@@ -129,7 +129,7 @@ class Intake:
 
     # -- items -------------------------------------------------------------------------------------------------------
     async def _with_audio_apart(self, message: ClientCommand, taken: dict[str, memoryview]) -> ClientCommand:
-        """Take the audio of a new item out of its event; an image that was ``taken`` out before is put in its place."""
+        """Move the audio of a new item from its event to `given_audio`; put ``taken`` images back into the event."""
         self.given_audio.clear()
         if not isinstance(message, ConversationItemCreate) or not isinstance(message.item, Message):
             return message
@@ -154,21 +154,21 @@ class Intake:
         return b"".join(await decoded(large, param=param, event_id=event_id, most=self._most))
 
     async def _reformat(self) -> None:
-        """Hear on in the format that the session has now."""
+        """Continue in the session's present format."""
         buffer, form = self.buffer, self._form
         before_hz = buffer.rate_hz
         while buffer.size_bytes > LARGE_BYTES and rate_hz(form) != buffer.rate_hz:
             start, pcm = buffer.start, buffer.whole()
-            brought = await asyncio.to_thread(resample, pcm, buffer.rate_hz, rate_hz(form))
+            resampled = await asyncio.to_thread(resample, pcm, buffer.rate_hz, rate_hz(form))
             if buffer.start == start:  # else a turn was committed meanwhile
-                buffer.replace(form, bytearray(brought))
+                buffer.replace(form, bytearray(resampled))
         buffer.reformat(form)
         if buffer.rate_hz != before_hz:
             self._detector_rate = None
 
     # -- the voice detector ------------------------------------------------------------------------------------------
     def _listen(self, pcm: bytes) -> None:
-        """Let the voice detector hear it, where the session wants that."""
+        """Feed the voice detector, if the session has turn detection."""
         if self._machine.state.session.audio.input.turn_detection is None:
             return
         if self._voice is None:
@@ -190,13 +190,13 @@ class Intake:
             self._voice.reset()
 
     def close(self) -> None:
-        """Hear nothing any more."""
+        """Close the voice detector's stream."""
         if self._voice is not None:
             self._voice.close()
 
 
 async def _image(taken: memoryview, param: str, event_id: str | None) -> str:
-    """Return an image as its event has it. Raises `BadEvent`."""
+    """Return the text of an image. Raises `BadEvent`."""
     try:
         return b"".join([piece async for piece in plain(taken)]).decode()
     except ValueError as error:

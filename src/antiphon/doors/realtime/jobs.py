@@ -1,4 +1,4 @@
-"""The jobs of a conversation: made from the machine's effects, and their results as the machine's inputs."""
+"""The jobs of a conversation: made from the machine's effects; their results become its inputs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RealtimeJobs(SessionJobs):
         return (self.make(effect.job_id, work),)
 
     def answering(self, effect: StartAnswer) -> tuple[Job, ...]:
-        """Make the jobs of an answer, its speaker first: the sentences flow from one to the other without us."""
+        """Make the jobs of an answer, the speaker first: sentences go from the LLM to it in a pipe of their own."""
         if not effect.speak_job_id:
             return (self.make(effect.job_id, Respond(effect.request)),)
         self.adopt((effect.speak_job_id,))
@@ -54,7 +54,7 @@ class RealtimeJobs(SessionJobs):
         return (self.make(effect.job_id, speak),)
 
     def as_input(self, entry: PipeEntry) -> inputs.AnyInput | None:
-        """Return a result as the machine is told it; audio goes another way."""
+        """Return a result as the machine's input; None for audio, which takes another path."""
         job_id = self.name(entry.job_id)
         match entry:
             case SegmentReady():

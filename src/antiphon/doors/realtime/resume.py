@@ -11,8 +11,8 @@ from antiphon.conversation import inputs
 from antiphon.conversation.resume import greeting, greeting_id, held_refs, speakers
 from antiphon.conversation.state import State
 from antiphon.doors.realtime.checkpoint import Checkpointer, jobs_of
+from antiphon.doors.realtime.event_sender import EventSender
 from antiphon.doors.realtime.jobs import RealtimeJobs
-from antiphon.doors.realtime.output import EventSender
 from antiphon.doors.realtime.sent_events import events_since
 from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.errors import NotFound
@@ -21,20 +21,20 @@ from antiphon.wire.jobs import Job, PipeEntry
 from antiphon.wire.realtime_server import SessionCreated
 
 _ID_GAP = 1000
-"""Ids that are left out when a session is resumed: a gateway that is only thought dead may still give some out."""
+"""Ids that a resumption skips: the previous gateway may be alive and still allocate some."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """What a session whose connection was lost continues from."""
+    """The saved state from which a session continues."""
 
     saved: Saved
     after: int | None
-    """Number of the last event that the client has; None when it asks for nothing that it has missed."""
+    """Number of the last event that the client has; None when it does not ask for missed events."""
 
 
 class Resume:
-    """Brings one session to where it was: `greeting`, `say_missed`, then all of `replayed`, `jobs_again`, `resumed`."""
+    """Resumes one session, in this order: `greeting`, `send_missed`, `replayed`, `unsubmitted_jobs`, `resumed`."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Resume:
         epoch: int,
         state: State,
         send_queue: SendQueue,
-        output: EventSender,
+        sender: EventSender,
         jobs: RealtimeJobs,
         checkpointer: Checkpointer | None,
     ) -> None:
@@ -51,52 +51,52 @@ class Resume:
         self._epoch = epoch
         self._state = state
         self._send_queue = send_queue
-        self._output = output
+        self._sender = sender
         self._jobs = jobs
         self._checkpointer = checkpointer
         self._position = 0
-        """Of the last result that the state has, as far as the session's pipe still knows."""
+        """Position of the last result that the state includes and the session's pipe still has."""
         self._keeps_answers = True
         self.tail = 0
-        """Position of the newest result when it began: as far as the gateway before us may have worked in."""
+        """Position of the newest result at the start: the previous gateway may have used results up to it."""
         self.done = asyncio.Event()
-        """Set as soon as the session is where it was."""
+        """Set as soon as the session is resumed."""
 
     def greeting(self) -> SessionCreated:
         """Return the event that greets the client."""
         number = self._state.counter if self._after is None else self._after
         return greeting(self._state, greeting_id(self._state, number, self._epoch))
 
-    async def say_missed(self) -> None:
-        """Get back the speech that waits, and send what the client has missed."""
+    async def send_missed(self) -> None:
+        """Read held speech from the pipe again, and send the events that the client has missed."""
         after = self._after
         self._jobs.adopt(speakers(self._state))
         missed = None if after is None else events_since(self._saved.events, after)
         held = held_refs(self._state)
-        wanted = held | {said.audio.ref for said in missed or () if said.audio is not None}
+        wanted = held | {event.audio.ref for event in missed or () if event.audio is not None}
         self.tail = await self._jobs.tail()
         self._position = position = min(self._saved.position, self.tail)
-        has_speech = await self._output.fetch(
+        has_speech = await self._sender.fetch(
             lambda start: self._jobs.results(after=start, keep=lambda: start), position, wanted
         )
-        if not has_speech:  # too much was spoken since
-            self._output.give_up(held)
+        if not has_speech:  # the pipe has dropped some since
+            self._sender.stand_in(held)
         if position < self._saved.position:
             missed = None
             if self._checkpointer is not None:
                 self._checkpointer.rewind(position)
         if missed is None or after is None:
-            self._output.know_all()
+            self._sender.skip_all()
         else:
-            self._output.known_until = after
-            for said in missed:
+            self._sender.known_until = after
+            for event in missed:
                 if self._send_queue.is_full:
                     await self._send_queue.room()
-                self._output.say_again(said)
+                self._sender.resend(event)
         self._keeps_answers = has_speech and missed is not None
 
     async def replayed(self) -> AsyncGenerator[tuple[int, PipeEntry]]:
-        """Yield the results that the gateway before us has perhaps worked in as well, as far as the pipe has them."""
+        """Yield the results that the previous gateway may have used after its last save, if the pipe has them."""
         position = self._position
         try:
             async with aclosing(self._jobs.results(after=position, keep=lambda: self._position)) as results:
@@ -108,8 +108,8 @@ class Resume:
         except (NotFound, StopAsyncIteration):
             self._keeps_answers = False
 
-    def jobs_again(self) -> tuple[Job, ...]:
-        """Return the jobs that the gateway before us perhaps did not submit; one that a queue has changes nothing."""
+    def unsubmitted_jobs(self) -> tuple[Job, ...]:
+        """Return the jobs that the previous gateway may not have submitted; submitting a job twice has no effect."""
         names = self._state.jobs
         jobs = tuple(job for job in jobs_of(self._saved.jobs) if self._jobs.name(job.id) in names)
         self._jobs.take_over(jobs)

@@ -1,4 +1,4 @@
-"""Events that were sent to a client, as they are saved: whoever resumes the session sends them once more."""
+"""The saved form of events that were sent to a client: a resumption replays them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import msgspec
 from antiphon.conversation.effects import EndSpeech, SendAudio
 
 PIECES = 1 << 16
-"""A piece of speech has the number ``position * PIECES + piece``, by its place in the session's pipe."""
+"""Factor in the number of a piece of speech: ``position * PIECES + piece``, with its position in the session's pipe."""
 _encoder = msgspec.msgpack.Encoder()
 
 
 class SentEvent(msgspec.Struct, array_like=True, frozen=True):
-    """What was sent to the client: as it was, or for speech where it lies; or a gap, of which nothing is known."""
+    """An event that was sent: its frame, the place of its speech in the pipe, or a gap: events that were not kept."""
 
     number: int
     frame: bytes = b""
@@ -24,29 +24,29 @@ class SentEvent(msgspec.Struct, array_like=True, frozen=True):
 
     @property
     def is_gap(self) -> bool:
-        """True when there was too much to keep up to this event."""
+        """True when this event and earlier ones were dropped."""
         return not self.frame and self.audio is None and self.end is None
 
 
-_said_decoder = msgspec.msgpack.Decoder(list[SentEvent])
+_decoder = msgspec.msgpack.Decoder(list[SentEvent])
 
 
-def pack_events(said: Sequence[SentEvent]) -> bytes:
-    """Return a batch as bytes; deltas are much alike, and become small."""
-    return zlib.compress(_encoder.encode(said), 1) if said else b""
+def pack_events(events: Sequence[SentEvent]) -> bytes:
+    """Return a batch as compressed bytes."""
+    return zlib.compress(_encoder.encode(events), 1) if events else b""
 
 
 def events_since(batches: Iterable[bytes], number: int) -> list[SentEvent] | None:
-    """Return what was said behind event ``number``, in order and each once; None when it is not all there."""
+    """Return the events after event ``number``, in order and each once; None when some are missing."""
     found: list[SentEvent] = []
     for batch in batches:
-        for said in _said_decoder.decode(zlib.decompress(batch)):
-            if said.number > number:
-                found.append(said)
-                number = said.number
-    return None if any(said.is_gap for said in found) else found
+        for event in _decoder.decode(zlib.decompress(batch)):
+            if event.number > number:
+                found.append(event)
+                number = event.number
+    return None if any(event.is_gap for event in found) else found
 
 
 def position_of(ref: int) -> int:
-    """Return where in the session's pipe a piece of speech lies."""
+    """Return the position of a piece of speech in the session's pipe."""
     return ref // PIECES

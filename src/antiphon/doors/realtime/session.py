@@ -1,4 +1,4 @@
-"""One realtime connection: brings frames to the machine, and has what it asks for carried out."""
+"""One realtime session: gives frames and results to the machine, and carries out its effects."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from antiphon.conversation.effects import Effect
 from antiphon.conversation.machine import Conversation
 from antiphon.doors.realtime.checkpoint import Checkpointer, SessionLease
 from antiphon.doors.realtime.effects import EffectHandler
+from antiphon.doors.realtime.event_sender import EventSender
 from antiphon.doors.realtime.intake import Intake
 from antiphon.doors.realtime.jobs import RealtimeJobs
-from antiphon.doors.realtime.output import EventSender
 from antiphon.doors.realtime.resume import Resume, Resumption
 from antiphon.doors.server.frames import LongText
 from antiphon.doors.websocket.audio import ItemAudio
@@ -32,18 +32,18 @@ from antiphon.wire.jobs import AudioReady, JobFailed, PipeEntry, ScoreReady
 from antiphon.wire.realtime_server import TAKEN_OVER, Component, Error, ErrorDetail
 
 _TICK_S = 0.01
-"""Ticks of all sessions fall together on multiples of this: waking for each costs more than what it does then."""
+"""Timers of all sessions are rounded up to multiples of this: one wake-up then serves many of them."""
 
 _RESULTS_GONE = 1001
-"""Close code of a session that was cleared away, though its client was there: it is over."""
+"""Close code of a session whose pipe is gone although its client is connected: it is over."""
 _LOST_CODES = frozenset({1006, 1011, 1012})
-"""Nothing more came, no pong came, the server goes down: the session may be resumed."""
+"""Connection lost, ping timed out, server going down: the session may be resumed."""
 
 
 class RealtimeSession:
-    """Drives one `Conversation`. Everything but jobs and writing happens at once, in the order of the inputs.
+    """Drives one `Conversation`. All but jobs and writing happens at once, in the order of the inputs.
 
-    With ``owned`` its state is saved as it goes; what a client could notice waits until it is.
+    With ``lease`` its state is saved, and output that a client could notice waits for the save.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class RealtimeSession:
         account: Account,
         session_id: str,
         epoch: int,
-        owned: SessionLease | None = None,
+        lease: SessionLease | None = None,
         resumption: Resumption | None = None,
     ) -> None:
         self.machine = machine
         self._context = contextvars.copy_context()
-        """Of the connection: what a callback leads to belongs to its trace."""
+        """Context of the connection, for callbacks: their work belongs to its trace."""
         self._is_closed = False
         self._services = services
         self._limits = limits
@@ -81,29 +81,29 @@ class RealtimeSession:
         )
         state, saved = machine.state, resumption.saved if resumption is not None else None
         self._checkpointer: Checkpointer | None = None
-        if owned is not None:
+        if lease is not None:
             self._checkpointer = Checkpointer(
-                owned, group, connection, self._send_queue, state, self._jobs.pending, saved
+                lease, group, connection, self._send_queue, state, self._jobs.pending, saved
             )
         self._intake = Intake(
             machine, services.vad, services.large_events, limits.max_append_bytes, heard=self.tell_from_callback
         )
         items = ItemAudio(limits.spill_dir)
-        self._output = EventSender(self._send_queue, items, self._checkpointer, state)
+        self._sender = EventSender(self._send_queue, items, self._checkpointer, state)
         self._effects = EffectHandler(
-            services, connection, group, self._intake, self._output, self._jobs, self._checkpointer, account, session_id
+            services, connection, group, self._intake, self._sender, self._jobs, self._checkpointer, account, session_id
         )
         self._resume: Resume | None = None
-        """While the session is not yet where it was."""
+        """Set until the session is resumed."""
         if resumption is not None:
             self._resume = Resume(
-                resumption, epoch, state, self._send_queue, self._output, self._jobs, self._checkpointer
+                resumption, epoch, state, self._send_queue, self._sender, self._jobs, self._checkpointer
             )
-        self._ends_group = FailGroupOnError(group)
+        self._fail_group = FailGroupOnError(group)
         self._reader: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._flood = EventRateLimiter(services.clock, limits.events_per_s)
+        self._event_rate = EventRateLimiter(services.clock, limits.events_per_s)
         self._is_limited = False
 
     # -- inputs ------------------------------------------------------------------------------------------------------
@@ -117,25 +117,25 @@ class RealtimeSession:
             self._read()
 
     def tell(self, event: inputs.AnyInput, *, is_result: bool = False) -> None:
-        """Work one input in and carry out what follows; ``is_result`` says that the session's pipe has it."""
+        """Give the machine one input and carry out its effects; ``is_result``: the session's pipe holds the input."""
         if self._is_closed:
             return
         now = self._services.clock.wall()
-        if self._is_limited:  # limits recover with time, and other sessions use them up as well
+        if self._is_limited:  # they change with time and with other sessions
             left = self._services.limiter.allowances(self._account)
             self._carry_out(self.machine.receive(inputs.AllowanceChanged(left), now))
         self._step(event, now, is_result=is_result)
         while self._effects.unsent:
             self._step(self._effects.unsent.pop(), now)
         self._connection.rest()
-        if self._effects.replays:  # the gateway before us has saved the ticks that did something
+        if self._effects.replays:  # the previous gateway has saved the ticks that had effects
             return
         while (at := self.machine.wake_at(now)) <= now and not self.machine.state.closed:
             self._step(inputs.Tick(), now)
         self._arm(at, now)
 
     def _step(self, event: inputs.AnyInput, now: float, *, is_result: bool = False) -> bool:
-        """Give the machine one input and carry out what follows; False when nothing does."""
+        """Give the machine one input and carry out its effects; False when it has none."""
         before = self.machine.state.counter
         effects = self.machine.receive(event, now)
         if self._checkpointer is not None and (effects or is_result):
@@ -145,15 +145,15 @@ class RealtimeSession:
 
     def _carry_out(self, effects: list[Effect]) -> None:
         self._effects.carry_out(effects)
-        if self._jobs.pending:  # somebody has to read what they bring
+        if self._jobs.pending:  # their results must be read
             self._read()
 
     async def frame(self, frame: str | LongText | bytes | None) -> None:
         """Take one frame of the client."""
         if self._resume is not None:
             await self._resume.done.wait()
-        await self._flood.hold()
-        if self._send_queue.is_held:  # many events at once: what they lead to has to be saved now and then
+        await self._event_rate.hold()
+        if self._send_queue.is_held:  # many events at once: their effects wait for a save
             await self._send_queue.room()
         if not isinstance(frame, str | LongText):
             self._refuse("Binary frames are not part of this protocol; send JSON text.", "invalid_event", None, None)
@@ -166,12 +166,12 @@ class RealtimeSession:
             )
         else:
             try:
-                await self._intake.take(frame, self._work_in)
+                await self._intake.take(frame, self._receive)
             except BadEvent as bad:
                 self._refuse(bad.message, bad.code, bad.param, bad.event_id)
 
-    def _work_in(self, event: inputs.Received | inputs.AudioAppended) -> None:
-        """Work in what the client sent; that audio has come seldom leads to anything."""
+    def _receive(self, event: inputs.Received | inputs.AudioAppended) -> None:
+        """Give the machine a client's input; appended audio seldom has effects, and takes a shorter path."""
         if not isinstance(event, inputs.AudioAppended):
             self.tell(event)
             return
@@ -180,26 +180,26 @@ class RealtimeSession:
             self._arm(self.machine.wake_at(now), now)
 
     def tell_from_callback(self, event: inputs.AnyInput) -> None:
-        """As `tell`, outside of the connection's tasks: what goes wrong ends this connection, and no other."""
-        with self._ends_group:
+        """As `tell`, outside of the connection's tasks: an exception ends this connection only."""
+        with self._fail_group:
             self._context.copy().run(self.tell, event)
 
     def see(self, components: Mapping[Component, bool]) -> None:
-        """Tell the conversation what it does not know yet of what the server stands on."""
-        if self._resume is not None:  # it has to become what it was first
+        """Tell the conversation which of the server's components have failed or recovered."""
+        if self._resume is not None:  # it is being resumed
             return
         for component, works in components.items():
             if (component in self.machine.state.down) == works:
                 self.tell_from_callback(inputs.ComponentSeen(component, is_down=not works))
 
     def _refuse(self, text: str, code: str | None, param: str | None, event_id: str | None) -> None:
-        """Answer what never reached the machine."""
+        """Send an error for a frame that did not reach the machine."""
         detail = ErrorDetail("invalid_request_error", code, text, param, event_id)
         self._services.metrics.error("realtime", detail.type)
         error = Error(event_id=self.machine.new_event_id(), error=detail)
         if self._checkpointer is not None:
             self._checkpointer.step((), 1, is_result=False)
-        self._output.send(error)
+        self._sender.send(error)
 
     # -- results -----------------------------------------------------------------------------------------------------
     def _read(self) -> None:
@@ -207,10 +207,10 @@ class RealtimeSession:
             self._reader = self._group.create_task(self._read_results(), name=f"results {self._session_id}")
 
     async def _read_results(self) -> None:
-        """Bring the workers' results to the machine, no faster than the client reads."""
+        """Give the workers' results to the machine, no faster than the client reads."""
         after = 0
         if self._resume is not None:
-            after = await self._take_up(self._resume)
+            after = await self._resume_from(self._resume)
             self._resume.done.set()
             self._resume = None
         keep = self._checkpointer.needed if self._checkpointer is not None else None
@@ -221,32 +221,32 @@ class RealtimeSession:
                 await self._result(position, entry)
                 if self._checkpointer is not None and self._checkpointer.is_behind:
                     await self._checkpointer.saved(self._checkpointer.gate)
-        if not self._is_closed:  # nothing more would ever come
+        if not self._is_closed:  # no further result can come
             self._connection.hang_up(_RESULTS_GONE, "the session's results are gone")
 
     async def _result(self, position: int, entry: PipeEntry) -> None:
         if isinstance(entry, AudioReady):
             name, text = self._jobs.name(entry.job_id), entry.text
-            for ref, ticks in self._output.take(position, entry):
+            for ref, ticks in self._sender.take(position, entry):
                 self.tell(inputs.AudioMade(name, ref, ticks, text), is_result=True)
                 text = ""
-        elif not (isinstance(entry, ScoreReady) and self._effects.replays):  # its turn is lost with the audio
+        elif not (isinstance(entry, ScoreReady) and self._effects.replays):  # the turn is lost with its audio
             event = self._jobs.as_input(entry)
-            if event is not None:  # a score ends a turn, whose audio is here and not in the pipe
+            if event is not None:  # a score ends a turn, whose audio is not in the pipe
                 self.tell(event, is_result=not isinstance(entry, ScoreReady))
         if self._checkpointer is not None:
             self._checkpointer.result(position, len(entry.audio) if isinstance(entry, AudioReady) else 0)
         await self._jobs.finished(entry)
 
     def _refused(self, failure: JobFailed) -> None:
-        """No queue took a job."""
+        """Tell the machine of a job that no queue accepted."""
         event = self._jobs.as_input(failure)
         if event is not None:
             self.tell(event)
 
-    async def _take_up(self, resume: Resume) -> int:
-        """Bring the session to where it was; returns up to where the session's pipe was worked in."""
-        await resume.say_missed()
+    async def _resume_from(self, resume: Resume) -> int:
+        """Resume the session; returns the position of the last result that its state includes."""
+        await resume.send_missed()
         self._effects.replays = True
         try:
             async with aclosing(resume.replayed()) as results:
@@ -254,8 +254,8 @@ class RealtimeSession:
                     await self._result(position, entry)
         finally:
             self._effects.replays = False
-        self._output.known_until = 0
-        if jobs := resume.jobs_again():
+        self._sender.known_until = 0
+        if jobs := resume.unsubmitted_jobs():
             self._effects.submit(jobs)
         self.tell(resume.resumed())
         return resume.tail
@@ -277,7 +277,7 @@ class RealtimeSession:
     # -- end ---------------------------------------------------------------------------------------------------------
     @property
     def may_return(self) -> bool:
-        """True when the session may be resumed, here or elsewhere: its work continues."""
+        """True when the session may be resumed, here or elsewhere; its jobs continue."""
         if self._checkpointer is None:
             return False
         code = self._connection.code
@@ -289,11 +289,11 @@ class RealtimeSession:
         return bool(self.machine.state.responses)
 
     async def flushed(self) -> None:
-        """Return when all that was to be said is written."""
+        """Return when all queued frames are written."""
         await self._send_queue.flushed()
 
     async def close(self) -> None:
-        """Let go of everything: jobs, timers, audio."""
+        """Release everything: jobs, timers, audio."""
         self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -306,4 +306,4 @@ class RealtimeSession:
             self._checkpointer.close()
         if not self.may_return:
             await self._jobs.close(self.machine.state.jobs)
-        self._output.close()
+        self._sender.close()

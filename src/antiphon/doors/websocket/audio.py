@@ -1,4 +1,4 @@
-"""Audio at the realtime door: what was heard and not yet committed, what belongs to items, and the formats."""
+"""Audio of sessions: wire formats, the input buffer, and the audio of items."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from antiphon.wire.realtime_session import AudioFormat, AudioPcma, AudioPcmu
 PCM_HZ = 24_000
 G711_HZ = 8_000
 _SPILL_STEP_BYTES = 2**20
-"""Most that is written to a file of items in one go."""
+"""Most that is written to a spill file in one step."""
 
 _HELD_BYTES = 64 * 2**20
-"""So much audio of a session's items is kept in memory."""
+"""Audio of a session's items that stays in memory."""
 
 
 def rate_hz(form: AudioFormat) -> int:
@@ -61,7 +61,7 @@ def from_pcm(form: AudioFormat, data: bytes) -> bytes:
 
 
 class InputBuffer:
-    """What the client has said since the last commit. Positions are ticks since the session's start."""
+    """The client's audio since the last commit. Positions are ticks since the session's start."""
 
     def __init__(self, form: AudioFormat) -> None:
         self._form = form
@@ -72,23 +72,23 @@ class InputBuffer:
         self._last: tuple[tuple[int, int], Pcm] | None = None
 
     def reformat(self, form: AudioFormat) -> None:
-        """Go on in another format; what lies in the buffer is brought to its rate."""
+        """Change the format; buffered audio is resampled to its rate."""
         if rate_hz(form) == self._rate_hz:
             self.replace(form, self._data)
         else:
             self.replace(form, bytearray(resample(self.whole(), self._rate_hz, rate_hz(form))))
 
     def replace(self, form: AudioFormat, pcm: bytearray) -> None:
-        """Go on in another format, with what lies in the buffer given at its rate."""
+        """Change the format, and replace the buffered audio by ``pcm`` at its rate."""
         self._form, self._rate_hz, self._data, self._odd = form, rate_hz(form), pcm, b""
         self._last = None
 
     def whole(self) -> bytes:
-        """Return all that lies in the buffer."""
+        """Return all buffered audio."""
         return bytes(self._data)
 
     def decode(self, data: bytes) -> bytes:
-        """Return wire audio as s16le; half a sample waits for its other half."""
+        """Return wire audio as s16le; half a sample waits for the next call."""
         if self._rate_hz == G711_HZ:
             return to_pcm(self._form, data)
         if self._odd or len(data) % 2:
@@ -116,21 +116,21 @@ class InputBuffer:
 
     @property
     def rate_hz(self) -> int:
-        """Sample rate of what lies in the buffer."""
+        """Sample rate of the buffered audio."""
         return self._rate_hz
 
     @property
     def start(self) -> int:
-        """Where what lies in the buffer begins."""
+        """Position of the first buffered sample."""
         return self._start
 
     @property
     def size_bytes(self) -> int:
-        """Size of what lies in the buffer."""
+        """Size of the buffered audio."""
         return len(self._data)
 
     def clip(self, start: int, end: int) -> Pcm:
-        """Return the audio from ``start`` to ``end``; the same piece twice in a row is copied once."""
+        """Return the audio from ``start`` to ``end``; a repeated call for the same piece makes no copy."""
         place = self._offset(start), self._offset(end)
         if self._last is None or self._last[0] != place:
             with memoryview(self._data) as view:
@@ -138,7 +138,7 @@ class InputBuffer:
         return self._last[1]
 
     def forget(self, end: int, *, is_break: bool = False) -> None:
-        """Drop what lies before ``end``; at a break the client begins anew, and half a sample waits for nothing."""
+        """Drop the audio before ``end``; at a break half a sample that waits is dropped as well."""
         self._last = None
         del self._data[: self._offset(end)]
         self._start = max(self._start, end)
@@ -151,28 +151,28 @@ class InputBuffer:
 
 
 class SpeechEncoder:
-    """Brings one answer's speech from 24 kHz PCM to a wire format."""
+    """Converts one answer's speech from 24 kHz PCM to a wire format."""
 
     def __init__(self, item_id: str, form: AudioFormat) -> None:
         self.item_id = item_id
         self.form = form
         self.kept_ticks = 0
-        """How much speech is kept back."""
+        """Speech that the resampler holds."""
         self._resampler = Resampler(PCM_HZ, rate_hz(form))
 
     def encode(self, pcm: bytes) -> bytes:
-        """Return the next piece; a resampler keeps up to a tenth of a second back."""
+        """Return the next piece; a resampler holds up to a tenth of a second."""
         data = from_pcm(self.form, self._resampler.feed(pcm))
         self.kept_ticks += len(pcm) // 2 - audio_ticks(self.form, data)
         return data
 
     def finish(self) -> bytes:
-        """Return what was kept back."""
+        """Return the speech that the resampler holds."""
         return from_pcm(self.form, self._resampler.flush())
 
 
 class SpillFile:
-    """An unnamed file, which goes with the process; it is closed behind the last one who uses it."""
+    """An unnamed file, deleted when the process ends or the last reference to it is dropped."""
 
     def __init__(self, folder: Path) -> None:
         make_private(folder)
@@ -181,16 +181,16 @@ class SpillFile:
         weakref.finalize(self, self._file.close)
 
     def write(self, offset: int, pieces: Sequence[bytes]) -> None:
-        """Write pieces one behind the other; blocks, so it belongs into a thread."""
+        """Write pieces in order; blocks, so call it in a thread."""
         for piece in pieces:
-            for start in range(0, len(piece), _SPILL_STEP_BYTES):  # a reader waits for a step, not for the whole
+            for start in range(0, len(piece), _SPILL_STEP_BYTES):  # a reader waits for one step only
                 with self._lock:
                     self._file.seek(offset + start)
                     self._file.write(memoryview(piece)[start : start + _SPILL_STEP_BYTES])
             offset += len(piece)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return what was written there; blocks."""
+        """Return ``size`` bytes from ``offset``; blocks."""
         with self._lock:
             self._file.seek(offset)
             return self._file.read(size)
@@ -198,22 +198,22 @@ class SpillFile:
 
 @dataclass(slots=True)
 class _Item:
-    """One item's audio: what lies in the file comes first."""
+    """One item's audio: first the part in the file, then the part in memory."""
 
     form: AudioFormat
     spilled: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     """Offset and size of each piece in the file."""
     pieces: list[bytes] = field(default_factory=list[bytes])
-    """In memory."""
+    """The part in memory."""
 
     @property
     def kept_bytes(self) -> int:
-        """Size of what lies in memory."""
+        """Size of the part in memory."""
         return sum(map(len, self.pieces))
 
     @property
     def size_bytes(self) -> int:
-        """Size of all."""
+        """Size of both parts."""
         return sum(size for _, size in self.spilled) + self.kept_bytes
 
 
@@ -251,7 +251,7 @@ class ItemAudio:
         return 0 if item is None else item.size_bytes
 
     def reader(self, item_id: str) -> Callable[[], list[bytes]]:
-        """Return what reads an item's audio as it is now, in pieces; it may block on the file, in any thread."""
+        """Return a function that reads an item's present audio in pieces, from any thread; it may block on the file."""
         item, file = self._items.get(item_id), self._file
         if item is None:
             return list
@@ -263,7 +263,7 @@ class ItemAudio:
         return read
 
     def get(self, item_id: str) -> bytes:
-        """Return an item's audio, empty where there is none; may block on the file."""
+        """Return an item's audio, empty if it has none; may block on the file."""
         return b"".join(self.reader(item_id)())
 
     def clip(self, item_id: str) -> Pcm:
@@ -295,13 +295,13 @@ class ItemAudio:
             self._bytes -= item.kept_bytes
 
     def close(self) -> None:
-        """Drop everything: whoever still refers to it must not keep it."""
+        """Drop all audio, whoever still refers to this object."""
         self._items.clear()
         self._bytes = 0
         self._file = None
 
     def _next_to_spill(self) -> str | None:
-        """Return the oldest item in memory, where there is too much of them; the last one stays."""
+        """Return the oldest item in memory when they exceed the limit; the newest item stays."""
         if self._bytes <= self._limit:
             return None
         oldest, *others = islice((item_id for item_id, item in self._items.items() if item.pieces), 2)
@@ -316,7 +316,7 @@ class ItemAudio:
             if self._file is None:
                 self._file = await asyncio.to_thread(SpillFile, self._spill_dir)
             await asyncio.to_thread(self._file.write, offset, pieces)
-            if self._items.get(item_id) is item:  # else it was cut or forgotten meanwhile
+            if self._items.get(item_id) is item:  # otherwise it was cut or forgotten meanwhile
                 item.spilled.append((offset, size))
                 del item.pieces[: len(pieces)]
                 self._bytes -= size

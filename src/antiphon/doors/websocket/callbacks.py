@@ -1,4 +1,4 @@
-"""What goes wrong in a callback of the event loop ends what it belongs to, instead of leaving it half done."""
+"""An exception in a callback of the event loop ends the task group of its connection."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _log = structlog.get_logger(__name__)
 
 
 class FailGroupOnError:
-    """A context in which an exception ends a task group: the loop would only log it, and go on."""
+    """A context in which an exception ends a task group; the event loop would only log it."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self._group = group
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Enter the context."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Hand what went wrong to the group."""
+        """Raise the exception in a task of the group."""
         if not isinstance(error, Exception):
             return False
         failing = _fail(error)
         try:
             self._group.create_task(failing, name="failed callback")
-        except RuntimeError:  # the group ends already, and takes no tasks
+        except RuntimeError:  # the group is ending, and takes no tasks
             failing.close()
             _log.error("callback failed while its connection ends", exc_info=error)
         return True

@@ -22,7 +22,7 @@ GOING_DOWN = 1012, "the server is going down"
 
 
 class AnySession(Protocol):
-    """What speaks the protocol of a connection."""
+    """A session of any protocol, as its connection sees it."""
 
     def open(self) -> None:
         """Greet the client."""
@@ -33,21 +33,21 @@ class AnySession(Protocol):
         ...
 
     async def flushed(self) -> None:
-        """Return when all that was to be said is written."""
+        """Return when all queued frames are written."""
         ...
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         ...
 
     @property
     def is_answering(self) -> bool:
-        """True while a drain should wait; `Connection.rest` is called when that ends."""
+        """True while a drain should wait; the session calls `Connection.rest` when that ends."""
         ...
 
     @property
     def may_return(self) -> bool:
-        """True when the connection's work goes on without it, for somebody to take it up."""
+        """True when the session may be resumed over another connection."""
         ...
 
 
@@ -60,7 +60,7 @@ class Connection:
         self._traceparent = sent_with(scope["headers"])
         self._receive = receive
         self._send = send
-        self._link: AnySession | None = None
+        self._session: AnySession | None = None
         self._closing: tuple[int, str] | None = None
         self._is_leaving = False
         self._left_with = 1006
@@ -68,23 +68,23 @@ class Connection:
 
     @property
     def code(self) -> int:
-        """Close code with which it ended; 1006 while it has not."""
+        """Close code of the connection; 1006 while it is open."""
         return self._left_with if self._closing is None else self._closing[0]
 
     @property
     def may_return(self) -> bool:
-        """True when what was under way goes on without it."""
-        return self._link is not None and self._link.may_return
+        """True when its session may be resumed over another connection."""
+        return self._session is not None and self._session.may_return
 
     @property
     def is_answering(self) -> bool:
-        """True while something is under way for the client."""
-        return self._link is not None and self._link.is_answering
+        """True while the session answers the client."""
+        return self._session is not None and self._session.is_answering
 
     async def run(
-        self, make_link: Callable[[asyncio.TaskGroup], AnySession], *, session_id: str, tenant: str, key_id: str
+        self, make_session: Callable[[asyncio.TaskGroup], AnySession], *, session_id: str, tenant: str, key_id: str
     ) -> None:
-        """Serve until one side has had enough."""
+        """Serve until one side closes."""
         with (
             tracing(self._traceparent, session_id=session_id, tenant_id=tenant, correlation_id=session_id),
             span("session", session_id=session_id),
@@ -92,37 +92,37 @@ class Connection:
             _log.info("session opened", key_id=key_id)
             try:
                 async with asyncio.TaskGroup() as group:
-                    self._link = make_link(group)
-                    await self._serve(self._link, group)
+                    self._session = make_session(group)
+                    await self._serve(self._session, group)
             finally:
                 _log.info("session closed", code=self.code)
 
-    async def _serve(self, link: AnySession, group: asyncio.TaskGroup) -> None:
+    async def _serve(self, session: AnySession, group: asyncio.TaskGroup) -> None:
         try:
-            link.open()
+            session.open()
             if self._closing is None:
-                self._reader = group.create_task(self._read(link), name="realtime reader")
+                self._reader = group.create_task(self._read(session), name="realtime reader")
                 await asyncio.wait((self._reader,))
             if self._closing is not None:
-                await link.flushed()
+                await session.flushed()
                 code, reason = self._closing
                 with contextlib.suppress(OSError):  # the client has left first
                     await self._send({"type": "websocket.close", "code": code, "reason": reason})
         finally:
-            await link.close()
+            await session.close()
 
-    async def _read(self, link: AnySession) -> None:
+    async def _read(self, session: AnySession) -> None:
         while True:
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
                 self._left_with = int(message.get("code") or 1005)
                 return
-            if self._is_leaving and not link.is_answering:  # who goes on elsewhere says it there
+            if self._is_leaving and not session.is_answering:  # the client sends the frame again when it has resumed
                 self.leave()
                 return
             begin = time.perf_counter()
             text = message.get("text")
-            await link.frame(message.get("bytes") if text is None else text)
+            await session.frame(message.get("bytes") if text is None else text)
             self._observe(time.perf_counter() - begin)
 
     def write(self, text: bytes) -> bool:
@@ -137,23 +137,23 @@ class Connection:
             await self._send({"type": "websocket.send", "text": text.decode()})
 
     def leave(self) -> None:
-        """Close with 1012 as soon as nothing is under way, so that the client goes on elsewhere."""
+        """Close with 1012 as soon as no answer is under way, so that the client continues at another gateway."""
         self._is_leaving = True
         self.rest()
 
     def rest(self) -> None:
-        """Take note that something was answered: a connection that is leaving goes when nothing is under way."""
+        """Called when an answer has ended: a connection that is leaving closes if none is under way."""
         if self._is_leaving and not self.is_answering:
             self.hang_up(*GOING_DOWN)
 
     def hang_up(self, code: int, reason: str) -> None:
-        """Close with a code, once what is queued was sent."""
+        """Close with a code, after the queued frames are sent."""
         if self._closing is None:
             self._closing = (code, reason)
             if self._reader is not None:
                 self._reader.cancel()
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """End the connection of a client that does not read: it would not read a close frame either."""
         self.hang_up(1008, "the client does not read")
         if self._socket is not None:
@@ -161,7 +161,7 @@ class Connection:
 
 
 async def refuse(send: Send, error: AntiphonError) -> None:
-    """Refuse a handshake with a real HTTP answer."""
+    """Refuse a handshake with an HTTP response."""
     answer = error_answer(error)
     await send({"type": "websocket.http.response.start", "status": answer.status, "headers": list(answer.headers)})
     await send({"type": "websocket.http.response.body", "body": answer.body})

@@ -1,4 +1,4 @@
-"""A guard against floods: who sends too many events a second is held back, and loses none."""
+"""Limits the events of a connection per second: further ones are delayed, none is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class EventRateLimiter:
         self._count = 0
 
     async def hold(self) -> None:
-        """Count an event, and wait for the next second where this one has had its share."""
+        """Count an event, and wait for the next second when this one is used up."""
         now = self._clock.now()
         if int(now) != self._second:
             self._second, self._count = int(now), 0

@@ -1,4 +1,4 @@
-"""The ``intent`` in the address of a WebSocket: which kind of session its client means."""
+"""The ``intent`` parameter of a WebSocket's URL: the kind of session that its client asks for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from antiphon.text.quoting import quoted
 
 
 def intent_of(query: Mapping[str, list[str]], *known: str) -> str:
-    """Return the one of the ``known`` intents that an address names, the first where it names none.
+    """Return the intent of a query, one of ``known``; the first of these is the default.
 
-    Raises `InvalidRequest` for another, and for two that differ.
+    Raises `InvalidRequest` for an unknown intent, and for two different ones.
     """
     asked = sorted({*query.get("intent", known[:1])})
     wrong = next((one for one in asked if one not in known), asked[0] if len(asked) > 1 else None)
     if wrong is not None:
         there = " or ".join(map(quoted, known))
-        raise InvalidRequest(f"Invalid intent {quoted(wrong)} here: give {there}, or none.", param="intent")
+        raise InvalidRequest(f"Invalid intent {quoted(wrong)} here: use {there}, or none.", param="intent")
     return asked[0]

@@ -1,4 +1,4 @@
-"""The jobs of one session: made and submitted under its name, with all results in its one pipe."""
+"""The jobs of one session: made and submitted under its id, with all results in one pipe."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from antiphon.wire.jobs import (
 )
 
 ANSWER_S = 600.0
-"""Longest an answer may take to be written and spoken; its engines bound each step of it themselves."""
+"""Timeout of a whole answer, written and spoken; its engines bound each step."""
 
 
 class SessionJobs:
-    """Submits a session's jobs; all results come through the session's one pipe."""
+    """Submits a session's jobs and reads their results from the session's pipe."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class SessionJobs:
         timeout_s: float,
         on_refused: Callable[[JobFailed], None] | None = None,
     ) -> None:
-        """``on_refused`` is told of jobs that no queue took."""
+        """``on_refused`` is called for jobs that no queue accepted."""
         self._bus = bus
         self._client = JobClient(bus, clock)
         self._clock = clock
@@ -48,14 +48,14 @@ class SessionJobs:
         self._trace = trace.present()
         self._pipe = f"t:{tenant}:session:{{{session_id}}}"
         self.pending: dict[str, Job] = {}
-        """Jobs that were made and are perhaps not submitted yet."""
+        """Jobs that were made and may not be submitted yet."""
         self._queues: dict[str, Queue] = {}
-        """Of the jobs that this door has made, while they may be cancelled."""
+        """Queues of the jobs that were made here, until the jobs end."""
         self.speech_pipes: dict[str, str] = {}
-        """What feeds a speaker while an answer is written, by the job that speaks."""
+        """Pipes with the sentences of an answer, by the job that speaks them."""
 
     def results(self, *, after: int = 0, keep: Keep | None = None) -> Reader:
-        """Yield the results of all jobs, in order, from behind position ``after``."""
+        """Yield the results of all jobs after position ``after``, in order."""
         return self._bus.read(self._pipe, after=after, keep=keep)
 
     async def tail(self) -> int:
@@ -63,16 +63,16 @@ class SessionJobs:
         return await self._bus.tail(self._pipe)
 
     def adopt(self, speak_job_ids: Iterable[str]) -> None:
-        """Speakers are ours, and so are the pipes that feed them."""
+        """Note the jobs that speak, and the pipes that feed them."""
         stem = f"t:{self._tenant}:speech:{{{self._session_id}}}"
         self.speech_pipes.update((job_id, f"{stem}:{job_id}") for job_id in speak_job_ids)
 
     def take_over(self, jobs: Iterable[Job]) -> None:
-        """Jobs of the door before us are ours."""
+        """Add jobs of the previous gateway to `pending`."""
         self.pending.update((job.id, job) for job in jobs)
 
     def make(self, job_id: str, work: Work, source: str = "") -> Job:
-        """Return a job of this session, which `pending` holds until it is submitted; ``source`` feeds it."""
+        """Make a job, which `pending` holds until it is submitted; ``source`` is the pipe that feeds it."""
         usual_s = ANSWER_S if isinstance(work, Respond | Speak) else self._timeout_s
         job = Job(
             id=f"{self._session_id}.{job_id}",
@@ -96,7 +96,7 @@ class SessionJobs:
         await self.submit(self.make(job_id, work))
 
     async def submit(self, job: Job) -> None:
-        """Submit a job, again if need be; where there is no room for it, that is its result."""
+        """Submit a job; one that no queue accepts goes to ``on_refused``. A second submission has no effect."""
         try:
             await self._client.submit(job)
         except (Overloaded, InvalidRequest, ProviderUnavailable) as error:
@@ -115,7 +115,7 @@ class SessionJobs:
         await self._client.cancel(f"{self._session_id}.{job_id}", self._queues.pop(job_id, None))
 
     async def finished(self, entry: PipeEntry) -> None:
-        """Let go of what the job needed, if this was its last result."""
+        """Release the resources of a job if this was its last result."""
         if entry.is_last:
             self._queues.pop(self.name(entry.job_id), None)
         if isinstance(entry, SpeechDone | JobFailed):
@@ -132,7 +132,7 @@ class SessionJobs:
         return job_id.rpartition(".")[2]
 
     async def close(self, running: Iterable[str]) -> None:
-        """Cancel what still runs and drop the pipes."""
+        """Cancel running jobs and drop the pipes."""
         for job_id in list(running):
             await self._cancel(job_id)
         for pipe in self.speech_pipes.values():

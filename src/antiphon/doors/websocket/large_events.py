@@ -1,4 +1,4 @@
-"""Events of megabytes: gone through in slices before they are decoded, so that no other session has to wait."""
+"""Events of megabytes: scanned in slices before they are decoded, so that no other session has to wait."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from antiphon.wire.event_decoder import BadEvent
 from antiphon.wire.event_scan import Scan, TooMuch, needs_a_scan
 
 LARGE_BYTES = LONG_BYTES
-"""What is larger is worked on in a thread, or in slices between which the event loop goes on."""
+"""Larger data is processed in a thread, or in slices between which the event loop continues."""
 LARGE_AT_ONCE = 2
-"""Events that a process works on in slices at the same time: each takes up to three times its size meanwhile."""
+"""Events that a process scans at the same time: each takes up to three times its size in memory."""
 SLICE_BYTES = 32 * 2**10
-"""A slice of audio: less than a second, which a voice detector goes through in a few milliseconds."""
+"""A slice of audio: less than a second, which a voice detector processes in a few milliseconds."""
 _SLICE_CHARACTERS = SLICE_BYTES // 3 * 4
 _ESCAPE_CHARACTERS = 6
 """Longest escape: backslash, u, four digits."""
 
 
 def is_large(frame: str | LongText) -> bool:
-    """Say whether an event has to be gone through before it is decoded."""
+    """Say whether an event has to be scanned before it is decoded."""
     return isinstance(frame, LongText) or len(frame) > LARGE_BYTES or needs_a_scan(frame)
 
 
 def size_bytes(frame: str | LongText) -> int:
-    """Return how long an event was as it came."""
+    """Return the size of an event as it was received."""
     return len(frame) if isinstance(frame, LongText) or frame.isascii() else len(frame.encode(errors="surrogatepass"))
 
 
 async def opened(frame: str | LongText) -> tuple[bytes, dict[str, memoryview]]:
-    """Return an event without its audio and images, and these, with their escapes, by what stands in their place.
+    """Return an event with placeholders for its audio and images, and these, still escaped, by placeholder.
 
     Raises `BadEvent` for an event of too many values, or too much text.
     """
@@ -49,7 +49,7 @@ async def opened(frame: str | LongText) -> tuple[bytes, dict[str, memoryview]]:
 
 
 async def walked(scan: Scan) -> bytes:
-    """Return what is left of a text that is gone through; others have their turn meanwhile. Raises `TooMuch`."""
+    """Return the rest of a scanned text; other tasks run between the steps. Raises `TooMuch`."""
     steps = scan.steps()
     try:
         while True:
@@ -60,9 +60,9 @@ async def walked(scan: Scan) -> bytes:
 
 
 async def plain(taken: memoryview) -> AsyncGenerator[bytes, None]:
-    """Yield what was taken out of an event without its escapes, as UTF-8 in slices. Raises `ValueError`.
+    """Yield text that was cut out of an event, unescaped, as UTF-8 in slices. Raises `ValueError`.
 
-    Others have their turn between the slices.
+    Other tasks run between the slices.
     """
     at, size = 0, len(taken)
     while at < size:
@@ -70,7 +70,7 @@ async def plain(taken: memoryview) -> AsyncGenerator[bytes, None]:
         at += len(piece)
         if b"\\" in piece:
             escape = piece.rfind(b"\\", 1 - _ESCAPE_CHARACTERS) if at < size else -1
-            if escape > 0:  # it goes on in the next slice
+            if escape > 0:  # it continues in the next slice
                 at -= len(piece) - escape
                 piece = piece[:escape]
             piece = msgspec.json.decode(b'"%b"' % piece, type=str).encode()
@@ -79,13 +79,13 @@ async def plain(taken: memoryview) -> AsyncGenerator[bytes, None]:
 
 
 async def decoded(taken: memoryview, *, param: str, event_id: str | None, most: int) -> list[bytes]:
-    """Return base64 audio that was taken out of an event, slice by slice. Raises `BadEvent` naming ``param``."""
+    """Decode base64 audio that was cut out of an event, slice by slice. Raises `BadEvent` naming ``param``."""
     slices: list[bytes] = []
     rest = b""
     try:
         async for piece in plain(taken):
             rest += piece
-            whole = (len(rest) - 1) // 4 * 4  # what may be the end waits for what follows
+            whole = (len(rest) - 1) // 4 * 4  # a last group may be the end: it waits for the next slice
             if rest[:whole].endswith(b"="):
                 raise realtime_codec.no_base64(param, event_id)
             slices.append(realtime_codec.decode_audio(rest[:whole], param=param, event_id=event_id))
@@ -99,6 +99,6 @@ async def decoded(taken: memoryview, *, param: str, event_id: str | None, most: 
 
 
 def misplaced() -> BadEvent:
-    """Return the refusal of an event whose audio, or image, is where none belongs."""
-    message = "There is audio or an image of megabytes where none belongs."
+    """Return the error for large audio, or an image, in a field that takes none."""
+    message = "The event has large audio or image data in a field that takes none."
     return BadEvent(message, code="event_too_large", param=None, event_id=None)

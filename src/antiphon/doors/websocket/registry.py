@@ -18,7 +18,7 @@ _CLOSE_TIMEOUT_S = 2.0
 
 
 class ConnectionRegistry:
-    """All open connections of a process, over all doors: counts them, and lets them go at a drain."""
+    """All open connections of a process, over all doors: counts them, and closes them at a drain."""
 
     def __init__(
         self,
@@ -28,9 +28,9 @@ class ConnectionRegistry:
         most_per_key: int | None = None,
         has_room: Callable[[], bool] = lambda: True,
     ) -> None:
-        """``most_per_key`` bounds what one key has of them, with the secrets that it has issued; None does not.
+        """``most_per_key`` bounds the connections of one key and the secrets that it has issued; None is no bound.
 
-        ``has_room`` says whether what gateways share has room for another session.
+        ``has_room`` says whether the store that gateways share has room for another session.
         """
         self._metrics = metrics
         self._observe = metrics.message_observer("realtime")
@@ -45,10 +45,9 @@ class ConnectionRegistry:
 
     @contextlib.contextmanager
     def place(self, account: Account) -> Generator[None]:
-        """Hold a place of a key as long as the context lasts, from before the connection is accepted.
+        """Reserve a connection of a key for the context, before the handshake is accepted.
 
-        Raises `Overloaded` when there is no room or the process is going down, and `RateLimited` when the key has all
-        that it may have.
+        Raises `Overloaded` when the process is full or going down, `RateLimited` when the key is at its bound.
         """
         is_full = self._places.total() >= self._most
         if self._draining or is_full:
@@ -69,7 +68,7 @@ class ConnectionRegistry:
                 del self._places[account]
 
     def check_room(self) -> None:
-        """Refuse a new session where one that lives may still be resumed. Raises `Overloaded`."""
+        """Refuse a new session when the shared store is full; existing ones may be resumed. Raises `Overloaded`."""
         check_room(self._has_room)
 
     @contextlib.contextmanager
@@ -91,7 +90,7 @@ class ConnectionRegistry:
             self._metrics.request("realtime", "done")
 
     async def drain(self, deadline_s: float) -> None:
-        """Take no new connections, let answers under way end, then close with 1012 so that clients reconnect."""
+        """Refuse new connections, wait for answers under way, then close with 1012 so that clients reconnect."""
         self._draining = True
         for connection in list(self._open):
             connection.leave()
@@ -101,7 +100,7 @@ class ConnectionRegistry:
             await self._emptied(_CLOSE_TIMEOUT_S)
 
     async def _emptied(self, within_s: float) -> bool:
-        """Return True as soon as no connection is open, False when that takes longer than it may."""
+        """Return True as soon as no connection is open, False after ``within_s``."""
         try:
             async with asyncio.timeout(within_s):
                 await self._is_empty.wait()

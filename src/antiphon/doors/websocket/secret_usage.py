@@ -1,4 +1,4 @@
-"""What the bearers of ephemeral secrets use: so many sessions at a time, and so many in the life of a secret."""
+"""Limits of client secrets: sessions at a time, and sessions over the life of a secret."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _POLICY = 1008
 
 
 class SecretUsage:
-    """Holds ephemeral secrets to their bounds, over all doors of a process; other keys have no such bounds."""
+    """Enforces the limits of client secrets over all doors of a process; other keys have none."""
 
     def __init__(self, uses: Uses) -> None:
         self._uses = uses
         self._open: dict[str, dict[str, list[Connection]]] = {}
-        """By secret: its sessions, the oldest first, and their connections: several while a session is resumed."""
+        """By secret: its sessions, oldest first, each with its connections: several while a session is resumed."""
 
     @contextmanager
     def hold(self, identity: Identity, session_id: str, connection: Connection) -> Generator[None]:
-        """Count a session as open as long as the context lasts; where it is one too many, the oldest is ended.
+        """Count a session as open for the context; if it is one too many, the oldest session ends.
 
-        A page that is loaded anew gets in, also while its former connection is not known to be lost.
+        A reloaded page is admitted before the loss of its former connection is noticed.
         """
         if identity.grant is None:
             yield
@@ -45,7 +45,7 @@ class SecretUsage:
                 del self._open[identity.key_id]
 
     async def spend(self, identity: Identity, session_id: str) -> None:
-        """Count a session that begins. Raises `Unauthenticated` when the secret is used up, `ProviderUnavailable`."""
+        """Count a new session. Raises `Unauthenticated` when the secret is used up, `ProviderUnavailable`."""
         grant = identity.grant
         if grant is None or grant.bounds.uses is None:
             return

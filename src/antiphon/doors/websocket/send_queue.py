@@ -1,4 +1,4 @@
-"""What waits to be written to one client, and the fence that stands where bytes are written."""
+"""Frames that wait to be written to one client: bounded, held back by gates, and fenced by response."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 _SLOWEST_BYTES_PER_S = 128 * 2**10
-"""Who takes a large frame no slower than this is reading."""
+"""Slowest rate at which a client may take a large frame."""
 
 
 class Wire(Protocol):
-    """Where frames go."""
+    """The connection to the client."""
 
     def write(self, text: bytes) -> bool:
         """Write a frame at once and return True, or False when `send_text` has to wait for the client."""
@@ -23,30 +23,30 @@ class Wire(Protocol):
         """Write a frame as soon as the client reads. Raises `OSError` when it has left."""
         ...
 
-    def give_up(self) -> None:
-        """The client does not read."""
+    def abort(self) -> None:
+        """Disconnect a client that does not read."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A frame that is not written yet."""
+    """A queued frame."""
 
     make: bytes | Callable[[], bytes]
     size_bytes: int
     fence: str = ""
     ticks: int = 0
     behind: int = 0
-    """Number of the gate that has to be open."""
+    """Number of the gate that must be open before it is written."""
 
 
 class SendQueue:
-    """Frames in order: written at once, or by a task that exists only while the client has to be waited for.
+    """Writes frames in order: at once, or by a task that exists only while the client does not keep up.
 
-    `is_full` asks producers to wait for `room`. A client that takes nothing for ``stall_s``, or that lets twice the
-    limit pile up, is given up: nothing is written any more. A single large frame does not count in full: whoever
-    asks for it may have it. Speech does not count: it waits for room before it is made, and what a turn held back of
-    it comes all at once. What follows from something that has to be saved first waits behind a gate.
+    When `is_full` is true, producers wait for `room`. A client that reads nothing for ``stall_s``, or for which twice
+    the limit is queued, is disconnected. For this, a single large frame counts as half the limit: the client has asked
+    for it. Speech does not count: it waits for room before it is made, and speech that a turn held back is queued at
+    once. Frames that must not be sent before a save wait behind a gate.
     """
 
     def __init__(self, group: asyncio.TaskGroup, wire: Wire, *, limit_bytes: int, stall_s: float) -> None:
@@ -59,30 +59,30 @@ class SendQueue:
         self._task: asyncio.Task[None] | None = None
         self._room: asyncio.Event | None = None
         self._queued = self._left = 0
-        """How many frames had to wait so far, and how many of them were written or dropped since."""
+        """Numbers of frames that were queued so far, and that have left the queue."""
         self._progress: asyncio.Event | None = None
-        self._given_up = False
+        self._is_abandoned = False
         self._gate = self._opened = 0
-        """Numbers of the last gate that was shut, and of the last that was opened."""
+        """Numbers of the last gate that was closed, and of the last that was opened."""
 
     def put(self, frame: bytes, fence: str = "", ticks: int = 0) -> None:
-        """Queue a frame; ``fence`` names the response of which it carries ``ticks`` of audio."""
+        """Queue a frame; ``fence`` is the response of which it carries ``ticks`` of audio."""
         is_free = not self._frames and self._task is None and self._gate <= self._opened
-        if self._given_up or (is_free and self._wire.write(frame)):
+        if self._is_abandoned or (is_free and self._wire.write(frame)):
             return
         self._queue(_Waiting(frame, len(frame), fence, ticks, self._gate))
 
     def put_later(self, make: Callable[[], bytes], size_bytes: int) -> None:
-        """Queue a frame of about this size, which is made in a thread when its turn comes."""
-        if not self._given_up:
+        """Queue a frame of about this size, which a thread makes when it is about to be written."""
+        if not self._is_abandoned:
             self._queue(_Waiting(make, size_bytes, behind=self._gate))
 
     def shut(self, gate: int) -> None:
-        """Let nothing that is queued from now on pass before `open_up` says so; the numbers of gates grow."""
+        """Hold back all frames from now on until `open_up` opens this gate; the numbers of gates grow."""
         self._gate = gate
 
     def open_up(self, gate: int) -> None:
-        """Let pass what waits behind this gate, and behind those before it."""
+        """Release the frames behind this gate and earlier ones."""
         self._opened = max(self._opened, gate)
         while self._task is None and self._frames and self._may_pass():
             waiting = self._frames[0]
@@ -102,7 +102,7 @@ class SendQueue:
         self._count(waiting, 1)
         self._queued += 1
         if self._weight > 2 * self._limit:
-            self._give_up()
+            self._abort()
         elif self._task is None and self._may_pass():
             self._task = self._group.create_task(self._write(), name="realtime writer")
 
@@ -112,7 +112,7 @@ class SendQueue:
             self._weight += sign * min(waiting.size_bytes, self._limit // 2)
 
     def fence(self, response_id: str) -> int:
-        """Drop the audio of a response that is queued and not yet written; returns its ticks."""
+        """Drop the queued audio of a response; returns its ticks."""
         dropped = [waiting for waiting in self._frames if waiting.fence == response_id]
         if dropped:
             self._frames = deque(waiting for waiting in self._frames if waiting.fence != response_id)
@@ -129,19 +129,19 @@ class SendQueue:
 
     @property
     def is_held(self) -> bool:
-        """True when more than the limit waits, and not for the client but behind a gate."""
+        """True when more than the limit waits behind a gate rather than for the client."""
         return self.is_full and self._task is None and bool(self._frames) and not self._may_pass()
 
     async def room(self) -> None:
         """Return when the queue is below its limit."""
-        while self._bytes > self._limit and not self._given_up:
+        while self._bytes > self._limit and not self._is_abandoned:
             self._room = self._room or asyncio.Event()
             await self._room.wait()
 
     async def flushed(self) -> None:
-        """Return when everything queued so far is written, or the client was given up."""
+        """Return when all frames queued so far are written or dropped."""
         goal = self._queued
-        while self._left < goal and not self._given_up:
+        while self._left < goal and not self._is_abandoned:
             self._progress = self._progress or asyncio.Event()
             await self._progress.wait()
 
@@ -156,26 +156,26 @@ class SendQueue:
                 self._left += 1
                 self._wake()
         except TimeoutError:
-            self._give_up()
+            self._abort()
         except OSError:
-            self._forget()  # the client has left, and whoever reads from it hears so
+            self._forget()  # the client has left; the reader is told
         finally:
             self._task = None
 
     def _timeout_s(self, size_bytes: int) -> float:
         return self._stall_s + max(0, size_bytes - self._limit) / _SLOWEST_BYTES_PER_S
 
-    def _give_up(self) -> None:
-        if not self._given_up:
+    def _abort(self) -> None:
+        if not self._is_abandoned:
             self._forget()
-            self._wire.give_up()
+            self._wire.abort()
 
     def abandon(self) -> None:
-        """Write nothing any more: somebody else speaks to this client."""
+        """Write no further frames: another connection serves this client."""
         self._forget()
 
     def _forget(self) -> None:
-        self._given_up = True
+        self._is_abandoned = True
         self._frames.clear()
         self._bytes = self._weight = 0
         self._wake()

@@ -1,4 +1,4 @@
-"""Things done one after the other by a task that exists only while there is something to do."""
+"""Runs queued work items in order, in a task that exists only while the queue is non-empty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class SerialTasks(Generic[T]):
-    """Hands items to ``work`` in order. An idle pump costs no task; a failing ``work`` ends the task group."""
+    """Gives items to ``work`` in order. A failing ``work`` ends the task group."""
 
     def __init__(self, group: asyncio.TaskGroup, name: str, work: Callable[[T], Awaitable[None]]) -> None:
         self._group = group
@@ -21,7 +21,7 @@ class SerialTasks(Generic[T]):
         self._task: asyncio.Task[None] | None = None
 
     def put(self, item: T) -> None:
-        """Take an item; returns at once."""
+        """Queue an item."""
         self._items.append(item)
         if self._task is None or self._task.done():
             self._task = self._group.create_task(self._run(), name=self._name)
@@ -32,7 +32,7 @@ class SerialTasks(Generic[T]):
         self._task = None
 
     def cancel(self) -> None:
-        """Do nothing more."""
+        """Drop all queued items and cancel the running one."""
         self._items.clear()
         if self._task is not None:
             self._task.cancel()

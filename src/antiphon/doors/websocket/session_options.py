@@ -1,4 +1,4 @@
-"""What every session over a WebSocket works with, and its bounds."""
+"""Services and limits of sessions over WebSockets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from antiphon.ports.vad import VoiceActivity
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """Bounds of one connection."""
+    """Limits of one connection."""
 
     spill_dir: Path
-    """Folder of the audio for which there is no room in memory."""
+    """Folder for audio that exceeds the limit in memory."""
     max_frame_bytes: int
     max_append_bytes: int
     max_queue_bytes: int
@@ -31,14 +31,14 @@ class SessionLimits:
 
 @dataclass(frozen=True, slots=True)
 class SessionServices:
-    """What a connection works with."""
+    """The services that a session uses."""
 
     bus: Bus
     vad: VoiceActivity
     clock: Clock
     limiter: Limiter
-    keep: Callable[[StoredItem], None]
+    persist_item: Callable[[StoredItem], None]
     job_timeout_s: float
     metrics: Metrics
     large_events: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
-    """Admits the events that are worked on in slices."""
+    """Admits events that are processed in slices."""

@@ -49,12 +49,12 @@ class Stage:
         self.reads = asyncio.Event()
         """While it is not set the client takes nothing."""
         self.reads.set()
-        self.link: RealtimeSession
+        self.session: RealtimeSession
 
-    def begin(self, group: asyncio.TaskGroup, rules: Rules, owned: SessionLease | None) -> None:
+    def begin(self, group: asyncio.TaskGroup, rules: Rules, lease: SessionLease | None) -> None:
         now = self.clock.wall()
         session = describe(None, Defaults(), now=now)
-        self._open(group, Conversation.begin(session, rules, seed="s", now=now, lasts_s=3600), 1, owned)
+        self._open(group, Conversation.begin(session, rules, seed="s", now=now, lasts_s=3600), 1, lease)
 
     async def resume(self, group: asyncio.TaskGroup, after: int | None) -> None:
         """Another gateway resumes the session; its client has the events up to ``after``."""
@@ -67,10 +67,10 @@ class Stage:
         group: asyncio.TaskGroup,
         machine: Conversation,
         epoch: int,
-        owned: SessionLease | None,
+        lease: SessionLease | None,
         resumption: Resumption | None = None,
     ) -> None:
-        self.link = RealtimeSession(
+        self.session = RealtimeSession(
             machine,
             self.services,
             link_limits(),
@@ -79,10 +79,10 @@ class Stage:
             account=Account("default", "open"),
             session_id="sess_1",
             epoch=epoch,
-            owned=owned,
+            lease=lease,
             resumption=resumption,
         )
-        self.link.open()
+        self.session.open()
 
     def write(self, text: bytes) -> bool:
         if self.reads.is_set():
@@ -96,7 +96,7 @@ class Stage:
     def rest(self) -> None:
         """Nobody drains here."""
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         raise AssertionError("nobody takes that long here")
 
     def hang_up(self, code: int, reason: str) -> None:
@@ -105,7 +105,7 @@ class Stage:
     async def send(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
         """Take one event of the client; returns what it was answered at once."""
         before = len(self.events)
-        await self.link.frame(msgspec.json.encode({"type": kind, **fields}).decode())
+        await self.session.frame(msgspec.json.encode({"type": kind, **fields}).decode())
         return self.events[before:]
 
     async def work(self, job_id: str, *entries: PipeEntry) -> None:
@@ -129,23 +129,23 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(rules: Rules | None = None, *, owned: bool = False, **options: Any) -> AsyncGenerator[Stage]:
-    """Open a link; with ``owned`` its session is saved."""
+async def staged(rules: Rules | None = None, *, is_saved: bool = False, **options: Any) -> AsyncGenerator[Stage]:
+    """Open a link; with ``is_saved`` its session is saved."""
     async with asyncio.TaskGroup() as group:
         stage = Stage(**options)
         record = await stage.sessions.claim("default", "sess_1", "g1")
-        stage.begin(group, rules or session_rules(), SessionLease(stage.sessions, record) if owned else None)
+        stage.begin(group, rules or session_rules(), SessionLease(stage.sessions, record) if is_saved else None)
         yield stage
-        await stage.link.close()
+        await stage.session.close()
         await stage.bus.close()
 
 
 @asynccontextmanager
 async def resumed(stage: Stage, after: int | None) -> AsyncGenerator[None]:
     """Lose the connection of ``stage`` and resume its session; its events begin anew."""
-    await stage.link.close()
+    await stage.session.close()
     stage.events.clear()
     async with asyncio.TaskGroup() as group:
         await stage.resume(group, after)
         yield
-        await stage.link.close()
+        await stage.session.close()

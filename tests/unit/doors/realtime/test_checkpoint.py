@@ -48,12 +48,12 @@ class Stage:
     def __init__(self, group: asyncio.TaskGroup, sessions: Faulty, record: SessionRecord) -> None:
         self.read: list[str] = []
         self.sessions = sessions
-        self.owned = SessionLease(sessions, record)
+        self.lease = SessionLease(sessions, record)
         self.world = World()
         self.hung_up: list[tuple[int, str]] = []
         self.send_queue = SendQueue(group, self, limit_bytes=10_000, stall_s=5.0)
         state = self.world.machine.state
-        self.checkpointer = Checkpointer(self.owned, group, self, self.send_queue, state, {})
+        self.checkpointer = Checkpointer(self.lease, group, self, self.send_queue, state, {})
         self._number = 0
 
     def write(self, text: bytes) -> bool:
@@ -63,7 +63,7 @@ class Stage:
     async def send_text(self, text: bytes) -> None:
         self.write(text)
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         raise AssertionError("everybody reads here")
 
     def hang_up(self, code: int, reason: str) -> None:
@@ -74,7 +74,7 @@ class Stage:
         self._number += 1
         event_id = f"event_seed{self._number:07d}"
         self.checkpointer.step([effects.Send(InputAudioBufferCleared(event_id=event_id))], 1, is_result=is_result)
-        self.checkpointer.said(SentEvent(self._number, event_id.encode()))
+        self.checkpointer.sent(SentEvent(self._number, event_id.encode()))
         self.send_queue.put(event_id.encode())
         return event_id
 
@@ -168,7 +168,7 @@ async def test_a_session_that_ran_out_and_is_ours_again_is_saved_whole(clock: Vi
     async with staged(clock) as stage:
         stage.say()
         await asyncio.sleep(0.01)
-        await stage.sessions.end(stage.owned.record, resumable=False)
+        await stage.sessions.end(stage.lease.record, resumable=False)
         stage.say()
         await asyncio.sleep(0.01)
         assert len(stage.read) == 2
@@ -185,9 +185,9 @@ async def test_a_session_that_was_claimed_anew_is_saved_whole(clock: VirtualCloc
             stage.world.say_text(f"number {number}")
         stage.say()
         await asyncio.sleep(0.01)
-        record = stage.owned.record
+        record = stage.lease.record
         await stage.sessions.end(record, resumable=False)  # as if it had run out
-        stage.owned.record = await stage.sessions.claim(record.tenant, record.session_id, record.gateway_id)
+        stage.lease.record = await stage.sessions.claim(record.tenant, record.session_id, record.gateway_id)
         stage.say()
         await asyncio.sleep(0.01)
         _, saved = await stage.sessions.resume("t", "s", "g2")
@@ -199,7 +199,7 @@ async def test_who_has_missed_more_than_could_be_kept_is_told_so(clock: VirtualC
     async with staged(clock) as stage:
         stage.sessions.is_away = True
         for number in range(1, 40):
-            stage.checkpointer.said(SentEvent(number, bytes(100_000)))
+            stage.checkpointer.sent(SentEvent(number, bytes(100_000)))
         stage.say()
         await asyncio.sleep(1)
         stage.sessions.is_away = False
@@ -214,7 +214,7 @@ async def test_a_session_that_cannot_be_taken_back_holds_nobody_up(clock: Virtua
     async with staged(clock) as stage:
         stage.say()
         await asyncio.sleep(0.01)
-        await stage.sessions.end(stage.owned.record, resumable=False)
+        await stage.sessions.end(stage.lease.record, resumable=False)
         stage.sessions.cannot_be_asked = True
         stage.say()
         await asyncio.sleep(1)
@@ -253,16 +253,16 @@ async def test_what_has_not_been_saved_stays_in_the_pipe(clock: VirtualClock) ->
 @on_virtual_time
 async def test_a_session_that_ends_while_it_is_taken_back_is_let_go(clock: VirtualClock) -> None:
     sessions = Faulty(clock)
-    owned = SessionLease(sessions, await sessions.claim("t", "s", "g"))
-    await sessions.end(owned.record, resumable=False)  # as if it had run out
-    owned.is_over = True
-    assert await owned.take_back(owned.record.epoch)
+    lease = SessionLease(sessions, await sessions.claim("t", "s", "g"))
+    await sessions.end(lease.record, resumable=False)  # as if it had run out
+    lease.is_over = True
+    assert await lease.take_back(lease.record.epoch)
     assert await sessions.find("t", "s") is None
 
 
 @on_virtual_time
 async def test_who_was_refused_under_an_old_epoch_owns_the_session_under_the_new_one(clock: VirtualClock) -> None:
     sessions = Faulty(clock)
-    owned = SessionLease(sessions, await sessions.claim("t", "s", "g"))
-    assert await owned.take_back(owned.record.epoch - 1)
-    assert not await owned.take_back(owned.record.epoch), "it is alive, and so another's"
+    lease = SessionLease(sessions, await sessions.claim("t", "s", "g"))
+    assert await lease.take_back(lease.record.epoch - 1)
+    assert not await lease.take_back(lease.record.epoch), "it is alive, and so another's"

@@ -19,7 +19,7 @@ async def test_speech_that_was_still_queued_when_its_answer_was_broken_off_was_n
         output = {"format": {"type": form}}
         await stage.send("session.update", session={"type": "realtime", "audio": {"output": output}})
         await stage.send("response.create")
-        (response,) = stage.link.machine.state.responses.values()
+        (response,) = stage.session.machine.state.responses.values()
         await stage.work(response.job_id, TextReady("", "one two three four five six"))
         await stage.work(response.speak_job_id, AudioReady("", bytes(48_000), "one two three four five six"))
         stage.reads.clear()
@@ -27,7 +27,7 @@ async def test_speech_that_was_still_queued_when_its_answer_was_broken_off_was_n
         item_id = response.outputs[0].item_id
         await stage.send("response.cancel")
         stage.reads.set()
-        await stage.link.flushed()
+        await stage.session.flushed()
         done = stage.last("response.done")["response"]
         assert (done["status"], done["output"][0]["id"]) == ("cancelled", item_id)
         heard = b"".join(
@@ -65,11 +65,11 @@ async def test_audio_of_an_item_is_that_of_the_committed_turn_until_the_item_is_
 
 
 async def test_a_failure_that_the_gateway_before_has_counted_is_not_counted_again() -> None:
-    async with staged(owned=True) as stage:
+    async with staged(is_saved=True) as stage:
         await stage.send("session.update", session={"type": "realtime", "include": ["antiphon.degraded"]})
         await stage.send("response.create")
         await stage.turns()  # it is saved
-        (response,) = stage.link.machine.state.responses.values()
+        (response,) = stage.session.machine.state.responses.values()
         with capture_logs() as before:
             failed = JobFailed.of("", ProviderUnavailable("away", code="provider_unavailable"))
             await stage.work(response.job_id, failed)
@@ -77,5 +77,5 @@ async def test_a_failure_that_the_gateway_before_has_counted_is_not_counted_agai
         with capture_logs() as after:
             async with resumed(stage, None):
                 await stage.turns()
-                assert stage.link.machine.state.down == ["llm"]
+                assert stage.session.machine.state.down == ["llm"]
         assert "degraded" not in [line["event"] for line in after]

@@ -14,7 +14,7 @@ from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.conversation.state import Rules
-from antiphon.doors.realtime.output import EventSender
+from antiphon.doors.realtime.event_sender import EventSender
 from antiphon.doors.realtime.sent_events import PIECES
 from antiphon.doors.websocket.audio import ItemAudio
 from antiphon.doors.websocket.send_queue import SendQueue
@@ -37,7 +37,7 @@ class Client:
     async def send_text(self, text: bytes) -> None:
         self.write(text)
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         raise AssertionError("everybody reads here")
 
 
@@ -65,7 +65,7 @@ async def test_events_that_the_client_has_are_not_sent_once_more() -> None:
         out.known_until = 4
         for number in (3, 4, 5):
             out.send(InputAudioBufferCleared(event_id=f"event_s{number:07d}"))
-        out.know_all()
+        out.skip_all()
         out.send(InputAudioBufferCleared(event_id="event_s0000006"))
     assert [event["event_id"] for event in client.events] == ["event_s0000005"]
 

@@ -21,7 +21,7 @@ async def test_a_callback_that_fails_ends_its_connection_and_says_why() -> None:
     with pytest.RaisesGroup(ZeroDivisionError):
         async with staged() as stage:
             await stage.send("input_audio_buffer.append", audio=pybase64.b64encode(bytes(48_000)).decode())
-            stage.link.machine.receive = fails  # type: ignore[method-assign]
+            stage.session.machine.receive = fails  # type: ignore[method-assign]
             await asyncio.sleep(5)
 
 
@@ -58,8 +58,8 @@ async def test_a_turn_that_a_limit_leaves_without_an_answer_is_a_refusal() -> No
     async with staged(requests=1) as stage:
         await answer(stage)
         await stage.send("input_audio_buffer.append", audio=pybase64.b64encode(bytes(3 * 48_000)).decode())
-        stage.link.tell(inputs.VoiceScored(stage.link.machine.state.buffer.stream, (0.9,) * 30 + (0.0,) * 60))
-        (listening,) = stage.link.machine.state.jobs
+        stage.session.tell(inputs.VoiceScored(stage.session.machine.state.buffer.stream, (0.9,) * 30 + (0.0,) * 60))
+        (listening,) = stage.session.machine.state.jobs
         await stage.work(listening, TranscriptReady("", "hello", language="en", duration_s=1.0))
         error = stage.last("response.done")["response"]["status_details"]["error"]
         assert error["code"] == "inference_rate_limit_exceeded"
@@ -73,17 +73,17 @@ async def test_without_limits_none_are_told() -> None:
 
 
 async def test_what_the_server_stands_on_is_told_once_and_not_before_a_session_is_what_it_was() -> None:
-    async with staged(owned=True) as stage:
+    async with staged(is_saved=True) as stage:
         await stage.send("session.update", session={"type": "realtime", "include": ["antiphon.degraded"]})
         await stage.turns()
         async with resumed(stage, None):
-            stage.link.see({"redis": False, "database": True})
-            assert stage.link.machine.state.down == []
+            stage.session.see({"redis": False, "database": True})
+            assert stage.session.machine.state.down == []
             await stage.turns()
             for _ in range(2):
-                stage.link.see({"redis": False, "database": True})
+                stage.session.see({"redis": False, "database": True})
             for _ in range(2):
-                stage.link.see({"redis": True, "database": True})
+                stage.session.see({"redis": True, "database": True})
             await stage.turns()
             told = [kind for kind in stage.types() if kind.startswith("antiphon.")]
             assert told == ["antiphon.session.resumed", "antiphon.degraded", "antiphon.recovered"]

@@ -73,7 +73,7 @@ class Stage:
     def rest(self) -> None:
         """Nothing drains here."""
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         raise AssertionError("nobody takes that long here")
 
     def hang_up(self, code: int, reason: str) -> None:

@@ -105,7 +105,7 @@ class Stage:
 
     def __init__(self, connections: ConnectionRegistry, *, socket: Socket | None = None, fails_at: str = "") -> None:
         self.peer = Peer()
-        self.link: Echo | None = None
+        self.session: Echo | None = None
         self._connections = connections
         self._fails_at = fails_at
         self._scope = {"headers": [], "extensions": {} if socket is None else {SOCKET: socket}}
@@ -116,8 +116,8 @@ class Stage:
             self.connection = connection
 
             def make(group: asyncio.TaskGroup) -> Echo:
-                self.link = Echo(connection, fails_at=self._fails_at)
-                return self.link
+                self.session = Echo(connection, fails_at=self._fails_at)
+                return self.session
 
             await connection.run(make, session_id="sess_1", tenant="default", key_id="key_1")
 
@@ -133,7 +133,7 @@ async def running(everyone: ConnectionRegistry, count: int = 1) -> AsyncIterator
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         for stage in stages:
             group.create_task(stage.run())
-        while any(stage.connection is None or stage.link is None or not stage.link.done for stage in stages):
+        while any(stage.connection is None or stage.session is None or not stage.session.done for stage in stages):
             await asyncio.sleep(0)
         yield stages
 

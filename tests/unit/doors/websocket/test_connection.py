@@ -22,9 +22,9 @@ async def test_frames_reach_the_link_in_order_until_the_client_leaves() -> None:
     stage.peer.says(bytes=b"b")
     stage.peer.leaves(code=1001)
     await stage.run()
-    assert stage.link is not None
-    assert stage.link.got == ["a", b"b"]
-    assert stage.link.done == ["open", "frame", "frame", "close"]
+    assert stage.session is not None
+    assert stage.session.got == ["a", b"b"]
+    assert stage.session.done == ["open", "frame", "frame", "close"]
     assert [message["text"] for message in stage.peer.sent] == ["you said 'a'", "you said b'b'"]
 
 
@@ -33,8 +33,8 @@ async def test_a_link_that_hangs_up_is_flushed_and_closed_with_its_code() -> Non
         assert stage.connection is not None
         stage.connection.hang_up(1000, "")
         stage.connection.hang_up(1011, "too late")
-    assert stage.link is not None
-    assert stage.link.done == ["open", "flushed", "close"]
+    assert stage.session is not None
+    assert stage.session.done == ["open", "flushed", "close"]
     assert stage.peer.sent == [{"type": "websocket.close", "code": 1000, "reason": ""}]
 
 
@@ -61,8 +61,8 @@ async def test_a_link_that_fails_is_closed_all_the_same(where: str) -> None:
     with pytest.raises(ExceptionGroup) as failed:
         await stage.run()
     assert failed.group_contains(ValueError, match=where)
-    assert stage.link is not None
-    assert stage.link.done[-1] == "close"
+    assert stage.session is not None
+    assert stage.session.done[-1] == "close"
     ask(everyone)
 
 
@@ -73,7 +73,7 @@ async def test_a_frame_goes_through_the_servers_own_socket_where_there_is_one() 
         socket.takes = False
         assert not connection.write(b"later")
         await connection.send_text("später".encode())
-        connection.give_up()
+        connection.abort()
     assert (socket.written, socket.aborted) == ([b"quick", "später".encode()], 1)
     assert peer.sent == []
 
@@ -83,7 +83,7 @@ async def test_without_such_a_socket_every_frame_has_to_wait() -> None:
     with connections().connect({"headers": []}, peer.receive, peer.send) as connection:
         assert not connection.write(b"quick")
         await connection.send_text("später".encode())
-        connection.give_up()
+        connection.abort()
         assert connection._closing == (1008, "the client does not read")
     assert peer.sent == [{"type": "websocket.send", "text": "später"}]
 

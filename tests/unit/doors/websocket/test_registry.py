@@ -72,8 +72,8 @@ async def test_connections_are_counted_while_they_last() -> None:
 async def test_a_drain_lets_answers_end_and_closes_the_others_at_once(clock: VirtualClock) -> None:
     everyone = connections()
     async with running(everyone, 2) as (idle, busy):
-        assert busy.link is not None
-        busy.link.is_answering = True
+        assert busy.session is not None
+        busy.session.is_answering = True
         begin = clock.now()
         draining = asyncio.ensure_future(everyone.drain(10.0))
         await asyncio.sleep(1.0)
@@ -81,7 +81,7 @@ async def test_a_drain_lets_answers_end_and_closes_the_others_at_once(clock: Vir
             ask(everyone)
         assert [message["code"] for message in idle.peer.sent] == [1012]
         assert busy.peer.sent == []
-        busy.link.is_answering = False
+        busy.session.is_answering = False
         assert busy.connection is not None
         busy.connection.rest()
         await asyncio.sleep(0.001)
@@ -94,8 +94,8 @@ async def test_a_drain_lets_answers_end_and_closes_the_others_at_once(clock: Vir
 async def test_a_drain_has_an_end_also_when_an_answer_has_none(clock: VirtualClock) -> None:
     everyone = connections()
     async with running(everyone) as (stage,):
-        assert stage.link is not None
-        stage.link.is_answering = True
+        assert stage.session is not None
+        stage.session.is_answering = True
         begin = clock.now()
         await everyone.drain(10.0)
         assert 10.0 <= clock.now() - begin < 11.0
@@ -116,8 +116,8 @@ async def test_a_drain_does_not_wait_for_a_connection_that_cannot_be_closed(cloc
 async def test_a_connection_that_is_accepted_during_a_drain_goes_at_once(clock: VirtualClock) -> None:
     everyone, stage = connections(), None
     async with running(everyone) as (busy,):
-        assert busy.link is not None
-        busy.link.is_answering = True
+        assert busy.session is not None
+        busy.session.is_answering = True
         draining = asyncio.ensure_future(everyone.drain(10.0))
         await asyncio.sleep(0.1)
         begin = clock.now()
@@ -132,15 +132,15 @@ async def test_a_connection_that_is_accepted_during_a_drain_goes_at_once(clock: 
 async def test_a_drain_looks_at_no_connection_while_nothing_happens(clock: VirtualClock) -> None:
     everyone = connections()
     async with running(everyone) as (stage,):
-        assert stage.link is not None
+        assert stage.session is not None
         assert stage.connection is not None
-        stage.link.is_answering = True
+        stage.session.is_answering = True
         draining = asyncio.ensure_future(everyone.drain(59.0))
         await asyncio.sleep(0.1)
-        looks, begin = stage.link.looks, clock.now()
+        looks, begin = stage.session.looks, clock.now()
         await asyncio.sleep(50.0)
-        assert (stage.link.looks, clock.now() - begin) == (looks, 50.0)
-        stage.link.is_answering = False
+        assert (stage.session.looks, clock.now() - begin) == (looks, 50.0)
+        stage.session.is_answering = False
         stage.connection.rest()
         await draining
 

@@ -38,7 +38,7 @@ class Wire:
         await self.may_read.wait()
         self.read.append(text.decode())
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         self.given_up += 1
 
 
