@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import layers
+from tests.chaos.defects import DEFECTS, PACKAGE, Defect
 from tests.layers import BARS, Bar, shares
 from tools.audit import COPYLEFT_EXTRAS, DENIED, parts
 
@@ -91,3 +92,9 @@ def test_a_layer_with_a_test_that_fails_again_has_failed(
     result, flaky = layer_of(text, tmp_path, monkeypatch)
     assert result.startswith("FAILED")
     assert not flaky
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_a_planted_defect_finds_its_line_once(defect: Defect) -> None:
+    places = [(defect.file, defect.right), *([defect.also[:2]] if defect.also[0] else [])]
+    assert [(PACKAGE / file).read_text("utf-8").count(line) for file, line in places] == [1] * len(places)
