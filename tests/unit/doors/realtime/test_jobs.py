@@ -13,9 +13,7 @@ from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartTranscription
 from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.entities.chat import ChatMessage, ChatRequest
-from antiphon.entities.priority import LIVE
 from antiphon.entities.speech import Segment
-from antiphon.observe.trace import tracing
 from antiphon.ports.bus import Lease
 from antiphon.wire import jobs
 from antiphon.wire.jobs import (
@@ -90,12 +88,6 @@ def stage() -> Stage:
 
 
 # -- what is submitted -------------------------------------------------------------------------------------------------
-async def test_a_turn_is_live_and_a_long_one_has_as_much_more_time_as_it_lasts(stage: Stage) -> None:
-    effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
-    (made,) = stage.job_client.listening(effect, Pcm(bytes(2 * 8_000 * 90), 8_000))
-    assert (made.priority, made.deadline_s) == (LIVE, stage.clock.wall() + 120.0)
-
-
 async def test_a_transcription_takes_its_audio_along(stage: Stage) -> None:
     effect = StartTranscription("job_1", "item_1", 0, 0, "de", "names", "whisper-1")
     (made,) = stage.job_client.listening(effect, Pcm(b"abcd", 8_000))
@@ -179,39 +171,6 @@ async def test_results_of_all_jobs_come_in_order_through_one_pipe(stage: Stage) 
     assert [await stage.result() for _ in entries] == entries
 
 
-# -- the end -----------------------------------------------------------------------------------------------------------
-async def test_cancelling_a_speaker_drops_its_pipe(stage: Stage) -> None:
-    await stage.answer(ANSWER)
-    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
-    sentences = stage.bus.read(SPEECH)
-    await anext(sentences)
-    await stage.job_client.cancel("job_2")
-    with pytest.raises(StopAsyncIteration):
-        await anext(sentences)
-    assert SPEECH not in stage.pipes()
-    assert (stage.is_up("job_2"), stage.is_up("job_1")) == (True, False)
-
-
-async def test_cancelling_anything_else_leaves_the_pipes_alone(stage: Stage) -> None:
-    await stage.answer(ANSWER)
-    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
-    await stage.job_client.cancel("job_1")
-    await stage.job_client.cancel("job_9")
-    assert SPEECH in stage.pipes()
-
-
-@pytest.mark.parametrize("last", [SpeechDone("sess_1.job_2"), JobFailed("sess_1.job_2", "api_error", None, "it broke")])
-async def test_a_speaker_that_has_ended_leaves_no_pipe(last: PipeEntry, stage: Stage) -> None:
-    await stage.answer(ANSWER)
-    await stage.bus.write(SPEECH, [SentenceReady("sess_1.job_1", "hi")])
-    await stage.bus.write(OUTPUT, [AudioReady("sess_1.job_2", b"ab"), AnswerDone("sess_1.job_1", "stop"), last])
-    await stage.result()
-    await stage.result()
-    assert SPEECH in stage.pipes()
-    await stage.result()
-    assert SPEECH not in stage.pipes()
-
-
 async def test_a_closed_job_client_leaves_nothing_on_the_bus(stage: Stage) -> None:
     await stage.answer(ANSWER)
     await stage.answer(WRITTEN)
@@ -229,23 +188,3 @@ async def test_a_closed_job_client_leaves_nothing_on_the_bus(stage: Stage) -> No
     assert stage.bus.dead_letters() == ()
     with pytest.raises(StopAsyncIteration):
         await stage.result()
-
-
-async def test_a_speaker_that_no_queue_took_leaves_no_pipe() -> None:
-    stage = Stage(held=1)
-    await stage.answer(ANSWER)
-    await stage.take("respond")
-    await stage.answer(StartAnswer("job_8", "job_9", REQUEST, "alto", 1.5))
-    (failed,) = stage.refused
-    assert failed.job_id == "sess_1.job_9"
-    assert "job_9" not in stage.job_client.speech_pipes
-
-
-async def test_jobs_belong_to_the_trace_of_their_job_client_wherever_they_are_made() -> None:
-    given = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    with tracing(given):
-        stage = Stage()
-    with tracing(""):
-        made = stage.job_client.answering(ANSWER)
-    assert [job.traceparent[:36] for job in made] == [given[:36]] * 2
-    assert len({job.traceparent for job in made}) == 2

@@ -84,7 +84,7 @@ async def test_without_such_a_socket_every_frame_has_to_wait() -> None:
         assert not connection.write(b"quick")
         await connection.send_text("später".encode())
         connection.abort()
-        assert connection._closing == (1008, "the client does not read")
+        assert connection.code == 1008
     assert peer.sent == [{"type": "websocket.send", "text": "später"}]
 
 

@@ -42,6 +42,12 @@ def test_only_so_many_are_let_in_also_while_none_of_them_is_accepted_yet() -> No
     assert refusals(metrics) == 1
 
 
+def test_a_new_session_needs_room_in_the_shared_store() -> None:
+    ConnectionRegistry(Metrics(), has_room=lambda: True).check_room()
+    with pytest.raises(Overloaded):
+        ConnectionRegistry(Metrics(), has_room=lambda: False).check_room()
+
+
 async def test_who_comes_during_a_drain_is_refused_by_no_limit() -> None:
     metrics = Metrics()
     everyone = ConnectionRegistry(metrics)
@@ -109,7 +115,7 @@ async def test_a_drain_does_not_wait_for_a_connection_that_cannot_be_closed(cloc
         begin = clock.now()
         await everyone.drain(1.0)
         assert 3.0 <= clock.now() - begin < 4.0
-        assert connection._closing == (1012, "the server is going down")
+        assert connection.code == 1012
 
 
 @on_virtual_time
