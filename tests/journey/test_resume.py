@@ -14,7 +14,6 @@ import websockets
 
 from antiphon.client import SessionLost, connect
 from antiphon.wire.realtime_server import Error
-from tests.fakes.loopback import redirecting
 from tests.serving import Client, Served, recording, serving, silence
 
 WORDS, WORD_MS = 30, 100
@@ -188,7 +187,7 @@ async def test_the_older_connection_is_closed_when_somebody_else_takes_its_sessi
             assert (await resumed.until("response.done"))["response"]["status"] == "completed"
 
 
-async def test_a_close_timeout_is_the_end_of_a_session(served: Served) -> None:
+async def test_a_close_handshake_is_the_end_of_a_session(served: Served) -> None:
     async with served.connect() as client:
         await ask(client)
         last = await client.until("response.done")
@@ -242,13 +241,3 @@ async def test_who_goes_on_talking_in_a_session_that_is_over_is_told(tmp_path: P
         for _ in range(2):
             with pytest.raises(SessionLost, match="over"):
                 await session.say("is anybody there")
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_client_takes_its_session_to_no_host_that_it_is_redirected_to(served: Served, status: int) -> None:
-    async with redirecting(status) as (front, led), connect(served.url, front) as session:
-        await anext(session)
-        await session.lose()
-        with pytest.raises(SessionLost, match=str(status)):
-            await session.until(Error)
-    assert led == []
