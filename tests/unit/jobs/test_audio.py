@@ -117,7 +117,7 @@ async def test_audio_that_cannot_be_deleted_is_logged_and_expires(tmp_path: Path
     away.rename(folder)
     clock.advance(25 * 3600)
     task = asyncio.create_task(audio.run(3600))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while files(tmp_path):
             await asyncio.sleep(0.01)
     task.cancel()

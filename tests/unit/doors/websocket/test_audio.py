@@ -147,7 +147,7 @@ def test_an_item_has_all_that_was_added_and_an_unknown_one_has_nothing(tmp_path:
 
 async def spilled(items: ItemAudio) -> None:
     """Wait until what is too much lies in the file."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while items._spilling is not None and not items._spilling.done():
             await asyncio.sleep(0.001)
 
@@ -171,7 +171,7 @@ async def test_the_file_is_written_beside_the_loop_and_what_is_not_written_yet_i
 
     def slowly(self: SpillFile, offset: int, pieces: Sequence[bytes]) -> None:
         writers.append(threading.current_thread())
-        goes_on.wait(5)
+        goes_on.wait(10)
         write(self, offset, pieces)
 
     monkeypatch.setattr(SpillFile, "write", slowly)
@@ -198,7 +198,7 @@ async def test_what_is_cut_or_forgotten_while_it_is_written_is_not_what_was_writ
 
     def slowly(self: SpillFile, offset: int, pieces: Sequence[bytes]) -> None:
         is_writing.set()
-        goes_on.wait(5)
+        goes_on.wait(10)
         write(self, offset, pieces)
 
     monkeypatch.setattr(SpillFile, "write", slowly)

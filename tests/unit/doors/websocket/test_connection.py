@@ -40,7 +40,7 @@ async def test_a_link_that_hangs_up_is_flushed_and_closed_with_its_code() -> Non
 
 async def test_a_link_may_hang_up_before_it_has_heard_anything() -> None:
     stage = Stage(connections(), fails_at="hang up at once")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         await stage.run()
     assert stage.peer.sent == [{"type": "websocket.close", "code": 1008, "reason": "no"}]
 
