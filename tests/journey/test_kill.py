@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -31,6 +32,17 @@ async def start(data_dir: Path) -> tuple[asyncio.subprocess.Process, str]:
     return server, line.split()[-1]
 
 
+async def written(path: Path, item_ids: list[str]) -> None:
+    """Return when the store has these items: it is written behind the conversation."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.closing(sqlite3.connect(path)) as database:
+                found = {row[0] for row in database.execute("SELECT item_id FROM conversation_items")}
+            if found >= set(item_ids):
+                return
+            await asyncio.sleep(0.02)
+
+
 async def test_a_kill_in_mid_answer_loses_no_completed_item(tmp_path: Path) -> None:
     server, url = await start(tmp_path)
     address = f"{url.replace('http', 'ws', 1)}/v1/realtime?model=m"
@@ -40,12 +52,13 @@ async def test_a_kill_in_mid_answer_loses_no_completed_item(tmp_path: Path) -> N
         session_id = (await client.until("session.created"))["session"]["id"]
         for turn in range(3):
             completed.append(await client.say_text(f"question {turn}"))
+            if turn == 2:
+                await written(tmp_path / "antiphon.db", completed)
             await client.send("response.create")
             if turn < 2:
                 done = await client.until("response.done")
                 completed.append(done["response"]["output"][0]["id"])
         await client.until("response.output_audio.delta")
-        await asyncio.sleep(0.3)  # the write-behind buffer's promise is 1 s; what was done is older than that
         os.kill(server.pid, signal.SIGKILL)
         assert await server.wait() == -signal.SIGKILL
     with sqlite3.connect(tmp_path / "antiphon.db") as database:

@@ -93,18 +93,19 @@ async def test_a_live_turn_is_answered_while_a_recording_is_heard(tmp_path: Path
         form = {"data": {"model": "whisper-1"}, "files": {"file": ("long.wav", long)}}
         upload = asyncio.create_task(uploads.post("/v1/audio/transcriptions", **form))
         await until(lambda: patient_at_work(served) == 1)
-        assert await turn(client) == "completed"
+        await speak(client)
+        await client.until("conversation.item.input_audio_transcription.completed")
         assert not upload.done()
+        await client.send("response.create")
+        assert (await client.until("response.done"))["response"]["status"] == "completed"
         assert (await upload).status_code == 200
 
 
-async def turn(client: Client) -> str:
-    """Ask by voice, and return how the answer ended."""
-    await client.configure(audio={"input": {"turn_detection": None}})
+async def speak(client: Client) -> None:
+    """Commit a turn."""
+    await client.configure(audio={"input": {"turn_detection": None, "transcription": {"model": "whisper-1"}}})
     await client.append(QUESTION)
     await client.send("input_audio_buffer.commit")
-    await client.send("response.create")
-    return (await client.until("response.done"))["response"]["status"]
 
 
 def patient_at_work(served: Served) -> int:
