@@ -27,7 +27,7 @@ async def main() -> int:
                 if words == 3:
                     await session.lose()  # as a network does
             elif isinstance(event, ResponseDone):
-                print(f"\nanswer {event.response.status}, session taken up {session.resumptions} time(s)")
+                print(f"\nanswer {event.response.status}, session resumed {session.resumptions} time(s)")
                 return 0 if event.response.status == "completed" and session.resumptions == 1 else 1
     return 1
 

@@ -16,7 +16,7 @@ from antiphon.wire.event_scan import Scan, TooMuch, needs_a_scan
 LARGE_BYTES = LONG_BYTES
 """Larger data is processed in a thread, or in slices between which the event loop continues."""
 LARGE_AT_ONCE = 2
-"""Events that a process scans at the same time: each takes up to three times its size in memory."""
+"""Events that a process scans at the same time: each needs three times its size in memory at most."""
 SLICE_BYTES = 32 * 2**10
 """A slice of audio: less than a second, which a voice detector processes in a few milliseconds."""
 _SLICE_CHARACTERS = SLICE_BYTES // 3 * 4
