@@ -31,7 +31,7 @@ class Retained:
         self._sent: deque[Sent] = deque()
         self._audio = 0
         self.is_frozen = False
-        """True while disconnected: nothing is dropped."""
+        """True while disconnected: all events are retained."""
         self.number = 0
         """Number of the last event that is not audio."""
 

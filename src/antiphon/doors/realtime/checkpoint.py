@@ -26,7 +26,7 @@ from antiphon.wire.jobs import Job
 from antiphon.wire.realtime_server import TAKEN_OVER
 
 _TIMEOUT_S = 1.0
-"""Longest wait for a save; then the session continues unsaved, with nothing held back."""
+"""Longest wait for a save; then the session continues unsaved, and output is no longer held back."""
 _RETRY_S = 0.25
 _BACKOFF = Backoff(base_s=0.5, cap_s=5.0)
 """Added to `_RETRY_S` between two attempts while saving fails."""
@@ -91,7 +91,7 @@ class SessionLease:
 class Checkpointer:
     """Saves one conversation, one write at a time; changes during a write go into the next one.
 
-    While saving fails nothing is held back.
+    While saving fails, output is not held back.
     """
 
     def __init__(

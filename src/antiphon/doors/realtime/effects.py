@@ -77,7 +77,7 @@ class EffectHandler:
         account: Account,
         session_id: str,
     ) -> None:
-        """Without a ``checkpointer`` nothing waits for a save."""
+        """Without a ``checkpointer``, commands do not wait for a save."""
         self._services = services
         self._connection = connection
         self._account = account

@@ -65,7 +65,7 @@ class EventSender:
             return False
         return wanted <= self._speech.keys()
 
-    def stand_in(self, refs: set[int]) -> None:
+    def replace_by_silence(self, refs: set[int]) -> None:
         """Replace missing pieces by silence."""
         self._speech.update(dict.fromkeys(refs - self._speech.keys(), b""))
 

@@ -39,13 +39,13 @@ class Intake:
         large_events: asyncio.Semaphore,
         max_append_bytes: int,
         *,
-        heard: Callable[[inputs.VoiceScored], None],
+        on_score: Callable[[inputs.VoiceScored], None],
     ) -> None:
-        """``large_events`` admits events that are processed in slices; ``heard`` is called outside of any task."""
+        """``large_events`` admits events that are processed in slices; ``on_score`` is called outside of any task."""
         self._machine = machine
         self._large_events = large_events
         self._vad = vad
-        self._heard = heard
+        self._on_score = on_score
         self._most = max_append_bytes
         self.buffer = InputBuffer(self._form)
         self.given_audio: list[tuple[AudioFormat, bytes]] = []
@@ -180,7 +180,7 @@ class Intake:
             self._voice.feed(windows)
 
     def _scored(self, scores: Sequence[float]) -> None:
-        self._heard(inputs.VoiceScored(self._stream, tuple(scores)))
+        self._on_score(inputs.VoiceScored(self._stream, tuple(scores)))
 
     def restart(self, stream: int) -> None:
         """Begin a fresh stream of voice scores."""

@@ -80,7 +80,7 @@ class Resume:
             lambda start: self._jobs.results(after=start, keep=lambda: start), position, wanted
         )
         if not has_speech:  # the pipe has dropped some since
-            self._sender.stand_in(held)
+            self._sender.replace_by_silence(held)
         if position < self._saved.position:
             missed = None
             if self._checkpointer is not None:

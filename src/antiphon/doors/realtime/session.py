@@ -86,7 +86,7 @@ class RealtimeSession:
                 lease, group, connection, self._send_queue, state, self._jobs.pending, saved
             )
         self._intake = Intake(
-            machine, services.vad, services.large_events, limits.max_append_bytes, heard=self.tell_from_callback
+            machine, services.vad, services.large_events, limits.max_append_bytes, on_score=self.tell_from_callback
         )
         items = ItemAudio(limits.spill_dir)
         self._sender = EventSender(self._send_queue, items, self._checkpointer, state)

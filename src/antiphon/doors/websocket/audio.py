@@ -295,7 +295,7 @@ class ItemAudio:
             self._bytes -= item.kept_bytes
 
     def close(self) -> None:
-        """Drop all audio, whoever still refers to this object."""
+        """Drop all audio, also while this object is still referred to."""
         self._items.clear()
         self._bytes = 0
         self._file = None

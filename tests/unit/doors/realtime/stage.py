@@ -32,7 +32,7 @@ PIPE = "t:default:session:{sess_1}"
 
 
 class Stage:
-    """One link, and the connection that it writes to."""
+    """One session, and the connection that it writes to."""
 
     def __init__(self, *, requests: int = 0, pipe_entries: int = 1024) -> None:
         self.clock = VirtualClock()
@@ -75,7 +75,7 @@ class Stage:
             self.services,
             link_limits(),
             group,
-            self,  # pyright: ignore[reportArgumentType] -- all that a link needs of it
+            self,  # pyright: ignore[reportArgumentType] -- all that a session needs of it
             account=Account("default", "open"),
             session_id="sess_1",
             epoch=epoch,
@@ -130,7 +130,7 @@ class Stage:
 
 @asynccontextmanager
 async def staged(rules: Rules | None = None, *, is_saved: bool = False, **options: Any) -> AsyncGenerator[Stage]:
-    """Open a link; with ``is_saved`` its session is saved."""
+    """Open a session; with ``is_saved`` it is saved."""
     async with asyncio.TaskGroup() as group:
         stage = Stage(**options)
         record = await stage.sessions.claim("default", "sess_1", "g1")

@@ -32,7 +32,7 @@ class Stage:
         self.scored: list[inputs.VoiceScored] = []
         self.large = asyncio.Semaphore(1)
         vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
-        self.intake = Intake(self.machine, vad, self.large, 15 * 2**20, heard=self.scored.append)
+        self.intake = Intake(self.machine, vad, self.large, 15 * 2**20, on_score=self.scored.append)
 
     async def take(self, kind: str, **fields: object) -> inputs.Received | inputs.AudioAppended:
         """Take one event and work it in; returns the input that it is."""

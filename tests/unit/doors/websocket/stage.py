@@ -58,7 +58,7 @@ class Socket:
 
 
 class Echo:
-    """A link that echoes what it gets, and fails where it is told to."""
+    """A session that echoes its frames, and fails where it is told to."""
 
     def __init__(self, connection: Connection, *, fails_at: str = "") -> None:
         self.connection = connection

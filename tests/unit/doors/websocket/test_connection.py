@@ -16,7 +16,7 @@ from tests.unit.doors.websocket.stage import Echo, Peer, Socket, Stage, ask, con
 
 
 # -- one connection ----------------------------------------------------------------------------------------------------
-async def test_frames_reach_the_link_in_order_until_the_client_leaves() -> None:
+async def test_frames_reach_the_session_in_order_until_the_client_leaves() -> None:
     stage = Stage(connections())
     stage.peer.says(text="a")
     stage.peer.says(bytes=b"b")
@@ -28,7 +28,7 @@ async def test_frames_reach_the_link_in_order_until_the_client_leaves() -> None:
     assert [message["text"] for message in stage.peer.sent] == ["you said 'a'", "you said b'b'"]
 
 
-async def test_a_link_that_hangs_up_is_flushed_and_closed_with_its_code() -> None:
+async def test_a_session_that_hangs_up_is_flushed_and_closed_with_its_code() -> None:
     async with running(connections()) as (stage,):
         assert stage.connection is not None
         stage.connection.hang_up(1000, "")
@@ -38,14 +38,14 @@ async def test_a_link_that_hangs_up_is_flushed_and_closed_with_its_code() -> Non
     assert stage.peer.sent == [{"type": "websocket.close", "code": 1000, "reason": ""}]
 
 
-async def test_a_link_may_hang_up_before_it_has_heard_anything() -> None:
+async def test_a_session_may_hang_up_before_its_first_frame() -> None:
     stage = Stage(connections(), fails_at="hang up at once")
     async with asyncio.timeout(10):
         await stage.run()
     assert stage.peer.sent == [{"type": "websocket.close", "code": 1008, "reason": "no"}]
 
 
-async def test_the_close_of_a_client_that_has_left_first_is_nobodys_error() -> None:
+async def test_a_client_that_has_left_before_its_close_is_no_error() -> None:
     async with running(connections()) as (stage,):
         assert stage.connection is not None
         stage.peer.has_left = True
@@ -54,7 +54,7 @@ async def test_the_close_of_a_client_that_has_left_first_is_nobodys_error() -> N
 
 
 @pytest.mark.parametrize("where", ["open", "frame"])
-async def test_a_link_that_fails_is_closed_all_the_same(where: str) -> None:
+async def test_a_session_that_fails_is_closed_all_the_same(where: str) -> None:
     everyone = connections(most=1)
     stage = Stage(everyone, fails_at=where)
     stage.peer.says(text="a")
