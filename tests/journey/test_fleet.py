@@ -168,7 +168,7 @@ async def test_a_job_whose_workers_all_die_is_given_up_with_its_reason_and_hurts
         assert letter["reason"] == b"its lease ran out"
         assert letter["attempt"] == str(ATTEMPTS).encode()
         assert set(letter) == set(DeadLetter.__struct_fields__)  # and nothing of what was said
-        assert failed["error"]["message"] == f"given up after {ATTEMPTS} attempts: its lease ran out"
+        assert failed["error"]["message"] == f"failed after {ATTEMPTS} attempts: its lease ran out"
         await asyncio.to_thread(stand.whole)
         await one.ask(aloud=True)
         assert await one.answer() == ("completed", SPEECH_BYTES)

@@ -1,4 +1,4 @@
-"""Cancel flags: raised before, while or without a job being known, and watched by workers."""
+"""Cancel flags of jobs, watched by workers. A flag may be raised before its job is submitted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from antiphon.clock import Clock
 
 
 class CancelFlags:
-    """Flags by job id. The flag of a known job stays up until `lower`, that of an unknown one fades."""
+    """Flags by job id. The flag of a known job stays up until `lower`; the flag of an unknown job expires."""
 
     def __init__(self, clock: Clock) -> None:
         self._up: set[str] = set()
@@ -29,12 +29,12 @@ class CancelFlags:
         return job_id in self._up or job_id in self._early
 
     def adopt(self, job_id: str) -> None:
-        """The job is known from now on: a flag that was raised early no longer fades."""
+        """Mark the job as known: a flag that was raised early no longer expires."""
         if self._early.discard(job_id):
             self._up.add(job_id)
 
     def lower(self, job_id: str) -> None:
-        """The job has ended; its flag is forgotten."""
+        """Forget the flag of a job that has ended."""
         self._up.discard(job_id)
 
     def wake(self, job_id: str) -> None:

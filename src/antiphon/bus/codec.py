@@ -1,4 +1,4 @@
-"""Jobs and entries as msgpack, and what an entry weighs."""
+"""Jobs and entries as msgpack, and the size of an entry in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Decoder(Generic[T]):
-    """Decodes every kind that there is: a feature may bring its own after this module was loaded."""
+    """Decodes all registered kinds; features may register more after this module is loaded."""
 
     def __init__(self, kinds: Sequence[type], shape: Callable[[Any], Any]) -> None:
         self._kinds = kinds
@@ -55,5 +55,5 @@ def decode_job(data: bytes) -> Job:
 
 
 def weigh(entry: PipeEntry) -> int:
-    """Return about how many bytes ``entry`` holds in memory."""
+    """Return the approximate size of ``entry`` in memory, in bytes."""
     return ENTRY_BYTES + entry.payload_bytes

@@ -1,4 +1,4 @@
-"""What is kept of a job that was given up."""
+"""The record of a failed job."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from antiphon.wire.jobs import Job, Queue
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """Whose job it was and why it was given up; not the work itself, which holds what people said."""
+    """Identity of a failed job and the reason. The work itself is not kept: it is personal data."""
 
     job_id: str
     queue: Queue
     attempt: int
-    """The last one, from 1."""
+    """Number of the last attempt, from 1."""
     reason: str
     tenant: str
     session_id: str
@@ -26,7 +26,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, job: Job, reason: str, at: float) -> Self:
-        """Return what is kept of ``job``."""
+        """Return the dead letter of ``job``."""
         return cls(
             job.id,
             job.queue,

@@ -19,13 +19,13 @@ from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
 class EmbeddedBus:
     """A `Bus` in memory, for one event loop.
 
-    Read entries of a pipe are kept for readers from an older position until their room is needed; a reader
-    who comes too late for that gets `NotFound`. A job that comes back after its last attempt is a dead
-    letter, and its output gets a `JobFailed`. ``strict`` sends every job and entry through msgpack.
+    Entries that were read stay available to other readers until their room is needed; reading a dropped entry
+    raises `NotFound`. A job that is returned after its last attempt becomes a dead letter, and a `JobFailed`
+    is written to its output. ``strict`` sends every job and entry through msgpack.
     """
 
     def __init__(self, clock: Clock, queues: QueueLimit, pipes: PipeLimit, *, strict: bool) -> None:
-        self._queues = JobQueues(clock, queues, self._give_up, strict=strict)
+        self._queues = JobQueues(clock, queues, self._fail, strict=strict)
         self._pipe_limit = pipes
         self._strict = strict
         self._pipes: dict[str, Pipe] = {}
@@ -42,7 +42,7 @@ class EmbeddedBus:
 
     async def cancel(self, job_id: str, queue: Queue | None = None) -> None:
         """Raise the cancel flag of a job."""
-        del queue  # the flags of all queues lie together
+        del queue  # all queues share one set of flags
         self._queues.cancel(job_id)
 
     async def cancelled(self, job_id: str, queue: Queue) -> None:
@@ -51,15 +51,15 @@ class EmbeddedBus:
         await self._queues.flags.wait(job_id)
 
     def sweep(self) -> None:
-        """Deliver overdue jobs again. The bus does so by itself in real time; virtual time needs this."""
+        """Deliver overdue jobs again. A timer does this in real time; tests on a virtual clock call it."""
         self._queues.sweep()
 
     def depth(self, queue: Queue) -> int:
-        """Return how many jobs wait in ``queue``."""
+        """Return the number of waiting jobs in ``queue``."""
         return self._queues.depth(queue)
 
     def dead_letters(self) -> tuple[DeadLetter, ...]:
-        """Return the jobs that were given up, oldest first."""
+        """Return the failed jobs, oldest first."""
         return tuple(self._queues.dead)
 
     # -- pipes ---------------------------------------------------------------------------------------------
@@ -69,17 +69,17 @@ class EmbeddedBus:
         return target is not None and await target.write(entries, by)
 
     async def begin(self, pipe: str, by: Attempt) -> int:
-        """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
+        """Begin an attempt, after which older ones cannot write. Returns the number of entries they wrote."""
         target = self._pipes.get(pipe) or self._open(pipe)
         return 0 if target is None else target.begin(by)
 
     async def recall(self, pipe: str, job_id: str) -> Sequence[PipeEntry]:
-        """Return what those attempts of a job have written that keep it, in order."""
+        """Return the entries that the attempts of a job have kept, in order."""
         target = self._pipes.get(pipe)
         return [] if target is None else target.recall(job_id)
 
     async def forget(self, pipe: str, job_id: str) -> None:
-        """The job has ended."""
+        """Drop the count and the kept entries of a job that has ended."""
         target = self._pipes.get(pipe)
         if target is not None:
             target.forget(job_id)
@@ -105,7 +105,7 @@ class EmbeddedBus:
             gone.end()
 
     async def close(self) -> None:
-        """Stop; claims and reads end, what is written afterwards is discarded."""
+        """Stop; claims and reads end, later writes are discarded."""
         self._queues.close()
         for pipe in self._pipes.values():
             pipe.end()
@@ -118,14 +118,14 @@ class EmbeddedBus:
         return pipe
 
     def _forget(self, pipe: Pipe) -> None:
-        """Nobody wrote and nobody reads any more."""
+        """Remove a pipe that has neither entries nor readers."""
         if self._pipes.get(pipe.name) is pipe:
             del self._pipes[pipe.name]
 
-    def _give_up(self, job: Job, reason: str) -> None:
+    def _fail(self, job: Job, reason: str) -> None:
         pipe = self._pipes.get(job.output) or self._open(job.output)
         if pipe is not None:
-            message = f"given up after {job.attempt} attempts: {reason}"
+            message = f"failed after {job.attempt} attempts: {reason}"
             error = ProviderUnavailable(message, code="attempts_exhausted")
             pipe.force(JobFailed.of(job.id, error))
             pipe.forget(job.id)

@@ -1,4 +1,4 @@
-"""What a worker holds: its claim on a queue, and the lease of one job."""
+"""Claims on a queue, and leases of single jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antiphon.wire.jobs import Job, Queue
 
 
 class JobRecord:
-    """A job that has not ended. ``ticket`` changes with every delivery and return, which voids older ones."""
+    """A job that has not ended. ``ticket`` changes with every delivery and return, which invalidates older leases."""
 
     __slots__ = ("age", "consumer", "deliveries", "due", "id", "leased", "ticket", "work")
 
@@ -26,17 +26,17 @@ class JobRecord:
         self.consumer = ""
         self.leased = False
         self.due = 0.0
-        """When the lease runs out."""
+        """When the lease expires."""
 
     def job(self) -> Job:
-        """Return the job as it was delivered last."""
+        """Return the job as it was last delivered."""
         job = decode_job(self.work) if isinstance(self.work, bytes) else self.work
         attempt = max(1, self.deliveries)
         return job if job.attempt == attempt else msgspec.structs.replace(job, attempt=attempt)
 
 
 class LeaseQueues(Protocol):
-    """What leases and claims ask of the queues."""
+    """The queue operations that leases and claims use."""
 
     closed: bool
 
@@ -49,10 +49,10 @@ class LeaseQueues(Protocol):
 
 
 class EmbeddedLease:
-    """A job in the hands of one worker.
+    """A job that is leased to one worker.
 
-    Once the job went to another worker, `release` and `bury` change nothing; `acknowledge` still ends the
-    job, for its results are written.
+    After the job was delivered to another worker, `release` and `bury` have no effect; `acknowledge` still
+    ends the job, because its results are written.
     """
 
     __slots__ = ("_queues", "job", "record", "ticket")
@@ -64,15 +64,15 @@ class EmbeddedLease:
         self.job = record.job()
 
     async def renew(self) -> None:
-        """Heartbeat. Raises `LeaseLost` when another worker has the job by now, or when it has ended."""
+        """Heartbeat. Raises `LeaseLost` when the job was delivered to another worker, or has ended."""
         self._queues.renew(self)
 
     async def acknowledge(self) -> None:
-        """The job has ended well."""
+        """End the job as done."""
         self._queues.finish(self.record)
 
     async def release(self, reason: str, *, delay_s: float = 0.0, counts: bool = True) -> None:
-        """Give the job back; after its last attempt it is buried instead."""
+        """Return the job to its queue; after its last attempt it is buried instead."""
         self._queues.release(self, reason, delay_s, counts=counts)
 
     async def bury(self, reason: str) -> None:
@@ -81,7 +81,7 @@ class EmbeddedLease:
 
 
 class Claims(AsyncIterator[EmbeddedLease]):
-    """The jobs of one queue's share, one after the other."""
+    """Leases on the jobs of one share of a queue."""
 
     __slots__ = ("_consumer", "_queue", "_queues", "_share")
 

@@ -1,4 +1,4 @@
-"""How much a bus holds, and how it hands jobs out."""
+"""Capacity of a bus, and rules of delivery."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class QueueLimit:
-    """How jobs are handed out."""
+    """Capacity of a queue, and how its jobs are delivered."""
 
     lease_s: float
-    """A job without a heartbeat for so long is delivered again; the time in which Redis is away does not count."""
+    """A job without a heartbeat for this long is delivered again; while Redis is unavailable, no time counts."""
     attempts: int
-    """Deliveries of a job before it is a dead letter."""
+    """Deliveries of a job before it becomes a dead letter."""
     held: int = 10_000
-    """Most jobs in one queue: those that wait, and over Redis also those at work."""
+    """Maximum number of jobs in one queue: waiting ones, and over Redis also running ones."""
     dead_letters: int = 1000
-    """About so many dead letters are kept, over Redis for each queue; the oldest go first."""
+    """Approximate number of dead letters kept (over Redis: per queue); the oldest are dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipeLimit:
-    """How much one pipe holds, read and unread together."""
+    """Capacity of one pipe; entries that were read count until they are dropped."""
 
     bytes: int
     entries: int = 1024

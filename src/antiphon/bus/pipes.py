@@ -1,4 +1,4 @@
-"""Pipes in memory: bounded, ordered, readable from any position that is still kept."""
+"""Pipes in memory: bounded, ordered, readable from any position that was not dropped."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
 
 _AT_ONCE = 16
-"""So many entries a reader gets that lie there already, before others have their turn."""
+"""Entries that a reader takes without waiting before it yields to other tasks."""
 _LOOK_S = 0.25
-"""So often a writer looks for room by itself: readers do not say when they need less."""
+"""Interval at which a waiting writer checks for room: `Keep` functions notify nobody."""
 
 
 @dataclass(slots=True)
 class _Share:
-    """What one job has written."""
+    """Entries written by one job."""
 
     attempt: int
-    """The number of its newest one."""
+    """Number of its newest attempt."""
     count: int = 0
     kept: list[PipeEntry | bytes] = field(default_factory=list["PipeEntry | bytes"])
-    """The entries themselves, of attempts that keep them."""
+    """Entries written by attempts with `keeps`."""
 
 
 class PipeReader(AsyncIterator[tuple[int, PipeEntry]]):
-    """One reader's place in a pipe, given up when nobody refers to the reader any more."""
+    """A reader's position in a pipe, released when the reader is garbage-collected."""
 
     __slots__ = ("__weakref__", "_keep", "_pipe", "_run", "position")
 
@@ -46,7 +46,7 @@ class PipeReader(AsyncIterator[tuple[int, PipeEntry]]):
 
     @property
     def done(self) -> int:
-        """Position up to which nothing is needed any more."""
+        """Position up to which entries may be dropped."""
         return self.position if self._keep is None else min(self.position, self._keep())
 
     def __aiter__(self) -> PipeReader:
@@ -74,11 +74,11 @@ class PipeReader(AsyncIterator[tuple[int, PipeEntry]]):
 class Pipe:
     """Entries in order, numbered from 1.
 
-    What every present reader has read stays for later readers until its room is needed. Nothing unread is
-    lost: a writer waits while the pipe is full of it. A single entry above the byte limit passes alone.
+    Entries that all present readers have read stay for later readers until their room is needed. Unread entries
+    are never dropped: writers wait while the pipe is full. An entry above the byte limit is accepted alone.
     """
 
-    # Slots, and nothing allocated before it is used: an idle session has a few of these.
+    # Slots and lazy allocation: every idle session has a few pipes.
     __slots__ = (
         "_bytes",
         "_entries",
@@ -144,7 +144,7 @@ class Pipe:
             self._wake_readers()
 
     def end(self) -> None:
-        """Forget everything and wake everybody."""
+        """Drop all entries and wake readers and writers."""
         self.over = True
         self._entries.clear()
         self._sizes.clear()
@@ -153,22 +153,22 @@ class Pipe:
         self._wake_writer()
 
     def begin(self, by: Attempt) -> int:
-        """Let only this attempt of its job write from now on; return how many entries the job has written."""
+        """Let only this attempt of its job write from now on; return the number of entries the job has written."""
         share = self._share(by)
         self._wake_writer()
         return share.count
 
     def recall(self, job_id: str) -> list[PipeEntry]:
-        """Return what those attempts of a job have written that keep it."""
+        """Return the entries that the attempts of a job have kept."""
         share = self._written.get(job_id)
         return [] if share is None else [_taken(stored) for stored in share.kept]
 
     def forget(self, job_id: str) -> None:
-        """Count and keep no more what a job has written."""
+        """Drop the count and the kept entries of a job."""
         self._written.pop(job_id, None)
 
     def _share(self, by: Attempt) -> _Share:
-        """Return what the job has written. Raises `Superseded` where a later attempt has begun."""
+        """Return the job's share for this attempt. Raises `Superseded` where a later attempt has begun."""
         share = self._written.setdefault(by.job_id, _Share(by.number))
         if share.attempt > by.number:
             raise Superseded(f"job {by.job_id} is in its attempt {share.attempt}")
@@ -223,7 +223,7 @@ class Pipe:
         return len(self._entries) - gone < limit.entries and self._bytes - freed + size <= limit.bytes
 
     def _floor(self) -> int:
-        """Return the position up to which nobody needs anything any more."""
+        """Return the position up to which no reader needs entries."""
         positions = [reader.done for ref in self._readers if (reader := ref()) is not None]
         return min(positions, default=self._read)
 
@@ -233,21 +233,21 @@ class Pipe:
 
     # -- reading -------------------------------------------------------------------------------------------
     def join(self, reader: PipeReader) -> None:
-        """Keep for ``reader`` what it has not read."""
+        """Keep unread entries for ``reader``."""
         self._readers.append(weakref.ref(reader, self._left))
 
     def leave(self, reader: PipeReader) -> None:
-        """Keep nothing for ``reader`` any more."""
+        """Stop keeping entries for ``reader``."""
         for ref in self._readers:
             if ref() is reader:
                 self._left(ref)
                 return
 
     def take(self, reader: PipeReader) -> PipeEntry | bytes:
-        """Move ``reader`` on by one entry and return it. Raises `NotFound` when it was let go already."""
+        """Advance ``reader`` by one entry and return it. Raises `NotFound` when the entry was dropped."""
         index = reader.position - self._head
         if index < 0:
-            raise NotFound(f"pipe {self.name} no longer holds what follows {reader.position}", code="pipe_trimmed")
+            raise NotFound(f"pipe {self.name} no longer holds the entries after {reader.position}", code="pipe_trimmed")
         reader.position += 1
         self._read = max(self._read, reader.done)
         if self._space is not None:

@@ -25,7 +25,7 @@ _LINES: dict[Share, tuple[_Line, ...]] = {
     "prompt": ("prompt",),
     "patient": ("patient",),
 }
-"""The lines of a queue that a share takes from, what is more urgent first."""
+"""Lines of a queue from which a share takes jobs, the more urgent first."""
 _Waiting = tuple[int, int, int, JobRecord]
 
 
@@ -35,14 +35,12 @@ class JobQueues:
     No task and no timer belongs to a single job: one timer watches the earliest due time of all.
     """
 
-    def __init__(
-        self, clock: Clock, limit: QueueLimit, on_given_up: Callable[[Job, str], None], *, strict: bool
-    ) -> None:
+    def __init__(self, clock: Clock, limit: QueueLimit, on_failed: Callable[[Job, str], None], *, strict: bool) -> None:
         """``strict`` keeps jobs as msgpack, so that every worker gets a copy."""
         self._clock = clock
         self._limit = limit
         self._strict = strict
-        self._on_given_up = on_given_up
+        self._on_failed = on_failed
         self._known: dict[str, JobRecord] = {}
         self._ended = TtlSet(clock)
         self._waiting: dict[tuple[Queue, _Line], list[_Waiting]] = {}
@@ -57,7 +55,7 @@ class JobQueues:
 
     # -- in and out ------------------------------------------------------------------------------------------
     def submit(self, job: Job) -> None:
-        """Queue ``job`` unless it is known. Raises `Overloaded` when the queue is full or the bus closed."""
+        """Queue ``job`` unless its id is known. Raises `Overloaded` when the queue is full or the bus closed."""
         if job.id in self._known or job.id in self._ended:
             return
         if self.closed:
@@ -100,7 +98,7 @@ class JobQueues:
             raise
 
     def depth(self, queue: Queue) -> int:
-        """Return how many jobs wait in ``queue``, without those that wait for their delay."""
+        """Return the number of waiting jobs in ``queue``, without delayed ones."""
         return sum(len(waiting) for waiting in self._lines(queue, "all"))
 
     def cancel(self, job_id: str) -> None:
@@ -131,7 +129,7 @@ class JobQueues:
         self._wake_claimer(job.queue, line)
 
     def _wake_claimer(self, queue: Queue, line: _Line) -> None:
-        """Wake the first of those who take from a line."""
+        """Wake the first claimer of a line."""
         claimers = self._claimers.get(queue, deque())
         for claimer in list(claimers):
             future, share = claimer
@@ -144,13 +142,13 @@ class JobQueues:
 
     # -- leases ----------------------------------------------------------------------------------------------
     def renew(self, lease: EmbeddedLease) -> None:
-        """Keep a lease, or take it back when it ran out and nobody else has the job yet."""
+        """Renew a lease; an expired one too, unless the job was delivered again."""
         record = lease.record
         if self._known.get(record.id) is not record:
             raise LeaseLost(f"job {record.id} has ended")
         if not self._holds(lease):
             if record.leased or record.deliveries != lease.job.attempt:
-                raise LeaseLost(f"job {record.id} went to {record.consumer}")
+                raise LeaseLost(f"job {record.id} was delivered to {record.consumer}")
             record.ticket += 1
             record.leased = True
             lease.ticket = record.ticket
@@ -177,13 +175,13 @@ class JobQueues:
             self._wait(record, lease.job)
 
     def bury(self, lease: EmbeddedLease, reason: str) -> None:
-        """End a job among the dead letters."""
+        """End a job as a dead letter."""
         if self._holds(lease):
             self.dead.append(DeadLetter.of(lease.job, reason, self._clock.wall()))
             self.finish(lease.record)
 
     def finish(self, record: JobRecord) -> None:
-        """Forget a job and its cancel flag, and remember for a while that it has ended."""
+        """Forget a job and its cancel flag; its id stays known as ended for a while."""
         if self._known.get(record.id) is record:
             del self._known[record.id]
             self._unlease(record)
@@ -191,7 +189,7 @@ class JobQueues:
             self._ended.add(record.id)
 
     def sweep(self) -> None:
-        """Deliver again what is overdue, and what has waited for its delay. Virtual time needs this call."""
+        """Queue overdue and delayed jobs again. Tests on a virtual clock call this."""
         now = self._clock.now()
         while self._delayed and self._delayed[0][0] <= now:
             _, _, ticket, record = heapq.heappop(self._delayed)
@@ -225,7 +223,7 @@ class JobQueues:
         self._leased.pop(record.id, None)
 
     def _ends(self, record: JobRecord, job: Job, reason: str) -> bool:
-        """End a job that comes back although it is cancelled or has no attempt left."""
+        """End a returned job that is cancelled or has no attempt left; say whether it was ended."""
         if self.flags.is_up(record.id):
             self.finish(record)
             return True
@@ -233,7 +231,7 @@ class JobQueues:
             return False
         self.dead.append(DeadLetter.of(job, reason, self._clock.wall()))
         self.finish(record)
-        self._on_given_up(job, reason)
+        self._on_failed(job, reason)
         return True
 
     # -- one timer -------------------------------------------------------------------------------------------

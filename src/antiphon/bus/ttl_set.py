@@ -1,4 +1,4 @@
-"""Names that are remembered for a while."""
+"""A set of names that expire."""
 
 from __future__ import annotations
 

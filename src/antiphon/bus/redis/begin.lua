@@ -1,7 +1,7 @@
--- A further attempt of a job begins: older ones may write no more.
+-- Begin an attempt of a job, after which older ones cannot write.
 -- KEYS  1 state of the pipe
--- ARGV  1 job  2 number of the attempt  3 how long an untouched pipe is kept, ms
--- gives how many entries the job has written so far, or -1 when a later attempt has begun
+-- ARGV  1 job  2 number of the attempt  3 time to live of an unused pipe, ms
+-- gives the number of entries that the job has written, or -1 when a later attempt has begun
 local attempt, written = string.match(redis.call('HGET', KEYS[1], 'of ' .. ARGV[1]) or '0 0', '(%d+) (%d+)')
 if tonumber(attempt) > tonumber(ARGV[2]) then
   return -1

@@ -23,30 +23,30 @@ _START_S = 10.0
 class RedisBus:
     """A `Bus` over Redis. One a process; `start` before use.
 
-    While Redis is away claims and reads wait, and everything else raises `ProviderUnavailable` when the connection's
-    timeout is over.
+    While Redis is unavailable, claims and reads wait; all other calls raise `ProviderUnavailable` after the
+    connection's timeout.
     """
 
     def __init__(
         self, connection: RedisConnection, queues: QueueLimit, pipes: PipeLimit, *, audio: JobAudio | None = None
     ) -> None:
         self._connection = connection
-        self._inbox = Wakeups(connection, f"antiphon:inbox:{ids.token(12)}", tuple(kind.queue for kind in Work.kinds))
-        self._pipes = RedisPipes(connection, self._inbox, pipes)
-        self._jobs = RedisJobs(connection, self._inbox, queues, self._give_up, audio)
+        self._wakeups = Wakeups(connection, f"antiphon:inbox:{ids.token(12)}", tuple(kind.queue for kind in Work.kinds))
+        self._pipes = RedisPipes(connection, self._wakeups, pipes)
+        self._jobs = RedisJobs(connection, self._wakeups, queues, self._fail, audio)
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen for wake-ups. Raises `ProviderUnavailable` when Redis is away."""
+        """Listen for wake-ups. Raises `ProviderUnavailable` when Redis is unavailable."""
         await self._connection.command("PING")
         subscribed = asyncio.Event()
-        self._listener = unattended(self._inbox.run(subscribed), name="redis inbox")
+        self._listener = unattended(self._wakeups.run(subscribed), name="redis wake-ups")
         try:
             async with asyncio.timeout(_START_S):
                 await subscribed.wait()
         except TimeoutError as error:
             await self.close()
-            raise ProviderUnavailable("Redis lets nobody subscribe", code="redis_unavailable") from error
+            raise ProviderUnavailable("Redis accepts no subscription", code="redis_unavailable") from error
 
     # -- jobs --------------------------------------------------------------------------------------------------------
     async def submit(self, job: Job) -> None:
@@ -66,7 +66,7 @@ class RedisBus:
         await self._jobs.cancelled(job_id, queue)
 
     async def depth(self, queue: Queue) -> int:
-        """Return how many jobs are in ``queue``, waiting or at work."""
+        """Return the number of jobs in ``queue``, waiting or running."""
         return await self._jobs.depth(queue)
 
     # -- pipes -------------------------------------------------------------------------------------------------------
@@ -75,15 +75,15 @@ class RedisBus:
         return await self._pipes.write(pipe, entries, by)
 
     async def begin(self, pipe: str, by: Attempt) -> int:
-        """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
+        """Begin an attempt, after which older ones cannot write. Returns the number of entries they wrote."""
         return await self._pipes.begin(pipe, by)
 
     async def recall(self, pipe: str, job_id: str) -> Sequence[PipeEntry]:
-        """Return what those attempts of a job have written that keep it, in order."""
+        """Return the entries that the attempts of a job have kept, in order."""
         return await self._pipes.recall(pipe, job_id)
 
     async def forget(self, pipe: str, job_id: str) -> None:
-        """The job has ended."""
+        """Drop the count and the kept entries of a job that has ended."""
         await self._pipes.forget(pipe, job_id)
 
     def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> AsyncGenerator[tuple[int, PipeEntry]]:
@@ -99,15 +99,15 @@ class RedisBus:
         await self._pipes.drop(pipe)
 
     async def close(self) -> None:
-        """Stop; claims and reads end. The connection stays open: it belongs to whoever made it."""
+        """Stop; claims and reads end. The connection stays open: it belongs to the caller."""
         self._pipes.close()
         await self._jobs.close()
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
 
-    async def _give_up(self, job: Job, reason: str) -> None:
-        message = f"given up after {job.attempt} attempts: {reason}"
+    async def _fail(self, job: Job, reason: str) -> None:
+        message = f"failed after {job.attempt} attempts: {reason}"
         failed = JobFailed.of(job.id, ProviderUnavailable(message, code="attempts_exhausted"))
         await self._pipes.write(job.output, (failed,), force=True)
         await self._pipes.forget(job.output, job.id)

@@ -1,10 +1,10 @@
--- Take the next job under a lease: the highest priority first, then the oldest; jobs that came back are older than new
--- ones. Cancelled jobs are taken out.
--- KEYS  1..4 streams, high to low  5..8 for each, when its claimed entries are due again  9 when somebody last asked
+-- Lease the next job: the highest priority first, then the oldest; returned jobs are older than new ones. A cancelled
+-- job is removed instead.
+-- KEYS  1..4 streams, high to low  5..8 for each, the due times of its claimed entries  9 time of the last claim
 -- ARGV  1 group  2 consumer  3 token of the lease  4 lease, ms  5 prefix of jobs  6 prefix of cancel flags
---       7 attempts that a job has  8 "exhausted" takes only jobs that have had them, anything else only the others
---       9 first and  10 last of the streams that are looked at
--- gives {id, job, attempt, reason}, or {id, job} of a cancelled one that was taken out, or {ms until something is due,
+--       7 attempts of a job  8 "exhausted" leases only jobs without attempts left, anything else only the others
+--       9 first and  10 last of the streams to claim from
+-- gives {id, job, attempt, reason}, or {id, job} of a cancelled job that was removed, or {ms until the next job is due,
 --       or -1}
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -12,8 +12,8 @@ local most = tonumber(ARGV[7])
 local exhausted = ARGV[8] == 'exhausted'
 local lease = tonumber(ARGV[4])
 
--- Nobody can keep a lease while Redis is away, stands still or refuses to write. All who work ask several times in a
--- lease: where nobody did for half of one, those who live get the time of a whole one to renew theirs.
+-- Leases cannot be renewed while Redis is down, stopped or read-only. Workers claim several times per lease: a gap of
+-- half a lease without claims means that Redis was unavailable. Then every worker gets a whole lease to renew its own.
 local function may_reclaim()
   local seen, back = unpack(redis.call('HMGET', KEYS[9], 'seen', 'back'))
   if not seen or math.abs(now - seen) > lease / 2 then
@@ -98,7 +98,7 @@ for class = tonumber(ARGV[9]), tonumber(ARGV[10]) do
       redis.call('HSET', job, 'owner', ARGV[3])
       redis.call('XCLAIM', stream, ARGV[1], ARGV[2], 0, entry, 'JUSTID')
       redis.call('ZADD', zset, now + lease, entry)
-      local attempt = redis.call('HINCRBY', job, 'attempt', exhausted and 0 or 1) -- who buries it does not try it
+      local attempt = redis.call('HINCRBY', job, 'attempt', exhausted and 0 or 1) -- burying is no attempt
       return {id, data, attempt, redis.call('HGET', job, 'reason')}
     end
   end

@@ -1,6 +1,6 @@
--- Forget a pipe: whatever waits at it continues.
+-- Drop a pipe and wake its readers and writers.
 -- KEYS  1 entries  2 state of the pipe  3 its readers
--- ARGV  1 pipe  2 how long it is known that the pipe was dropped, ms
+-- ARGV  1 pipe  2 how long the pipe stays known as dropped, ms
 local woken = {}
 for _, field in ipairs(redis.call('HKEYS', KEYS[2])) do
   local inbox = string.match(field, '^waits (.*)')

@@ -1,7 +1,7 @@
 """Queues of jobs in Redis: a stream for each priority and a consumer group; leases and delays by an index of due times.
 
-A job is a hash, its entry in the stream holds its id. Entries go when their job has ended, and no other way: nothing
-that waits or is being worked on is ever trimmed.
+A job is a hash; its stream entry holds its id. An entry is removed only when its job has ended: waiting and running
+jobs are never trimmed.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _CLASSES = ("high", "normal", "low", "patient")
 _SHARES: dict[Share, tuple[int, int]] = {"all": (1, 4), "prompt": (1, 3), "patient": (4, 4)}
 """First and last class of each share, counted from 1."""
 _LOOK_S = 1.0
-"""At least so often a claim looks by itself, in case a wake-up got lost, and several times in a lease."""
+"""Longest interval between two looks of a claim, in case a wake-up was lost; shorter for short leases."""
 _SOONEST_S = 0.02
-"""What is due may be another's: an exhausted job is not for those who work."""
+"""Shortest interval: a due job may be exhausted, and then workers cannot claim it."""
 _REMEMBERED_MS = 60_000
-"""So long an ended job is known."""
+"""How long the id of an ended job stays known."""
 _FLAG_MS = 600_000
-"""So long a cancel flag stays up: as long as the longest job may take."""
+"""Time to live of a cancel flag: the longest duration of a job."""
 
-_SUBMIT, _CLAIM, _RENEW, _RELEASE, _SETTLE = (
+_SUBMIT, _CLAIM, _RENEW, _RELEASE, _FINISH = (
     Script.load("antiphon.bus.redis", name) for name in ("submit", "claim", "renew", "release", "finish")
 )
 _log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ def _index(queue: Queue) -> tuple[str, ...]:
 
 
 class RedisLease:
-    """A job in the hands of one worker."""
+    """A job that is leased to one worker."""
 
     __slots__ = ("_consumer", "_jobs", "job", "reason", "token")
 
@@ -85,18 +85,18 @@ class RedisLease:
         self.job = job
         self.token = token
         self.reason = reason
-        """Why the attempt before ended."""
+        """Why the previous attempt ended."""
 
     async def renew(self) -> None:
-        """Heartbeat. Raises `LeaseLost` when another worker has the job by now, or when it has ended."""
+        """Heartbeat. Raises `LeaseLost` when the job was delivered to another worker, or has ended."""
         await self._jobs.renew(self.job, self._consumer, self.token)
 
     async def acknowledge(self) -> None:
-        """The job has ended well."""
+        """End the job as done."""
         await self._jobs.finish(self.job)
 
     async def release(self, reason: str, *, delay_s: float = 0.0, counts: bool = True) -> None:
-        """Give the job back; after its last attempt it is buried instead."""
+        """Return the job to its queue; after its last attempt it is buried instead."""
         await self._jobs.release(self.job, self.token, reason, delay_s, counts=counts)
 
     async def bury(self, reason: str) -> None:
@@ -105,30 +105,30 @@ class RedisLease:
 
 
 class RedisJobs:
-    """All queues."""
+    """All queues of one bus."""
 
     def __init__(
         self,
         connection: RedisConnection,
-        inbox: Wakeups,
+        wakeups: Wakeups,
         limit: QueueLimit,
-        on_given_up: Callable[[Job, str], Awaitable[None]],
+        on_failed: Callable[[Job, str], Awaitable[None]],
         audio: JobAudio | None = None,
     ) -> None:
         self._connection = connection
-        self._inbox = inbox
+        self._wakeups = wakeups
         self._limit = limit
-        self._on_given_up = on_given_up
+        self._on_failed = on_failed
         self._audio = audio
         self._lease_ms = math.ceil(limit.lease_s * 1000)
         self._look_s = min(_LOOK_S, limit.lease_s / 5)
-        self._undertakers: dict[Queue, asyncio.Task[None]] = {}
+        self._buriers: dict[Queue, asyncio.Task[None]] = {}
         self._lines: dict[tuple[Queue, Share], asyncio.Lock] = {}
         self.closed = False
 
     # -- in and out --------------------------------------------------------------------------------------------------
     async def submit(self, job: Job) -> None:
-        """Queue ``job`` unless it is known. Raises `Overloaded` when the queue is full, and `InvalidRequest`."""
+        """Queue ``job`` unless its id is known. Raises `Overloaded` when the queue is full, and `InvalidRequest`."""
         job = job if self._audio is None else await self._audio.detach(job)
         streams = _streams(job.queue)
         keys = (streams[_class(job.priority)], _jobs(job.queue) + job.id, *streams)
@@ -141,13 +141,13 @@ class RedisJobs:
 
     async def claims(self, queue: Queue, consumer: str, share: Share = "all") -> AsyncIterator[RedisLease]:
         """Take jobs of a share one after the other; ends when the bus closes."""
-        if queue not in self._undertakers:
-            self._undertakers[queue] = unattended(self._bury_exhausted(queue), name=f"undertaker {queue}")
+        if queue not in self._buriers:
+            self._buriers[queue] = unattended(self._bury_exhausted(queue), name=f"bury exhausted {queue}")
         line = self._lines.setdefault((queue, share), asyncio.Lock())
-        with self._inbox.watch(queue_channel(queue)) as event:
+        with self._wakeups.watch(queue_channel(queue)) as event:
             while not self.closed:
-                async with line:  # one of those who wait asks, or each job would wake them all
-                    await asyncio.sleep(0)  # the handler of the job before begins first
+                async with line:  # only one waiting claim polls: a job would wake all of them
+                    await asyncio.sleep(0)  # let the handler of the previous job start first
                     lease, due_s = await self._claim(queue, consumer, share)
                     while lease is None and not self.closed:
                         await woken(event, due_s)
@@ -156,21 +156,21 @@ class RedisJobs:
                     yield lease
 
     async def depth(self, queue: Queue) -> int:
-        """Return how many jobs are in ``queue``, waiting or at work."""
+        """Return the number of jobs in ``queue``, waiting or running."""
         return sum(await self._connection.batch([("XLEN", stream) for stream in _streams(queue)]))
 
     async def close(self) -> None:
         """End all claims."""
         self.closed = True
-        self._inbox.wake_all()
-        for undertaker in self._undertakers.values():
-            undertaker.cancel()
-        await asyncio.gather(*self._undertakers.values(), return_exceptions=True)
+        self._wakeups.wake_all()
+        for burier in self._buriers.values():
+            burier.cancel()
+        await asyncio.gather(*self._buriers.values(), return_exceptions=True)
 
     async def _claim(
         self, queue: Queue, consumer: str, share: Share = "all", *, exhausted: bool = False
     ) -> tuple[RedisLease | None, float]:
-        """Return a lease, or the seconds until there may be one."""
+        """Return a lease, or the seconds until the next try."""
         token = ids.token(12)
         try:
             found: list[Any] = await self._connection.run(
@@ -187,9 +187,9 @@ class RedisJobs:
                 *_SHARES[share],
             )
         except ProviderUnavailable as error:
-            _log.warning("no job can be claimed", queue=queue, error=str(error))
+            _log.warning("job claim failed", queue=queue, error=str(error))
             return None, self._look_s
-        if len(found) == 2:  # a cancelled job was taken out
+        if len(found) == 2:  # a cancelled job was removed
             await self._delete_audio(decode_job(found[1]))
             return None, 0.0
         if len(found) == 1:
@@ -203,14 +203,14 @@ class RedisJobs:
         """Keep a lease. Raises `LeaseLost`."""
         keys = (_jobs(job.queue) + job.id, *_index(job.queue))
         if not await self._connection.run(_RENEW, keys, job.work.group, consumer, token, self._lease_ms):
-            raise LeaseLost(f"job {job.id} went to another worker, or has ended")
+            raise LeaseLost(f"job {job.id} was delivered to another worker, or has ended")
 
     async def release(self, job: Job, token: str, reason: str, delay_s: float, *, counts: bool) -> None:
-        """Give a job back, unless it is cancelled or this was its last attempt."""
+        """Return a job to its queue; a cancelled job ends, and so does one after its last attempt."""
         if await self._connection.command("EXISTS", _flags(job.queue) + job.id):
             await self.finish(job)
         elif counts and job.attempt >= self._limit.attempts:
-            await self._give_up(job, token, reason)
+            await self._fail(job, token, reason)
         else:
             keys = (_jobs(job.queue) + job.id, *_index(job.queue))
             await self._connection.run(
@@ -218,18 +218,18 @@ class RedisJobs:
             )
 
     async def finish(self, job: Job, token: str = "", reason: str = "") -> None:
-        """End a job: with a lease's token as a dead letter, without one because it is done."""
+        """End a job: with the token of a lease as a dead letter, without a token as done."""
         queue = job.queue
         keys = (_jobs(queue) + job.id, *_index(queue), _dead(queue), _flags(queue) + job.id)
         letter = _fields(DeadLetter.of(job, reason, time.time())) if token else ()
         ended = await self._connection.run(
-            _SETTLE, keys, kind_of(queue).group, token, self._limit.dead_letters, _REMEMBERED_MS, *letter
+            _FINISH, keys, kind_of(queue).group, token, self._limit.dead_letters, _REMEMBERED_MS, *letter
         )
         if ended >= 0:
             await self._delete_audio(job)
 
-    async def _give_up(self, job: Job, token: str, reason: str) -> None:
-        await self._on_given_up(job, reason)  # first: who waits for the job hears of it even if this process dies here
+    async def _fail(self, job: Job, token: str, reason: str) -> None:
+        await self._on_failed(job, reason)  # first: readers are told even if this process dies here
         await self.finish(job, token, reason)
 
     async def _delete_audio(self, job: Job) -> None:
@@ -237,16 +237,16 @@ class RedisJobs:
             await self._audio.delete(job)
 
     async def _bury_exhausted(self, queue: Queue) -> None:
-        """Give up the jobs whose last lease ran out: no worker comes back for them."""
+        """Fail the jobs whose last lease expired: no worker claims them again."""
         while True:
-            lease, _ = await self._claim(queue, "undertaker", exhausted=True)
+            lease, _ = await self._claim(queue, "burier", exhausted=True)
             if lease is None:
                 await asyncio.sleep(self._look_s)
                 continue
             try:
-                await self._give_up(lease.job, lease.token, lease.reason)
-            except ProviderUnavailable as error:  # once more when this lease runs out
-                _log.warning("a job could not be given up", job_id=lease.job.id, error=str(error))
+                await self._fail(lease.job, lease.token, lease.reason)
+            except ProviderUnavailable as error:  # retried when this lease expires
+                _log.warning("exhausted job could not be failed", job_id=lease.job.id, error=str(error))
 
     # -- cancelling --------------------------------------------------------------------------------------------------
     async def cancel(self, job_id: str, queue: Queue | None) -> None:
@@ -257,32 +257,32 @@ class RedisJobs:
 
     async def cancelled(self, job_id: str, queue: Queue) -> None:
         """Return as soon as the flag of a job is up."""
-        with self._inbox.watch(CANCELS, job_id) as event:
+        with self._wakeups.watch(CANCELS, job_id) as event:
             while not await self._is_cancelled(job_id, queue):
                 await woken(event, _LOOK_S)
 
     async def _is_cancelled(self, job_id: str, queue: Queue) -> bool:
         try:
             return bool(await self._connection.command("EXISTS", _flags(queue) + job_id))
-        except ProviderUnavailable:  # asked again soon; the worker's own heartbeat says that Redis is away
+        except ProviderUnavailable:  # polled again soon; the worker's heartbeat reports that Redis is unavailable
             return False
 
 
 async def all_dead_letters(connection: RedisConnection) -> list[DeadLetter]:
-    """Return the jobs of all queues that failed or were given up, oldest first."""
+    """Return the failed jobs of all queues, oldest first."""
     found = await connection.batch([("XRANGE", _dead(queue), "-", "+") for queue in _queues()])
     return sorted((_dead_letter(fields) for letters in found for _, fields in letters), key=lambda letter: letter.at)
 
 
 def _class(priority: int) -> int:
-    """Return the place of a priority among the classes."""
+    """Return the index of a priority's class."""
     if priority >= LIVE:
         return 0 if priority > LIVE else 1
     return 3 if priority <= PATIENT else 2
 
 
 def _fields(letter: DeadLetter) -> Iterator[str | float]:
-    """Return names and values in turn, as whoever looks into Redis reads them."""
+    """Return names and values in turn, readable in Redis."""
     return chain.from_iterable(msgspec.structs.asdict(letter).items())
 
 

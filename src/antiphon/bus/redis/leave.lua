@@ -1,6 +1,6 @@
--- A reader goes: it holds nobody up any more.
+-- Remove a reader, so that writers no longer wait for it.
 -- KEYS  1 state of the pipe  2 its readers
--- ARGV  1 name of the reader  2 position up to which nothing is needed any more, or 0  3 pipe
+-- ARGV  1 name of the reader  2 position up to which it needs no entries, or 0  3 pipe
 if redis.call('HDEL', KEYS[2], ARGV[1]) == 0 then
   return 0
 end

@@ -1,4 +1,4 @@
-"""A bus whose readers' results are mirrored for programs that listen: text as it is, audio by reference."""
+"""A bus that mirrors results of sessions to outside listeners: text in full, audio by reference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OF_A_SESSION = re.compile(r"t:([^:{}]+):session:\{([^{}]+)\}")
 
 
 class MirroredBus(RedisBus):
-    """A `RedisBus` that tells what its readers get of the pipes of sessions; after a resume some of it again."""
+    """A `RedisBus` that mirrors the entries its readers get from pipes of sessions; some twice after a resume."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class MirroredBus(RedisBus):
 
 
 def messages(pipe: str, position: int, entry: PipeEntry) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield the channel and the text of what is told of an entry at this position of a pipe."""
+    """Yield channel and content of the messages about an entry at this position of a pipe."""
     at: dict[str, object] = {"job_id": entry.job_id, "position": position}
     match entry:
         case SegmentReady() if entry.segment.text:

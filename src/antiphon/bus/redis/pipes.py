@@ -1,7 +1,7 @@
-"""Pipes in Redis: a stream whose ids are positions, what is known of it, and where its readers are.
+"""Pipes in Redis: a stream whose ids are positions, a hash with its state, and a hash with its readers.
 
-All keys of a pipe lie in the slot of the ``{…}`` in its name. Readers say how far they have come whenever they look for
-more; what all of them have read makes room for writers, and what nobody has read is never trimmed.
+All keys of a pipe lie in the slot of the ``{…}`` in its name. Readers report their position with every fetch. Entries
+that all of them have read make room for writers; unread entries are never trimmed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from antiphon.ports.bus import Attempt, Keep
 from antiphon.wire.jobs import PipeEntry
 
 _LOOK_S = 1.0
-"""So often readers and writers look by themselves, in case a wake-up got lost."""
+"""Polling interval of readers and writers, in case a wake-up was lost."""
 _PRESENT_MS = 5_000
-"""A reader that was not heard of for so long is gone, and holds nobody up."""
+"""A reader without a fetch for this long is gone, and writers no longer wait for it."""
 _KEPT_MS = 900_000
-"""So long a pipe is kept that nobody touches."""
+"""Time to live of an unused pipe."""
 _DROPPED_MS = 60_000
-"""So long it is known that a pipe was dropped; who writes later than that writes for nobody."""
+"""How long a pipe stays known as dropped; a later write opens a new pipe."""
 _ABANDONED_MS = 60_000
-"""So long a full pipe waits for a reader that has left: another gateway may take up its session."""
+"""How long a full pipe waits for a new reader: another gateway may resume the session."""
 _AT_ONCE = 32
 """Most entries that are fetched at a time."""
 _UNBOUNDED = 2**53
@@ -43,11 +43,11 @@ _log = structlog.get_logger(__name__)
 
 
 class RedisPipes:
-    """All pipes."""
+    """All pipes of one bus."""
 
-    def __init__(self, connection: RedisConnection, inbox: Wakeups, limit: PipeLimit) -> None:
+    def __init__(self, connection: RedisConnection, wakeups: Wakeups, limit: PipeLimit) -> None:
         self._connection = connection
-        self._inbox = inbox
+        self._wakeups = wakeups
         self._limit = limit
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._written = 0
@@ -57,11 +57,11 @@ class RedisPipes:
         self, pipe: str, entries: Sequence[PipeEntry], by: Attempt | None = None, *, force: bool = False
     ) -> bool:
         """Append in order; False when the pipe was dropped. Waits in line while it is full. Raises `Superseded`."""
-        if force:  # does not wait in line: who stands there may wait for long
-            return await self._write(pipe, entries, by, f"{self._inbox.name}:force", _UNBOUNDED)
+        if force:  # skips the lock: its holder may wait for room
+            return await self._write(pipe, entries, by, f"{self._wakeups.name}:force", _UNBOUNDED)
         line = self._lines.setdefault(pipe, asyncio.Lock())
         async with line:
-            return await self._write(pipe, entries, by, self._inbox.name)
+            return await self._write(pipe, entries, by, self._wakeups.name)
 
     async def _write(
         self, pipe: str, entries: Sequence[PipeEntry], by: Attempt | None, writer: str, bound: int = 0
@@ -69,7 +69,7 @@ class RedisPipes:
         packed = [(weigh(entry), encode_entry(entry)) for entry in entries]
         most_entries, most_bytes = bound or self._limit.entries, bound or self._limit.bytes
         done = 0
-        with self._inbox.watch(self._inbox.name, pipe) as event:
+        with self._wakeups.watch(self._wakeups.name, pipe) as event:
             while done < len(packed):
                 if self.closed:
                     raise ProviderUnavailable("the bus is closed", code="bus_closed")
@@ -100,18 +100,18 @@ class RedisPipes:
         return True
 
     async def begin(self, pipe: str, by: Attempt) -> int:
-        """Let only this attempt of its job write from now on; return how many entries the job has written."""
+        """Let only this attempt of its job write from now on; return the number of entries the job has written."""
         written = int(await self._connection.run(_BEGIN, _keys(pipe)[1:2], by.job_id, by.number, _KEPT_MS))
         if written < 0:
             raise Superseded(f"a later attempt of job {by.job_id} has begun")
         return written
 
     async def forget(self, pipe: str, job_id: str) -> None:
-        """Count and keep no more what a job has written."""
+        """Drop the count and the kept entries of a job."""
         await self._connection.run(_FORGET, (_keys(pipe)[1], _kept(pipe, job_id)), job_id)
 
     async def recall(self, pipe: str, job_id: str) -> list[PipeEntry]:
-        """Return what those attempts of a job have written that keep it."""
+        """Return the entries that the attempts of a job have kept."""
         return [decode_entry(entry) for entry in await self._connection.command("LRANGE", _kept(pipe, job_id), 0, -1)]
 
     async def read(self, pipe: str, after: int, keep: Keep | None = None) -> AsyncGenerator[tuple[int, PipeEntry]]:
@@ -119,7 +119,7 @@ class RedisPipes:
         name = ids.token(8)
         position, done = after, 0
         try:
-            with self._inbox.watch(self._inbox.name, pipe) as event:
+            with self._wakeups.watch(self._wakeups.name, pipe) as event:
                 while not self.closed:
                     held = position
                     if keep is not None:
@@ -137,7 +137,7 @@ class RedisPipes:
             await self._leave(pipe, name, done if keep is None else min(position, keep()))
 
     async def _fetch(self, pipe: str, name: str, position: int, done: int, held: int) -> list[Any] | None:
-        """Say where a reader is and return what follows; None when the pipe was dropped. Raises `NotFound`."""
+        """Report a reader's position and return the next entries; None for a dropped pipe. Raises `NotFound`."""
         try:
             kind, *rest = await self._connection.run(
                 _READ,
@@ -146,37 +146,37 @@ class RedisPipes:
                 position,
                 done,
                 _PRESENT_MS,
-                self._inbox.name,
+                self._wakeups.name,
                 pipe,
                 _AT_ONCE,
                 _KEPT_MS,
                 held,
             )
         except ProviderUnavailable as error:
-            _log.warning("a pipe cannot be read", pipe=pipe, error=str(error))
+            _log.warning("pipe read failed", pipe=pipe, error=str(error))
             return []
         if kind == b"gone":
-            raise NotFound(f"pipe {pipe} no longer holds what follows {position}", code="pipe_trimmed")
+            raise NotFound(f"pipe {pipe} no longer holds the entries after {position}", code="pipe_trimmed")
         return None if kind == b"over" else rest[0]
 
     async def _leave(self, pipe: str, name: str, done: int) -> None:
         try:
             await self._connection.run(_LEAVE, _keys(pipe)[1:], name, done, pipe)
-        except ProviderUnavailable as error:  # it counts as gone a few seconds from now
-            _log.warning("a reader could not take its leave", pipe=pipe, error=str(error))
+        except ProviderUnavailable as error:  # it counts as gone after `_PRESENT_MS`
+            _log.warning("pipe reader could not be removed", pipe=pipe, error=str(error))
 
     async def tail(self, pipe: str) -> int:
         """Return the position of the newest entry, 0 where there is none."""
         return int(await self._connection.command("HGET", _keys(pipe)[1], "tail") or 0)
 
     async def drop(self, pipe: str) -> None:
-        """Forget the pipe, and wake who reads it or waits at it."""
+        """Drop the pipe, and wake its readers and writers."""
         await self._connection.run(_DROP, _keys(pipe), pipe, _DROPPED_MS)
 
     def close(self) -> None:
         """End all reads and writes of this process."""
         self.closed = True
-        self._inbox.wake_all()
+        self._wakeups.wake_all()
 
 
 def entries_key(pipe: str) -> str:
@@ -190,7 +190,7 @@ def _keys(pipe: str) -> tuple[str, str, str]:
 
 
 def _kept(pipe: str, job_id: str) -> str:
-    """Return the key of what a job has written and keeps."""
+    """Return the key of the entries that a job keeps."""
     return f"{_stem(pipe)}:pipe:of:{job_id}"
 
 

@@ -1,8 +1,8 @@
--- Say how far a reader has come, and give it what follows.
+-- Note the position of a reader, and return the next entries.
 -- KEYS  1 entries  2 state of the pipe  3 its readers
--- ARGV  1 name of the reader  2 position where it is  3 position up to which nothing is needed any more, or 0
---       4 how long it counts as present, ms  5 its inbox  6 pipe  7 most entries  8 how long an untouched pipe is kept, ms
---       9 position behind which it wants everything kept
+-- ARGV  1 name of the reader  2 its position  3 position up to which it needs no entries, or 0
+--       4 how long it counts as present, ms  5 its inbox  6 pipe  7 most entries  8 time to live of an unused pipe, ms
+--       9 position after which all entries have to be kept
 -- gives {"over"} or {"gone"} or {"entries", {id, fields}...}
 local state = redis.call('HMGET', KEYS[2], 'over', 'head', 'read')
 if state[1] then

@@ -1,6 +1,6 @@
--- Give a job back for another attempt.
--- KEYS  1 the job  2..5 streams  6..9 for each, when its claimed entries are due again
--- ARGV  1 token of the lease  2 delay, ms  3 reason  4 channel of the queue  5 "0" when this was no attempt
+-- Return a job to its queue for another attempt.
+-- KEYS  1 the job  2..5 streams  6..9 for each, the due times of its claimed entries
+-- ARGV  1 token of the lease  2 delay, ms  3 reason  4 channel of the queue  5 "0" when this attempt does not count
 -- gives 1, or 0 when the lease was lost
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then
   return 0

@@ -1,5 +1,5 @@
--- Keep a lease.
--- KEYS  1 the job  2..5 streams  6..9 for each, when its claimed entries are due again
+-- Renew a lease.
+-- KEYS  1 the job  2..5 streams  6..9 for each, the due times of its claimed entries
 -- ARGV  1 group  2 consumer  3 token of the lease  4 lease, ms
 -- gives 1, or 0 when the lease was lost
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[3] then

@@ -1,4 +1,4 @@
--- Put a job into its queue, unless it is known or the queue is full.
+-- Put a job into its queue, unless its id is known or the queue is full.
 -- KEYS  1 stream of the job's priority  2 the job  3..6 the streams of all priorities
 -- ARGV  1 job id  2 job, msgpack  3 most jobs in the queue  4 channel of the queue
 -- gives "ok", "known" or "full"

@@ -1,7 +1,7 @@
-"""Wake-ups between processes: one subscription a process, for all that wait in it.
+"""Wake-ups between processes: one subscription per process, shared by all its waiting tasks.
 
-A wake-up says "look again" and nothing else. It may be doubled, and lost while Redis is away: whoever waits looks by
-itself every so often, and after every reconnect.
+A wake-up only means "look again". It may come twice, or be lost while Redis is unavailable: waiting tasks therefore
+also poll, and look again after every reconnect.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from antiphon.connections.redis import RedisConnection
 
 CANCELS = "antiphon:cancels"
-"""Channel with the ids of jobs that are cancelled."""
+"""Channel with the ids of cancelled jobs."""
 
 
 def queue_channel(queue: str) -> str:
-    """Return the channel that tells of jobs in ``queue``."""
+    """Return the channel that announces jobs in ``queue``."""
     return f"antiphon:queue:{queue}"
 
 
 class Wakeups:
-    """What one process is told."""
+    """The subscription of one process, and the events that it sets."""
 
     def __init__(self, connection: RedisConnection, name: str, queues: tuple[str, ...]) -> None:
         self.name = name
@@ -45,24 +45,24 @@ class Wakeups:
                 self._waiting.pop((channel, message), None)
 
     async def run(self, subscribed: asyncio.Event) -> None:
-        """Listen, endlessly; ``subscribed`` is set as soon as nothing can be missed."""
-        async for heard in self._connection.listen(self._channels):
-            if heard is None:
+        """Listen, endlessly; ``subscribed`` is set once the subscription is in place."""
+        async for message in self._connection.listen(self._channels):
+            if message is None:
                 subscribed.set()
                 self.wake_all()
             else:
-                for event in self._waiting.get(heard, ()):
+                for event in self._waiting.get(message, ()):
                     event.set()
 
     def wake_all(self) -> None:
-        """Let everybody look."""
+        """Wake all waiting tasks."""
         for events in self._waiting.values():
             for event in events:
                 event.set()
 
 
 async def woken(event: asyncio.Event, within_s: float) -> None:
-    """Return when ``event`` is set, or the time is over; clears it."""
+    """Return when ``event`` is set, or after ``within_s``; clears it."""
     try:
         async with asyncio.timeout(within_s):
             await event.wait()

@@ -1,8 +1,8 @@
--- Append entries to a pipe, as many as have room; what every present reader has read makes room.
--- KEYS  1 entries  2 state of the pipe  3 its readers: name -> "position expires inbox"  4 what the job keeps
--- ARGV  1 most entries  2 most weight  3 inbox of the writer  4 number of this write  5 pipe  6 how long an untouched
---       pipe is kept, ms  7 job that writes, or empty  8 number of its attempt
---       9 how long a full pipe waits for a reader that has left, ms  10 1 where the job keeps what it writes, else 0
+-- Append as many entries to a pipe as have room; entries that every present reader has read make room.
+-- KEYS  1 entries  2 state of the pipe  3 its readers: name -> "position expires inbox"  4 entries that the job keeps
+-- ARGV  1 most entries  2 most weight  3 inbox of the writer  4 number of this write  5 pipe  6 time to live of
+--       an unused pipe, ms  7 job that writes, or empty  8 number of its attempt
+--       9 how long a full pipe waits for a new reader, ms  10 1 when the job keeps its entries, else 0
 --       11... weight and entry, msgpack, in turns
 -- gives {"done", how many} or {"superseded", attempt} or {"over"}
 local state = redis.call('HMGET', KEYS[2], 'over', 'tail', 'tail_weight', 'head', 'head_weight', 'read',
@@ -10,7 +10,7 @@ local state = redis.call('HMGET', KEYS[2], 'over', 'tail', 'tail_weight', 'head'
 if state[1] then
   return {'over'}
 end
-if state[7] then -- the answer to this very write was lost on its way
+if state[7] then -- this write is repeated, because its reply was lost
   local number, done = string.match(state[7], '(%d+) (%d+)')
   if number == ARGV[4] then
     return {'done', tonumber(done)}
@@ -56,7 +56,7 @@ for at = 11, #ARGV, 2 do
   end
   if not fits() then
     if not is_read and state[9] and now - tonumber(state[9]) > tonumber(ARGV[9]) then
-      return {'over'} -- its reader died, and nobody has come in its place
+      return {'over'} -- its reader is gone, and no other came
     end
     redis.call('HSET', KEYS[2], 'waits ' .. ARGV[3], 1)
     break
