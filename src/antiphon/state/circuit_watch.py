@@ -1,4 +1,4 @@
-"""What this process knows of its circuits: a change is logged, and told to whoever watches."""
+"""Circuit states as last seen by this process: changes are logged and reported."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _log = structlog.get_logger(__name__)
 
 
 class CircuitWatch:
-    """Which circuits this process last saw open."""
+    """The last seen state of each circuit."""
 
     def __init__(
         self, on_seen: Callable[[str, bool], None] | None = None, *, clock: Clock | None = None, open_s: float = 30.0
     ) -> None:
-        """``on_seen`` is told an endpoint's name and whether its circuit is open, at first and at each change."""
+        """``on_seen`` gets an endpoint's name and whether its circuit is open, at first and at each change."""
         self._on_seen = on_seen
         self._clock = clock or SystemClock()
         self._open_s = open_s
@@ -26,7 +26,7 @@ class CircuitWatch:
         self._open_at: dict[str, float] = {}
 
     def saw(self, endpoint: str, *, is_open: bool) -> None:
-        """Take note of a circuit's state."""
+        """Note the state of a circuit."""
         if is_open:
             self._open_at[endpoint] = self._clock.now()
         before = self._seen.get(endpoint)
@@ -41,10 +41,10 @@ class CircuitWatch:
             self._on_seen(endpoint, is_open)
 
     def refuses(self, endpoint: str) -> bool:
-        """Say whether the circuit was last seen open, and that not so long ago that a call may try it by now."""
+        """Say whether the circuit was last seen open less than ``open_s`` ago; after that a call may probe it."""
         return self._seen.get(endpoint, False) and self._clock.now() < self._open_at[endpoint] + self._open_s
 
     def refusal(self, endpoint: str) -> ProviderUnavailable:
-        """Return the error for a call that an open circuit refuses."""
+        """Return the error of a call that is refused by an open circuit."""
         self.saw(endpoint, is_open=True)
         return ProviderUnavailable(f"{endpoint} kept failing and is left alone for a while", code="circuit_open")

@@ -14,7 +14,7 @@ from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner
 
 
 class _Kept:
-    """A session, and when it stops being alive and being known."""
+    """A session, and the times when its liveness and its resume window end."""
 
     __slots__ = ("alive_until", "events", "items", "last", "record", "resumable_until")
 
@@ -27,7 +27,7 @@ class _Kept:
         self.events: deque[tuple[float, bytes]] | None = None
 
     def save(self, change: Change, now: float, window_s: float) -> None:
-        """Take a change in; most sessions are idle, and so nothing is made before it is needed."""
+        """Apply a change. Containers are made on first use, as most sessions are idle."""
         self.last = replace(change, items={}, gone=(), events=b"")
         if change.items or change.gone:
             items = self.items = self.items or {}
@@ -44,9 +44,8 @@ class _Kept:
 class EmbeddedSessions:
     """A `Sessions` in memory, for one process.
 
-    A session without a heartbeat for ``liveness_s`` counts as disconnected, and is over when the resume window has
-    passed since. Epochs are never used twice, so that the owner of a forgotten session cannot write into a new one of
-    the same id.
+    A session without a heartbeat for ``liveness_s`` counts as disconnected, and is over one resume window later. Epochs
+    are never reused, so that the owner of a forgotten session cannot write into a new one with the same id.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class EmbeddedSessions:
         self._see(self._owned(record))
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
-        """Let go; nothing happens when a newer owner has taken over."""
+        """Release the session; no effect when a newer owner has taken over."""
         kept = self._find(record.tenant, record.session_id)
         if kept is None or kept.record.epoch != record.epoch:
             return
@@ -119,7 +118,7 @@ class EmbeddedSessions:
             del self._kept[record.tenant, record.session_id]
 
     async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
-        """Yield the sessions of this gateway that others take up."""
+        """Yield the sessions of this gateway that others resume."""
         listener: asyncio.Queue[Taken] = asyncio.Queue()
         listeners = self._listeners.setdefault(gateway_id, [])
         listeners.append(listener)
@@ -130,7 +129,7 @@ class EmbeddedSessions:
             listeners.remove(listener)
 
     async def expired(self) -> AsyncIterator[Expired]:
-        """Forget sessions whose time is over, and yield each of them."""
+        """Forget sessions whose resume window is over, and yield each of them."""
         now = self._clock.now()
         for (tenant, session_id), kept in list(self._kept.items()):
             if kept.resumable_until <= now and self._kept.pop((tenant, session_id), None) is kept:

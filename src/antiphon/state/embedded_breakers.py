@@ -31,7 +31,7 @@ class EmbeddedBreakers:
         return Ticket(endpoint, generation, is_probe=circuit.is_open)
 
     async def report(self, ticket: Ticket, ok: bool | None, *, took_s: float = 0.0) -> None:
-        """Take note of how a call went."""
+        """Record the outcome of a call."""
         circuit = self._circuits[ticket.endpoint.name]
         circuit.report(ticket.generation, self._rule.judge(ok, took_s), self._clock.now())
         self._watch.saw(ticket.endpoint.name, is_open=circuit.is_open)

@@ -1,4 +1,4 @@
-"""Uses of one process, in memory: a restart forgets them."""
+"""Use counts of one process, in memory; lost at a restart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class EmbeddedUses:
         self._next_sweep = 0.0
 
     async def spend(self, name: str, use: str, most: int, until: float) -> bool:
-        """Count a use of ``name``, unless it was used ``most`` times."""
+        """Count a use of ``name``, unless ``most`` others were counted."""
         self._sweep(self._clock.wall())
         spent, _ = self._spent.setdefault(name, (set(), until))
         if use not in spent and len(spent) >= most:
@@ -29,7 +29,7 @@ class EmbeddedUses:
         return len(self._spent)
 
     def _sweep(self, now: float) -> None:
-        """Forget, once a minute, what has ended."""
+        """Forget, once a minute, the counts that have ended."""
         if now >= self._next_sweep:
             self._next_sweep = now + _SWEEP_S
             self._spent = {name: (spent, until) for name, (spent, until) in self._spent.items() if until > now}

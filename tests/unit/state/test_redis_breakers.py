@@ -39,8 +39,8 @@ async def test_while_redis_is_away_a_circuit_is_local_and_then_shared_again() ->
             server.start()
             clock.advance(6.0)
             assert (await breakers.admit(LLM)).is_shared
-        assert [entry["event"] for entry in logs if "shared" in entry["event"] or "away" in entry["event"]] == [
-            "circuit breakers are this process's own: redis is away",
+        assert [entry["event"] for entry in logs if "shared" in entry["event"] or "local" in entry["event"]] == [
+            "circuit breakers are local: redis is unavailable",
             "circuit breakers are shared again",
         ]
         await connection.close()

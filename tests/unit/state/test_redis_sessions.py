@@ -28,7 +28,7 @@ async def test_messages_that_are_no_taken_session_are_passed_over() -> None:
             assert await heard == Taken("t", "s", 7)
         await taken.aclose()
         await connection.close()
-    assert [log["event"] for log in logs].count("a message of redis is no taken session") == len(FOREIGN) + 1
+    assert [log["event"] for log in logs].count("malformed message of a taken session skipped") == len(FOREIGN) + 1
 
 
 async def test_a_saved_change_is_published_and_the_hash_says_whose_session_it_is() -> None:

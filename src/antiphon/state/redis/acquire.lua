@@ -1,12 +1,12 @@
--- Become the gateway of a session under the next epoch: make it, or take it up.
--- KEYS  1 the session  2 its sign of life  3 items  4 events
--- ARGV  1 gateway  2 how long it lives without a sign, ms  3 how long it stays known after that, ms
---       4 how much longer its data stays for whoever clears up, ms  5 "resume" takes up a saved session alone
---       6 prefix of the channels on which gateways hear of sessions that were taken from them
---       7 what they are told: tenant and session
---       8 the owner, empty for nobody; who resumes names the one that the session must have
---       9... names and values that the session has from its beginning, for whoever looks at it
--- gives {epoch} or, to resume, {epoch, snapshot, position, jobs, items, events}, or {} where that owner has none
+-- Become the gateway of a session under the next epoch: create it, or resume it.
+-- KEYS  1 the session  2 its heartbeat  3 items  4 events
+-- ARGV  1 gateway  2 longest time between heartbeats, ms  3 resume window after that, ms
+--       4 how much longer its data stays for clean-up, ms  5 "resume" requires a saved session
+--       6 prefix of the channels that tell gateways which of their sessions were taken
+--       7 message on that channel: tenant and session
+--       8 the owner, empty for none; to resume, it has to be that of the session
+--       9... names and values of a new session, readable in Redis
+-- gives {epoch} or, to resume, {epoch, snapshot, position, jobs, items, events}, or {} without such a session
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('HMGET', KEYS[1], 'epoch', 'until', 'gateway_id', 'snapshot', 'owner')
@@ -18,7 +18,7 @@ if not lives then
   redis.call('DEL', KEYS[1], KEYS[3], KEYS[4])
   redis.call('HSET', KEYS[1], 'created_at', now, 'owner', ARGV[8], unpack(ARGV, 9))
 end
--- by the clock, so that an epoch of a session that is long forgotten never comes again
+-- from the clock, so that epochs of forgotten sessions are never reused
 local epoch = math.max(tonumber(known[1] or 0) + 1, time[1] * 1000000 + time[2])
 local named = string.format('%.0f', epoch)
 redis.call('HSET', KEYS[1], 'epoch', named, 'gateway_id', ARGV[1], 'status', 'connected', 'last_activity', now,

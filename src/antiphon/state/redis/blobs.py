@@ -1,4 +1,4 @@
-"""Blobs in Redis: a string for each with a time to live, and a count of what each tenant holds."""
+"""Blobs in Redis: one string each, with a time to live, and a count of bytes per tenant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antiphon.errors import InvalidRequest
 from antiphon.ports.blobs import check_key, not_found, tenant_full
 
 MOST_BYTES = 8 * 2**20
-"""Largest blob: Redis does nothing else while it copies one."""
+"""Largest blob: Redis is blocked while it copies one."""
 _PIECE_BYTES = 2**20
 
 _HOLD, _FREE = (Script.load("antiphon.state.redis", name) for name in ("blob_hold", "blob_free"))
@@ -43,7 +43,7 @@ class RedisBlobs:
         """Yield a range of a blob. Raises `NotFound`, `ProviderUnavailable`."""
         check_key(ref)
         stop = ref.size if stop is None else min(stop, ref.size)
-        if not await self._connection.command("EXISTS", _key(ref)):  # an empty range tells nothing
+        if not await self._connection.command("EXISTS", _key(ref)):  # an empty range would not show it
             raise not_found(ref)
         for at in range(start, stop, _PIECE_BYTES):
             end = min(stop, at + _PIECE_BYTES)
@@ -66,7 +66,7 @@ def _key(ref: BlobRef) -> str:
 
 
 def _held(tenant: str) -> tuple[str, str]:
-    """Return the keys of what a tenant holds: when each blob expires, and the bytes of all."""
+    """Return a tenant's keys: expiry times of its blobs, and their bytes in all."""
     return f"t:{tenant}:blobs:{{{tenant}}}:due", f"t:{tenant}:blobs:{{{tenant}}}:bytes"
 
 

@@ -17,11 +17,11 @@ from antiphon.state.circuit_watch import CircuitWatch
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 
 _TIMEOUT_S = 1.0
-"""So long a call to an engine waits for Redis at most; a listener waits with it."""
+"""Longest wait of an engine call for Redis; a user waits for that call."""
 _AWAY_S = 5.0
-"""After Redis did not answer, it is not asked for so long."""
+"""Pause before the next command after Redis failed to answer."""
 _KEPT_MS = 86_400_000
-"""A circuit that nobody touches is closed again after a day and what it takes to probe it."""
+"""Time to live of an unused circuit, without its open and probe times; then it is closed."""
 _WORDS = {True: "ok", False: "failed", None: "void"}
 
 _ADMIT, _REPORT = (Script.load("antiphon.state.redis", name) for name in ("circuit_admit", "circuit_report"))
@@ -30,9 +30,9 @@ _log = structlog.get_logger(__name__)
 
 
 class RedisBreakers:
-    """A `Breakers` in Redis, by Redis' clock: what one process learns of a service, all know.
+    """A `Breakers` in Redis, by Redis' clock: all processes share what one learns of a service.
 
-    Engines inside this process have a circuit of its own, in memory. So has everything else while Redis is away.
+    Circuits of engines inside this process are in memory; while Redis is unavailable, all circuits are.
     """
 
     def __init__(
@@ -64,13 +64,13 @@ class RedisBreakers:
         return Ticket(endpoint, int(generation), is_probe=bool(is_probe), is_shared=True)
 
     async def report(self, ticket: Ticket, ok: bool | None, *, took_s: float = 0.0) -> None:
-        """Take note of how a call went. What Redis does not hear is lost; a probe then gives way in time."""
+        """Record the outcome of a call. It is lost while Redis is unavailable; a lost probe times out."""
         if not ticket.is_shared:
             await self._local.report(ticket, ok, took_s=took_s)
             return
         judged = self._rule.judge(ok, took_s)
         if judged is None and not ticket.is_probe:
-            return  # nothing would change: spare a cancelled call the way to Redis
+            return  # no effect: save the round trip
         is_open = await self._ask(
             _REPORT,
             ticket.endpoint,
@@ -84,7 +84,7 @@ class RedisBreakers:
             self._watch.saw(ticket.endpoint.name, is_open=bool(is_open))
 
     async def _ask(self, script: Script, endpoint: Endpoint, *arguments: Argument) -> Any:
-        """Return what Redis answers, or None while it is away."""
+        """Return Redis' reply, or None while it is unavailable."""
         if self._away_until is not None and self._clock.now() < self._away_until:
             return None
         try:
@@ -92,7 +92,7 @@ class RedisBreakers:
                 answer = await self._connection.run(script, [f"antiphon:circuit:{{{endpoint.name}}}"], *arguments)
         except (ProviderUnavailable, TimeoutError) as error:
             if self._away_until is None:
-                _log.warning("circuit breakers are this process's own: redis is away", error=str(error))
+                _log.warning("circuit breakers are local: redis is unavailable", error=str(error))
             self._away_until = self._clock.now() + _AWAY_S
             return None
         if self._away_until is not None:

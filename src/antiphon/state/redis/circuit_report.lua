@@ -1,7 +1,7 @@
--- Say how a call went. A failure that is said twice, because the answer got lost, opens the circuit one call earlier.
+-- Record the outcome of a call. A failure that is repeated, because the reply was lost, counts twice.
 -- KEYS  1 the circuit: generation, failures in a row and, unless it is closed, until when calls are refused
--- ARGV  1 generation under which the call was admitted  2 "ok", "failed", or "void" which says nothing
---       3 failures in a row that open it  4 how long it stays open, ms  5 how long an untouched circuit is kept, ms
+-- ARGV  1 generation under which the call was admitted  2 "ok", "failed", or "void", which does not count
+--       3 failures in a row that open it  4 open time, ms  5 time to live of an unused circuit, ms
 -- gives 1 when the circuit is open now, or 0
 local kept = redis.call('HMGET', KEYS[1], 'generation', 'until', 'failures')
 local is_open = kept[2] and true or false
@@ -22,7 +22,7 @@ if not is_open then
   end
 end
 local time = redis.call('TIME')
--- by the clock, as in circuit_admit
+-- from the clock, as in circuit_admit
 local generation = string.format('%.0f', math.max((kept[1] or 0) + 1, time[1] * 1000000 + time[2]))
 redis.call('HSET', KEYS[1], 'generation', generation)
 redis.call('PEXPIRE', KEYS[1], ARGV[5])

@@ -1,5 +1,5 @@
 -- Look at a session.
--- KEYS  1 the session  2 its sign of life
+-- KEYS  1 the session  2 its heartbeat
 -- gives {epoch, gateway, status, alive, owner} or nothing
 local kept = redis.call('HMGET', KEYS[1], 'epoch', 'gateway_id', 'status', 'until', 'owner')
 local time = redis.call('TIME')

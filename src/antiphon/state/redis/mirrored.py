@@ -1,4 +1,4 @@
-"""Sessions whose changes are mirrored for programs that listen."""
+"""Sessions whose changes are mirrored to outside listeners."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SESSION = "session"
 
 
 class MirroredSessions(RedisSessions):
-    """A `RedisSessions` that tells of each change that it has written."""
+    """A `RedisSessions` that mirrors each change after it was written."""
 
     def __init__(self, connection: RedisConnection, mirror: Mirror, **options: Any) -> None:
         """``options`` are those of `RedisSessions`."""
@@ -43,12 +43,12 @@ class MirroredSessions(RedisSessions):
         self._tell(record, "session.updated", items=list(change.items), gone=list(change.gone))
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
-        """Let go; nothing happens when a newer owner has taken over."""
-        if await self._let_go(record, resumable=resumable):
+        """Release the session; no effect when a newer owner has taken over."""
+        if await self._release(record, resumable=resumable):
             self._tell(record, "session.disconnected" if resumable else "session.closed", status="disconnected")
 
     async def expired(self) -> AsyncIterator[Expired]:
-        """Forget sessions whose time is over, and yield each of them."""
+        """Forget sessions whose resume window is over, and yield each of them."""
         async for one in super().expired():
             self._mirror.tell(SESSION, one.tenant, one.session_id, {"type": "session.closed", "status": "expired"})
             yield one

@@ -1,6 +1,6 @@
--- Forget a session whose time is over.
--- KEYS  1 the session  2 its sign of life  3 items  4 events
--- gives {"over", snapshot}, or {"gone"} when there is nothing, or {"known", ms until its time may be over}
+-- Forget a session whose resume window is over.
+-- KEYS  1 the session  2 its heartbeat  3 items  4 events
+-- gives {"over", snapshot}, or {"gone"} for an unknown session, or {"known", ms until its window may be over}
 local kept = redis.call('HMGET', KEYS[1], 'until', 'snapshot')
 if not kept[1] then
   return {'gone'}

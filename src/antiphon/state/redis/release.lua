@@ -1,8 +1,8 @@
--- Let go of a session, unless a newer owner has it.
--- KEYS  1 the session  2 its sign of life  3 items  4 events
+-- Release a session, unless it has a newer owner.
+-- KEYS  1 the session  2 its heartbeat  3 items  4 events
 -- ARGV  1 epoch  2 how long it stays resumable, ms; 0 forgets it
---       3 how much longer its data stays for whoever clears up, ms
--- gives 1 when it was ours
+--       3 how much longer its data stays for clean-up, ms
+-- gives 1, or 0 when it has a newer owner
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
   return 0
 end

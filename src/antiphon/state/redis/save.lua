@@ -1,10 +1,10 @@
--- Give a sign of life, and save a change where there is one.
--- KEYS  1 the session  2 its sign of life  3 items  4 events
--- ARGV  1 epoch  2 how long it lives without a sign, ms  3 how long it stays known after that, ms
---       4 how much longer its data stays for whoever clears up, ms
---       5 snapshot, left out with all that follows for a sign of life alone  6 position up to which it holds
---       7 jobs  8 what was said since the last change, or empty  9 how long that is kept, ms
---       10 how many items follow  11... id and item in turns, then ids of items that are no more
+-- Send a heartbeat, and save a change if there is one.
+-- KEYS  1 the session  2 its heartbeat  3 items  4 events
+-- ARGV  1 epoch  2 longest time between heartbeats, ms  3 resume window after that, ms
+--       4 how much longer its data stays for clean-up, ms
+--       5 snapshot, omitted with all that follows for a heartbeat alone  6 pipe position of the snapshot
+--       7 jobs  8 events sent since the last change, or empty  9 how long they are kept, ms
+--       10 how many items follow  11... id and item in turns, then ids of removed items
 -- gives the epoch of the owner, or an empty string when the session is over
 local known = redis.call('HMGET', KEYS[1], 'epoch', 'until')
 local time = redis.call('TIME')

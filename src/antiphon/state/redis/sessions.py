@@ -1,4 +1,4 @@
-"""Sessions that all gateways see, in Redis: data and sign of life apart, every write under its owner's epoch."""
+"""Sessions shared by all gateways, in Redis: data and heartbeat in separate keys, every write fenced by an epoch."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from antiphon.ids import conversation_id
 from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner, SessionRecord, Taken
 
 _GRACE_MS = 120_000
-"""So much longer than it can be taken up a session's data stays, for whoever clears up behind it."""
+"""How much longer than its resume window the data of a session stays, for clean-up."""
 _AT_ONCE = 100
 PROJECT = "default"
-"""All sessions are of one project yet."""
+"""All sessions belong to one project."""
 _MEMBER = re.compile(r"(\S+) (\S+)")
 _TAKEN = re.compile(r"(\S+) (\S+) ([0-9]{1,18})")
-"""What others write into Redis is not what this process stands on: an entry of another form is passed over."""
+"""Entries of another form were written by other programs and are skipped."""
 
 _ACQUIRE, _SAVE, _FIND, _RELEASE, _REAP = (
     Script.load("antiphon.state.redis", name) for name in ("acquire", "save", "find", "release", "reap")
@@ -36,10 +36,10 @@ _log = structlog.get_logger(__name__)
 class RedisSessions:
     """A `Sessions` in Redis.
 
-    A session without a heartbeat for ``liveness_s`` counts as disconnected, and is over when the resume window has
-    passed since. Whoever asks for the `expired` ones clears up behind them; where nobody does, Redis forgets them two
-    minutes later. Epochs come from Redis' clock and never repeat, so that the owner of a forgotten session cannot write
-    into a new one of the same id.
+    A session without a heartbeat for ``liveness_s`` counts as disconnected, and is over one resume window later. The
+    caller of `expired` cleans up after such sessions; without a caller, Redis forgets them two minutes later. Epochs
+    come from Redis' clock and are never reused, so that the owner of a forgotten session cannot write into a new one
+    with the same id.
     """
 
     def __init__(
@@ -51,16 +51,16 @@ class RedisSessions:
         event_window_s: float = 60.0,
         kind: str = "session",
     ) -> None:
-        """``kind`` keeps what is no conversation apart: its keys, its owners' channels, its clearing up."""
+        """``kind`` separates keys, channels and clean-up of streams other than conversations."""
         self._connection = connection
         self._resume_ms = math.ceil(resume_window_s * 1000)
         self._liveness_ms = math.ceil(liveness_s * 1000)
         self._events_ms = math.ceil(event_window_s * 1000)
         self._kind = kind
         self._index = f"antiphon:{kind}s"
-        """Sorted set of all of them, by when their time may be over."""
+        """Sorted set of all sessions, by the time when their resume window may be over."""
         self._taken = f"antiphon:taken:{kind}:"
-        """Channel of a gateway, with those that others take from it."""
+        """Prefix of a gateway's channel, which names the sessions that others take from it."""
 
     async def claim(self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY) -> SessionRecord:
         """Become the gateway of a session under the next epoch."""
@@ -108,25 +108,25 @@ class RedisSessions:
         return SessionRecord(session_id, tenant, int(epoch), gateway_id.decode(), told, _read_owner(owner))
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
-        """Let go; nothing happens when a newer owner has taken over."""
-        await self._let_go(record, resumable=resumable)
+        """Release the session; no effect when a newer owner has taken over."""
+        await self._release(record, resumable=resumable)
 
     async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
-        """Yield the sessions of this gateway that others take up."""
-        async for heard in self._connection.listen([self._taken + gateway_id]):
-            if heard is None:
+        """Yield the sessions of this gateway that others resume."""
+        async for message in self._connection.listen([self._taken + gateway_id]):
+            if message is None:
                 continue
-            if (told := _TAKEN.fullmatch(heard[1])) is None:
-                _log.warning("a message of redis is no taken session", channel=heard[0])
+            if (named := _TAKEN.fullmatch(message[1])) is None:
+                _log.warning("malformed message of a taken session skipped", channel=message[0])
                 continue
-            yield Taken(told[1], told[2], int(told[3]))
+            yield Taken(named[1], named[2], int(named[3]))
 
     async def expired(self) -> AsyncIterator[Expired]:
-        """Forget sessions whose time is over, and yield each of them."""
+        """Forget sessions whose resume window is over, and yield each of them."""
         while self._has_settled() and (due := await self._due()):
             for member in due:
                 if (named := _MEMBER.fullmatch(member.decode(errors="replace"))) is None:
-                    _log.warning("a member of redis is no session", key=self._index)
+                    _log.warning("malformed member of the session index removed", key=self._index)
                     await self._connection.command("ZREM", self._index, member)
                     continue
                 tenant, session_id = named[1], named[2]
@@ -138,13 +138,13 @@ class RedisSessions:
                 if kind == b"over":
                     yield Expired(tenant, session_id, rest[0])
 
-    async def _let_go(self, record: SessionRecord, *, resumable: bool) -> bool:
-        """Let go of a session; False when a newer owner has it."""
+    async def _release(self, record: SessionRecord, *, resumable: bool) -> bool:
+        """Release a session; False when it has a newer owner."""
         keys, window_ms = self._keys(record.tenant, record.session_id), self._resume_ms if resumable else 0
         return bool(await self._connection.run(_RELEASE, keys, record.epoch, window_ms, _GRACE_MS))
 
     def _has_settled(self) -> bool:
-        """Say whether Redis was there for so long that whoever lives has given a sign of it."""
+        """Say whether Redis was reachable for so long that every living session has sent a heartbeat."""
         since = self._connection.reachable_since
         return since is not None and time.monotonic() - since >= self._liveness_ms / 1000
 
@@ -168,7 +168,7 @@ class RedisSessions:
             *("id", session_id, "tenant_id", tenant, "project_id", PROJECT),
             *("conversation_id", conversation_id(owner.seed)),
         )
-        if owned:  # about when: whoever clears up looks again when it is too early
+        if owned:  # an estimate: the clean-up looks again when it is too early
             await self._connection.command("ZADD", self._index, time.time() * 1000 + self._resume_ms, name)
         return owned
 
@@ -193,7 +193,7 @@ class RedisSessions:
 
 
 def _write_owner(owner: SessionOwner) -> bytes:
-    """Return one spelling of an owner, which the scripts compare; nobody is empty, as what an older version wrote."""
+    """Return the one encoding of an owner, which the scripts compare; no owner is empty, as in older releases."""
     return b"" if owner == NOBODY else msgspec.json.encode(owner)
 
 
