@@ -31,16 +31,16 @@ _FILES = frozenset(
         *(f"{name}_audio.{suffix}" for name in ("dubbed", "original") for suffix in _ANY_SUFFIX),
     ]
 )
-"""All that is ever written, and removed: files of others in these folders stay."""
+"""All names that are written and removed; other files in these folders stay."""
 
 _OPEN = "open"
-"""Owner of what comes without a key."""
+"""Owner of streams without a key."""
 
 _MOST_WAITING = 64
-"""More artifacts of an owner are dropped: a disk that hangs must not fill the memory with audio."""
+"""Maximum number of an owner's waiting artifacts; more are dropped: a hanging disk must not fill the memory."""
 
 _ROOM = 0.9
-"""Share of the most that stays when room is made, so that a full folder is not looked through for every artifact."""
+"""Share of the limit that clean-up leaves, so that a full folder is not scanned for every artifact."""
 
 
 class FileArtifacts:
@@ -69,13 +69,13 @@ class FileArtifacts:
         self._one_at_a_time = asyncio.Lock()
         self._waiting: Counter[tuple[str, str]] = Counter()
         self._held_bytes = 0
-        """What is kept: counted at every clean-up, and what was written since."""
+        """Bytes on disk as of the last clean-up, plus bytes written since."""
 
     async def put(self, artifact: Artifact) -> None:
-        """Keep ``artifact``, in place of an earlier one of the same fragment; a failure is logged."""
+        """Store ``artifact`` in place of an earlier one of the same fragment; a failure is logged."""
         owner = artifact.tenant, artifact.owner
         if self._waiting[owner] >= _MOST_WAITING:
-            _log.warning("artifact is dropped, too many wait for the disk", waiting=self._waiting[owner])
+            _log.warning("artifact dropped: too many writes are waiting", waiting=self._waiting[owner])
             return
         self._waiting[owner] += 1
         try:
@@ -83,14 +83,14 @@ class FileArtifacts:
                 await asyncio.to_thread(self._write, artifact)
         except OSError as exc:
             ids = {"stream_id": artifact.stream_id, "fragment_id": artifact.fragment_id}
-            _log.warning("artifact is not written", error=str(exc), **ids)
+            _log.warning("artifact write failed", error=str(exc), **ids)
         finally:
             self._waiting[owner] -= 1
             if not self._waiting[owner]:
                 del self._waiting[owner]
 
     async def clean(self) -> None:
-        """Remove what is too old, then the oldest of each stream that has too many, and folders left empty."""
+        """Remove artifacts above the maximum age, then each stream's oldest above the count, then empty folders."""
         folders = await asyncio.to_thread(self._to_clean)
         for folder in folders:
             async with self._one_at_a_time:
@@ -111,7 +111,7 @@ class FileArtifacts:
             folder /= folder_name(name)
             folder.mkdir(mode=0o700, exist_ok=True)
             if folder.is_symlink():
-                raise OSError(f"{folder} leads elsewhere")
+                raise OSError(f"{folder} is a symbolic link")
         files = self._files(artifact)
         before_bytes = _size(folder)
         for name, data in files.items():
@@ -137,9 +137,9 @@ class FileArtifacts:
         return files
 
     def _to_clean(self) -> list[Path]:
-        """Return the folders of all streams, then those around them, which may be empty by then.
+        """Return the folders of all streams, then their parents, which may be empty by then.
 
-        Versions before wrote ``{root}/{stream_id}/{fragment_id}``: those fragments lie where owners lie now.
+        Older releases wrote ``{root}/{stream_id}/{fragment_id}``: those fragments have the place of today's owners.
         """
         tenants = _folders(self._root)
         owners = [owner for tenant in tenants for owner in _folders(tenant)]
@@ -156,14 +156,14 @@ class FileArtifacts:
         _remove_empty(stream)
 
     def _make_room(self, folders: Iterable[Path]) -> None:
-        """Where all fragments take too much of the disk, remove the oldest of the owner that holds the most, in turn.
+        """While all fragments exceed the limit, remove the oldest fragment of the owner with the most bytes.
 
-        So an owner that keeps much pushes out its own, and never those of an owner that keeps little.
+        So an owner with many artifacts replaces its own, and never those of an owner with few.
         """
         fragments = self._fragments(folders)
         held = {owner: sum(size for _, size, _ in found) for owner, found in fragments.items()}
         if sum(held.values()) > self._max_bytes:
-            _log.info("artifacts are removed, they take too much of the disk", held_bytes=sum(held.values()))
+            _log.info("artifacts removed: disk limit exceeded", held_bytes=sum(held.values()))
             while fragments and sum(held.values()) > self._max_bytes * _ROOM:
                 owner = max(fragments, key=held.__getitem__)
                 _, size, folder = fragments[owner].pop()
@@ -185,10 +185,10 @@ class FileArtifacts:
 
 
 class NullArtifacts:
-    """`Artifacts` that keep nothing."""
+    """`Artifacts` that stores nothing."""
 
     async def put(self, artifact: Artifact) -> None:
-        """Forget it."""
+        """Discard the artifact."""
 
     async def clean(self) -> None:
         """Do nothing."""
@@ -198,7 +198,7 @@ class NullArtifacts:
 
 
 def _place(artifact: Artifact) -> tuple[str, ...]:
-    """Return the folders down to a fragment: those of the published contract where there are no keys to part."""
+    """Return the folders down to a fragment; without keys those of the published contract."""
     if artifact.owner == _OPEN:
         return artifact.stream_id, artifact.fragment_id
     return artifact.tenant, artifact.owner, artifact.stream_id, artifact.fragment_id
@@ -217,11 +217,11 @@ def _metadata(artifact: Artifact) -> bytes:
     }
     if artifact.error is not None:
         content["error"] = msgspec.to_builtins(artifact.error)
-    return json.dumps(content, indent=2).encode()  # msgspec refuses half a surrogate pair, which an id may hold
+    return json.dumps(content, indent=2).encode()  # msgspec rejects lone surrogates, which an id may contain
 
 
 def _as_file(audio: ArtifactAudio) -> tuple[str, bytes]:
-    """Return the suffix and the content of a file that players open."""
+    """Return suffix and content of a playable file."""
     if audio.format.startswith("pcm_") and not is_wav(audio.data):
         is_float = audio.format == "pcm_f32le"
         header = wav_header(audio.rate_hz, len(audio.data), channels=audio.channels, is_float=is_float)
@@ -230,7 +230,7 @@ def _as_file(audio: ArtifactAudio) -> tuple[str, bytes]:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that it is never seen half written."""
+    """Write a file atomically."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part", delete=False) as file:
         part = Path(file.name)
         try:
@@ -243,38 +243,38 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Return the folders inside, without links; none where there is no such folder."""
+    """Return the subfolders without links; none of a missing folder."""
     try:
         return [inside for inside in folder.iterdir() if inside.is_dir() and not inside.is_symlink()]
     except FileNotFoundError:
         return []
     except OSError as exc:
-        _log.warning("artifacts are not cleaned", error=str(exc), folder=str(folder))
+        _log.warning("artifact clean-up failed", error=str(exc), folder=str(folder))
         return []
 
 
 def _dated(around: Path) -> Iterator[tuple[float, Path]]:
-    """Yield the folders inside, and when each was written; one that goes meanwhile is left out."""
+    """Yield the subfolders with their modification times; folders that vanish meanwhile are skipped."""
     for folder in _folders(around):
         try:
             written_s = folder.lstat().st_mtime
         except FileNotFoundError:
             continue
         except OSError as exc:
-            _log.warning("artifacts are not cleaned", error=str(exc), folder=str(folder))
+            _log.warning("artifact clean-up failed", error=str(exc), folder=str(folder))
             continue
         yield written_s, folder
 
 
 def _owner_of(place: Path) -> tuple[str, ...]:
-    """Return whose a fragment is, by where it lies; nothing is in the name of those that came without a key."""
+    """Return the owner of a fragment from its path; empty for fragments without a key."""
     return place.parts[:2] if len(place.parts) > len(("stream", "fragment")) else ()
 
 
 def _own_files(folder: Path) -> list[Path]:
-    """Return what was written of a fragment; a folder around streams has none. Raises `OSError`."""
+    """Return the files of a fragment; none in a folder of streams. Raises `OSError`."""
     names = [file for file in folder.iterdir() if file.name in _FILES or _is_part(file)]
-    return [file for file in names if not file.is_dir()]  # their names are clients' own
+    return [file for file in names if not file.is_dir()]  # clients choose the names of folders
 
 
 def _is_part(file: Path) -> bool:
@@ -282,29 +282,29 @@ def _is_part(file: Path) -> bool:
 
 
 def _size(folder: Path) -> int:
-    """Return the bytes that were written of a fragment."""
+    """Return the size of a fragment's files, in bytes."""
     size = 0
     try:
         for file in _own_files(folder):
             with contextlib.suppress(FileNotFoundError):
                 size += file.lstat().st_size
     except OSError as exc:
-        _log.warning("artifacts are not cleaned", error=str(exc), folder=str(folder))
+        _log.warning("artifact clean-up failed", error=str(exc), folder=str(folder))
     return size
 
 
 def _remove(folder: Path) -> int:
-    """Remove what was written of a fragment; returns the bytes that stay, as the file system does not let them go."""
+    """Remove the files of a fragment; return the bytes that the file system failed to remove."""
     try:
         for file in _own_files(folder):
             file.unlink(missing_ok=True)
     except OSError as exc:
-        _log.warning("artifacts are not cleaned", error=str(exc), folder=str(folder))
+        _log.warning("artifact clean-up failed", error=str(exc), folder=str(folder))
         return _size(folder)
     _remove_empty(folder)
     return 0
 
 
 def _remove_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # it is not empty, or somebody was quicker
+    with contextlib.suppress(OSError):  # not empty, or removed by another process
         folder.rmdir()

@@ -22,7 +22,7 @@ from antiphon.ports.blobs import check_key, not_found, tenant_full
 _PIECE_BYTES = 2**20
 _PART = ".part"
 _PART_S = 3600.0
-"""A file that is still written after this time belongs to a process that died."""
+"""An unfinished file older than this belongs to a process that died."""
 
 _log = structlog.get_logger(__name__)
 
@@ -30,8 +30,8 @@ _log = structlog.get_logger(__name__)
 class FileBlobs:
     """`Blobs` in a folder, readable by its owner only. The modification time of a file says when it expires.
 
-    A file is written under another name and renamed, so no reader sees half of it. Processes that write at the same
-    time count each other's unfinished files: together they never exceed a tenant's limit.
+    A file is written under a temporary name and renamed, so no reader sees half of it. Concurrent writers
+    count each other's unfinished files: together they never exceed a tenant's limit.
     """
 
     def __init__(self, root: Path, *, tenant_bytes: int, clock: Clock | None = None) -> None:
@@ -67,7 +67,7 @@ class FileBlobs:
 
     def _finish(self, part: IO[bytes], path: Path, ttl_s: float) -> None:
         part.close()
-        if self._held_bytes(path.parent) > self._tenant_bytes:  # others wrote at the same time
+        if self._held_bytes(path.parent) > self._tenant_bytes:  # because of concurrent writers
             raise tenant_full(self._tenant_bytes)
         expires_s = self._clock.wall() + ttl_s
         os.utime(part.name, (expires_s, expires_s))
@@ -121,10 +121,10 @@ class FileBlobs:
                     if about.st_mtime + grace_s <= self._clock.wall():
                         file.unlink(missing_ok=True)
         except OSError as error:
-            _log.warning("expired blobs are not removed", error=str(error))
+            _log.warning("blob clean-up failed", error=str(error))
 
     def _held_bytes(self, folder: Path) -> int:
-        """Return what a tenant holds, unfinished files included."""
+        """Return the bytes of a tenant, unfinished files included."""
         wall = self._clock.wall()
         return sum(about.st_size for file, about in _files(folder) if file.suffix == _PART or about.st_mtime > wall)
 
@@ -132,7 +132,7 @@ class FileBlobs:
         return self._root / folder_name(tenant)
 
     def _path(self, ref: BlobRef) -> Path:
-        """Return where a blob lies. Raises `NotFound` for a key that could lead elsewhere."""
+        """Return the path of a blob. Raises `NotFound` for a key that could leave the folder."""
         check_key(ref)
         return self._folder(ref.tenant) / ref.key
 
@@ -143,17 +143,17 @@ def _open_part(folder: Path) -> IO[bytes]:
 
 
 def _drop(part: IO[bytes]) -> None:
-    """Remove a file that was not finished; one that was has another name by now."""
+    """Remove an unfinished file; a finished one was renamed."""
     part.close()
     Path(part.name).unlink(missing_ok=True)
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield the files of a folder; one that goes meanwhile is left out."""
+    """Yield the files of a folder; files that vanish meanwhile are skipped."""
     for file in folder.iterdir():
         with suppress(FileNotFoundError):
             yield file, file.lstat()
 
 
 def _unavailable(error: OSError) -> ProviderUnavailable:
-    return ProviderUnavailable("Blobs cannot be stored or read.", code="blobs_unavailable", detail=str(error))
+    return ProviderUnavailable("Blob storage failed.", code="blobs_unavailable", detail=str(error))

@@ -1,4 +1,4 @@
-"""The history in a fleet: rows go through a queue to those who write them."""
+"""The history in a fleet: rows go through a queue to the workers that write them."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from antiphon.wire.jobs import Job, Persist
 
 
 class QueuedStore:
-    """Writes through the queue ``persist``, and reads from the database as it is by then.
+    """Writes through the queue ``persist``, and reads from the database, which may lag behind.
 
-    `record` returns once the rows are in the queue: they survive this process, and whoever was about to write them.
+    `record` returns once the rows are in the queue: they survive this process, and a worker that dies while writing.
     """
 
     def __init__(self, bus: Bus, database: Store) -> None:

@@ -1,4 +1,4 @@
-"""Rows of the port as columns of the tables, and back."""
+"""Conversion between items of the port and rows of the tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.store.tables import conversation_items
 
 
 def item_columns(row: StoredItem) -> dict[str, Any]:
-    """Return the columns of an item. Raises `UnicodeDecodeError` when its content is no text."""
+    """Return the columns of an item. Raises `UnicodeDecodeError` when its content is not UTF-8."""
     return {
         "tenant_id": row.tenant,
         "session_id": row.session_id,

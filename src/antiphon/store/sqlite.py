@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 
 _PRAGMAS = ("busy_timeout = 1000", "journal_mode = WAL", "synchronous = FULL")
 _CLOSE_S = 10.0
-"""So long transactions whose callers have gone may take at the end."""
+"""How long `close` waits for transactions of cancelled callers."""
 _START_ATTEMPTS = 20
 _START_BACKOFF = Backoff(base_s=0.05, cap_s=0.5)
 
@@ -39,9 +39,8 @@ class SqliteStore:
     """A `Store` in one file, readable by its owner only.
 
     The journal is a write-ahead log, so that readers never wait for the writer. It is synced to the disk at every
-    commit (``synchronous = FULL``): with NORMAL a killed process would lose nothing either, but a power cut could
-    take rows that were acknowledged. As writes come in batches, a few a second and outside any turn, the sync
-    costs nobody anything.
+    commit (``synchronous = FULL``): NORMAL survives a killed process, but a power cut could lose acknowledged rows.
+    Writes come in batches, a few per second and outside any turn, so the sync delays no conversation.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,7 +71,7 @@ class SqliteStore:
         for attempt in itertools.count(1):
             try:
                 await self._create_missing()
-            except ProviderBusy:  # SQLite does not wait by itself where another changes the file to its journal
+            except ProviderBusy:  # SQLite does not wait while another connection changes the journal mode
                 if attempt == _START_ATTEMPTS:
                     raise
                 await asyncio.sleep(_START_BACKOFF.delay_s(attempt, random.random))
@@ -108,14 +107,14 @@ class SqliteStore:
         return [to_item(row) for row in reversed(rows)]
 
     async def check(self) -> None:
-        """Look into the file. Raises `ProviderBusy`, `ProviderUnavailable`."""
+        """Read from the file. Raises `ProviderBusy`, `ProviderUnavailable`."""
         try:
             is_there = await asyncio.to_thread(self._path.is_file)
         except OSError as exc:
             message = f"cannot look at {self._path}"
             raise ProviderUnavailable(message, code="store_unavailable", detail=str(exc)) from exc
-        if not is_there:  # SQLite would go on with one that nobody finds again
-            raise ProviderUnavailable(f"there is no {self._path} any more", code="store_unavailable")
+        if not is_there:  # SQLite would continue with a deleted file
+            raise ProviderUnavailable(f"{self._path} was deleted", code="store_unavailable")
         await self._fetch(sa.select(conversation_items.c.item_id).limit(1))
 
     async def close(self) -> None:
@@ -123,7 +122,7 @@ class SqliteStore:
         if self._engine is not None:
             engine, self._engine = self._engine, None
             if self._under_way and (await asyncio.wait(self._under_way, timeout=_CLOSE_S))[1]:
-                _log.error("the database does not answer, and is left", seconds=_CLOSE_S)
+                _log.error("database close timed out", seconds=_CLOSE_S)
             await engine.dispose()
 
     async def _fetch(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
@@ -133,10 +132,10 @@ class SqliteStore:
         return await self._transact(read)
 
     async def _transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Do ``work`` in a transaction, which goes on to its end even where nobody waits for it any more.
+        """Do ``work`` in a transaction, which is finished even when its caller is cancelled.
 
-        One that is cancelled would cost its connection, and one that is cancelled twice would never end: SQLAlchemy
-        2.1 then closes gracefully a connection of aiosqlite 0.22 whose thread it has stopped.
+        A cancelled transaction would lose its connection, and one cancelled twice would never end: SQLAlchemy 2.1
+        then tries to close a connection of aiosqlite 0.22 whose thread it has stopped.
         """
         task = asyncio.get_running_loop().create_task(self._one(work), name="store transaction")
         self._under_way.add(task)
@@ -144,7 +143,7 @@ class SqliteStore:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(_tell_of_abandoned)
+            task.add_done_callback(_log_abandoned)
             raise
 
     async def _one(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -159,16 +158,16 @@ class SqliteStore:
         except OperationalError as exc:
             if "locked" in str(exc.orig):
                 raise ProviderBusy("the database is locked", code="store_busy") from exc
-            raise ProviderUnavailable("the database fails", code="store_unavailable", detail=str(exc.orig)) from exc
+            raise ProviderUnavailable("the database failed", code="store_unavailable", detail=str(exc.orig)) from exc
         except (DatabaseError, PoolTimeout) as exc:
-            raise ProviderUnavailable("the database fails", code="store_unavailable", detail=str(exc)) from exc
+            raise ProviderUnavailable("the database failed", code="store_unavailable", detail=str(exc)) from exc
 
 
-def _tell_of_abandoned(task: asyncio.Task[Any]) -> None:
-    """Log a failure that nobody waits for, without the row that it may name."""
+def _log_abandoned(task: asyncio.Task[Any]) -> None:
+    """Log the failure of a transaction without a caller; the message may hold a row and is left out."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
-        _log.warning("a transaction failed after its caller had gone", error=type(error).__name__)
+        _log.warning("transaction failed after its caller was cancelled", error=type(error).__name__)
 
 
 def _prepare(connection: Any, _record: object) -> None:

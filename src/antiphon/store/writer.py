@@ -1,4 +1,4 @@
-"""Writing behind: rows are taken at once and stored in batches, so that no turn ever waits for a disk."""
+"""A write-behind buffer: rows are accepted at once and stored in batches, so that no turn waits for a disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Receipt:
-    """Rows that somebody waits for."""
+    """The unfinished rows of one `write`."""
 
     left: int
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -31,7 +31,7 @@ _Entry = tuple[StoredItem, _Receipt | None]
 
 
 def _resolve(entries: Sequence[_Entry]) -> None:
-    """These rows are on disk, or dropped."""
+    """Count rows as done: on disk, or dropped."""
     for _, receipt in entries:
         if receipt is not None:
             receipt.left -= 1
@@ -42,8 +42,8 @@ def _resolve(entries: Sequence[_Entry]) -> None:
 class StoreWriter:
     """A bounded buffer before a `Store`, emptied by one task (`run`).
 
-    A row is on disk about ``flush_s`` after `put` while the store works. While it fails, rows wait and the oldest
-    are dropped only when ``capacity`` is reached. A row that the store refuses for good is dropped alone.
+    A row is on disk about ``flush_s`` after `put` while the store works. While the store fails, rows wait; the oldest
+    are dropped only above ``capacity``. A row that the store refuses permanently is dropped alone.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StoreWriter:
         self._one_writer = asyncio.Lock()
         self._failures = 0
         self.dropped = 0
-        """Rows that were given up so far."""
+        """Rows dropped so far."""
 
     @property
     def backlog(self) -> int:
@@ -79,11 +79,11 @@ class StoreWriter:
 
     @property
     def is_failing(self) -> bool:
-        """True from a failure of the store until it has taken a batch again."""
+        """True from a failure of the store until its next successful batch."""
         return self._failures > 0
 
     def put(self, row: StoredItem) -> None:
-        """Take ``row``; returns at once."""
+        """Buffer ``row``; returns at once."""
         self._put((row, None))
 
     def _put(self, entry: _Entry) -> None:
@@ -93,7 +93,7 @@ class StoreWriter:
         self._filled.set()
 
     async def write(self, rows: Sequence[StoredItem]) -> None:
-        """Take ``rows`` and return when they are on disk, or dropped."""
+        """Buffer ``rows`` and return when they are on disk, or dropped."""
         if not rows:
             return
         receipt = _Receipt(len(rows))
@@ -102,19 +102,19 @@ class StoreWriter:
         await receipt.done.wait()
 
     async def run(self) -> None:
-        """Store rows as they come, until cancelled; call `drain` afterwards."""
+        """Store buffered rows until cancelled; call `drain` afterwards."""
         while True:
             await self._filled.wait()
             await asyncio.sleep(self._flush_s)
             await self._flush()
 
     async def drain(self, timeout_s: float = 10.0) -> int:
-        """Store everything that waits; return how many rows are left when ``timeout_s`` is over."""
+        """Store all buffered rows; return the number of rows left after ``timeout_s``."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._flush()
         except TimeoutError:
-            _log.error("rows are lost, the store did not take them in time", rows=self.backlog)
+            _log.error("store drain timed out, rows are lost", rows=self.backlog)
         return self.backlog
 
     async def _flush(self) -> None:
@@ -126,7 +126,7 @@ class StoreWriter:
                 await self._write()
 
     async def _write(self) -> None:
-        """Store the batch at hand; it stays at hand when that fails, or is cancelled."""
+        """Store the present batch; it is kept for the next try when that fails or is cancelled."""
         try:
             await self._store.record([row for row, _ in self._writing])
         except Transient as error:
@@ -135,7 +135,7 @@ class StoreWriter:
             await self._single_out(error)
         else:
             if self._failures:
-                _log.info("store works again", failures=self._failures)
+                _log.info("store recovered", failures=self._failures)
             self._failures = 0
             _resolve(self._writing)
             self._writing = []
@@ -144,11 +144,11 @@ class StoreWriter:
         self._failures += 1
         self._metrics.error("store", error.type)
         if self._failures == 1:
-            _log.warning("store fails, rows wait", error=str(error), code=error.code, rows=self.backlog)
+            _log.warning("store write failed, rows are buffered", error=str(error), code=error.code, rows=self.backlog)
         await asyncio.sleep(self._backoff.delay_s(self._failures, self._uniform))
 
     async def _single_out(self, error: AntiphonError) -> None:
-        """The store refuses the batch for good: halve it until the row that it refuses stands alone."""
+        """Halve a batch that the store refuses permanently, until the refused row is alone."""
         self._metrics.error("store", error.type)
         if len(self._writing) > 1:
             rest = self._writing[len(self._writing) // 2 :]
@@ -158,7 +158,7 @@ class StoreWriter:
         else:
             (refused,) = self._writing
             self._writing = []
-            self._drop(refused, "row dropped, the store refuses it")
+            self._drop(refused, "row refused by the store and dropped")
 
     def _drop(self, entry: _Entry, event: str) -> None:
         self.dropped += 1

@@ -175,7 +175,7 @@ async def test_a_link_is_not_followed_when_writing_or_cleaning(tmp_path: Path, d
     with capture_logs() as logs:
         await artifacts.put(GOOD)
         await artifacts.clean()
-    assert [log["event"] for log in logs] == ["artifact is not written"]
+    assert [log["event"] for log in logs] == ["artifact write failed"]
     assert names(outside) == {"metadata.json", "f1/metadata.json"}
     assert (outside / "f1" / "metadata.json").read_text() == "mine"
 
@@ -186,7 +186,7 @@ async def test_a_write_that_fails_is_logged_and_leaves_nothing_half_written(tmp_
     with capture_logs() as logs:
         await artifacts.put(GOOD)
     assert [(log["event"], log["stream_id"], log["fragment_id"]) for log in logs] == [
-        ("artifact is not written", "s1", "f1")
+        ("artifact write failed", "s1", "f1")
     ]
     assert names(tmp_path) == set()
     await artifacts.put(replace(GOOD, fragment_id="f2"))
@@ -199,7 +199,7 @@ async def test_a_root_that_is_no_folder_harms_nobody(tmp_path: Path) -> None:
     with capture_logs() as logs:
         await artifacts.put(GOOD)
         await artifacts.clean()
-    assert [log["event"] for log in logs] == ["artifact is not written", "artifacts are not cleaned"]
+    assert [log["event"] for log in logs] == ["artifact write failed", "artifact clean-up failed"]
 
 
 async def test_cleaning_where_nothing_was_written_yet_is_no_failure(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ async def test_a_disk_that_hangs_does_not_fill_the_memory(tmp_path: Path) -> Non
         puts = [asyncio.ensure_future(artifacts.put(replace(GOOD, fragment_id=f"f{n}"))) for n in range(70)]
         done, _ = await asyncio.wait(puts, return_when=asyncio.FIRST_COMPLETED)
         assert len(done) == len(logs) == 6
-        assert logs[0]["event"] == "artifact is dropped, too many wait for the disk"
+        assert logs[0]["event"] == "artifact dropped: too many writes are waiting"
         artifacts.works.set()
         await asyncio.gather(*puts)
     assert len(list((tmp_path / OWN / "s1").iterdir())) == 64
@@ -351,7 +351,7 @@ async def test_a_stream_that_cannot_be_cleaned_does_not_keep_the_others(
     monkeypatch.setattr(Path, "unlink", refuse)
     with capture_logs() as logs:
         await artifacts.clean()
-    assert [(log["event"], log["folder"]) for log in logs] == [("artifacts are not cleaned", str(stuck / "1"))]
+    assert [(log["event"], log["folder"]) for log in logs] == [("artifact clean-up failed", str(stuck / "1"))]
     assert not (tmp_path / OWN / "b").exists()
 
 

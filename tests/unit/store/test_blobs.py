@@ -104,4 +104,4 @@ async def test_a_clean_up_that_fails_is_logged(tmp_path: Path) -> None:
     (tmp_path / "not a folder").write_text("")
     with capture_logs() as logs:
         await cleaned(kept(tmp_path))
-    assert [log["event"] for log in logs] == ["expired blobs are not removed"]
+    assert [log["event"] for log in logs] == ["blob clean-up failed"]
