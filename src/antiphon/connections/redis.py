@@ -1,4 +1,4 @@
-"""A connection to Redis or Valkey: a single server, Sentinel or a cluster; scripts by their files."""
+"""A connection to Redis or Valkey (a single server, Sentinel or a cluster), and its Lua scripts."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ Argument = str | bytes | int | float
 _PAUSE_S = 0.5
 """Longest pause between two attempts to reach Redis; with full jitter half of it on average."""
 _SILENT_S = 2.0
-"""A subscription without a message for so long is asked whether it is still there."""
+"""A subscription without a message for this long is checked with a ping."""
 _SHORT_TIMEOUT_S = 1.0
-"""Longest wait for a command while Redis is known to be away: whoever talks must not wait for each one in turn."""
+"""Longest wait for a command while Redis is known to be unavailable, so that waits do not add up in a turn."""
 _AWAY = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, exceptions.ReadOnlyError)
 
 _log = structlog.get_logger(__name__)
@@ -44,38 +44,37 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A Lua file, and what Redis calls it."""
+    """A Lua file, and the digest by which Redis knows it."""
 
     text: str
     sha: str
 
     @classmethod
     def load(cls, package: str, name: str) -> Script:
-        """Read ``name``.lua, which lies beside the modules of ``package``."""
+        """Read ``name``.lua from the folder of ``package``."""
         text = resources.files(package).joinpath(f"{name}.lua").read_text("utf-8")
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 class RedisConnection:
-    """Commands to Redis, tried again with full jitter while it is away for less than about ``timeout_s``.
+    """Commands to Redis, retried with full jitter for about ``timeout_s``.
 
-    What then still fails raises `ProviderUnavailable`. A command whose answer got lost is sent again: it must bear to
-    be carried out twice.
+    After that they raise `ProviderUnavailable`. A command whose reply was lost is sent again: it has to be idempotent.
     """
 
     def __init__(self, url: str, *, most: int = 50, timeout_s: float = 5.0) -> None:
-        """Prepare connections, at most ``most`` at a time, without opening one. Raises `InvalidRequest`."""
+        """Prepare a pool of at most ``most`` connections, without opening one. Raises `InvalidRequest`."""
         self._url = parse_redis_url(url)
         self._timeout_s = timeout_s
         self._client = _client(self._url, most)
         if self._url.is_exposed:
-            _log.warning("redis is reached over a network with neither a password nor TLS")
+            _log.warning("redis is used over a network without password and TLS")
         self._since = time.monotonic()
         self._answers = self._listens = True
 
     @property
     def reachable_since(self) -> float | None:
-        """On the monotonic clock; None while commands fail or a subscription cannot be kept."""
+        """Monotonic time since when Redis is reachable; None while commands or a subscription fail."""
         return self._since if self._answers and self._listens else None
 
     def _note(self, *, answers: bool | None = None, listens: bool | None = None) -> None:
@@ -86,7 +85,7 @@ class RedisConnection:
             self._since = time.monotonic()
 
     async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
-        """Run a script; all ``keys`` lie in one slot."""
+        """Run a script; all ``keys`` have to be in one slot."""
         async with self._timeout():
             try:
                 return await self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
@@ -99,7 +98,7 @@ class RedisConnection:
             return await self._client.execute_command(*words)
 
     async def batch(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
-        """Run commands in one go, each by itself; the slots may differ."""
+        """Run independent commands in one round trip; their slots may differ."""
         async with self._timeout():
             pipeline = self._client.pipeline(transaction=False)
             for words in commands:
@@ -107,39 +106,39 @@ class RedisConnection:
             return await pipeline.execute()
 
     async def info(self, section: str) -> list[Mapping[str, Any]]:
-        """Return a section of what every master tells of itself; of one that may not be asked, nothing."""
+        """Return a section of INFO of every master; an empty list where INFO is forbidden."""
         async with self._timeout():
             try:
                 if self._url.kind != "cluster":
                     return [await self._client.info(section)]
-                await self._client.initialize()  # who they are is known from then on
+                await self._client.initialize()  # discovers the nodes
                 return [await self._client.info(section, target_nodes=one) for one in self._client.get_primaries()]
             except exceptions.ResponseError:
                 return []
 
     async def listen(self, channels: Collection[str]) -> AsyncGenerator[tuple[str, str] | None]:
-        """Yield ``(channel, message)``, endlessly, and None whenever the subscription was made, also anew."""
+        """Yield ``(channel, message)``, endlessly, and None after every subscription and resubscription."""
         pause = FullJitterBackoff(_PAUSE_S, 0.02)
         failures = 0
         while True:
-            client = _client(self._url, 2, retries=0)  # a connection that is made anew behind our back misses messages
+            client = _client(self._url, 2, retries=0)  # a silent reconnect would miss messages
             pubsub = client.pubsub()
             try:
-                async with asyncio.timeout(self._timeout_s):  # who takes the connection may never say a word
-                    await client.initialize()  # a cluster's chooses a node for the subscription, and has to know some
+                async with asyncio.timeout(self._timeout_s):  # the server may accept and never answer
+                    await client.initialize()  # the cluster client has to know nodes to subscribe
                     await pubsub.subscribe(*channels)
                 self._note(answers=True, listens=True)
                 yield None
                 failures = 0
-                async for heard in _messages(pubsub):
+                async for message in _messages(pubsub):
                     self._note(answers=True, listens=True)
-                    if heard is not None:
-                        yield heard
+                    if message is not None:
+                        yield message
             except (exceptions.RedisError, OSError) as error:
                 failures += 1
                 self._note(listens=False)
                 if failures == 1:
-                    _log.warning("redis sends no wake-ups", error=repr(error))
+                    _log.warning("redis subscription failed", error=repr(error))
                 await asyncio.sleep(pause.compute(failures))
             finally:
                 await pubsub.aclose()
@@ -152,7 +151,7 @@ class RedisConnection:
                 yield
         except (exceptions.RedisError, OSError) as error:  # TimeoutError is an OSError
             self._note(answers=isinstance(error, exceptions.ResponseError))
-            raise ProviderUnavailable("Redis cannot be used", code="redis_unavailable", detail=repr(error)) from error
+            raise ProviderUnavailable("Redis is unavailable", code="redis_unavailable", detail=repr(error)) from error
         self._note(answers=True)
 
     async def close(self) -> None:
@@ -162,7 +161,7 @@ class RedisConnection:
 
 @asynccontextmanager
 async def opened(url: str, *, timeout_s: float) -> AsyncGenerator[RedisConnection]:
-    """Yield a connection that is closed behind the context. Raises `InvalidRequest`."""
+    """Yield a connection that is closed with the context. Raises `InvalidRequest`."""
     connection = RedisConnection(url, timeout_s=timeout_s)
     try:
         yield connection
@@ -171,7 +170,7 @@ async def opened(url: str, *, timeout_s: float) -> AsyncGenerator[RedisConnectio
 
 
 async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str] | None]:
-    """Yield what comes, None for a pong; a connection on which not even that comes raises `ConnectionError`."""
+    """Yield messages, and None for a pong; a connection without a pong raises `ConnectionError`."""
     is_asked = False
     while True:
         message = await pubsub.get_message(timeout=_SILENT_S)
@@ -187,7 +186,7 @@ async def _messages(pubsub: Any) -> AsyncGenerator[tuple[str, str] | None]:
 
 
 async def _close(client: Any) -> None:
-    """Close a client, and those by which it asks who the master is."""
+    """Close a client, and its connections to sentinels."""
     await client.aclose()
     manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
     for sentinel in getattr(manager, "sentinels", ()):
@@ -197,9 +196,11 @@ async def _close(client: Any) -> None:
 def _client(url: RedisUrl, most: int, retries: int = -1) -> Any:
     options: dict[str, Any] = {
         "protocol": 2,
-        "retry": Retry(FullJitterBackoff(_PAUSE_S, 0.02), retries),  # for ever: our own timeout ends it
+        "retry": Retry(
+            FullJitterBackoff(_PAUSE_S, 0.02), retries
+        ),  # unlimited: the timeout of `RedisConnection` ends it
         "retry_on_error": list(_AWAY),
-        "socket_timeout": None,  # with one of its own the library loses cancellations (seen with 8.1 on Python 3.11)
+        "socket_timeout": None,  # with a timeout, redis-py loses cancellations (8.1 on Python 3.11)
         "health_check_interval": 15,
         **url.tls,
     }
@@ -208,7 +209,7 @@ def _client(url: RedisUrl, most: int, retries: int = -1) -> Any:
             sentinels = Sentinel(url.hosts, sentinel_kwargs={**options, **url.sentinel_login})
             return sentinels.master_for(url.service, db=url.database, **options, **url.login)
         case "cluster":
-            options["retry"] = Retry(FullJitterBackoff(_PAUSE_S, 0.02), 50)  # it takes no "for ever"
+            options["retry"] = Retry(FullJitterBackoff(_PAUSE_S, 0.02), 50)  # unlimited is not supported
             nodes = [ClusterNode(host, port) for host, port in url.hosts]
             return RedisCluster(startup_nodes=nodes, **options, **url.login)
         case "server":
@@ -216,11 +217,11 @@ def _client(url: RedisUrl, most: int, retries: int = -1) -> Any:
 
 
 def _server(url: RedisUrl, options: dict[str, Any]) -> dict[str, Any]:
-    """Return how a pool connects to a single server."""
+    """Return the pool options of a single server."""
     shared = {"db": url.database, **url.login}
     if url.path:
         return {**options, **shared, "connection_class": UnixDomainSocketConnection, "path": url.path}
     (host, port), *_ = url.hosts
-    options.pop("ssl", None)  # a pool is told by the class
+    options.pop("ssl", None)  # the class implies it
     kind = SSLConnection if url.tls else Connection
     return {**options, **shared, "connection_class": kind, "host": host, "port": port}

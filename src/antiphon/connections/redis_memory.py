@@ -1,4 +1,4 @@
-"""How much memory Redis has left, and what it does when there is none."""
+"""Memory use and eviction policy of Redis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antiphon.connections.redis import RedisConnection
 from antiphon.errors import ProviderUnavailable
 
 SHORT, ENOUGH = 0.9, 0.85
-"""Shares of maxmemory: from the first on there is no room for new sessions, until it is below the second."""
+"""Shares of maxmemory: new sessions are refused from the first on, until use is below the second."""
 _LOOK_S = 2.0
 _FIELDS = frozenset({"used_memory", "maxmemory", "maxmemory_policy"})
 
@@ -22,29 +22,29 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RedisMemory:
-    """Of one master."""
+    """Memory of one master."""
 
     used_bytes: int
     limit_bytes: int
-    """0 where there is no limit."""
+    """0 without a limit."""
     policy: str
 
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A configuration with which Redis may lose what lives, or take all memory."""
+    """A configuration with which Redis may lose live data, or use all memory."""
 
     says: str
     mend: str
 
 
 async def ask(connection: RedisConnection) -> list[RedisMemory]:
-    """Return the memory of every master; nothing of those that tell nothing. Raises `ProviderUnavailable`."""
+    """Return the memory of every master that reports it. Raises `ProviderUnavailable`."""
     return read(await connection.info("memory"))
 
 
 def read(infos: Iterable[Mapping[str, Any]]) -> list[RedisMemory]:
-    """Return what sections ``memory`` of INFO say; one that lacks a field says nothing."""
+    """Parse sections ``memory`` of INFO; incomplete ones are skipped."""
     return [
         RedisMemory(int(info["used_memory"]), int(info["maxmemory"]), str(info["maxmemory_policy"]))
         for info in infos
@@ -53,28 +53,28 @@ def read(infos: Iterable[Mapping[str, Any]]) -> list[RedisMemory]:
 
 
 def flaws(masters: Sequence[RedisMemory]) -> list[Flaw]:
-    """Return what is unsafe in the configuration of these masters."""
+    """Return the flaws in the configuration of these masters."""
     found: list[Flaw] = []
     if any(not master.limit_bytes for master in masters):
         found.append(
-            Flaw("maxmemory is not set: Redis may take all memory of its machine", "set maxmemory, e.g. to 2gb")
+            Flaw("maxmemory is not set: Redis may use all memory of its machine", "set maxmemory, e.g. to 2gb")
         )
     for policy in sorted({master.policy for master in masters} - {"noeviction"}):
-        says = f"maxmemory-policy is {policy}: Redis may throw sessions and results away while they are in use"
+        says = f"maxmemory-policy is {policy}: Redis may evict sessions and results in use"
         found.append(Flaw(says, "set maxmemory-policy to noeviction"))
     return found
 
 
 def used_share(masters: Sequence[RedisMemory]) -> float:
-    """Return how full the fullest master is, 0 to 1 and beyond; 0 where there is no limit."""
+    """Return the highest share of used memory of all masters, 0 to 1 and beyond; 0 without a limit."""
     return max((master.used_bytes / master.limit_bytes for master in masters if master.limit_bytes), default=0.0)
 
 
 class MemoryWatch:
-    """Knows whether Redis has room for new sessions: they are refused before Redis refuses to write for all."""
+    """Watches whether Redis has room for new sessions; they are refused before Redis refuses all writes."""
 
     def __init__(self, connection: RedisConnection, on_share: Callable[[float], None] = lambda _: None) -> None:
-        """``on_share`` is told how full the fullest master is."""
+        """``on_share`` gets the highest share of used memory."""
         self._connection = connection
         self._on_share = on_share
         self._is_short = False
@@ -85,21 +85,21 @@ class MemoryWatch:
         return not self._is_short
 
     async def start(self) -> None:
-        """Look for the first time, and warn of what is unsafe. Raises `ProviderUnavailable`."""
+        """Look once, and warn of an unsafe configuration. Raises `ProviderUnavailable`."""
         for flaw in flaws(await self.look()):
             _log.warning("redis is configured unsafely", flaw=flaw.says, mend=flaw.mend)
 
     async def run(self) -> None:
-        """Look again and again; while Redis is away it stays as it was."""
+        """Look every 2 s; while Redis is unavailable the last state holds."""
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
                 await self.look()
             except ProviderUnavailable as error:
-                _log.debug("the memory of redis is not known", error=str(error))
+                _log.debug("redis memory check failed", error=str(error))
 
     async def look(self) -> list[RedisMemory]:
-        """Ask once, and return what was found. Raises `ProviderUnavailable`."""
+        """Look once, and return the memory of the masters. Raises `ProviderUnavailable`."""
         masters = await ask(self._connection)
         share = used_share(masters)
         self._on_share(share)
@@ -107,7 +107,7 @@ class MemoryWatch:
         if is_short != self._is_short:
             self._is_short = is_short
             if is_short:
-                _log.warning("redis is nearly full: new sessions are refused", used_share=round(share, 3))
+                _log.warning("redis nearly full: new sessions are refused", used_share=round(share, 3))
             else:
-                _log.info("redis has room for new sessions again", used_share=round(share, 3))
+                _log.info("redis memory recovered: new sessions are accepted", used_share=round(share, 3))
         return masters

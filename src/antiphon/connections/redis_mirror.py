@@ -1,4 +1,4 @@
-"""Read-only mirrors of what happens in sessions, by Redis' pub/sub: bounded, and dropped where Redis is away."""
+"""Mirrors events of sessions on Redis' pub/sub, from a bounded queue; messages are dropped without Redis."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from antiphon.observe.failures import error_fields
 from antiphon.observe.tasks import unattended
 
 _MOST_BYTES = 4 * 2**20
-"""Messages that wait to be published; those beyond are dropped."""
+"""Bound of waiting messages; more are dropped."""
 _MESSAGE_BYTES = 200
-"""What a message takes beside its text."""
+"""Overhead of a message besides its text."""
 _AT_ONCE = 100
 
 _log = structlog.get_logger(__name__)
 
 
 class RedisMirror:
-    """A `Mirror` over a connection of its own: that it is slow or refused says nothing of the others."""
+    """A `Mirror` with its own connection, whose failures do not count as failures of Redis."""
 
     def __init__(
         self, connection: RedisConnection, clock: Clock, on_dropped: Callable[[int], None] = lambda _: None
     ) -> None:
-        """``on_dropped`` is told how many messages were lost."""
+        """``on_dropped`` gets the number of dropped messages."""
         self._connection = connection
         self._clock = clock
         self._on_dropped = on_dropped
@@ -41,7 +41,7 @@ class RedisMirror:
         self._is_failing = False
 
     def tell(self, channel: str, tenant: str, session_id: str, message: Mapping[str, object]) -> None:
-        """Queue a message; dropped where too much waits already."""
+        """Queue a message; it is dropped when the queue is full."""
         about = {
             "session_id": session_id,
             "tenant_id": tenant,
@@ -61,7 +61,7 @@ class RedisMirror:
         self._task = unattended(self._run(), name="redis mirror")
 
     async def close(self) -> None:
-        """Stop; what still waits is dropped."""
+        """Stop; waiting messages are dropped."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -81,7 +81,7 @@ class RedisMirror:
         except ProviderUnavailable as error:
             self._on_dropped(len(messages))
             if not self._is_failing:
-                _log.warning("the mirror cannot publish", **error_fields(error))
+                _log.warning("mirror publish failed", **error_fields(error))
             self._is_failing = True
         else:
             self._is_failing = False

@@ -1,4 +1,4 @@
-"""Where Redis is, by one URL: a server, sentinels or a cluster. Every part of it is used, or refused by name."""
+"""The URL of a Redis server, of sentinels or of a cluster. Every part is used, or refused by name."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FORMS = (
 _TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _SENTINEL_OPTIONS = frozenset({"sentinel_username", "sentinel_password"})
 _DROPPED = re.compile(r"[\x00-\x1f\x7f]")
-"""What the library takes out of a URL without a word."""
+"""Characters that the library silently removes from a URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +45,34 @@ class RedisUrl:
     """Of a Unix socket."""
     database: int = 0
     service: str = ""
-    """The name by which sentinels know the master."""
+    """Name of the master at the sentinels."""
     login: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     """``username`` and ``password``, as far as given."""
     sentinel_login: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
     """For the sentinels themselves: the same, unless the URL has ``sentinel_username`` and ``sentinel_password``."""
     tls: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Options of the client: with TLS a certificate is always asked for, and has to bear the host's name."""
+    """Options of the client: with TLS the certificate and its host name are always verified."""
 
     @property
     def is_exposed(self) -> bool:
-        """True where a network is crossed with neither a password nor TLS."""
+        """True for a remote host without password and TLS."""
         is_local = self.path or all(_is_local(host) for host, _ in self.hosts)
         return not (is_local or self.tls or self.login.get("password"))
 
 
 def parse_redis_url(url: str) -> RedisUrl:
-    """Take a URL apart. Raises `InvalidRequest` with param ``ANTIPHON_REDIS_URL``, without a word of the password."""
+    """Parse a URL. Raises `InvalidRequest` with param ``ANTIPHON_REDIS_URL``, without any part of the password."""
     try:
         return _parse(url.strip())
     except _Refused as refused:
         why = str(refused)
-    except ValueError:  # of a library, whose words may hold half a password
-        why = "it is no URL"
+    except ValueError:  # the library's message may hold part of a password
+        why = "it is not a URL"
     raise InvalidRequest(f"{SETTING}: {why}. It takes {_FORMS}.", param=SETTING)
 
 
 class _Refused(ValueError):
-    """What is wrong, in words of ours."""
+    """The reason of a refusal, without parts of the URL's password."""
 
 
 def _parse(url: str) -> RedisUrl:
@@ -116,7 +116,7 @@ def _split(url: str) -> SplitResult:
         raise _Refused("the scheme is not known")
     if "#" in url:
         raise _Refused("'#' has to be written as %23")
-    if "@" in parts.path + parts.query:  # then a name there may be half a password
+    if "@" in parts.path + parts.query:  # an option's name could be part of a password
         raise _Refused("'/', '?' and '@' of a password have to be written as %2F, %3F and %40")
     return parts
 
@@ -152,7 +152,7 @@ def _unquoted(text: str) -> str:
 
 
 def _login(netloc: str) -> tuple[dict[str, str], str]:
-    """Return user name and password, unquoted, and what stands behind them."""
+    """Return user name and password, unquoted, and the rest."""
     words, separator, authority = netloc.rpartition("@")
     if not separator:
         return {}, authority

@@ -44,5 +44,5 @@ async def test_what_cannot_be_published_in_time_is_dropped_and_counted(
         async with asyncio.timeout(20):
             while dropped["lost"] < MESSAGES:
                 await asyncio.sleep(0.01)
-    assert [log["event"] for log in logs if "mirror" in log["event"]] == ["the mirror cannot publish"]
+    assert [log["event"] for log in logs if "mirror" in log["event"]] == ["mirror publish failed"]
     assert TEXT[:50] not in repr(logs)
