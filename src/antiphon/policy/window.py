@@ -12,7 +12,7 @@ _GRAIN_S = 0.05
 
 
 class _Window:
-    """What was charged in the last ``length_s`` seconds."""
+    """The charges of one account against one limit."""
 
     __slots__ = ("_charges", "used")
 
@@ -22,7 +22,7 @@ class _Window:
         self.used = 0
 
     def forget(self, before: float) -> None:
-        """Let go of what was charged at ``before`` or earlier."""
+        """Forget charges at ``before`` or earlier."""
         while self._charges and self._charges[0][1] <= before:
             self.used -= self._charges.popleft()[2]
 
@@ -43,7 +43,7 @@ class _Window:
 class SlidingWindowLimiter:
     """A `Limiter` for one process. A limit of zero does not apply.
 
-    Who starts only while ``remaining`` is positive, and charges in the same step, never exceeds a limit of
+    A caller that starts only while ``remaining`` is positive, and charges in the same step, never exceeds a limit of
     requests in any ``window_s`` seconds. ``remaining`` is negative when more was used than was left.
     """
 
@@ -57,13 +57,13 @@ class SlidingWindowLimiter:
         self._next_sweep = 0.0
 
     def allowances(self, account: Account) -> tuple[Allowance, ...]:
-        """Say what is left, without charging."""
+        """Return the remaining allowances, without charging."""
         now = self._clock.now()
         windows = self._windows.get(account, {})
         return tuple(self._allowance(name, limit, windows.get(name), now) for name, limit in self._limits)
 
     def charge(self, account: Account, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
-        """Count what was used and say what is left."""
+        """Count used amounts and return the remaining allowances."""
         now = self._clock.now()
         self._sweep(now)
         amounts = {"requests": requests, "tokens": tokens}
@@ -81,7 +81,7 @@ class SlidingWindowLimiter:
         return Allowance(name, limit, limit - window.used, reset_s)
 
     def _sweep(self, now: float) -> None:
-        """Forget, once in a window, the accounts that were silent for one."""
+        """Forget, once per window, accounts without charges for a window."""
         if now < self._next_sweep:
             return
         self._next_sweep = now + self._window_s

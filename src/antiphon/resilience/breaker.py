@@ -1,4 +1,4 @@
-"""When an endpoint that keeps failing is left alone, and when it is tried again. Decisions without I/O."""
+"""Circuit breaker: when calls to a failing endpoint are refused, and when one is tried again. No I/O."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from antiphon.errors import Transient
 
 @dataclass(frozen=True, slots=True)
 class BreakerRule:
-    """What opens a circuit, and what closes it again."""
+    """The thresholds and times of a circuit."""
 
     failures: int = 5
-    """So many in a row open it."""
+    """Consecutive failures that open it."""
     open_s: float = 30.0
     """How long it stays open before a probe may go out."""
     slow_s: float = 20.0
     """A call whose first result takes longer has failed."""
     probe_s: float = 60.0
-    """A probe of which nothing is heard for so long has lost its place to the next one."""
+    """A probe without an outcome for this long is replaced by the next one."""
 
     def judge(self, ok: bool | None, took_s: float) -> bool | None:
-        """Return what a call says of its endpoint: slow is a failure, even if the caller gave up or got an answer."""
+        """Return the outcome that counts: a slow call is a failure, even if it was cancelled or succeeded."""
         return False if took_s > self.slow_s else ok
 
 
 def blame(error: BaseException, *, delivered: bool) -> bool | None:
-    """Return what the error that ended a call says of the endpoint: False it failed, True it works, None nothing.
+    """Return what an error implies for the endpoint: False failed, True works, None unknown.
 
-    A caller who has heard a first result and then stops listening says that it works. A mistake of the request and a
-    refusal of the service say nothing: a working endpoint answers them too.
+    A call that is cancelled after its first result shows a working endpoint. An invalid request and a refusal of the
+    service imply nothing: a working endpoint gives them too.
     """
     if isinstance(error, Transient):
         return False
@@ -39,10 +39,10 @@ def blame(error: BaseException, *, delivered: bool) -> bool | None:
 
 
 class Breaker:
-    """The circuit of one endpoint: closed, open, or half open with one probe out.
+    """The circuit of one endpoint: closed, open, or half open with one active probe.
 
-    Every change of state begins a new generation, and a probe has one to itself. So an outcome that comes late, of a
-    call that began before the change or of a probe that lost its place, is told by its generation and ignored.
+    Every change of state begins a new generation, and so does every probe. Late outcomes, of calls from before a change
+    or of replaced probes, are recognized by their generation and ignored.
     """
 
     def __init__(self, rule: BreakerRule) -> None:
@@ -50,7 +50,7 @@ class Breaker:
         self._generation = 0
         self._failures = 0
         self._refuses_until: float | None = None
-        """None while closed. The end of the open time or, with a probe out, of the probe's time."""
+        """None while closed. The end of the open time or, with an active probe, of the probe's time."""
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +58,7 @@ class Breaker:
         return self._refuses_until is not None
 
     def admit(self, now: float) -> int | None:
-        """Return the generation under which a call may go, or None. A call through an open circuit is its probe."""
+        """Return the generation of an admitted call, or None. A call through an open circuit is its probe."""
         if self._refuses_until is None:
             return self._generation
         if now < self._refuses_until:
@@ -67,7 +67,7 @@ class Breaker:
         return self._generation
 
     def report(self, generation: int, ok: bool | None, now: float) -> None:
-        """Take note of an outcome; None says nothing of the endpoint, but gives the probe's place free."""
+        """Record an outcome; None implies nothing for the endpoint, but allows another probe."""
         if generation != self._generation:
             return
         if self._refuses_until is None:

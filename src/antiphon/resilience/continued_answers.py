@@ -1,4 +1,4 @@
-"""An answer that was broken off goes on behind what was said of it, by whatever engine is there."""
+"""Continuation of an interrupted answer after its spoken prefix, by any engine."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from antiphon.text.overlap import Seam
 from antiphon.text.scripts import is_unspaced
 from antiphon.text.tokens import estimate_tokens
 
-_GO_ON = "Your last message was cut off. Write only what comes behind it, and say nothing of it again, nor of this."
+_CONTINUE = "Your last message was cut off. Write only what comes behind it, and say nothing of it again, nor of this."
 _WITHIN_A_WORD = (
-    "Your last message was cut off. Begin with its last word, written in full, and go on from there. Say nothing else "
-    "of it again, nor of this."
+    "Your last message was cut off. Begin with its last word, written in full, and continue from there. Say nothing "
+    "else of it again, nor of this."
 )
-"""A word at the end may have been cut too: a model that begins with it finishes it, and the seam finds the place."""
+"""The last word may be incomplete: the model writes it in full, and `Seam` finds the place to continue."""
 
 
 async def continued(engine: LanguageModel, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-    """Yield what follows ``request.prefix``, without what of it the engine says once more; it may be nothing.
+    """Yield the continuation of ``request.prefix``, without words that the engine repeats; it may be empty.
 
-    ``max_tokens`` bounds the whole answer, and ``output_tokens`` counts it; of an engine that has to be told to go on,
-    the tokens before are estimated. Raises what the engine raises.
+    ``max_tokens`` bounds the whole answer, and ``output_tokens`` counts it; for an engine that needs an instruction to
+    continue, the tokens of the prefix are estimated. Raises the errors of the engine.
     """
-    events = engine.respond(request) if engine.capabilities.continues else _told(engine, request)
+    events = engine.respond(request) if engine.capabilities.continues else _instructed(engine, request)
     async with aclosing(events):  # pyright: ignore[reportArgumentType] -- the engines' iterators are async generators
         async for event in events:
             yield event
 
 
-async def _told(engine: LanguageModel, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
+async def _instructed(engine: LanguageModel, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
     said = estimate_tokens(request.prefix)
     left = None if request.max_tokens is None else request.max_tokens - said
     if left is not None and left <= 0:
         yield ChatDone("length", output_tokens=said)
         return
     last = request.prefix[-1]
-    ask = _WITHIN_A_WORD if last.isalnum() and not is_unspaced(last) else _GO_ON
+    ask = _WITHIN_A_WORD if last.isalnum() and not is_unspaced(last) else _CONTINUE
     messages = (*request.messages, ChatMessage("assistant", request.prefix), ChatMessage("user", ask))
     asked = replace(request, messages=messages, max_tokens=left, prefix="")
     seam = Seam(request.prefix)

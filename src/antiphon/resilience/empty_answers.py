@@ -1,4 +1,4 @@
-"""An answer of a language model that has neither a word nor a call is a failure, before anything of it is heard."""
+"""An LLM answer without words and without calls is a failure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from antiphon.resilience.continued_answers import continued
 
 
 async def answered(engine: LanguageModel, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-    """Yield an engine's answer from its first word or call on; blanks before that are left out.
+    """Yield an engine's answer from its first word or call on; leading blanks are removed.
 
-    Behind a ``prefix`` it is what `continued` yields: nothing may be missing, and blanks count.
-    Raises `ProviderUnavailable` with code ``empty_answer`` where neither comes, unless the caller's own bound of
-    tokens or the service's rules of content ended the answer; and what the engine raises.
+    With a ``prefix`` it is the result of `continued`, which may be empty and begin with blanks.
+    Raises `ProviderUnavailable` with code ``empty_answer`` for an empty answer, unless ``max_tokens`` or the service's
+    content filter ended it; and the errors of the engine.
     """
     has_begun = bool(request.prefix)
     results = continued(engine, request) if has_begun else engine.respond(request)
@@ -28,7 +28,7 @@ async def answered(engine: LanguageModel, request: ChatRequest) -> AsyncGenerato
             if has_begun:
                 yield event
     if not has_begun:
-        raise ProviderUnavailable(f"{engine.capabilities.name} answered nothing", code="empty_answer")
+        raise ProviderUnavailable(f"{engine.capabilities.name} returned an empty answer", code="empty_answer")
 
 
 def _is_answer(event: ChatEvent, request: ChatRequest) -> bool:

@@ -1,27 +1,27 @@
-"""Which of several engines to ask, and when a failure is the next one's chance. Decisions without I/O."""
+"""Failover: which engine of a chain to call, and after which failures to call the next. No I/O."""
 
 from __future__ import annotations
 
 from antiphon.errors import ProviderRejected, RateLimited, Transient, Unsupported
 
 _MOVES_ON = (Transient, ProviderRejected, Unsupported)
-"""Failures that lie with the engine. What lies with the request (`InvalidRequest`) fails everywhere."""
+"""Failures of the engine. A failure of the request (`InvalidRequest`) would repeat everywhere."""
 
 
 def moves_on(error: Exception, *, delivered: bool) -> bool:
-    """Say whether another engine may be asked after ``error``.
+    """Say whether another engine may be called after ``error``.
 
-    Never after a first result was ``delivered`` that the other could not go on behind.
+    Never after a first result was ``delivered`` that the other engine could not continue.
     """
     return not delivered and isinstance(error, _MOVES_ON)
 
 
 class Failover:
-    """The order in which the engines of a chain are asked.
+    """The order in which the engines of a chain are called.
 
     An engine that failed rests: 1 s, doubled with each failure in a row up to ``longest_rest_s``, or as long
-    as it asked for; never longer than a circuit stays open, or its probe would come late. While it rests it is
-    asked after all others, so that a dead service costs one timeout, not one per call; a success ends its rest.
+    as it requested; never longer than a circuit stays open, or its probe would come late. While it rests it is
+    called after all others, so that a dead service costs one timeout, not one per call; a success ends its rest.
     """
 
     def __init__(self, size: int, *, longest_rest_s: float = 30.0) -> None:
@@ -30,12 +30,12 @@ class Failover:
         self._rests_until = [float("-inf")] * size
 
     def order(self, now: float, leader: int | None = None) -> list[int]:
-        """Return all positions: the rested ones then the resting ones, as configured; ``leader`` leads its kind."""
+        """Return all positions: available engines, then resting ones; in each group ``leader``, then as configured."""
         positions = range(len(self._failures))
         return sorted(positions, key=lambda index: (self._rests_until[index] > now, index != leader, index))
 
     def failed(self, index: int, error: Exception, now: float) -> None:
-        """Take note of a failure. An engine that cannot do this one thing (`Unsupported`) does not rest."""
+        """Record a failure. An engine that does not support one request (`Unsupported`) does not rest."""
         if isinstance(error, Unsupported):
             return
         self._failures[index] += 1
@@ -45,6 +45,6 @@ class Failover:
         self._rests_until[index] = now + rest_s
 
     def succeeded(self, index: int) -> None:
-        """Take note of a success."""
+        """Record a success."""
         self._failures[index] = 0
         self._rests_until[index] = float("-inf")

@@ -1,4 +1,4 @@
-"""A few places for many callers, so that none of them can keep the others out."""
+"""Slots that are shared fairly: no caller can block the others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from antiphon.errors import Overloaded
 
 
 class FairSlots:
-    """Places for work, given to callers in turn.
+    """Slots for work, assigned to callers in turn.
 
-    A caller holds all places but one at the most, so that another one never waits for work of the first alone.
-    ``most_waiting`` of one caller may wait, each for ``wait_s``. Errors call a place by its ``name``.
+    One caller holds at most all slots but one, so that another caller never waits for work of the first alone.
+    ``most_waiting`` requests of one caller may wait, each for ``wait_s``. Errors call a slot by its ``name``.
     """
 
     def __init__(self, name: str, places: int, *, wait_s: float, most_waiting: int) -> None:
@@ -29,7 +29,7 @@ class FairSlots:
 
     @asynccontextmanager
     async def place(self, caller: str) -> AsyncGenerator[None]:
-        """Hold a place as long as the context lasts. Raises `Overloaded` when none comes free in time."""
+        """Hold a slot as long as the context lasts. Raises `Overloaded` when none is free in time."""
         await self._take(caller)
         try:
             yield
@@ -47,7 +47,7 @@ class FairSlots:
             async with asyncio.timeout(self._wait_s):
                 await turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():  # it came in the same moment
+            if turn.done() and not turn.cancelled():  # it was assigned in the same moment
                 self._give_back(caller)
             else:
                 self._forget(caller, turn)
@@ -57,7 +57,7 @@ class FairSlots:
 
     def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
         waiting = self._waiting.get(caller, deque())
-        with suppress(ValueError):  # `_next` has passed it over
+        with suppress(ValueError):  # `_next` has removed it
             waiting.remove(turn)
         if not waiting:
             self._waiting.pop(caller, None)
@@ -68,11 +68,11 @@ class FairSlots:
         if not self._held[caller]:
             del self._held[caller]
         if caller in self._waiting:
-            self._waiting[caller] = self._waiting.pop(caller)  # behind all others
+            self._waiting[caller] = self._waiting.pop(caller)  # the caller's next turn is after all others
         self._next()
 
     def _next(self) -> None:
-        """Give free places to those whose turn it is."""
+        """Assign free slots to the callers whose turn it is."""
         while self._free and (caller := self._whose_turn()) is not None:
             waiting = self._waiting.pop(caller)
             turn = waiting.popleft()

@@ -1,4 +1,4 @@
-"""One answer by as many language models as it takes."""
+"""One answer that several LLMs may write in turn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antiphon.resilience.empty_answers import answered
 
 
 class JoinedAnswer:
-    """Each engine that is asked goes on behind the words of those before it."""
+    """An answer in which each engine continues the words of the previous ones."""
 
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
@@ -20,11 +20,11 @@ class JoinedAnswer:
         self._has_called = False
 
     def can_continue(self) -> bool:
-        """Say whether another engine may follow: words are continued, a call that has begun is not."""
+        """Say whether another engine may continue: words can be continued, a tool call cannot."""
         return not self._has_called
 
     async def by(self, engine: LanguageModel) -> AsyncGenerator[ChatEvent]:
-        """Yield what ``engine`` adds to the answer. Raises what `answered` raises."""
+        """Yield the part of ``engine``. Raises the errors of `answered`."""
         request = replace(self._request, prefix="".join(self._said))
         async with aclosing(answered(engine, request)) as events:
             async for event in events:

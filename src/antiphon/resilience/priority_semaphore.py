@@ -1,4 +1,4 @@
-"""Who may use what only so many can use at a time: those whose work has the highest priority, then the oldest."""
+"""A semaphore that serves the highest priority first, then the oldest waiter."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from itertools import count
 from antiphon.entities.priority import LIVE
 
 priority: ContextVar[int] = ContextVar("priority", default=LIVE)
-"""How soon the work under way is needed; the worker loop sets it to that of the job."""
+"""Priority of the current work; the worker loop sets it to that of the job."""
 
 
 class PrioritySemaphore:
-    """Room for so many calls at a time; those that wait have no deadline but that of their caller.
+    """At most ``at_once`` turns at a time; waiting has no deadline except that of the caller.
 
-    A long piece of work takes a turn for each of its steps: then what is more urgent waits for one step at the most.
+    Long work takes a turn for each of its steps, so that more urgent work waits for one step at most.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -49,7 +49,7 @@ class PrioritySemaphore:
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._forget(waiter)
-            else:  # it came in the same moment
+            else:  # it was assigned in the same moment
                 self.give_back()
             raise
 
