@@ -1,4 +1,4 @@
-"""Artifacts: what is kept of each dubbed fragment, for those who look into how it came out."""
+"""Artifacts: the stored results of dubbed fragments, for inspection."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from antiphon.entities.dubbing import ProcessingError, StageTimings, Status
 
 @dataclass(frozen=True, slots=True)
 class ArtifactAudio:
-    """Audio of a fragment, as it travelled."""
+    """Audio of a fragment, as it was sent."""
 
     data: bytes
     format: str
-    """``m4a``, ``aac``, ``wav``, ``pcm_s16le`` or ``pcm_f32le``; a container in ``data`` counts more."""
+    """``m4a``, ``aac``, ``wav``, ``pcm_s16le`` or ``pcm_f32le``; a container in ``data`` takes precedence."""
     rate_hz: int
     channels: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One fragment, good or bad, and what became of it. Its ids are a client's own: any text."""
+    """One fragment and its result, successful or not. Clients choose the ids: any text."""
 
     tenant: str
     owner: str
@@ -37,24 +37,24 @@ class Artifact:
     lineage: Mapping[str, str] = field(default_factory=dict[str, str])
     """Ids of the assets by kind."""
     assets: tuple[Mapping[str, Any], ...] = ()
-    """What each stage made, and from what, without the audio."""
+    """Output and inputs of each stage, without the audio."""
     error: ProcessingError | None = None
     transcript: str | None = None
-    """None where the fragment did not come so far; empty for silence."""
+    """None if the fragment failed before; empty for silence."""
     translation: str | None = None
     dubbed_audio: ArtifactAudio | None = None
     original_audio: ArtifactAudio | None = None
 
 
 class Artifacts(Protocol):
-    """Keeps artifacts for a while. Nothing of it ever harms a fragment: no method raises but by being cancelled."""
+    """Stores artifacts for a limited time. No method raises except when cancelled: storage never fails a fragment."""
 
     async def put(self, artifact: Artifact) -> None:
-        """Keep ``artifact``, in place of an earlier one of the same fragment; a failure is logged."""
+        """Store ``artifact`` in place of an earlier one of the same fragment; a failure is logged."""
         ...
 
     async def clean(self) -> None:
-        """Remove what is too old, then the oldest of each stream that has too many."""
+        """Remove artifacts above the maximum age, then the oldest of each stream above the count."""
         ...
 
     async def run(self, every_s: float) -> None:

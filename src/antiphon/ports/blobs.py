@@ -13,10 +13,10 @@ _KEY = re.compile(r"[0-9A-Za-z]{21}")
 
 
 class Blobs(Protocol):
-    """Keeps blobs for all processes that share it.
+    """Stores blobs for all processes that share it.
 
-    A blob is readable as soon as `put` returns, whole and unchanged, until it is deleted or its time is over. A put
-    that fails or is cancelled gives no reference, and what it wrote is removed or expires. Blobs belong to a tenant: a
+    A blob is readable as soon as `put` returns, whole and unchanged, until it is deleted or expires. A put that
+    fails or is cancelled returns no reference, and its data is removed or expires. Blobs belong to a tenant: a
     reference under another tenant's name finds nothing. Every method raises `ProviderUnavailable` when the storage
     cannot be used, apart from `run`.
     """
@@ -24,8 +24,8 @@ class Blobs(Protocol):
     async def put(self, tenant: str, data: AsyncIterable[bytes], *, ttl_s: float) -> BlobRef:
         """Store a stream for ``ttl_s`` seconds.
 
-        Raises `InvalidRequest` (``blob_too_large``) when a blob may never be so large, and `Overloaded`
-        (``blobs_full``) when the tenant would then hold more than its limit.
+        Raises `InvalidRequest` (``blob_too_large``) for a blob above the maximum size, and `Overloaded`
+        (``blobs_full``) when the tenant would exceed its limit.
         """
         ...
 
@@ -41,12 +41,12 @@ class Blobs(Protocol):
         ...
 
     async def run(self, every_s: float) -> None:
-        """Remove expired blobs every ``every_s`` seconds, until cancelled; returns where the storage does it itself."""
+        """Remove expired blobs every ``every_s`` seconds, until cancelled; returns at once if the storage does it."""
         ...
 
 
 def check_key(ref: BlobRef) -> None:
-    """Raise `NotFound` for a key that no `put` has made: it must not become part of a path or of a Redis key."""
+    """Raise `NotFound` for a key in another form than `put` makes: keys become parts of paths and Redis keys."""
     if not _KEY.fullmatch(ref.key):
         raise not_found(ref)
 
@@ -57,5 +57,5 @@ def not_found(ref: BlobRef) -> NotFound:
 
 
 def tenant_full(most_bytes: int) -> Overloaded:
-    """Return the error of a tenant that would hold more than its limit."""
+    """Return the error of a tenant that would exceed its limit."""
     return Overloaded(f"The limit of {most_bytes} bytes of stored audio is reached.", code="blobs_full")

@@ -1,4 +1,4 @@
-"""Circuit breakers: who may call an endpoint that keeps failing."""
+"""Circuit breakers: which calls to a failing endpoint are admitted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What a circuit leads to."""
+    """The target of a circuit."""
 
     name: str
     """Kind and engine: ``llm:openai``."""
@@ -22,19 +22,19 @@ class Ticket:
 
     endpoint: Endpoint
     generation: int
-    """Of the circuit; it tells late outcomes from those that count."""
+    """Generation of the circuit; outcomes of older generations are ignored."""
     is_probe: bool = False
     """True for the one call that tries whether a failing endpoint has recovered."""
     is_shared: bool = False
-    """True when all processes hear the outcome; False when this one alone does."""
+    """True when the outcome goes to all processes; False when it stays in this one."""
 
 
 class Breakers(Protocol):
     """A circuit per endpoint, closed at first.
 
     Failures in a row open it, and then calls are refused at once. After a time one probe is admitted: its success
-    closes the circuit, its failure opens it again. A probe of which nothing is heard loses its place to another; an
-    endpoint never has two probes out.
+    closes the circuit, its failure opens it again. A probe without an outcome in time is replaced by another; an
+    endpoint never has two active probes.
     """
 
     async def admit(self, endpoint: Endpoint) -> Ticket:
@@ -42,9 +42,9 @@ class Breakers(Protocol):
         ...
 
     async def report(self, ticket: Ticket, ok: bool | None, *, took_s: float = 0.0) -> None:
-        """Say once how the call went, and how long its first result took. Never raises.
+        """Report once the outcome of the call, and the time to its first result. Never raises.
 
-        A slow call counts as failed. None says nothing of the endpoint: cancelled, or the caller's own mistake.
+        A slow call counts as failed. None does not count: cancelled, or the caller's own mistake.
         Outcomes of calls that began before the circuit last changed are ignored.
         """
         ...

@@ -17,18 +17,18 @@ class Attempt:
     number: int
     """`Job.attempt`."""
     keeps: bool = False
-    """True where a further attempt reads what was written (`Bus.recall`), and goes on with it."""
+    """True when a later attempt reads the written entries (`Bus.recall`), and continues after them."""
 
 
 Keep = Callable[[], int]
-"""Says up to which position of a pipe nothing is needed any more."""
+"""Returns the position of a pipe up to which entries may be dropped."""
 
 Share = Literal["all", "prompt", "patient"]
-"""Which jobs of a queue are claimed: all, those above `PATIENT`, or those of it and below."""
+"""Which jobs of a queue are claimed: all, those above priority `PATIENT`, or the others."""
 
 
 class Lease(Protocol):
-    """A job in the hands of one worker, until it is acknowledged or the lease runs out."""
+    """A job that is leased to one worker, until it is acknowledged or the lease expires."""
 
     @property
     def job(self) -> Job:
@@ -36,7 +36,7 @@ class Lease(Protocol):
         ...
 
     async def renew(self) -> None:
-        """Heartbeat: keep the lease. Raises `LeaseLost` when another worker has the job by now."""
+        """Heartbeat: keep the lease. Raises `LeaseLost` when the job was delivered to another worker."""
         ...
 
     async def acknowledge(self) -> None:
@@ -44,9 +44,9 @@ class Lease(Protocol):
         ...
 
     async def release(self, reason: str, *, delay_s: float = 0.0, counts: bool = True) -> None:
-        """Give the job back for another attempt after ``delay_s``; a lost lease changes nothing.
+        """Return the job for another attempt after ``delay_s``; no effect when the lease was lost.
 
-        With ``counts`` False this one was none: nothing of it is known, and the job has as many left as before.
+        With ``counts`` False this attempt does not count: the job has as many attempts left as before.
         """
         ...
 
@@ -56,30 +56,30 @@ class Lease(Protocol):
 
 
 class Reader(Protocol):
-    """Somebody's place in a pipe: ``(position, entry)`` one after the other."""
+    """A reader of a pipe: yields ``(position, entry)`` in order."""
 
     def __aiter__(self) -> AsyncIterator[tuple[int, PipeEntry]]: ...
 
     def __anext__(self) -> Awaitable[tuple[int, PipeEntry]]: ...
 
     def aclose(self) -> Awaitable[None]:
-        """Read no further, and hold nobody up."""
+        """Stop reading; writers no longer wait for this reader."""
         ...
 
 
 class Bus(Protocol):
     """Work and results between gateways and workers.
 
-    Delivery of jobs is at least once: a job whose lease runs out (the worker died or hangs) is delivered again, so
+    Delivery of jobs is at least once: a job whose lease expires (the worker died or hangs) is delivered again, so
     workers tolerate duplicates. Among waiting jobs a higher priority goes first, then the older one.
-    A job that comes back after its last attempt (its lease ran out, or it was released) is a dead letter, and a
-    `JobFailed` is written to its output: nobody waits for ever for a worker that died.
-    A pipe keeps the order of its entries and loses none that a present reader has not read; each reader starts at
-    ``after``. A pipe is bounded: what was read makes room, and `write` waits while the rest is full. Entries are
-    frozen and may arrive as copies.
-    A pipe counts what each job has written, over all its attempts, so that a further attempt continues where the one
-    before was cut off; an older attempt that wakes up late is refused with `Superseded`. What was written by attempts
-    that keep it is there until the job has ended, even where its entries have made room.
+    A job that is returned after its last attempt (its lease expired, or it was released) becomes a dead letter, and a
+    `JobFailed` is written to its output, so that readers do not wait for ever for a dead worker.
+    A pipe keeps its entries in order and drops none that a present reader has not read; each reader starts after
+    ``after``. A pipe is bounded: entries that were read make room, and `write` waits while the rest is full. Entries
+    are frozen and may arrive as copies.
+    A pipe counts the entries of each job over all attempts, so that an attempt continues where the previous one was cut
+    off; late writes of an older attempt raise `Superseded`. Entries of attempts with `Attempt.keeps` can be recalled
+    until the job has ended, even after they made room.
     """
 
     async def submit(self, job: Job) -> None:
@@ -96,7 +96,7 @@ class Bus(Protocol):
     async def cancel(self, job_id: str, queue: Queue | None = None) -> None:
         """Raise the cancel flag of a job, known or not; it stays raised until the job has ended. Idempotent.
 
-        Who does not know the job's ``queue`` any more raises it in all of them, which costs more.
+        Without ``queue`` the flag is raised in all queues, which costs more.
         """
         ...
 
@@ -105,30 +105,30 @@ class Bus(Protocol):
         ...
 
     async def write(self, pipe: str, entries: Sequence[PipeEntry], *, by: Attempt | None = None) -> bool:
-        """Append entries in order; False when the pipe was dropped, so that nobody will read them.
+        """Append entries in order; False when the pipe was dropped, and with it the entries.
 
         Waits while the pipe is full. Raises `Superseded` when a later attempt of the job has begun.
         """
         ...
 
     async def begin(self, pipe: str, by: Attempt) -> int:
-        """A further attempt begins: older ones may write no more. Returns how many entries they have written."""
+        """Begin an attempt, after which older ones cannot write. Returns the number of entries they wrote."""
         ...
 
     async def recall(self, pipe: str, job_id: str) -> Sequence[PipeEntry]:
-        """Return what those attempts of a job have written that keep it, in order."""
+        """Return the entries that the attempts of a job have kept, in order."""
         ...
 
     async def forget(self, pipe: str, job_id: str) -> None:
-        """The job has ended: what it wrote need not be counted or kept any more."""
+        """Drop the count and the kept entries of a job that has ended."""
         ...
 
     def read(self, pipe: str, *, after: int = 0, keep: Keep | None = None) -> Reader:
         """Yield ``(position, entry)`` from behind position ``after``; endless, ends when the pipe is dropped.
 
-        ``keep`` says up to which position nothing is needed any more, where that is not all that was read: what lies
-        behind stays for another reader, and takes up room.
-        Raises `NotFound` when the entries behind ``after`` have made room already.
+        ``keep`` returns the position up to which entries may be dropped; without it, entries that were read may be.
+        Later entries stay for another reader, and use room.
+        Raises `NotFound` when the entries after ``after`` were dropped.
         """
         ...
 
@@ -137,7 +137,7 @@ class Bus(Protocol):
         ...
 
     async def drop(self, pipe: str) -> None:
-        """Forget the pipe and wake its readers, whose iteration ends. Later writes to it are discarded, and told so."""
+        """Forget the pipe and wake its readers, whose iteration ends. Later writes are discarded, and return False."""
         ...
 
     async def close(self) -> None:

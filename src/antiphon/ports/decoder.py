@@ -1,4 +1,4 @@
-"""Files of users to samples."""
+"""Decoding of uploaded files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antiphon.audio.containers import MAX_DURATION_S, MAX_WORK_S
 
 @dataclass(frozen=True, slots=True)
 class DecodeLimits:
-    """What a file may ask for."""
+    """Bounds of one decoding."""
 
     max_duration_s: float = MAX_DURATION_S
     """Longest sound."""
@@ -26,7 +26,7 @@ ANY_FILE = DecodeLimits()
 
 
 class Decoder(Protocol):
-    """Decodes files that nobody has looked at, so that none of them can hurt this process."""
+    """Decodes untrusted files without risk for this process."""
 
     def decode(
         self, file: IO[bytes], rate_hz: int, *, caller: str, limits: DecodeLimits = ANY_FILE
@@ -34,16 +34,16 @@ class Decoder(Protocol):
         """Yield the first sound track of ``file``, from its position on, as pieces of mono s16le at ``rate_hz``.
 
         Callers, named by ``caller``, get their turns in a fair order. Closing the iterator stops the work. Raises
-        `InvalidRequest` with param ``file`` for what holds no sound, keeps to no limit, or breaks the decoder;
-        `Overloaded` when too many files wait, or one has waited for too long; `Unsupported` where a library is
-        missing; `ProviderUnavailable` when no decoder starts, or something else than the file ends it.
+        `InvalidRequest` with param ``file`` for a file without sound, above a limit, or that crashes the decoder;
+        `Overloaded` when too many files wait, or this one waited too long; `Unsupported` when a library is
+        missing; `ProviderUnavailable` when no decoder starts, or when it ends for another reason.
         """
         ...
 
 
 async def decoded(pieces: AsyncGenerator[bytes]) -> bytes:
-    """Return all pieces as one; an error, or a cancellation, stops the work."""
-    whole = io.BytesIO()  # unlike a list or a bytearray it gives its bytes away without a copy
+    """Return all pieces as one; an error or a cancellation stops the decoding."""
+    whole = io.BytesIO()  # unlike a list or a bytearray it returns its bytes without a copy
     async with aclosing(pieces):
         async for piece in pieces:
             whole.write(piece)

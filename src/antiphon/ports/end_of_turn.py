@@ -9,7 +9,7 @@ from antiphon.entities.speech import Pcm
 
 
 class EndOfTurn(Protocol):
-    """Scores how finished an utterance sounds. A hint beside a timeout, never the only judge."""
+    """Scores how finished an utterance sounds. A hint in addition to a timeout, never the only criterion."""
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -23,5 +23,5 @@ class EndOfTurn(Protocol):
         ...
 
     async def score(self, audio: Pcm) -> float:
-        """Return the probability 0..1 that the turn is over at the end of ``audio`` (its last 8 s count)."""
+        """Return the probability 0..1 that the turn is over at the end of ``audio`` (only its last 8 s are used)."""
         ...

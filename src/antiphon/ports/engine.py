@@ -1,4 +1,4 @@
-"""What every engine's factory is given, and which engine answered.
+"""The context of engine factories, and the engine that answered a call.
 
 An entry point ``antiphon.<kind>`` names a ``create(context)`` function.
 """
@@ -15,19 +15,19 @@ from antiphon.entities.capabilities import Capabilities
 from antiphon.ports.settings import S, section_of
 
 answered_by: ContextVar[Capabilities] = ContextVar("answered_by")
-"""The engine that gave the results of the call under way; a failover chain sets it."""
+"""The engine that produced the results of the current call; set by a failover chain."""
 
 instead_of: ContextVar[str] = ContextVar("instead_of", default="")
-"""Name of the engine that should have given them; empty where it did."""
+"""Name of the preferred engine when another one answered; else empty."""
 
 
-def _untold() -> None:
-    """Count nothing."""
+def _ignore() -> None:
+    """Ignore the failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineContext:
-    """Where an engine finds its settings and files."""
+    """Settings and folders of an engine."""
 
     data_dir: Path
     """Weights lie in ``data_dir / "weights"``."""
@@ -38,25 +38,25 @@ class EngineContext:
     timeout_s: float = 30.0
     """Deadline of one call."""
     failover_s: float = 5.0
-    """How long a service may take for its first result while another engine waits."""
+    """Timeout for the first result of a service while another engine is available."""
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """All settings by their name, e.g. ``stub_stt_ms``; an engine asks for its `section` of them."""
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The variables that settings were read from, where they have another name than ours."""
-    on_failure: Callable[[], None] = _untold
-    """Called for a failure that no caller is waiting to be told of, e.g. one of the voice detection."""
+    """Variables of settings that were read under another name."""
+    on_failure: Callable[[], None] = _ignore
+    """Called for a failure outside of any call, e.g. of voice activity detection."""
 
     def section(self, section: type[S]) -> S:
         """Return the settings of one engine."""
         return section_of(self.settings, section)
 
     def variable(self, setting: str) -> str:
-        """Return what the variable of ``setting`` is called, for an error about its value."""
+        """Return the name of the variable of ``setting``, for an error about its value."""
         return self.variables.get(setting, f"ANTIPHON_{setting.upper()}")
 
 
 class Engine(Protocol):
-    """What engines of every kind have in common."""
+    """The common part of all kinds of engines."""
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -67,8 +67,8 @@ class Engine(Protocol):
 
 
 class Checked(Protocol):
-    """An engine whose service can be asked how it is; its capabilities say `has_check`."""
+    """An engine whose service has a health check; its capabilities say `has_check`."""
 
     async def check(self) -> None:
-        """Ask for something that costs nothing. Raises `AntiphonError` where the service fails or refuses the key."""
+        """Send a request without cost. Raises `AntiphonError` when the service fails or refuses the key."""
         ...

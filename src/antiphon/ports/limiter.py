@@ -1,4 +1,4 @@
-"""Rate limits: who may start how much, and how much is left."""
+"""Rate limits per account, and what is left of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who pays: a key of a tenant, whatever secrets it has issued."""
+    """The unit of limits: a key of a tenant, with all secrets that it has issued."""
 
     tenant: str
     key_id: str
@@ -24,21 +24,21 @@ class Allowance:
     limit: int
     remaining: int
     reset_s: float
-    """Seconds until the limit is whole again."""
+    """Seconds until the whole limit is available again."""
 
 
 def used_up(allowances: Sequence[Allowance]) -> Allowance | None:
-    """Return the first limit of which nothing is left, or None."""
+    """Return the first exhausted limit, or None."""
     return next((allowance for allowance in allowances if allowance.remaining <= 0), None)
 
 
 class Limiter(Protocol):
-    """Counts in a sliding window per account. An empty answer means that no limit applies."""
+    """Counts in a sliding window per account. An empty result means that no limit applies."""
 
     def allowances(self, account: Account) -> tuple[Allowance, ...]:
-        """Say what is left, without charging."""
+        """Return the remaining allowances, without charging."""
         ...
 
     def charge(self, account: Account, *, requests: int = 0, tokens: int = 0) -> tuple[Allowance, ...]:
-        """Count what was used and say what is left; may go below zero, which blocks until it has recovered."""
+        """Count used amounts and return the remaining allowances; negative ones block until they recover."""
         ...

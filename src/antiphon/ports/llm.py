@@ -13,10 +13,10 @@ class LanguageModel(Protocol):
     """Answers a conversation, token by token.
 
     `respond` yields `TextDelta` and `ToolCallDelta` in order and ends with exactly one `ChatDone`. A conversation
-    longer than the model's context is fitted: the system message and the newest messages stay. Every order of roles
-    is answered with words, whoever spoke last, and so is a conversation in which nobody has spoken.
-    Behind a ``prefix`` a model that `Capabilities.continues` yields what follows it, spaces included, which may be
-    nothing, and counts the whole answer in ``output_tokens``; it raises `Unsupported` where it cannot go on there.
+    longer than the model's context is truncated: the system message and the newest messages stay. Every order of roles
+    gets an answer in words, and so does a conversation without messages.
+    After a ``prefix`` a model with `Capabilities.continues` yields the continuation, spaces included, which may be
+    empty, and counts the whole answer in ``output_tokens``; it raises `Unsupported` if it cannot continue there.
     ``tool_choice`` "required" or "function:<name>" yields a call whose arguments satisfy the tool's schema.
     Closing the iterator cancels the generation within 50 ms.
     Raises `ProviderBusy`, `ProviderTimeout`, `ProviderUnavailable`, `ProviderRejected`, `Unsupported`.

@@ -1,4 +1,4 @@
-"""Telling programs outside of the platform what happens, without ever waiting for them."""
+"""Publishing of session events to outside programs, without waiting for them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Mirror(Protocol):
-    """Publishes what may be lost: nothing waits for it, and nothing fails with it."""
+    """Publishes messages that may be lost: it never blocks or fails a caller."""
 
     def tell(self, channel: str, tenant: str, session_id: str, message: Mapping[str, object]) -> None:
         """Publish a message about a session on ``channel``, followed by the session's id. Never raises."""

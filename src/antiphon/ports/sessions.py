@@ -1,4 +1,4 @@
-"""Sessions: who owns one, and what another gateway would go on from."""
+"""Sessions: their ownership, and the state from which another gateway continues."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class SessionOwner:
-    """Who began a session, and what others must show to resume it; it stays as long as the session."""
+    """The creator of a session, and the credentials to resume it; fixed for the life of the session."""
 
     id: str = ""
-    """Public name of the key or of the ephemeral secret that began it; empty for what nobody in particular owns."""
+    """Public name of the key or of the ephemeral secret that began it; empty for a session without owner."""
     issuer: str = ""
     """Public name of the key behind it: the one that issued the secret, or the key itself."""
     kind: str = ""
     """``realtime`` or ``transcription``."""
     token_digest: str = ""
-    """SHA-256 of the resume token, hexadecimal; empty where there is none."""
+    """SHA-256 of the resume token, hexadecimal; empty without one."""
     seed: str = ""
-    """Random part of the ids of its events: a cursor of another session is known before anything is taken."""
+    """Random part of the ids of its events, by which a cursor of another session is recognized."""
 
 
 NOBODY = SessionOwner()
@@ -33,7 +33,7 @@ class SessionRecord:
     session_id: str
     tenant: str
     epoch: int
-    """Grows with every change of owner; the newest owner alone may write."""
+    """Grows with every change of owner; only the newest owner may write."""
     gateway_id: str
     status: str
     """``connected`` or ``disconnected``."""
@@ -42,24 +42,24 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is new in a session since it was saved before; all of it is written, or nothing."""
+    """The difference to the last saved state of a session; written completely or not at all."""
 
     snapshot: bytes
     position: int
-    """How far the session's pipe was worked into the snapshot."""
+    """Position of the session's pipe up to which the snapshot includes the entries."""
     jobs: bytes = b""
-    """Jobs that are perhaps not submitted yet; replaces those that were saved before."""
+    """Jobs that may not be submitted yet; replaces the saved ones."""
     items: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
-    """Items that are new or have changed."""
+    """New and changed items."""
     gone: Sequence[str] = ()
-    """Ids of items that are no more."""
+    """Ids of removed items."""
     events: bytes = b""
-    """What was said to the client since the last change; kept for the event window."""
+    """Events sent to the client since the last change; kept for the event window."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a session is taken up from; `Change` has the meaning of the fields."""
+    """The state from which a session is resumed; the fields are those of `Change`."""
 
     snapshot: bytes
     position: int
@@ -71,17 +71,17 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A session that another connection has taken up, here or elsewhere."""
+    """A session that another connection has resumed, at this gateway or another."""
 
     tenant: str
     session_id: str
     epoch: int
-    """Of the new owner."""
+    """Epoch of the new owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """A session that nobody took up in time; it is forgotten, and what it left behind can go."""
+    """A session that was not resumed in time; it is forgotten, and its other data can be removed."""
 
     tenant: str
     session_id: str
@@ -92,13 +92,13 @@ class Sessions(Protocol):
     """Ownership and saved state of sessions, isolated by tenant."""
 
     async def claim(self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY) -> SessionRecord:
-        """Become the gateway of a session under the next epoch, of a new one or of one that was our own."""
+        """Become the gateway of a session under the next epoch, new or already owned."""
         ...
 
     async def resume(
         self, tenant: str, session_id: str, gateway_id: str, owner: SessionOwner = NOBODY
     ) -> tuple[SessionRecord, Saved]:
-        """Become the gateway of a saved session of this owner; its present gateway hears of it.
+        """Become the gateway of a saved session of this owner; its present gateway is notified.
 
         Raises `NotFound` when it is unknown, over, was never saved, or is another tenant's or owner's, and then
         changes nothing.
@@ -118,16 +118,16 @@ class Sessions(Protocol):
         ...
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
-        """Let go: a resumable session stays for the resume window, any other is forgotten. Never raises `Fenced`."""
+        """Release: a resumable session stays for the resume window, any other is forgotten. Never raises `Fenced`."""
         ...
 
     def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
-        """Yield the sessions of this gateway that others take up, endlessly. May yield one twice, or miss one."""
+        """Yield the sessions of this gateway that others resume, endlessly. May repeat or miss some."""
         ...
 
     def expired(self) -> AsyncIterator[Expired]:
-        """Forget sessions whose time is over, and yield each of them, to one caller.
+        """Forget sessions whose resume window is over, and yield each of them, to one caller.
 
-        After an absence of the store none is over before those that live had the time to say so.
+        After the store was unavailable, no session is over before its owner had the time for a heartbeat.
         """
         ...

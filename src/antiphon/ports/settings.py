@@ -1,4 +1,4 @@
-"""What settings are made of: sections, each the settings of an area or of an engine.
+"""Sections of settings: the settings of one area or one engine each.
 
 A section reads nothing by itself: the application loads it from the environment and the TOML file. An entry point
 ``antiphon.settings`` names the section of an engine, in a module that loads nothing heavy.
@@ -14,11 +14,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from pydantic_core import PydanticUseDefault
 
 WEEK_S = 7 * 24 * 3600
-"""Longest time that is set in seconds."""
+"""Maximum of settings in seconds."""
 HOUR_MS = 3_600_000
-"""Longest time that is set in milliseconds."""
+"""Maximum of settings in milliseconds."""
 MANY = 10**9
-"""Most of what is counted, where nothing else bounds it."""
+"""Maximum of counts without another bound."""
 
 
 class Section(BaseModel):
@@ -31,19 +31,19 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
     old_names: ClassVar[Mapping[str, str]] = {}
-    """Former names of fields, each with its present one. They work for one more release, and are warned about."""
+    """Former names of fields, each with its present one. They work for one more release, with a warning."""
 
 
 S = TypeVar("S", bound=Section)
 
 
 def section_of(values: Mapping[str, Any], section: type[S]) -> S:
-    """Return a section made of those ``values`` that are its own."""
+    """Return a section made of the ``values`` that belong to it."""
     return section(**{name: values[name] for name in section.model_fields if name in values})
 
 
 def opened(secret: SecretStr | None) -> str:
-    """Return the text of a secret, empty where there is none."""
+    """Return the text of a secret, or an empty string."""
     return secret.get_secret_value() if secret else ""
 
 
@@ -65,8 +65,8 @@ def _check_address(value: str) -> str:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 """A comma-separated list in the environment, an array in TOML."""
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
-"""The same of secrets."""
+"""The same for secrets."""
 Chosen = Annotated[str, BeforeValidator(_unless_empty)]
-"""Text; an empty one is the default."""
+"""Text; an empty string means the default."""
 Address = Annotated[str, BeforeValidator(_unless_empty), AfterValidator(_check_address)]
-"""A URL whose port is one; an empty one is the default."""
+"""A URL with a valid port; an empty string means the default."""

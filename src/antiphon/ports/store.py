@@ -1,4 +1,4 @@
-"""The store: what is kept after a session is over."""
+"""The store: history that outlives its session."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from antiphon.entities.history import StoredItem
 class Store(Protocol):
     """Durable history, isolated by tenant.
 
-    `record` returns once the rows are on disk (survive the death of the process). The same row twice, or an older
-    revision after a newer one, changes nothing.
+    `record` returns once the rows are on disk (survive the death of the process). A repeated row, or an older
+    revision after a newer one, has no effect.
     """
 
     async def start(self) -> None:
@@ -30,7 +30,7 @@ class Store(Protocol):
         ...
 
     async def check(self) -> None:
-        """Look at what is stored. Raises `ProviderBusy`, `ProviderUnavailable`."""
+        """Read from the store. Raises `ProviderBusy`, `ProviderUnavailable`."""
         ...
 
     async def close(self) -> None:

@@ -12,14 +12,14 @@ from antiphon.entities.speech import Pcm, Segment, Transcript
 
 @dataclass(frozen=True, slots=True)
 class TranscribeOptions:
-    """Hints and wishes; an engine ignores what it cannot use."""
+    """Hints; an engine ignores those that it does not support."""
 
     language: str | None = None
     """ISO 639-1; None detects it."""
     prompt: str = ""
     model: str = ""
     translate: bool = False
-    """True asks for English whatever is spoken; `Unsupported` where the engine cannot."""
+    """True requests English text for any language; `Unsupported` if the engine cannot translate."""
     word_timestamps: bool = False
     temperature: float = 0.0
 
@@ -28,9 +28,8 @@ class SpeechToText(Protocol):
     """Turns audio into text.
 
     `transcribe` yields each `Segment` as soon as it is known and then one `Transcript` that holds them all.
-    Silence and noise give a transcript with empty text; speech that the engine hears and does not recognise may be a
-    segment without text. Closing the iterator cancels: nothing is yielded
-    afterwards; an engine call in progress may run to its end in its own thread.
+    Silence and noise give a transcript with empty text; speech that is not recognized may be a segment without text.
+    Closing the iterator cancels: nothing is yielded afterwards; an engine call in progress may finish in its thread.
     Raises `ProviderBusy`, `ProviderTimeout`, `ProviderUnavailable`, `ProviderRejected`, `Unsupported`.
     """
 

@@ -12,7 +12,7 @@ class Translation(Protocol):
 
     A language is an ISO 639-1 code with an optional region, in any case: ``es``, ``pt-BR``, ``EN``. Raises
     `ProviderBusy`, `ProviderTimeout`, `ProviderUnavailable`, `ProviderRejected`, `RateLimited`, and `Unsupported` for
-    a pair of languages it has not. Calls may run side by side; cancelling one returns at once and harms no other.
+    an unknown pair of languages. Calls may run concurrently; cancelling one returns at once and affects no other.
     """
 
     @property
@@ -29,10 +29,10 @@ class Translation(Protocol):
     def has_pair(self, source: str | None, target: str) -> bool:
         """Say, after the start, whether it can translate from ``source`` (None: it detects it) into ``target``.
 
-        True where the list of a service cannot be known.
+        True for a service whose list is not known.
         """
         ...
 
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
-        """Translate ``text``; ``source`` None detects it. Empty text gives empty text, whatever the languages."""
+        """Translate ``text``; ``source`` None detects it. Empty text gives empty text, for all languages."""
         ...

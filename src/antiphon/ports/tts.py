@@ -25,10 +25,10 @@ class SpeakOptions:
 class TextToSpeech(Protocol):
     """Speaks text.
 
-    `synthesize` yields chunks in order, the first as soon as it exists. Each sentence's first chunk carries its
+    `synthesize` yields chunks in order, each as soon as it exists. Each sentence's first chunk carries its
     text. Text that cannot be spoken (empty, emoji alone) yields nothing and is no error. Closing the iterator
     cancels: nothing is yielded afterwards, an engine call in progress (at most one sentence of 200 characters)
-    may run to its end.
+    may finish.
     Raises `ProviderBusy`, `ProviderTimeout`, `ProviderUnavailable`, `ProviderRejected`.
     """
 

@@ -1,4 +1,4 @@
-"""How often something was used, that may be used only so often."""
+"""Use counts of resources with a maximum number of uses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Protocol
 
 
 class Uses(Protocol):
-    """Counts uses by name, each until it ends."""
+    """Counts uses by name, until the count expires."""
 
     async def spend(self, name: str, use: str, most: int, until: float) -> bool:
         """Count ``use``, an id, as one use of ``name``; False when ``most`` others were counted before.
 
-        The same id counts once. Of those who ask for the last use at the same time exactly one gets it, in all
+        The same id counts once. Of concurrent requests for the last use exactly one gets it, over all
         processes that share the store. The count is kept at least until ``until``, seconds since the epoch. Raises
         `ProviderUnavailable`.
         """

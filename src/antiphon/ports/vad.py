@@ -1,4 +1,4 @@
-"""Voice activity: how likely is it that somebody speaks in these 32 ms."""
+"""Voice activity: the probability of speech in windows of 32 ms."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class VoiceStream(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget the past, e.g. after the buffer was cleared. Windows fed before are not reported any more."""
+        """Reset the state, e.g. after the buffer was cleared. Windows fed before are no longer reported."""
         ...
 
     def close(self) -> None:
-        """The stream is over: no callback comes any more."""
+        """End the stream; no callback follows."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""How many calls an engine works on at a time."""
+"""Concurrency of engines."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from antiphon.ports.settings import Section
 
 
 class WorkerSettings(Section):
-    """Calls at a time."""
+    """Concurrent calls."""
 
     stt_workers: int = Field(
-        default=1, ge=1, le=1024, description="Utterances that an engine of this process transcribes at a time."
+        default=1, ge=1, le=1024, description="Utterances that an STT engine of this process transcribes concurrently."
     )
     llm_workers: int = Field(
-        default=4, ge=1, le=1024, description="Answers that a language model of this process writes at a time."
+        default=4, ge=1, le=1024, description="Answers that an LLM of this process generates concurrently."
     )
     tts_workers: int = Field(
-        default=4, ge=1, le=1024, description="Sentences that a voice of this process speaks at a time."
+        default=4, ge=1, le=1024, description="Sentences that a TTS engine of this process synthesizes concurrently."
     )
     service_calls: int = Field(
         default=64,
         ge=1,
         le=1024,
-        description="Jobs of a kind at a time where a service does the work, or is part of the chain, and answers on "
-        "their way to a voice.",
+        description="Concurrent jobs of a kind where a service does the work or is part of the chain; also concurrent "
+        "answers that are spoken.",
     )
