@@ -22,6 +22,15 @@ settings.register_profile("long", settings.get_profile("short"), max_examples=20
 settings.load_profile("short")
 
 
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Valkey of this run, for tests that empty it before they begin."""
+    from tests.valkey import shared_url
+
+    with shared_url() as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One certificate in place of all of this machine's: clients read them for 50 ms each, even to speak plain HTTP."""

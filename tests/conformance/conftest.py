@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.conformance.buses import ADAPTERS, AnyBus
-from tests.valkey import shared_url
-
-
-@pytest.fixture(scope="session")
-def redis_url() -> Iterator[str]:
-    with shared_url() as url:
-        yield url
 
 
 @pytest.fixture(params=list(ADAPTERS))

@@ -12,7 +12,7 @@ import pytest
 
 from antiphon.connections.redis import RedisConnection
 from antiphon.entities.blobs import BlobRef
-from antiphon.errors import InvalidRequest, NotFound, Overloaded, ProviderUnavailable
+from antiphon.errors import InvalidRequest, NotFound, Overloaded
 from antiphon.ports.blobs import Blobs
 from antiphon.state.redis.blobs import MOST_BYTES, RedisBlobs
 from antiphon.store.blobs import FileBlobs
@@ -214,36 +214,3 @@ async def test_a_reference_survives_the_wire() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(ref), type=BlobRef) == ref
     with pytest.raises(AttributeError):
         ref.size = 6  # type: ignore[misc]
-
-
-async def test_redis_holds_no_blob_above_its_limit(redis_url: str, tmp_path: Path) -> None:
-    async with redis(redis_url, tmp_path) as (blobs, _):
-        await put(blobs, bytes(MOST_BYTES))
-        with pytest.raises(InvalidRequest, match="8 MiB") as refused:
-            await put(blobs, bytes(MOST_BYTES + 1), tenant="u")
-        assert refused.value.code == "blob_too_large"
-
-
-async def test_redis_forgets_all_of_a_tenant_in_time(redis_url: str, tmp_path: Path) -> None:
-    async with redis(redis_url, tmp_path) as (blobs, _):
-        ref = await put(blobs, ttl_s=SHORT_S)
-        await put(blobs, ttl_s=SHORT_S / 2)
-        connection = RedisConnection(redis_url)
-        assert f"t:t:blob:{{{ref.key}}}".encode() in await connection.command("KEYS", "*")
-        await asyncio.sleep(SHORT_S + 0.05)
-        assert await connection.command("KEYS", "*") == []
-        await connection.close()
-
-
-async def test_redis_that_is_away_is_said_so() -> None:
-    connection = RedisConnection("redis://127.0.0.1:1/0", timeout_s=0.1)
-    blobs = RedisBlobs(connection, tenant_bytes=TENANT_BYTES)
-    attempts: list[Callable[[], object]] = [
-        lambda: put(blobs),
-        lambda: read(blobs, BlobRef("t", 5, "k" * 21)),
-        lambda: blobs.delete(BlobRef("t", 5, "k" * 21)),
-    ]
-    for attempt in attempts:
-        with pytest.raises(ProviderUnavailable):
-            await attempt()  # type: ignore[misc]
-    await connection.close()

@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from antiphon.connections.redis import RedisConnection
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import LeaseLost
 from antiphon.wire.jobs import Job, JobFailed, Queue, Respond, Score, Speak, Transcribe, Translate, Work
-from tests.conformance.buses import ADAPTERS, ATTEMPTS, LEASE_S, AnyBus, claim, dead, job, never, quickest, soon, take
+from tests.conformance.buses import ATTEMPTS, LEASE_S, AnyBus, claim, dead, job, never, quickest, soon, take
 
 # -- jobs ----------------------------------------------------------------------------------------------------
 
@@ -389,19 +388,3 @@ async def test_a_cancel_finds_the_job_whether_its_queue_is_known_or_not(bus: Any
     await bus.cancel("waiting", queue)
     await soon(bus.cancelled(lease.job.id, "speak"))
     assert (await claim(bus)).job.id == "next"
-
-
-async def test_over_redis_a_cancel_in_a_known_queue_is_one_flag_that_goes_with_the_job(redis_url: str) -> None:
-    async with ADAPTERS["redis"](redis_url) as bus:
-        connection = RedisConnection(redis_url)
-
-        async def flags() -> list[bytes]:
-            return sorted(await connection.command("KEYS", "*:cancelled:*"))
-
-        await bus.submit(job("a"))
-        lease = await claim(bus)
-        await bus.cancel("a", "speak")
-        assert await flags() == [b"antiphon:queue:{speak}:cancelled:a"]
-        await lease.acknowledge()
-        assert await flags() == []
-        await connection.close()

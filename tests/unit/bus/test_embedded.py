@@ -1,118 +1,23 @@
+"""The bus in memory: copies or the things themselves, and no traces of the past."""
+
 from __future__ import annotations
 
 import asyncio
 import gc
-import time
 import tracemalloc
 
 import pytest
 
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
-from antiphon.errors import NotFound, Overloaded
-from antiphon.wire.jobs import AudioReady, Job, JobFailed, Speak, TextReady
+from antiphon.errors import NotFound
+from antiphon.wire.jobs import AudioReady, JobFailed, TextReady
 from tests.options import embedded_bus
-
-
-def job(job_id: str) -> Job:
-    return Job(job_id, "speak", Speak("hi"), f"out:{job_id}")
+from tests.unit.bus.stage import job
 
 
 def text(value: object) -> TextReady:
     return TextReady("j", str(value))
-
-
-# -- virtual time --------------------------------------------------------------------------------------------
-
-
-async def test_leases_run_out_by_the_clock_that_was_passed_in() -> None:
-    clock = VirtualClock()
-    bus = embedded_bus(clock, lease_s=10)
-    await bus.submit(job("a"))
-    first = await anext(bus.claim("speak", "first"))
-    clock.advance(9.9)
-    await first.renew()
-    clock.advance(9.9)
-    bus.sweep()
-    assert bus.depth("speak") == 0
-    clock.advance(0.1)
-    bus.sweep()
-    assert bus.depth("speak") == 1
-    second = await anext(bus.claim("speak", "second"))
-    assert second.job.attempt == 2
-    await bus.close()
-
-
-async def test_a_heartbeat_after_a_stall_takes_the_job_back_while_nobody_else_has_it() -> None:
-    clock = VirtualClock()
-    bus = embedded_bus(clock, lease_s=10)
-    await bus.submit(job("a"))
-    lease = await anext(bus.claim("speak", "first"))
-    clock.advance(60)
-    bus.sweep()
-    await lease.renew()
-    waiting = asyncio.ensure_future(anext(bus.claim("speak", "second")))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    waiting.cancel()
-    await lease.acknowledge()
-    await bus.close()
-
-
-async def test_after_a_stall_of_the_loop_heartbeats_go_before_redelivery() -> None:
-    bus = embedded_bus(lease_s=0.1)
-    await bus.submit(job("a"))
-    lease = await anext(bus.claim("speak", "first"))
-    other = asyncio.ensure_future(anext(bus.claim("speak", "second")))
-
-    async def beat() -> None:
-        for _ in range(3):
-            await asyncio.sleep(0.03)
-            await lease.renew()
-
-    beating = asyncio.ensure_future(beat())
-    await asyncio.sleep(0.01)
-    time.sleep(0.2)
-    await beating
-    assert not other.done()
-    other.cancel()
-    await bus.close()
-
-
-async def test_a_delayed_job_waits_by_the_clock() -> None:
-    clock = VirtualClock()
-    bus = embedded_bus(clock)
-    await bus.submit(job("a"))
-    await (await anext(bus.claim("speak", "w"))).release("busy", delay_s=30)
-    clock.advance(29.9)
-    bus.sweep()
-    assert bus.depth("speak") == 0
-    clock.advance(0.2)
-    bus.sweep()
-    assert (await anext(bus.claim("speak", "w"))).job.attempt == 2
-    await bus.close()
-
-
-# -- limits --------------------------------------------------------------------------------------------------
-
-
-async def test_a_full_queue_refuses_further_jobs() -> None:
-    bus = embedded_bus(held=2)
-    await bus.submit(job("a"))
-    await bus.submit(job("b"))
-    with pytest.raises(Overloaded):
-        await bus.submit(job("c"))
-    await anext(bus.claim("speak", "w"))
-    await bus.submit(job("c"))
-    assert bus.depth("speak") == 2
-    await bus.close()
-
-
-async def test_a_closed_bus_takes_no_job() -> None:
-    bus = embedded_bus()
-    await bus.close()
-    with pytest.raises(Overloaded):
-        await bus.submit(job("a"))
 
 
 async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping() -> None:
@@ -128,7 +33,7 @@ async def test_a_reader_that_comes_too_late_is_told_instead_of_skipping() -> Non
     await bus.close()
 
 
-async def test_the_failure_of_a_given_up_job_comes_even_into_a_full_pipe() -> None:
+async def test_the_failure_of_an_exhausted_job_comes_even_into_a_full_pipe() -> None:
     bus = embedded_bus(pipe_entries=1, attempts=1)
     await bus.write("out:a", [text("partial")])
     await bus.submit(job("a"))
@@ -138,6 +43,7 @@ async def test_the_failure_of_a_given_up_job_comes_even_into_a_full_pipe() -> No
     _, failure = await anext(reader)
     assert isinstance(failure, JobFailed)
     assert (failure.code, failure.transient) == ("attempts_exhausted", True)
+    assert failure.message == "failed after 1 attempts: busy"
     await bus.close()
 
 
@@ -153,9 +59,6 @@ async def test_strict_hands_out_copies_and_otherwise_the_thing_itself() -> None:
         assert (claimed, read) == (sent, entry)
         assert (claimed is sent, read is entry) == (not strict, not strict)
         await bus.close()
-
-
-# -- nothing leaks -------------------------------------------------------------------------------------------
 
 
 async def turn(bus: EmbeddedBus, name: str) -> None:
@@ -213,18 +116,4 @@ async def test_an_idle_reader_costs_little_memory() -> None:
     tracemalloc.stop()
     assert per_reader < 1024
     assert len(readers) == len(bus._pipes)
-    await bus.close()
-
-
-async def test_no_task_and_at_most_one_timer_is_made_for_many_jobs() -> None:
-    bus = embedded_bus()
-    tasks = len(asyncio.all_tasks())
-    claims = bus.claim("speak", "w")
-    for number in range(100):
-        await bus.submit(job(str(number)))
-        await anext(claims)
-        await bus.write("p", [text(number)])
-    assert len(asyncio.all_tasks()) == tasks
-    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
-    assert sum(not handle.cancelled() and "JobQueues" in repr(handle) for handle in scheduled) <= 1
     await bus.close()
