@@ -9,7 +9,11 @@ from antiphon.wire.jobs import Job, Speak
 
 JOB = Job(
     *("a", "speak", Speak("my card number"), "out:a"),
-    tenant="acme", session_id="s", correlation_id="c", traceparent="00-1", attempt=3,
+    tenant="acme",
+    session_id="s",
+    correlation_id="c",
+    traceparent="00-1",
+    attempt=3,
 )
 
 
