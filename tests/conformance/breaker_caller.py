@@ -1,6 +1,6 @@
 """A process that keeps calling an endpoint which fails at first; prints when its probes were out, as JSON.
 
-python -m tests.conformance.breaker_caller URL SEED PROBES SECONDS
+python -m tests.conformance.breaker_caller URL SEED PROBES CALLS
 """
 
 from __future__ import annotations
@@ -22,18 +22,17 @@ LLM = Endpoint("llm:openai", is_shared=True)
 CALLERS = 8
 
 
-async def main(url: str, seed: int, bad_probes: int, lasts_s: float) -> None:
-    """Call with `CALLERS` tasks; the endpoint is healthy for who has sent ``bad_probes`` probes."""
+async def main(url: str, seed: int, bad_probes: int, good_calls: int) -> None:
+    """Call with `CALLERS` tasks. After ``bad_probes`` probes of ours the endpoint is healthy, for ``good_calls``."""
     chance = random.Random(seed)
     probes: list[tuple[float, float]] = []
-    calls = 0
+    calls, left = 0, good_calls
     connection = RedisConnection(url)
     breakers = RedisBreakers(connection, RULE)
-    until = time.monotonic() + lasts_s
 
     async def caller() -> None:
-        nonlocal calls
-        while time.monotonic() < until:
+        nonlocal calls, left
+        while left > 0:
             try:
                 ticket = await breakers.admit(LLM)
             except ProviderUnavailable:
@@ -45,6 +44,7 @@ async def main(url: str, seed: int, bad_probes: int, lasts_s: float) -> None:
             if ticket.is_probe:
                 probes.append((begin, time.monotonic()))
             is_healthy = len(probes) > bad_probes
+            left -= is_healthy
             took_s = 0.0 if is_healthy or chance.random() < 0.5 else RULE.slow_s + 1  # slow calls count
             await breakers.report(ticket, is_healthy or took_s > 0, took_s=took_s)
 
@@ -54,4 +54,4 @@ async def main(url: str, seed: int, bad_probes: int, lasts_s: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))

@@ -20,27 +20,32 @@ from antiphon.ports.bus import Bus, Lease
 from antiphon.wire.jobs import Job, PipeEntry, Speak, TextReady
 
 LEASE_S = 0.4
+LONG_LEASE_S = 60.0
+"""So long that no stall of the machine ends it."""
 ATTEMPTS = 3
 PIPE_ENTRIES = 8
 PIPE_BYTES = 64 * 1024
 QUEUES = QueueLimit(LEASE_S, ATTEMPTS)
+LONG_LEASES = QueueLimit(LONG_LEASE_S, ATTEMPTS)
 PIPES = PipeLimit(PIPE_BYTES, PIPE_ENTRIES)
 QUIET_S = 0.1
 """So long nothing may happen where nothing is to happen."""
+WOKEN_S = 0.5
+"""Who waits is woken: without a wake-up an adapter would look a second after it began to wait."""
 
 
 @asynccontextmanager
-async def embedded(_: str, *, strict: bool) -> AsyncGenerator[EmbeddedBus]:
-    bus = EmbeddedBus(SystemClock(), QUEUES, PIPES, strict=strict)
+async def embedded(_: str, queues: QueueLimit = QUEUES, *, strict: bool) -> AsyncGenerator[EmbeddedBus]:
+    bus = EmbeddedBus(SystemClock(), queues, PIPES, strict=strict)
     yield bus
     await bus.close()
 
 
 @asynccontextmanager
-async def redis(url: str) -> AsyncGenerator[RedisBus]:
+async def redis(url: str, queues: QueueLimit = QUEUES) -> AsyncGenerator[RedisBus]:
     connection = RedisConnection(url)
     await connection.command("FLUSHDB")
-    bus = RedisBus(connection, QUEUES, PIPES)
+    bus = RedisBus(connection, queues, PIPES)
     await bus.start()
     yield bus
     await bus.close()
@@ -48,7 +53,7 @@ async def redis(url: str) -> AsyncGenerator[RedisBus]:
 
 
 AnyBus = EmbeddedBus | RedisBus
-ADAPTERS: dict[str, Callable[[str], AbstractAsyncContextManager[AnyBus]]] = {
+ADAPTERS: dict[str, Callable[..., AbstractAsyncContextManager[AnyBus]]] = {
     "embedded": partial(embedded, strict=False),
     "embedded-strict": partial(embedded, strict=True),
     "redis": redis,
@@ -68,11 +73,11 @@ def words(*texts: object) -> list[TextReady]:
     return [TextReady("j", str(text)) for text in texts]
 
 
-async def soon(awaitable: Awaitable[Any], within_s: float = 2.0) -> Any:
+async def soon(awaitable: Awaitable[Any], within_s: float = 20.0) -> Any:
     return await asyncio.wait_for(awaitable, within_s)
 
 
-async def quickest(measure: Callable[[int], Awaitable[float]], tries: int = 5) -> float:
+async def quickest(measure: Callable[[int], Awaitable[float]], tries: int = 3) -> float:
     """Return the best of a few measurements: one alone may meet a busy machine."""
     return min([await measure(number) for number in range(tries)])
 

@@ -5,36 +5,48 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
 
+from antiphon.clock import VirtualClock
 from antiphon.connections.redis import RedisConnection
 from antiphon.entities.blobs import BlobRef
 from antiphon.errors import InvalidRequest, NotFound, Overloaded
 from antiphon.ports.blobs import Blobs
 from antiphon.state.redis.blobs import MOST_BYTES, RedisBlobs
 from antiphon.store.blobs import FileBlobs
+from tests.conformance.redis_time import let_pass
 
 TENANT_BYTES = 9 * 2**20
-LONG_S = 60.0
-SHORT_S = 1.0
+LONG_S = 600.0
+SHORT_S = 60.0
 
-Pair = tuple[Blobs, Blobs]
-"""What two processes have."""
+
+class Pair(NamedTuple):
+    """What two processes have, and a way to let time pass for both."""
+
+    one: Blobs
+    other: Blobs
+    advance: Callable[[float], None]
 
 
 @asynccontextmanager
 async def files(_: str, folder: Path) -> AsyncGenerator[Pair]:
-    yield FileBlobs(folder, tenant_bytes=TENANT_BYTES), FileBlobs(folder, tenant_bytes=TENANT_BYTES)
+    clock = VirtualClock()
+    one, other = (FileBlobs(folder, tenant_bytes=TENANT_BYTES, clock=clock) for _ in range(2))
+    yield Pair(one, other, clock.advance)
 
 
 @asynccontextmanager
 async def redis(url: str, _: Path) -> AsyncGenerator[Pair]:
     one, other = RedisConnection(url), RedisConnection(url)
     await one.command("FLUSHDB")
-    yield RedisBlobs(one, tenant_bytes=TENANT_BYTES), RedisBlobs(other, tenant_bytes=TENANT_BYTES)
+    blobs = (RedisBlobs(connection, tenant_bytes=TENANT_BYTES) for connection in (one, other))
+    yield Pair(*blobs, partial(let_pass, url))
     await one.close()
     await other.close()
 
@@ -127,7 +139,7 @@ async def test_a_deleted_blob_is_gone_and_may_be_deleted_again(pair: Pair) -> No
 async def test_a_blob_expires(pair: Pair) -> None:
     ref, other = await put(pair[0], ttl_s=SHORT_S), await put(pair[0])
     assert await is_there(pair[1], ref)
-    await asyncio.sleep(SHORT_S + 0.05)
+    pair.advance(SHORT_S + 1)
     assert not await is_there(pair[1], ref)
     assert await is_there(pair[1], other)
 
@@ -184,12 +196,12 @@ async def test_what_is_deleted_or_expires_makes_room(pair: Pair) -> None:
     await put(pair[1], bytes(5 * 2**20))
     with pytest.raises(Overloaded):
         await put(pair[1], bytes(5 * 2**20))
-    await asyncio.sleep(SHORT_S + 0.05)
+    pair.advance(SHORT_S + 1)
     await put(pair[1], bytes(4 * 2**20))
 
 
 async def test_those_who_put_at_the_same_time_do_not_exceed_the_limit_together(pair: Pair) -> None:
-    asked = [put(pair[number % 2], bytes(2**20)) for number in range(30)]
+    asked = [put((pair.one, pair.other)[number % 2], bytes(2**20)) for number in range(30)]
     done = await asyncio.gather(*asked, return_exceptions=True)
     refs = [one for one in done if isinstance(one, BlobRef)]
     assert all(isinstance(one, Overloaded) for one in done if not isinstance(one, BlobRef))

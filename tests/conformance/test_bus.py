@@ -14,15 +14,15 @@ from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import LeaseLost
 from antiphon.wire.jobs import Job, JobFailed, Queue, Respond, Score, Speak, Transcribe, Translate, Work
-from tests.conformance.buses import ATTEMPTS, LEASE_S, AnyBus, claim, dead, job, never, quickest, soon, take
+from tests.conformance.buses import ATTEMPTS, LEASE_S, WOKEN_S, AnyBus, claim, dead, job, never, quickest, soon, take
 
 # -- jobs ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_submitted_job_is_claimed_as_it_was_with_attempt_one(bus: AnyBus) -> None:
+async def test_a_submitted_job_is_claimed_as_it_was_with_attempt_one(calm: AnyBus) -> None:
     sent = job("a")
-    await bus.submit(sent)
-    lease = await claim(bus)
+    await calm.submit(sent)
+    lease = await claim(calm)
     assert lease.job == sent
     assert lease.job.attempt == 1
 
@@ -48,57 +48,57 @@ WORKS = [
 
 
 @pytest.mark.parametrize("work", WORKS, ids=lambda work: type(work).__name__)
-async def test_every_kind_of_work_arrives_unchanged(bus: AnyBus, work: Any) -> None:
+async def test_every_kind_of_work_arrives_unchanged(calm: AnyBus, work: Any) -> None:
     sent = Job(
         "w", "speak", work, "o", input="i", tenant="t", key_id="k", correlation_id="c", deadline_s=1.5, priority=-1
     )
-    await bus.submit(sent)
-    assert (await claim(bus)).job == sent
+    await calm.submit(sent)
+    assert (await claim(calm)).job == sent
 
 
-async def test_a_waiting_worker_gets_a_job_at_once(bus: AnyBus) -> None:
+async def test_a_waiting_worker_is_woken_by_a_job(calm: AnyBus) -> None:
     async def measure(number: int) -> float:
-        claimed = asyncio.ensure_future(claim(bus))
+        claimed = asyncio.ensure_future(claim(calm))
         await asyncio.sleep(0.02)
         started = time.monotonic()
-        await bus.submit(job(str(number)))
+        await calm.submit(job(str(number)))
         assert (await claimed).job.id == str(number)
         return time.monotonic() - started
 
-    assert await quickest(measure) < 0.05
+    assert await quickest(measure) < WOKEN_S
 
 
-async def test_higher_priority_goes_first_then_the_older_job(bus: AnyBus) -> None:
+async def test_higher_priority_goes_first_then_the_older_job(calm: AnyBus) -> None:
     for name, priority in (("a", 0), ("b", -1), ("c", 5), ("d", 0), ("e", 5)):
-        await bus.submit(job(name, priority=priority))
-    claims = bus.claim("speak", "worker")
+        await calm.submit(job(name, priority=priority))
+    claims = calm.claim("speak", "worker")
     assert [(await soon(anext(claims))).job.id for _ in range(5)] == ["c", "e", "a", "d", "b"]
 
 
-async def test_patient_jobs_are_left_to_those_who_ask_for_them(bus: AnyBus) -> None:
+async def test_patient_jobs_are_left_to_those_who_ask_for_them(calm: AnyBus) -> None:
     for name, priority in (("a", PATIENT), ("b", TOLERANT), ("c", PATIENT), ("d", LIVE)):
-        await bus.submit(job(name, priority=priority))
-    prompt, patient = bus.claim("speak", "w1", "prompt"), bus.claim("speak", "w2", "patient")
+        await calm.submit(job(name, priority=priority))
+    prompt, patient = calm.claim("speak", "w1", "prompt"), calm.claim("speak", "w2", "patient")
     assert [(await soon(anext(prompt))).job.id for _ in range(2)] == ["d", "b"]
     await never(anext(prompt))
     assert [(await soon(anext(patient))).job.id for _ in range(2)] == ["a", "c"]
     await never(anext(patient))
 
 
-async def test_who_asks_for_all_jobs_gets_the_patient_ones_last(bus: AnyBus) -> None:
+async def test_who_asks_for_all_jobs_gets_the_patient_ones_last(calm: AnyBus) -> None:
     for name, priority in (("a", PATIENT), ("b", TOLERANT), ("c", LIVE)):
-        await bus.submit(job(name, priority=priority))
-    claims = bus.claim("speak", "worker")
+        await calm.submit(job(name, priority=priority))
+    claims = calm.claim("speak", "worker")
     assert [(await soon(anext(claims))).job.id for _ in range(3)] == ["c", "b", "a"]
 
 
-async def test_a_job_wakes_those_who_take_its_share(bus: AnyBus) -> None:
-    patient = asyncio.ensure_future(anext(bus.claim("speak", "w1", "patient")))
-    prompt = asyncio.ensure_future(anext(bus.claim("speak", "w2", "prompt")))
+async def test_a_job_wakes_those_who_take_its_share(calm: AnyBus) -> None:
+    patient = asyncio.ensure_future(anext(calm.claim("speak", "w1", "patient")))
+    prompt = asyncio.ensure_future(anext(calm.claim("speak", "w2", "prompt")))
     await asyncio.sleep(0.02)
-    await bus.submit(job("a"))
+    await calm.submit(job("a"))
     assert (await soon(prompt)).job.id == "a"
-    await bus.submit(job("b", priority=PATIENT))
+    await calm.submit(job("b", priority=PATIENT))
     assert (await soon(patient)).job.id == "b"
 
 
@@ -113,34 +113,34 @@ async def test_a_patient_job_that_comes_back_stays_one(bus: AnyBus) -> None:
     assert (again.job.id, again.job.attempt) == ("a", 3), "its lease has run out"
 
 
-async def test_a_job_goes_to_its_own_queue_only(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    await never(anext(bus.claim("respond", "worker")))
-    assert (await claim(bus)).job.id == "a"
+async def test_a_job_goes_to_its_own_queue_only(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    await never(anext(calm.claim("respond", "worker")))
+    assert (await claim(calm)).job.id == "a"
 
 
-async def test_the_same_job_submitted_again_is_delivered_once(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    await bus.submit(job("a", text="another"))
-    claims = bus.claim("speak", "worker")
+async def test_the_same_job_submitted_again_is_delivered_once(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    await calm.submit(job("a", text="another"))
+    claims = calm.claim("speak", "worker")
     lease = await soon(anext(claims))
     assert lease.job.work == Speak("hello")
-    await bus.submit(job("a"))
+    await calm.submit(job("a"))
     await never(anext(claims))
 
 
-async def test_many_consumers_share_the_jobs_each_exactly_once(bus: AnyBus) -> None:
+async def test_many_consumers_share_the_jobs_each_exactly_once(calm: AnyBus) -> None:
     done: list[str] = []
 
     async def work(consumer: str) -> None:
-        async for lease in bus.claim("speak", consumer):
+        async for lease in calm.claim("speak", consumer):
             await asyncio.sleep(0)
             done.append(lease.job.id)
             await lease.acknowledge()
 
     workers = [asyncio.ensure_future(work(f"w{number}")) for number in range(8)]
-    await asyncio.gather(*(bus.submit(job(f"j{number}")) for number in range(200)))
-    async with asyncio.timeout(5):
+    await asyncio.gather(*(calm.submit(job(f"j{number}")) for number in range(200)))
+    async with asyncio.timeout(20):
         while len(done) < 200:
             await asyncio.sleep(0.005)
     for worker in workers:
@@ -149,28 +149,28 @@ async def test_many_consumers_share_the_jobs_each_exactly_once(bus: AnyBus) -> N
     assert sorted(done) == sorted(f"j{number}" for number in range(200))
 
 
-async def test_jobs_of_one_producer_keep_their_order_among_those_of_others(bus: AnyBus) -> None:
+async def test_jobs_of_one_producer_keep_their_order_among_those_of_others(calm: AnyBus) -> None:
     async def produce(name: str) -> None:
         for number in range(20):
-            await bus.submit(job(f"{name}:{number:02}"))
+            await calm.submit(job(f"{name}:{number:02}"))
             await asyncio.sleep(0)
 
     await asyncio.gather(*(produce(name) for name in "abc"))
-    claims = bus.claim("speak", "worker")
+    claims = calm.claim("speak", "worker")
     order = [(await soon(anext(claims))).job.id for _ in range(60)]
     for name in "abc":
         own = [job_id for job_id in order if job_id.startswith(name)]
         assert own == sorted(own)
 
 
-async def test_a_worker_that_stops_waiting_takes_no_job_with_it(bus: AnyBus) -> None:
-    impatient = asyncio.ensure_future(claim(bus, "impatient"))
+async def test_a_worker_that_stops_waiting_takes_no_job_with_it(calm: AnyBus) -> None:
+    impatient = asyncio.ensure_future(claim(calm, "impatient"))
     await asyncio.sleep(0.02)
-    await bus.submit(job("a"))
+    await calm.submit(job("a"))
     impatient.cancel()
     with suppress(asyncio.CancelledError):
         await (await impatient).release("too late to stop")
-    assert (await claim(bus, "patient")).job.id == "a"
+    assert (await claim(calm, "patient")).job.id == "a"
 
 
 # -- leases --------------------------------------------------------------------------------------------------
@@ -178,8 +178,8 @@ async def test_a_worker_that_stops_waiting_takes_no_job_with_it(bus: AnyBus) -> 
 
 async def test_a_job_whose_lease_runs_out_is_delivered_again(bus: AnyBus) -> None:
     await bus.submit(job("a"))
-    first = await claim(bus, "first")
     started = time.monotonic()
+    first = await claim(bus, "first")
     second = await claim(bus, "second")
     assert time.monotonic() - started >= LEASE_S * 0.8
     assert (second.job.id, second.job.attempt) == ("a", 2)
@@ -189,14 +189,30 @@ async def test_a_job_whose_lease_runs_out_is_delivered_again(bus: AnyBus) -> Non
 
 
 async def test_a_renewed_lease_is_kept(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    lease = await claim(bus)
-    other = asyncio.ensure_future(anext(bus.claim("speak", "other")))
-    for _ in range(6):
-        await asyncio.sleep(LEASE_S / 3)
-        await lease.renew()
-    assert not other.done()
-    other.cancel()
+    async def is_kept(name: str) -> bool | None:
+        """Renew for two leases; None where the machine stood still for so long that it was lost."""
+        await bus.submit(job(name))
+        lease = await claim(bus)
+        other = asyncio.ensure_future(anext(bus.claim("speak", "other")))
+        begin = last = time.monotonic()
+        gaps: list[float] = []
+        while last - begin < LEASE_S * 2:
+            await asyncio.sleep(LEASE_S / 4)
+            with suppress(LeaseLost):
+                await lease.renew()
+            gaps.append(time.monotonic() - last)
+            last += gaps[-1]
+        kept = not other.done()
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+        await lease.acknowledge()
+        return None if max(gaps) > LEASE_S * 0.8 and not kept else kept
+
+    for number in range(20):
+        if (kept := await is_kept(str(number))) is not None:
+            assert kept
+            return
+    pytest.fail("the machine stands still again and again")
 
 
 async def test_an_acknowledged_job_is_never_delivered_again(bus: AnyBus) -> None:
@@ -231,32 +247,32 @@ async def test_a_lost_lease_can_neither_release_nor_bury(bus: AnyBus) -> None:
     await never(anext(bus.claim("speak", "third")))
 
 
-async def test_a_released_job_comes_back_at_once_with_the_next_attempt(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    await (await claim(bus)).release("busy")
-    assert (await claim(bus)).job.attempt == 2
+async def test_a_released_job_comes_back_at_once_with_the_next_attempt(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    await (await claim(calm)).release("busy")
+    assert (await claim(calm)).job.attempt == 2
 
 
-async def test_a_job_that_is_given_back_untouched_has_as_many_attempts_as_before(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
+async def test_a_job_that_is_given_back_untouched_has_as_many_attempts_as_before(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
     for _ in range(ATTEMPTS + 2):
-        lease = await claim(bus)
+        lease = await claim(calm)
         assert lease.job.attempt == 1
         await lease.release("the worker was stopped", counts=False)
     for attempt in range(1, ATTEMPTS + 1):
-        lease = await claim(bus)
+        lease = await claim(calm)
         assert lease.job.attempt == attempt
         await lease.release("busy")
-    (letter,) = await dead(bus)
+    (letter,) = await dead(calm)
     assert letter.reason == "busy"
 
 
-async def test_a_released_job_keeps_its_age(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    lease = await claim(bus)
-    await bus.submit(job("b"))
+async def test_a_released_job_keeps_its_age(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    lease = await claim(calm)
+    await calm.submit(job("b"))
     await lease.release("busy")
-    assert (await claim(bus)).job.id == "a"
+    assert (await claim(calm)).job.id == "a"
 
 
 async def test_a_job_released_with_a_delay_comes_back_after_it(bus: AnyBus) -> None:
@@ -277,13 +293,13 @@ async def test_a_buried_job_lies_with_the_dead_letters_and_its_reason(bus: AnyBu
 
 
 @pytest.mark.parametrize("work", [Speak("what was said"), Transcribe(b"what was said", 16_000)], ids=["text", "audio"])
-async def test_a_dead_letter_says_whose_job_it_was_and_nothing_of_what_was_said(bus: AnyBus, work: Work) -> None:
+async def test_a_dead_letter_says_whose_job_it_was_and_nothing_of_what_was_said(calm: AnyBus, work: Work) -> None:
     told = {"tenant": "t", "session_id": "s", "correlation_id": "c", "traceparent": "p"}
-    await bus.submit(Job("a", "speak", work, "out:a", **told))
-    await (await claim(bus)).release("busy")
+    await calm.submit(Job("a", "speak", work, "out:a", **told))
+    await (await claim(calm)).release("busy")
     before = time.time()
-    await (await claim(bus)).bury("ProviderTimeout: provider_timeout")
-    (letter,) = await dead(bus)
+    await (await claim(calm)).bury("ProviderTimeout: provider_timeout")
+    (letter,) = await dead(calm)
     known = msgspec.structs.asdict(letter)
     assert before <= known.pop("at") <= time.time()
     why = {"job_id": "a", "queue": "speak", "attempt": 2, "reason": "ProviderTimeout: provider_timeout"}
@@ -291,16 +307,16 @@ async def test_a_dead_letter_says_whose_job_it_was_and_nothing_of_what_was_said(
 
 
 async def test_a_job_released_after_its_last_attempt_is_dead_and_its_listeners_hear_of_it(
-    bus: AnyBus,
+    calm: AnyBus,
 ) -> None:
-    await bus.submit(job("a"))
+    await calm.submit(job("a"))
     for _ in range(ATTEMPTS):
-        await (await claim(bus)).release("busy")
-    (letter,) = await dead(bus)
+        await (await claim(calm)).release("busy")
+    (letter,) = await dead(calm)
     assert letter.reason == "busy"
-    (entry,) = await soon(take(bus, "out:a", 1))
+    (entry,) = await soon(take(calm, "out:a", 1))
     assert isinstance(entry, JobFailed)
-    await never(anext(bus.claim("speak", "other")))
+    await never(anext(calm.claim("speak", "other")))
 
 
 async def test_a_job_that_kills_its_workers_is_dead_after_its_last_lease(bus: AnyBus) -> None:
@@ -315,76 +331,76 @@ async def test_a_job_that_kills_its_workers_is_dead_after_its_last_lease(bus: An
 # -- cancelling ----------------------------------------------------------------------------------------------
 
 
-async def test_a_job_cancelled_before_it_is_claimed_is_skipped(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    await bus.submit(job("b"))
-    await bus.cancel("a")
-    assert (await claim(bus)).job.id == "b"
+async def test_a_job_cancelled_before_it_is_claimed_is_skipped(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    await calm.submit(job("b"))
+    await calm.cancel("a")
+    assert (await claim(calm)).job.id == "b"
 
 
-async def test_cancelling_a_claimed_job_wakes_every_watcher_within_50_ms(bus: AnyBus) -> None:
+async def test_cancelling_a_claimed_job_wakes_every_watcher(calm: AnyBus) -> None:
     async def measure(number: int) -> float:
-        await bus.submit(job(str(number)))
-        lease = await claim(bus)
-        watchers = [asyncio.ensure_future(bus.cancelled(lease.job.id, "speak")) for _ in range(3)]
+        await calm.submit(job(str(number)))
+        lease = await claim(calm)
+        watchers = [asyncio.ensure_future(calm.cancelled(lease.job.id, "speak")) for _ in range(3)]
         await asyncio.sleep(0.02)
         assert not any(watcher.done() for watcher in watchers)
         started = time.monotonic()
-        await bus.cancel(lease.job.id)
-        await bus.cancel(lease.job.id)
+        await calm.cancel(lease.job.id)
+        await calm.cancel(lease.job.id)
         await soon(asyncio.gather(*watchers))
         elapsed = time.monotonic() - started
         await lease.acknowledge()
         return elapsed
 
-    assert await quickest(measure) < 0.05
+    assert await quickest(measure) < WOKEN_S
 
 
-async def test_the_flag_stays_up_for_those_who_ask_later(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    await claim(bus)
-    await bus.cancel("a")
-    await soon(bus.cancelled("a", "speak"))
-    await soon(bus.cancelled("a", "speak"))
+async def test_the_flag_stays_up_for_those_who_ask_later(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    await claim(calm)
+    await calm.cancel("a")
+    await soon(calm.cancelled("a", "speak"))
+    await soon(calm.cancelled("a", "speak"))
 
 
-async def test_a_job_cancelled_before_it_is_submitted_is_never_delivered(bus: AnyBus) -> None:
-    await bus.cancel("a")
-    await soon(bus.cancelled("a", "speak"))
-    await bus.submit(job("a"))
-    await soon(bus.cancelled("a", "speak"))
-    await never(anext(bus.claim("speak", "worker")))
+async def test_a_job_cancelled_before_it_is_submitted_is_never_delivered(calm: AnyBus) -> None:
+    await calm.cancel("a")
+    await soon(calm.cancelled("a", "speak"))
+    await calm.submit(job("a"))
+    await soon(calm.cancelled("a", "speak"))
+    await never(anext(calm.claim("speak", "worker")))
 
 
-async def test_other_jobs_do_not_notice_a_cancel(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    await bus.cancel("b")
-    await never(bus.cancelled("a", "speak"))
+async def test_other_jobs_do_not_notice_a_cancel(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    await calm.cancel("b")
+    await never(calm.cancelled("a", "speak"))
 
 
-async def test_the_flag_of_an_ended_job_is_forgotten(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    lease = await claim(bus)
-    await bus.cancel("a")
+async def test_the_flag_of_an_ended_job_is_forgotten(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    lease = await claim(calm)
+    await calm.cancel("a")
     await lease.acknowledge()
-    await never(bus.cancelled("a", "speak"))
+    await never(calm.cancelled("a", "speak"))
 
 
-async def test_a_cancelled_job_that_is_given_back_is_not_delivered_again(bus: AnyBus) -> None:
-    await bus.submit(job("a"))
-    lease = await claim(bus)
-    await bus.cancel("a")
+async def test_a_cancelled_job_that_is_given_back_is_not_delivered_again(calm: AnyBus) -> None:
+    await calm.submit(job("a"))
+    lease = await claim(calm)
+    await calm.cancel("a")
     await lease.release("cancelled")
-    await never(anext(bus.claim("speak", "other")))
-    assert await dead(bus) == []
+    await never(anext(calm.claim("speak", "other")))
+    assert await dead(calm) == []
 
 
 @pytest.mark.parametrize("queue", ["speak", None], ids=["known", "unknown"])
-async def test_a_cancel_finds_the_job_whether_its_queue_is_known_or_not(bus: AnyBus, queue: Queue | None) -> None:
+async def test_a_cancel_finds_the_job_whether_its_queue_is_known_or_not(calm: AnyBus, queue: Queue | None) -> None:
     for name in ("at work", "waiting", "next"):
-        await bus.submit(job(name))
-    lease = await claim(bus)
-    await bus.cancel("at work", queue)
-    await bus.cancel("waiting", queue)
-    await soon(bus.cancelled(lease.job.id, "speak"))
-    assert (await claim(bus)).job.id == "next"
+        await calm.submit(job(name))
+    lease = await claim(calm)
+    await calm.cancel("at work", queue)
+    await calm.cancel("waiting", queue)
+    await soon(calm.cancelled(lease.job.id, "speak"))
+    assert (await claim(calm)).job.id == "next"

@@ -28,7 +28,7 @@ from antiphon.wire.jobs import (
     TranscriptReady,
     TranslationReady,
 )
-from tests.conformance.buses import PIPE_BYTES, PIPE_ENTRIES, AnyBus, quickest, soon, take, texts, words
+from tests.conformance.buses import PIPE_BYTES, PIPE_ENTRIES, WOKEN_S, AnyBus, quickest, soon, take, texts, words
 
 NUMBERS = itertools.count()
 
@@ -62,7 +62,7 @@ async def test_entries_keep_their_order_and_are_numbered_from_one(bus: AnyBus) -
     assert texts(await soon(take(bus, "p", 4))) == ["1", "2", "3", "4"]
 
 
-async def test_a_waiting_reader_gets_an_entry_at_once(bus: AnyBus) -> None:
+async def test_a_waiting_reader_is_woken_by_an_entry(bus: AnyBus) -> None:
     async def measure(number: int) -> float:
         reading = asyncio.ensure_future(take(bus, "p", 1, after=number))
         await asyncio.sleep(0.02)
@@ -71,7 +71,7 @@ async def test_a_waiting_reader_gets_an_entry_at_once(bus: AnyBus) -> None:
         assert texts(await soon(reading)) == [str(number)]
         return time.monotonic() - started
 
-    assert await quickest(measure) < 0.05
+    assert await quickest(measure) < WOKEN_S
 
 
 async def test_a_reader_starts_behind_the_position_it_names(bus: AnyBus) -> None:
@@ -207,11 +207,11 @@ async def test_many_writers_lose_nothing_and_each_keeps_its_order(bus: AnyBus) -
 
 async def test_a_writer_that_stops_waiting_does_not_stop_the_others(bus: AnyBus) -> None:
     await bus.write("p", words(*["x"] * PIPE_ENTRIES))
-    given_up = asyncio.ensure_future(bus.write("p", words("given up")))
+    stopped = asyncio.ensure_future(bus.write("p", words("stopped")))
     waiting = asyncio.ensure_future(bus.write("p", words("kept")))
     await asyncio.sleep(0.02)
-    given_up.cancel()
-    await asyncio.gather(given_up, return_exceptions=True)
+    stopped.cancel()
+    await asyncio.gather(stopped, return_exceptions=True)
     seen = texts(await soon(take(bus, "p", PIPE_ENTRIES + 1)))
     assert seen == ["x"] * PIPE_ENTRIES + ["kept"]
     await soon(waiting)
@@ -229,7 +229,9 @@ async def test_a_dropped_pipe_ends_its_readers(bus: AnyBus) -> None:
 
     readers = [asyncio.ensure_future(read()) for _ in range(2)]
     await bus.write("p", words("once"))
-    await asyncio.sleep(0.02)
+    async with asyncio.timeout(20):
+        while len(seen) < 2:
+            await asyncio.sleep(0.005)
     await bus.drop("p")
     await soon(asyncio.gather(*readers))
     assert seen == ["once", "once"]
@@ -271,7 +273,7 @@ async def test_claims_and_reads_end_when_the_bus_closes(bus: AnyBus) -> None:
     batches=st.lists(st.integers(1, PIPE_ENTRIES * 2), max_size=12),
     starts=st.lists(st.integers(0, PIPE_ENTRIES), min_size=1, max_size=3),
 )
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_the_batches_every_reader_sees_all_behind_its_start(
     bus: AnyBus, batches: list[int], starts: list[int]
 ) -> None:
@@ -319,7 +321,9 @@ async def test_an_older_attempt_that_wakes_up_late_is_refused(bus: AnyBus) -> No
 
 async def test_an_older_attempt_that_waits_for_room_is_refused_too(bus: AnyBus) -> None:
     writing = asyncio.ensure_future(bus.write("p", words(*range(PIPE_ENTRIES + 1)), by=Attempt("j", 1)))
-    await asyncio.sleep(0.05)
+    async with asyncio.timeout(20):
+        while await bus.tail("p") < PIPE_ENTRIES:
+            await asyncio.sleep(0.005)
     assert await bus.begin("p", Attempt("j", 2)) == PIPE_ENTRIES
     reading = asyncio.ensure_future(take(bus, "p", PIPE_ENTRIES))
     with pytest.raises(Superseded):

@@ -122,7 +122,7 @@ def test_keys_and_tenants_do_not_share(make: Callable[[int, int], Stage], other:
         max_size=80,
     ),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_window_of_60_s_anywhere_admits_more_than_the_limit(
     make: Callable[[int, int], Stage], limit: int, gaps: list[float]
 ) -> None:

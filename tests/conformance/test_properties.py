@@ -9,13 +9,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count, islice
 
 import pytest
 
 from antiphon.bus.limits import PipeLimit
 from antiphon.bus.redis.bus import RedisBus
-from antiphon.connections.redis import RedisConnection
 from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatEvent, ChatMessage, ChatRequest, TextDelta
 from antiphon.entities.speech import Pcm, SpeechChunk
@@ -31,17 +29,21 @@ from antiphon.wire.jobs import AudioReady, Job, Respond, Speak, TextReady, Trans
 from antiphon.workers import loop
 from antiphon.workers.respond import Responder
 from antiphon.workers.speak import Speaker
+from tests.conformance.redis_time import AgedConnection, let_pass
 from tests.options import queue_limit, worker_options
 
 EXAMPLES = 100
-LIVENESS_S = 1.0
+LIVENESS_S = 30.0
+LOOK_S = 1.0
+"""So often adapters look for what no wake-up has told them."""
+STEP_S = 0.02
 
 
 @dataclass
 class Side:
     """What one process has of Redis."""
 
-    connection: RedisConnection
+    connection: AgedConnection
     bus: RedisBus
     sessions: RedisSessions
 
@@ -50,7 +52,7 @@ class Side:
 async def sides(redis_url: str) -> AsyncIterator[tuple[Side, Side]]:
     made: list[Side] = []
     for _ in range(2):
-        connection = RedisConnection(redis_url)
+        connection = AgedConnection(redis_url)
         if not made:
             await connection.command("FLUSHDB")
         bus = RedisBus(connection, queue_limit(), PipeLimit(64 * 1024, 64))
@@ -62,20 +64,11 @@ async def sides(redis_url: str) -> AsyncIterator[tuple[Side, Side]]:
         await side.connection.close()
 
 
-async def within(seconds: float, work: Callable[[int], Awaitable[float]]) -> None:
-    """Do it for every example; 95 of 100 take no longer than this, whatever else the machine does meanwhile."""
-    took = sorted([await work(number) for number in range(EXAMPLES)])
-    print(
-        f"\nmedian {took[EXAMPLES // 2] * 1000:.1f} ms, 95th {took[-6] * 1000:.1f} ms, longest {took[-1] * 1000:.1f} ms"
-    )
-    assert took[-6] < seconds
-
-
-async def test_what_one_gateway_writes_another_reads_within_100_ms(sides: tuple[Side, Side]) -> None:
+async def test_what_one_gateway_has_written_another_reads_at_once(sides: tuple[Side, Side]) -> None:
     here, there = sides
     chance = random.Random(1)
 
-    async def example(number: int) -> float:
+    for number in range(EXAMPLES):
         record = await here.sessions.claim("t", f"s{number}", "g1")
         items: dict[str, bytes] = {}
         for step in range(chance.randrange(1, 5)):
@@ -84,13 +77,9 @@ async def test_what_one_gateway_writes_another_reads_within_100_ms(sides: tuple[
             items = {item_id: data for item_id, data in (items | fresh).items() if item_id not in gone}
             last = Change(chance.randbytes(100), step, chance.randbytes(10), fresh, gone)
             await here.sessions.save(record, last)
-        begin = time.perf_counter()
         _, saved = await there.sessions.resume("t", f"s{number}", "g2")
         assert (saved.snapshot, saved.position, saved.jobs) == (last.snapshot, last.position, last.jobs)
         assert saved.items == items
-        return time.perf_counter() - begin
-
-    await within(0.1, example)
 
 
 async def test_audio_comes_in_the_order_it_was_made_without_gap_or_double(sides: tuple[Side, Side]) -> None:
@@ -109,7 +98,7 @@ async def test_audio_comes_in_the_order_it_was_made_without_gap_or_double(sides:
         writer = asyncio.create_task(write(f"p{number}", pieces))
         heard: list[bytes] = []
         expected = 0
-        while len(heard) < len(pieces):  # now and then the reader is lost, and another goes on
+        while len(heard) < len(pieces):  # now and then the reader is lost, and another continues
             entries = here.bus.read(f"p{number}", after=len(heard))
             for _ in range(chance.randrange(1, 40)):
                 if len(heard) == len(pieces):
@@ -125,21 +114,20 @@ async def test_audio_comes_in_the_order_it_was_made_without_gap_or_double(sides:
         await here.bus.drop(f"p{number}")
 
 
-async def test_a_transcript_is_delivered_within_100_ms_of_its_completion(sides: tuple[Side, Side]) -> None:
+async def test_a_transcript_wakes_its_reader_long_before_that_looks_itself(sides: tuple[Side, Side]) -> None:
     here, there = sides
 
-    async def example(number: int) -> float:
+    took: list[float] = []
+    for number in range(EXAMPLES):
         entries = here.bus.read(f"t{number}")
         waiting = asyncio.ensure_future(anext(entries))
         await asyncio.sleep(0.002)
         begin = time.perf_counter()
         await there.bus.write(f"t{number}", [TranscriptReady("j", "hello", "en", 1.0)])
         await waiting
-        took = time.perf_counter() - begin
+        took.append(time.perf_counter() - begin)
         await entries.aclose()
-        return took
-
-    await within(0.1, example)
+    assert sorted(took)[EXAMPLES // 2] < LOOK_S / 2
 
 
 class Endless:
@@ -171,7 +159,7 @@ class Endless:
     @contextmanager
     def _called(self, example: str) -> Iterator[Callable[[], Awaitable[None]]]:
         async def step() -> None:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(STEP_S)
             self.spent[example] += 1
 
         self.spent[example] += 1
@@ -182,11 +170,8 @@ class Endless:
             self.at_work[example] -= 1
 
 
-async def is_over_after_a_cancel(side: Side, engine: Endless, name: str, chance: random.Random) -> bool | None:
-    """Cancel an answer that waits, is written, or is spoken; says whether all was over 50 ms later.
-
-    None where the machine was too busy to tell: it took as long for what takes a few milliseconds.
-    """
+async def cancel_somewhere(side: Side, engine: Endless, name: str, chance: random.Random) -> int:
+    """Cancel an answer that waits, is written, or is spoken; returns how much was spent on it by then."""
     bus = side.bus
     out, sentences = f"t:t:session:{{{name}}}", f"t:t:speech:{{{name}}}"
     seen: dict[type, asyncio.Event] = {TextReady: asyncio.Event(), AudioReady: asyncio.Event()}
@@ -195,9 +180,6 @@ async def is_over_after_a_cancel(side: Side, engine: Endless, name: str, chance:
         async for _, entry in bus.read(out):
             if type(entry) in seen:
                 seen[type(entry)].set()
-
-    async def spent() -> tuple[int, int, int]:
-        return engine.spent[name], await bus.tail(out), await bus.tail(sentences)
 
     listening = asyncio.create_task(listen())
     request = ChatRequest((ChatMessage("user", name),))
@@ -209,22 +191,16 @@ async def is_over_after_a_cancel(side: Side, engine: Endless, name: str, chance:
         await bus.submit(job)
     if (phase := chance.choice([None, TextReady, AudioReady])) is not None:
         await seen[phase].wait()
-    await asyncio.sleep(chance.random() * 0.02)
-    begin = time.perf_counter()
+    await asyncio.sleep(chance.random() * STEP_S)
     await asyncio.gather(*(bus.cancel(job.id) for job in jobs))
-    for _ in range(5):
-        await side.connection.command("PING")
-    is_busy = time.perf_counter() - begin > 0.02
-    await asyncio.sleep(max(0.0, begin + 0.05 - time.perf_counter()))
-    is_busy = is_busy or time.perf_counter() - begin > 0.06
-    at_work, then = engine.at_work[name], await spent()
-    await asyncio.sleep(0.02)
+    then = engine.spent[name]
+    while engine.at_work[name] or await bus.depth("speak") + await bus.depth("respond"):
+        await asyncio.sleep(STEP_S)
     listening.cancel()
-    is_over = not at_work and await spent() == then
-    return None if is_busy and not is_over else is_over
+    return then
 
 
-async def test_a_cancel_ends_the_model_and_the_voice_within_50_ms_and_nothing_comes_behind(
+async def test_a_cancel_ends_the_model_and_the_voice_within_a_few_steps_and_nothing_comes_behind(
     sides: tuple[Side, Side],
 ) -> None:
     here, there = sides
@@ -235,28 +211,29 @@ async def test_a_cancel_ends_the_model_and_the_voice_within_50_ms_and_nothing_co
         asyncio.create_task(loop.run(there.bus, "respond", respond, "model", worker_options(), concurrency=20)),
         asyncio.create_task(loop.run(there.bus, "speak", speak, "voice", worker_options(), concurrency=20)),
     ]
-
-    ended: list[bool] = []
-    names = (f"e{number}" for number in count())
-    while len(ended) < EXAMPLES:
-        found = [is_over_after_a_cancel(here, engine, name, chance) for name in islice(names, 10)]
-        ended += [one for one in await asyncio.gather(*found) if one is not None]
-        assert ended.count(False) <= EXAMPLES // 20
-    before = dict(engine.spent)
-    await asyncio.sleep(0.05)
-    assert not engine.at_work.total(), "however busy the machine is, all end"
-    assert before == dict(engine.spent), "and none begins anew"
+    names = [f"e{number}" for number in range(EXAMPLES)]
+    spent: list[int] = []
+    for begin in range(0, EXAMPLES, 20):
+        wave = (cancel_somewhere(here, engine, name, chance) for name in names[begin : begin + 20])
+        spent += await asyncio.gather(*wave)
+    assert not engine.at_work.total()
+    more = [engine.spent[name] - then for name, then in zip(names, spent, strict=True)]
+    assert sorted(more)[-6] < LOOK_S / STEP_S / 2, "a wake-up has ended them"
+    ended, tails = engine.spent.copy(), [await here.bus.tail(f"t:t:session:{{{name}}}") for name in names]
+    await asyncio.sleep(STEP_S * 5)
+    assert engine.spent == ended, "none begins anew"
+    assert [await here.bus.tail(f"t:t:session:{{{name}}}") for name in names] == tails, "and nothing comes behind"
     for worker in workers:
         worker.cancel()
     await asyncio.gather(*workers, return_exceptions=True)
 
 
 async def test_a_circuit_lets_one_probe_through_after_its_time_and_closes_when_that_succeeds(
-    sides: tuple[Side, Side],
+    sides: tuple[Side, Side], redis_url: str
 ) -> None:
     chance = random.Random(8)
-    quick = BreakerRule(failures=3, open_s=0.6, slow_s=1.0, probe_s=5.0)
-    breakers = [RedisBreakers(side.connection, quick) for side in sides]
+    rule = BreakerRule(failures=3, open_s=30.0, slow_s=1.0, probe_s=60.0)
+    breakers = [RedisBreakers(side.connection, rule) for side in sides]
 
     async def tries(endpoint: Endpoint) -> Ticket | None:
         try:
@@ -264,49 +241,47 @@ async def test_a_circuit_lets_one_probe_through_after_its_time_and_closes_when_t
         except ProviderUnavailable:
             return None
 
-    async def example(number: int) -> None:
-        endpoint = Endpoint(f"llm:{number}", is_shared=True)
-        for _ in range(quick.failures):
+    async def trip(endpoint: Endpoint) -> None:
+        for _ in range(rule.failures):
             ticket = await tries(endpoint)
             assert ticket is not None
             is_slow = chance.random() < 0.5
             await chance.choice(breakers).report(ticket, is_slow, took_s=2.0 if is_slow else 0.0)
-        for probe in range(chance.randrange(1, 4)):  # all fail but the last
-            assert await tries(endpoint) is None, "it is open"
-            await asyncio.sleep(quick.open_s * 1.2)
-            tickets = [await tries(endpoint) for _ in range(4)]
-            (ticket,) = [ticket for ticket in tickets if ticket is not None]
-            assert ticket.is_probe, probe
-            await chance.choice(breakers).report(ticket, False, took_s=0.0)
-        await asyncio.sleep(quick.open_s * 1.2)
-        healthy = await tries(endpoint)
-        assert healthy is not None
-        await chance.choice(breakers).report(healthy, True, took_s=0.0)
+
+    async def probe(endpoint: Endpoint, *, ok: bool) -> None:
+        tickets = [await tries(endpoint) for _ in range(4)]
+        (ticket,) = [ticket for ticket in tickets if ticket is not None]
+        assert ticket.is_probe
+        await chance.choice(breakers).report(ticket, ok, took_s=0.0)
+
+    endpoints = [Endpoint(f"llm:{number}", is_shared=True) for number in range(EXAMPLES)]
+    await asyncio.gather(*(trip(endpoint) for endpoint in endpoints))
+    for ok in (False, False, True):
+        assert [await tries(endpoint) for endpoint in endpoints] == [None] * EXAMPLES, "all are open"
+        let_pass(redis_url, rule.open_s + 1)
+        await asyncio.gather(*(probe(endpoint, ok=ok) for endpoint in endpoints))
+    for endpoint in endpoints:
         assert None not in [await tries(endpoint) for _ in range(4)], "it is closed for all"
 
-    for begin in range(0, EXAMPLES, 50):
-        async with asyncio.TaskGroup() as group:
-            for number in range(begin, begin + 50):
-                group.create_task(example(number))
 
-
-async def test_sessions_without_a_sign_of_life_expire_and_are_cleared_away(sides: tuple[Side, Side]) -> None:
+async def test_sessions_without_a_heartbeat_expire_and_are_cleaned_up(sides: tuple[Side, Side], redis_url: str) -> None:
     here, there = sides
     records = [await here.sessions.claim("t", f"s{number}", "g1") for number in range(EXAMPLES)]
     for record in records:
         await here.sessions.save(record, Change(record.session_id.encode(), 0, items={"i": b"1"}, events=b"said"))
     alive = records[::10]
-    over: set[str] = set()
-    async with asyncio.timeout(20):
-        while len(over) < EXAMPLES - len(alive):
-            for record in alive:
-                await here.sessions.heartbeat(record)
-            found = [one for side in sides async for one in side.sessions.expired()]
-            assert all(one.snapshot.decode() == one.session_id for one in found)
-            assert not over & {one.session_id for one in found}, "each is cleared away once"
-            over |= {one.session_id for one in found}
-            await asyncio.sleep(0.1)
-    assert not over & {record.session_id for record in alive}
+    over: list[str] = []
+    for _ in range(4):
+        let_pass(redis_url, LIVENESS_S * 0.8)
+        for side in sides:
+            side.connection.aged_s += LIVENESS_S * 0.8
+        for record in alive:
+            await here.sessions.heartbeat(record)
+        found = [one for side in sides async for one in side.sessions.expired()]
+        assert all(one.snapshot.decode() == one.session_id for one in found)
+        over += [one.session_id for one in found]
+    assert len(over) == len(set(over)) == EXAMPLES - len(alive), "each is cleaned up once"
+    assert not set(over) & {record.session_id for record in alive}
     for session_id in over:
         assert await there.sessions.find("t", session_id) is None
         with pytest.raises(NotFound):
