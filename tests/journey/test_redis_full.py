@@ -1,4 +1,4 @@
-"""Gateways whose Redis is nearly full: new sessions are refused, and those that live go on."""
+"""Gateways whose Redis is nearly full: new sessions are refused, and open ones continue."""
 
 from __future__ import annotations
 

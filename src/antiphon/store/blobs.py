@@ -110,8 +110,12 @@ class FileBlobs:
     async def run(self, every_s: float) -> None:
         """Remove expired files every ``every_s`` seconds, until cancelled."""
         while True:
-            await asyncio.to_thread(self._clean)
+            await self.clean()
             await asyncio.sleep(every_s)
+
+    async def clean(self) -> None:
+        """Remove expired files once; a failure is logged."""
+        await asyncio.to_thread(self._clean)
 
     def _clean(self) -> None:
         try:

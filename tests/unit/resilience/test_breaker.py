@@ -147,7 +147,7 @@ STEPS = st.lists(
 """Calls that begin, calls that end (which, how), and time that passes."""
 
 
-@examples(max_examples=500)
+@examples(max_examples=150)
 @given(STEPS, st.integers(1, 6))
 def test_never_more_than_one_probe_is_out_and_a_healthy_endpoint_comes_back(
     steps: list[str | tuple[int, bool | None] | float], failures: int

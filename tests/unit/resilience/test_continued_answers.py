@@ -1,4 +1,4 @@
-"""An answer goes on behind its prefix, by itself or because the engine is told so, and says nothing of it again."""
+"""An answer continues after its prefix, natively or because the engine is told so, and repeats nothing of it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_an_engine_that_continues_is_asked_as_it_is_and_what_it_says_is_no
     assert engine.asked == [(ASKED,)]
 
 
-async def test_another_is_shown_what_was_said_and_told_to_go_on() -> None:
+async def test_another_is_shown_what_was_said_and_told_to_continue() -> None:
     engine = ScriptedLlm([TextDelta("sun is"), TextDelta(" high."), ChatDone("stop", 30, 4, 2)])
     assert await collect(engine) == [TextDelta(" is"), TextDelta(" high."), ChatDone("stop", 30, TOKENS + 4, 2)]
     ((asked,),) = engine.asked
@@ -57,7 +57,7 @@ async def test_behind_a_whole_word_nothing_of_it_is_asked_for_again(said: str) -
 
 
 @pytest.mark.parametrize("again", ["", "sun", "The sun", SAID])
-async def test_an_answer_that_had_ended_goes_on_with_nothing(again: str) -> None:
+async def test_an_answer_that_had_ended_continues_with_nothing(again: str) -> None:
     assert await told(TextDelta(again), ChatDone("stop", 3, 1)) == [ChatDone("stop", 3, TOKENS + 1)]
 
 

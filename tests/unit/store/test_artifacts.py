@@ -400,7 +400,7 @@ async def test_running_cleans_again_and_again(tmp_path: Path) -> None:
     artifacts = Watched(tmp_path, capture="metadata", max_age_s=100, max_count=9, max_bytes=2**20, clock=clock)
     await written(tmp_path, {"a/1": 101.0, "a/2": 50.0}, artifacts, clock.wall())
     running = asyncio.ensure_future(artifacts.run(0.001))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await artifacts.rounds.get()
         assert fragments(tmp_path) == {"a/2"}
         clock.advance(60)

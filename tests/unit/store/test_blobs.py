@@ -29,14 +29,6 @@ def files(root: Path) -> list[Path]:
     return [file for file in root.rglob("*") if file.is_file()]
 
 
-async def cleaned(blobs: FileBlobs) -> None:
-    """Let the clean-up run once."""
-    task = asyncio.create_task(blobs.run(3600))
-    await asyncio.sleep(0.1)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
 async def test_blobs_are_for_one_user_alone(tmp_path: Path) -> None:
     await kept(tmp_path / "blobs").put("t", once(), ttl_s=9)
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in (tmp_path / "blobs", tmp_path / "blobs/t")} == {0o700}
@@ -49,7 +41,7 @@ async def test_expired_files_are_removed_and_others_stay(tmp_path: Path) -> None
     await blobs.put("t", once(), ttl_s=10)
     later = await blobs.put("u", once(), ttl_s=30)
     clock.advance(20)
-    await cleaned(blobs)
+    await blobs.clean()
     assert [file.name for file in files(tmp_path)] == [later.key]
 
 
@@ -59,11 +51,24 @@ async def test_a_file_that_a_dead_process_did_not_finish_is_removed_after_an_hou
     (part := tmp_path / "t/tmp1.part").write_bytes(b"half")
     os.utime(part, (clock.wall(), clock.wall()))
     clock.advance(3500)
-    await cleaned(kept(tmp_path, clock))
+    await kept(tmp_path, clock).clean()
     assert files(tmp_path) == [part]
     clock.advance(200)
-    await cleaned(kept(tmp_path, clock))
+    await kept(tmp_path, clock).clean()
     assert files(tmp_path) == []
+
+
+async def test_running_cleans_again_and_again(tmp_path: Path) -> None:
+    clock = VirtualClock()
+    blobs = kept(tmp_path, clock)
+    running = asyncio.create_task(blobs.run(0.001))
+    async with asyncio.timeout(20):
+        for _ in range(2):
+            await blobs.put("t", once(), ttl_s=10)
+            clock.advance(20)
+            while files(tmp_path):
+                await asyncio.sleep(0.001)
+    running.cancel()
 
 
 async def test_nothing_is_seen_of_a_blob_before_it_is_whole(tmp_path: Path) -> None:
@@ -103,5 +108,5 @@ async def test_a_folder_that_cannot_be_used_is_said_so(tmp_path: Path) -> None:
 async def test_a_clean_up_that_fails_is_logged(tmp_path: Path) -> None:
     (tmp_path / "not a folder").write_text("")
     with capture_logs() as logs:
-        await cleaned(kept(tmp_path))
+        await kept(tmp_path).clean()
     assert [log["event"] for log in logs] == ["blob clean-up failed"]

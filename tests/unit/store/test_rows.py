@@ -69,3 +69,14 @@ def test_the_newest_items_of_a_session_come_first_without_deleted_ones(
 def test_items_at_one_position_are_ordered_by_their_ids() -> None:
     rows = [item(1, item_id=name) for name in "bca"]
     assert [row.item_id for row in found(rows, select_items("t", "s", 10, None))] == ["c", "b", "a"]
+
+
+def test_the_newest_items_are_found_by_an_index() -> None:
+    engine = sa.create_engine("sqlite://")
+    query = select_items("t", "s", 100, 900).compile(engine, compile_kwargs={"literal_binds": True})
+    with engine.connect() as connection:
+        metadata.create_all(connection)
+        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
+    engine.dispose()
+    assert "conversation_items_by_position" in steps[0][-1]
+    assert not [step for step in steps if "SCAN" in step[-1]]

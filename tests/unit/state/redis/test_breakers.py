@@ -1,4 +1,4 @@
-"""Circuit breakers whose Redis goes away: each process goes on by itself, and says so once."""
+"""Circuit breakers whose Redis goes away: each process continues on its own, and says so once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LLM = Endpoint("llm:openai", is_shared=True)
 async def test_while_redis_is_away_a_circuit_is_local_and_then_shared_again() -> None:
     clock = VirtualClock()
     with valkey() as server:
-        connection = RedisConnection(server.url, timeout_s=0.2)
+        connection = RedisConnection(server.url, timeout_s=0.5)
         breakers = RedisBreakers(connection, BreakerRule(failures=2, open_s=30.0), clock)
         shared = await breakers.admit(LLM)
         assert shared.is_shared
