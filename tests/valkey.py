@@ -66,7 +66,7 @@ class Valkey:
 
     @contextlib.contextmanager
     def asleep(self) -> Iterator[None]:
-        """Let it stand still for a while; it goes on as if nothing had been."""
+        """Suspend it for a while; it continues as if nothing had happened."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
         try:
