@@ -10,9 +10,9 @@ from antiphon.errors import NotFound, Overloaded
 from antiphon.ports.blobs import check_key, not_found, tenant_full
 
 
-@pytest.mark.parametrize("key", ["k" * 21, "0aZ9" * 5 + "x", ids.token()])
-def test_a_key_as_they_are_made_passes(key: str) -> None:
-    check_key(BlobRef("t", 5, key))
+def test_a_key_as_they_are_made_passes() -> None:
+    for key in ("k" * 21, "0aZ9" * 5 + "x", ids.token()):
+        check_key(BlobRef("t", 5, key))
 
 
 @pytest.mark.parametrize(
