@@ -1,4 +1,4 @@
-"""One call of a failover chain: which engines are still to be asked, and how the one at work is doing."""
+"""One call of a failover chain: the engines that remain to be tried, and the progress of the current one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.ports.breakers import Ticket
 
 
 class EngineCall:
-    """One call of one engine: whether it gave a first result, and how long that took beyond ``extra_s``."""
+    """One call of one engine: whether its first result came, and how long that took beyond ``extra_s``."""
 
     def __init__(self, clock: Clock, extra_s: float) -> None:
         self._clock = clock
@@ -21,27 +21,27 @@ class EngineCall:
 
     @property
     def delivered(self) -> bool:
-        """True when a result was given out."""
+        """True when a result was delivered."""
         return self._first_s is not None
 
     def begin(self) -> None:
-        """The call begins now."""
+        """Mark the start of the call."""
         self._since = self._clock.now()
 
     def deliver(self) -> None:
-        """A result is given out."""
+        """Mark the delivery of a result."""
         if self._first_s is None:
             self._first_s = self.first_s()
 
     def first_s(self) -> float:
-        """Return how long the first result took, or how long it is awaited; 0 before the call has begun."""
+        """Return how long the first result took, or has been awaited so far; 0 before the call begins."""
         if self._first_s is not None or self._since is None:
             return self._first_s or 0.0
         return max(0.0, self._clock.now() - self._since - self._extra_s)
 
 
 class CallQueue:
-    """The engines of a call that are still to be asked. Whoever is looked at is admitted, and comes next."""
+    """The engines that a call may still try. `has_next` admits the next one and holds it for `next`."""
 
     def __init__(self, order: Sequence[int], admit: Callable[[int], Awaitable[Ticket | None]]) -> None:
         self._left = list(order)
@@ -52,7 +52,7 @@ class CallQueue:
         return bool(self._left) or self._ready is not None
 
     async def has_next(self) -> bool:
-        """Say whether another engine may be asked: its circuit lets the call through."""
+        """Return whether another engine can be tried: its circuit admits the call."""
         while self._ready is None and self._left:
             index = self._left.pop(0)
             with suppress(ProviderUnavailable):  # its circuit is open
@@ -60,7 +60,7 @@ class CallQueue:
         return self._ready is not None
 
     async def next(self) -> tuple[int, Ticket | None] | None:
-        """Return the next engine, and the ticket of its call; None when there is none left."""
+        """Return the position of the next engine and the ticket of its call; None when no engine is left."""
         await self.has_next()
-        turn, self._ready = self._ready, None
-        return turn
+        admitted, self._ready = self._ready, None
+        return admitted

@@ -1,9 +1,9 @@
 """Failover chains: several engines of one kind behind the port of one (``ANTIPHON_LLM=smollm2,rules``).
 
-At the start an engine whose weights or library are missing is left out, with a warning that says what
-brings them. At a call the next engine is asked when one fails before its first result, or a service shows
-none in time; after it the error rises, but of a language model's words: these the next engine goes on with.
-An engine whose circuit is open is passed over at once.
+At the start an engine whose weights or library are missing is left out; a warning says how to install them.
+A call moves on to the next engine when one fails before its first result, or a service delivers none in time.
+After the first result the error is raised; only the text of an LLM is continued by the next engine.
+An engine whose circuit is open is skipped at once.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ from antiphon.resilience.priority_semaphore import PrioritySemaphore
 _log = structlog.get_logger(__name__)
 
 
-class _Nothing:
-    """In place of a first result: there was none."""
+class _NoResult:
+    """Stands for the first result of a call that has none."""
 
 
-_NOTHING = _Nothing()
+_NO_RESULT = _NoResult()
 
 
 E = TypeVar("E", bound=Engine)
@@ -59,7 +59,7 @@ def _never() -> bool:
 
 
 class Chain(Generic[E]):
-    """Engines in the order in which they are asked; the ones that did not start are left out."""
+    """Engines in the order in which they are tried; engines that did not start are left out."""
 
     kind: ClassVar[str]
     """The first word of its engines' endpoints: ``llm`` of ``llm:openai``."""
@@ -75,11 +75,11 @@ class Chain(Generic[E]):
         missing: str = "",
         stand_ins: StandIns | None = None,
     ) -> None:
-        """``failover_s`` bounds the wait for a service's first result while another engine waits.
+        """``failover_s`` bounds the wait for a service's first result while another engine is available.
 
-        Of the engines in this process each works on ``local_at_once`` calls at a time; None: it bounds them itself.
-        ``missing`` is the engine that should be the first of them, and could not be made; ``stand_ins`` is told who
-        answers in whose place.
+        Each engine in this process handles ``local_at_once`` calls at a time; None: the engine has its own bound.
+        ``missing`` names the engine that should be first but could not be created; ``stand_ins`` records which
+        engine answers in place of another.
         """
         if not engines:
             raise ValueError("a chain needs an engine")
@@ -98,12 +98,12 @@ class Chain(Generic[E]):
 
     @property
     def engines(self) -> tuple[E, ...]:
-        """The engines that are asked, in order."""
+        """The engines in the order in which they are tried."""
         return tuple(self._engines)
 
     @property
     def capabilities(self) -> Capabilities:
-        """The first engine's, with the models, voices and languages of all; remote where one of them is."""
+        """The first engine's, with the models, voices and languages of all; remote if one of them is."""
         every = [engine.capabilities for engine in self._engines]
         any_language = not all(one.languages for one in every)
         return replace(
@@ -115,7 +115,7 @@ class Chain(Generic[E]):
         )
 
     async def start(self) -> None:
-        """Start all engines and leave out those that cannot. Raises when none can."""
+        """Start all engines and leave out those that fail. Raises `WeightsMissing` when none starts."""
         if len(self._engines) == 1:
             await self._engines[0].start()
         else:
@@ -139,7 +139,7 @@ class Chain(Generic[E]):
         return WeightsMissing(f"no engine of the chain could start ({names}); the warnings before say why")
 
     def _all_refused(self) -> AntiphonError:
-        # with the code of a call that failed: what a client can do about it is the same
+        # the code of a failed call: the client can react to both in the same way
         names = ", ".join(engine.capabilities.name for engine in self._engines)
         return ProviderUnavailable(f"all engines of the chain kept failing ({names}) and are left alone for a while")
 
@@ -164,17 +164,17 @@ class Chain(Generic[E]):
         extra_s: float = 0.0,
         can_continue: Callable[[], bool] = _never,
     ) -> AsyncIterator[T]:
-        """Relay one engine's results; the next engine is asked when one fails before its first.
+        """Relay one engine's results; try the next engine when one fails before its first.
 
-        Only those ``among`` are asked, None: all; the one at position ``leader`` before the others. A first result may
-        take ``extra_s`` longer than usual before it counts as slow. ``can_continue`` says whether the next results
-        may follow those that were delivered; by default they may not.
+        Only the engines in ``among`` are tried (None: all), the one at position ``leader`` first. A first result may
+        take ``extra_s`` longer than usual before it counts as slow. ``can_continue`` tells whether another engine's
+        results may follow those already delivered; by default they may not.
         """
         failure: AntiphonError | None = None
         order = self._failover.order(self._clock.now(), leader)
         queue = CallQueue([at for at in order if among is None or self._engines[at] in among], self._admit)
-        while (turn := await queue.next()) is not None:
-            index, ticket = turn
+        while (admitted := await queue.next()) is not None:
+            index, ticket = admitted
             attempt = EngineCall(self._clock, extra_s)
             try:
                 async with (
@@ -183,7 +183,7 @@ class Chain(Generic[E]):
                     _closing(call(self._engines[index])) as results,
                 ):
                     first = await self._first(index, results, queue)
-                    if not isinstance(first, _Nothing):
+                    if not isinstance(first, _NoResult):
                         attempt.deliver()
                         engine = self._engines[index].capabilities
                         answered_by.set(engine)
@@ -196,7 +196,7 @@ class Chain(Generic[E]):
                 self._note(index, exc)
                 if not moves_on(exc, delivered=attempt.delivered and not can_continue()):
                     raise
-                if failure is None or not isinstance(exc, Unsupported):  # which says nothing of those that failed
+                if failure is None or not isinstance(exc, Unsupported):  # it must not hide a real failure
                     failure = exc
             else:
                 self._failover.succeeded(index)
@@ -204,42 +204,42 @@ class Chain(Generic[E]):
         raise failure or self._all_refused()
 
     def _wanted(self, among: Container[E] | None, leader: int | None) -> str:
-        """Return the name of the engine that answers such a call while all are well."""
+        """Return the name of the engine that answers such a call when no engine fails."""
         if among is None and leader is None and self._missing:
             return self._missing
         able = [at for at, engine in enumerate(self._engines) if among is None or engine in among]
         return self._engines[leader if leader in able else able[0]].capabilities.name
 
-    async def _first(self, index: int, results: AsyncIterator[T], queue: CallQueue) -> T | _Nothing:
-        """Return the first result. Raises `ProviderTimeout` for a service that takes long while another engine may go.
+    async def _first(self, index: int, results: AsyncIterator[T], queue: CallQueue) -> T | _NoResult:
+        """Return the first result. Raises `ProviderTimeout` for a slow service while another engine is available.
 
-        What runs here works and has all its time, and so has what answers in one piece: it grows with its question.
+        Local engines and engines that answer in one piece are not timed: their time grows with the request.
         """
         capabilities = self._engines[index].capabilities
         if not (capabilities.is_remote and capabilities.streams and queue):
-            return await anext(results, _NOTHING)
+            return await anext(results, _NO_RESULT)
         coming = asyncio.ensure_future(_next(results))
         try:
             await asyncio.wait((coming,), timeout=self._failover_s)
             if not coming.done() and await queue.has_next():
-                raise ProviderTimeout(f"{capabilities.name} showed nothing for {self._failover_s:g} s")
+                raise ProviderTimeout(f"{capabilities.name} gave no first result within {self._failover_s:g} s")
             return await coming
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
 
     async def _answer(self, call: Callable[[E], Awaitable[T]], among: Container[E] | None = None) -> T:
-        """Return one engine's answer; the next engine of those ``among`` is asked when one fails."""
+        """Return one engine's answer; try the next engine in ``among`` when one fails."""
 
         async def once(engine: E) -> AsyncIterator[T]:
             yield await call(engine)
 
         async with _closing(self._stream(once, among)) as answers:
-            (answer,) = [answer async for answer in answers]  # to the end: then it counts as a success
+            (answer,) = [answer async for answer in answers]  # read to the end, so that it counts as a success
         return answer
 
     async def _admit(self, index: int) -> Ticket | None:
-        """Ask the circuit of an engine; None where there are none. Raises `ProviderUnavailable` when it is open."""
+        """Return a ticket of the engine's circuit, None without one. Raises `ProviderUnavailable` if it is open."""
         if self._breakers is None:
             return None
         capabilities = self._engines[index].capabilities
@@ -247,7 +247,7 @@ class Chain(Generic[E]):
 
     @asynccontextmanager
     async def _room(self, engine: E, attempt: EngineCall) -> AsyncGenerator[None]:
-        """Wait until the engine has room for a call, which begins then."""
+        """Wait until the engine has room for the call, and mark its start."""
         turns = self._turns.get(id(engine))
         async with nullcontext() if turns is None else turns.turn():
             attempt.begin()
@@ -259,7 +259,7 @@ class Chain(Generic[E]):
 
     @asynccontextmanager
     async def _reporting(self, ticket: Ticket | None, attempt: EngineCall) -> AsyncGenerator[None]:
-        """Tell the circuit how the block went: once, however it ends."""
+        """Report the outcome of the block to the circuit, exactly once."""
         ok: bool | None = True
         try:
             yield
@@ -278,7 +278,7 @@ class Chain(Generic[E]):
 
 
 class SttChain(Chain[SpeechToText]):
-    """A `SpeechToText` of several."""
+    """Several engines as one `SpeechToText`."""
 
     kind = "stt"
 
@@ -288,7 +288,7 @@ class SttChain(Chain[SpeechToText]):
 
 
 class LlmChain(Chain[LanguageModel]):
-    """A `LanguageModel` of several: one that fails among its words is followed by the next, which goes on."""
+    """Several engines as one `LanguageModel`: when one fails in mid-answer, the next continues its text."""
 
     kind = "llm"
 
@@ -298,16 +298,16 @@ class LlmChain(Chain[LanguageModel]):
         return replace(super().capabilities, continues=True)
 
     def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        """Answer with the first engine that has a word or a call."""
+        """Answer with the first engine that delivers text or a tool call."""
         answer = JoinedAnswer(request)
         return self._stream(answer.by, can_continue=answer.can_continue)
 
 
 class TtsChain(Chain[TextToSpeech]):
-    """A `TextToSpeech` of several; a voice that an engine has not is mapped by that engine.
+    """Several engines as one `TextToSpeech`; each engine maps voices that it does not have.
 
-    Where a language is asked for, only engines that speak it are; all, if none does: an accent is better than
-    silence. Among them the one that alone has the voice comes first.
+    A request with a language goes to the engines that speak it, or to all if none does: an accent is better than
+    silence. If exactly one engine has the requested voice, it is tried first.
     """
 
     kind = "tts"
@@ -318,10 +318,10 @@ class TtsChain(Chain[TextToSpeech]):
         return self._stream(lambda engine: engine.synthesize(text, options), among, leader)
 
     def _route(self, language: str, voice: str) -> tuple[Sequence[TextToSpeech] | None, int | None]:
-        """Return the engines that speak the language, None when none does, and the position of the voice's owner.
+        """Return the engines that speak the language (None if none does) and the position of the voice's owner.
 
-        A voice leads to its owner only where a language is asked for: a conversation has the voice ``alloy``
-        when nobody chose one, and that must not lead past the engine configured first.
+        The voice selects its owner only if a language is given: ``alloy`` is the default voice of conversations,
+        and a default must not bypass the engine configured first.
         """
         every = [engine.capabilities for engine in self._engines]
         speakers = [engine for engine, one in zip(self._engines, every, strict=True) if one.speaks(language)]
@@ -330,16 +330,16 @@ class TtsChain(Chain[TextToSpeech]):
 
 
 class TranslationChain(Chain[Translation]):
-    """A `Translation` of several; a pair of languages that one engine has not is the next one's chance."""
+    """Several engines as one `Translation`; each pair of languages goes to the engines that have it."""
 
     kind = "translation"
 
     def has_pair(self, source: str | None, target: str) -> bool:
-        """Say whether any engine has the pair."""
+        """Return whether any engine has the pair."""
         return any(engine.has_pair(source, target) for engine in self._engines)
 
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
-        """Translate with the first engine that has the pair and can. Raises `Unsupported` when none has it."""
+        """Translate with the first engine that has the pair and succeeds. Raises `Unsupported` when none has it."""
         if not text.strip():
             return ""
         able = [engine for engine in self._engines if engine.has_pair(source, target)]
@@ -350,7 +350,7 @@ class TranslationChain(Chain[Translation]):
 
 
 class EndOfTurnChain(Chain[EndOfTurn]):
-    """An `EndOfTurn` of several."""
+    """Several engines as one `EndOfTurn`."""
 
     kind = "end_of_turn"
 
@@ -360,12 +360,12 @@ class EndOfTurnChain(Chain[EndOfTurn]):
 
 
 class VadChain(Chain[VoiceActivity]):
-    """A `VoiceActivity`: the first engine that starts, alone, because a stream cannot change its detector."""
+    """A `VoiceActivity` of the first engine that starts: a stream cannot change its detector."""
 
     kind = "vad"
 
     async def start(self) -> None:
-        """Start engines until one can. Raises when none can."""
+        """Start engines until one succeeds. Raises `WeightsMissing` when none does."""
         for engine in self._engines:
             if await self._starts(engine):
                 self._engines = [engine]
@@ -377,13 +377,13 @@ class VadChain(Chain[VoiceActivity]):
         return self._engines[0].open(on_scores)
 
 
-async def _next(results: AsyncIterator[T]) -> T | _Nothing:
-    return await anext(results, _NOTHING)
+async def _next(results: AsyncIterator[T]) -> T | _NoResult:
+    return await anext(results, _NO_RESULT)
 
 
 @asynccontextmanager
 async def _closing(results: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T]]:
-    """Close an iterator that can be closed (a generator), so that cancelling reaches the engine at once."""
+    """Close the iterator if it is a generator, so that cancelling reaches the engine at once."""
     try:
         yield results
     finally:

@@ -1,4 +1,4 @@
-"""Engines that speak in place of another: told when it begins and when it ends, not at each call."""
+"""Engines that speak in place of another: logged when that begins and ends, not at each call."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _log = structlog.get_logger(__name__)
 
 
 class StandIns:
-    """Takes note of who answers the calls of a chain of voices."""
+    """Records which engine answers the calls of a TTS chain."""
 
     def __init__(self, on_degraded: Callable[[], None] = lambda: None) -> None:
-        """``on_degraded`` is called whenever an engine begins to be stood in for."""
+        """``on_degraded`` is called when another engine begins to answer in place of the wanted one."""
         self._on_degraded = on_degraded
         self._out: set[str] = set()
 
     def answered(self, wanted: str, by: str) -> None:
-        """A call for the engine ``wanted`` was answered ``by`` it, or by another."""
+        """Record that engine ``by`` answered a call for the engine ``wanted``; they may be the same."""
         instead_of.set("" if wanted == by else wanted)
         if wanted == by and wanted in self._out:
             self._out.discard(wanted)
