@@ -1,4 +1,4 @@
-"""Decoders in processes of their own: a file that breaks one, or keeps it busy, costs nobody else anything."""
+"""File decoders in child processes: a file that crashes or blocks one does not affect other callers."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ from antiphon.providers.hosting.frames import LENGTH, MAX_FRAME_BYTES, frame
 from antiphon.resilience.fair_slots import FairSlots
 
 WARM = 2
-"""Processes, and files decoded at a time."""
+"""Number of processes, hence of files decoded at a time."""
 FILES = 200
-"""After so many a process is replaced: what libraries leak does not add up."""
+"""Files after which a process is replaced, which bounds what its libraries leak."""
 _WAIT_S = 30.0
 _MOST_WAITING = 32
-"""Files of one caller."""
+"""Files of one caller that may wait."""
 _WARM_AFTER_S = 5.0
-"""The server answers first; a file that comes before starts a process of its own accord."""
+"""Delay of the first processes, so that the server answers first; an earlier file starts one on demand."""
 _LOADING_S = 30.0
 _GRACE_S = 5.0
-"""Beyond the work of a file: to hand it over, and for the process to say itself that it takes too long."""
+"""Added to a file's work limit: time to send it, and for the process to report the timeout itself."""
 _ENDING_S = 5.0
-"""How long a process may take to end once its output has ended."""
+"""How long a process may take to exit after closing its output."""
 _KILLED = frozenset({-1, -2, -9, -15})
-"""Exit codes of processes that were hung up, interrupted, killed or terminated: by others, not by a file."""
+"""Exit codes of SIGHUP, SIGINT, SIGKILL and SIGTERM: the process was killed from outside, not by a file."""
 _SPARE_S = 1.0
-"""Sound beyond the longest that is asked for: resampling may round up."""
+"""Tolerance above the maximum duration: resampling may round up."""
 _PIECE_BYTES = 2**20
 _SMALL = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""One thread and one heap: what is bounded then is the work, not what libraries put by for more cores."""
+"""One thread and one heap: the memory limit then bounds the work, not per-core reserves of libraries."""
 
 _log = structlog.get_logger(__name__)
 _replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 
 
 class Decoders:
-    """A `Decoder`: a few processes, kept warm, each replaced after a fault and after `FILES` files."""
+    """A `Decoder` with a few warm processes, each replaced after a fault and after `FILES` files."""
 
     def __init__(self, *, warm_after_s: float = _WARM_AFTER_S, wait_s: float = _WAIT_S) -> None:
         self._warm_after_s = warm_after_s
         self._places = FairSlots("decoder", WARM, wait_s=wait_s, most_waiting=_MOST_WAITING)
         self._all: set[_Process] = set()
-        """Those that start included."""
+        """Includes processes that are starting."""
         self._idle: list[_Process] = []
         self._starting = asyncio.Lock()
-        """One starts at a time; a file that comes meanwhile takes that one. So there are never more than `WARM`."""
+        """Held while a process starts; a file that comes meanwhile takes it, so there are never more than `WARM`."""
         self._missing = asyncio.Event()
         self._missing.set()
         self._is_closed = False
 
     @property
     def pids(self) -> list[int]:
-        """The processes that wait for a file."""
+        """The idle processes."""
         return [process.pid for process in self._idle]
 
     async def run(self) -> None:
@@ -75,11 +75,11 @@ class Decoders:
             try:
                 while await self._add():
                     pass
-            except ProviderUnavailable as error:  # the next file tries again, and says so
-                _log.warning("decoder does not start", error=error.message)
+            except ProviderUnavailable as error:  # the next file tries again and raises
+                _log.warning("decoder start failed", error=error.message)
 
     async def close(self) -> None:
-        """End all processes; no further one starts."""
+        """Kill all processes; no new one starts."""
         self._is_closed = True
         self._idle.clear()
         for process in list(self._all):
@@ -88,16 +88,16 @@ class Decoders:
     async def decode(
         self, file: IO[bytes], rate_hz: int, *, caller: str, limits: DecodeLimits = ANY_FILE
     ) -> AsyncGenerator[bytes]:
-        """Yield pieces of samples; see `Decoder`. Where a process is killed from outside another one begins anew."""
+        """Yield pieces of samples; see `Decoder`. If the process is killed from outside, another one starts over."""
         async with self._places.place(caller):
-            begin, is_heard = file.tell(), False
+            begin, has_yielded = file.tell(), False
             try:
                 async with self._process() as process:
                     async for piece in process.decode(file, rate_hz, limits):
-                        is_heard = True
+                        has_yielded = True
                         yield piece
             except _Killed:
-                if is_heard:
+                if has_yielded:
                     raise
             else:
                 return
@@ -108,7 +108,7 @@ class Decoders:
 
     @asynccontextmanager
     async def _process(self) -> AsyncGenerator[_Process]:
-        """Lend a process; one in mid-file when the context ends is killed."""
+        """Lend a process; it is killed if the context ends in mid-file."""
         process = await self._take()
         try:
             yield process
@@ -120,15 +120,15 @@ class Decoders:
                 await self._end(process)
 
     async def _take(self) -> _Process:
-        """Return a process that waits for a file. Raises `ProviderUnavailable`."""
-        process = self._waiting_one()
+        """Return an idle process, or a new one. Raises `ProviderUnavailable`."""
+        process = self._pop_idle()
         if process is None:
             self._missing.set()
             async with self._starting:
-                process = self._waiting_one() or await self._start()
+                process = self._pop_idle() or await self._start()
         return process
 
-    def _waiting_one(self) -> _Process | None:
+    def _pop_idle(self) -> _Process | None:
         while self._idle:
             process = self._idle.pop()
             if process.is_alive:
@@ -138,7 +138,7 @@ class Decoders:
         return None
 
     async def _add(self) -> bool:
-        """Start a process that waits; False if there are enough."""
+        """Start an idle process; return False if there are enough."""
         async with self._starting:
             if self._is_closed or len(self._all) >= WARM:
                 return False
@@ -168,11 +168,11 @@ class _Killed(ProviderUnavailable):
 
 
 class _Broken(Exception):
-    """The process has sent what no decoder sends."""
+    """The process sent something that is not a valid reply."""
 
 
 class _Process:
-    """One process. To be killed when it is not ready for another file."""
+    """One process. The caller kills it when it is not ready for another file."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None  # noqa: S101 - narrows the type: both are pipes
@@ -183,7 +183,7 @@ class _Process:
         self._reading = asyncio.Lock()
         self.files = 0
         self.is_ready = False
-        """Waits for a file."""
+        """True while it can take a file."""
 
     @property
     def pid(self) -> int:
@@ -195,7 +195,7 @@ class _Process:
 
     @classmethod
     async def launch(cls) -> _Process:
-        """Return a process whose libraries are not loaded yet. Raises `ProviderUnavailable`."""
+        """Start a process; its libraries are loaded when `load` returns. Raises `ProviderUnavailable`."""
         try:
             return cls(
                 await asyncio.create_subprocess_exec(
@@ -208,15 +208,15 @@ class _Process:
             raise ProviderUnavailable(f"a decoder cannot be started: {error.strerror}") from error
 
     async def load(self) -> None:
-        """Wait until it is ready. Raises `ProviderUnavailable`."""
+        """Wait until the process is ready. Raises `ProviderUnavailable`."""
         try:
             async with asyncio.timeout(_LOADING_S):
                 self.is_ready = isinstance(await self._reply(), Ready)
         except (EOFError, TimeoutError, _Broken) as error:
-            raise ProviderUnavailable("a decoder was started and is not ready") from error
+            raise ProviderUnavailable("a decoder process did not become ready") from error
 
     async def decode(self, file: IO[bytes], rate_hz: int, limits: DecodeLimits) -> AsyncGenerator[bytes]:
-        """Hand a file over and yield its samples. Raises what the process says of it, and `_Killed`."""
+        """Send a file and yield its samples. Raises the error that the process reports, and `_Killed`."""
         self.files += 1
         self.is_ready = False
         until_s = asyncio.get_running_loop().time() + limits.max_work_s + _GRACE_S
@@ -240,25 +240,25 @@ class _Process:
             raise reply.error()
 
     async def kill(self) -> int:
-        """End the process, and return its exit code."""
+        """Kill the process and return its exit code."""
         with suppress(ProcessLookupError):
             self._process.kill()
         self._input.close()
         async with self._reading:
-            while await self._output.read(_PIECE_BYTES):  # asyncio waits for the end of pipes too, also of full ones
+            while await self._output.read(_PIECE_BYTES):  # asyncio also waits for its pipes, even full ones
                 pass
         return await self._process.wait()
 
     async def _fault(self, error: Exception) -> AntiphonError:
-        """Return what a process that fails in mid-file means for the file."""
+        """Return the error for the file of a process that failed in mid-file."""
         exit_code = await self.kill() if isinstance(error, _Broken) else await self._exit_code()
-        _log.warning("decoder broken in mid-file", exit_code=exit_code, error=str(error))
+        _log.warning("decoder failed in mid-file", exit_code=exit_code, error=str(error))
         if exit_code in _KILLED and not isinstance(error, _Broken):
             return _Killed("The decoder was killed; try again soon.")
-        return invalid_audio("the file cannot be decoded: the decoder has failed on it")
+        return invalid_audio("the file cannot be decoded: the decoder crashed on it")
 
     async def _exit_code(self) -> int | None:
-        """Return the exit code of a process whose output has ended; None for one that does not end."""
+        """Return the exit code of a process that closed its output; None if it does not exit."""
         self._input.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(_ENDING_S):
@@ -270,7 +270,7 @@ class _Process:
         left = file.seek(0, os.SEEK_END) - begin
         file.seek(begin)
         self._input.write(frame(Decode(left, rate_hz, limits.max_duration_s, limits.max_work_s)))
-        if left <= _PIECE_BYTES:  # a thread for it would take longer than the decoder
+        if left <= _PIECE_BYTES:  # a thread would take longer than the decoder
             self._input.write(file.read(left))
         else:
             while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
@@ -279,7 +279,7 @@ class _Process:
         await self._input.drain()
 
     async def _reply(self) -> Reply:
-        """Return what it says next. Raises `EOFError` when it is gone, `_Broken` for what is no reply."""
+        """Return the next reply. Raises `EOFError` when the process is gone, `_Broken` for an invalid reply."""
         async with self._reading:
             (size,) = LENGTH.unpack(await self._output.readexactly(LENGTH.size))
             if size > MAX_FRAME_BYTES:
@@ -292,7 +292,7 @@ class _Process:
 
 
 def _less(left_bytes: int, piece: bytes) -> int:
-    """Return how much sound may come behind a piece. Raises `_Broken` when it is too long itself."""
+    """Return how many bytes may follow a piece. Raises `_Broken` when the piece exceeds the rest."""
     if len(piece) > left_bytes:
-        raise _Broken("more sound than was asked for")
+        raise _Broken("more samples than the duration limit allows")
     return left_bytes - len(piece)

@@ -1,4 +1,4 @@
-"""What passes between the server and a decoder in a process of its own: msgpack, each with its length before it."""
+"""Messages between the server and a decoder process: msgpack, each prefixed with its length."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Samples(msgspec.Struct, frozen=True, tag="samples"):
 
 
 class FileDecoded(msgspec.Struct, frozen=True, tag="decoded"):
-    """That was all."""
+    """The last reply: the whole file is decoded."""
 
 
 class FileRefused(msgspec.Struct, frozen=True, tag="refused"):
-    """The file cannot be decoded; the process is as good as before."""
+    """The last reply: the file cannot be decoded; the process can take the next one."""
 
     message: str
     code: str | None
@@ -40,11 +40,11 @@ class FileRefused(msgspec.Struct, frozen=True, tag="refused"):
 
     @classmethod
     def of(cls, error: InvalidRequest | Unsupported) -> FileRefused:
-        """Return the reply that says ``error``."""
+        """Return the reply for ``error``."""
         return cls(error.message, error.code, error.param, isinstance(error, Unsupported))
 
     def error(self) -> InvalidRequest | Unsupported:
-        """Return the error."""
+        """Return the error to raise."""
         kind = Unsupported if self.is_unsupported else InvalidRequest
         return kind(self.message, code=self.code, param=self.param)
 

@@ -1,7 +1,7 @@
-"""The process of a decoder: ``python -m antiphon.providers.decoding.process``. One file after the other.
+"""The decoder process, ``python -m antiphon.providers.decoding.process``: decodes one file after the other.
 
-Files of strangers are parsed here and nowhere else. The process has bounds of memory, time and descriptors, and
-holds nothing: no key, no conversation, no connection. It ends when its input ends.
+Untrusted files are parsed only here. The process has limits on memory, CPU time and descriptors, and holds no
+keys, no conversations and no connections. It exits when its input ends.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from antiphon.providers.hosting.frames import LENGTH, frame
 from antiphon.providers.hosting.loop import take_stdout
 
 MEMORY_BYTES = 2**30
-"""Of addresses, libraries included; a file that needs more cannot be decoded."""
+"""Limit of the address space, libraries included; a file that needs more cannot be decoded."""
 _DESCRIPTORS = 32
 _PIECE_BYTES = 2**18
 _GRACE_S = 2
-"""Beyond the time that the decoder itself gives a file."""
+"""Added to the decoder's own time limit of a file."""
 
 
 def main() -> None:
     """Decode until the input ends."""
     output = take_stdout()
-    with suppress(ImportError):  # a file that needs PyAV says so
+    with suppress(ImportError):  # files that need PyAV are refused with a hint
         import_module("av")
     _confine()
     _send(output, Ready())
@@ -57,7 +57,7 @@ def _answer(output: int, request: Decode, data: bytes) -> None:
 
 
 def _even(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Join small pieces, each of which costs the reader's loop a turn, and cut large ones."""
+    """Join small pieces, as each one costs the reader a turn of its loop, and cut large ones."""
     joined = bytearray()
     for piece in pieces:
         joined += piece
@@ -82,23 +82,23 @@ def _send(output: int, reply: Reply) -> None:
 
 
 def _confine() -> None:
-    """Bound what a file can make of this process, as far as the system knows such bounds."""
+    """Limit this process's resources, as far as the system supports it."""
     try:
         import resource
-    except ImportError:  # Windows: the deadline of the server is what is left
+    except ImportError:  # Windows: only the server's deadline applies
         return
     bounds = {
         resource.RLIMIT_AS: MEMORY_BYTES,
         resource.RLIMIT_NOFILE: _DESCRIPTORS,
         resource.RLIMIT_CORE: 0,
     }
-    for what, most in bounds.items():
-        with suppress(ValueError, OSError):  # macOS has no bound of addresses
-            resource.setrlimit(what, (most, most))
+    for limit, most in bounds.items():
+        with suppress(ValueError, OSError):  # macOS has no limit of the address space
+            resource.setrlimit(limit, (most, most))
 
 
 def _limit_cpu(work_s: float) -> None:
-    """Have the system end this process when it takes longer than ``work_s`` from now on."""
+    """Let the system kill this process when it uses more than ``work_s`` of CPU time from now on."""
     try:
         import resource
     except ImportError:

@@ -80,7 +80,7 @@ async def test_a_process_that_dies_at_a_file_is_replaced_and_the_file_is_blamed(
     pid, reading = await stopped_at(decoders, JFK)
     os.kill(pid, signal.SIGSEGV)
     os.kill(pid, signal.SIGCONT)
-    with pytest.raises(InvalidRequest, match="failed on it") as broken:
+    with pytest.raises(InvalidRequest, match="crashed on it") as broken:
         await reading
     assert (broken.value.param, broken.value.code) == ("file", "invalid_audio")
     assert await read(decoders, JFK)
@@ -168,7 +168,7 @@ async def test_a_process_is_not_believed(
     )
     script.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(script))
-    with pytest.raises(InvalidRequest, match="failed on it") as broken:
+    with pytest.raises(InvalidRequest, match="crashed on it") as broken:
         await read(decoders, JFK, limits=DecodeLimits(max_duration_s=200.0))
     assert (broken.value.param, broken.value.code) == ("file", "invalid_audio")
     assert decoders.pids == []
