@@ -1,4 +1,4 @@
-"""Speech in sentences: an engine is asked for one after the other, and each one's first piece carries its text."""
+"""Speech sentence by sentence: one engine call each; the first piece carries the sentence's text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.text.speakable import speakable
 
 
 async def by_sentence(text: str, say: Callable[[str], AsyncGenerator[Pcm]]) -> AsyncGenerator[SpeechChunk]:
-    """Yield what ``say`` gives for the words of each sentence of ``text``; one without words is passed over."""
+    """Yield the pieces of ``say`` for each sentence of ``text``; sentences without words are skipped."""
     for sentence in split(text):
         words = speakable(sentence)
         if words:

@@ -1,4 +1,4 @@
-"""An engine in a process of its own: its licence does not mix with ours, and a kill always works."""
+"""An engine in a child process: its licence stays separate from ours, and it can always be killed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from antiphon.resilience.priority_semaphore import PrioritySemaphore
 class ChildProcess:
     """Runs a module as a child process, sends it requests and relays its replies.
 
-    Requests are answered one after the other, the most urgent first. A process that dies fails its open requests with
-    `ProviderUnavailable`; one that says nothing at all for ``timeout_s`` is killed. The next request starts a
-    new one.
+    Requests run one at a time, by priority. If the process dies, its open requests fail with `ProviderUnavailable`;
+    if it sends nothing for ``timeout_s``, it is killed. The next request starts a new process.
     """
 
     def __init__(
@@ -34,7 +33,7 @@ class ChildProcess:
         timeout_s: float,
         loading_s: float | None = None,
     ) -> None:
-        """``loading_s`` is for an engine that takes longer to load than to answer; None: it does not."""
+        """``loading_s`` is the timeout of loading the engine; None: ``timeout_s``."""
         self._engine = engine
         self._command = [sys.executable, "-P", "-m", module, *arguments]
         self._needs = needs
@@ -48,35 +47,35 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """The number of the process, 0 when none runs."""
+        """The process id; 0 when no process runs."""
         return self._link.pid if self._link else 0
 
     async def start(self) -> Ready:
-        """Start the process unless it runs; returns when its engine is loaded.
+        """Start the process unless it is running; return when its engine is loaded.
 
-        Raises `WeightsMissing` when the engine's library is not installed, `ProviderUnavailable` when it does not
-        load, `ProviderTimeout`.
+        Raises `WeightsMissing` when the engine's library is not installed, `ProviderUnavailable` when the engine
+        does not load, and `ProviderTimeout`.
         """
         link = await self._running()
         return await link.ready()
 
     async def close(self) -> None:
-        """End the process, by force after a second; idempotent."""
+        """Stop the process, by force after a second; idempotent."""
         self._is_closed = True
         async with self._starting:
             if self._link is not None:
                 await self._link.close()
 
     async def ask(self, make: Callable[[int], AnyRequest]) -> AsyncGenerator[AnyReply]:
-        """Send the request that ``make`` gives for a new id, and yield its replies up to `Done`.
+        """Send the request that ``make`` returns for a new id, and yield its replies up to `Done`.
 
-        Closing the iterator cancels: nothing further is yielded, and the process is told to stop.
+        Closing the iterator cancels the request in the process.
         """
         request = make(next(self._ids))
         link, replies = await self._sent(request)
         try:
             reply = await self._next(link, replies)
-            if reply is None:  # it had died before; nothing was said yet, so a new one may
+            if reply is None:  # died before its first reply: retry in a new process
                 link.forget(request.id)
                 link, replies = await self._sent(request)
                 reply = await self._next(link, replies)
@@ -91,7 +90,7 @@ class ChildProcess:
             link.forget(request.id)
 
     async def _sent(self, request: AnyRequest) -> tuple[ChildLink, Replies]:
-        """Send a request when its turn has come: only then its time begins."""
+        """Send the request when its turn has come; its timeout starts then."""
         await self._turns.take()
         try:
             link = await self._running()

@@ -1,4 +1,4 @@
-"""A voice whose engine lives in a process of its own."""
+"""TTS whose engine runs in a child process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antiphon.providers.hosting.frames import Audio, Ready, Say
 
 
 class ChildVoice:
-    """The calls of `TextToSpeech` by way of a `ChildProcess`, one request a sentence."""
+    """The methods of `TextToSpeech` over a `ChildProcess`, one request per sentence."""
 
     def __init__(self, process: ChildProcess) -> None:
         self._process = process
@@ -24,11 +24,11 @@ class ChildVoice:
         self._about = await self._process.start()
 
     async def close(self) -> None:
-        """End the process; idempotent."""
+        """Stop the process; idempotent."""
         await self._process.close()
 
     async def synthesize(self, text: str, options: SpeakOptions) -> AsyncGenerator[SpeechChunk]:
-        """Yield the pieces of one sentence after the other, as the engine makes them."""
+        """Yield the pieces of each sentence in order, as the engine produces them."""
         async with aclosing(by_sentence(text, lambda words: self._say(words, options))) as chunks:
             async for chunk in chunks:
                 yield chunk

@@ -11,7 +11,7 @@ from antiphon.errors import ProviderTimeout
 
 @asynccontextmanager
 async def deadline(engine: str, timeout_s: float) -> AsyncGenerator[None]:
-    """Raise `ProviderTimeout` when the block takes longer; a call in a thread is left behind."""
+    """Raise `ProviderTimeout` when the block takes longer; a call in a thread keeps running."""
     try:
         async with asyncio.timeout(timeout_s):
             yield

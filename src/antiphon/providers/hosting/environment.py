@@ -1,4 +1,4 @@
-"""What a child process gets of our environment: what it needs to run, and no secret."""
+"""The environment of child processes: the variables they need to run, and no secrets."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ OF_DOWNLOADS = (
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
 )
-"""Variables by which proxies and certificates are named."""
+"""Variables of proxies and certificates."""
 _SECRET = re.compile(
     r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL)S?(?:_|$)|(?:^|_)(?:PASS|PAT|AUTH)(?:_|$)",
     re.IGNORECASE,
 )
-"""A name with a word in it that ends so, or is one of these."""
+"""Names of variables that may hold a secret: a word ends with KEY, TOKEN …, or is PASS, PAT or AUTH."""
 
 
 def child_environment(*names: str) -> dict[str, str]:
-    """Return what finds Python, its packages and the language of messages, and the variables of these ``names``.
+    """Return the variables that Python and its packages need, the locale, and those in ``names``.
 
-    A name that ends with ``_`` stands for all that begin so, except for those that look like a secret.
+    A name that ends with ``_`` is a prefix; variables that look like a secret are left out.
     """
     prefixes = (*_PREFIXES, *(name for name in names if name.endswith("_")))
     return {

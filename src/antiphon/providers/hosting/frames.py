@@ -1,4 +1,4 @@
-"""What passes between the server and an engine in a process of its own: msgpack, each with its length before it."""
+"""Messages between the server and an engine's process: msgpack, each prefixed with its length."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import msgspec
 
 MAX_FRAME_BYTES = 16 * 2**20
 LENGTH = struct.Struct("<I")
-"""Of the body, before it."""
+"""The length prefix of a frame: bytes of the body."""
 
 
 class Request(msgspec.Struct, frozen=True, tag_field="type"):
-    """What the server asks for. ``id`` grows with every request."""
+    """A request of the server. ``id`` grows with every request."""
 
     id: int
 
@@ -27,18 +27,18 @@ class Say(Request, frozen=True, tag="say"):
 
 
 class Phonemize(Request, frozen=True, tag="phonemize"):
-    """Write one sentence in the signs of the IPA; answered by `Phonemes` and `Done`."""
+    """Transcribe one sentence into IPA; answered by `Phonemes` and `Done`."""
 
     text: str
     language: str = ""
 
 
 class Cancel(Request, frozen=True, tag="cancel"):
-    """Stop the request of this id, which may be over already; never answered."""
+    """Stop the request with this id, which may have ended already; has no reply."""
 
 
 class Reply(msgspec.Struct, frozen=True, tag_field="type"):
-    """What the engine answers to the request ``id``."""
+    """A reply of the engine to the request ``id``."""
 
     id: int
 
@@ -48,7 +48,7 @@ class Ready(Reply, frozen=True, tag="ready"):
 
     rate_hz: int
     voices: tuple[tuple[str, str, str], ...] = ()
-    """Id, language and description of each."""
+    """Id, language and description of each voice."""
 
 
 class Audio(Reply, frozen=True, tag="audio"):
@@ -58,7 +58,7 @@ class Audio(Reply, frozen=True, tag="audio"):
 
 
 class Phonemes(Reply, frozen=True, tag="phonemes"):
-    """The sentence in the signs of the IPA; punctuation stays."""
+    """The sentence in IPA; punctuation is kept."""
 
     text: str
 
@@ -68,7 +68,7 @@ class Done(Reply, frozen=True, tag="done"):
 
 
 class Failed(Reply, frozen=True, tag="failed"):
-    """The last reply to a request that went wrong; with id 0 the engine could not be loaded."""
+    """The last reply to a failed request; with id 0 the engine could not be loaded."""
 
     message: str
 
@@ -86,13 +86,13 @@ def frame(message: msgspec.Struct) -> bytes:
 
 
 class Frames:
-    """Cuts a stream of bytes into the bodies of its frames."""
+    """Splits a stream of bytes into the bodies of its frames."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take more bytes; return the bodies that are complete. Raises `ValueError` on a broken length."""
+        """Take more bytes and return the complete bodies. Raises `ValueError` for an excessive length."""
         self._rest += data
         bodies: list[bytes] = []
         while len(self._rest) >= LENGTH.size:
@@ -108,12 +108,12 @@ class Frames:
 
 
 def decode_request(body: bytes) -> AnyRequest:
-    """Read a request. Raises `msgspec.MsgspecError`, a `ValueError`."""
+    """Decode a request. Raises `msgspec.MsgspecError`, a `ValueError`."""
     return _requests.decode(body)
 
 
 def decode_reply(body: bytes) -> AnyReply:
-    """Read a reply. Raises `msgspec.MsgspecError`, a `ValueError`."""
+    """Decode a reply. Raises `msgspec.MsgspecError`, a `ValueError`."""
     return _replies.decode(body)
 
 

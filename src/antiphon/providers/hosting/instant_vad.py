@@ -1,4 +1,4 @@
-"""Detectors so cheap that they run where the samples arrive: scored at once, told in the loop's next turn."""
+"""Detectors cheap enough for the event loop: windows are scored on arrival, and reported in the next turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.entities.capabilities import Capabilities
 
 
 class WindowScorer(Protocol):
-    """The judgement of one stream, with its memory."""
+    """Scores the windows of one stream; may keep state between them."""
 
     def score(self, windows: Windows) -> list[float]:
         """Return a probability 0..1 for each window, in order."""
@@ -19,7 +19,7 @@ class WindowScorer(Protocol):
 
 
 class InstantVoiceActivity:
-    """Voice activity by a scorer per stream, without a thread."""
+    """A `VoiceActivity` with one scorer per stream and no thread."""
 
     def __init__(self, name: str, scorer: Callable[[], WindowScorer]) -> None:
         self._capabilities = Capabilities(name, streams=True)
@@ -41,7 +41,7 @@ class InstantVoiceActivity:
 
 
 class InstantStream:
-    """One stream; its scores are told from the loop's next turn, never from inside `feed`."""
+    """One stream; scores are reported in the loop's next turn, never from inside `feed`."""
 
     def __init__(
         self,
@@ -63,21 +63,21 @@ class InstantStream:
         if self._closed or not len(windows):
             return
         if not self._scores:
-            self._loop.call_soon(self._tell)
+            self._loop.call_soon(self._report)
         self._scores += self._scorer.score(windows)
 
     def reset(self) -> None:
-        """Forget the past."""
+        """Drop unreported scores and start with a new scorer."""
         self._cutter.clear()
         self._scores = []
         self._scorer = self._new_scorer()
 
     def close(self) -> None:
-        """Tell nothing any more."""
+        """Stop reporting scores."""
         self._closed = True
         self._scores = []
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         scores, self._scores = self._scores, []
         if scores:
             self._on_scores(scores)

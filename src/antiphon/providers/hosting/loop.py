@@ -1,6 +1,6 @@
-"""The life of an engine's own process: load, answer requests in their order, stop what is cancelled.
+"""The main loop of an engine's process: load the engine, answer requests in order, stop cancelled ones.
 
-The process ends with the server: its standard input is closed then, whatever ended the server.
+The process exits with the server: its standard input is closed then, even if the server crashed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ChildEngine(Protocol):
         ...
 
     def answer(self, request: AnyRequest, send: Send) -> None:
-        """Work on one request and send what comes of it; `Done` is sent by the loop."""
+        """Handle one request and send its replies; the loop sends `Done`."""
         ...
 
 
@@ -49,7 +49,7 @@ def serve(load: Callable[[], ChildEngine]) -> None:
     try:
         engine = load()
         loop.send(engine.ready())
-    except Exception as exc:  # noqa: BLE001  # outermost: the server is told why before this process ends
+    except Exception as exc:  # noqa: BLE001  # outermost: reports the reason to the server before exiting
         loop.send(Failed(0, _describe(exc)))
         sys.exit(1)
     loop.run(engine)
@@ -70,7 +70,7 @@ class _Loop:
                     self._cancelled.add(request.id)
                 else:
                     self._requests.put(request)
-        os._exit(0)  # also from the middle of a sentence
+        os._exit(0)  # also in the middle of a request
 
     def run(self, engine: ChildEngine) -> None:
         while True:
@@ -79,7 +79,7 @@ class _Loop:
                 if request.id not in self._cancelled:
                     engine.answer(request, self.send)
                 self.send(Done(request.id))
-            except Exception as exc:  # noqa: BLE001  # outermost: one bad sentence must not end the engine
+            except Exception as exc:  # noqa: BLE001  # outermost: one bad request must not end the engine
                 self.send(Failed(request.id, _describe(exc)))
             self._cancelled = {one for one in self._cancelled.copy() if one > request.id}
 
@@ -93,7 +93,7 @@ class _Loop:
 
 
 def take_stdout() -> int:
-    """Keep standard output for frames alone: whatever a library prints goes to standard error."""
+    """Reserve standard output for frames: output that libraries print goes to standard error."""
     output = os.dup(1)
     os.dup2(2, 1)
     return output

@@ -1,4 +1,4 @@
-"""The errors of onnxruntime, as ours."""
+"""Translates the errors of onnxruntime into ours."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from antiphon.errors import ProviderUnavailable
 
 @contextmanager
 def onnx_errors(engine: str) -> Generator[None]:
-    """Raise `ProviderUnavailable` for whatever onnxruntime raises in the block."""
+    """Raise `ProviderUnavailable` for every error of onnxruntime in the block."""
     state = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    # they have no common root but Exception
+    # they have no common base class but Exception
     kinds = tuple(one for one in vars(state).values() if isinstance(one, type) and issubclass(one, Exception))
     try:
         yield

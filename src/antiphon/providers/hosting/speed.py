@@ -1,4 +1,4 @@
-"""How fast an engine really speaks, against what it is told."""
+"""How fast an engine really speaks, compared with the speed it is given."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class SpeakingSpeed:
-    """An engine's own measure of speed, calibrated.
+    """Calibration of an engine's speed parameter.
 
-    ``shares`` says for the engine's own numbers how long speech takes then, as a share of its time at speed 1.0.
-    Beyond them the rest is left to `antiphon.audio.stretch`.
+    ``shares`` maps values of the parameter to the duration of speech, relative to the duration at speed 1.0.
+    Speeds beyond that range need `antiphon.audio.stretch` for the rest.
     """
 
     def __init__(self, shares: Mapping[float, float]) -> None:
@@ -20,6 +20,6 @@ class SpeakingSpeed:
         self._shares = [share for _, share in ordered]
 
     def plan(self, speed: float) -> tuple[float, float]:
-        """Return the engine's own number for a wanted speed, and what is left to stretch (1.0 is nothing)."""
+        """Return the parameter for a wanted speed, and the remaining stretch factor (1.0: none)."""
         share = min(max(1 / speed, self._shares[0]), self._shares[-1])
         return float(np.interp(share, self._shares, self._own)), round(share * speed, 3)

@@ -1,4 +1,4 @@
-"""A voice whose engine runs in threads of this process: it lets go of the interpreter while it computes."""
+"""TTS whose engine runs in threads of this process: it releases the interpreter lock while it computes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class ThreadVoice(ABC, Generic[M]):
-    """The calls of `TextToSpeech` over a model that is loaded once, one call of it a sentence."""
+    """The methods of `TextToSpeech` over a model that is loaded once, one model call per sentence."""
 
     engine: str
     rate_hz = 24_000
@@ -42,17 +42,17 @@ class ThreadVoice(ABC, Generic[M]):
         self._is_closed = False
 
     async def start(self) -> None:
-        """Load the model, and speak once so that the first answer is not the slow one."""
+        """Load the model and speak once, so that the first answer is fast."""
         await self._ready()
 
     async def close(self) -> None:
-        """Let go of the model; a sentence in progress is dropped. Idempotent."""
+        """Free the model; a sentence in progress is dropped. Idempotent."""
         self._is_closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._model = None
 
     async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
-        """Yield one chunk a sentence, each of which waits for its turn."""
+        """Yield one chunk per sentence; each sentence waits for its turn."""
         model = await self._ready()
         for sentence in split(text):
             words = speakable(sentence)
@@ -68,7 +68,7 @@ class ThreadVoice(ABC, Generic[M]):
 
     @abstractmethod
     async def _say(self, model: M, words: str, options: SpeakOptions) -> bytes:
-        """Return one sentence as s16le, empty when the voice has no sound for it."""
+        """Return one sentence as s16le; empty when the voice has no sound for it."""
 
     async def _in_thread(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def guarded() -> T:
