@@ -1,4 +1,4 @@
-"""The answer of a service, piece by piece, each with a deadline of its own."""
+"""The streamed answer of a service, with a deadline for each piece."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 async def pieces(engine: str, stream: AsyncIterable[T], timeout_s: float) -> AsyncGenerator[T]:
-    """Yield what ``stream`` gives, within ``timeout_s`` each.
+    """Yield the pieces of ``stream``, each within ``timeout_s``.
 
-    Raises `ProviderTimeout`, and `ProviderUnavailable` for what the client of the service cannot read.
+    Raises `ProviderTimeout`, and `ProviderUnavailable` for data that the service's client library cannot parse.
     """
     results = aiter(stream)
     while True:
@@ -22,7 +22,7 @@ async def pieces(engine: str, stream: AsyncIterable[T], timeout_s: float) -> Asy
             async with deadline(engine, timeout_s):
                 piece = await anext(results, None)
         except (ValueError, TypeError) as exc:
-            raise ProviderUnavailable(f"{engine} sent what is no part of an answer", detail=str(exc)) from exc
+            raise ProviderUnavailable(f"{engine} sent data that is not part of an answer", detail=str(exc)) from exc
         if piece is None:
             return
         yield piece

@@ -1,4 +1,4 @@
-"""What a service's HTTP status means, as one of our errors."""
+"""Maps the HTTP status of a service to one of our errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from antiphon.errors import (
 )
 
 _CODES = frozenset({
-    # of OpenAI and of those that speak as it does
+    # of OpenAI and compatible services
     "billing_hard_limit_reached", "content_filter", "content_policy_violation", "context_length_exceeded",
     "insufficient_quota", "invalid_api_key", "invalid_image", "invalid_value", "invalid_voice", "model_not_found",
     "rate_limit_exceeded", "string_above_max_length", "unsupported_country_region_territory", "unsupported_parameter",
@@ -27,18 +27,18 @@ _CODES = frozenset({
     "invalid_voice_settings", "max_character_limit_exceeded", "missing_permissions", "output_format_not_allowed",
     "quota_exceeded", "voice_not_found",
 })  # fmt: skip
-"""Words for a refusal that clients are told: whatever else a service says in their place may be of any kind."""
+"""Error codes of services that are passed on to clients; any other text in their place is not."""
 _MOST_DETAIL = 1_000
-"""Characters of a service's own words that a log takes."""
+"""Characters of a service's message that are logged."""
 _IN_A_KEY = string.ascii_letters + string.digits + "-_.~+/=%:@"
 
 
 def error_of_status(
     engine: str, status: int, said: str, *, headers: Mapping[str, str], code: object = None
 ) -> AntiphonError:
-    """Return the error of an answer with ``status``; ``code`` is the service's own word for a refusal.
+    """Return the error for an answer with ``status``; ``code`` is the service's own error code.
 
-    What the service ``said`` may name hosts, accounts and quotas of the operator: it is for the log.
+    The body, ``said``, may name hosts, accounts and quotas of the operator: it is only logged.
     """
     message, detail = f"{engine} answered {status}", _clipped(said)
     wait_s = _retry_after_s(headers)
@@ -54,29 +54,29 @@ def error_of_status(
 
 
 def rejected(engine: str, status: int, said: str, code: object) -> ProviderRejected:
-    """Return the error of a refusal that no waiting mends; ``code`` is whatever the service put there."""
+    """Return the error for a permanent rejection; ``code`` is the service's own, of any type."""
     known = code if isinstance(code, str) and code in _CODES else None
     return ProviderRejected(f"{engine} answered {status}", code=known, detail=_clipped(said))
 
 
 def broken_off(engine: str, error: Exception) -> ProviderUnavailable:
-    """Return the error of a connection that failed."""
+    """Return the error for a failed connection."""
     return ProviderUnavailable(f"{engine} cannot be reached or broke off", detail=_clipped(_reason(error)))
 
 
 def _clipped(said: str) -> str:
-    """Return the beginning, which does not end within a key: half a key is not known as one, and would be logged."""
+    """Return the beginning, cut outside of any key: part of a key is not recognised as one, and would be logged."""
     return said if len(said) <= _MOST_DETAIL else said[:_MOST_DETAIL].rstrip(_IN_A_KEY)
 
 
 def _reason(error: Exception) -> str:
-    """Return what is known of a connection that failed: clients say little, their causes say more."""
+    """Return the reason of a failed connection: the cause tells more than the client library's own error."""
     cause = error.__cause__ or error
     return str(cause) or type(cause).__name__
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that the service asks to wait; None where it says none, or a date."""
+    """Return the seconds of the Retry-After header; None if it is missing or a date."""
     try:
         wait_s = float(headers["retry-after"])
     except (KeyError, ValueError):

@@ -39,5 +39,5 @@ async def test_a_piece_that_takes_too_long_is_a_time_out() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("half a brace"), TypeError("no text")])
 async def test_what_cannot_be_read_is_the_service_s_fault(error: Exception) -> None:
-    with pytest.raises(ProviderUnavailable, match=f"odd sent what is no part of an answer: {error}"):
+    with pytest.raises(ProviderUnavailable, match=f"odd sent data that is not part of an answer: {error}"):
         await collect(pieces("odd", stream("a", error), 5))
