@@ -1,4 +1,4 @@
-"""Silero's network over the windows of many streams at once; blocks, so it belongs into a thread."""
+"""Silero's network, for the windows of many streams at once; blocks, so run it in a thread."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from antiphon.audio.windows import FULL_SCALE, WINDOW_SAMPLES, Windows
 from antiphon.ports.vad import RATE_HZ
 
 _CONTEXT_SAMPLES = 64
-"""The network sees the end of the window before."""
+"""The end of the previous window, which is part of the input."""
 _STATE_SIZE = 128
 _ERRORS_ONLY = 3
 
@@ -32,13 +32,13 @@ def _no_state() -> Floats:
 
 @dataclass(slots=True)
 class StreamState:
-    """What the network remembers of one stream."""
+    """The network's memory of one stream."""
 
     context: Floats = field(default_factory=_no_context)
     state: Floats = field(default_factory=_no_state)
 
     def skip(self, window: NDArray[np.int16]) -> None:
-        """Pass over a window that is not scored."""
+        """Update the context for a window that is not scored."""
         self.context = window[-_CONTEXT_SAMPLES:].astype(np.float32) / FULL_SCALE
 
 
@@ -63,7 +63,7 @@ class SileroModel:
         self._rate = np.array(RATE_HZ, np.int64)
 
     def score(self, feeds: Sequence[Feed]) -> list[list[float]]:
-        """Return the probabilities of each feed's windows and move the memories on.
+        """Return the probabilities of each feed's windows and update the memories.
 
         The n-th windows of all streams share one call.
         """
@@ -77,13 +77,13 @@ class SileroModel:
         return scores
 
     def _run(self, windows: Windows, memories: list[StreamState]) -> list[float]:
-        heard = np.empty((len(windows), _CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
-        heard[:, :_CONTEXT_SAMPLES] = [memory.context for memory in memories]
-        np.divide(windows, FULL_SCALE, out=heard[:, _CONTEXT_SAMPLES:], casting="unsafe")
+        inputs = np.empty((len(windows), _CONTEXT_SAMPLES + WINDOW_SAMPLES), np.float32)
+        inputs[:, :_CONTEXT_SAMPLES] = [memory.context for memory in memories]
+        np.divide(windows, FULL_SCALE, out=inputs[:, _CONTEXT_SAMPLES:], casting="unsafe")
         state = np.stack([memory.state for memory in memories], axis=1)
-        outputs = self._session.run(None, {"input": heard, "state": state, "sr": self._rate})
+        outputs = self._session.run(None, {"input": inputs, "state": state, "sr": self._rate})
         probabilities, new_state = cast("list[Floats]", outputs)
         for place, memory in enumerate(memories):
-            memory.context = heard[place, -_CONTEXT_SAMPLES:]
+            memory.context = inputs[place, -_CONTEXT_SAMPLES:]
             memory.state = new_state[:, place]
         return probabilities[:, 0].tolist()
