@@ -1,4 +1,4 @@
-"""SmolLM2-135M-Instruct through llama.cpp: answers on one core without a network, and knows little."""
+"""SmolLM2-135M-Instruct through llama.cpp: runs on one core, offline, with little knowledge."""
 
 from __future__ import annotations
 
@@ -22,7 +22,15 @@ from antiphon.ports.llm import LanguageModel
 from antiphon.ports.workers import WorkerSettings
 from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.prompting.tool_choice import call_deltas, example_call, forced_tool, last_user_text
-from antiphon.providers.smollm2.prompt import TELL_MORE, call_prompt, estimate, grammar_schema, heard, openings, prompt
+from antiphon.providers.smollm2.prompt import (
+    TELL_MORE,
+    call_prompt,
+    estimate,
+    grammar_schema,
+    openings,
+    prompt,
+    text_not_to_repeat,
+)
 from antiphon.providers.smollm2.server import Chunk, LlamaServer
 from antiphon.providers.smollm2.settings import SmolLm2Settings
 from antiphon.providers.weights.files import Weights
@@ -31,23 +39,23 @@ from antiphon.text.echo import EchoFilter
 NAME = "smollm2"
 
 _SLOT_TOKENS = 1024
-"""Context of one conversation; the model was trained with 8,192, but a prompt costs 10 ms a token."""
+"""Context of one conversation; the model was trained with 8,192, but a prompt costs 10 ms per token."""
 
 _PROMPT_TOKENS = 384
 _EXAMPLES_TOKENS = 128
-"""Room for the examples, and what goes around each of them."""
+"""Room for the examples and their separators."""
 
 _ANSWER_TOKENS = 160
-"""Longest answer where the request sets none; small models do not stop by themselves."""
+"""Longest answer if the request sets no limit; small models often do not stop on their own."""
 
 _ENOUGH_TOKENS = 48
-"""Behind this many tokens such an answer ends with its sentence."""
+"""After this many tokens such an answer ends with its sentence."""
 
 _CALL_TOKENS = 256
 _WAITING_PER_SLOT = 8
 _SENTENCE_END = re.compile(r"[.!?。！？][\"'”’)]*$")
 _SAMPLING = {"temperature": 0, "repeat_penalty": 1.03, "repeat_last_n": 64}
-"""Any warmth makes a model of this size stray; the small penalty keeps it out of loops."""
+"""A model of this size loses the thread at any higher temperature; the small penalty prevents loops."""
 
 
 def create(context: EngineContext) -> LanguageModel:
@@ -62,10 +70,10 @@ def create(context: EngineContext) -> LanguageModel:
 
 
 class SmolLm2:
-    """Answers up to ``slots`` conversations at a time, each in a thread; further ones wait in order.
+    """Answers up to ``slots`` conversations at a time, each in a thread; others wait in order.
 
-    Without ``max_tokens`` an answer ends with the first sentence behind 48 tokens, at 160 at the latest. The
-    prompt is held to 384 tokens. Functions are called only when forced. A prefix is given to the model as the
+    Without ``max_tokens`` an answer ends with the first sentence that ends after 48 tokens, at 160 at the latest.
+    Prompts are cut to 384 tokens. Functions are called only when forced. A prefix is passed to the model as the
     beginning of its own answer.
     """
 
@@ -97,7 +105,7 @@ class SmolLm2:
         self._server = await asyncio.get_running_loop().run_in_executor(self._pool, self._load, path)
 
     async def close(self) -> None:
-        """Stop every answer and free the model."""
+        """Stop all answers and free the model."""
         server, self._server = self._server, None
         if server is None or self._pool is None:
             return
@@ -115,8 +123,8 @@ class SmolLm2:
                 yield event
 
     async def _say(self, request: ChatRequest) -> AsyncGenerator[ChatEvent]:
-        """Answer without the sentences that say back what the user said; where none is left, answer anew."""
-        said = heard(request)
+        """Answer without sentences that repeat the user's; if none is left, generate another answer."""
+        said = text_not_to_repeat(request)
         if request.prefix or not said:
             async with aclosing(self._answer(request)) as events:
                 async for event in events:
@@ -134,13 +142,13 @@ class SmolLm2:
             if passed := echoes.flush():
                 yield TextDelta(passed)
             if echoes.has_passed or not echoes.has_withheld:
-                break  # an answer of nothing is a failure, which the chain has to see
+                break  # an empty answer is a failure, which the chain must see
         else:
             yield TextDelta(TELL_MORE)
         yield done
 
     async def _answer(self, request: ChatRequest, opening: str = "") -> AsyncGenerator[ChatEvent]:
-        """Answer behind ``opening``, which comes as soon as the model is at work."""
+        """Answer with ``opening`` as the beginning, which is sent as soon as the model delivers."""
         said = request.prefix or opening
         tally = _Tally(estimate(said))
         most = _ANSWER_TOKENS if request.max_tokens is None else max(1, request.max_tokens)
@@ -166,7 +174,7 @@ class SmolLm2:
         yield tally.done()
 
     async def _call(self, request: ChatRequest, tool: Tool) -> AsyncGenerator[ChatEvent]:
-        """Let the model fill in the schema; where it fails, fill in an example from the user's words."""
+        """Let the model fill in the schema; if it fails, make an example from the user's text."""
         tally = _Tally()
         arguments = ""
         schema = grammar_schema(tool)
@@ -187,10 +195,10 @@ class SmolLm2:
         yield tally.done()
 
     async def _fitted(self, request: ChatRequest, body: Chunk, tool: Tool | None = None) -> AsyncGenerator[Chunk]:
-        """Stream chunks; a prompt that was longer than estimated is cut once more."""
+        """Stream chunks; a prompt that turns out longer than estimated is cut further."""
         for limit in (_PROMPT_TOKENS, _PROMPT_TOKENS // 2, 128):
             make = partial(call_prompt, request, tool, limit) if tool else partial(prompt, request, limit)
-            messages = await asyncio.to_thread(make)  # of a conversation of megabytes it takes a while
+            messages = await asyncio.to_thread(make)  # slow for a conversation of megabytes
             async with aclosing(self._chunks({**body, "messages": messages})) as chunks:
                 first = await anext(chunks, None)
                 if first is None or "error" not in first:
@@ -201,13 +209,13 @@ class SmolLm2:
                     return
                 kind, message = first["error"].get("type"), first["error"].get("message")
                 if kind == "invalid_request_error" and tool is not None:
-                    raise ValueError(message)  # the schema: no fault of the model, so no reason to pass it over
+                    raise ValueError(message)  # the schema's fault: the chain must not move on
                 if kind != "exceed_context_size_error":
                     raise ProviderUnavailable("the model failed", detail=str(message))
         raise ProviderUnavailable("the conversation does not fit the model")
 
     async def _chunks(self, body: Chunk) -> AsyncGenerator[Chunk]:
-        """Run one completion in a thread and bring its chunks here; closing tells the thread to stop."""
+        """Run one completion in a thread and yield its chunks; closing stops the thread."""
         if self._server is None or self._pool is None:
             raise ProviderUnavailable("the model is not loaded")
         if len(self._stops) >= self._slots * _WAITING_PER_SLOT:
@@ -232,8 +240,8 @@ class SmolLm2:
             raise ProviderUnavailable("the model failed", detail=str(exc)) from exc
         except ValueError as exc:
             if "response_format" in body:
-                raise  # the library makes no grammar of this schema
-            raise ProviderUnavailable("the model does not take this conversation", detail=str(exc)) from exc
+                raise  # the library cannot make a grammar of this schema
+            raise ProviderUnavailable("the model rejected this conversation", detail=str(exc)) from exc
         finally:
             stop.set()
             call.cancel()
@@ -260,12 +268,12 @@ class _Bridge:
         self._queue = queue
 
     def put(self, chunk: Chunk) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._queue.put_nowait, chunk)
 
 
 class _Tally:
-    """Counts what an answer used, and what was ``said`` of it before."""
+    """Counts the tokens of an answer, beginning with those ``said`` before."""
 
     def __init__(self, said: int = 0) -> None:
         self.finish_reason = ""
@@ -311,21 +319,21 @@ def _complete(server: LlamaServer, body: Chunk, stop: threading.Event, bridge: _
 
 
 def _ends(said: str, more: str) -> bool:
-    """Say whether ``said`` ended a sentence, now that ``more`` shows that no digit or dot follows."""
+    """Return whether ``said`` ends a sentence; ``more``, the next text, shows that no digit or dot follows."""
     return bool(_SENTENCE_END.search(said)) and (not more or more[0].isspace())
 
 
 def _is_call(arguments: str, tool: Tool) -> bool:
-    """Say whether the model came to the end of its JSON; the grammar has seen to its shape."""
+    """Return whether the JSON is complete; the grammar has ensured its shape."""
     try:
         value: Any = json.loads(arguments)
         return isinstance(value, dict) and all(name in value for name in (tool.parameters or {}).get("required", ()))
-    except (TypeError, ValueError, RecursionError):  # cut or absurd JSON, or a schema that is none
+    except (TypeError, ValueError, RecursionError):  # truncated or invalid JSON, or an invalid schema
         return False
 
 
 def _end(call: asyncio.Future[None], queue: asyncio.Queue[Chunk | None]) -> None:
-    """Tell the reader that its call is over: done, failed, or dropped before it began."""
+    """Tell the reader that its call is over: finished, failed, or cancelled before it began."""
     queue.put_nowait(None)
     if not call.cancelled():
-        call.exception()  # taken here too, in case that nobody awaits it any more
+        call.exception()  # retrieved here too, in case the reader is gone

@@ -1,4 +1,4 @@
-"""What a small model is asked: a short prompt with a stable beginning, and bounds on what it may answer."""
+"""Prompts for a small model: short, with a stable beginning, and with bounds on the answer."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ EXAMPLES = (
     ChatMessage("user", "My bike has a new bell."),
     ChatMessage("assistant", "Nice! A loud bell keeps you safe on the road."),
 )
-"""Shown before a conversation without instructions of its own, which they might contradict: without them the model
-says a statement back. About 80 tokens, each of which costs every slot 10 ms at the start."""
+"""Shown before a conversation that has no instructions of its own (they might contradict): without examples the model
+repeats statements. About 80 tokens; each costs every slot 10 ms at the start."""
 
 _ON_STATEMENTS = ("That sounds", "Oh, that")
 TELL_MORE = "I am not sure what to say to that. Can you tell me more?"
-"""Said where the model knows nothing but the user's own words."""
+"""The answer if the model only repeats the user's words."""
 
-_NOBODY_SPOKE = "Hello."
+_NO_USER_TEXT = "Hello."
 _USER_IS_SILENT = "What else can you tell me?"
-"""Stands behind an assistant's message, which the model would take for the beginning of its answer."""
+"""Sent after an assistant message, which the model would otherwise take for the beginning of its answer."""
 
 _MOST_PREFIX = 600
-"""Characters of an answer that was broken off that are shown, its end: the longest of this model are not longer."""
+"""Characters shown of an interrupted answer, from its end: the longest answers of this model have as many."""
 
 _STRIDE = 4
-"""Old turns go in blocks of this many messages, so that the cached beginning holds for a few turns."""
+"""Old turns are dropped in blocks of this many messages, so that the cached prefix stays valid for a few turns."""
 
 _MOST_TEXT = 100_000
-"""Characters of a message that are looked at; a few hundred tokens of them are kept."""
+"""Characters of a message that are read; a few hundred tokens of them are kept."""
 _MAX_STRING = 200
 _MAX_ITEMS = 8
 _MAX_SCHEMA_CHARS = 16_000
 _MAX_SCHEMA_DEPTH = 24
 _DROPPED = frozenset({"pattern", "format", "$schema", "$id", "default", "examples", "title", "description"})
-"""Keywords that the grammar does not need, or that let a stranger's schema grow it without bound."""
+"""Keywords that the grammar does not need, or with which a client's schema could make it arbitrarily large."""
 
 
 def prompt(request: ChatRequest, limit: int, examples: Sequence[ChatMessage] = EXAMPLES) -> list[dict[str, str]]:
-    """Return the messages for the model, at most ``limit`` tokens by estimate, and the prefix as one of its own.
+    """Return the messages for the model, at most ``limit`` tokens by estimate, and the prefix as its last message.
 
-    The ``examples`` come on top, where nobody gave instructions.
+    The ``examples`` are added if neither client nor operator gave instructions.
     """
     names = {call.call_id: call.name for message in request.messages for call in message.tool_calls}
     messages = _spoken(_plain(message, names) for message in request.messages)
@@ -60,7 +60,7 @@ def prompt(request: ChatRequest, limit: int, examples: Sequence[ChatMessage] = E
     shown = examples if _is_untold(messages) else ()
     turns = _spoken(fit(messages, limit, estimate, stride=_STRIDE))
     if all(message.role == "system" for message in turns):
-        turns.append(ChatMessage("user", _NOBODY_SPOKE))
+        turns.append(ChatMessage("user", _NO_USER_TEXT))
     elif turns[-1].role == "assistant":
         turns.append(ChatMessage("user", _USER_IS_SILENT))
     messages = [
@@ -80,19 +80,19 @@ def call_prompt(request: ChatRequest, tool: Tool, limit: int) -> list[dict[str, 
     return [*messages, {"role": "user", "content": ask}]
 
 
-def heard(request: ChatRequest) -> str:
-    """Return what the user said just now, which is no answer to itself; empty where saying it back is asked for."""
+def text_not_to_repeat(request: ChatRequest) -> str:
+    """Return the last user text, which an answer must not repeat; empty if the user asks for a repetition."""
     first, last = request.messages[:1], request.messages[-1:]
     said = last[0].text if last and last[0].role == "user" else ""
-    told = first[0].text if first and first[0].role == "system" else ""
-    return "" if wants_own_words(said, told) else said
+    instructions = first[0].text if first and first[0].role == "system" else ""
+    return "" if wants_own_words(said, instructions) else said
 
 
 def openings(request: ChatRequest) -> tuple[str, str]:
-    """Return the words that begin an answer, and those of another one where the first says the user's words back.
+    """Return the first words of the answer, and those of a second attempt if the first repeats the user's words.
 
-    A statement gets a beginning of ours, in turns, where nobody gave instructions: left alone the model reads half of
-    them as something to define or to mourn.
+    Without instructions, answers to a statement begin with words of ours, in turns: on its own the model treats half
+    of them as something to define or to mourn.
     """
     said = request.messages[-1].text if request.messages else ""
     if not is_statement(said):
@@ -104,26 +104,26 @@ def openings(request: ChatRequest) -> tuple[str, str]:
 
 
 def _is_untold(messages: Sequence[ChatMessage]) -> bool:
-    """Say whether neither the client nor the operator gave instructions."""
+    """Return whether neither the client nor the operator gave instructions."""
     return not messages or messages[0].role != "system" or messages[0].text == VOICE_INSTRUCTIONS
 
 
 def estimate(text: str) -> int:
-    """Return about how many tokens of the model a text has, on the high side."""
+    """Estimate the model's tokens of a text, on the high side."""
     return estimate_tokens(text, bytes_per_token=1.4)
 
 
 def grammar_schema(tool: Tool) -> dict[str, Any] | None:
-    """Return the tool's schema, bounded for a grammar; None for one that asks for more, or nothing to fill in.
+    """Return the tool's schema, bounded for a grammar; None if it exceeds the bounds or has no properties.
 
-    A grammar spells out repetitions: it would be as long as the longest text that the schema asks for.
+    A grammar spells out repetitions: it would be as long as the longest text that the schema requires.
     """
     schema = tool.parameters or {}
     try:
         if not schema.get("properties") or len(json.dumps(schema, default=str)) > _MAX_SCHEMA_CHARS:
             return None
         return cast("dict[str, Any]", _bounded(schema, 0))
-    except (TypeError, ValueError, RecursionError):  # too deep, or a bound that is no number
+    except (TypeError, ValueError, RecursionError):  # too deep, or a bound is not a number
         return None
 
 
@@ -132,7 +132,7 @@ def _spoken(messages: Iterable[ChatMessage]) -> list[ChatMessage]:
 
 
 def _plain(message: ChatMessage, names: Mapping[str, str]) -> ChatMessage:
-    """Say in words what the model has no form for: functions, images."""
+    """Return the message in plain text: the model has no format for tool calls."""
     text = _harmless(message.text[:_MOST_TEXT])
     if message.role == "tool":
         name = _harmless(names.get(message.call_id, "the function")[:100])
@@ -141,12 +141,12 @@ def _plain(message: ChatMessage, names: Mapping[str, str]) -> ChatMessage:
 
 
 def _harmless(text: str) -> str:
-    """Take away what is not text to the model: its control tokens, half characters, zeros."""
+    """Remove what the model does not read as text: control tokens, surrogates, null characters."""
     return replace_surrogates(text.replace("<|", "< |").replace("\x00", ""))
 
 
 def _bounded(node: Any, depth: int) -> Any:
-    """Copy a schema with bounds on texts and lists."""
+    """Copy a schema with bounds on strings and arrays."""
     if depth > _MAX_SCHEMA_DEPTH:
         raise ValueError("the schema is too deep")
     if isinstance(node, list):
@@ -167,7 +167,7 @@ def _bounded(node: Any, depth: int) -> Any:
 
 
 def _most(schema: Mapping[str, Any], least: str, most: str, limit: int) -> int:
-    """Return the upper bound that a grammar is given. Raises `ValueError` where the lower one is beyond the limit."""
+    """Return the upper bound for the grammar. Raises `ValueError` when the lower bound exceeds the limit."""
     if count(schema, least, 0) > limit:
         raise ValueError(f"{least} is more than {limit}")
     return min(count(schema, most, limit), limit)

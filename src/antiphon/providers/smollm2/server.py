@@ -1,4 +1,4 @@
-"""A llama.cpp server inside this process, which nobody outside can reach."""
+"""A llama.cpp server inside this process, not reachable from outside."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from antiphon.providers.smollm2.slots import Slots
 xllamacpp: Any = importlib.import_module("xllamacpp")  # it ships no types
 
 _BATCH_TOKENS = 16
-"""Prompt tokens worked on at a time: a cancel or another slot's token waits for one such batch (0.2 s on one
-core). Larger ones were not faster."""
+"""Prompt tokens per batch: a cancel or another slot's token waits for one batch (0.2 s on one core). Larger
+batches were not faster."""
 
 Chunk = dict[str, Any]
 
 
 class LlamaServer:
-    """A loaded model with ``slots`` conversations side by side, each with its own context and prefix cache.
+    """A loaded model with ``slots`` parallel conversations, each with its own context and prefix cache.
 
-    The library insists on serving HTTP. It is given a socket file in a private folder, deleted at once, and a
-    random key, so that no port listens; where there are no socket files, a keyed port on loopback is left.
+    The library always serves HTTP. It gets a Unix socket in a private folder, deleted at once, and a random key, so
+    that no port listens; without Unix sockets a port on loopback remains, protected by the key.
     """
 
     def __init__(self, path: Path, *, slots: int, slot_tokens: int, threads: int) -> None:
@@ -42,7 +42,7 @@ class LlamaServer:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
         params.n_threads_http = 1
         params.cache_ram_mib = 0  # the default keeps up to 8 GiB of old prompts
-        params.n_cache_reuse = _BATCH_TOKENS  # what moved, because older turns were cut, is not computed again
+        params.n_cache_reuse = _BATCH_TOKENS  # reuses text that moved because older turns were cut
         params.verbosity = -1
         params.ui = params.endpoint_slots = False
         params.api_keys = [secrets.token_urlsafe(32)]
@@ -57,8 +57,7 @@ class LlamaServer:
     def chat(self, body: Chunk, on_chunk: Callable[[Chunk], bool]) -> None:
         """Stream a chat completion, blocking; ``on_chunk`` returns True to stop it.
 
-        At most as many calls as there are slots may run at a time.
-        Raises `ValueError` for a JSON schema that the library refuses.
+        At most one call per slot may run at a time. Raises `ValueError` for a JSON schema that the library rejects.
         """
         slot = self._slots.take(body["messages"])
         try:
@@ -67,7 +66,7 @@ class LlamaServer:
             self._slots.give_back(slot)
 
     def warm(self, body: Chunk) -> None:
-        """Let every slot remember a prompt; no call may be running."""
+        """Cache a prompt in every slot; no call may be running."""
         taken = [self._slots.take(body["messages"]) for _ in range(self._count)]
         for slot in taken:
             self._server.handle_chat_completions({**body, "id_slot": slot}, _ignore)
@@ -75,7 +74,7 @@ class LlamaServer:
 
     @property
     def address(self) -> str:
-        """Where the library says that it listens."""
+        """The address on which the library listens, as it reports it."""
         return str(self._server.listening_address)
 
     def close(self) -> None:

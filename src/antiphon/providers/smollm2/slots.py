@@ -1,4 +1,4 @@
-"""Which slot a conversation goes to: the one that remembers most of it."""
+"""Assigns conversations to slots: each to the slot that has most of it in its cache."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ Message = Mapping[str, str]
 
 
 class Slots:
-    """The slots of a server, each with the memory of its last prompt. Safe among threads.
+    """The slots of a server, each with the texts of its last prompt. Thread-safe.
 
-    Left to itself the server compares beginnings, which all conversations share and which are cut off first.
+    The server itself would compare beginnings, which all conversations share and which are cut first.
     """
 
     def __init__(self, count: int) -> None:
         self._lock = threading.Lock()
         self._free = list(range(count))
-        """The least recently used first."""
+        """Least recently used first."""
         self._texts: list[frozenset[str]] = [frozenset()] * count
 
     def take(self, messages: Sequence[Message]) -> int:
-        """Take the free slot that knows most of ``messages``, else the one that was unused for longest.
+        """Take the free slot whose last prompt has most of ``messages``, the least recently used among equals.
 
-        There has to be a free one.
+        A slot must be free.
         """
         texts = frozenset(message["content"] for message in messages if message["role"] != "system")
         with self._lock:
@@ -33,6 +33,6 @@ class Slots:
             return slot
 
     def give_back(self, slot: int) -> None:
-        """Let another conversation have the slot."""
+        """Free the slot."""
         with self._lock:
             self._free.append(slot)

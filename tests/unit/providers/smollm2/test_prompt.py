@@ -9,7 +9,15 @@ import jsonschema
 import pytest
 
 from antiphon.entities.chat import VOICE_INSTRUCTIONS, ChatMessage, ChatRequest, Tool, ToolCall
-from antiphon.providers.smollm2.prompt import EXAMPLES, call_prompt, estimate, grammar_schema, heard, openings, prompt
+from antiphon.providers.smollm2.prompt import (
+    EXAMPLES,
+    call_prompt,
+    estimate,
+    grammar_schema,
+    openings,
+    prompt,
+    text_not_to_repeat,
+)
 
 
 def ask(*messages: ChatMessage, **kwargs: Any) -> ChatRequest:
@@ -37,10 +45,14 @@ def shown() -> list[dict[str, str]]:
 
 def test_only_what_the_user_just_said_may_not_be_said_back_unless_that_is_asked_for() -> None:
     said = ChatMessage("user", "I like tea.")
-    assert heard(ask(said)) == heard(ask(ChatMessage("system", "Never repeat the user."), said)) == "I like tea."
-    assert heard(ask(ChatMessage("system", "Translate what you hear."), said)) == ""
-    assert heard(ask(ChatMessage("user", "Please repeat after me: I like tea."))) == ""
-    assert heard(ask(said, ChatMessage("tool", "done", call_id="c"))) == heard(ask()) == ""
+    assert (
+        text_not_to_repeat(ask(said))
+        == text_not_to_repeat(ask(ChatMessage("system", "Never repeat the user."), said))
+        == "I like tea."
+    )
+    assert text_not_to_repeat(ask(ChatMessage("system", "Translate what you hear."), said)) == ""
+    assert text_not_to_repeat(ask(ChatMessage("user", "Please repeat after me: I like tea."))) == ""
+    assert text_not_to_repeat(ask(said, ChatMessage("tool", "done", call_id="c"))) == text_not_to_repeat(ask()) == ""
 
 
 def test_an_empty_conversation_still_asks_something() -> None:
