@@ -1,4 +1,4 @@
-"""Where Whisper computes, and with which numbers."""
+"""The device and the compute type of Whisper."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ ComputeType = Literal["int8", "float16"]
 
 
 def chosen_device(context: EngineContext) -> tuple[str, ComputeType]:
-    """Return ``cpu`` or ``cuda`` and the type of numbers, from ``whisper_device`` and ``whisper_compute_type``.
+    """Return ``cpu`` or ``cuda`` and the compute type, from ``whisper_device`` and ``whisper_compute_type``.
 
-    Raises `InvalidRequest`, which names the variable, for what this machine does not have.
+    Raises `InvalidRequest`, which names the variable, for a choice that this machine does not support.
     """
     settings = context.section(WhisperSettings)
     wanted, compute_type = settings.whisper_device, settings.whisper_compute_type

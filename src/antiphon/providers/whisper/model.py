@@ -1,4 +1,4 @@
-"""Whisper's network by CTranslate2, one stretch of sound at a time; blocks, so it belongs into a thread."""
+"""Whisper's network on CTranslate2, one stretch of audio at a time; blocks, so run it in a thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from antiphon.entities.speech import Word
 from antiphon.errors import InvalidRequest
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.vad import RATE_HZ
-from antiphon.providers.whisper.voice import Hearing, Samples, hear
+from antiphon.providers.whisper.voice import Samples, VoiceScores, score_voice
 from antiphon.providers.whisper.window import Belief, token_limit
 
 PADDED_S = 30.0
@@ -33,21 +33,21 @@ _FRAMES_PER_S = 100
 TIME_CODE_S = 0.02
 _BEFORE_WORD = "\"'“¿([{-"
 _LONG_ENOUGH_S = 2.5
-"""In a longer clip the network knows the language; of one or two words it seldom does."""
+"""In longer clips the network detects the language reliably; from one or two words it seldom does."""
 _LATIN = frozenset({
     "af", "az", "bs", "ca", "cs", "cy", "da", "de", "en", "es", "et", "eu", "fi", "fo", "fr", "gl", "hr", "ht", "hu",
     "id", "is", "it", "la", "lb", "lt", "lv", "ms", "mt", "nl", "nn", "no", "oc", "pl", "pt", "ro", "sk", "sl", "so",
     "sq", "sv", "sw", "tl", "tr", "uz", "yo",
 })  # fmt: skip
-"""Languages that are written in Latin letters, and not with a mark on most of them, as Vietnamese."""
+"""Languages written in Latin letters, except those with diacritics on most of them, as Vietnamese."""
 _CLEAR_ODDS, _CLEAR_ODDS_LATIN = 40.0, 5.0
-"""By how much another language has to be likelier than the usual one in a short clip: by far where it would bring
-another script. For words of English voices Whisper base had up to 35, and up to 4 in favour of these."""
+"""How much likelier than the usual language another one must be in a short clip; more if it has another script.
+For English words Whisper base gave other scripts odds up to 35, and Latin ones up to 4."""
 _AFTER_WORD = "\"'.。,，!！?？:：”)]}、"
 
 
 class Cancelled(Exception):
-    """Nobody waits for the rest."""
+    """The caller has cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,19 @@ class DecodeAttempt:
     """One way to decode a stretch."""
 
     padding_s: float
-    """Zeros behind the clip."""
+    """Zeros after the clip."""
     lead_in_s: float = 0.0
     """Zeros before it."""
     time_codes: bool = True
     beam_size: int = 1
     tokens_per_s: float = 20.0
     no_repeat: int = 0
-    """Phrases of so many tokens come only once; 0 is no rule."""
+    """Phrases of this many tokens may occur only once; 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """What the network made of a stretch."""
+    """The result of decoding a stretch."""
 
     text: str
     tokens: list[int]
@@ -76,18 +76,17 @@ class DecodedText:
     belief: Belief
     language: str
     lead_in_s: float
-    """What to take off the time codes."""
+    """Seconds to subtract from the time codes."""
     encoded: Any
     tokenizer: Tokenizer
 
 
 class WhisperNetwork:
-    """The network, loaded. Up to ``workers`` threads may use it at a time; more wait for one another.
+    """The loaded network. Up to ``workers`` threads may use it at a time; others wait.
 
-    ``compute_type`` is int8, float16 on a ``device`` that is no CPU, or float32 to compare with: the last digits of
-    int8 differ between processors.
-    ``usual_language`` is taken for that of a word or two, unless another is much likelier; one that the model does not
-    know is an `InvalidRequest`.
+    ``compute_type`` is int8, float16 on a ``device`` other than the CPU, or float32 as a reference: the last digits
+    of int8 differ between processors. ``usual_language`` is assumed for clips of a word or two, unless another is much
+    likelier. Raises `InvalidRequest` when the model does not know it.
     """
 
     def __init__(
@@ -114,7 +113,7 @@ class WhisperNetwork:
         self._usual = usual_language
 
     def in_background(self) -> Self:
-        """Return the same network with weights and threads of its own, which yield to all other threads (on Linux)."""
+        """Return a copy with its own weights and threads, which have the lowest priority (on Linux)."""
         model, other = copy(self._model), copy(self)
         with ThreadPoolExecutor(1, initializer=_yield_to_others) as loading:  # its threads inherit the priority
             model.model = loading.submit(self._load).result()
@@ -123,12 +122,12 @@ class WhisperNetwork:
 
     @property
     def is_multilingual(self) -> bool:
-        """False for models that know English only."""
+        """False for English-only models."""
         return bool(self._model.model.is_multilingual)
 
-    def detect(self, samples: Samples) -> Hearing:
-        """Return how likely somebody speaks in each window of 512 samples; of nothing, nothing."""
-        return hear(self._detector, samples)
+    def detect(self, samples: Samples) -> VoiceScores:
+        """Return the probability of speech in each window of 512 samples."""
+        return score_voice(self._detector, samples)
 
     def decode(
         self, part: Samples, options: TranscribeOptions, attempt: DecodeAttempt, is_cancelled: Callable[[], bool]
@@ -166,7 +165,7 @@ class WhisperNetwork:
         """Return the words of a text with their times, for sound of ``duration_s`` that begins at ``offset_s``."""
         tokens = [token for token in decoded.tokens if token < decoded.tokenizer.eot]
         frames = int((decoded.lead_in_s + duration_s) * _FRAMES_PER_S)
-        # its annotation forgets that it takes and returns batches
+        # its annotation is wrong: it takes and returns batches
         batch: Any = self._model.find_alignment(decoded.tokenizer, cast("Any", [tokens]), decoded.encoded, frames)
         alignment = batch[0]
         merge_punctuations(alignment, _BEFORE_WORD, _AFTER_WORD)
@@ -174,7 +173,7 @@ class WhisperNetwork:
         return [_word(entry, lead_in_s, duration_s, offset_s) for entry in alignment if entry["word"].strip()]
 
     def _features(self, part: Samples, attempt: DecodeAttempt) -> Any:
-        """Return the log-mel spectrogram of the clip between its zeros, at most 30 s."""
+        """Return the log-mel spectrogram of the padded clip, at most 30 s."""
         zeros = [int(length_s * RATE_HZ) for length_s in (attempt.lead_in_s, attempt.padding_s)]
         room = np.pad(part, zeros)[: int(PADDED_S * RATE_HZ)].astype(np.float32)
         features = self._model.feature_extractor(room, padding=0)
@@ -195,7 +194,7 @@ class WhisperNetwork:
 
 
 def _yield_to_others() -> None:
-    """Give this thread, and those that it starts, the lowest priority, where threads have one of their own."""
+    """Give this thread, and those that it starts, the lowest priority, on systems with thread priorities."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
 

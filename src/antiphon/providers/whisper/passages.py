@@ -1,4 +1,4 @@
-"""From sound to passages of text: finds the speech, decodes it by short windows, and tries again what went wrong."""
+"""From audio to passages of text: finds speech, decodes it in short windows, and retries bad results."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from antiphon.providers.whisper.window import (
     is_noise,
     is_sparse,
     next_window,
-    what_is_left,
+    remaining,
 )
 
 _TIME_CODES_FROM_S = 8.0
-"""Shorter clips are one segment: time codes would only cost tokens."""
+"""Shorter clips are one segment, for which time codes would only cost tokens."""
 _ONE_PHRASE_S = 2.5
-"""Shorter windows hold a word or two: the network says such twice, unless it has room before and behind them."""
+"""Shorter windows hold a word or two, which the network often doubles unless zeros surround them."""
 _LEAD_IN_S = 0.5
 _PADDED = DecodeAttempt(PADDED_S, beam_size=5)
 
@@ -47,7 +47,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SpokenPassage:
-    """One decoded stretch of a clip; without segments where nobody speaks."""
+    """One decoded stretch of a clip; without segments if it has no speech."""
 
     language: str
     segments: tuple[Segment, ...]
@@ -55,7 +55,7 @@ class SpokenPassage:
 
 @dataclass(frozen=True, slots=True)
 class _Clip:
-    """What is to be written down, and how."""
+    """A clip to transcribe, and how."""
 
     samples: Samples
     probabilities: Sequence[float]
@@ -64,18 +64,18 @@ class _Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """What became of a window."""
+class _DecodedWindow:
+    """The result of one window."""
 
     passage: SpokenPassage
     reached_s: float
-    """Where the text ends."""
+    """End of the text in the clip."""
     holes: Sequence[tuple[int, Stretch]] = ()
-    """Speech that the decoder left out, each with the number of segments before it."""
+    """Stretches of speech that the decoder skipped, each with the number of segments before it."""
 
 
 class PassageTranscriber:
-    """Writes down clips of any length. Blocks; threads may share it."""
+    """Transcribes clips of any length. Blocks; thread-safe."""
 
     def __init__(self, network: WhisperNetwork, *, padding_s: float) -> None:
         self._network = network
@@ -95,80 +95,80 @@ class PassageTranscriber:
     def passages(
         self, samples: Samples, options: TranscribeOptions, is_cancelled: Callable[[], bool]
     ) -> Iterator[SpokenPassage]:
-        """Yield the passages of a clip in order, one for each window that is decoded; none for silence and noise.
+        """Yield the passages of a clip in order, one per decoded window; none for silence and noise.
 
         Speech that is not recognised is a segment without text.
-
         Raises `Cancelled` at the next step after ``is_cancelled`` turns true.
         """
-        hearing = self._network.detect(samples)
-        clip = _Clip(samples, hearing.forwards, options, is_cancelled)
-        for stretch in find_speech(hearing, len(samples) / RATE_HZ):
-            # one window has one language: what is said in another one is left out of its text
+        scores = self._network.detect(samples)
+        clip = _Clip(samples, scores.forwards, options, is_cancelled)
+        for stretch in find_speech(scores, len(samples) / RATE_HZ):
+            # each window has one language; speech in another one would be missing from its text
             parts = [stretch] if options.language else cut_at_pauses(stretch, clip.probabilities)
             for part in parts:
-                yield from self._write_down(clip, part)
+                yield from self._transcribe(clip, part)
 
     def voice(self, samples: Samples) -> list[float]:
-        """Return how likely somebody speaks in each window of 32 ms."""
+        """Return the probability of speech in each window of 32 ms."""
         return self._network.detect(samples).forwards
 
     def warm_up(self, samples: Samples) -> None:
-        """Decode once whatever ``samples`` hold, so that memory is there and the code is warm."""
+        """Decode ``samples`` once, so that memory is allocated and the code is warm."""
         self._network.decode(samples, TranscribeOptions("en"), self._attempts[0], lambda: False)
 
     def padded(self, samples: Samples, language: str) -> str:
-        """Decode a clip of at most 30 s as usual, in a window of 30 s: the yardstick for the short windows."""
+        """Decode a clip of at most 30 s in a full window of 30 s: the reference for short windows."""
         return self.in_full_window(samples, language).text
 
     def in_full_window(self, samples: Samples, language: str) -> DecodedText:
-        """Do the same and return all that is known of it; an empty language is detected."""
+        """Do the same and return the whole result; an empty language is detected."""
         return self._network.decode(samples, TranscribeOptions(language), _PADDED, lambda: False)
 
-    def _write_down(self, clip: _Clip, part: Stretch, *, is_half: bool = False) -> Iterator[SpokenPassage]:
+    def _transcribe(self, clip: _Clip, part: Stretch, *, is_half: bool = False) -> Iterator[SpokenPassage]:
         """Yield the passages of a part of the clip, window by window."""
         left: Stretch | None = part
         while left:
             window = next_window(left, clip.probabilities)
-            heard = self._hear(clip, window)
-            text = " ".join(segment.text for segment in heard.passage.segments)
-            told = Stretch(window.start_s, heard.reached_s)
-            # the text of one language may hide that more is said in another
-            is_poor = not is_half and heard.passage.segments and is_sparse(text, clip.probabilities, told)
+            decoded = self._decode_window(clip, window)
+            text = " ".join(segment.text for segment in decoded.passage.segments)
+            covered = Stretch(window.start_s, decoded.reached_s)
+            # the text of one language may lack speech in another
+            is_poor = not is_half and decoded.passage.segments and is_sparse(text, clip.probabilities, covered)
             if is_poor and (parts := halves(window, clip.probabilities)):
                 reached_s = window.end_s
                 for half in parts:
-                    yield from self._write_down(clip, half, is_half=True)
+                    yield from self._transcribe(clip, half, is_half=True)
             else:
-                reached_s = heard.reached_s
-                yield from self._filled(clip, heard)
-            left = what_is_left(left, window, reached_s, clip.probabilities)
+                reached_s = decoded.reached_s
+                yield from self._filled(clip, decoded)
+            left = remaining(left, window, reached_s, clip.probabilities)
 
-    def _hear(self, clip: _Clip, window: Stretch) -> _Heard:
+    def _decode_window(self, clip: _Clip, window: Stretch) -> _DecodedWindow:
         decoded = self._decode(clip, window)
         if decoded is None:
-            return _Heard(SpokenPassage("", ()), window.end_s)
+            return _DecodedWindow(SpokenPassage("", ()), window.end_s)
         if not decoded.text:
-            return _Heard(SpokenPassage("", (_timed("", decoded.belief, window.start_s, window.end_s),)), window.end_s)
+            unknown = _timed("", decoded.belief, window.start_s, window.end_s)
+            return _DecodedWindow(SpokenPassage("", (unknown,)), window.end_s)
         segments, reached_s = _segments(decoded, window)
         gaps = ((place, Stretch(one.end_s, other.start_s)) for place, (one, other) in enumerate(pairwise(segments), 1))
         holes = [(place, gap) for place, gap in gaps if is_hole(clip.probabilities, gap)]
         if clip.options.word_timestamps:
             words = self._network.align(decoded, window.duration_s, window.start_s)
             segments = _share(words, segments)
-        return _Heard(SpokenPassage(decoded.language, tuple(segments)), reached_s, holes)
+        return _DecodedWindow(SpokenPassage(decoded.language, tuple(segments)), reached_s, holes)
 
-    def _filled(self, clip: _Clip, heard: _Heard) -> Iterator[SpokenPassage]:
-        """Yield a passage, and in its holes what is heard there by itself."""
-        passage, first = heard.passage, 0
-        for place, hole in heard.holes:
+    def _filled(self, clip: _Clip, window: _DecodedWindow) -> Iterator[SpokenPassage]:
+        """Yield a passage, with its holes filled by decoding each of them separately."""
+        passage, first = window.passage, 0
+        for place, hole in window.holes:
             yield replace(passage, segments=passage.segments[first:place])
-            yield self._hear(clip, hole).passage
+            yield self._decode_window(clip, hole).passage
             first = place
         yield replace(passage, segments=passage.segments[first:])
 
     def _decode(self, clip: _Clip, window: Stretch) -> DecodedText | None:
-        """Decode a window; None where it holds no speech, and without text where its speech is not recognised."""
+        """Decode a window; None if it has no speech, without text if its speech is not recognised."""
         certain = is_certain_speech(clip.probabilities, window)
         part = clip.samples[int(window.start_s * RATE_HZ) : int(window.end_s * RATE_HZ)]
         is_phrase = window.duration_s < _ONE_PHRASE_S
@@ -176,10 +176,10 @@ class PassageTranscriber:
         for attempt in self._of_a_phrase if is_phrase else self._attempts:
             is_short = attempt.padding_s < PADDED_S
             if is_lost and is_short:
-                continue  # it seldom hears more than the one before, and costs as much
+                continue  # it seldom recognises more than the one before, and costs as much
             coded = attempt.time_codes or window.duration_s >= _TIME_CODES_FROM_S
             decoded = self._network.decode(part, clip.options, replace(attempt, time_codes=coded), clip.is_cancelled)
-            # what is heard in the second place only has to be believed as if it might be no speech: think of a crowd
+            # a text found only at a second attempt is checked as strictly as if there were no speech (crowds)
             if not decoded.text or is_noise(decoded.belief, certain_speech=certain and not is_lost):
                 if not certain:
                     return None
@@ -189,7 +189,7 @@ class PassageTranscriber:
                 continue
             if is_phrase and is_short and is_doubled(decoded.text):
                 continue
-            # what the full window repeats may have been said
+            # repetitions in the full window may be real
             if not decoded.is_cut and not is_looped(decoded.text, window.duration_s, count_repeats=is_short):
                 return decoded
             _log.info("whisper looped", duration_s=round(window.duration_s, 2), padding_s=attempt.padding_s)
@@ -200,7 +200,7 @@ class PassageTranscriber:
 
 
 def _segments(decoded: DecodedText, window: Stretch) -> tuple[list[Segment], float]:
-    """Cut the tokens at their time codes; what follows the last code reaches to the end."""
+    """Split the tokens at their time codes; those after the last code extend to the end."""
     first_code, first_s = decoded.tokenizer.timestamp_begin, window.start_s - decoded.lead_in_s
     segments: list[Segment] = []
     start_s, end_s, tokens = window.start_s, window.start_s, list[int]()
@@ -229,7 +229,7 @@ def _timed(text: str, belief: Belief, start_s: float, end_s: float) -> Segment:
 
 
 def _share(words: list[Word], segments: list[Segment]) -> list[Segment]:
-    """Give each segment as many letters of words as its text has, and the times of its words."""
+    """Distribute the words to the segments by number of letters, and set the times of each segment from its words."""
     shared: list[Segment] = []
     rest = list(words)
     for place, segment in enumerate(segments, 1):

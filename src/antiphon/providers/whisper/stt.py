@@ -1,4 +1,4 @@
-"""Speech to text by Whisper on this machine, in threads of its own."""
+"""Speech to text by Whisper in this process, in threads of its own."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ from antiphon.providers.whisper.voice import Samples
 from antiphon.resilience.priority_semaphore import PrioritySemaphore, priority
 
 _WEIGHTS = {"base": "whisper-base", "tiny.en": "whisper-tiny"}
-"""By the size in the settings."""
+"""Weights by the size in the settings."""
 _WAITING_PER_WORKER = 32
-"""Utterances that may wait for a thread; more are refused with `ProviderBusy`."""
+"""Utterances that may wait for a thread; more are rejected with `ProviderBusy`."""
 
 _log = structlog.get_logger(__name__)
 
 
 class _Lane:
-    """Threads with a network; each passage is a turn, so that what is more urgent waits for one at the most."""
+    """Threads with a network; each passage is a turn, so that urgent work waits for one passage at most."""
 
     def __init__(self, name: str, workers: int) -> None:
         self.threads = ThreadPoolExecutor(workers, thread_name_prefix=name)
@@ -48,9 +48,9 @@ class _Lane:
 
 
 class Whisper:
-    """Whisper, with windows as short as the clip.
+    """Whisper with windows as short as the clip.
 
-    Patient work has a lane of its own, which is opened when it first comes: no other call waits for it.
+    Work of low priority has a lane of its own, opened on first use, so that no other call waits for it.
     """
 
     def __init__(self, context: EngineContext) -> None:
@@ -87,9 +87,9 @@ class Whisper:
             await asyncio.to_thread(lane.threads.shutdown, cancel_futures=True)
 
     async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
-        """Yield the segments of each passage as soon as it is decoded, and then the transcript.
+        """Yield the segments of each passage as soon as it is decoded, then the transcript.
 
-        Each passage has the engine's time, once its turn has come.
+        The engine's timeout applies to each passage, from its turn on.
         """
         network = self._ready(options)
         segments: list[Segment] = []
@@ -112,7 +112,7 @@ class Whisper:
         yield Transcript(text, language, audio.duration_s, tuple(segments))
 
     async def _next(self, lane: _Lane, passages: Iterator[SpokenPassage]) -> SpokenPassage | None:
-        """Return the next passage, None at the end. Raises what a thread met as an error of ours."""
+        """Return the next passage, None at the end. Raises `ProviderTimeout` and `ProviderUnavailable`."""
         timeout_s = self._context.timeout_s
         async with lane.turns.turn():
             if self._network is None:
@@ -132,7 +132,7 @@ class Whisper:
         return call.result()
 
     async def _lane(self, network: WhisperNetwork) -> _Lane:
-        """Return the lane of the work under way."""
+        """Return the lane for the priority of the caller."""
         if priority.get() > PATIENT:
             return self._prompt
         lane = self._patient
@@ -163,7 +163,7 @@ class Whisper:
         except WeightsMissing as missing:
             with suppress(WeightsMissing):
                 folder = weights.folder("whisper-tiny")
-                _log.warning("whisper-base is missing, whisper-tiny knows English only", folder=str(folder))
+                _log.warning("whisper-base is missing, using whisper-tiny (English only)", folder=str(folder))
                 return folder
             raise missing from None
 
@@ -186,13 +186,13 @@ class Whisper:
 def _decode(
     lane: _Lane, audio: Pcm, options: TranscribeOptions, is_cancelled: Callable[[], bool]
 ) -> Iterator[SpokenPassage]:
-    """Yield the passages of a clip; blocks at each."""
-    if lane.transcriber is not None:  # else closed meanwhile
+    """Yield the passages of a clip; blocks for each."""
+    if lane.transcriber is not None:  # else the engine was closed meanwhile
         yield from lane.transcriber.passages(_samples(audio), options, is_cancelled)
 
 
 def _retrieve(call: asyncio.Future[SpokenPassage | None]) -> None:
-    """Take what the call met, in case that nobody waits for it any more."""
+    """Retrieve the error of a call whose caller may be gone."""
     if not call.cancelled():
         call.exception()
 
@@ -205,5 +205,5 @@ def _samples(audio: Pcm) -> Samples:
 
 
 def create(context: EngineContext) -> Whisper:
-    """Make the engine; its weights are those of the size in ``whisper_model``, or a folder in ``whisper_path``."""
+    """Make the engine; its weights are chosen by ``whisper_model``, or by ``whisper_path``."""
     return Whisper(context)

@@ -1,9 +1,8 @@
-"""How the voice detector hears a clip, so that it can tell voices from noise, music and bangs by itself.
+"""Voice detection on whole clips, robust enough to tell voices from noise, music and bangs.
 
-Silero hears a voice in much that merely begins, in the rumble of a room, and in one sound more or less of it by its
-loudness. So it is given the clip at one level, with the end of the clip as lead-in. Where that leaves a doubt it hears
-the clip twice more: backwards, and without the lows. Noise seldom sounds like a voice in more than one of the three
-ways.
+Silero mistakes onsets and the rumble of a room for voices, and its scores depend on loudness. So the clip is scored
+at a fixed level, with its own end as lead-in. If the result is unclear, the clip is scored twice more: backwards, and
+without low frequencies. Noise seldom sounds like a voice in more than one of the three.
 """
 
 from __future__ import annotations
@@ -24,32 +23,32 @@ Samples = NDArray[np.float32]
 Detector = Callable[[Samples], Samples]
 
 CLEAR_ODDS = 20.0
-"""A voice that is so likely at first hearing is one. Noise, music, hum and clicks stay below 6."""
+"""Odds of the first pass from which a voice is certain. Noise, music, hum and clicks stay below 6."""
 
 _LEVEL = 10 ** (-29 / 20)
-"""To which the loudest tenth of a clip is brought (RMS): here noise and short words lie the furthest apart."""
+"""Target level (RMS) of the loudest tenth of a clip: here noise and short words differ most."""
 _FAINTEST = 10 ** (-69 / 20)
-"""What is fainter gets no more gain than this."""
+"""Level below which the gain does not increase further."""
 _LEAD_IN_WINDOWS = 5 * RATE_HZ // WINDOW_SAMPLES
 _LOWS_SAMPLES = 27
-"""The mean of so many samples holds what lies below 300 Hz."""
+"""Length of the moving average that keeps the frequencies below 300 Hz."""
 _SUREST = 1e-6
-"""Odds are kept between this and its inverse."""
+"""Odds are clamped to this and its inverse."""
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
-    """How likely somebody speaks in each window of a clip, 0..1, in the order of the clip."""
+class VoiceScores:
+    """The probability of speech, 0..1, in each window of a clip."""
 
     forwards: list[float]
     again: Callable[[], Sequence[list[float]]]
-    """Hears the clip in other ways, and returns the scores of each. Blocks."""
+    """Scores the clip in the other ways, and returns the scores of each. Blocks."""
 
     def odds(self, first: int, end: int) -> float:
-        """Return the odds that there is a voice from window ``first`` up to but without ``end``. May block.
+        """Return the odds of a voice in the windows from ``first`` up to, but not including, ``end``. May block.
 
-        They are those of the likeliest window: at first hearing where it is clear, else their mean in logarithms over
-        all the ways to hear the clip.
+        These are the odds of the likeliest window: of the first pass if it is clear, else the geometric mean over all
+        three passes.
         """
         likeliest = _odds(self.forwards[first:end])
         if likeliest >= CLEAR_ODDS:
@@ -58,10 +57,10 @@ class Hearing:
         return math.prod([likeliest, *others]) ** (1 / (1 + len(others)))
 
 
-def hear(detector: Detector, samples: Samples) -> Hearing:
-    """Score the windows of ``samples``, the last one filled up with zeros. Blocks for about 5 ms per second."""
+def score_voice(detector: Detector, samples: Samples) -> VoiceScores:
+    """Score the windows of ``samples``, the last one padded with zeros. Blocks for about 5 ms per second."""
     if not len(samples):
-        return Hearing([], list)
+        return VoiceScores([], list)
     levelled = _windows(samples)
 
     @cache
@@ -69,7 +68,7 @@ def hear(detector: Detector, samples: Samples) -> Hearing:
         backwards = _settled(detector, levelled[::-1, ::-1])[::-1]
         return backwards, _scores(detector, _windows(_without_lows(samples)))
 
-    return Hearing(_settled(detector, levelled), again)
+    return VoiceScores(_settled(detector, levelled), again)
 
 
 def _odds(probabilities: list[float]) -> float:
@@ -78,7 +77,7 @@ def _odds(probabilities: list[float]) -> float:
 
 
 def _windows(samples: Samples) -> Samples:
-    """Cut ``samples`` into windows of the level that the detector is given."""
+    """Cut ``samples`` into windows, scaled to the target level."""
     windows = np.pad(samples, (0, -len(samples) % WINDOW_SAMPLES)).reshape(-1, WINDOW_SAMPLES)
     powers = np.sort(np.mean(np.square(windows), axis=1))
     loudest = powers[-max(1, len(powers) // 10) :]
@@ -94,9 +93,9 @@ def _without_lows(samples: Samples) -> Samples:
 
 
 def _settled(detector: Detector, windows: Samples) -> list[float]:
-    """Return the scores that follow a lead-in of the same sound, when the network's memory has settled."""
-    heard = np.concatenate([windows[-_LEAD_IN_WINDOWS:], windows])
-    return _scores(detector, heard)[-len(windows) :]
+    """Return the scores after a lead-in of the same sound, in which the network's memory settles."""
+    extended = np.concatenate([windows[-_LEAD_IN_WINDOWS:], windows])
+    return _scores(detector, extended)[-len(windows) :]
 
 
 def _scores(detector: Detector, windows: Samples) -> list[float]:

@@ -1,4 +1,4 @@
-"""Decisions around Whisper, on numbers and text: which stretches to decode, and whether to believe the result."""
+"""Decisions around Whisper, on numbers and text: which stretches to decode, and whether to trust the result."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from dataclasses import dataclass
 
 from antiphon.audio.windows import WINDOW_SAMPLES
 from antiphon.ports.vad import RATE_HZ
-from antiphon.providers.whisper.voice import Hearing
+from antiphon.providers.whisper.voice import VoiceScores
 
 WINDOW_S = WINDOW_SAMPLES / RATE_HZ
 LONGEST_S = 27.0
-"""Longest stretch decoded at once: Whisper's 30 s less the zeros behind."""
+"""Longest stretch decoded at once: Whisper's 30 s less the zeros after it."""
 
 _MAYBE_SPEECH = 0.15
 VOICE_ODDS = 2.0
-"""Least odds of a stretch in which somebody speaks, between those of noise and of the faintest words: ADR 0004."""
+"""Least odds of a stretch with speech, between those of noise and of the faintest words: ADR 0004."""
 _SPEECH = 0.5
 _SPEECH_WINDOWS = 3
 _SPEECH_SHARE = 0.3
-"""Of the windows from the first to the last sound: in babble and on the radio it is less."""
+"""Least share of speech between the first and the last sound; babble and radio have less."""
 _REST_WINDOWS = 8
 _MARGIN_S = 0.4
-"""Audio kept around speech: the detector hears the first and last sounds late."""
+"""Audio kept around speech: the detector misses the first and last sounds."""
 _JOIN_S = 2.0
-"""Stretches that are closer than this are decoded together."""
+"""Stretches closer than this are decoded together."""
 _REST_S = 1.0
 _PAUSE_S = 1.0
-"""After so long a silence somebody else may speak."""
+"""After a silence of this length another person may speak."""
 _PART_S = 2.5
-"""Of a shorter part the language is a guess."""
+"""The language of shorter parts cannot be detected reliably."""
 _SPARSE_BYTES_PER_S = 5.0
-"""People say three times as much in a second of speech, in Chinese as in English, counted as UTF-8."""
+"""Normal speech has three times as many UTF-8 bytes per second, in Chinese as in English."""
 _SPARSE_FROM_S = 4.0
 _SHORT_PAUSE_S = 0.3
 _HOLE_WINDOWS = 16
-"""Half a second of speech: the decoder's time codes are a little off."""
+"""Half a second of speech: the decoder's time codes are imprecise."""
 
 _FEWEST_TOKENS = 16
 _FEWEST_CHARACTERS = 24
 _CHARACTERS_PER_S = 26.0
-"""Nobody speaks faster; text that is longer was not in the audio."""
+"""Maximum speaking rate; longer text was not in the audio."""
 _WORD = re.compile(r"\w+")
 _COMPRESSION = 2.4
 _REPEATS = 4
@@ -71,13 +71,13 @@ class Belief:
     no_speech_probability: float
 
 
-def find_speech(hearing: Hearing, duration_s: float) -> list[Stretch]:
-    """Return the stretches of a clip where somebody speaks, in order; pauses up to 2 s lie inside one.
+def find_speech(scores: VoiceScores, duration_s: float) -> list[Stretch]:
+    """Return the stretches of a clip with speech, in order; pauses up to 2 s do not split them.
 
-    ``hearing`` is that of the clip. Sounds that the detector takes for no voice are left out.
+    ``scores`` holds the scores of the clip. Sounds that are not a voice by these scores are left out.
     """
     joined: list[Stretch] = []
-    for place, probability in enumerate(hearing.forwards):
+    for place, probability in enumerate(scores.forwards):
         if probability < _MAYBE_SPEECH:
             continue
         start_s = max(0.0, place * WINDOW_S - _MARGIN_S)
@@ -86,16 +86,16 @@ def find_speech(hearing: Hearing, duration_s: float) -> list[Stretch]:
             joined[-1] = Stretch(joined[-1].start_s, end_s)
         else:
             joined.append(Stretch(start_s, end_s))
-    return [stretch for stretch in joined if voice_odds(hearing, stretch) >= VOICE_ODDS]
+    return [stretch for stretch in joined if voice_odds(scores, stretch) >= VOICE_ODDS]
 
 
-def voice_odds(hearing: Hearing, stretch: Stretch) -> float:
-    """Return the detector's odds that somebody speaks in ``stretch``: 1 is even, 9 is a probability of 90 %."""
-    return hearing.odds(int(stretch.start_s / WINDOW_S), math.ceil(stretch.end_s / WINDOW_S))
+def voice_odds(scores: VoiceScores, stretch: Stretch) -> float:
+    """Return the detector's odds of speech in ``stretch``: 1 is even, 9 is a probability of 90 %."""
+    return scores.odds(int(stretch.start_s / WINDOW_S), math.ceil(stretch.end_s / WINDOW_S))
 
 
 def cut_at_pauses(stretch: Stretch, probabilities: Sequence[float]) -> list[Stretch]:
-    """Return ``stretch`` in parts that lie between long pauses, none too short to tell its language."""
+    """Split ``stretch`` at long pauses into parts, none too short to detect its language."""
     parts: list[Stretch] = []
     start_s = stretch.start_s
     for cut_s in _pauses(stretch, probabilities, _PAUSE_S):
@@ -106,7 +106,7 @@ def cut_at_pauses(stretch: Stretch, probabilities: Sequence[float]) -> list[Stre
 
 
 def halves(window: Stretch, probabilities: Sequence[float]) -> list[Stretch]:
-    """Return ``window`` cut in the pause that lies nearest its middle; nothing where there is none."""
+    """Return ``window`` cut in the pause nearest to its middle; an empty list if there is none."""
     middle_s = (window.start_s + window.end_s) / 2
     cuts = _pauses(window, probabilities, _SHORT_PAUSE_S)
     inner = [cut_s for cut_s in cuts if window.start_s + _REST_S < cut_s < window.end_s - _REST_S]
@@ -117,7 +117,7 @@ def halves(window: Stretch, probabilities: Sequence[float]) -> list[Stretch]:
 
 
 def _pauses(stretch: Stretch, probabilities: Sequence[float], least_s: float) -> Iterator[float]:
-    """Yield the middle of each silence of at least ``least_s`` that speech follows."""
+    """Yield the middle of each silence of at least ``least_s`` before speech."""
     quiet = 0
     for place in range(int(stretch.start_s / WINDOW_S), int(stretch.end_s / WINDOW_S)):
         if probabilities[place] < _MAYBE_SPEECH:
@@ -129,24 +129,24 @@ def _pauses(stretch: Stretch, probabilities: Sequence[float], least_s: float) ->
 
 
 def is_hole(probabilities: Sequence[float], gap: Stretch) -> bool:
-    """Say whether the decoder has left out speech between two segments."""
+    """Return whether the decoder skipped speech between two segments."""
     return _voiced(probabilities, gap) >= _HOLE_WINDOWS
 
 
 def is_sparse(text: str, probabilities: Sequence[float], window: Stretch) -> bool:
-    """Say whether ``text`` is far too little for the speech in ``window``."""
+    """Return whether ``text`` is much too short for the speech in ``window``."""
     speech_s = _voiced(probabilities, window) * WINDOW_S
     return speech_s >= _SPARSE_FROM_S and len(text.encode()) < _SPARSE_BYTES_PER_S * speech_s
 
 
 def _voiced(probabilities: Sequence[float], stretch: Stretch) -> int:
-    """Return how many of the detector's windows in ``stretch`` are speech."""
+    """Return the number of the detector's windows in ``stretch`` that are speech."""
     inside = probabilities[int(stretch.start_s / WINDOW_S) : int(stretch.end_s / WINDOW_S)]
     return sum(probability >= _SPEECH for probability in inside)
 
 
 def next_window(stretch: Stretch, probabilities: Sequence[float]) -> Stretch:
-    """Return what to decode first: all of ``stretch``, or where it is too long, up to its quietest place."""
+    """Return the window to decode first: all of ``stretch``, or up to its quietest point if it is too long."""
     if stretch.duration_s <= LONGEST_S:
         return stretch
     first = int((stretch.start_s + LONGEST_S / 2) / WINDOW_S)
@@ -155,10 +155,10 @@ def next_window(stretch: Stretch, probabilities: Sequence[float]) -> Stretch:
     return Stretch(stretch.start_s, (quietest + 0.5) * WINDOW_S)
 
 
-def what_is_left(stretch: Stretch, window: Stretch, reached_s: float, probabilities: Sequence[float]) -> Stretch | None:
-    """Return what is still to be decoded of ``stretch`` when the text of ``window`` goes up to ``reached_s``.
+def remaining(stretch: Stretch, window: Stretch, reached_s: float, probabilities: Sequence[float]) -> Stretch | None:
+    """Return the rest of ``stretch`` to decode, after the text of ``window`` has reached ``reached_s``.
 
-    The decoder may stop early, e.g. where the language changes; what it left is decoded again if there is speech.
+    The decoder may stop early, e.g. when the language changes; the rest is decoded again if it has speech.
     """
     reached_s = min(max(reached_s, window.start_s + _REST_S), window.end_s)
     rest = probabilities[int(reached_s / WINDOW_S) + 1 : int(window.end_s / WINDOW_S)]
@@ -170,16 +170,16 @@ def what_is_left(stretch: Stretch, window: Stretch, reached_s: float, probabilit
 
 
 def is_certain_speech(probabilities: Sequence[float], window: Stretch) -> bool:
-    """Say whether the detector alone is sure that somebody speaks in ``window``, and not just now and then."""
+    """Return whether the detector finds speech in ``window`` with certainty, and not just sporadically."""
     inside = probabilities[int(window.start_s / WINDOW_S) : int(window.end_s / WINDOW_S) + 1]
-    heard = [place for place, probability in enumerate(inside) if probability >= _MAYBE_SPEECH]
+    audible = [place for place, probability in enumerate(inside) if probability >= _MAYBE_SPEECH]
     voiced = sum(probability >= _SPEECH for probability in inside)
-    span = heard[-1] - heard[0] + 1 if heard else 0
+    span = audible[-1] - audible[0] + 1 if audible else 0
     return voiced >= max(_SPEECH_WINDOWS, _SPEECH_SHARE * span)
 
 
 def is_noise(belief: Belief, *, certain_speech: bool) -> bool:
-    """Say whether the text was read into noise."""
+    """Return whether the text was hallucinated from noise."""
     if certain_speech:
         floor = -1.2 if belief.no_speech_probability > 0.6 else -1.5
         return belief.average_logprob < floor
@@ -187,14 +187,14 @@ def is_noise(belief: Belief, *, certain_speech: bool) -> bool:
 
 
 def token_limit(duration_s: float, tokens_per_s: float) -> int:
-    """Return how many tokens are generated at the most; a text that needs more is taken for a loop."""
+    """Return the maximum number of tokens; a longer text counts as a loop."""
     return int(_FEWEST_TOKENS + tokens_per_s * duration_s)
 
 
 def is_looped(text: str, duration_s: float, *, count_repeats: bool = True) -> bool:
-    """Say whether the decoder went round in circles: too long for the time, or the same words again and again.
+    """Return whether the decoder looped: the text is too long for the duration, or repeats itself.
 
-    People do say "no, no, no, no": without ``count_repeats`` only what is beyond that counts.
+    Short repetitions such as "no, no, no, no" may be real: without ``count_repeats`` they are accepted.
     """
     if len(text) > _FEWEST_CHARACTERS + _CHARACTERS_PER_S * duration_s:
         return True
@@ -202,7 +202,7 @@ def is_looped(text: str, duration_s: float, *, count_repeats: bool = True) -> bo
 
 
 def is_doubled(text: str) -> bool:
-    """Say whether the text is one phrase, said twice or more often."""
+    """Return whether the text is one phrase, repeated at least once."""
     words = _WORD.findall(text.lower())
     return any(words == words[:size] * (len(words) // size) for size in range(1, len(words) // 2 + 1))
 
@@ -213,7 +213,7 @@ def _compression(text: str) -> float:
 
 
 def _repeats(words: Sequence[str]) -> bool:
-    """Say whether some phrase stands four times in a row."""
+    """Return whether a phrase occurs four times in a row."""
     for size in range(1, min(_LONGEST_PHRASE, len(words) // _REPEATS) + 1):
         run = 0
         for place in range(size, len(words)):

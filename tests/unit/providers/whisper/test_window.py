@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.providers.whisper.voice import Hearing
+from antiphon.providers.whisper.voice import VoiceScores
 from antiphon.providers.whisper.window import (
     LONGEST_S,
     WINDOW_S,
@@ -24,7 +24,7 @@ from antiphon.providers.whisper.window import (
     is_noise,
     is_sparse,
     next_window,
-    what_is_left,
+    remaining,
 )
 
 PROBABILITIES = st.lists(st.floats(0, 1), max_size=3_000)
@@ -35,14 +35,14 @@ def windows(*parts: tuple[float, float]) -> list[float]:
     return [probability for seconds, probability in parts for _ in range(round(seconds / WINDOW_S))]
 
 
-def heard(*parts: tuple[float, float]) -> Hearing:
+def heard(*parts: tuple[float, float]) -> VoiceScores:
     """Return what sounds the same in whatever way it is heard."""
     return alike(windows(*parts))
 
 
-def alike(probabilities: list[float]) -> Hearing:
+def alike(probabilities: list[float]) -> VoiceScores:
     """Return a clip that has the same scores in whatever way it is heard."""
-    return Hearing(probabilities, lambda: (probabilities, probabilities))
+    return VoiceScores(probabilities, lambda: (probabilities, probabilities))
 
 
 def test_nothing_is_decoded_where_nobody_speaks() -> None:
@@ -53,16 +53,16 @@ def test_nothing_is_decoded_where_nobody_speaks() -> None:
 
 def test_a_sound_that_is_a_voice_in_one_way_alone_is_none() -> None:
     voice, none = windows((3, 0.0), (1, 0.9)), windows((3, 0.0), (1, 0.1))
-    assert find_speech(Hearing(voice, lambda: (none, none)), 4.0) == []
-    assert find_speech(Hearing(voice, lambda: (none, voice)), 4.0) != []
-    assert find_speech(Hearing(voice, lambda: (voice, none)), 4.0) != []
+    assert find_speech(VoiceScores(voice, lambda: (none, none)), 4.0) == []
+    assert find_speech(VoiceScores(voice, lambda: (none, voice)), 4.0) != []
+    assert find_speech(VoiceScores(voice, lambda: (voice, none)), 4.0) != []
 
 
 def test_a_clear_voice_is_heard_once() -> None:
     def again() -> list[list[float]]:
         raise AssertionError("a clear voice was heard again")
 
-    assert find_speech(Hearing(windows((1, 0.97)), again), 1.0) != []
+    assert find_speech(VoiceScores(windows((1, 0.97)), again), 1.0) != []
 
 
 def test_silence_around_speech_is_cut_off_but_for_a_margin() -> None:
@@ -106,7 +106,7 @@ def test_any_decoder_gets_through_any_clip(probability: float, reached: list[flo
         window = next_window(stretch, probabilities)
         assert 0 < window.duration_s <= LONGEST_S
         assert window.start_s == stretch.start_s
-        after = what_is_left(stretch, window, window.start_s + reached[steps % len(reached)], probabilities)
+        after = remaining(stretch, window, window.start_s + reached[steps % len(reached)], probabilities)
         assert after is None or after.start_s >= stretch.start_s + 1.0 - 1e-9
         assert after is None or after.end_s == stretch.end_s
         steps, stretch = steps + 1, after
@@ -116,15 +116,15 @@ def test_any_decoder_gets_through_any_clip(probability: float, reached: list[flo
 def test_speech_that_the_decoder_left_is_decoded_again() -> None:
     probabilities = windows((20, 0.9))
     whole = Stretch(0.0, 20.0)
-    assert what_is_left(whole, whole, 8.0, probabilities) == Stretch(8.0, 20.0)
-    assert what_is_left(whole, whole, 19.5, probabilities) is None
-    assert what_is_left(whole, whole, 8.0, windows((8, 0.9), (12, 0.0))) is None
+    assert remaining(whole, whole, 8.0, probabilities) == Stretch(8.0, 20.0)
+    assert remaining(whole, whole, 19.5, probabilities) is None
+    assert remaining(whole, whole, 8.0, windows((8, 0.9), (12, 0.0))) is None
 
 
 def test_speech_that_was_left_early_in_a_window_is_decoded_again_though_more_windows_follow() -> None:
     whole, window = Stretch(0.0, 40.0), Stretch(0.0, 20.0)
-    assert what_is_left(whole, window, 7.0, windows((40, 0.9))) == Stretch(7.0, 40.0)
-    assert what_is_left(whole, window, 8.0, windows((8, 0.9), (12, 0.0), (20, 0.9))) == Stretch(20.0, 40.0)
+    assert remaining(whole, window, 7.0, windows((40, 0.9))) == Stretch(7.0, 40.0)
+    assert remaining(whole, window, 8.0, windows((8, 0.9), (12, 0.0), (20, 0.9))) == Stretch(20.0, 40.0)
 
 
 @pytest.mark.parametrize(
