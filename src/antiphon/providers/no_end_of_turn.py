@@ -1,4 +1,4 @@
-"""No model of the end of turn: the silence itself decides."""
+"""End of turn without a model: silence alone decides."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from antiphon.ports.engine import EngineContext
 
 
 class Silence:
-    """Calls every pause the end of the turn, so that the configured silence alone decides."""
+    """Scores every pause as the end of the turn, so that only the configured silence counts."""
 
     @property
     def capabilities(self) -> Capabilities:

@@ -1,4 +1,4 @@
-"""Engines by name: entry points ``antiphon.<kind>``, ours and strangers' through the same door."""
+"""Engines by name, from the entry points ``antiphon.<kind>`` of this and other packages."""
 
 from __future__ import annotations
 
@@ -87,17 +87,16 @@ def load(
     breakers: Breakers | None = None,
     stand_ins: StandIns | None = None,
 ) -> Any:
-    """Make the engine that ``names`` says, or a failover chain of several; it is not started yet.
+    """Make the engine in ``names``, or a failover chain of several; it is not started yet.
 
-    One name gives a chain of one, which records its calls as spans and asks the circuit of a service. It gives the
-    engine itself where there are no ``breakers``, and for voice activity, whose streams are no calls.
-    In a chain, an engine whose library or weights are missing is left out with a warning; ``stand_ins`` is
-    told who answers in whose place. Raises `NotFound`
-    for an unknown name, `InvalidRequest` for no name, `WeightsMissing` when no engine could be made; each says
-    what to do.
+    One name gives a chain of one, which records its calls as spans and uses the circuit of a service; without
+    ``breakers``, and for voice activity (its streams are not calls), it gives the engine itself. In a chain of
+    several, an engine whose library or weights are missing is left out with a warning; ``stand_ins`` records which
+    engine answers in place of another. Raises `NotFound` for an unknown name, `InvalidRequest` for no name, and
+    `WeightsMissing` when no engine could be made; each message says what to do.
     """
     if not names:
-        raise InvalidRequest(f"no engine is named for {kind}: choose of {_known(kind)}", param=kind)
+        raise InvalidRequest(f"no {kind} engine is configured: choose from {_known(kind)}", param=kind)
     points = [_entry_point(kind, name, context.variable(kind)) for name in names]
     engines: list[Any] = []
     reasons: list[str] = []
@@ -128,7 +127,7 @@ def load(
 
 
 def members(engine: Any) -> tuple[Any, ...]:
-    """Return the engines that stand behind what `load` gave, in the order in which they are asked."""
+    """Return the engines of a chain in the order in which they are tried; a single engine alone."""
     return engine.engines if isinstance(engine, Chain) else (engine,)
 
 
@@ -152,7 +151,7 @@ def _create(point: EntryPoint, context: EngineContext) -> Any:
         return point.load()(context)
     except ImportError as exc:
         if (exc.name or "").partition(".")[0] == "antiphon":
-            raise  # our own module is broken; no package would mend that
+            raise  # our own module is broken; installing a package would not help
         raise WeightsMissing(install_hint(point.name, exc), code="engine_not_installed") from exc
 
 

@@ -1,7 +1,7 @@
-"""Replies by rule, for when no model is there: greets, tells the time, else repeats what it heard.
+"""Replies by rule, without a model: greets, tells the time, else repeats the user's text.
 
-Says at most two sentences, in the language of the greeting where it knows it. No weights, no network, under a
-millisecond; the same conversation at the same time gives the same answer.
+Answers have at most two sentences, in the language of the greeting if it is known. Needs no weights and no network,
+and takes less than a millisecond; the same conversation at the same time gives the same answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta
 from antiphon.errors import Unsupported
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.prompting.tool_choice import example_call, forced_tool, heard_words, last_user_text
+from antiphon.providers.prompting.tool_choice import count_words, example_call, forced_tool, last_user_text
 from antiphon.text.surrogates import replace_surrogates
 
 Clock = Callable[[], datetime]
@@ -45,9 +45,9 @@ _DATE = re.compile(r"\bwhat(?:'s| is) (?:the |today's )?date\b|\bwhat day is (?:
 _THANKS = re.compile(r"\b(?:thanks|thank you)\b")
 _BYE = re.compile(r"\b(?:bye|goodbye|good night|see you)\b")
 _MOST_CHARS = 2_000
-"""Characters of a tool's output that are looked at."""
-_HEARD_CHARS = 200
-"""What is repeated is cut here: nobody wants to hear a long text again."""
+"""Characters of a tool's output that are read."""
+_REPEATED_CHARS = 200
+"""Maximum length of repeated text."""
 
 
 def create(context: EngineContext) -> LanguageModel:
@@ -57,7 +57,7 @@ def create(context: EngineContext) -> LanguageModel:
 
 
 class RuleReplies:
-    """A `LanguageModel` without a model. A word counts as a token. It goes on behind its own words alone."""
+    """A `LanguageModel` without a model. A word counts as a token. It can continue only its own answers."""
 
     capabilities = Capabilities(name="rules", models=("rules",), streams=True, tools=True, continues=True)
 
@@ -71,22 +71,22 @@ class RuleReplies:
         """Nothing to free."""
 
     async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        """Answer the last message, or call the tool that is forced. Raises `Unsupported` behind another's words."""
+        """Answer the last message, or call the forced tool. Raises `Unsupported` for a prefix of another engine."""
         tool = forced_tool(request)
-        heard = heard_words(request)
+        input_tokens = count_words(request)
         if tool is not None:
             for delta in await example_call(tool, last_user_text(request)):
                 yield delta
-            yield ChatDone("tool_calls", input_tokens=heard, output_tokens=1)
+            yield ChatDone("tool_calls", input_tokens=input_tokens, output_tokens=1)
             return
         words = self._reply(request).split(" ")
         said = words if request.max_tokens is None else words[: request.max_tokens]
         begin = len(request.prefix.split())
         if " ".join(words[:begin]) != request.prefix:
-            raise Unsupported("rules have no end for another's words")
+            raise Unsupported("rules cannot continue the answer of another engine")
         for index, word in enumerate(said[begin:], begin):
             yield TextDelta(word if index == 0 else f" {word}")
-        yield ChatDone("stop" if said == words else "length", input_tokens=heard, output_tokens=len(said))
+        yield ChatDone("stop" if said == words else "length", input_tokens=input_tokens, output_tokens=len(said))
 
     def _reply(self, request: ChatRequest) -> str:
         last = next((message for message in reversed(request.messages) if message.role != "system"), None)
@@ -115,7 +115,7 @@ class RuleReplies:
 
 
 def _greeting(plain: str) -> str | None:
-    """Return the reply to a text that is a greeting, or begins with one and says little more."""
+    """Return the reply to a greeting, which at most one more word may follow."""
     for greeting, reply in _GREETINGS.items():
         rest = plain.removeprefix(greeting)
         ends_a_word = not rest or not rest[0].isalpha() or not greeting[0].isascii()
@@ -130,7 +130,7 @@ def _repeat(text: str) -> str:
 
 def _shorten(text: str) -> str:
     plain = " ".join(text.split())
-    return plain if len(plain) <= _HEARD_CHARS else f"{plain[:_HEARD_CHARS].rsplit(' ', 1)[0]} …"
+    return plain if len(plain) <= _REPEATED_CHARS else f"{plain[:_REPEATED_CHARS].rsplit(' ', 1)[0]} …"
 
 
 def _local_time() -> datetime:

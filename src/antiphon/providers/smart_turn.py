@@ -1,4 +1,4 @@
-"""End of turn by Smart Turn: from the sound of the last 8 s, in a thread of its own."""
+"""End of turn by Smart Turn, from the audio of the last 8 s, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from antiphon.providers.hosting.deadline import deadline
 from antiphon.providers.hosting.onnx_errors import onnx_errors
 from antiphon.providers.weights.files import Weights
 
-_HEARD_S = 8
+_WINDOW_S = 8
 _ERRORS_ONLY = 3
 _LANGUAGES = tuple("ar bn da de en es fi fr hi id it ja ko mr nl no pl pt ru tr uk vi zh".split())  # noqa: SIM905 - a list of 23 strings is harder to read
 
@@ -29,7 +29,7 @@ Floats = NDArray[np.float32]
 
 
 class SmartTurn:
-    """Scores one clip at a time; more wait for their turn."""
+    """Scores one clip at a time; others wait."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -51,12 +51,12 @@ class SmartTurn:
         self._session = session
 
     async def close(self) -> None:
-        """Free the network; a clip in progress runs to its end first."""
+        """Free the network, after the clip in progress."""
         self._session = None
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
 
     async def score(self, audio: Pcm) -> float:
-        """Return how finished the turn sounds. Raises `ProviderUnavailable` and `ProviderTimeout`."""
+        """Return the probability that the turn is over. Raises `ProviderUnavailable` and `ProviderTimeout`."""
         if self._session is None:
             raise ProviderUnavailable("smart-turn is not started")
         loop = asyncio.get_running_loop()
@@ -82,10 +82,10 @@ def _score(session: ort.InferenceSession, audio: Pcm) -> float:
 
 def _last_seconds(audio: Pcm) -> Floats:
     """Return the last 8 s at 16 kHz, with zeros before a shorter clip."""
-    newest = audio.data[: len(audio.data) & ~1][-(_HEARD_S + 1) * audio.rate_hz * 2 :]
+    newest = audio.data[: len(audio.data) & ~1][-(_WINDOW_S + 1) * audio.rate_hz * 2 :]
     data = newest if audio.rate_hz == RATE_HZ else resample(newest, audio.rate_hz, RATE_HZ)
-    samples = np.frombuffer(data, "<i2")[-_HEARD_S * RATE_HZ :].astype(np.float32)
-    return np.pad(samples, (_HEARD_S * RATE_HZ - len(samples), 0))
+    samples = np.frombuffer(data, "<i2")[-_WINDOW_S * RATE_HZ :].astype(np.float32)
+    return np.pad(samples, (_WINDOW_S * RATE_HZ - len(samples), 0))
 
 
 def _normalise(samples: Floats) -> Floats:

@@ -16,16 +16,16 @@ GAP = " … "
 """Stands where a text was cut."""
 
 _MESSAGE_TOKENS = 5
-"""What a message costs besides its text: role and separators."""
+"""Tokens of a message besides its text: role and separators."""
 
 _IMAGE_TOKENS = 800
-"""A usual size; services charge 85 to 1,600."""
+"""A typical count; services charge 85 to 1,600."""
 
 _MOST_CHARS = 32
 """Characters of one token, at most."""
 
 _LEAST_TEXT = 8
-"""Texts of a turn are not cut below this many tokens while there is a call to drop instead."""
+"""Texts of a turn are not cut below this many tokens while a tool call can be dropped instead."""
 
 
 def cost(messages: Sequence[ChatMessage], count: Count = estimate_tokens) -> int:
@@ -38,11 +38,11 @@ def fit(
 ) -> tuple[ChatMessage, ...]:
     """Return the part of a conversation that costs at most ``limit`` tokens (128 or more).
 
-    The first message stays where it is a system message, cut at its end to half of ``limit``. The current turn
-    stays: the last user message and all behind it; where it is too long its texts are cut in the middle, longest
-    first, then its oldest tool calls go. Of the earlier turns the newest stay. A tool call and its output stay or
-    go together. With a ``stride``, earlier messages go in blocks of that many groups, so that the prompt keeps its
-    beginning for several turns and a prefix cache pays.
+    A leading system message is kept, cut at its end to half of ``limit``. The current turn is kept: the last user
+    message and all after it. If it is too long, its texts are cut in the middle, longest first; then its oldest tool
+    calls are dropped. Of the earlier turns the newest are kept. A tool call and its output are kept or dropped
+    together. With a ``stride``, earlier messages are dropped in blocks of that many groups, so that the prompt keeps
+    its beginning for several turns and hits the prefix cache.
     """
     head, rest = _system([_clip(message, limit) for message in messages], limit // 2, count)
     groups = _groups(rest)
@@ -70,7 +70,7 @@ def cut_middle(text: str, limit: int, count: Count = estimate_tokens) -> str:
 
 
 def _clip(message: ChatMessage, limit: int) -> ChatMessage:
-    """Cut what is too long under any tokenizer, so that counting stays cheap however much was sent."""
+    """Cut a message that is too long for any tokenizer, so that counting stays cheap."""
     most = limit * _MOST_CHARS
     return message if len(message.text) <= most else replace(message, text=_around_gap(message.text, most // 2))
 
@@ -102,7 +102,7 @@ def _system(
 
 
 def _groups(messages: Sequence[ChatMessage]) -> list[list[ChatMessage]]:
-    """Group messages so that each call and its output are together, with whatever came between them."""
+    """Group messages so that each call and its output are together, with all messages between them."""
     answered = {message.call_id: at for at, message in enumerate(messages) if message.role == "tool"}
     groups: list[list[ChatMessage]] = []
     open_until = -1
@@ -117,7 +117,7 @@ def _groups(messages: Sequence[ChatMessage]) -> list[list[ChatMessage]]:
 
 
 def _current_turn(groups: Sequence[Sequence[ChatMessage]]) -> int:
-    """Return where the last user message stands, or the last group where there is none."""
+    """Return the position of the group with the last user message, or of the last group if there is none."""
     for at in range(len(groups) - 1, -1, -1):
         if any(message.role == "user" for message in groups[at]):
             return at
@@ -143,7 +143,7 @@ def _squeeze(groups: list[list[ChatMessage]], budget: int, count: Count) -> list
 
 
 def _beyond(sizes: Sequence[int]) -> int:
-    """Return how much texts of these sizes give when they are cut as far as they may be."""
+    """Return how many tokens cutting texts of these sizes can save at most."""
     return sum(max(0, size - _LEAST_TEXT) for size in sizes)
 
 

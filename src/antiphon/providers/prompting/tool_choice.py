@@ -1,4 +1,4 @@
-"""Which function an engine without judgement of its own has to call, and the call as a stream."""
+"""Tool calls of engines that do not choose tools themselves: which tool to call, and the call as a stream."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from antiphon.text.schema_example import example
 from antiphon.text.surrogates import replace_surrogates
 
 _LEAST_PIECE = 16
-"""Characters of one delta, so that a reader has to join them as with a real model."""
+"""Characters of one delta, so that clients have to join deltas as with a real model."""
 _MOST_PIECES = 64
-"""Deltas of one call: those of a long one are longer, as each of them costs every listener an event."""
-_MOST_HEARD = 16 * 2**10
-"""Characters of a message that are looked at, and of a conversation whose words are counted one by one."""
-_WORD = 6
-"""Characters of a word, where they are not counted."""
+"""Deltas of one call: long calls have longer deltas, as each one costs every client an event."""
+_MOST_CHARS = 16 * 2**10
+"""Characters of a message that are read, and of a conversation whose words are counted exactly."""
+_WORD_CHARS = 6
+"""Average length of a word, for the estimate beyond that."""
 
 
 def forced_tool(request: ChatRequest) -> Tool | None:
-    """Return the tool that ``tool_choice`` demands, or None where the model is free.
+    """Return the tool that ``tool_choice`` demands; None if the model may choose.
 
     Raises `InvalidRequest` when it names a tool that the request does not have.
     """
@@ -42,37 +42,37 @@ def forced_tool(request: ChatRequest) -> Tool | None:
 
 
 def named_tool(request: ChatRequest) -> Tool | None:
-    """Return the tool whose name stands in the user's text, if the user spoke last.
+    """Return the tool whose name occurs in the last message, if it is the user's.
 
-    An underscore in a name may be a space in the text, as in speech.
+    Underscores of a name match spaces in the text, as in speech.
     """
     if not request.messages or request.messages[-1].role != "user":
         return None
-    heard = _plain(request.messages[-1].text[:_MOST_HEARD])
-    return next((tool for tool in request.tools if _plain(tool.name) and _plain(tool.name) in heard), None)
+    said = _plain(request.messages[-1].text[:_MOST_CHARS])
+    return next((tool for tool in request.tools if _plain(tool.name) and _plain(tool.name) in said), None)
 
 
 def last_user_text(request: ChatRequest) -> str:
-    """Return what the user said last, the first 16 Ki characters of it, or an empty text."""
+    """Return the first 16 Ki characters of the last user message; empty if there is none."""
     said = next((message.text for message in reversed(request.messages) if message.role == "user"), "")
-    return replace_surrogates(said[:_MOST_HEARD])
+    return replace_surrogates(said[:_MOST_CHARS])
 
 
-def heard_words(request: ChatRequest) -> int:
-    """Return how many words the conversation has; those behind the first 16 Ki characters by their length."""
-    words, left = 0, _MOST_HEARD
+def count_words(request: ChatRequest) -> int:
+    """Return how many words the conversation has; beyond the first 16 Ki characters an estimate by length."""
+    words, left = 0, _MOST_CHARS
     for message in request.messages:
-        heard = message.text[:left]
-        words += len(heard.split()) + (len(message.text) - len(heard)) // _WORD
-        left -= len(heard)
+        counted = message.text[:left]
+        words += len(counted.split()) + (len(message.text) - len(counted)) // _WORD_CHARS
+        left -= len(counted)
     return words
 
 
 async def example_call(tool: Tool, text: str = "") -> Iterator[ToolCallDelta]:
     """Return a call of ``tool``, in deltas, whose arguments satisfy its schema, filled from ``text`` where it fits.
 
-    Made in a thread: a schema may take some 0.1 s. Raises `InvalidRequest` when the tool's parameters are no JSON
-    schema, or ask for too much.
+    Runs in a thread: a schema may take some 0.1 s. Raises `InvalidRequest` when the tool's parameters are not a valid
+    JSON schema or need too large a value.
     """
     arguments = await asyncio.to_thread(_example_arguments, tool, text)
     return call_deltas(tool.name, arguments)
@@ -87,7 +87,7 @@ def _example_arguments(tool: Tool, text: str) -> str:
 
 
 def call_deltas(name: str, arguments: str) -> Iterator[ToolCallDelta]:
-    """Cut a finished call into deltas."""
+    """Split a finished call into deltas."""
     call_id = ids.new_id("call")
     size = max(_LEAST_PIECE, -(-len(arguments) // _MOST_PIECES))
     for start in range(0, len(arguments), size):

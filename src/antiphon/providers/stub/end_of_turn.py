@@ -1,4 +1,4 @@
-"""The stub end of turn: a clip that ends quietly is over, one that ends loudly goes on. Deterministic."""
+"""The stub end-of-turn detector: a turn is over when its clip ends quietly. Deterministic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TAIL_S = 0.1
 
 
 class StubTurn:
-    """0.9 when the last 100 ms are quiet, or there is nothing; else 0.1."""
+    """Scores 0.9 when the last 100 ms are quiet or the clip is empty, else 0.1."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -27,7 +27,7 @@ class StubTurn:
         """Nothing to free."""
 
     async def score(self, audio: Pcm) -> float:
-        """Judge by the loudness of the clip's end."""
+        """Score the loudness of the clip's end."""
         samples = np.frombuffer(audio.data, "<i2", len(audio.data) // 2)[-int(audio.rate_hz * _TAIL_S) :]
         power = float(np.mean((samples / 32_768.0) ** 2)) if len(samples) else 0.0
         return 0.9 if power <= THRESHOLD_RMS**2 else 0.1

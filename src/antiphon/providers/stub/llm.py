@@ -1,4 +1,4 @@
-"""The stub language model: a known answer at a known pace, for integration tests and honest benchmarks."""
+"""The stub language model: a fixed answer at a fixed speed, for integration tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta
 from antiphon.errors import ProviderTimeout
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
-from antiphon.providers.prompting.tool_choice import example_call, forced_tool, heard_words, last_user_text, named_tool
+from antiphon.providers.prompting.tool_choice import count_words, example_call, forced_tool, last_user_text, named_tool
 from antiphon.providers.stub.settings import StubSettings
 
 _WORDS = ("This", "is", "the", "stub", "and", "it", "has", "no", "more", "to", "say.")
-"""One sentence, said again and again, so that sentences can be told apart."""
+"""One sentence, repeated, so that answers have several sentences."""
 
 
 def create(context: EngineContext) -> LanguageModel:
@@ -29,11 +29,11 @@ def create(context: EngineContext) -> LanguageModel:
 
 
 class StubLlm:
-    """Says ``words`` words, a delta each: the first after ``first_ms``, then ``words_per_s`` (0 is at once).
+    """Answers with ``words`` words, one per delta: the first after ``first_ms``, then ``words_per_s`` (0: at once).
 
-    A word counts as a token. Behind a prefix it goes on with the word that is due. A forced tool is called with
-    arguments that satisfy its schema. Under ``tool_choice`` "auto" the answer is text, except when the user, speaking
-    last, says a tool's name: then that tool is called.
+    A word counts as a token. After a prefix the answer continues with the next word. A forced tool is called with
+    arguments that satisfy its schema. With ``tool_choice`` "auto" the answer is text, unless the last message is the
+    user's and contains a tool's name: then that tool is called.
     """
 
     capabilities = Capabilities(name="stub", models=("stub",), streams=True, tools=True, images=True, continues=True)
@@ -53,17 +53,17 @@ class StubLlm:
         """Nothing to free."""
 
     async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        """Stream the known answer, or the call that ``request`` asks for."""
+        """Stream the fixed answer, or the tool call that ``request`` asks for."""
         tool = forced_tool(request)
         if tool is None and request.tool_choice == "auto":
             tool = named_tool(request)
         started = asyncio.get_running_loop().time()
         await self._wait_until(started + self._first_s)
-        heard = heard_words(request)
+        input_tokens = count_words(request)
         if tool is not None:
             for delta in await example_call(tool, last_user_text(request)):
                 yield delta
-            yield ChatDone("tool_calls", input_tokens=heard, output_tokens=1)
+            yield ChatDone("tool_calls", input_tokens=input_tokens, output_tokens=1)
             return
         said = self._words if request.max_tokens is None else min(self._words, request.max_tokens)
         begin = len(request.prefix.split())
@@ -71,13 +71,13 @@ class StubLlm:
             await self._wait_until(started + self._first_s + (index - begin) * self._pause_s)
             word = _WORDS[index % len(_WORDS)]
             yield TextDelta(word if index == 0 else f" {word}")
-        yield ChatDone("stop" if said == self._words else "length", input_tokens=heard, output_tokens=said)
+        yield ChatDone("stop" if said == self._words else "length", input_tokens=input_tokens, output_tokens=said)
 
     async def _wait_until(self, due: float) -> None:
-        """Sleep to a point in time, so that pauses do not add up. Raises `ProviderTimeout`."""
+        """Sleep until a point in time, so that delays do not accumulate. Raises `ProviderTimeout`."""
         delay_s = due - asyncio.get_running_loop().time()
         if delay_s > self._timeout_s:
             await asyncio.sleep(self._timeout_s)
-            raise ProviderTimeout(f"the stub model gave nothing within {self._timeout_s} s")
+            raise ProviderTimeout(f"the stub model gave no text within {self._timeout_s} s")
         if delay_s > 0:
             await asyncio.sleep(delay_s)

@@ -1,4 +1,4 @@
-"""The stub recogniser: hears the same words in everything that is loud enough. For tests and load."""
+"""The stub STT: the same text for every clip that is loud enough. For functional and load tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PIECE_SAMPLES = 2**16
 
 
 class StubStt:
-    """Answers after a time that depends on the audio alone, with a fixed text."""
+    """Answers with a fixed text, after a time that depends only on the audio."""
 
     def __init__(self, context: EngineContext) -> None:
         settings = context.section(StubSettings)
@@ -60,12 +60,12 @@ class StubStt:
 
 
 def spread_ms(audio: bytes, most_ms: int) -> int:
-    """Return how much longer this audio takes than the usual time: 0 to ``most_ms``, as if by chance."""
+    """Return the additional time for this audio: 0 to ``most_ms``, pseudo-random."""
     return zlib.crc32(audio) % (most_ms + 1)
 
 
 async def _is_loud(audio: Pcm) -> bool:
-    """Say whether the clip is loud enough; others have their turn between two pieces of a long one."""
+    """Return whether the clip is loud enough; yields to the event loop between pieces of a long one."""
     samples = np.frombuffer(audio.data, "<i2", len(audio.data) // 2)
     energy = 0.0
     for start in range(0, len(samples), _PIECE_SAMPLES):

@@ -1,4 +1,4 @@
-"""The stub translation: the same words with the language in front, ``[es] hello``."""
+"""The stub translation: the same text after the target language, ``[es] hello``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StubTranslation:
         """Nothing to free."""
 
     def has_pair(self, source: str | None, target: str) -> bool:
-        """Say yes to every pair."""
+        """Return True for every pair."""
         del source, target
         return True
 

@@ -1,4 +1,4 @@
-"""A voice for tests and benchmarks: a tone, as long as the words would take, made in no time."""
+"""The stub TTS: a tone as long as the words would take, made without delay. For tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class StubTts:
         """Nothing to free."""
 
     async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
-        """Yield one chunk a sentence."""
+        """Yield one chunk per sentence."""
         await asyncio.sleep(self._first_audio_s)
         for sentence in split(text):
             words = spoken_words(speakable(sentence))

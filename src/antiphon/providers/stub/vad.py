@@ -1,4 +1,4 @@
-"""The stub detector: loud is speech. Deterministic and nearly free, for tests and load."""
+"""The stub VAD: loud is speech. Deterministic and cheap, for functional and load tests."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ THRESHOLD_RMS = 0.01
 
 
 class Threshold:
-    """1.0 above the threshold, else 0.0."""
+    """Scores 1.0 above the threshold, else 0.0."""
 
     def score(self, windows: Windows) -> list[float]:
-        """Judge each window by itself."""
+        """Score each window independently."""
         return [1.0 if power > THRESHOLD_RMS**2 else 0.0 for power in mean_squares(windows)]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool
 from antiphon.errors import InvalidRequest
-from antiphon.providers.prompting.tool_choice import call_deltas, example_call, heard_words, last_user_text, named_tool
+from antiphon.providers.prompting.tool_choice import call_deltas, count_words, example_call, last_user_text, named_tool
 
 
 def said(text: str, *tools: Tool) -> ChatRequest:
@@ -63,5 +63,5 @@ def test_of_a_text_of_megabytes_the_beginning_is_taken() -> None:
 
 
 def test_words_are_counted_and_those_of_a_very_long_text_by_its_length() -> None:
-    assert heard_words(said("one two\n three")) == 3
-    assert heard_words(said("hello " * 2**20)) == pytest.approx(2**20, rel=0.01)
+    assert count_words(said("one two\n three")) == 3
+    assert count_words(said("hello " * 2**20)) == pytest.approx(2**20, rel=0.01)
