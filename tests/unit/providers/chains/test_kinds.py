@@ -1,17 +1,16 @@
-"""Chains move on before the first result, and after it only where the next engine goes on with words."""
+"""Chains move on before the first result, and after it only where the next engine continues the text."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from antiphon.clock import VirtualClock
-from antiphon.entities.capabilities import Capabilities, Voice
+from antiphon.entities.capabilities import Capabilities
 from antiphon.entities.chat import ChatDone, ChatEvent, ChatMessage, ChatRequest, TextDelta, ToolCallDelta
 from antiphon.entities.speech import Pcm, SpeechChunk, Transcript
 from antiphon.errors import (
@@ -25,64 +24,14 @@ from antiphon.errors import (
 )
 from antiphon.observe.trace import MemorySink, recording, span
 from antiphon.ports.breakers import Endpoint, Ticket
-from antiphon.ports.engine import instead_of
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.ports.tts import SpeakOptions
-from antiphon.ports.vad import VoiceStream
 from antiphon.providers.chains.kinds import LlmChain, SttChain, TranslationChain, TtsChain, VadChain
-from antiphon.providers.chains.stand_ins import StandIns
 from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.embedded_breakers import EmbeddedBreakers
 from tests.fakes.engines import ScriptedLlm, ScriptedTts
+from tests.unit.providers.chains.stage import ASKED, Engine, Hanging, Speaker, said, spoken
 from tests.virtual_time import on_virtual_time
-
-ASKED = ChatRequest((ChatMessage("user", "hello"),))
-
-
-class Engine:
-    """Fails where it is told to."""
-
-    def __init__(self, name: str, *, start: Exception | None = None, fail: Exception | None = None, after: int = 0):
-        self.capabilities = Capabilities(name, models=(name,), voices=(Voice(name, "en"),), languages=("en", name))
-        self.start_error, self.error, self.after = start, fail, after
-        self.started = self.closed = self.asked = self.left = 0
-        self.pairs: set[tuple[str | None, str]] | None = None  # all
-
-    async def start(self) -> None:
-        self.started += 1
-        if self.start_error:
-            raise self.start_error
-
-    async def close(self) -> None:
-        self.closed += 1
-
-    async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        self.asked += 1
-        try:
-            for _ in range(self.after):
-                yield TextDelta(self.capabilities.name)
-            if self.error:
-                raise self.error
-            yield TextDelta(self.capabilities.name)
-            yield ChatDone("stop")
-        finally:
-            self.left += 1
-
-    def has_pair(self, source: str | None, target: str) -> bool:
-        return self.pairs is None or (source, target) in self.pairs
-
-    async def translate(self, text: str, *, source: str | None, target: str) -> str:
-        self.asked += 1
-        if self.error:
-            raise self.error
-        return f"{self.capabilities.name}:{text}"
-
-    def open(self, on_scores: Callable[[Sequence[float]], None]) -> VoiceStream:
-        raise NotImplementedError(self.capabilities.name)
-
-
-async def said(chain: LlmChain) -> str:
-    return "".join([event.text async for event in chain.respond(ASKED) if isinstance(event, TextDelta)])
 
 
 async def test_the_first_engine_answers_while_it_can() -> None:
@@ -203,17 +152,9 @@ async def test_closing_the_chain_s_iterator_closes_the_engine_s() -> None:
 
 
 async def test_cancelling_reaches_the_engine() -> None:
-    class Slow(Engine):
-        async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-            try:
-                await asyncio.sleep(60)
-                yield TextDelta("late")
-            finally:
-                self.left += 1
-
-    slow, second = Slow("a"), Engine("b")
+    slow, second = Hanging("a"), Engine("b")
     task = asyncio.create_task(said(LlmChain([slow, second])), name="reader")
-    await asyncio.sleep(0.01)
+    await slow.begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -282,25 +223,6 @@ async def test_a_pair_that_no_engine_has_is_unsupported_and_nobody_is_asked(sour
     assert [engine.asked for engine in engines] == [0, 0]
 
 
-class Speaker(Engine):
-    """Speaks the languages it is given, with one voice of its own."""
-
-    def __init__(self, name: str, *languages: str, fail: Exception | None = None, voice: str = "") -> None:
-        super().__init__(name, fail=fail)
-        self.capabilities = Capabilities(name, voices=(Voice(voice or name, "en"),), languages=languages)
-
-    async def synthesize(self, text: str, options: SpeakOptions) -> AsyncIterator[SpeechChunk]:
-        self.asked += 1
-        if self.error:
-            raise self.error
-        yield SpeechChunk(Pcm(b"", 24_000), f"{self.capabilities.name}:{options.language}:{text}")
-
-
-async def spoken(chain: TtsChain, *, language: str | None = None, voice: str = "") -> str:
-    options = SpeakOptions(voice, language=language)
-    return "".join([chunk.text async for chunk in chain.synthesize("hi", options)])
-
-
 @pytest.mark.parametrize(
     ("language", "speaker"),
     [("es", "b"), ("ES-mx", "b"), ("pt-BR", "c"), ("en", "a"), ("ja", "a"), (None, "a"), ("", "a")],
@@ -349,55 +271,6 @@ async def test_who_alone_has_the_voice_comes_first_of_those_that_speak_the_langu
 async def test_the_owner_of_a_voice_that_fails_is_the_next_one_s_chance() -> None:
     chain = TtsChain([Speaker("a", "es"), Speaker("b", "es", voice="lola", fail=ProviderTimeout("slow"))])
     assert await spoken(chain, language="es", voice="lola") == "a:es:hi"
-
-
-def told(logs: list[Any]) -> list[tuple[str, str, str | None]]:
-    """What was logged of voices in place of others."""
-    return [(log["event"], log["engine"], log.get("instead")) for log in logs if log["event"].startswith("tts.")]
-
-
-@on_virtual_time
-async def test_a_voice_in_place_of_another_is_told_when_it_begins_and_when_it_ends(clock: VirtualClock) -> None:
-    begun: list[None] = []
-    usual = Speaker("a", "en", fail=ProviderTimeout("slow"))
-    voices = [usual, Speaker("b", "en"), Speaker("c", "es")]
-    chain = TtsChain(voices, clock=clock, stand_ins=StandIns(lambda: begun.append(None)))
-    with capture_logs() as logs:
-        for language in (None, "en", "es", None):
-            await spoken(chain, language=language)
-            assert instead_of.get() == ("" if language == "es" else "a")
-        usual.error = None
-        await asyncio.sleep(10)  # it has rested
-        for language in ("es", "en", None):
-            await spoken(chain, language=language)
-            assert instead_of.get() == ""
-    assert told(logs) == [("tts.degraded", "a", "b"), ("tts.recovered", "a", None)]
-    assert len(begun) == 1
-
-
-async def test_a_voice_that_is_left_out_at_the_start_is_stood_in_for_from_then_on() -> None:
-    begun: list[None] = []
-    gone = Speaker("a", "en")
-    gone.start_error = WeightsMissing("run antiphon models pull a")
-    chain = TtsChain([gone, Speaker("b", "en")], stand_ins=StandIns(lambda: begun.append(None)))
-    with capture_logs() as logs:
-        await chain.start()
-        await spoken(chain)
-        assert instead_of.get() == "a"
-        await spoken(chain, language="en")
-        assert instead_of.get() == ""
-    assert told(logs) == [("tts.degraded", "a", "b")]
-    assert len(begun) == 1
-
-
-async def test_a_voice_behind_the_first_that_is_left_out_is_not_missed() -> None:
-    last = Speaker("b", "en")
-    last.start_error = WeightsMissing("run antiphon models pull b")
-    chain = TtsChain([Speaker("a", "en"), last], stand_ins=StandIns())
-    with capture_logs() as logs:
-        await chain.start()
-        await spoken(chain)
-    assert (told(logs), instead_of.get()) == ([], "")
 
 
 async def test_a_detector_is_the_first_that_starts_and_no_other_is_loaded() -> None:
@@ -499,13 +372,9 @@ async def test_a_listener_that_stops_after_the_first_result_says_that_the_engine
 async def test_a_call_that_is_cancelled_before_its_first_result_says_nothing(
     clock: VirtualClock, breakers: Noted
 ) -> None:
-    class Silent(Engine):
-        async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-            await asyncio.Event().wait()
-            yield TextDelta("never")
-
-    task = asyncio.create_task(said(LlmChain([Silent("a")], clock=clock, breakers=breakers)), name="reader")
-    await asyncio.sleep(0.01)
+    silent = Hanging("a")
+    task = asyncio.create_task(said(LlmChain([silent], clock=clock, breakers=breakers)), name="reader")
+    await silent.begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -573,18 +442,6 @@ async def test_services_share_their_circuit_and_engines_of_this_process_do_not(
     service.capabilities = Capabilities("a", is_remote=True)
     await said(LlmChain([service, Engine("b")], clock=clock, breakers=breakers))
     assert breakers.asked == [Endpoint("llm:a", is_shared=True), Endpoint("llm:b", is_shared=False)]
-
-
-class Hanging(Engine):
-    """Says nothing at all."""
-
-    async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
-        self.asked += 1
-        try:
-            await asyncio.Event().wait()
-            yield ChatDone("stop")
-        finally:
-            self.left += 1
 
 
 @on_virtual_time
