@@ -20,7 +20,6 @@ from antiphon.ports.decoder import ANY_FILE, DecodeLimits, decoded
 from antiphon.providers.decoding import decoders as decoding
 from antiphon.providers.decoding.decoders import WARM, Decoders
 from antiphon.providers.decoding.frames import Ready, Samples
-from antiphon.providers.decoding.process import MEMORY_BYTES
 from antiphon.providers.hosting.frames import LENGTH, frame
 from tests.abuse.measuring import family
 
@@ -180,7 +179,6 @@ async def test_a_process_that_died_while_it_waited_is_no_files_fault(decoders: D
     os.kill(pid, signal.SIGKILL)
     while Path(f"/proc/{pid}").exists() and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.1)  # the loop is told
     assert await read(decoders, JFK)
 
 
@@ -227,6 +225,14 @@ async def test_after_so_many_files_a_process_is_replaced(decoders: Decoders, mon
     assert decoders.pids != [first]
 
 
+async def test_a_process_gets_no_secret(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_API_KEYS", "a-secret-that-stays-here")
+    monkeypatch.setenv("OPENAI_API_KEY", "another-secret")
+    await read(decoders, JFK)
+    (pid,) = decoders.pids
+    assert b"secret" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
 async def test_processes_are_warm_before_files_come_and_again_after_a_fault() -> None:
     decoders = Decoders(warm_after_s=0.0)
     keeping = asyncio.create_task(decoders.run())
@@ -244,19 +250,3 @@ async def test_processes_are_warm_before_files_come_and_again_after_a_fault() ->
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-
-
-async def test_a_process_has_bounds_and_holds_no_secret(decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANTIPHON_API_KEYS", "a-secret-that-stays-here")
-    monkeypatch.setenv("OPENAI_API_KEY", "another-secret")
-    await read(decoders, JFK)
-    (pid,) = decoders.pids
-    process = Path(f"/proc/{pid}")
-    if not process.is_dir():
-        pytest.skip("this system shows no processes")
-    assert b"secret" not in (process / "environ").read_bytes()
-    limits = {line[:26].strip(): line[26:].split()[0] for line in (process / "limits").read_text().splitlines()[1:]}
-    assert limits["Max address space"] == str(MEMORY_BYTES)
-    assert int(limits["Max open files"]) <= 64
-    assert limits["Max core file size"] == "0"
-    assert limits["Max cpu time"] != "unlimited"
