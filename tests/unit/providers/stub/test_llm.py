@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import jsonschema
 import pytest
 
+from antiphon.clock import VirtualClock
 from antiphon.entities.chat import (
     ChatDone,
     ChatEvent,
@@ -21,6 +21,7 @@ from antiphon.entities.chat import (
 )
 from antiphon.errors import InvalidRequest, ProviderTimeout
 from antiphon.providers.stub.llm import StubLlm
+from tests.virtual_time import on_virtual_time
 
 SCHEMA: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = Tool("get_weather", "Weather of a city", SCHEMA)
@@ -50,13 +51,12 @@ async def test_max_tokens_cuts_the_answer_and_says_so() -> None:
     assert events[-1] == ChatDone("length", input_tokens=1, output_tokens=3)
 
 
-async def test_the_first_word_and_the_pace_come_on_time() -> None:
-    started = time.monotonic()
-    times = [
-        time.monotonic() - started async for _ in StubLlm(first_ms=50, words=6, words_per_s=50).respond(ask("hello"))
-    ]
-    assert times[0] >= 0.05
-    assert times[5] >= 0.15
+@on_virtual_time
+async def test_the_first_word_and_the_next_ones_come_on_time(clock: VirtualClock) -> None:
+    began = clock.now()
+    events = StubLlm(first_ms=50, words=6, words_per_s=50).respond(ask("hello"))
+    times = [clock.now() - began async for _ in events]
+    assert times == pytest.approx([0.05, 0.07, 0.09, 0.11, 0.13, 0.15, 0.15])
 
 
 @pytest.mark.parametrize("choice", ["required", "function:get_weather"])
@@ -101,12 +101,15 @@ async def test_parameters_that_are_no_schema_are_an_error_of_the_request(broken:
         await collect(StubLlm(), ask("hello", tools=(tool,), tool_choice="required"))
 
 
-async def test_a_first_word_behind_the_deadline_is_a_time_out() -> None:
+@on_virtual_time
+async def test_a_first_word_after_the_deadline_is_a_timeout(clock: VirtualClock) -> None:
+    began = clock.now()
     with pytest.raises(ProviderTimeout):
-        await collect(StubLlm(first_ms=500, timeout_s=0.02), ask("hello"))
+        await collect(StubLlm(first_ms=60_000, timeout_s=20.0), ask("hello"))
+    assert clock.now() - began == 20.0
 
 
-async def test_behind_a_prefix_the_next_word_is_due_and_the_count_is_of_the_whole() -> None:
+async def test_after_a_prefix_the_next_word_is_due_and_the_count_is_of_the_whole() -> None:
     whole = await collect(StubLlm(words=20), ask("hello"))
     words = [event.text for event in whole if isinstance(event, TextDelta)]
     for said in range(21):
@@ -114,6 +117,6 @@ async def test_behind_a_prefix_the_next_word_is_due_and_the_count_is_of_the_whol
         assert events == whole[said:]
 
 
-async def test_an_answer_that_goes_on_keeps_to_its_bound() -> None:
+async def test_a_continued_answer_keeps_to_its_bound() -> None:
     events = await collect(StubLlm(words=20), ask("hello", max_tokens=3, prefix="This is"))
     assert events == [TextDelta(" the"), ChatDone("length", input_tokens=1, output_tokens=3)]
