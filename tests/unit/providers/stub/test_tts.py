@@ -31,4 +31,4 @@ async def test_sound_of_the_same_length_is_made_once() -> None:
         for _ in range(2)
     ]
     assert first[0] is second[0]
-    assert len(first[0]) == 6 * 0.3 * 24_000 * 2
+    assert len(first[0]) == 6 * 7_200 * 2
