@@ -25,7 +25,6 @@ from antiphon.errors import ProviderBusy, ProviderTimeout, ProviderUnavailable, 
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.whisper import stt as whisper
-from antiphon.providers.whisper.model import WhisperNetwork
 from antiphon.providers.whisper.passages import PassageTranscriber, SpokenPassage
 from antiphon.providers.whisper.stt import Whisper, create
 from antiphon.resilience.priority_semaphore import priority
@@ -90,55 +89,6 @@ async def test_without_the_base_model_the_tiny_one_does_it_in_english(tmp_path: 
     await engine.close()
 
 
-@pytest.mark.engines("whisper-base")
-async def test_too_many_waiting_utterances_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whisper, "_WAITING_PER_WORKER", 2)
-    engine = create(context())
-    await engine.start()
-    results = await asyncio.gather(*(first_event(engine) for _ in range(5)), return_exceptions=True)
-    refused = [result for result in results if isinstance(result, BaseException)]
-    assert len(refused) == 2
-    assert all(isinstance(error, ProviderBusy) for error in refused)
-    assert "joy" in str(await first_event(engine)), "the room is free again"
-    await engine.close()
-
-
-@pytest.mark.engines("whisper-base")
-async def test_a_network_that_fails_is_an_error_of_ours_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = create(context())
-    await engine.start()
-
-    def fail(*_: object) -> None:
-        raise KeyError("as planned")
-
-    monkeypatch.setattr(WhisperNetwork, "detect", fail)
-    with pytest.raises(ProviderUnavailable, match="as planned"):
-        await first_event(engine)
-    await engine.close()
-
-
-@pytest.mark.engines("whisper-base")
-async def test_utterances_of_callers_who_have_gone_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = create(context())
-    await engine.start()
-    begun: list[int] = []
-    passages = PassageTranscriber.passages
-
-    def counted(self: PassageTranscriber, *args: Any) -> Any:
-        begun.append(1)
-        return passages(self, *args)
-
-    monkeypatch.setattr(PassageTranscriber, "passages", counted)
-    tasks = [asyncio.create_task(first_event(engine)) for _ in range(6)]
-    await asyncio.sleep(0.02)
-    for task in tasks[1:]:
-        task.cancel()
-    assert "joy" in str(await tasks[0])
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await engine.close()
-    assert len(begun) == 1
-
-
 SILENT = Pcm(bytes(32_000), 16_000)
 
 
@@ -183,15 +133,76 @@ async def heard(engine: Whisper, urgency: int = LIVE) -> str:
     return last.text
 
 
+class Gate:
+    """A step that lasts until it is opened."""
+
+    def __init__(self) -> None:
+        self._begun, self._open = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self._begun.set()
+        assert self._open.wait(60)
+
+    async def begun(self) -> None:
+        assert await asyncio.to_thread(self._begun.wait, 60)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def test_too_many_waiting_utterances_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whisper, "_WAITING_PER_WORKER", 2)
+    engine, gate = await started(monkeypatch), Gate()
+    scripted(monkeypatch, gate)
+    tasks = [asyncio.create_task(heard(engine)) for _ in range(5)]
+    await gate.begun()
+    gate.open()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [str, str, str, ProviderBusy, ProviderBusy]
+    assert await heard(engine) == "word0", "the room is free again"
+    await engine.close()
+
+
+async def test_a_network_that_fails_is_an_error_of_ours_and_no_endless_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise KeyError("as planned")
+
+    engine = await started(monkeypatch)
+    scripted(monkeypatch, fail)
+    with pytest.raises(ProviderUnavailable, match="as planned"):
+        await heard(engine)
+    await engine.close()
+
+
+async def test_utterances_of_callers_who_have_gone_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, gate, begun = await started(monkeypatch), Gate(), list[int]()
+
+    def step() -> None:
+        begun.append(1)
+        gate()
+
+    scripted(monkeypatch, step)
+    tasks = [asyncio.create_task(heard(engine)) for _ in range(6)]
+    await gate.begun()
+    for task in tasks[1:]:
+        task.cancel()
+    gate.open()
+    assert await tasks[0] == "word0"
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await engine.close()
+    assert len(begun) == 1
+
+
 async def test_each_passage_has_the_engines_time_and_the_whole_clip_as_much_as_it_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engine = await started(monkeypatch, timeout_s=0.3)
-    scripted(monkeypatch, *[lambda: time.sleep(0.06)] * 8)
-    assert (await heard(engine)).split() == [f"word{number}" for number in range(8)]
-    scripted(monkeypatch, lambda: None, lambda: time.sleep(0.5))
-    with pytest.raises(ProviderTimeout, match=r"no passage within 0\.3 s"):
+    engine, gate = await started(monkeypatch, timeout_s=1.0), Gate()
+    scripted(monkeypatch, *[lambda: time.sleep(0.2)] * 6)
+    assert (await heard(engine)).split() == [f"word{number}" for number in range(6)]
+    scripted(monkeypatch, lambda: None, gate)
+    with pytest.raises(ProviderTimeout, match=r"no passage within 1 s"):
         await heard(engine)
+    gate.open()
     await engine.close()
 
 
@@ -212,20 +223,15 @@ async def test_a_recording_holds_up_no_turn_and_other_recordings_for_a_passage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     engine = await started(monkeypatch)
-    go, begun = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        begun.set()
-        assert go.wait(20)
-
-    scripted(monkeypatch, wait, lambda: None, lambda: None)
+    gate = Gate()
+    scripted(monkeypatch, gate, lambda: None, lambda: None)
     long = asyncio.create_task(heard(engine, PATIENT))
-    await asyncio.to_thread(begun.wait, 20)
+    await gate.begun()
     scripted(monkeypatch, lambda: None)
     short = asyncio.create_task(heard(engine, PATIENT))
     assert await heard(engine, LIVE) == await heard(engine, TOLERANT) == "word0"
     assert not long.done()
-    go.set()
+    gate.open()
     assert await short == "word0"
     assert not long.done(), "it has two passages to go"
     assert await long == "word0 word1 word2"

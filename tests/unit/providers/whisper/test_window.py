@@ -58,13 +58,6 @@ def test_a_sound_that_is_a_voice_in_one_way_alone_is_none() -> None:
     assert find_speech(VoiceScores(voice, lambda: (voice, none)), 4.0) != []
 
 
-def test_a_clear_voice_is_heard_once() -> None:
-    def again() -> list[list[float]]:
-        raise AssertionError("a clear voice was heard again")
-
-    assert find_speech(VoiceScores(windows((1, 0.97)), again), 1.0) != []
-
-
 def test_silence_around_speech_is_cut_off_but_for_a_margin() -> None:
     [stretch] = find_speech(heard((5, 0.0), (2, 0.9), (5, 0.0)), 12.0)
     assert stretch.start_s == pytest.approx(4.6, abs=0.05)
