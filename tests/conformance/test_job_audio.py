@@ -24,10 +24,12 @@ from antiphon.workers import loop
 from antiphon.workers.completion import WorkerOptions
 from antiphon.workers.retry_policy import RetryRule
 from antiphon.workers.work import with_audio
-from tests.conformance.buses import never, soon
+from tests.conformance.buses import soon
 from tests.options import pipe_limit, queue_limit
 
-LEASE_S = 0.4
+LEASE_S = 30.0
+BRIEF_S = 0.4
+"""The lease where one has to run out."""
 ATTEMPTS = 2
 HELD = 3
 TENANT_BYTES = 20 * 2**20
@@ -64,16 +66,16 @@ class Fleet:
 
     async def no_blobs(self) -> None:
         """Wait until nothing is left."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await self.blobs():
                 await asyncio.sleep(0.02)
 
     async def claim(self, queue: Queue = "transcribe") -> Lease:
-        return await soon(anext(self.bus.claim(queue, "worker")))
+        return await soon(anext(self.bus.claim(queue, "worker")), 30)
 
     @contextlib.asynccontextmanager
     async def worker(self, handler: loop.Handler, queue: Queue = "transcribe") -> AsyncIterator[None]:
-        options = WorkerOptions(RetryRule(ATTEMPTS, Backoff(0.01, 0.01)), heartbeat_s=LEASE_S / 3)
+        options = WorkerOptions(RetryRule(ATTEMPTS, Backoff(0.01, 0.01)), heartbeat_s=BRIEF_S / 3)
         handler = with_audio(handler, self.audio)
         task = asyncio.create_task(loop.run(self.bus, queue, handler, "worker", options))
         try:
@@ -84,17 +86,19 @@ class Fleet:
 
     async def last(self, job: Job) -> PipeEntry:
         """Return the first thing that is said of a job."""
-        _, entry = await soon(anext(self.bus.read(job.output)), 5)
+        _, entry = await soon(anext(self.bus.read(job.output)), 30)
         return entry
 
 
 @contextlib.asynccontextmanager
-async def fleet(url: str, folder: Path, *, with_folder: bool = False) -> AsyncGenerator[Fleet]:
+async def fleet(
+    url: str, folder: Path, *, with_folder: bool = False, lease_s: float = LEASE_S, attempts: int = ATTEMPTS
+) -> AsyncGenerator[Fleet]:
     connection = RedisConnection(url)
     await connection.command("FLUSHDB")
     large = FileBlobs(folder, tenant_bytes=TENANT_BYTES) if with_folder else None
     audio = JobAudio(RedisBlobs(connection, tenant_bytes=TENANT_BYTES), SystemClock(), large=large)
-    bus = RedisBus(connection, queue_limit(lease_s=LEASE_S, attempts=ATTEMPTS, held=HELD), pipe_limit(), audio=audio)
+    bus = RedisBus(connection, queue_limit(lease_s=lease_s, attempts=attempts, held=HELD), pipe_limit(), audio=audio)
     await bus.start()
     yield Fleet(connection, bus, audio, folder)
     await bus.close()
@@ -131,7 +135,7 @@ WORKS: list[tuple[Queue, Callable[[bytes], Work]]] = [
 
 
 @pytest.mark.parametrize(("queue", "work"), WORKS, ids=[queue for queue, _ in WORKS])
-async def test_large_audio_travels_beside_its_job_until_the_job_has_ended(
+async def test_large_audio_travels_apart_from_its_job_until_the_job_has_ended(
     made: Fleet, queue: Queue, work: Callable[[bytes], Work]
 ) -> None:
     job = await made.submit(work(LARGE), queue)
@@ -151,23 +155,25 @@ async def test_small_audio_travels_inside_its_job(made: Fleet) -> None:
     assert await made.held_bytes() == INLINE_BYTES + 1
 
 
-async def test_the_audio_is_there_for_the_worker_after_one_that_died(made: Fleet) -> None:
-    job = await made.submit(Transcribe(LARGE, 16_000))
-    dead = await made.claim()
-    assert (await made.audio.attach(dead.job)).work == Transcribe(LARGE, 16_000)
-    async with made.worker(heard):  # once the lease has run out
-        assert await made.last(job) == TranscriptReady("j", str(len(LARGE)), "en", 0.0)
+async def test_the_audio_is_there_for_the_worker_after_one_that_died(redis_url: str, tmp_path: Path) -> None:
+    async with fleet(redis_url, tmp_path, lease_s=BRIEF_S, attempts=10) as made:
+        job = await made.submit(Transcribe(LARGE, 16_000))
+        dead = await made.claim()
+        assert (await made.audio.attach(dead.job)).work == Transcribe(LARGE, 16_000)
+        async with made.worker(heard):  # once the lease has run out
+            assert await made.last(job) == TranscriptReady("j", str(len(LARGE)), "en", 0.0)
+            await made.no_blobs()
+
+
+async def test_a_job_whose_attempts_are_used_up_takes_its_audio_along(redis_url: str, tmp_path: Path) -> None:
+    async with fleet(redis_url, tmp_path, lease_s=BRIEF_S) as made:
+        job = await made.submit(Transcribe(LARGE, 16_000))
+        for _ in range(ATTEMPTS):
+            await made.claim()
+        failed = await made.last(job)
+        assert isinstance(failed, JobFailed)
+        assert failed.code == "attempts_exhausted"
         await made.no_blobs()
-
-
-async def test_a_job_that_is_given_up_takes_its_audio_along(made: Fleet) -> None:
-    job = await made.submit(Transcribe(LARGE, 16_000))
-    for _ in range(ATTEMPTS):
-        await made.claim()
-    failed = await made.last(job)
-    assert isinstance(failed, JobFailed)
-    assert failed.code == "attempts_exhausted"
-    await made.no_blobs()
 
 
 async def test_a_job_that_fails_takes_its_audio_along(made: Fleet) -> None:
@@ -205,7 +211,7 @@ async def test_a_job_that_is_cancelled_at_work_takes_its_audio_along(made: Fleet
 
     await made.submit(Transcribe(LARGE, 16_000))
     async with made.worker(endless):
-        await soon(begun.wait())
+        await soon(begun.wait(), 30)
         assert await made.held_bytes() == len(LARGE)
         await made.bus.cancel("j")
         await made.no_blobs()
@@ -218,12 +224,13 @@ async def test_a_job_that_is_given_back_keeps_its_audio(made: Fleet) -> None:
     assert (await made.audio.attach(again.job)).work == Transcribe(LARGE, 16_000)
 
 
-async def test_a_worker_that_lost_its_lease_leaves_the_audio_to_the_next(made: Fleet) -> None:
-    await made.submit(Transcribe(LARGE, 16_000))
-    late = await made.claim()
-    other = await made.claim()
-    await late.bury("too late")
-    assert (await made.audio.attach(other.job)).work == Transcribe(LARGE, 16_000)
+async def test_a_worker_that_lost_its_lease_leaves_the_audio_to_the_next(redis_url: str, tmp_path: Path) -> None:
+    async with fleet(redis_url, tmp_path, lease_s=BRIEF_S, attempts=10) as made:
+        await made.submit(Transcribe(LARGE, 16_000))
+        late = await made.claim()
+        other = await made.claim()
+        await late.bury("too late")
+        assert (await made.audio.attach(other.job)).work == Transcribe(LARGE, 16_000)
 
 
 async def test_a_job_that_is_submitted_once_more_keeps_its_audio(made: Fleet) -> None:
@@ -231,7 +238,7 @@ async def test_a_job_that_is_submitted_once_more_keeps_its_audio(made: Fleet) ->
     await made.submit(Transcribe(LARGE, 16_000))
     lease = await made.claim()
     assert (await made.audio.attach(lease.job)).work == Transcribe(LARGE, 16_000)
-    await never(anext(made.bus.claim("transcribe", "worker")))
+    assert await made.bus.depth("transcribe") == 1
 
 
 async def test_a_full_queue_keeps_no_audio(made: Fleet) -> None:
