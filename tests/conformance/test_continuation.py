@@ -40,7 +40,7 @@ OPTIONS = WorkerOptions(heartbeat_s=LEASE_S / 3, retry=RetryRule(attempts=3))
 class Dying:
     """A bus as a process sees it that is killed over each job when it has written so much of it.
 
-    Nothing of what it does for a job that has killed it arrives any more. An entry may be torn from those beside it,
+    Nothing of what it does for a job that has killed it arrives any more. An entry may be torn from its neighbours,
     as in a pipe that has room for some of them.
     """
 
@@ -100,7 +100,7 @@ def answer(number: int) -> Job:
 
 async def read(bus: AnyBus, pipe: str) -> list[PipeEntry]:
     entries: list[PipeEntry] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         async for _, entry in bus.read(pipe):
             entries.append(entry)
             if isinstance(entry, AnswerDone | SentencesDone | JobFailed):
@@ -119,7 +119,7 @@ async def killed(bus: AnyBus, engine: Any, writes: Mapping[Job, int]) -> None:
         await bus.submit(job)
     async with working(dying, engine, "dying", concurrency=len(writes)):
         for is_dead in dying.dead.values():
-            await soon(is_dead.wait(), 10)
+            await soon(is_dead.wait(), 30)
     for lease in dying.leases:
         await lease.release("its worker was killed")
 
@@ -133,7 +133,7 @@ async def test_wherever_its_worker_is_killed_an_answer_is_whole_and_nothing_come
     await killed(bus, model, {answer(writes + 1): writes for writes in kills})
     async with working(bus, model, "other", concurrency=4):
         for writes, reader in enumerate(readers):
-            (*more, last), spoken = await soon(reader, 20)
+            (*more, last), spoken = await soon(reader, 30)
             assert texts(more) == text, f"killed behind {writes} entries"
             assert sentence_texts(spoken) == sentences, f"killed behind {writes} entries"
             assert last == AnswerDone(last.job_id, "stop", 1, WORDS)
@@ -148,7 +148,7 @@ def calling(name: object) -> Job:
 
 
 class Caller(StubLlm):
-    """Calls again what it has called, and goes on behind what it has said."""
+    """Repeats its calls, and continues its text."""
 
     async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         for event in CALLING[1:] if request.prefix else CALLING:
@@ -212,7 +212,7 @@ async def test_a_worker_that_is_stopped_hands_its_answer_to_another(bus: AnyBus)
     engine = ScriptedLlm([TextDelta("It is noon. And"), never], [TextDelta("And it is hot."), ChatDone("stop")])
     await bus.submit(answer(0))
     async with working(bus, engine, "stopped"):
-        await soon(take(bus, "out:0", 1))
+        await soon(take(bus, "out:0", 1), 30)
     async with working(bus, engine, "other"):
         (*more, last), spoken = await heard(bus, 0)
     assert "".join(texts(more)) == "It is noon. And it is hot."
@@ -233,9 +233,9 @@ async def test_what_is_kept_outlives_the_room_of_its_pipe_and_not_its_job(bus: A
     said = [str(number) for number in range(40)]
     reading = asyncio.ensure_future(take(bus, "out:0", 40))
     for word in said:
-        await soon(bus.write("out:0", words(word), by=Attempt("j", 1, keeps=True)))
+        await soon(bus.write("out:0", words(word), by=Attempt("j", 1, keeps=True)), 30)
         await bus.write("speech", words(word), by=Attempt("other", 1)) if word == "0" else None
-    await soon(reading)
+    await soon(reading, 30)
     assert texts(await bus.recall("out:0", "j")) == said
     assert await bus.recall("speech", "other") == []
     await bus.forget("out:0", "j")
