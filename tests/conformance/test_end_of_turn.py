@@ -11,7 +11,7 @@ import pytest
 from antiphon.entities.speech import Pcm
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.providers.registry import load
-from tests.conformance.ears import context, what_joy
+from tests.conformance.recognisers import context, what_joy
 
 WEIGHTS = {"stub": "", "silence": "", "smart-turn": "smart-turn"}
 NAMES = [pytest.param(name, marks=pytest.mark.engines(weights) if weights else ()) for name, weights in WEIGHTS.items()]
