@@ -1,4 +1,4 @@
-"""Chunks with a name and a size, of which WAV, AIFF and CAF are made; and where their sound ends if it does not say."""
+"""Chunks of WAV, AIFF and CAF, each with a name and a size; and the end of the sound if its size is not known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NAME_BYTES = 4
 
 
 class Layout(NamedTuple):
-    """How a kind of file writes the sizes of its chunks."""
+    """How a file format writes the sizes of its chunks."""
 
     size_bytes: int
     order: Literal["big", "little"]
@@ -28,7 +28,7 @@ RIFF, IFF, CAF = Layout(4, "little", True), Layout(4, "big", True), Layout(8, "b
 
 
 class Chunk(NamedTuple):
-    """A chunk without its header, as long as it says."""
+    """A chunk without its header, with its claimed size."""
 
     name: bytes
     start: int
@@ -46,10 +46,10 @@ def chunks(source: ByteSource, at: int, layout: Layout) -> Iterator[Chunk]:
 
 
 def sound_end(source: ByteSource, sound: Chunk, layout: Layout, *, empty_bytes: int = 0) -> int:
-    """Return where a chunk of sound ends: the end of the file, unless its size can be true.
+    """Return where a chunk of sound ends: by its size if that is valid, else at the end of the file.
 
-    A size behind the end of the file cannot, as recorders write that do not know it yet; nor can one of
-    ``empty_bytes`` or less, if what follows are no chunks.
+    A size beyond the end of the file is invalid (recorders write one while they do not know it), and so is one of
+    ``empty_bytes`` or less that is not followed by chunks.
     """
     end = sound.start + sound.size
     is_true = end <= source.size and (sound.size > empty_bytes or are_chunks(source, end, layout))
@@ -57,7 +57,7 @@ def sound_end(source: ByteSource, sound: Chunk, layout: Layout, *, empty_bytes: 
 
 
 def are_chunks(source: ByteSource, at: int, layout: Layout) -> bool:
-    """Say whether there is nothing but chunks from a position to the end of the file; yes if nothing is there."""
+    """Say whether the rest of the file from a position is a sequence of chunks, or empty."""
     end = at
     for chunk in chunks(source, at, layout):
         if not (chunk.name.isascii() and chunk.name.decode().isprintable()):

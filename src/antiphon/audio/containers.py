@@ -1,4 +1,4 @@
-"""Audio files of all kinds to samples, within bounds. Needs PyAV for everything but plain WAV."""
+"""Decodes audio files to samples, within limits. Needs PyAV for everything but plain WAV."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MAX_DURATION_S = 7_200.0
-"""Longest sound that is decoded unless a caller says otherwise: 230 MB at 16 kHz."""
+"""Default limit of the decoded length: 230 MB at 16 kHz."""
 
 _LEAST_BITS_PER_S = 4_000
-"""What codecs of speech need; the length that a smaller file says it has is not believed."""
+"""Lowest bit rate of speech codecs; the claimed length of a smaller file is ignored."""
 
 MAX_WORK_S = 60.0
-"""A file that keeps the decoder busy for so long is not worth it: two hours of MP3 take 10 s."""
+"""Default limit of the decoding time; two hours of MP3 take 10 s."""
 
 
 def decode(data: bytes, rate_hz: int, *, max_duration_s: float = MAX_DURATION_S, max_work_s: float = MAX_WORK_S) -> Pcm:
     """Return the first sound track of a file as mono samples at ``rate_hz``. Blocks: call it in a thread.
 
-    Knows WAV, MP3, M4A and MP4, Ogg (Opus, Vorbis, FLAC), FLAC, WebM, AAC, AIFF, AMR, AU, CAF and WMA, by
-    their first bytes. A damaged or unfinished file gives what can be decoded of it, whatever length it says it has.
-    Raises `InvalidRequest` with param ``file`` for what is no such file, has no sound, is longer than
-    ``max_duration_s`` or keeps the decoder busy for longer than ``max_work_s``; `Unsupported` without PyAV.
+    Detects WAV, MP3, M4A and MP4, Ogg (Opus, Vorbis, FLAC), FLAC, WebM, AAC, AIFF, AMR, AU, CAF and WMA by their
+    first bytes. A damaged or unfinished file gives its decodable part, whatever length it claims. Raises
+    `InvalidRequest` with param ``file`` for other files, files without sound, longer than ``max_duration_s``, or
+    that take the decoder longer than ``max_work_s``; `Unsupported` without PyAV.
     """
     pieces = decoded_pieces(data, rate_hz, max_duration_s=max_duration_s, max_work_s=max_work_s)
     return Pcm(b"".join(pieces), rate_hz)
 
 
 def decoded_pieces(data: bytes, rate_hz: int, *, max_duration_s: float, max_work_s: float) -> Iterator[bytes]:
-    """Yield what `decode` returns, piece by piece, so that a long sound is never whole in memory. Raises the same."""
+    """Yield the result of `decode` in pieces, so that a long sound is never whole in memory. Raises the same errors."""
     if is_plain_wav(data):
         wav = open_wav(data)
         _check_duration(wav.duration_s, max_duration_s)
@@ -78,7 +78,7 @@ def _mono(frames: Iterator[AudioFrame]) -> Iterator[tuple[bytes, int]]:
 
 
 def _resampled(pieces: Iterator[tuple[bytes, int]], rate_hz: int) -> Iterator[bytes]:
-    """Yield mono samples at ``rate_hz``; the first piece says at which rate all of them are."""
+    """Yield mono samples at ``rate_hz``; all pieces have the rate of the first one."""
     resampler: Resampler | None = None
     for piece, from_hz in pieces:
         resampler = resampler or Resampler(from_hz, rate_hz)
@@ -94,7 +94,7 @@ def _check_track(stream: AudioStream) -> None:
 
 
 def _check_claimed(source: InputContainer, stream: AudioStream, size: int, max_duration_s: float) -> None:
-    """Refuse a file at once that says it is too long, unless it is too small for that: then what is there counts."""
+    """Refuse a file that claims to be too long, unless it is too small for the claim: then its real length counts."""
     duration_s = 0.0
     if stream.duration is not None and stream.time_base is not None:
         duration_s = float(stream.duration * stream.time_base)

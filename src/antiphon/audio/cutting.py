@@ -1,4 +1,4 @@
-"""A long recording in fragments: cut where it is quiet, so that words stay whole."""
+"""Cuts a long recording into fragments in quiet places, so that words stay whole."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ MAX_CHUNK_MS = 10_000
 """The longest fragment that a stream may announce."""
 
 _EARLIEST = 0.6
-"""Before this share of a fragment no place to cut is looked for: short fragments translate badly."""
+"""Earliest cut, as a share of a fragment: short fragments translate badly."""
 _LEAST_OF_REST = 0.35
-"""Nor is one of the last two fragments less than this share of both: a syllable by itself is no speech."""
+"""Least share of the last two fragments that each of them has: a lone syllable is not speech."""
 _QUIET_MS = 100
 """A pause between words; the gaps inside them are shorter."""
 _STEP_MS = 5
 _LOOK_S = 10
-"""So far before the place where a piece should end a better one is looked for."""
+"""A quiet place is searched in this time before the longest end of a piece."""
 
 
 class FragmentCutter:
     """Cuts one recording, fed in blocks of any size, into fragments that join to the same samples.
 
     Each fragment but the last two is 60 to 100 % of ``chunk_ms`` long and ends in the middle of the quietest 100 ms
-    there; the last two share what is left, at the quietest 100 ms near its middle. With ``fixed`` each but the last is
-    exactly ``chunk_ms`` long. Raises `InvalidRequest` with param ``chunk_ms`` for lengths that are not within
+    there; the last two divide the rest at the quietest 100 ms near its middle. With ``fixed`` each but the last is
+    exactly ``chunk_ms`` long. Raises `InvalidRequest` with param ``chunk_ms`` for lengths that are not between
     `MIN_CHUNK_MS` and `MAX_CHUNK_MS`.
     """
 
@@ -41,7 +41,7 @@ class FragmentCutter:
         self._most = rate_hz * chunk_ms // 1000
         self._fixed = fixed
         self._enough = self._most if fixed else self._most + int(self._most * _EARLIEST)
-        """While no more is held the fragment might be one of the last two."""
+        """Up to this many held frames the next fragment may be one of the last two."""
         self._blocks: list[Samples] = []
         self._held = 0
 
@@ -78,8 +78,8 @@ class FragmentCutter:
 def pieces(pcm: bytes, rate_hz: int, longest_s: float) -> Iterator[tuple[int, bytes]]:
     """Cut s16le into pieces of about the same length, each at most ``longest_s`` long and cut where it is quiet.
 
-    Yields the sample at which each begins, and the piece; half a sample at the end is left out, and of nothing there
-    is one empty piece.
+    Yields the first sample's index and the piece; drops half a sample at the end, and yields one empty piece for no
+    samples.
     """
     samples = np.frombuffer(pcm, "<i2", len(pcm) // 2)
     most, start = int(longest_s * rate_hz), 0
@@ -97,7 +97,7 @@ def pieces(pcm: bytes, rate_hz: int, longest_s: float) -> Iterator[tuple[int, by
 def quiet_place(samples: Samples, rate_hz: int) -> int:
     """Return the middle of the quietest 100 ms of ``samples``; of equally quiet ones the last.
 
-    ``samples`` are of shape (frames, channels); of less than 105 ms the middle is returned.
+    ``samples`` have the shape (frames, channels); for less than 105 ms their middle is returned.
     """
     step = max(1, rate_hz * _STEP_MS // 1000)
     whole = len(samples) // step * step

@@ -1,4 +1,4 @@
-"""From the rates of the wire to the 16 kHz that voice detectors hear: cheap, and without holding anything back."""
+"""Cheap resampling from the rates of the wire to the 16 kHz of voice detectors, without delay of whole windows."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 _DETECTOR_HZ = 16_000
 _WINDOW_SAMPLES = 512
-"""What detectors score: 32 ms."""
+"""One window of detectors: 32 ms."""
 _TAPS = 18
-"""Input samples that one output sample sees: a delay of 0.4 ms at 24 kHz, 1 ms at 8 kHz."""
+"""Input samples of one output sample: a delay of 0.4 ms at 24 kHz, 1 ms at 8 kHz."""
 
 _S16 = np.dtype("<i2")
 _LOWEST, _HIGHEST = np.float32(-32_768), np.float32(32_767)
@@ -18,10 +18,10 @@ Floats = NDArray[np.float32]
 
 
 class DetectorRate:
-    """Brings one s16le stream of 24 or 8 kHz to 16 kHz, by whole windows of 32 ms.
+    """Resamples one s16le stream of 24 or 8 kHz to 16 kHz, in whole windows of 32 ms.
 
-    A window comes out as soon as its last sample is in. The filter is good enough for detectors: 3 dB at 6.6 kHz
-    (3.4 kHz for a stream of 8 kHz), -40 dB where aliases would begin to be heard.
+    A window is returned as soon as its last sample is fed. The filter is good enough for detectors: 3 dB at 6.6 kHz
+    (3.4 kHz for a stream of 8 kHz), -40 dB where aliases would become audible.
     """
 
     def __init__(self, from_hz: int) -> None:
@@ -32,18 +32,18 @@ class DetectorRate:
         self._rest = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Take more of the stream, whole samples, and return the windows that are complete now, possibly none."""
+        """Take more of the stream, whole samples, and return the completed windows, possibly none."""
         rest = self._rest + data
         size = len(rest) // self._window_bytes * self._window_bytes
         self._rest = rest[size:]
         if not size:
             return b""
-        heard = self._past + rest[:size]
-        self._past = heard[size:]
+        signal = self._past + rest[:size]
+        self._past = signal[size:]
         groups = size // (self._step * 2)
-        views = np.ndarray((groups, _TAPS), _S16, heard, 0, (self._step * 2, 2))
+        views = np.ndarray((groups, _TAPS), _S16, signal, 0, (self._step * 2, 2))
         samples = views.astype(np.float32) @ self._filter
-        np.maximum(np.minimum(samples, _HIGHEST, out=samples), _LOWEST, out=samples)  # half of what `clip` costs
+        np.maximum(np.minimum(samples, _HIGHEST, out=samples), _LOWEST, out=samples)  # twice as fast as `clip`
         return samples.astype(_S16).tobytes()
 
 

@@ -1,4 +1,4 @@
-"""Samples to an audio format, as a stream. Needs PyAV for everything but WAV and PCM."""
+"""Encodes a stream of samples to an audio format. Needs PyAV for everything but WAV and PCM."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class _Recipe:
     container: str
     codec: str
     rates_hz: tuple[int, ...] = ()
-    """Rates that the codec has; empty is any."""
+    """Rates of the codec; empty is any."""
     bit_rate: int | None = None
     effort: int | None = None
-    """FFmpeg's ``compression_level``, whose direction is the codec's own."""
+    """FFmpeg's ``compression_level``; a higher one is faster or slower, depending on the codec."""
     container_options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 _RECIPES = {
-    # efforts: as much as speech needs, for half a per cent of a core
-    # no tag and no index before the sound: both need the end of the stream, or a way back to its beginning
+    # efforts: enough for speech, at half a per cent of a core
+    # no tag and no index before the sound: both need the end of the stream or seeking
     "mp3": _Recipe("mp3", "libmp3lame", MPEG_RATES_HZ, 64_000, 7, {"write_xing": "0", "id3v2_version": "0"}),
-    # a page each 100 ms, where the default keeps a second of speech back
+    # a page each 100 ms; by default a second of speech is held back
     "opus": _Recipe("ogg", "libopus", OPUS_RATES_HZ, 32_000, 5, {"page_duration": "100000"}),
     "aac": _Recipe("adts", "aac", MPEG_RATES_HZ, 64_000),
     "flac": _Recipe("flac", "flac"),
@@ -46,7 +46,7 @@ _RECIPES = {
 class Encoder:
     """Encodes one mono s16le stream. The bytes of all calls, joined, are the file.
 
-    Pieces may be cut anywhere, also inside a sample. Calls block and follow each other; they may come from
+    Pieces may be cut anywhere, also inside a sample. Calls block and must not overlap; they may come from
     different threads. Raises `Unsupported` without PyAV.
     """
 
@@ -54,11 +54,11 @@ class Encoder:
         self._inner: _Inner = _Plain(wanted, rate_hz) if wanted in {"wav", "pcm"} else _Coded(wanted, rate_hz)
 
     def feed(self, pcm: bytes) -> bytes:
-        """Take samples and return what is ready, possibly nothing."""
+        """Encode samples and return the finished bytes, possibly none."""
         return self._inner.feed(pcm)
 
     def finish(self) -> bytes:
-        """Return the rest. Nothing can be fed afterwards."""
+        """Return the rest and end the stream."""
         return self._inner.finish()
 
 
@@ -69,7 +69,7 @@ class _Inner(Protocol):
 
 
 class _Plain:
-    """``pcm``: the samples as they are; ``wav``: behind a header that leaves the length open."""
+    """``pcm``: the plain samples; ``wav``: the same after a header without a length."""
 
     def __init__(self, wanted: AudioFormat, rate_hz: int) -> None:
         self._header = wav_header(rate_hz) if wanted == "wav" else b""
@@ -127,7 +127,7 @@ class _Coded:
 
 
 class _Sink:
-    """A file that can only be written on: formats that would go back over it must not."""
+    """A write-only file without seeking, which makes formats write in one pass."""
 
     def __init__(self) -> None:
         self._written = bytearray()

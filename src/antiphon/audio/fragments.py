@@ -1,6 +1,6 @@
-"""Fragments of dubbing: what a client sends to samples, and samples to what it is sent back.
+"""Decodes fragments of dubbing to samples, and encodes samples to fragments.
 
-All of it blocks: call it in a thread.
+All functions block: call them in a thread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from antiphon.audio.wav import from_floats
 from antiphon.errors import InvalidRequest
 
 SPEECH_RATE_HZ = 16_000
-"""What speech recognition listens to."""
+"""Sample rate of speech recognition."""
 MAX_DURATION_S = 60.0
 """Longest fragment."""
 AUDIO_PARAM = "audio.data_base64"
@@ -35,20 +35,20 @@ AAC_BITS_PER_S = 128_000
 AAC_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
 
 MAX_FILE_S = MAX_DURATION_S + 0.3
-"""With what codecs put before and behind: two AAC frames at 8 kHz are 256 ms."""
+"""Includes the padding of codecs: two AAC frames at 8 kHz are 256 ms."""
 MAX_WORK_S = 10.0
-"""A fragment of a minute takes 0.1 s to decode; 10 MiB of packets without sound in them could take minutes."""
+"""Limit of the decoding time. A minute takes 0.1 s; 10 MiB of packets without sound could take minutes."""
 _AAC_BITS_PER_FRAME = 6_144
-"""Most that a channel's frame may hold (ISO/IEC 14496-3): less than 128 kbit/s at the low rates."""
+"""Maximum per channel and frame (ISO/IEC 14496-3): less than 128 kbit/s at low rates."""
 _SURE_MAGIC = frozenset({"wav", "ogg", "flac", "matroska"})
 
 EncodedFormat = Literal["m4a", "pcm_s16le", "pcm_f32le"]
-"""What it is sent."""
+"""Formats of audio sent to clients."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedFragment:
-    """What a fragment holds."""
+    """The sound of a fragment."""
 
     mono: Pcm
     """Mixed to mono at `SPEECH_RATE_HZ`."""
@@ -58,25 +58,24 @@ class DecodedFragment:
 
 @dataclass(frozen=True, slots=True)
 class EncodedFragment:
-    """Sound as a client gets it."""
+    """Sound in a client's format."""
 
     data: bytes
     format: EncodedFormat
     rate_hz: int
-    """The rate asked for; for m4a the next higher one that AAC has."""
+    """The requested rate; for m4a the next higher one of AAC."""
     duration_ms: float
-    """What a decoder gives back: exact for PCM; of m4a a decoder may give the last frame whole (FFmpeg does),
-    which is silence of up to 1023 samples."""
+    """Length after decoding: exact for PCM; for m4a some decoders (FFmpeg) return the last frame whole, with silence
+    of up to 1023 samples."""
 
 
 def read_samples(data: bytes, format: str, rate_hz: int, channels: int) -> DecodedFragment | None:  # noqa: A002 - the wire's word
-    """Read a fragment of plain samples; None for one that is a file, which a decoder has to read.
+    """Read a fragment of plain samples; return None for a file, which needs a decoder.
 
-    ``rate_hz`` (8000 to 96000) and ``channels`` (1 or 2) count for PCM alone: a file says for itself what it is,
-    whatever kind of file was declared, also where PCM was declared. The rest of a PCM sample that was cut through
-    is dropped; floats that are no numbers are silence. Raises `InvalidRequest` with param ``audio.data_base64``
-    and code ``invalid_audio`` for samples that are none, or more than `MAX_DURATION_S`; with param ``audio.format``
-    for an unknown format.
+    ``rate_hz`` (8000 to 96000) and ``channels`` (1 or 2) apply to PCM only: a file has its own, whatever format was
+    declared, also PCM. A partial PCM sample at the end is dropped; NaN and infinite floats become silence. Raises
+    `InvalidRequest` with param ``audio.data_base64`` and code ``invalid_audio`` for no samples or more than
+    `MAX_DURATION_S`; with param ``audio.format`` for an unknown format.
     """
     if format not in {"m4a", "aac", "wav", "pcm_s16le", "pcm_f32le"}:
         raise InvalidRequest(f"audio format '{format}' is not known", param="audio.format")
@@ -86,7 +85,7 @@ def read_samples(data: bytes, format: str, rate_hz: int, channels: int) -> Decod
 
 
 def fragment_of(mono: bytes) -> DecodedFragment:
-    """Return the fragment whose file holds these samples at `SPEECH_RATE_HZ`. Raises as `read_samples` does."""
+    """Return the fragment of a file that was decoded to `SPEECH_RATE_HZ`. Raises like `read_samples`."""
     if not mono:
         raise _invalid("the file holds no sound")
     return DecodedFragment(Pcm(mono, SPEECH_RATE_HZ), len(mono) * 500 / SPEECH_RATE_HZ)
@@ -94,7 +93,7 @@ def fragment_of(mono: bytes) -> DecodedFragment:
 
 @contextmanager
 def file_errors() -> Generator[None]:
-    """Tell what is wrong with the file of a fragment by the field that carries it."""
+    """Name the field of the fragment in errors of its file."""
     try:
         yield
     except InvalidRequest as error:
@@ -105,9 +104,9 @@ def encode_fragment(mono: bytes, rate_hz: int, format: str, out_rate_hz: int, ch
     """Encode mono s16le samples for a stream of ``format``, ``out_rate_hz`` (8000 to 96000) and ``channels`` (1 or 2).
 
     ``m4a`` and ``aac`` give AAC-LC of 128 kbit/s in an MP4 file, ``pcm_s16le`` and ``wav`` plain samples without a
-    header, ``pcm_f32le`` floats of full scale 1.0. PCM has exactly the samples of the duration at ``out_rate_hz``,
-    rounded; a duration within half a sample of a whole millisecond is taken for that millisecond. Raises
-    `InvalidRequest` with param ``audio.format`` for other formats, `Unsupported` without PyAV where it is needed.
+    header, ``pcm_f32le`` floats of full scale 1.0. The number of PCM samples is the duration at ``out_rate_hz``,
+    rounded; a duration within half a sample of a whole millisecond counts as that millisecond. Raises
+    `InvalidRequest` with param ``audio.format`` for other formats, `Unsupported` without PyAV if it is needed.
     """
     match format:
         case "m4a" | "aac":
@@ -125,14 +124,14 @@ def encode_fragment(mono: bytes, rate_hz: int, format: str, out_rate_hz: int, ch
 
 
 def silence(duration_ms: float, format: str, rate_hz: int, channels: int) -> EncodedFragment:  # noqa: A002 - the wire's word
-    """Encode silence of ``duration_ms``, as `encode_fragment` does."""
+    """Encode silence of ``duration_ms``, like `encode_fragment`."""
     return encode_fragment(bytes(2 * round(duration_ms * rate_hz / 1000)), rate_hz, format, rate_hz, channels)
 
 
 def _is_surely_a_file(data: bytes) -> bool:
-    """Say whether bytes declared as PCM are a file: by four bytes or more, that samples hardly ever have by chance.
+    """Say whether bytes declared as PCM are a file: by a signature of four bytes or more, which is rare in samples.
 
-    MPEG sound begins with FF Fx, which quiet samples do all the time, and ID3 is short; they stay what was declared.
+    MPEG sound begins with FF Fx, which is frequent in quiet samples, and ID3 is short: these stay PCM.
     """
     return container_of(data) in _SURE_MAGIC or data[4:8] == b"ftyp"
 
@@ -141,7 +140,7 @@ def _decode_pcm(data: bytes, pcm_format: str, rate_hz: int, channels: int) -> De
     bytes_per_frame = channels * (2 if pcm_format == "pcm_s16le" else 4)
     frames = len(data) // bytes_per_frame
     if not frames:
-        raise _invalid("there is not one whole sample")
+        raise _invalid("the fragment holds no whole sample")
     if frames > MAX_DURATION_S * rate_hz:
         raise _invalid(f"the fragment is longer than {MAX_DURATION_S:g} s")
     whole = data[: frames * bytes_per_frame]
@@ -156,7 +155,7 @@ def _from_s16(data: bytes) -> NDArray[np.float32]:
 
 
 def _at_rate(mono: bytes, rate_hz: int, out_rate_hz: int) -> NDArray[np.int16]:
-    """Return the samples at another rate, as many as their duration has."""
+    """Return the samples at another rate, as many as their duration requires."""
     duration_ms = len(mono) * 500 / rate_hz
     if abs(duration_ms - round(duration_ms)) * rate_hz <= 500:
         duration_ms = round(duration_ms)
@@ -169,11 +168,11 @@ def _encode_m4a(samples: NDArray[np.int16], rate_hz: int, channels: int) -> Enco
     need_av()
     import av
 
-    samples = samples if len(samples) else np.zeros(1, np.int16)  # a file without a frame is none
+    samples = samples if len(samples) else np.zeros(1, np.int16)  # a file needs a frame
     layout = "mono" if channels == 1 else "stereo"
     file = io.BytesIO()
-    # by the file's clock in samples the edit list, which leaves out what AAC puts before the sound, is exact;
-    # by its usual milliseconds players cut up to half a millisecond of the sound itself
+    # with a time base of samples the edit list, which skips the encoder delay of AAC, is exact;
+    # with the usual milliseconds players cut up to half a millisecond of the sound
     options = {"movie_timescale": str(rate_hz)}
     with av.open(file, "w", format="ipod", container_options=options) as out:
         # "fast": for speech, at this bit rate, 2 to 4 times quicker than the default and closer to the original

@@ -1,7 +1,7 @@
-"""G.711: telephone audio, eight bits a sample, by table.
+"""G.711: telephone audio of eight bits per sample, by table.
 
 The tables follow the ITU's reference: magnitudes of negative samples are one's complement, so the curve is
-symmetric around -0.5. Every code survives decoding and encoding, but for mu-law's negative zero (0x7F), which
+symmetric around -0.5. Every code survives decoding and encoding, except mu-law's negative zero (0x7F), which
 becomes 0xFF.
 """
 

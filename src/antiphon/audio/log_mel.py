@@ -1,4 +1,4 @@
-"""The log-mel spectrogram that Whisper and its relatives look at: 80 bands, a frame every 10 ms, 16 kHz."""
+"""The log-mel spectrogram of Whisper and similar models: 80 bands, a frame every 10 ms, 16 kHz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOP = 160
 _RANGE = 8.0
 """Decades below the loudest point that are kept."""
 _LINEAR_HZ = 1000.0
-"""Up to here mels are linear, above logarithmic."""
+"""Mels are linear up to here, logarithmic above."""
 _MELS_PER_HZ = 3 / 200
 _MELS_PER_LOG = 27 / np.log(6.4)
 

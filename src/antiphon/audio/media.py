@@ -1,6 +1,6 @@
-"""Recordings and films of any kind: their sound as a stream, and a new sound track as a file. Needs PyAV.
+"""Reads the sound of recordings and films as a stream, and writes a new sound track to a file. Needs PyAV.
 
-All of it blocks: call it in a thread. Neither reading nor writing holds more than some seconds.
+All functions block: call them in a thread. Reading and writing hold a few seconds in memory.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
 
 LOWEST_HZ = 8_000
 HIGHEST_HZ = 48_000
-"""Rates between these stay as they are."""
+"""Rates between these are kept."""
 
 _LEAST_GAP_S = 0.1
-"""Time stamps that stray by less are the container's rounding, not a hole."""
+"""Smaller gaps between time stamps are rounding of the container."""
 _SILENCE_S = 1.0
-"""Holes are filled by pieces of this length."""
+"""Gaps are filled with pieces of this length."""
 _US_PER_S = 1_000_000
 _HEAD_BYTES = 1_024
-"""Enough to know a container by."""
+"""Enough to detect the container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class _Recipe:
     container: str
     codec: str
     rates_hz: tuple[int, ...] = ()
-    """Rates that the codec has; empty is any."""
+    """Rates of the codec; empty is any."""
     bits_per_s: int = 0
-    """For one channel."""
+    """Per channel."""
     takes_picture: bool = False
 
 
@@ -72,7 +72,7 @@ _RECIPES = {
     ".mkv": _Recipe("matroska", "aac", MPEG_RATES_HZ, _AAC, takes_picture=True),
 }
 _CONTAINER_OPTIONS = {
-    "wav": {"rf64": "auto"},  # else a WAV of more than 4 GiB is broken
+    "wav": {"rf64": "auto"},  # required for a WAV of more than 4 GiB
     "mp4": {"movflags": "+faststart"},
 }
 
@@ -81,7 +81,7 @@ _CONTAINER_OPTIONS = {
 def open_recording(path: Path) -> Generator[Recording]:
     """Open a recording or a film.
 
-    Raises `InvalidRequest` with param ``file`` for what cannot be read or has no sound, `Unsupported` without PyAV.
+    Raises `InvalidRequest` with param ``file`` if it is unreadable or has no sound, `Unsupported` without PyAV.
     """
     need_av("dub")
     with _opened(path) as source:
@@ -92,7 +92,7 @@ class Recording:
     """The first sound track of a file."""
 
     def __init__(self, path: Path, source: InputContainer) -> None:
-        """Take an opened file. Raises `InvalidRequest` with param ``file``."""
+        """Use an opened file. Raises `InvalidRequest` with param ``file``."""
         self.path = path
         self._source = source
         self._track = _sound_track(path, source)
@@ -101,14 +101,14 @@ class Recording:
         self.channels = min(self._track.channels, 2)
         self.has_picture = _picture(source) is not None
         self.duration_s: float | None = source.duration / _US_PER_S if source.duration else None
-        """As the file says, if it does."""
+        """As claimed by the file, if at all."""
         self._origin_s = _origin_s(source) if self.has_picture else None
 
     def blocks(self) -> Iterator[Samples]:
-        """Yield the sound from the beginning of the file to its end, once; with a picture at its time in it.
+        """Yield the sound of the whole file, once; in a film, aligned with the picture.
 
-        Holes of 0.1 s and more in the time stamps are silence. A broken packet is passed over, a hundred are the
-        end. Raises `InvalidRequest` with param ``file`` where no sound can be decoded at all.
+        Gaps of 0.1 s and more in the time stamps become silence. Broken packets are skipped; the hundredth ends the
+        sound. Raises `InvalidRequest` with param ``file`` if no sound can be decoded at all.
         """
         from av import AudioResampler
 
@@ -130,7 +130,7 @@ class Recording:
             raise invalid_audio(f"{self.path} holds no sound that can be decoded")
 
     def _hole_before(self, frame: AudioFrame, done: int) -> Iterator[Samples]:
-        """Yield silence until the time of the frame, as far as the file is long."""
+        """Yield silence until the time of the frame, at most to the end of the file."""
         if frame.time is None:
             return
         if self._origin_s is None:
@@ -152,11 +152,11 @@ class Recording:
 
 @contextmanager
 def write_track(path: Path, rate_hz: int, channels: int, picture_of: Path | None = None) -> Generator[TrackWriter]:
-    """Write a sound file, or a film with a new sound track, from its beginning to its end.
+    """Write a sound file, or a film with a new sound track.
 
-    ``picture_of`` is the film whose picture is copied as it is, without being encoded again. The file is there under
-    its name when it is complete, and not at all after an error. Raises `InvalidRequest` with param ``out`` where it
-    cannot be written, `Unsupported` without PyAV.
+    ``picture_of`` is the film whose picture is copied without encoding. The file gets its name when it is complete,
+    and does not exist after an error. Raises `InvalidRequest` with param ``out`` if it cannot be written,
+    `Unsupported` without PyAV.
     """
     need_av("dub")
     import av
@@ -182,7 +182,7 @@ def write_track(path: Path, rate_hz: int, channels: int, picture_of: Path | None
 
 
 class TrackWriter:
-    """Takes the samples of one track."""
+    """Writes the samples of one track."""
 
     def __init__(
         self, path: Path, out: OutputContainer, stream: AudioStream, picture: _Picture | None, rate_hz: int
@@ -195,7 +195,7 @@ class TrackWriter:
         self._position = 0
 
     def write(self, samples: Samples) -> None:
-        """Take the next samples, of shape (frames, channels). Raises `InvalidRequest` with param ``out``."""
+        """Write the next samples, of shape (frames, channels). Raises `InvalidRequest` with param ``out``."""
         if not len(samples):
             return
         import av
@@ -210,7 +210,7 @@ class TrackWriter:
             self._out.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Write what the encoder holds back and the rest of the picture."""
+        """Flush the encoder and write the rest of the picture."""
         self._out.mux(self._stream.encode(None))
         if self._picture is not None:
             self._picture.copy_until(None)
@@ -221,7 +221,7 @@ class _Picture:
 
     def __init__(self, source: InputContainer, out: OutputContainer) -> None:
         stream = _picture(source)
-        assert stream is not None  # noqa: S101 - narrows the type: who asks for the picture has seen it
+        assert stream is not None  # noqa: S101 - narrows the type: callers have checked that there is a picture
         self._to = out.add_stream_from_template(stream)
         self._out = out
         assert stream.time_base is not None  # noqa: S101 - narrows the type: a demuxed stream has one
@@ -231,9 +231,9 @@ class _Picture:
         self._next = self._advance()
 
     def copy_until(self, end_s: float | None) -> None:
-        """Copy what is shown before ``end_s``; None is all the rest."""
+        """Copy the packets before ``end_s``; None copies the rest."""
         while (packet := self._next) is not None:
-            assert packet.dts is not None  # noqa: S101 - narrows the type: those without are left out below
+            assert packet.dts is not None  # noqa: S101 - narrows the type: `_advance` skips packets without one
             if end_s is not None and packet.dts * self._tick_s >= end_s:
                 return
             packet.stream = self._to
@@ -242,7 +242,7 @@ class _Picture:
 
     def _advance(self) -> Packet[VideoStream] | None:
         for packet in self._packets:
-            if packet.dts is not None:  # the last one, which ends the stream, has none
+            if packet.dts is not None:  # the packet that ends the stream has none
                 packet.dts -= self._origin
                 if packet.pts is not None:
                     packet.pts -= self._origin
@@ -251,7 +251,7 @@ class _Picture:
 
 
 def check_out(path: Path, *, has_picture: bool) -> None:
-    """Make sure that such a file can be written. Raises `InvalidRequest` with param ``out``."""
+    """Check that a file of this name can be written. Raises `InvalidRequest` with param ``out``."""
     recipe = _recipe(path)
     if recipe.takes_picture and not has_picture:
         known = ", ".join(suffix for suffix, one in _RECIPES.items() if not one.takes_picture)
@@ -259,12 +259,12 @@ def check_out(path: Path, *, has_picture: bool) -> None:
 
 
 def takes_picture(path: Path) -> bool:
-    """Say whether a file of this name holds a picture. Raises `InvalidRequest` with param ``out``."""
+    """Say whether a file of this name can hold a picture. Raises `InvalidRequest` with param ``out``."""
     return _recipe(path).takes_picture
 
 
 def track_ms(path: Path) -> float:
-    """Return how long the sound of a file is that is not cut off by its container, in milliseconds.
+    """Return the length of a file's sound without the part that its container cuts off, in milliseconds.
 
     Raises `InvalidRequest` with param ``file``.
     """
@@ -275,7 +275,7 @@ def track_ms(path: Path) -> float:
 
 @contextmanager
 def _opened(path: Path) -> Generator[InputContainer]:
-    """Open a file of somebody's. Raises `InvalidRequest` with param ``file``."""
+    """Open a user's file. Raises `InvalidRequest` with param ``file``."""
     with ExitStack() as stack:
         with _read_errors(path):
             file = stack.enter_context(path.open("rb"))
@@ -294,19 +294,19 @@ def _sound_track(path: Path, source: InputContainer) -> AudioStream:
         raise invalid_audio(f"{path} has no sound: choose a recording or a film with a sound track")
     stream = sound_track(source)
     if not stream.rate or not stream.channels:
-        raise invalid_audio("the sound says neither its rate nor its channels")
+        raise invalid_audio("the sound has no rate or no channels")
     return stream
 
 
 def _picture(source: InputContainer) -> VideoStream | None:
-    """Return the first moving picture; the cover of a record is none."""
+    """Return the first video stream that is not a cover picture."""
     from av.stream import Disposition
 
     return next((one for one in source.streams.video if not one.disposition & Disposition.attached_pic), None)
 
 
 def _origin_s(source: InputContainer) -> float:
-    """Return the time stamp with which the file begins."""
+    """Return the first time stamp of the file."""
     return (source.start_time or 0) / _US_PER_S
 
 
@@ -344,5 +344,5 @@ def _write_errors(path: Path) -> Generator[None]:
         yield
     except (FFmpegError, OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        hint = "; .mkv takes most kinds of picture" if path.suffix.lower() in {".mp4", ".mov"} else ""
+        hint = "; .mkv supports most picture codecs" if path.suffix.lower() in {".mp4", ".mov"} else ""
         raise InvalidRequest(f"cannot write {path}: {why}{hint}", param="out") from error

@@ -1,4 +1,4 @@
-"""The last page of an Ogg file that was cut: as much of it as is there. FFmpeg passes over a page without its end."""
+"""Repairs the truncated last page of an Ogg file, which FFmpeg would skip."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _POLYNOMIAL = 0x04C11DB7
 
 
 def last_page(source: ByteSource) -> tuple[int, bytes] | None:
-    """Return where a cut last page begins, and the page with its whole packets; None where no page is cut.
+    """Return the position of a truncated last page, and a page of its whole packets; None if no page is truncated.
 
-    It keeps the position in the sound that its last packet would have had: nothing comes behind it.
+    The page keeps its granule position, because no page follows it.
     """
     begin = max(0, source.size - _LONGEST_BYTES)
     tail = source.read(begin, _LONGEST_BYTES)

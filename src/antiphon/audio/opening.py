@@ -1,4 +1,4 @@
-"""Opening a file of a user with PyAV: by its first bytes, and with the decoders that are meant for it."""
+"""Opens a user's file with PyAV: as the format of its first bytes, with an allowlist of decoders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PROBE_BYTES = 200_000
 _STREAMED = frozenset({"mpeg", "mpegts"})
-"""These have no header that names their tracks: FFmpeg finds them among the packets, in 5 MB unless told otherwise."""
+"""Formats without a header that names the tracks: FFmpeg searches the packets, by default in 5 MB."""
 _SOUND_CODECS = frozenset({
     "aac", "aac_latm", "ac3", "alac", "amr_nb", "amr_wb", "eac3", "flac", "gsm", "gsm_ms", "mp1", "mp2", "mp3", "opus",
     "speex", "vorbis", "wavpack", "wmalossless", "wmapro", "wmav1", "wmav2", "wmavoice",
@@ -27,7 +27,7 @@ _SOUND_CODECS = frozenset({
     "pcm_s24le_planar", "pcm_s32be", "pcm_s32le", "pcm_s32le_planar", "pcm_s64be", "pcm_s64le", "pcm_u8", "pcm_u16be",
     "pcm_u16le", "pcm_u24be", "pcm_u24le", "pcm_u32be", "pcm_u32le",
 })  # fmt: skip
-"""By FFmpeg's names: what people record, and films carry. It has 200, most of them of old games and seldom tested."""
+"""Usual codecs of recordings and films, by FFmpeg's names. Most of its 200 are of old games and rarely tested."""
 _DECODERS = (
     *sorted(_SOUND_CODECS),
     "aac_fixed",
@@ -40,21 +40,20 @@ _DECODERS = (
     "mp2float",
     "mp3float",
 )
-"""Names of the decoders that FFmpeg may open while it looks what is in a file."""
+"""Names of the decoders that FFmpeg may open while it probes a file."""
 _PICTURE_DECODERS = (
     "av1", "dnxhd", "flv", "h263", "h264", "hevc", "libdav1d", "mjpeg", "mpeg1video", "mpeg2video", "mpeg4", "msmpeg4",
     "msmpeg4v2", "png", "prores", "theora", "vc1", "vp6", "vp6f", "vp8", "vp9", "wmv1", "wmv2", "wmv3",
 )  # fmt: skip
-"""The picture of a film is copied, not decoded; but FFmpeg looks into it to say how large it is."""
+"""The picture of a film is copied, but FFmpeg decodes some of it to find its size."""
 
 
 @contextmanager
 def open_source(file: BinaryIO, container: str, *, has_pictures: bool = False) -> Generator[InputContainer]:
-    """Open a file as the ``container`` that its first bytes say, with those decoders alone that are meant.
+    """Open a file as the ``container`` of its first bytes, with the listed decoders only.
 
-    FFmpeg reads from ``file`` and is given no name: there is nothing that a playlist in it could lead to.
-    Of a file that was not finished all that is there is read. Raises `InvalidRequest` with param ``file`` for a
-    container that claims what cannot be.
+    FFmpeg reads from ``file`` and gets no name, so that a playlist in it cannot open another file. An unfinished file
+    is read to its end. Raises `InvalidRequest` with param ``file`` for a container with impossible claims.
     """
     import av
 
@@ -72,20 +71,20 @@ def open_source(file: BinaryIO, container: str, *, has_pictures: bool = False) -
 
 
 def sound_track(source: InputContainer) -> AudioStream:
-    """Return the first sound track. Raises `InvalidRequest` where there is none, or none that can be decoded."""
+    """Return the first sound track. Raises `InvalidRequest` if there is none, or its codec is unknown."""
     if not source.streams.audio:
         raise invalid_audio("the file has no sound track")
     stream = source.streams.audio[0]
-    context = getattr(stream, "codec_context", None)  # with an unknown codec nothing else of a stream is there either
+    context = getattr(stream, "codec_context", None)  # a stream of an unknown codec lacks the other attributes, too
     if context is None or context.codec.canonical_name not in _SOUND_CODECS:
-        raise invalid_audio("the file's sound is in a codec that is not known: convert it, say, to AAC")
+        raise invalid_audio("the codec of the file's sound is unknown: convert it, for example to AAC")
     return stream
 
 
 def open_options(container: str) -> dict[str, str]:
     """Return FFmpeg's options for the demuxer of a container.
 
-    Before it returns an opened file FFmpeg reads ahead in search of a first frame of each track, and keeps 450 bytes
-    for every packet; packets of one byte, which no decoder understands, would take 2 GiB. So it reads less.
+    While opening a file FFmpeg searches a first frame of each track, and keeps 450 bytes for every packet it reads;
+    invalid packets of one byte would take 2 GiB. So its search is limited.
     """
     return {} if container in _STREAMED else {"probesize": str(_PROBE_BYTES)}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Patched(io.RawIOBase):
     """Reads a file as if it were ``size`` bytes long and had ``patches`` at their positions.
 
-    The file stays its owner's to close; its position is moved.
+    Moves the position of the file, and does not close it.
     """
 
     def __init__(self, file: BinaryIO, patches: Mapping[int, bytes], size: int) -> None:

@@ -1,4 +1,4 @@
-"""What files in memory and recordings on disk have in common: PyAV, which is optional, and what it does for both."""
+"""PyAV, which is optional, for files in memory and on disk."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MPEG_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-"""Rates that both MP3 and AAC have."""
+"""Rates of both MP3 and AAC."""
 OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 
 _MAX_BROKEN_PACKETS = 100
 
 
 def need_av(extra: str = "local") -> None:
-    """Make sure that PyAV can be imported. Raises `Unsupported`, with the command that installs it."""
+    """Import PyAV. Raises `Unsupported` with the command that installs it."""
     if find_spec("av") is None:
         raise Unsupported(f"this kind of audio needs PyAV: pip install 'antiphon[{extra}]'", code="library_missing")
 
 
 def nearest_rate(rate_hz: int, rates_hz: tuple[int, ...]) -> int:
-    """Return the lowest rate of a codec that loses nothing of ``rate_hz``, else its highest; empty is any."""
+    """Return the lowest of ``rates_hz`` that is at least ``rate_hz``, else the highest; without rates ``rate_hz``."""
     if not rates_hz:
         return rate_hz
     return min((rate for rate in rates_hz if rate >= rate_hz), default=rates_hz[-1])
 
 
 def decoded(source: InputContainer, track: AudioStream, within_s: float = math.inf) -> Iterator[AudioFrame]:
-    """Yield what can be decoded of a track; a broken packet is passed over, a hundred are the end.
+    """Yield the frames of a track; broken packets are skipped, the hundredth ends it.
 
-    Raises `InvalidRequest` with param ``file`` when that takes longer than ``within_s``.
+    Raises `InvalidRequest` with param ``file`` if that takes longer than ``within_s``.
     """
     from av.error import FFmpegError
 
-    give_up_at, broken = time.monotonic() + within_s, 0
+    deadline, broken = time.monotonic() + within_s, 0
     packets = source.demux(track)
     while True:
         try:
@@ -55,11 +55,11 @@ def decoded(source: InputContainer, track: AudioStream, within_s: float = math.i
             continue
         if packet is None:
             return
-        if time.monotonic() > give_up_at:
+        if time.monotonic() > deadline:
             raise invalid_audio(f"the file cannot be decoded within {within_s:g} s")
         yield from frames
 
 
 def invalid_audio(message: str) -> InvalidRequest:
-    """Return the error for a file that holds nothing to be heard."""
+    """Return the error for a file without usable sound."""
     return InvalidRequest(message, param="file", code="invalid_audio")

@@ -1,4 +1,4 @@
-"""Change of the sample rate, as a stream and in one piece."""
+"""Changes the sample rate of a stream or of a whole recording."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BLOCK_BYTES = 2**21
 class Resampler:
     """Resamples one mono s16le stream; the pieces it returns join without clicks.
 
-    Pieces may be cut anywhere, also inside a sample. The joined result does not depend on the cuts and equals
+    Pieces may be cut anywhere, also inside a sample. The joined result does not depend on the cuts, and equals
     `resample` of the whole. The filter holds back the newest audio until `flush`: about 40 ms at 24 kHz,
     80 to 120 ms at 8 kHz; ``quick`` halves that with a filter good enough for detectors and recognisers.
     Between equal rates bytes pass through at once.
@@ -26,7 +26,7 @@ class Resampler:
         self._odd = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Take more of the stream and return what is ready, possibly nothing."""
+        """Resample more of the stream and return the finished bytes, possibly none."""
         data = self._odd + data
         whole = len(data) & ~1
         self._odd = data[whole:]
@@ -35,7 +35,7 @@ class Resampler:
         return _to_s16(self._stream.resample_chunk(_to_float(data[:whole])))
 
     def flush(self) -> bytes:
-        """End the stream: return the rest (half a sample is dropped) and be ready for a new one."""
+        """End the stream: return the rest (half a sample is dropped) and reset for a new one."""
         self._odd = b""
         if self._stream is None:
             return b""

@@ -1,4 +1,4 @@
-"""What kind of file with sound this is, by its first bytes. The name and the type that a client gives are ignored."""
+"""Detects the format of a file with sound by its first bytes; names and types from clients are ignored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PREFIXES = (
 _RIFF = {b"WAVE": "wav", b"AVI ": "avi"}
 _MOV_ATOMS = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide"})
 _TRANSPORT_PACKETS = ((188, 0), (192, 4), (204, 0))
-"""Bytes of a packet of MPEG-TS, and where in it the sync byte is: as broadcast, on Blu-ray, with error correction."""
+"""Size of an MPEG-TS packet and place of its sync byte: broadcast, Blu-ray, with error correction."""
 _TRANSPORT_SYNCS = 4
 
 SOUND_CONTAINERS = frozenset({
@@ -25,14 +25,14 @@ SOUND_CONTAINERS = frozenset({
 })  # fmt: skip
 """Containers of sound uploads; some hold films as well."""
 FILM_CONTAINERS = SOUND_CONTAINERS | {"avi", "flv", "mpegts"}
-"""All that `container_of` knows."""
+"""All containers of `container_of`."""
 
 
 def container_of(data: bytes) -> str | None:
-    """Return FFmpeg's name of the container that ``data`` begins like, one of `FILM_CONTAINERS`, or None.
+    """Return FFmpeg's name of the container that begins with ``data``, one of `FILM_CONTAINERS`, or None.
 
-    The first kilobyte of a file is enough. Only containers that hold their sound themselves are known: playlists
-    and manifests, which name files or addresses to be opened, are not.
+    The first kilobyte of a file is enough. Only containers that hold their sound themselves are detected, never
+    playlists and manifests, which name other files or addresses.
     """
     for prefix, name in _PREFIXES:
         if data.startswith(prefix):
@@ -49,7 +49,7 @@ def container_of(data: bytes) -> str | None:
 
 
 def _is_transport_stream(data: bytes) -> bool:
-    """Look for the sync bytes of some packets: one alone is any text that begins with G."""
+    """Check the sync bytes of several packets: one byte matches any text that begins with G."""
     return any(
         data[at : packet * _TRANSPORT_SYNCS : packet] == b"G" * _TRANSPORT_SYNCS for packet, at in _TRANSPORT_PACKETS
     )

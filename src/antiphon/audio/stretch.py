@@ -1,4 +1,4 @@
-"""Change of pace without change of pitch, for speeds that an engine has not itself."""
+"""Changes the speed of speech without its pitch, for speeds that an engine does not have."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ Samples = NDArray[np.float32]
 
 _PIECE_S = 0.015
 _SEARCH_S = 0.012
-"""How far a piece may be moved to meet the wave before it in phase: nearly a whole period of the lowest voices.
-Beside 8 ms the spectra of stretched recordings were 2 to 6 % nearer to the original's, from half to twice the pace."""
+"""How far a piece may be moved to match the phase of the one before: nearly one period of the lowest voices.
+Compared with 8 ms, spectra of stretched speech are 2 to 6 % closer to the original (0.5 to 2 times the speed)."""
 _FAINT = 10.0
-"""Added to loudness, so that nearly nothing is like nothing."""
+"""Added to loudness, so that near silence matches only silence."""
 
 
 def stretch(data: bytes, rate_hz: int, speed: float) -> bytes:
-    """Return mono s16le speech that takes ``1 / speed`` of its time, to the sample; meant for 0.5 to 2.0."""
+    """Return mono s16le speech of ``1 / speed`` of its length, to the sample; for speeds of 0.5 to 2.0."""
     return stretch_to(data, rate_hz, round(len(data) // 2 / speed))
 
 
 def stretch_to(data: bytes, rate_hz: int, total: int) -> bytes:
-    """Return mono s16le speech as ``total`` samples; meant for half to twice as many as there are.
+    """Return mono s16le speech as ``total`` samples; for half to twice as many as in ``data``.
 
-    The sound is put together from pieces of 15 ms, each faded into over its whole length from the continuation of
-    the piece before; it is taken from where the source, near the wanted place, is most like that continuation (WSOLA).
+    The sound is made of pieces of 15 ms (WSOLA). Each is crossfaded over its whole length with the continuation of the
+    piece before, and comes from the part of the source near its place that is most similar to that continuation.
     """
     samples = np.frombuffer(data, "<i2").astype(np.float32)
     if total in {0, len(samples)}:
@@ -38,7 +38,7 @@ def stretch_to(data: bytes, rate_hz: int, total: int) -> bytes:
     for start in range(hop, total, hop):
         following, first = place + hop, round(start * len(samples) / total)
         continuation = source[following : following + hop]
-        if first <= following <= first + 2 * reach:  # nothing is more like it than itself
+        if first <= following <= first + 2 * reach:  # the continuation itself matches best
             place = following
             pieces.append(continuation)
             continue
@@ -49,15 +49,15 @@ def stretch_to(data: bytes, rate_hz: int, total: int) -> bytes:
 
 
 def _loudness(source: Samples, hop: int) -> Samples:
-    """Return the root of the energy of the ``hop`` samples from each place on."""
+    """Return the root of the energy of the ``hop`` samples from each place."""
     energy = np.concatenate([[0.0], np.cumsum(source.astype(np.float64) ** 2)])
     return (np.sqrt(energy[hop:] - energy[:-hop]) + _FAINT).astype(np.float32)
 
 
 def _faded(old: Samples, new: Samples, rise: Samples) -> Samples:
-    """Fade from one piece to another that is more or less like it, without a dip.
+    """Crossfade two more or less similar pieces, without a dip.
 
-    What is alike adds up as amplitudes, what is not as powers: hiss would lose 3 dB in the middle of each fade.
+    Equal sounds add as amplitudes, different ones as powers: hiss would lose 3 dB in the middle of each fade.
     """
     fall = 1 - rise
     likeness = max(0.0, float(old @ new / (np.sqrt((old @ old) * (new @ new)) + _FAINT)))

@@ -14,5 +14,5 @@ def ms(ticks: int) -> int:
 
 
 def from_ms(milliseconds: int) -> int:
-    """Ticks of so many milliseconds."""
+    """Ticks of a number of milliseconds."""
     return milliseconds * TICKS_PER_MS

@@ -1,4 +1,4 @@
-"""One sound track put together from pieces that each have their place, as a stream."""
+"""Assembles one sound track, as a stream, from pieces with positions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _FADE_MS = 10
 
 
 class Timeline:
-    """Mixes pieces, given in the order of their places, into one track without gaps.
+    """Mixes pieces, given in the order of their positions, into one track without gaps.
 
-    A piece that is longer than the time until the next one goes on under it: the end of the one is faded out, the
-    beginning of the other in. What is returned is final, and no more is held than what may still be mixed with.
+    A piece that overlaps the next one is crossfaded with it. Returned frames are final; only frames that may still
+    be mixed are held.
     """
 
     def __init__(self, rate_hz: int, channels: int) -> None:
         self._fade = max(1, rate_hz * _FADE_MS // 1000)
         self._done = 0
         self._open: _Wide = np.zeros((0, channels), np.float32)
-        """What follows frame ``_done`` and may still change."""
+        """Frames from ``_done`` on that may still change."""
 
     def place(self, start: int, piece: Samples, bed: Samples | None = None, volume: float = 0.0) -> Samples:
-        """Put ``piece`` at frame ``start`` and return the frames before it. ``start`` never goes back.
+        """Put ``piece`` at frame ``start`` and return the frames before it. ``start`` never decreases.
 
-        ``bed`` is mixed in at ``volume`` (0.0 to 1.0) from the same place on.
+        ``bed`` is mixed in at ``volume`` (0.0 to 1.0) from the same position.
         """
         final = self._until(start)
         new = piece.astype(np.float32)
@@ -43,14 +43,14 @@ class Timeline:
         return final
 
     def finish(self, end: int) -> Samples:
-        """Return the rest, up to frame ``end`` exactly; what would sound on is faded out there."""
+        """Return the rest, up to frame ``end`` exactly; longer sound is faded out there."""
         if self._done + len(self._open) > end:
             self._open = self._open[: max(0, end - self._done)]
             _fade_out(self._open, min(self._fade, len(self._open)))
         return self._until(end)
 
     def _until(self, place: int) -> Samples:
-        """Return the frames up to ``place``; where nothing was put there is silence."""
+        """Return the frames up to ``place``, with silence between pieces."""
         wanted = place - self._done
         final, self._open = self._open[:wanted], self._open[wanted:]
         self._done = place

@@ -1,7 +1,7 @@
-"""Files whose recorder was killed, or did not know how long they would be: their sound goes on to the end of the file.
+"""Repairs files of killed or streaming recorders: their sound extends to the end of the file.
 
-FFmpeg reads most of them so by itself; these are the others. Only sizes of the sound itself are mended: no memory is
-taken for them. Tables, of which memory is taken, stay as they are, and are checked afterwards.
+These are the formats that FFmpeg does not repair. Only sizes of the sound itself are corrected, which cost no memory.
+Tables, which do, are left as they are and checked afterwards.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from antiphon.audio.ogg_tail import last_page
 from antiphon.audio.patched import Patched
 
 Patches = dict[int, bytes]
-"""By the position that they belong to."""
+"""Replacement bytes by position."""
 
 _UNKNOWN = b"\xff" * 4
 _FIRST_CHUNK = 12
@@ -27,22 +27,22 @@ _DS64_SIZE_AT = 8
 _COMMON_FRAMES_AT = 2
 _MOST_FRAMES = 2**31 - 1
 _SOUND_HEADER_BYTES = 8
-"""What an empty SSND chunk of AIFF has in it."""
+"""Size of an empty SSND chunk of AIFF."""
 _EDIT_COUNT_BYTES = 4
-"""What an empty data chunk of CAF has in it."""
+"""Size of an empty data chunk of CAF."""
 _TAG_HEADER_BYTES = 10
 _BOX_HEADER_BYTES = 8
 _IS_LONG = 1
-"""Stands for the size of a box whose size has 64 bits."""
+"""In place of the size of a box whose size has 64 bits."""
 _INDEX = re.compile(rb"moov....mvhd", re.DOTALL)
 _INDEX_BYTES = 12
 _PACKETS = re.compile(b"pakt")
 
 
 def finished(file: BinaryIO, container: str) -> BinaryIO:
-    """Return the file as its recorder would have finished it; the file itself, where nothing is to be mended.
+    """Return the file as its recorder would have finished it, or the file itself if it needs no repair.
 
-    ``container`` is FFmpeg's name of it. Raises `InvalidRequest` with param ``file`` for one in very many parts.
+    ``container`` is FFmpeg's name. Raises `InvalidRequest` with param ``file`` for a file of too many parts.
     """
     source = ByteSource(file)
     if container == "ogg":
@@ -56,7 +56,7 @@ def finished(file: BinaryIO, container: str) -> BinaryIO:
 
 
 def _wav(source: ByteSource) -> Patches:
-    """Make an RF64 file whose first chunk does not have the size of the sound a WAV file without one."""
+    """Turn an RF64 file without a valid size of the sound into a WAV file of unknown size."""
     if source.read(0, 4) != b"RF64":
         return {}
     long_size = 0
@@ -70,7 +70,7 @@ def _wav(source: ByteSource) -> Patches:
 
 
 def _aiff(source: ByteSource) -> Patches:
-    """Mend the sizes of the sound and of the file, and numbers of samples that FFmpeg takes for negative ones."""
+    """Correct the sizes of the sound and of the file, and numbers of samples that FFmpeg reads as negative."""
     patches: Patches = {}
     for chunk in chunks(source, _FIRST_CHUNK, IFF):
         frames_at = chunk.start + _COMMON_FRAMES_AT
@@ -102,7 +102,7 @@ def _au(source: ByteSource) -> Patches:
 
 
 def _mp3(source: ByteSource) -> Patches:
-    """Give a tag that is longer than the file no length: FFmpeg looks for the first frame behind its header then."""
+    """Set the length of a tag that is longer than the file to 0: FFmpeg then searches a frame after its header."""
     size = 0
     for byte in source.read(6, 4):
         size = size << 7 | byte & 0x7F
@@ -111,7 +111,7 @@ def _mp3(source: ByteSource) -> Patches:
 
 
 def _matroska(source: ByteSource) -> Patches:
-    """Give clusters without a length, whose blocks follow all the same, an unknown one."""
+    """Set the size of clusters with size 0, whose blocks follow anyway, to unknown."""
     patches: Patches = {}
     segment = next((one for one in elements(source, 0, source.size) if one.id == SEGMENT), None)
     at = segment.start if segment else source.size
@@ -126,7 +126,7 @@ def _matroska(source: ByteSource) -> Patches:
 
 
 def _mov(source: ByteSource) -> Patches:
-    """Let the sound of an MP4 file end where its index begins, if its size hides that."""
+    """End the sound of an MP4 file where its index begins, if its size includes the index."""
     sound: Box | None = None
     for box in boxes(source, 0, source.size):
         if box.name == b"moov":
@@ -147,7 +147,7 @@ def _size_patch(chunk: Chunk, end: int, size_bytes: int) -> Patches:
 
 
 def _number(value: int, size_bytes: int) -> bytes:
-    """Return a number, or the largest that there is room for."""
+    """Return a number in ``size_bytes``, at most the largest possible."""
     return min(value, 2 ** (8 * size_bytes) - 1).to_bytes(size_bytes, "big")
 
 

@@ -1,4 +1,4 @@
-"""WAV files in memory. Headers are not believed: sizes are bounded by the bytes that are there."""
+"""WAV files in memory. Claimed sizes are bounded by the size of the file."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _UNKNOWN_SIZE = 0xFFFFFFFF
 _PCM, _FLOAT, _ALAW, _ULAW = 1, 3, 6, 7
 _EXTENSIBLE = 0xFFFE
 RATES_HZ = range(1_000, 384_001)
-"""Rates of files that are read, of WAV and all others."""
+"""Accepted sample rates of WAV and all other files."""
 CHANNELS = range(1, 33)
-"""How many channels such a file may have."""
+"""Accepted numbers of channels."""
 _FORMATS = frozenset({(1, 8), (1, 16), (1, 24), (1, 32), (3, 32), (3, 64), (6, 8), (7, 8)})
-"""Tags and bits that are understood."""
+"""Supported pairs of format tag and bits."""
 _MAX_CHUNKS = 10_000
-"""Chunks that are looked at: a file may hold millions of empty ones."""
+"""Most chunks that are read: a file may hold millions of empty ones."""
 _DS64_AT = 20
-"""Where the sizes of more than 32 bits are in an RF64 file: in its first chunk."""
+"""Position of the 64-bit sizes of an RF64 file, in its first chunk."""
 _PIECE_BYTES = 2**20
-"""So much is converted at a time: as floats it is up to four times as large."""
+"""Bytes converted at a time: as floats they are up to four times as large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +52,17 @@ def is_wav(data: bytes) -> bool:
 
 
 def is_plain_wav(data: bytes) -> bool:
-    """Say whether ``data`` is a WAV file whose samples `read_wav` understands; others need a decoder."""
+    """Say whether ``data`` is a WAV file that `read_wav` supports; others need a decoder."""
     if not is_wav(data):
         return False
     body = next((bytes(body) for name, body in _chunks(data) if name == b"fmt "), b"")
-    return len(body) < 16 or _tag(body) in {_PCM, _FLOAT, _ALAW, _ULAW}  # a broken one is `read_wav`'s to refuse
+    return len(body) < 16 or _tag(body) in {_PCM, _FLOAT, _ALAW, _ULAW}  # `read_wav` refuses a broken one
 
 
 def wav_header(rate_hz: int, data_bytes: int | None = None, *, channels: int = 1, is_float: bool = False) -> bytes:
     """Return the 44 bytes before samples of 16 bits, or floats of 32.
 
-    ``data_bytes`` None is a stream whose length nobody knows yet.
+    ``data_bytes`` None is a stream of unknown length.
     """
     data_size = _UNKNOWN_SIZE if data_bytes is None else data_bytes
     tag, sample_bytes = (_FLOAT, 4) if is_float else (_PCM, 2)
@@ -82,7 +82,7 @@ def write_wav(data: bytes, rate_hz: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Wav:
-    """A WAV file whose samples are converted as they are asked for."""
+    """A WAV file whose samples are converted on demand."""
 
     rate_hz: int
     _form: _Format
@@ -101,7 +101,7 @@ class Wav:
 
 
 def read_wav(data: bytes) -> Pcm:
-    """Read a WAV file whole. Raises what `open_wav` raises."""
+    """Read a whole WAV file. Raises the errors of `open_wav`."""
     wav = open_wav(data)
     return Pcm(b"".join(wav.pieces()), wav.rate_hz)
 
@@ -109,8 +109,8 @@ def read_wav(data: bytes) -> Pcm:
 def open_wav(data: bytes) -> Wav:
     """Open a WAV file: PCM of 8 to 32 bits, float, A-law or mu-law, any number of channels up to 32.
 
-    A data chunk that claims more than there is, or nothing (as live streams do, and recorders that were killed), gives
-    what is there. The first description of the format counts, as `is_plain_wav` has it.
+    A data chunk that claims too many bytes, or none (as written by live streams and killed recorders), extends to the
+    end of the file. The first ``fmt`` chunk counts, as for `is_plain_wav`.
     Raises `InvalidRequest` with param ``file`` for everything else.
     """
     if not is_wav(data):
@@ -127,7 +127,7 @@ def open_wav(data: bytes) -> Wav:
 
 
 def from_floats(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return floats of full scale 1.0 on the scale of 16 bits. What is louder is clipped, what is no number silence."""
+    """Scale floats of full scale 1.0 to 16 bits; louder ones are clipped, NaN and infinity become silence."""
     finite = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     return np.clip(finite, -1.0, 1.0).astype(np.float32) * np.float32(32768)
 
@@ -181,7 +181,7 @@ def _mono(form: _Format, body: memoryview) -> bytes:
 
 
 def _samples(form: _Format, body: memoryview) -> NDArray[np.float32] | NDArray[np.float64]:
-    """Return interleaved samples on the scale of 16 bits."""
+    """Return interleaved samples, scaled to 16 bits."""
     match form.tag, form.bits:
         case (1, 8):
             return (np.frombuffer(body, np.uint8).astype(np.float32) - 128) * 256

@@ -1,4 +1,4 @@
-"""Cutting a stream of samples into the windows that detectors score."""
+"""Cuts a stream of samples into windows for detectors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Windows = NDArray[np.int16]
 
 
 class WindowCutter:
-    """Keeps what is left over after the last whole window."""
+    """Cuts pieces of one stream into whole windows, and keeps the remainder."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def push(self, samples: bytes) -> Windows:
-        """Take s16le bytes, cut anywhere, and return the windows that are complete now, possibly none."""
+        """Add s16le bytes, cut anywhere, and return the completed windows, possibly none."""
         data = self._rest + samples if self._rest else samples
         count = len(data) // WINDOW_BYTES
         self._rest = data[count * WINDOW_BYTES :]

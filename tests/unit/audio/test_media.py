@@ -209,7 +209,7 @@ def test_a_film_that_does_not_begin_at_zero_stays_in_step(tmp_path: Path) -> Non
 
 def test_a_picture_that_the_container_cannot_hold_is_refused_with_what_can(tmp_path: Path) -> None:
     film = make_film(tmp_path / "film.flv", JFK, seconds=1, codec="flv")
-    with pytest.raises(InvalidRequest, match=r"\.mkv takes most kinds") as refused:
+    with pytest.raises(InvalidRequest, match=r"\.mkv supports most picture codecs") as refused:
         write(tmp_path / "dubbed.mp4", tone(16_000), 16_000, film)
     assert refused.value.param == "out"
     assert [one.name for one in tmp_path.iterdir()] == ["film.flv"]

@@ -1,4 +1,4 @@
-"""What a container claims to hold, against the bytes that are there, before a demuxer believes it."""
+"""Checks the claims of a container against its bytes, before a demuxer allocates memory for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an ALAC decoder is told about the sound, in MP4, MOV, CAF and Matroska."""
+"""Decoder configuration of ALAC, in MP4, MOV, CAF and Matroska."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BOX = re.compile(rb"alac\0\0\0\0")
 
 
 def check_alac(description: bytes) -> None:
-    """Check the length of frames in a decoder's description: as it is, and as it is in each box in it."""
+    """Check the frame length in a decoder configuration, at its start and in each ``alac`` box in it."""
     for at in (0, *(box.end() for box in _BOX.finditer(description))):
         samples = int.from_bytes(description[at : at + 4], "big")
         if samples > MAX_ALAC_FRAME:

@@ -1,7 +1,7 @@
 """ASF, WMA and WMV: objects of the header, and lists of tags in them.
 
-For FFmpeg objects lie behind each other, never inside each other: those in the header, in its extension and in the
-properties of a stream follow what these say themselves, wherever they claim to end.
+FFmpeg reads objects as a flat sequence: those in the header, in its extension and in the properties of a stream begin
+after the fixed fields of these, whatever size these claim.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MARKERS = _id("F487CD01-A951-11CF-8EE6-00C00C205365")
 _INDEX = _id("33000890-E5B1-11CF-89F4-00A0C90349CB")
 
 _HEADER_BYTES, _EXTENSION_BYTES, _STREAM_PROPERTIES_BYTES = 6, 22, 64
-"""What these say themselves; stream properties have names and extensions behind it."""
+"""Size of the fixed fields; names and extensions follow those of the stream properties."""
 _TAGS = frozenset({_CONTENT, _METADATA, _METADATA_LIBRARY})
 """Objects that begin with the number of tags, in 16 bits."""
 _TABLES = {_MARKERS: ("of markers", 16, 30), _INDEX: ("of the index", 28, 6)}
-"""Where in the object the number of entries stands, and the least bytes of an entry."""
+"""Position of the number of entries in the object, and the minimum size of an entry."""
 
 
 def check_asf(source: ByteSource) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from antiphon.audio.claims.source import ByteSource
 
 _META_BYTES = 4 * 1024
-"""FFmpeg looks for the first box in a ``meta`` at every position; it is looked for in so many bytes."""
+"""FFmpeg searches the first box of a ``meta`` at every position; the search here is limited to these bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Box:
     name: bytes
     start: int
     end: int
-    """As claimed, but not behind the end of the box around it; maybe behind the end of the file."""
+    """As claimed, but within the enclosing box; may be beyond the end of the file."""
 
 
 def boxes(source: ByteSource, start: int, end: int) -> Iterator[Box]:
@@ -36,13 +36,13 @@ def boxes(source: ByteSource, start: int, end: int) -> Iterator[Box]:
             return
         claimed_end = start + size
         if name in {b"free", b"hoov"} and source.read(body + 4, 4) in {b"mvhd", b"cmov"}:
-            name = b"moov"  # FFmpeg looks for a lost header there
+            name = b"moov"  # FFmpeg searches a lost header there
         yield Box(name, body, min(claimed_end, end))
         start = claimed_end
 
 
 def children_start(source: ByteSource, box: Box) -> int:
-    """Return where the boxes inside a box begin; for ``meta``, which may have a version or not, before ``hdlr``."""
+    """Return where the boxes inside a box begin; in ``meta``, which may have a version, at ``hdlr``."""
     if box.name != b"meta":
         return box.start
     head = source.read(box.start, min(_META_BYTES, max(0, box.end - box.start)))

@@ -10,7 +10,7 @@ _FILE_HEADER_BYTES = 8
 _CHUNK_HEADER_BYTES = 12
 _TABLE_HEADER_BYTES = 24
 _LEAST_TEXT_BYTES = 2
-"""A key and a value that are empty."""
+"""An empty key and an empty value."""
 _MAX_COOKIE_BYTES = 1024
 _UNKNOWN = 2**64 - 1
 

@@ -1,4 +1,4 @@
-"""Which check belongs to which container."""
+"""Selects the check of a container."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _CHECKS: dict[str, Callable[[ByteSource], None]] = {
 
 
 def check_claims(file: BinaryIO, container: str) -> None:
-    """Hold the sizes and counts that a file claims against its bytes; leave its position at 0.
+    """Check the sizes and counts that a file claims against its bytes; reset its position to 0.
 
-    ``container`` is FFmpeg's name of it. Only headers and tables are read, and never many of them; a file that was
-    cut off passes. Raises `InvalidRequest` with param ``file`` and code ``invalid_audio``.
+    ``container`` is FFmpeg's name. Reads headers and tables only, in a limited number; a truncated file
+    passes. Raises `InvalidRequest` with param ``file`` and code ``invalid_audio``.
     """
     try:
         if check := _CHECKS.get(container):

@@ -1,4 +1,4 @@
-"""Vorbis comments, which Ogg and FLAC have in common."""
+"""Vorbis comments, in Ogg and FLAC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from antiphon.audio.claims.source import ByteSource
 from antiphon.audio.pyav import invalid_audio
 
 _MAX_VENDOR_BYTES = 4 * 1024
-"""The name of the program that wrote the file."""
+"""Limit of the name of the program that wrote the file."""
 
 
 def number_of_comments(source: ByteSource, at: int) -> int:

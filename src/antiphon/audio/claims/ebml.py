@@ -1,4 +1,4 @@
-"""Elements of EBML, of which Matroska and WebM are made."""
+"""Elements of EBML, the format of Matroska and WebM."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import NamedTuple
 from antiphon.audio.claims.source import ByteSource
 
 UNKNOWN = 2**63
-"""Where an element ends whose size is unknown."""
+"""End of an element of unknown size."""
 
 SEGMENT, CLUSTER, SIMPLE_BLOCK = 0x18538067, 0x1F43B675, 0xA3
 _BLOCKS_PER_PART = 8
-"""Blocks are passed over at less cost than other elements, and FFmpeg keeps nothing of them."""
+"""Blocks are cheaper to skip than other elements, and FFmpeg keeps nothing of them."""
 _WIDTHS = bytes([0, *(9 - first.bit_length() for first in range(1, 256))])
-"""How many bytes a number has, by its first one; 0 is none."""
+"""Size of a number by its first byte; 0 is invalid."""
 
 
 class Element(NamedTuple):
@@ -23,11 +23,11 @@ class Element(NamedTuple):
     id: int
     start: int
     end: int
-    """As claimed, maybe behind the end of the file; `UNKNOWN` if its size is."""
+    """As claimed, may be beyond the end of the file; `UNKNOWN` for an unknown size."""
 
 
 def element_at(source: ByteSource, at: int) -> Element | None:
-    """Return the element at a position, None if none can begin so."""
+    """Return the element at a position, or None if the bytes there are invalid."""
     head = source.read(at, 12)
     id_bytes = _WIDTHS[head[0]] if head else 0
     if not 0 < id_bytes <= 4 or len(head) <= id_bytes:
@@ -42,7 +42,7 @@ def element_at(source: ByteSource, at: int) -> Element | None:
 
 
 def elements(source: ByteSource, start: int, end: int) -> Iterator[Element]:
-    """Yield the elements from one position to another, until there is one whose size is unknown, or none."""
+    """Yield the elements between two positions, up to an invalid one or the first of unknown size."""
     end = min(end, source.size)
     while start < end:
         source.step()
@@ -54,14 +54,14 @@ def elements(source: ByteSource, start: int, end: int) -> Iterator[Element]:
 
 
 def number_at(source: ByteSource, at: int) -> tuple[int, int]:
-    """Return the number of variable width at a position, and where it ends."""
+    """Return the number of variable width at a position, and its end."""
     head = source.read(at, 8)
     width = _WIDTHS[head[0]] if head else 0
     return int.from_bytes(head[:width], "big") & (1 << 7 * width) - 1, at + width
 
 
 def behind_blocks(source: ByteSource, at: int, end: int) -> int:
-    """Return where a row of simple blocks ends: of these a cluster without a size has very many."""
+    """Return the end of a run of simple blocks: a cluster of unknown size has very many."""
     end, blocks = min(end, source.size), 0
     while at < end:
         head = source.read(at, 9)

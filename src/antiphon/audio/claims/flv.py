@@ -6,23 +6,23 @@ from antiphon.audio.claims.limits import MAX_DEPTH
 from antiphon.audio.claims.source import ByteSource
 
 _HEADER_BYTES_AT = 5
-"""Where a file says how long its header is."""
+"""Position of the header's size."""
 _TAG_HEADER_BYTES = 11
 _TRAILER_BYTES = 4
 _SCRIPT = 18
 _TYPE_MASK = 0x1F
 _TAGS_PER_PART = 8
-"""Tags are passed over at less cost than other parts, and a long film has very many."""
+"""Tags are cheaper to skip than other parts, and a long film has very many."""
 
 _FIXED_BYTES = {0: 8, 1: 1, 11: 10}
-"""Numbers, truth values and dates."""
+"""Numbers, booleans and dates."""
 _LENGTH_BYTES = {2: 2, 12: 4}
-"""Strings and long ones begin with their length, in so many bytes."""
+"""Strings and long strings begin with their length, of this size."""
 _KEYED_BYTES = {3: 0, 8: 4}
-"""Objects and arrays with names; these begin with a number, which nobody needs."""
+"""Objects and named arrays; the latter begin with a number, which is ignored."""
 _LIST = 10
 _NUMBERS_PER_ENTRY = 4
-"""FFmpeg keeps eight bytes of each in a list, a quarter of what a sample takes."""
+"""FFmpeg keeps eight bytes per number of a list, a quarter of a sample's entry."""
 _END = b"\0\0\x09"
 
 
@@ -42,13 +42,13 @@ def check_flv(source: ByteSource) -> None:
 
 
 def _check_script(source: ByteSource, at: int, end: int) -> None:
-    """Check the values of a script tag, one after the other: a name, and what it stands for."""
+    """Check the values of a script tag: a name, then its value."""
     while at < min(end, source.size):
         at = _after_value(source, at, end, 0)
 
 
 def _after_value(source: ByteSource, at: int, end: int, depth: int) -> int:
-    """Check a value. Returns where it ends."""
+    """Check a value and return its end."""
     source.step()
     kind, at = source.number(at, 1), at + 1
     if kind in _FIXED_BYTES:

@@ -1,4 +1,4 @@
-"""ID3 and APE tags, at the beginning and at the end of many kinds of files."""
+"""ID3 and APE tags, at the beginning and the end of many file formats."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _FOOTER, _FOOTER_VERSION = 0x10, 4
 _FRAME = re.compile(
     rb"(?:T[A-Z0-9]{3}|COMM|USLT|PRIV|GEOB|APIC|CHAP|CTOC|WXXX|RVA2|UFID|POPM)|T[A-Z0-9]{2}\0|(?:COM|ULT|PIC|GEO)\0"
 )
-"""Frames are known by their names, wherever they are: programs disagree about how their sizes are written."""
+"""Frames are found by their names at any position, because programs write their sizes differently."""
 _FRAME_START_BYTES = 15
 _IS_PACKED = 0x09
-"""The frame is compressed, and says how long it was before."""
+"""The frame is compressed, and states its uncompressed size."""
 _DEFLATED = 8
 
 _APE_FOOTER_BYTES = 32
@@ -25,9 +25,9 @@ _ID3V1_BYTES = 128
 
 
 def check_leading_tags(source: ByteSource, at: int = 0, room: int | None = None) -> int:
-    """Check the ID3 tags that stand at a position, one behind the other. Returns where they end.
+    """Check the consecutive ID3 tags at a position, and return their end.
 
-    They may be longer than ``room``, in which the last of them begins: FFmpeg goes by what a tag says itself.
+    The last one must begin within ``room``, but may end beyond it: FFmpeg uses the size in the tag.
     """
     last = source.size if room is None else at + room - _HEADER_BYTES
     while at < last and _HEADER.fullmatch(head := source.read(at, _HEADER_BYTES)):
@@ -39,20 +39,20 @@ def check_leading_tags(source: ByteSource, at: int = 0, room: int | None = None)
 
 
 def check_id3_frames(source: ByteSource, start: int, end: int) -> None:
-    """Check the frames between two positions, and those of tags that begin there, wherever these end."""
+    """Check the frames between two positions, and those of tags that begin there, up to their ends."""
     for at in source.search(_HEADER, start, end, _HEADER_BYTES):
         end = max(end, _end(at, source.read(at, _HEADER_BYTES)))
     _check_frames(source, start, end)
 
 
 def _end(at: int, head: bytes) -> int:
-    """Return where a tag ends, by its header."""
+    """Return the end of a tag, by its header."""
     has_footer = head[3] == _FOOTER_VERSION and head[5] & _FOOTER
     return at + _HEADER_BYTES + _syncsafe(head[6:]) + (_HEADER_BYTES if has_footer else 0)
 
 
 def _check_frames(source: ByteSource, start: int, end: int) -> None:
-    """Check how many frames there are, and what they unpack to."""
+    """Check the number of frames and their uncompressed size."""
     source.step(max(0, min(end, source.size) - start) // BYTES_PER_PART)  # tags may overlap
     unpacked = 0
     for at in source.search(_FRAME, start, end, 4):
@@ -63,19 +63,19 @@ def _check_frames(source: ByteSource, start: int, end: int) -> None:
 
 
 def _unpacked_bytes(head: bytes, room: int) -> int:
-    """Return what a compressed frame claims to unpack to: size, flags, that, and the first byte of zlib's header."""
+    """Return the claimed uncompressed size, which is between the flags and the first byte of zlib's header."""
     if len(head) < _FRAME_START_BYTES or head[9] & _IS_PACKED != _IS_PACKED or head[14] & 0x0F != _DEFLATED:
         return 0
     return int.from_bytes(head[10:14], "big") if _syncsafe(head[4:8]) <= room else 0
 
 
 def _syncsafe(digits: bytes) -> int:
-    """Return a number that is written with seven bits in a byte."""
+    """Return a number of seven bits per byte."""
     return sum((digit & 0x7F) << shift for digit, shift in zip(digits, (21, 14, 7, 0), strict=True))
 
 
 def check_ape_tag(source: ByteSource) -> None:
-    """Check the APE tag that a file ends with, before an ID3 tag of the first version if there is one."""
+    """Check the APE tag at the end of a file, before an ID3v1 tag if present."""
     end = source.size
     if source.read(end - _ID3V1_BYTES, 3) == b"TAG":
         end -= _ID3V1_BYTES

@@ -1,7 +1,7 @@
-"""Matroska and WebM: lists of elements, of which FFmpeg keeps up to 45 bytes for every byte, and packed blocks.
+"""Matroska and WebM: lists of elements, for which FFmpeg keeps up to 45 bytes per byte, and packed blocks.
 
-FFmpeg finds lists not only where they belong: the seek head may point into the sound, and behind an element that
-it does not understand it looks for the next one byte by byte.
+FFmpeg also finds lists outside their places: the seek head may point into the sound, and after an unknown element it
+searches the next one byte by byte.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ _NESTS = frozenset(
         *(0x45B9, 0xB6, 0x80, 0x8F, 0x6944),  # chapters
     ]
 )
-"""Elements that hold others, apart from cue points, of which there are too many to look into."""
+"""Elements that hold others, except cue points, which are too many to check."""
 
 _HEADER_STRIPPING = 3
 _MAX_SETTINGS_BYTES = 4 * 1024
-"""Most that is put before every frame: honest ones have some bytes in common."""
+"""Limit of the bytes that are put before every frame; usual files need a few."""
 _ALAC = int.from_bytes(b"A_ALAC", "big")
 _MAX_PRIVATE_BYTES = 1024
 _LACED = 0x06
 _BYTES_PER_PART_OF_CUE = 16
 
 _HARMLESS_BYTES = 1024 * 1024
-"""A cluster or a group of this size cannot take much memory, whatever is in it."""
+"""A cluster or a group up to this size cannot take much memory."""
 _SCANNED_BYTES = 64 * 1024 * 1024
 """Files up to this size are searched for hidden lists."""
 _HIDDEN = re.compile(b"|".join(re.escape(name.to_bytes(4, "big")) for name in (*_LISTS, CLUSTER)))
@@ -73,7 +73,7 @@ class _Claims:
         self._clusters: dict[int, Element] = {}
         """By position."""
         self._walked: set[int] = set()
-        """Positions of clusters without a size, which are walked on the way."""
+        """Positions of clusters of unknown size, which are read while finding lists."""
         self._packed: set[int] = set()
         """Numbers of tracks whose frames are compressed."""
 
@@ -106,11 +106,11 @@ class _Claims:
             at = element.end
             if element.id == CLUSTER and element.end == UNKNOWN:
                 self._walked.add(element.start)
-                at = element.start  # its blocks are walked as if they were its brothers
+                at = element.start  # its blocks are read like its siblings
             at = behind_blocks(self._source, at, segment.end)
 
     def _follow(self, seek_head: Element, origin: int) -> None:
-        """Note what a seek head points at, and what the seek heads among that point at."""
+        """Note the targets of a seek head, and of the seek heads among these."""
         pending = [seek_head]
         for here in pending:
             for at in self._positions(here):
@@ -140,7 +140,7 @@ class _Claims:
             self._lists[element.start] = element
 
     def _count(self, parent: Element, depth: int) -> None:
-        """Count the elements of a list, once more: each of them takes memory, up to 135 bytes."""
+        """Count the elements of a list again: each costs up to 135 bytes of memory."""
         for element in elements(self._source, parent.start, parent.end):
             size = min(element.end, parent.end) - element.start
             self._source.step(1 + size // _BYTES_PER_PART_OF_CUE if parent.id == _CUES else 1)
@@ -152,7 +152,7 @@ class _Claims:
                 self._count(element, depth + 1)
 
     def _take_track(self, track: Element) -> None:
-        """Check a track. Of an element that comes twice all count: which of them FFmpeg takes depends on its kind."""
+        """Check a track, with all copies of repeated elements: FFmpeg uses the first or the last, by type."""
         self._source.track()
         numbers, codecs, encodings = (list(self._inside(track, name)) for name in (_TRACK_NUMBER, _CODEC, _ENCODINGS))
         are_stripped = [self._is_stripped(one) for each in encodings for one in self._inside(each, _ENCODING)]
@@ -163,21 +163,21 @@ class _Claims:
                 check_alac(self._source.read(private.start, min(private.end - private.start, _MAX_PRIVATE_BYTES)))
 
     def _is_stripped(self, encoding: Element) -> bool:
-        """Say whether frames are not compressed, but begin with bytes that all of them have in common."""
+        """Say whether frames are not compressed, but lack a common prefix."""
         compressions = list(self._inside(encoding, _COMPRESSION))
         for settings in (one for each in compressions for one in self._inside(each, _SETTINGS)):
             size = settings.end - settings.start
             if size > _MAX_SETTINGS_BYTES:
-                raise invalid_audio(f"the file claims {size} bytes that all frames of a track begin with")
+                raise invalid_audio(f"the file claims a common prefix of {size} bytes for all frames of a track")
         algorithms = [self._value(one) for each in compressions for one in self._inside(each, _ALGORITHM)]
         return len(algorithms) == len(compressions) > 0 and set(algorithms) == {_HEADER_STRIPPING}
 
     def _inside(self, parent: Element, name: int) -> Iterator[Element]:
-        """Yield the elements of one kind that a list holds itself."""
+        """Yield the direct children of one type."""
         return (element for element in elements(self._source, parent.start, parent.end) if element.id == name)
 
     def _value(self, element: Element | None) -> int:
-        """Return a number, or the beginning of a name as one; 0 where there is none."""
+        """Return a number, or the beginning of a name as one; 0 without an element."""
         return self._source.number(element.start, min(8, element.end - element.start)) if element else 0
 
     def _check_cluster(self, cluster: Element) -> None:

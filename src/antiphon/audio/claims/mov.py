@@ -19,11 +19,11 @@ _TABLES = {
     b"stts": (4, 8), b"ctts": (4, 8), b"stsc": (4, 12), b"stco": (4, 4), b"co64": (4, 8), b"stss": (4, 4),
     b"stps": (4, 4), b"stsd": (4, 8), b"dref": (4, 8), b"keys": (4, 8), b"iinf": (4, 4), b"tfra": (12, 11),
 }  # fmt: skip
-"""Where in the box the number of entries stands, in 32 bits, and the least bytes of an entry."""
+"""Position of the number of entries (32 bits) in the box, and the minimum size of an entry."""
 
 _ENDLESS = 2**63
 _ENTRIES_PER_FRAGMENT = 2
-"""What FFmpeg notes of a fragment for each track, in entries of an index."""
+"""Memory of FFmpeg for a fragment of a track, in index entries."""
 
 
 def check_mov(source: ByteSource) -> None:
@@ -42,7 +42,7 @@ class _Claims:
         self._sizes: dict[int, int] = {}
         """Default size of a fragment's samples, by track."""
         self._size = 0
-        """The same, in the fragment at hand."""
+        """The same, in the current fragment."""
         self._is_cut = False
 
     def walk(self, parent: Box, depth: int) -> None:
@@ -61,7 +61,7 @@ class _Claims:
             self._source.claim(track.entries * max(1, track.edits))
             copied = max(copied, track.entries * bool(track.edits))
             self._constant_bytes += 0 if track.is_by_chunk else track.sample_bytes
-        self._source.claim(copied)  # edits make a new index beside the old one
+        self._source.claim(copied)  # edits make a second index
         self._source.claim(self._fragments * (1 + len(self._tracks)) * _ENTRIES_PER_FRAGMENT)
         if self._constant_bytes > self._source.size and not self._is_cut:
             raise self._source.too_much(self._constant_bytes, "bytes of samples")
@@ -87,7 +87,7 @@ class _Claims:
                 self._take_segments(box)
             case b"trex":
                 track, size = self._source.number(box.start + 4, 4), self._source.number(box.start + 16, 4)
-                self._sizes.setdefault(track, size)  # FFmpeg takes the first
+                self._sizes.setdefault(track, size)  # FFmpeg uses the first
             case b"tfhd":
                 self._begin_fragment(box)
             case b"trun":
@@ -110,11 +110,11 @@ class _Claims:
         self._size = self._source.number(box.start + before, 4) if has_size else self._sizes.get(track, 0)
 
     def _take_run(self, box: Box) -> None:
-        """Take a run of samples; an entry has four bytes for each thing that is not the same for all."""
+        """Count a run of samples; an entry has four bytes for each value that differs between samples."""
         flags, count = self._source.number(box.start + 1, 3), self._source.number(box.start + 4, 4)
         at = box.start + 8 + 4 * (flags & 1) + 4 * (flags >> 2 & 1)
         self._source.check_table("trun", count, 4 * (flags & 0xF00).bit_count(), box.end - at)
         self._source.claim(count)
-        self._source.claim(count // 2)  # FFmpeg takes more for these: it does not know how many will come
+        self._source.claim(count // 2)  # FFmpeg allocates more for these: it does not know their number in advance
         if not flags & 0x200:
             self._constant_bytes += count * self._size

@@ -1,4 +1,4 @@
-"""One track of an MP4 or MOV file: how many entries FFmpeg's index of it has."""
+"""Size of FFmpeg's index of one track of an MP4 or MOV file."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ _CONSTANT_SIZE_SOUND = frozenset(
         *(b"ms\x00\x02", b"ms\x00\x11", b"ms\x00\x31", b"ms\x00\x55"),
     ]
 )
-"""Of these FFmpeg indexes chunks, not samples, if every sample lasts for one tick."""
+"""Codecs of which FFmpeg indexes chunks, not samples, if every sample lasts one tick."""
 _MEDIA_HANDLERS = frozenset({b"soun", b"vide", b"auxv", b"pict", b"subp", b"clcp", b"m1a "})
 _SAMPLES_PER_ENTRY = 1_024
-"""Then an entry is a part of a chunk with so many samples."""
+"""Then each entry covers this many samples of a chunk."""
 
 _TABLE_NAMES = re.compile(rb"moov|moof|trak|traf|trun|st(?:bl|co|sc|ss|sz|ts|z2)|co64|ctts|elst|sidx|senc|saiz")
-"""Boxes that have no business in the description of a codec, where FFmpeg would read them too."""
+"""Boxes that are invalid in the description of a codec, where FFmpeg would read them too."""
 _MAX_DESCRIPTION_BYTES = 1024 * 1024
 
 
 @dataclass(slots=True)
 class Track:
-    """What the boxes of a track claim."""
+    """Claims of the boxes of a track."""
 
     samples: int = 0
     sample_bytes: int = 0
-    """Of all samples together, where they have one size."""
+    """Total size of all samples, if they have one size."""
     chunks: int = 0
     samples_per_chunk: int = 0
-    """The most of any chunk."""
+    """Maximum over the chunks."""
     durations: list[int] = field(default_factory=list)
-    """In ticks, one for each run of samples; the first of a table, and one more if there are more."""
+    """In ticks, per run of samples: the first of a table, and one more if there are others."""
     edits: int = 0
     handlers: set[bytes] = field(default_factory=set)
-    """What the track is, and in MOV what its data and metadata are."""
+    """Types of the track, and in MOV of its data and metadata."""
     codecs: set[bytes] = field(default_factory=set)
 
     def take(self, source: ByteSource, box: Box) -> None:
-        """Note what a box of the track claims."""
+        """Note the claims of a box."""
         at, room = box.start, box.end - box.start
         match box.name:
             case b"hdlr":
@@ -69,7 +69,7 @@ class Track:
 
     @property
     def is_by_chunk(self) -> bool:
-        """Whether the number of samples costs nothing."""
+        """Whether samples need no entries of their own."""
         is_sound = self.handlers & _MEDIA_HANDLERS == {b"soun"}
         return is_sound and self.durations == [1] and bool(self.codecs) and self.codecs <= _CONSTANT_SIZE_SOUND
 

@@ -1,4 +1,4 @@
-"""MPEG without a container of its own: tags of MP3 and AAC, packets of program streams."""
+"""MPEG without a container: tags of MP3 and AAC, packets of program streams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from antiphon.audio.claims.id3 import check_ape_tag, check_leading_tags
 from antiphon.audio.claims.source import ByteSource
 
 _PACKET = re.compile(rb"\x00\x00\x01[\xbd\xc0-\xef\xfd]")
-"""Begins a packet of sound, picture or something private; the bytes of a picture do not contain it."""
+"""Start code of a packet of sound, picture or private data; picture data does not contain it."""
 _PACKET_START_BYTES = 4
 _SEARCHED_BYTES = 64 * 1024 * 1024
 
@@ -20,6 +20,6 @@ def check_mpeg_audio(source: ByteSource) -> None:
 
 
 def check_program_stream(source: ByteSource) -> None:
-    """Check how many packets there are in the beginning of a file: FFmpeg keeps them in search of a first frame."""
+    """Check the number of packets at the beginning: FFmpeg keeps them while it searches a first frame."""
     for _ in source.search(_PACKET, 0, _SEARCHED_BYTES, _PACKET_START_BYTES):
         source.step()

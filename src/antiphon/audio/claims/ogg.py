@@ -12,7 +12,7 @@ from antiphon.audio.claims.source import ByteSource
 
 _COMMENTS = {b"O": 8, b"\x03": 7, b"\x81": 7}
 _COMMENTS_NAME = re.compile(rb"OpusTags|\x03vorbis|\x81theora")
-"""What comments begin with; they are found wherever they are, without the pages around them."""
+"""Signatures of comments; they are searched at any position, regardless of pages."""
 _LONGEST_NAME = 8
 _SEARCHED_BYTES = 64 * 1024 * 1024
 
@@ -26,7 +26,7 @@ _FLAC_COMMENTS = 0x04
 
 
 def check_ogg(source: ByteSource) -> None:
-    """Check a file of pages. Of a long one the beginning, where headers belong, is checked."""
+    """Check a file of pages, in a long one only the beginning, which holds the headers."""
     for at in _comments(source):
         source.check_tags(number_of_comments(source, at))
 
@@ -58,7 +58,7 @@ class _Stream:
     packets: int = 0
 
     def comments(self, source: ByteSource, page: _Page) -> Iterator[int]:
-        """Yield where lists of comments begin that have no name of their own."""
+        """Yield where lists of comments without a signature begin."""
         at, is_start = page.body, not page.is_continued
         for size in page.lacing:
             if is_start:

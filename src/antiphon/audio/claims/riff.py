@@ -12,12 +12,12 @@ from antiphon.audio.claims.source import ByteSource
 _FILES = frozenset({b"RIFF", b"RF64"})
 _LISTS = _FILES | {b"LIST"}
 _NESTS = frozenset({b"WAVE", b"AVI ", b"AVIX", b"hdrl", b"strl", b"odml", b"INFO"})
-"""Lists that are walked; in ``movi`` is the sound."""
+"""Lists whose chunks are checked; ``movi`` holds the sound."""
 _TABLES = {b"ds64": (24, 12), b"cue ": (0, 24), b"smpl": (28, 24), b"indx": (4, 8)}
-"""Where in the chunk the number of entries stands, and the least bytes of an entry."""
+"""Position of the number of entries in the chunk, and the minimum size of an entry."""
 _INDEX_ENTRY_BYTES = 16
 _UNKNOWN = (0, 0xFFFFFFFF)
-"""Sizes of streams, whose writer did not go back, and of what is longer than 4 GiB."""
+"""Sizes written by streams, whose writer does not seek, and for more than 4 GiB."""
 
 
 class RiffChunk(NamedTuple):
@@ -26,7 +26,7 @@ class RiffChunk(NamedTuple):
     name: bytes
     start: int
     end: int
-    """As claimed, but not behind the end of the list around it; maybe behind the end of the file."""
+    """As claimed, but within the enclosing list; may be beyond the end of the file."""
 
 
 def check_riff(source: ByteSource) -> None:
@@ -55,7 +55,7 @@ def _walk(source: ByteSource, parent: RiffChunk, form: bytes, depth: int) -> Non
 
 
 def _chunks(source: ByteSource, parent: RiffChunk) -> Iterator[RiffChunk]:
-    """Yield the chunks of a list, or of a file, which has no name and is walked as FFmpeg does."""
+    """Yield the chunks of a list, or of a file (which has no name), in the order of FFmpeg."""
     start, end = parent.start, parent.end
     long_size = _long_size(source, parent)
     while start + 8 <= min(end, source.size):
@@ -66,7 +66,7 @@ def _chunks(source: ByteSource, parent: RiffChunk) -> Iterator[RiffChunk]:
             size = long_size
         elif name == b"data":
             size = end - start - 8 if size in _UNKNOWN else size
-        elif not parent.name and name in _FILES:  # a WAV file is one to its end, whatever it says
+        elif not parent.name and name in _FILES:  # FFmpeg reads a WAV file to its end, whatever its size
             is_endless = size in _UNKNOWN or source.read(start + 8, 4) == b"WAVE"
             size = end - start - 8 if is_endless else size
         yield RiffChunk(name, start + 8, min(start + 8 + size, end))
@@ -74,7 +74,7 @@ def _chunks(source: ByteSource, parent: RiffChunk) -> Iterator[RiffChunk]:
 
 
 def _long_size(source: ByteSource, parent: RiffChunk) -> int | None:
-    """Return the size of the sound in an RF64 file, which its first chunk names; None in other lists."""
+    """Return the size of the sound from the first chunk of an RF64 file; None in other lists."""
     if parent.name != b"RF64" or source.read(parent.start, 4) != b"ds64":
         return None
     return source.little(parent.start + 16, 8)

@@ -1,4 +1,4 @@
-"""Bounded reads of a file's headers and tables, and the tally of what it claims."""
+"""Bounded reads of a file's headers and tables, and the sums of its claims."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from antiphon.errors import InvalidRequest
 _BLOCK_BYTES = 64 * 1024
 _SEARCH_BYTES = 1024 * 1024
 _WINDOW_BYTES = 4 * 1024
-"""Headers lie close to each other: so many bytes are read at a time."""
+"""Bytes read at a time: headers are close to each other."""
 
 
 class ByteSource:
-    """A file whose parts are walked, not more of them than a file of its size has. All errors are `InvalidRequest`."""
+    """Reads the parts of a file, limited by the size of the file. All errors are `InvalidRequest`."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -51,15 +51,15 @@ class ByteSource:
         return self._window[start : start + count]
 
     def number(self, at: int, width: int) -> int:
-        """Return a big-endian number of ``width`` bytes; what lies behind the end of the file is zero."""
+        """Return a big-endian number of ``width`` bytes; bytes beyond the end of the file are zero."""
         return int.from_bytes(self.read(at, width).ljust(width, b"\0"), "big")
 
     def little(self, at: int, width: int) -> int:
-        """Return a little-endian number of ``width`` bytes; what lies behind the end of the file is zero."""
+        """Return a little-endian number of ``width`` bytes; bytes beyond the end of the file are zero."""
         return int.from_bytes(self.read(at, width), "little")
 
     def words(self, at: int, count: int) -> Iterator[array[int]]:
-        """Yield big-endian numbers of 32 bits, in blocks, as many of them as the file has."""
+        """Yield big-endian numbers of 32 bits, in blocks, up to the end of the file."""
         end = min(at + 4 * count, self.size)
         while at + 4 <= end:
             block = array("I", self.read(at, min(_BLOCK_BYTES, (end - at) // 4 * 4)))
@@ -69,7 +69,7 @@ class ByteSource:
             at += 4 * len(block)
 
     def search(self, pattern: Pattern[bytes], start: int, end: int, longest: int) -> Iterator[int]:
-        """Yield where a pattern, which is ``longest`` bytes long at most, is found."""
+        """Yield the positions of a pattern, whose matches have at most ``longest`` bytes."""
         end = min(end, self.size)
         while start < end:
             block = self.read(start, min(_SEARCH_BYTES + longest - 1, end - start))
@@ -79,13 +79,13 @@ class ByteSource:
             start += _SEARCH_BYTES
 
     def step(self, parts: int = 1) -> None:
-        """Count parts that are walked."""
+        """Count parts that are read."""
         self._parts += parts
         if self._parts > FREE_PARTS + self.size // BYTES_PER_PART:
             raise invalid_audio(f"the file has {self.size} bytes in {self._parts} parts or more")
 
     def claim(self, entries: int) -> None:
-        """Count entries for which a demuxer takes memory, whatever their own size."""
+        """Count entries for which a demuxer allocates memory."""
         self._entries += entries
         if self._entries > min(MAX_ENTRIES, FREE_ENTRIES + self.size // BYTES_PER_ENTRY):
             raise self.too_much(self._entries, "samples")
@@ -96,7 +96,7 @@ class ByteSource:
         self.check_tags(self._tags)
 
     def check_tags(self, tags: int) -> None:
-        """Check that tags which come together are not too many."""
+        """Check the number of tags of one list."""
         if tags > MAX_TAGS:
             raise invalid_audio(f"the file claims {tags} tags, and may have {MAX_TAGS}")
 
@@ -107,10 +107,10 @@ class ByteSource:
             raise invalid_audio(f"the file has more than {MAX_TRACKS} tracks")
 
     def check_table(self, name: str, count: int, entry_bytes: int, room: int) -> None:
-        """Check that a table of ``count`` entries lies in the ``room`` bytes that it has."""
+        """Check that a table of ``count`` entries fits into its ``room`` bytes."""
         if count * entry_bytes > room:
             raise invalid_audio(f"the table {name} claims {count} entries, and has {max(room, 0)} bytes")
 
     def too_much(self, count: int, what: str) -> InvalidRequest:
-        """Return the error for a claim that the file is too small for."""
+        """Return the error for a claim that is too large for the file."""
         return invalid_audio(f"the file claims {count} {what}, and has {self.size} bytes")
