@@ -1,4 +1,4 @@
-"""Words that carry a full stop of their own. All in lower case, without their last stop."""
+"""Abbreviations with a full stop, in lower case and without their last stop."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ OPENERS = _words(
     "in on at for from to by with after before however also yes no not let please today tomorrow yesterday",
     "er sie es wir ihr das der die und aber ich il elle nous vous le la les el ella los las un una y pero",
 )
-"""Words that sentences like to begin with."""
+"""Frequent first words of sentences."""
 
 GERMAN_MONTHS = _words(
     "januar jänner februar märz april mai juni juli august september oktober november dezember",
 )
-"""After ``3.`` they make a date: ``am 3. Mai``."""
+"""Months that make a date after ``3.``: ``am 3. Mai``."""

@@ -1,4 +1,4 @@
-"""Web, mail and network addresses and names of files, as they are said: with their dots."""
+"""Spells web, mail and network addresses and names of files for speech, with their dots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ADDRESS = re.compile(
     """,
     re.VERBOSE,
 )
-"""A capital behind the dot begins a sentence whose space was forgotten, and one letter ends an abbreviation."""
+"""No match: a capital after the dot (a sentence without its space), and one letter (an abbreviation)."""
 
 _SIGNS = {
     "://": "colon slash slash",
@@ -58,7 +58,7 @@ def spell_addresses(text: str) -> str:
 def say_dots(text: str, language: str) -> str:
     """Return ``text`` with the dots of its addresses in words of ``language``, an ISO 639 code.
 
-    Only for the languages in which espeak-ng passes over such a dot; others are returned as they are.
+    Only for the languages in which espeak-ng skips such a dot; other texts are returned unchanged.
     """
     word = _DOTS.get(language)
     return _ADDRESS.sub(lambda address: address[0].replace(".", f" {word} "), text) if word else text

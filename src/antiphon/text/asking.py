@@ -1,14 +1,14 @@
-"""Tells English questions, statements and requests apart, by their signs and first words."""
+"""Distinguishes English questions, statements and requests by their signs and first words."""
 
 from __future__ import annotations
 
 import re
 
 _MOST = 2_000
-"""Characters that are looked at."""
+"""Characters that are read."""
 
 _LEAST_STATEMENT = 4
-"""Fewer words than these may be anything: a greeting, a name, an answer."""
+"""Fewer words are ambiguous: a greeting, a name, an answer."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
@@ -39,18 +39,18 @@ _TOLD_TO_SAY = re.compile(
 
 
 def first_word(said: str) -> str:
-    """Return the first word in small letters, or an empty text."""
+    """Return the first word in lower case, or an empty text."""
     word = _WORD.search(said)
     return word[0].casefold().replace("’", "'") if word else ""
 
 
 def is_question(said: str) -> bool:
-    """Say whether something was asked: by its sign, or its first word."""
+    """Say whether a text is a question, by its sign or first word."""
     return said.rstrip().endswith("?") or first_word(said) in ASKING | YES_OR_NO
 
 
 def is_statement(said: str) -> bool:
-    """Say whether something was told: no question, request or greeting, and more than a few words."""
+    """Say whether a text is a statement: no question, request or greeting, and not too short."""
     text = said[:_MOST]
     return (
         not is_question(said)
@@ -60,5 +60,5 @@ def is_statement(said: str) -> bool:
 
 
 def wants_own_words(said: str, instructions: str = "") -> bool:
-    """Say whether the user, or the ``instructions``, ask for the user's own words: to repeat, spell or translate."""
+    """Say whether the user or the ``instructions`` ask to repeat, spell or translate the user's words."""
     return bool(_ASKS_TO_SAY.search(said[:_MOST]) or _TOLD_TO_SAY.search(instructions[:_MOST]))

@@ -1,4 +1,4 @@
-"""Tells an answer from the user's own words said back. The small words it knows are English ones."""
+"""Finds answers that repeat the user's words, by English function words."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from antiphon.text.asking import YES_OR_NO, first_word, is_question
 from antiphon.text.scripts import UNSPACED
 
 MOST_OVERLAP = 0.7
-"""From this share of the user's words on, an answer says them back."""
+"""An answer with at least this share of the user's words is an echo."""
 
 _LEAST_SAID = 0.5
-"""A sentence with fewer of the words that the user said, as a share of them, picks something out of them."""
+"""An echo has at least this share of the words that the user said; a sentence with fewer refers to some of them."""
 
 _SHORT = 3
-"""Fewer words than these come back only as a whole."""
+"""Fewer words than these are an echo only if all are repeated."""
 
 _SURE = 2
-"""So many words of its own at the beginning of a sentence make it none of the user's."""
+"""A sentence that begins with this many new words is not an echo."""
 
 _MOST_SAID = 2_000
-"""Characters of what was said that are compared."""
+"""Characters of the user's words that are compared."""
 
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:['’][^\W_{UNSPACED}]+)*")
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)]*\s+|[。！？]+|\n+")
 _STEM = 4
-"""Letters of a word that are left when its ending goes."""
+"""Letters of a word that remain without its ending."""
 
 _ENDINGS = re.compile(rf"(?<=\w{{{_STEM}}})(?:ing|ed|es|s|d)$")
 _PERSONS = {
@@ -35,7 +35,7 @@ _PERSONS = {
     "myself": "yourself", "am": "are", "i'm": "you're", "we're": "you're", "i've": "you've", "i'd": "you'd",
     "i'll": "you'll", "was": "were",
 }  # fmt: skip
-"""Both sides of a conversation say the same of one of them with other words."""
+"""Words of the first and second person, which differ between the two sides of a conversation."""
 
 
 def _set(words: str) -> frozenset[str]:
@@ -43,30 +43,30 @@ def _set(words: str) -> frozenset[str]:
 
 
 _OPENERS = _set("ah aha hm hmm mean okay oh ok right said say saying so well wow yeah yes you your you're")
-"""Words before the user's own that make no answer of them: "So you said: …"."""
+"""Words before the user's words that do not make them an answer: "So you said: …"."""
 
 _SMALL = _set(
     "a an and are as at be been but by did do does for from had has have here in is it it's its of on or so that"
     " that's the there there's these this those to were will with would you your"
 )
-"""Words that add nothing to a question."""
+"""Function words, which are ignored in a question."""
 
 _COURTESIES = frozenset({
     "bye", "bye bye", "good afternoon", "good day", "good evening", "good morning", "good night", "goodbye", "hello",
     "hey", "hi", "hi there", "hello there", "see you", "thank you", "thanks", "welcome",
 })  # fmt: skip
-"""Polite people say these back."""
+"""Polite phrases, which are normally repeated."""
 
 
 def overlap(said: str, answer: str) -> float:
-    """Return which share of the words of ``answer`` are words of ``said``: 0 to 1, each word once."""
+    """Return the share of the distinct words of ``answer`` that are in ``said``, 0 to 1."""
     return _share(_words(said), _words(answer))
 
 
 def is_echo(said: str, sentence: str) -> bool:
-    """Say whether ``sentence`` says back what was ``said``: a statement's words, or a question unanswered.
+    """Say whether ``sentence`` repeats ``said``: the words of a statement, or a question.
 
-    Capitals, signs, endings of words and persons ("my" for "your") make no difference, nor what leads up to the words.
+    Ignores case, signs, endings of words, persons ("my" for "your") and words that lead up to the repetition.
     """
     ours, theirs = _keys(said), _led(_keys(sentence), said)
     if not theirs or not ours:
@@ -83,10 +83,10 @@ def is_echo(said: str, sentence: str) -> bool:
 
 
 class EchoFilter:
-    """Leaves out of an answer that is being written the sentences that say back what was ``said``.
+    """Removes sentences that repeat ``said`` from a streamed answer.
 
-    A sentence is held back as long as its words are those, for the most part; any other goes out at its first word.
-    A question is only known by its words in their order: answers have the same ones in another.
+    A sentence is held while most of its words are those of ``said``; others pass from their first word on. For a
+    question the words must be in the same order: its answers have the same words in another order.
     """
 
     def __init__(self, said: str) -> None:
@@ -96,17 +96,17 @@ class EchoFilter:
         self._keys = frozenset(self._order)
         persons = (word for word, other in _PERSONS.items() if other in self._keys)
         self._forms = (*self._keys, *persons, *_OPENERS)
-        """How a word that is not whole yet may begin to be a known one."""
+        """Known words, with which an incomplete word is compared."""
         self._line = ""
-        """What there is of the current sentence."""
+        """The current sentence so far."""
         self._passed = 0
         self.has_passed = False
-        """Whether any of the answer went out."""
+        """Whether a part of the answer was returned."""
         self.has_withheld = False
-        """Whether any of it was left out."""
+        """Whether a part of it was removed."""
 
     def feed(self, text: str) -> str:
-        """Take more of the answer; return what goes out."""
+        """Add a part of the answer; return the text that passes."""
         self._line += text
         passed = ""
         while end := _SENTENCE_END.search(self._line):
@@ -117,7 +117,7 @@ class EchoFilter:
         return self._noted(passed)
 
     def flush(self) -> str:
-        """The answer is over: return what of it is still held and no echo."""
+        """End the answer: return its held text unless it is an echo."""
         return self._noted(self._over(len(self._line)))
 
     def _over(self, end: int) -> str:
@@ -148,7 +148,7 @@ class EchoFilter:
         return known[0] and (new < _SURE or new <= (1 - MOST_OVERLAP) * len(known))
 
     def _is_next(self, word: str, key: str) -> bool:
-        """Say whether a word, which may go on, is the one that was said at its place."""
+        """Say whether a word, maybe incomplete, is the next word of ``said``."""
         return _key(word) == key or key.startswith(word) or word.startswith(key)
 
     def _is_known(self, word: str, is_open: bool) -> bool:
@@ -179,7 +179,7 @@ def _share(known: Iterable[str], words: Sequence[str]) -> float:
 
 
 def _led(keys: list[str], said: str) -> list[str]:
-    """Leave out the words that lead up to those that were said, where such words follow."""
+    """Remove the words that lead up to words of ``said``."""
     ours = _keys(said)
     start = next((at for at, key in enumerate(keys) if key not in _OPENERS or key in ours), len(keys))
     return keys[start:]

@@ -1,4 +1,4 @@
-"""How much a JSON value holds that somebody else made: what walks through it later need not be afraid."""
+"""Limits of JSON values from outside, so that later code can walk through them safely."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 MOST_VALUES = 10_000
-"""Values in a value, itself and the names of members included."""
+"""Nested values, including the value itself and the names of members."""
 MOST_DEPTH = 64
-"""Lists and objects inside each other."""
+"""Nesting of lists and objects."""
 MOST_CHARACTERS = 128 * 2**10
-"""In all texts and names together."""
+"""Total of all texts and names."""
 _LEAST_NUMBER, _MOST_NUMBER = -(2**63), 2**64 - 1
-"""What a whole number may be, so that it can be packed."""
+"""Bounds of integers that msgpack supports."""
 
 
 _CHARACTERS_A_STEP = 4
 
 
 def breadth(value: Any) -> int:
-    """Return about how many steps one look takes through a value, its members not looked into."""
+    """Return the approximate cost of a pass over a value, without its members' members."""
     if isinstance(value, str):
         return 1 + len(value) // _CHARACTERS_A_STEP
     return 1 + len(cast("list[Any]", value)) if isinstance(value, list | Mapping) else 1
 
 
 def excess(value: Any) -> str | None:
-    """Return what there is too much of in ``value``, as `json.loads` gives it, or None; takes milliseconds at most."""
+    """Return the limit that ``value`` (from `json.loads`) exceeds, or None; takes milliseconds at most."""
     values = characters = 0
     layer, depth = [value], 0
     while layer:

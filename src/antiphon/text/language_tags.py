@@ -1,4 +1,4 @@
-"""Language tags as translation engines compare them, and the error of a pair that an engine has not."""
+"""Parts of language tags for translation engines, and the error for an unsupported pair."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def parts(tag: str) -> tuple[str, str]:
 
 
 def unsupported(engine: str, source: str | None, target: str) -> Unsupported:
-    """Return the error of ``engine`` for a pair it has not."""
+    """Return the error of ``engine`` for an unsupported pair."""
     return Unsupported(f"{engine} does not translate from {source or 'a detected language'} to {target}")

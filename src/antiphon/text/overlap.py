@@ -1,4 +1,4 @@
-"""Joins what follows to what was said, where who goes on may have said the end of it, or all of it, once more."""
+"""Joins a continuation to a text, without the words of the text that the continuation repeats."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from antiphon.text.scripts import UNSPACED, is_unspaced
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 _MARKS = re.compile(r"[^\w\s]*")
 _ELLIPSIS = re.compile(r"\s*(?:\.{3}|…)\s*")
-"""Before the first word it says that something went before, which was heard."""
+"""Before the first word it only marks a continuation."""
 _GLUED = frozenset(".,;:!?…)]}%”’»")
-"""Signs that no space stands before."""
+"""Signs without a space before them."""
 _OPENERS = frozenset("([{<“‘„«¿¡$€£#@/\n")
-"""Signs that no space stands behind."""
+"""Signs without a space after them."""
 _MOST_WORDS = 200
-"""An end that is said once more is looked for among so many words; the whole is looked for however long it is."""
+"""A repeated end is searched in this many last words; a repetition of the whole text has no limit."""
 _SURE = 3
-"""So many words in a row are the same words again, though another sign stands behind them."""
+"""This many equal words in a row are a repetition, even if other signs follow them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A word of what follows."""
+    """A word of the continuation."""
 
     word: str
     begin: int
     end: int
     marks: str
-    """Signs that stand right behind it."""
+    """Signs directly after it."""
 
 
 class Seam:
-    """Leaves out of what follows ``said`` the words that are its end, or all of it, and sets the space between.
+    """Removes words from a continuation of ``said`` that repeat its end or all of it, and sets the space between.
 
-    Words are compared without capitals. A word at the end of ``said`` with nothing behind it may be cut off. As long
-    as what came may be words that were said, it is held back.
+    Words are compared without case. The last word of ``said`` may be incomplete if nothing follows it. Text that may
+    be a repetition is held back.
     """
 
     def __init__(self, said: str) -> None:
@@ -47,23 +47,23 @@ class Seam:
         self._marks = said[words[-1].end() :] if words else said
         first = max(0, len(words) - _MOST_WORDS)
         self._places = [*range(min(1, first)), *range(first, len(words))]
-        """Words of ``said`` at which what follows may have begun anew."""
+        """Indexes of words of ``said`` where the repetition may have begun."""
         self._held = ""
         self._at = 0
         self._matched = 0
         self._behind: int | None = None
-        """Where what is held goes on behind ``said``, as far as that is known."""
+        """Position in the held text where the new text begins, if known."""
         self._is_open = bool(said)
 
     def feed(self, text: str) -> str:
-        """Take more of what follows; return what is certainly new."""
+        """Add a part of the continuation; return the text that is certainly new."""
         if not self._is_open:
             return text
         self._held += text
         return self._decide(is_over=False)
 
     def flush(self) -> str:
-        """Return what is new of what is still held: nothing follows any more."""
+        """End the continuation: return the new part of the held text."""
         return self._decide(is_over=True) if self._is_open else ""
 
     def _decide(self, *, is_over: bool) -> str:
@@ -75,12 +75,12 @@ class Seam:
         return self._joined() if self._behind is None else self._rest(self._behind)
 
     def _next(self, *, is_over: bool) -> _Unit | None:
-        """Return the next word that has come to its end."""
+        """Return the next complete word."""
         found = _WORD.search(self._held, self._at)
         if found is None:
             return None
         marks = _MARKS.match(self._held, found.end())
-        assert marks is not None  # noqa: S101 -- matches nothing, too
+        assert marks is not None  # noqa: S101 -- the pattern also matches an empty text
         if marks.end() == len(self._held) and not is_over:
             return None
         return _Unit(found[0], found.start(), found.end(), marks[0])
@@ -101,12 +101,12 @@ class Seam:
         return word == known or (is_cut and word.startswith(known))
 
     def _end(self, unit: _Unit) -> int | None:
-        """Return where what follows ``said`` begins, if its last word is this one; None where it may be another."""
+        """Return where the new text begins if this is the last word of ``said``; None if it may be another word."""
         signs = self._marks.strip()
         if unit.word.casefold() != self._words[-1]:
             return unit.begin + len(self._last)
         if self._matched == 1 and is_unspaced(self._last):
-            return None  # one syllable: many words have it twice
+            return None  # one syllable, which many words repeat
         if unit.marks.startswith(signs):
             return unit.end + len(signs)
         return unit.end + len(unit.marks) if self._matched >= _SURE else None
@@ -116,7 +116,7 @@ class Seam:
         return rest.lstrip() if self._said[-1].isspace() else rest
 
     def _joined(self) -> str:
-        """Return what is held, none of which was said, with the space that belongs before it."""
+        """Return the held text, which is new, with the space before it."""
         text = self._held
         if lead := _ELLIPSIS.match(text):
             text = f" {text[lead.end() :]}"

@@ -1,11 +1,11 @@
-"""A value that satisfies a JSON schema, filled from a text where the text has something that fits.
+"""Makes a value that satisfies a JSON schema, with matching values from a text.
 
-Understood: ``type`` (also a list), ``enum``, ``const``, ``properties``, ``required``, ``items``,
+Supported: ``type`` (also a list), ``enum``, ``const``, ``properties``, ``required``, ``items``,
 ``prefixItems``, the bounds of numbers, strings, arrays and objects, ``multipleOf``, ``uniqueItems``, common
-``format`` values, ``anyOf``, ``oneOf``, ``allOf`` and local ``$ref``. Not understood, and ignored:
+``format`` values, ``anyOf``, ``oneOf``, ``allOf`` and local ``$ref``. Ignored:
 ``pattern``, ``not``, ``if``, ``dependentSchemas``, ``patternProperties``.
 
-A few hundred bytes of a schema may ask for a value of gigabytes. So what is made is counted, and so is the way there.
+A schema of a few hundred bytes may require a value of gigabytes, so the size of the value and the work are limited.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from antiphon.text.json_size import breadth, excess
 from antiphon.text.schema_numbers import count, number_within
 
 MOST_CHARACTERS = 64 * 2**10
-"""What a value may hold, about as JSON: texts, names and what stands between them."""
+"""Approximate limit of a value as JSON: texts, names and punctuation."""
 
 _MOST_TEXT = 2_000
-"""Characters of the text that are looked at."""
+"""Characters of the text that are read."""
 
 _MOST_WORD = 200
-"""Characters of an enumerated word that is looked for in the text."""
+"""Maximum of characters of an enumerated word that is searched in the text."""
 
 _MOST_WORK = 30_000
-"""Parts of a schema that are looked at, each as often as it is: references make a short one branch without end."""
+"""Limit of visits to parts of a schema: references can make a short one branch without end."""
 
 _SHARE = 16
-"""A text that may have any length takes this part of what is left of the first half: never what is asked for later."""
+"""Part of the rest of the first half of `MOST_CHARACTERS` for a text of any length; later values keep their room."""
 
 _OPTIONAL_DEPTH = 3
-"""Optional properties are filled down to here; deeper only what is required, so that recursion ends."""
+"""Optional properties are filled down to this depth only, so that recursion ends."""
 
 _MAX_DEPTH = 40
 """A schema that requires itself has no finite value; stop instead of overflowing the stack."""
@@ -62,10 +62,9 @@ Schema = Mapping[str, Any]
 def example(schema: Schema | bool | None, text: str = "") -> Any:
     """Return a value that satisfies ``schema``; None, ``True`` and ``{}`` are satisfied by ``{}``.
 
-    Equal arguments give equal values. Enumerated words, numbers and quotations found in the first 2,000 characters of
-    ``text`` are used. Raises `ValueError`, `TypeError` or `AttributeError` for what is no schema, and `ValueError` for
-    one that is larger than `excess` says, whose value would have more than 64 Ki characters, or that takes too long to
-    fill: branches without end.
+    Equal arguments give equal values. Uses enumerated words, numbers and quotations of the first 2,000 characters of
+    ``text``. Raises `ValueError`, `TypeError` or `AttributeError` for an invalid schema, and `ValueError` for a schema
+    beyond the limits of `excess`, with a value of more than 64 Ki characters, or that takes too long to fill.
     """
     if not isinstance(schema, Mapping) or not schema:
         return {}
@@ -75,7 +74,7 @@ def example(schema: Schema | bool | None, text: str = "") -> Any:
 
 
 class _Filler:
-    """One walk through a schema; takes the numbers of the text one after the other."""
+    """One pass through a schema; uses the numbers of the text one after the other."""
 
     def __init__(self, root: Schema, text: str) -> None:
         self._root = root
@@ -115,19 +114,19 @@ class _Filler:
             case _:
                 return self._string(flat, salt)
 
-    # -- what it costs -----------------------------------------------------------------------------------------------
+    # -- cost --------------------------------------------------------------------------------------------------------
     def _take(self, characters: int) -> None:
-        """Count what is made. Raises `ValueError`."""
+        """Count characters of the value. Raises `ValueError` beyond the limit."""
         self._need(characters)
         self._left -= characters
 
     def _need(self, characters: int) -> None:
-        """Look whether so much may still be made. Raises `ValueError`."""
+        """Check that ``characters`` more are within the limit. Raises `ValueError`."""
         if characters > self._left:
             raise ValueError(f"its smallest value has more than {MOST_CHARACTERS} characters")
 
     def _given(self, value: Any) -> Any:
-        """Count a value that the schema gives as it is."""
+        """Count a value that is copied from the schema."""
         layer: list[Any] = [value]
         for one in layer:
             if isinstance(one, Mapping):
@@ -142,7 +141,7 @@ class _Filler:
         return value
 
     def _look_at(self, schema: Schema) -> None:
-        """Count the parts of a schema that every look at it goes through. Raises `ValueError`."""
+        """Count the parts that a visit to a schema reads. Raises `ValueError` beyond the limit."""
         self._work += breadth(schema) + sum(map(breadth, schema.values()))
         if self._work > _MOST_WORK:
             raise ValueError("the schema is too large")
@@ -167,7 +166,7 @@ class _Filler:
         return flat
 
     def _branch(self, branches: list[Any]) -> Schema:
-        """Choose the first branch that is not null and does not lead back into itself."""
+        """Choose the first branch that is not null and not recursive."""
         plain = [branch for branch in branches if isinstance(branch, Mapping) and branch.get("type") != "null"]
         closed = [branch for branch in plain if "$ref" not in branch]
         return cast("Schema", next(iter(closed or plain or [{"type": "null"}])))
@@ -214,7 +213,7 @@ class _Filler:
         rest = schema.get("items", {"type": "string"})
         if rest is False:
             length = min(length, len(fixed))
-        self._need(length)  # each has a character at least: what cannot fit is not begun
+        self._need(length)  # each has at least one character: fail early
         salted = bool(schema.get("uniqueItems"))
         return [
             self.value(fixed[index] if index < len(fixed) else rest, depth + 1, index if salted else 0)
@@ -222,7 +221,7 @@ class _Filler:
         ]
 
     def _number(self, schema: Schema, grain: float, salt: int) -> float:
-        """Take a number of the text within the bounds, else the smallest allowed one that is not negative."""
+        """Return a number of the text within the bounds, else the smallest allowed one that is not negative."""
         found = next(self._numbers, None) if not salt else None
         return number_within(schema, grain, salt, None if found is None else float(found))
 
@@ -260,12 +259,12 @@ def _type(schema: Schema) -> str:
 
 def _names(required: list[Any]) -> list[str]:
     if not all(isinstance(name, str) for name in required):
-        raise TypeError("the names of required properties are texts")
+        raise TypeError("names of required properties must be texts")
     return cast("list[str]", required)
 
 
 def _merge(base: Schema, other: Schema) -> dict[str, Any]:
-    """Lay ``other`` over ``base``: properties are joined, required names added, the rest replaced."""
+    """Merge ``other`` into ``base``: properties are joined, required names added, the rest replaced."""
     merged = {**base, **other}
     if base.get("properties") and other.get("properties"):
         merged["properties"] = {**base["properties"], **other["properties"]}

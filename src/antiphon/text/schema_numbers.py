@@ -1,4 +1,4 @@
-"""Numbers within the bounds of a JSON schema, which may be as far apart, or as fine, as JSON can say."""
+"""Numbers within the bounds of a JSON schema, which may be extremely large or close."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Schema = Mapping[str, Any]
 
 
 def finite(value: Any) -> float:
-    """Return a number of a schema as a float; one beyond all floats as the largest.
+    """Return a number of a schema as a float, at most the largest float.
 
-    Raises `ValueError` for NaN, and `TypeError` for what is no number.
+    Raises `ValueError` for NaN, and `TypeError` for a value that is not a number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{type(value).__name__} where a number should be")
@@ -25,15 +25,15 @@ def finite(value: Any) -> float:
 
 
 def count(schema: Schema, keyword: str, absent: int) -> int:
-    """Return how many a keyword asks for. Raises `TypeError` for what is no number."""
+    """Return the count of a keyword. Raises `TypeError` for a value that is not a number."""
     return max(0, int(finite(schema.get(keyword, absent))))
 
 
 def number_within(schema: Schema, grain: float, salt: int, wish: float | None) -> float:
     """Return ``wish`` where the schema allows it, else the smallest allowed number that is not negative.
 
-    ``grain`` is what every number is a multiple of where the schema does not say, 0 for nothing; ``salt`` asks for
-    other numbers. Raises `ValueError` where a bound has more steps than can be counted, `TypeError` for no number.
+    ``grain`` is the default for ``multipleOf``, 0 for none; ``salt`` selects other numbers. Raises `ValueError` if a
+    bound is too many steps away, `TypeError` for a keyword that is not a number.
     """
     step = abs(finite(schema.get("multipleOf") or grain))
     low, high = _bounds(schema, step)
@@ -50,7 +50,7 @@ def number_within(schema: Schema, grain: float, salt: int, wish: float | None) -
 
 
 def _bounds(schema: Schema, step: float) -> tuple[float, float]:
-    """Return the closed bounds; exclusive ones move by a step, or by a sliver where there is none."""
+    """Return inclusive bounds; exclusive ones are moved by a step, or slightly if there is none."""
     low, high = finite(schema.get("minimum", -_LARGEST)), finite(schema.get("maximum", _LARGEST))
     above, below = finite(schema.get("exclusiveMinimum", -_LARGEST)), finite(schema.get("exclusiveMaximum", _LARGEST))
     if above >= low and above > -_LARGEST:
@@ -61,7 +61,7 @@ def _bounds(schema: Schema, step: float) -> tuple[float, float]:
 
 
 def _rounded(value: float, step: float, rounding: Callable[[float], int]) -> float:
-    """Return the multiple of ``step`` beside ``value``. Raises `ValueError` where there are too many to count."""
+    """Return the multiple of ``step`` next to ``value``. Raises `ValueError` if there are too many steps."""
     count = value / step
     if not math.isfinite(count):
         raise ValueError("a bound of a number is too large for its multipleOf")
@@ -69,7 +69,7 @@ def _rounded(value: float, step: float, rounding: Callable[[float], int]) -> flo
 
 
 def _between(edge: float, other: float) -> float:
-    """Return a number beside ``edge`` on the side of ``other``, which may be no bound at all."""
+    """Return a number next to ``edge`` in the direction of ``other``, which may be infinite."""
     if abs(other) == _LARGEST:
         return edge + math.copysign(1.0, other)
     return edge / 2 + other / 2

@@ -1,4 +1,4 @@
-"""What a text's letters tell: the language, where a script has one for the most part, and where spaces go."""
+"""Derives the language and the use of spaces from the script of a text's letters."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WRITTEN_IN = {
     "KANA": ("ja",),
     "HAN": ("zh", "ja", "yue", "hak", "ko"),
 }
-"""By the script's name in Unicode: languages written in it, first the one that is meant where nobody says which."""
+"""Languages by the Unicode name of their script, the most likely first."""
 
 _UNICODE_NAMES = {
     "CJK": "HAN",
@@ -46,27 +46,27 @@ _UNICODE_NAMES = {
     "KATAKANA": "KANA",
 }
 _SYLLABLES = 2
-"""How many letters of an alphabet one Han character, kana or Hangul block stands for, when scripts are compared."""
+"""Letters of an alphabet that one Han character, kana or Hangul block counts for, when scripts are compared."""
 
 UNKNOWN = "und"
-"""The language of a script of which no language is known, as BCP 47 names it."""
+"""BCP 47 code for the language of an unknown script."""
 
 
 UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef"
     r"\U00020000-\U0003ffff"
 )
-"""Characters, as a regular expression has them between brackets, of scripts without spaces between words."""
+"""Characters of scripts without spaces between words, as a character class of a regular expression."""
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 def is_unspaced(character: str) -> bool:
-    """Say whether a character is of a script without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han."""
+    """Say whether a script has no spaces between words: Thai, Lao, Burmese, Khmer, kana, Han."""
     return bool(_UNSPACED.match(character))
 
 
 def continuation(before: str, text: str) -> str:
-    """Return ``text`` so that it goes on behind ``before``: with a space where its script has them."""
+    """Return ``text`` as a continuation of ``before``: with a space if its script uses them."""
     words = text.strip()
     if not before or not words or before[-1].isspace() or (is_unspaced(before[-1]) and is_unspaced(words[0])):
         return words
@@ -74,10 +74,10 @@ def continuation(before: str, text: str) -> str:
 
 
 def languages_of_script(text: str) -> tuple[str, ...]:
-    """Return the ISO 639 codes of languages that most letters of ``text`` may be of, the likeliest first.
+    """Return the ISO 639 codes of languages written in the script of most letters of ``text``, the likeliest first.
 
-    Empty for Latin letters, which many languages share, and for a text without letters. `UNKNOWN` alone for a script
-    that is not known here.
+    Empty for Latin letters, which many languages share, and for a text without letters. Only `UNKNOWN` for an unknown
+    script.
     """
     if text.isascii():
         return ()
@@ -94,7 +94,7 @@ def languages_of_script(text: str) -> tuple[str, ...]:
 
 
 def language_of_script(text: str) -> str | None:
-    """Return an ISO 639 code when ``text`` is for the most part not in Latin letters, else None.
+    """Return an ISO 639 code if most of ``text`` is not in Latin letters, else None.
 
     A guess: Cyrillic counts as Russian, Arabic letters as Arabic, Han without kana as Chinese.
     """

@@ -1,8 +1,8 @@
-"""Cuts running text into pieces to speak, while it is still being written.
+"""Cuts streamed text into pieces to speak.
 
-The cuts depend on the text alone, never on how it was divided into deltas; a delta only decides when a piece
-is known. A cut is made as soon as nothing that may follow could undo it: one sign beyond a full stop and its
-space, one word beyond an abbreviation.
+The cuts depend on the text alone, never on its division into deltas; a delta only decides when a piece is known.
+A cut is made as soon as no further text can change it: one sign after a full stop and its space, one word after
+an abbreviation.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from antiphon.text.abbreviations import (
 )
 
 MAX_CHARACTERS = 200
-"""No piece is longer: what an engine is given at a time is what a cancel may have to wait for."""
+"""Maximum length of a piece: a cancel may have to wait for the piece in an engine."""
 
 FIRST_CLAUSE_WORDS = 3
-"""The first piece may end with a clause of that many words: the listener waits for it."""
+"""The first piece may be a clause of this many words, because the listener waits for it."""
 
 _LOOKAHEAD = 40
-"""Characters after which a question about the following word is answered as if the word ended there."""
+"""Characters of the following word that a cut may depend on."""
 
 _WINDOW = MAX_CHARACTERS + 2 * _LOOKAHEAD
 """Characters that the next cut can depend on."""
@@ -37,7 +37,7 @@ _OPENERS = "\"'“‘«‹([{「『（【〈《*_`„¿¡"
 _BREAK = re.compile(
     rf"""
     (?P<newline> [\n\u2028\u2029] )
-    | (?P<strong> [。！？｡।॥؟۔።]+ ) [{_CLOSERS}]*          # nothing else uses these signs
+    | (?P<strong> [。！？｡।॥؟۔።]+ ) [{_CLOSERS}]*          # these signs always end a sentence
     | (?P<stop> [.!?…‼⁇⁈⁉]+ ) [{_CLOSERS}]*
     | (?P<wide_clause> [，、；：،؛—] ) [{_CLOSERS}]*
     | (?P<clause> [,;:] | (?<=\s)[-–] ) [{_CLOSERS}]*
@@ -53,18 +53,18 @@ _SYLLABIC = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 class _Boundary(Enum):
     END = auto()
-    GO_ON = auto()
+    CONTINUES = auto()
     UNKNOWN = auto()
     """More text is needed."""
 
 
 class Splitter:
-    """Collects deltas of one answer and hands out what can be spoken.
+    """Collects deltas of one answer and returns pieces to speak.
 
     With ``first_clause`` the first piece is a clause (`FIRST_CLAUSE_WORDS` or more, up to a comma or dash)
-    where one comes before the first sentence is over; all others are sentences. A sentence above
-    `MAX_CHARACTERS` is cut at a clause, else between words. Pieces have no space around them, are never
-    empty, and lose no other character.
+    if one ends before the first sentence; all others are sentences. A sentence above `MAX_CHARACTERS` is cut
+    after a clause, else between words. Pieces have no space around them, are never empty, and lose no other
+    character.
     """
 
     def __init__(self, *, first_clause: bool = True) -> None:
@@ -73,12 +73,12 @@ class Splitter:
         self._is_first = first_clause
 
     def feed(self, delta: str) -> list[str]:
-        """Take more text; return the pieces that are now certain."""
+        """Add text; return the pieces that are now certain."""
         self._text += delta
         return self._take(is_over=False)
 
     def flush(self) -> list[str]:
-        """The text is over: return the rest, and be ready for another answer."""
+        """End the text: return the rest, and reset for another answer."""
         pieces = self._take(is_over=True)
         self._text, self._is_first = "", self._first_clause
         return pieces
@@ -94,7 +94,7 @@ class Splitter:
             pieces.append(self._text[start : start + cut].rstrip())
             start += cut
             self._is_first = False
-        self._text = self._text[start:] if found else ""  # space alone says nothing, and would be looked through again
+        self._text = self._text[start:] if found else ""  # space alone is no piece, and would be scanned again
         return pieces
 
 
@@ -111,7 +111,7 @@ def spoken_words(text: str) -> int:
 
 
 def _first_cut(text: str, is_first: bool, is_over: bool) -> int:
-    """Return where the first piece of ``text`` ends, 0 while that is unknown."""
+    """Return where the first piece of ``text`` ends, 0 if that is still unknown."""
     for match in _BREAK.finditer(text):
         if match.end() > MAX_CHARACTERS:
             break
@@ -136,13 +136,13 @@ def _judge(text: str, match: re.Match[str], is_first: bool, is_over: bool) -> _B
         return _judge_stop(text, match, is_over)
     has_room = bool(match["wide_clause"]) or text[match.end()].isspace()
     is_clause = is_first and has_room and spoken_words(text[: match.start()]) >= FIRST_CLAUSE_WORDS
-    return _Boundary.END if is_clause else _Boundary.GO_ON
+    return _Boundary.END if is_clause else _Boundary.CONTINUES
 
 
 def _judge_stop(text: str, match: re.Match[str], is_over: bool) -> _Boundary:
-    """Judge ``.``, ``!``, ``?`` and runs of them: an end when a space and no lower case follows."""
+    """Judge ``.``, ``!``, ``?`` and runs of them: an end if a space and no lower case follows."""
     if not text[match.end()].isspace():
-        return _Boundary.GO_ON
+        return _Boundary.CONTINUES
     ahead = text[match.end() : match.end() + _LOOKAHEAD]
     if "\n" in ahead[: len(ahead) - len(ahead.lstrip())]:
         return _Boundary.END
@@ -151,7 +151,7 @@ def _judge_stop(text: str, match: re.Match[str], is_over: bool) -> _Boundary:
     if not following:
         return _Boundary.END if is_known else _Boundary.UNKNOWN
     if following[0].islower():
-        return _Boundary.GO_ON
+        return _Boundary.CONTINUES
     if match["stop"] != ".":
         return _Boundary.END
     before = text[: match.start()].split()
@@ -161,11 +161,11 @@ def _judge_stop(text: str, match: re.Match[str], is_over: bool) -> _Boundary:
 
 def _judge_abbreviation(text: str, match: re.Match[str], word: str, following: str, is_known: bool) -> _Boundary:
     if _LIST_MARKER.fullmatch(text[: match.start() + 1]) or word in INSIDE_SENTENCES:
-        return _Boundary.GO_ON
+        return _Boundary.CONTINUES
     if word in BEFORE_NUMBERS and following[0].isdigit():
-        return _Boundary.GO_ON
+        return _Boundary.CONTINUES
     if len(word) == 1 and word.isalpha() and word != "i" and not _SYLLABIC.match(word):
-        return _Boundary.GO_ON  # an initial: J. K. Rowling
+        return _Boundary.CONTINUES  # an initial: J. K. Rowling
     is_ordinal = len(word) <= 2 and word.isdigit()
     if not is_ordinal and word not in PERHAPS_LAST and not _ACRONYM.fullmatch(word):
         return _Boundary.END
@@ -174,12 +174,12 @@ def _judge_abbreviation(text: str, match: re.Match[str], word: str, following: s
         return _Boundary.UNKNOWN
     name = next_word[0].lower() if next_word else ""
     if is_ordinal:
-        return _Boundary.GO_ON if name in GERMAN_MONTHS else _Boundary.END
-    return _Boundary.END if name in OPENERS else _Boundary.GO_ON
+        return _Boundary.CONTINUES if name in GERMAN_MONTHS else _Boundary.END
+    return _Boundary.END if name in OPENERS else _Boundary.CONTINUES
 
 
 def _cut_inside_sentence(text: str) -> int:
-    """Return where to cut a sentence that is too long: behind a clause, else between words, else anywhere."""
+    """Return where to cut a sentence that is too long: after a clause, else between words, else anywhere."""
     window = text[: MAX_CHARACTERS + 1]
     for pattern in (r"[,;:—،؛](?=\s)|[，、；：]", r"(?=\s)"):
         cuts = [found.end() for found in re.finditer(pattern, window)]
@@ -193,5 +193,5 @@ def _cut_inside_sentence(text: str) -> int:
 
 
 def _clings(text: str, cut: int) -> bool:
-    """Say whether the character behind ``cut`` belongs to the one before it (accents, parts of an emoji)."""
+    """Say whether the character after ``cut`` belongs to the one before it (accents, parts of an emoji)."""
     return unicodedata.category(text[cut])[0] == "M" or "\u200d" in text[cut - 1 : cut + 1]

@@ -1,4 +1,4 @@
-"""What of a text a voice should say: no signs of layout, no pictures, no control characters."""
+"""Prepares text for TTS: removes markup, emoji and control characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from antiphon.text.leagues import spell_leagues
 
 _LINE_MARK = re.compile(r"^\s*(?:(?:#{1,6}|[-*+•>])\s+)+")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^)\s\[]*\)")
-"""No address has a bracket: one that is not closed is looked for as far as the next link only."""
+"""Without brackets in the address: an unclosed one is searched only up to the next link."""
 _EMPHASIS = re.compile(r"(?<!\w)[*_~]+(?=\S)|(?<=\S)[*_~]+(?!\w)|[`|]+")
 _SPACE = re.compile(r"\s+")
 _SILENT_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"})
@@ -18,7 +18,7 @@ _JOINERS = "\u200c\u200d"
 """Format characters that shape words in Persian and Hindi."""
 
 _MOST_LAYERS = 8
-"""Marks within marks that are taken away: a text may be nothing else."""
+"""Maximum of nested marks that are removed: a text may consist of marks only."""
 _PLAIN_MARKS = str.maketrans(
     dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("‘’‚‛", "'") | dict.fromkeys("‐‑‒–", "-") | {"—": " - ", "…": "..."}
 )
@@ -45,10 +45,7 @@ _BETWEEN_SCORES = {"en": "to", "es": "a", "pt": "a", "it": "a", "fr": "à", "de"
 
 
 def speakable(sentence: str) -> str:
-    """Return ``sentence`` without markup, emoji and control characters; empty when nothing can be said.
-
-    Something can be said when there is a letter or a digit.
-    """
+    """Return ``sentence`` without markup, emoji and control characters; empty without a letter or a digit."""
     text = _LINK.sub(r"\1", _LINE_MARK.sub("", sentence))
     text = _EMPHASIS.sub("", text)
     text = "".join(" " if _is_silent(sign) else sign for sign in text)
@@ -57,13 +54,13 @@ def speakable(sentence: str) -> str:
 
 
 def speech_text(text: str, language: str) -> str:
-    """Return `speakable` text as a voice of ``language`` should read it; empty when nothing can be said.
+    """Return `speakable` text for a voice of ``language``; empty if there is nothing to say.
 
-    Typographic marks become ASCII, leagues are spelled, scores are said (``15-12``: "15 to 12" and likewise in the
-    languages of `_BETWEEN_SCORES`; elsewhere they stay), and English titles are written out (``Dr. Ruiz``).
+    Typographic marks become ASCII, leagues are spelled, scores are written out (``15-12``: "15 to 12", in the
+    languages of `_BETWEEN_SCORES`), and so are English titles (``Dr. Ruiz``).
     """
     text = text.translate(_PLAIN_MARKS)
-    for _ in range(_MOST_LAYERS):  # what is taken away may lay bare another mark
+    for _ in range(_MOST_LAYERS):  # removing a mark may expose another one
         cleaned, text = text, speakable(text)
         if cleaned == text:
             break

@@ -1,4 +1,4 @@
-"""Subtitles: cues as SubRip and WebVTT, and long ones cut so that they can be read."""
+"""Subtitles: writes cues as SubRip and WebVTT, and splits long ones for reading."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from antiphon.text.scripts import is_unspaced
 
 LINE_COLUMNS = 42
-"""Most columns of a line, the usual bound of broadcasters for Latin letters. A wide letter takes two."""
+"""Maximum of columns per line, usual in broadcasting for Latin letters. A wide letter takes two."""
 
 LINES = 2
-"""Most lines of a cue."""
+"""Maximum of lines per cue."""
 
 _ARROW = re.compile(r"(?<!-)--+>")
 _CLOSERS = "。．、，！？：；」』）】〉》〕’”…・ー"
-"""Marks that never begin a line."""
+"""Marks that must not begin a line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Words on the screen for a time. A line end in ``text`` is one on the screen."""
+    """Words on the screen for a time; ``text`` contains the line breaks of the screen."""
 
     start_ms: int
     end_ms: int
@@ -47,9 +47,9 @@ def vtt(cues: Iterable[Cue]) -> str:
 
 
 def readable(cues: Iterable[Cue]) -> list[Cue]:
-    """Return cues of at most `LINES` lines of `LINE_COLUMNS`; a long one becomes several, cues without words none.
+    """Return cues of at most `LINES` lines of `LINE_COLUMNS`; long ones are split, empty ones dropped.
 
-    The time of a long cue is shared out by the length of the text.
+    The time of a long cue is divided by the length of the text.
     """
     return [part for cue in cues for part in _parts(cue)]
 
@@ -67,7 +67,7 @@ def _parts(cue: Cue) -> Iterator[Cue]:
 
 
 def _even_lines(tokens: list[str]) -> list[str]:
-    """Wrap to as few lines as it takes, and then as evenly as that many lines allow: no cue holds a last word alone."""
+    """Wrap to the fewest lines, as evenly as possible, so that no cue holds only a last word."""
     lines = _wrapped(tokens, LINE_COLUMNS)
     for columns in range(LINE_COLUMNS - 1, LINE_COLUMNS // 2, -1):
         narrower = _wrapped(tokens, columns)
@@ -90,7 +90,7 @@ def _wrapped(tokens: list[str], columns: int) -> list[str]:
 
 
 def _tokens(text: str) -> list[str]:
-    """Return what a line may be broken between, each with the space before it: words, or signs of Chinese and others.
+    """Return the parts between possible line breaks, each with the space before it: words, or signs of Chinese etc.
 
     Words that are longer than a line are cut.
     """
@@ -122,6 +122,6 @@ def _timestamp(milliseconds: int, comma: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return lines without an empty one and without an arrow: either would end the cue."""
+    """Return the lines without empty ones and arrows, which would end the cue."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return _ARROW.sub("->", "\n".join(line for line in lines if line))

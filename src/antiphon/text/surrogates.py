@@ -1,4 +1,4 @@
-"""Half characters (lone surrogates), which JSON lets in and UTF-8 does not let out."""
+"""Half characters (lone surrogates), which JSON can contain and UTF-8 cannot encode."""
 
 from __future__ import annotations
 

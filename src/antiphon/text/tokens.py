@@ -1,4 +1,4 @@
-"""Counting a model's tokens without its tokenizer."""
+"""Estimates the number of tokens of a text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _WORD = re.compile(r"[A-Za-z]+")
 def estimate_tokens(text: str, *, bytes_per_token: float = 2.0) -> int:
     """Estimate tokens on the high side, without a tokenizer.
 
-    A word of up to six letters and every digit and sign count as one; other scripts by their UTF-8 bytes, of
-    which large vocabularies put two or more into a token and small ones a single one.
+    A word of up to six letters, and every digit and sign, counts as one. Other scripts are counted by UTF-8 bytes:
+    large vocabularies have two or more bytes per token, small ones one.
     """
     words = _WORD.findall(text)
     letters = sum(map(len, words))
@@ -23,5 +23,5 @@ def estimate_tokens(text: str, *, bytes_per_token: float = 2.0) -> int:
 
 
 def _word_tokens(word: str) -> int:
-    """Long words are rare ones, or none: names, compounds, keys."""
+    """Long words are names, compounds or keys, which need more tokens."""
     return 1 + len(word) // 7 if len(word) < 16 else len(word) // 2

@@ -1,4 +1,4 @@
-"""Recognised speech, written so that a translator understands it: words for signs, small letters for shouted words."""
+"""Prepares recognised speech for translation: words for signs, lower case for words in capitals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _words(*lines: str) -> frozenset[str]:
 
 
 _ADDRESS = re.compile(r"((?:\b\w+://|\bwww\.)\S+|(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+)")
-"""Web and mail addresses are names: their signs are no words."""
+"""Web and mail addresses, whose signs are kept."""
 
 _NAME_WORD = r"[^\W\d_a-z][\w.'’-]+"
 _LABEL = re.compile(rf"(?:>>+ ?)?({_NAME_WORD}(?: {_NAME_WORD}){{0,2}})(?: (?:[A-Z]|\d{{1,2}}))?:(?: |$)")
@@ -27,7 +27,7 @@ _LAST_OF_NO_NAME = _words(
     "however also total address phone subject chapter part step psalm ps p.s listen look wait so yes no ok",
     *(league.lower() for league in LEAGUES),
 )
-"""What stands before a colon without being a speaker: ``Note:``, ``Final Score:``."""
+"""Last words before a colon that is not after a speaker: ``Note:``, ``Final Score:``."""
 
 _CLOCK_WORD = re.compile(r"(?<![\w:])(\d{1,2}:\d{2}(?:\.\d+)?) ([A-Z]{2,}(?:['’][A-Z]+)?)(?![\w'’-])")
 _KEPT_AFTER_CLOCK = _words(
@@ -35,7 +35,7 @@ _KEPT_AFTER_CLOCK = _words(
     "ABC BBC CBS CNN ESPN NBC FBI NASA NCAA UFC VAR MVP",
     *LEAGUES,
 )
-"""Time zones and abbreviations, which are no words in capitals."""
+"""Time zones and abbreviations, which stay in capitals."""
 
 _HYPHEN_WORDS = re.compile(r"\b[A-Z]{2,}(?:-[A-Z]{2,})+\b")
 _VERSUS = re.compile(r"\bvs\b\.?", re.IGNORECASE)
@@ -52,12 +52,12 @@ _WORDS = {"&": "and", "%": "percent", "$": "dollars", "@": "at"}
 
 
 def translatable(text: str, *, language: str, drop_speaker_labels: bool = False) -> str:
-    """Return ``text``, spoken in ``language``, as it should go to a translator; lines stay lines.
+    """Return ``text``, spoken in ``language``, for a translation engine; line breaks are kept.
 
-    In English, whose conventions these are, an upper-case word after a clock time is lowered (``1:54 REMAINING``),
-    upper-case words with a hyphen are parted (scores such as 15-12 stay), leagues are spelled, and ``vs.``, ``&``,
-    ``%``, ``$`` and ``@`` become words; addresses stay as they are. ``drop_speaker_labels`` removes ``Name:`` and
-    ``>> Name:`` from the beginning of lines. In other languages only the space is tidied.
+    In English, an upper-case word after a clock time becomes lower case (``1:54 REMAINING``), upper-case words with a
+    hyphen are separated (scores such as 15-12 stay), leagues are spelled, and ``vs.``, ``&``, ``%``, ``$`` and ``@``
+    become words; addresses are kept. ``drop_speaker_labels`` removes ``Name:`` and ``>> Name:`` from the beginning of
+    lines. In other languages only white space is normalised.
     """
     lines = [" ".join(line.split()) for line in text.splitlines()]
     if base_language(language) == "en":
@@ -84,7 +84,7 @@ def _english(line: str) -> str:
 
 
 def _in_words(text: str) -> str:
-    text = _DOLLARS.sub(_dollars, text)  # signs first: one that becomes a word parts what stands around it
+    text = _DOLLARS.sub(_dollars, text)  # first: a sign that becomes a word separates its neighbours
     text = _SIGN.sub(lambda match: _apart(match, _WORDS[match[0]]), text)
     text = _HYPHEN_WORDS.sub(lambda match: match[0].replace("-", " "), text)
     text = _CLOCK_WORD.sub(_lowered, text)
@@ -105,7 +105,7 @@ def _dollars(match: re.Match[str]) -> str:
 
 
 def _apart(match: re.Match[str], words: str) -> str:
-    """Return ``words`` with a space on each side where another word, or what becomes one, touches the match."""
+    """Return ``words`` with a space on each side where a word, or a sign that becomes one, touches the match."""
     before = match.string[max(0, match.start() - 1) : match.start()]
     after = match.string[match.end() : match.end() + 1]
     return f"{_gap(before)}{words}{_gap(after)}"

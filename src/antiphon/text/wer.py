@@ -1,4 +1,4 @@
-"""Word error rate, with spelling that does not matter made equal first. For English."""
+"""Word error rate of English texts, after normalisation of the spelling."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NO_WORD = re.compile(r"[^\w' ]+|_")
 
 @dataclass(frozen=True, slots=True)
 class WordErrors:
-    """How many words were wrong, out of how many."""
+    """Number of wrong words, and of all words."""
 
     errors: int
     """Words to replace, remove and insert to get from the hypothesis to the reference."""
@@ -45,13 +45,13 @@ def word_errors(reference: str, hypothesis: str) -> WordErrors:
 
 
 def total(parts: Iterable[WordErrors]) -> WordErrors:
-    """Sum up several texts, weighted by their lengths."""
+    """Add up the errors and words of several texts."""
     counted = list(parts)
     return WordErrors(sum(part.errors for part in counted), sum(part.words for part in counted))
 
 
 def normalise(text: str) -> list[str]:
-    """Return the words as they are spoken: lower case, no punctuation, numbers written out, titles in full."""
+    """Return the words as spoken: lower case, no punctuation, numbers and titles written out."""
     text = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
     text = _MONEY.sub(lambda match: f"{match[2]} {_CURRENCIES[match[1]]}", text)
     for sign, word in _SIGNS.items():
