@@ -1,4 +1,4 @@
-"""The errors of the ``anthropic`` client, as ours."""
+"""Maps errors of the ``anthropic`` client to ours."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _STATUS = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-"""The statuses of the service's errors, for those that come inside an answer: its own status is 200."""
+"""HTTP statuses of errors that come inside a stream, whose own status is 200."""
 
 _SPENT = {"contract_spend_limit_reached", "enforced_spend_limit_reached"}
-"""Causes of a 429 that no waiting mends."""
+"""Causes of a 429 for which a retry is useless."""
 
 
 @contextmanager
 def anthropic_errors(engine: str) -> Generator[None]:
-    """Translate what the client and its connection raise in the block."""
+    """Translate errors of the client and its connection in the block."""
     try:
         yield
     except (anthropic.APITimeoutError, httpx2.TimeoutException) as exc:
@@ -43,7 +43,7 @@ def anthropic_errors(engine: str) -> Generator[None]:
 
 def _by_status(engine: str, error: anthropic.APIStatusError) -> AntiphonError:
     status = error.status_code if error.status_code >= 400 else _STATUS.get(str(error.type), 500)
-    said = str(error.api_message or error.message)
+    reason = str(error.api_message or error.message)
     if error.error_code in _SPENT:
-        return rejected(engine, status, said, "insufficient_quota")
-    return error_of_status(engine, status, said, headers=error.response.headers, code=error.type)
+        return rejected(engine, status, reason, "insufficient_quota")
+    return error_of_status(engine, status, reason, headers=error.response.headers, code=error.type)

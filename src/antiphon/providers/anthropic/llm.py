@@ -1,4 +1,4 @@
-"""Language models of Anthropic: Claude, and whatever speaks its Messages API."""
+"""Language models of Anthropic (Claude) and of services with its Messages API."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from antiphon.providers.prompting.tool_choice import forced_tool
 
 NAME = "anthropic"
 _MAX_TOKENS = 4096
-"""The service wants an upper bound of each answer; this is half an hour of speech."""
+"""The service requires an upper bound for each answer; this is half an hour of speech."""
 _CONTEXT_TOKENS = 100_000
-"""Models take more, at a higher price: from here on the small one costs five times as much."""
+"""Models accept more, at a higher price: beyond this the small one costs five times as much."""
 _COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 _EFFORTS = {"low", "medium", "high", "xhigh"}
-"""What a client may ask for and the service knows; less than that is no reason to think."""
+"""Values of a client that the service knows; lower ones do not turn thinking on."""
 
 
 def create(context: EngineContext) -> LanguageModel:
@@ -51,10 +51,10 @@ def create(context: EngineContext) -> LanguageModel:
 
 
 class AnthropicLlm:
-    """Streams answers; the configured model answers whatever model a client names.
+    """Streams answers of the configured model, for any model name of a client.
 
-    Nothing is retried here. Each step of an answer has ``timeout_s``. ``thinking`` is ``disabled``,
-    ``between_tools``, ``adaptive`` or ``model``, which leaves it to the model.
+    Does not retry. Each step of an answer has ``timeout_s``. ``thinking`` is ``disabled``,
+    ``between_tools``, ``adaptive`` or ``model`` (the model's default).
     """
 
     def __init__(self, *, base_url: str, model: str, key: str, thinking: str, timeout_s: float) -> None:
@@ -67,7 +67,7 @@ class AnthropicLlm:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the service is said to be able to do; nobody asks it."""
+        """Declared capabilities; the service is not asked."""
         return Capabilities(
             NAME,
             models=(self._model,),
@@ -80,11 +80,11 @@ class AnthropicLlm:
         )
 
     async def start(self) -> None:
-        """Open the client. Raises `ProviderUnavailable` without a key; the service itself is not asked yet."""
+        """Open the client. Raises `ProviderUnavailable` without a key; sends no request yet."""
         self._open()
 
     async def check(self) -> None:
-        """Ask the service for one of its models."""
+        """Request one entry of the service's list of models."""
         with anthropic_errors(NAME), suppress(NotFoundError):
             await self._open().get("/v1/models?limit=1", cast_to=httpx2.Response)
 
@@ -96,12 +96,12 @@ class AnthropicLlm:
 
     async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         """Stream the service's answer."""
-        forced_tool(request)  # a tool that is not there is the caller's mistake, not the service's
+        forced_tool(request)  # an unknown tool is the caller's mistake, not the service's
         client = self._open()
         answer = _Answer()
         with anthropic_errors(NAME):
             async with deadline(NAME, self._timeout_s):
-                body = await asyncio.to_thread(self._body, request)  # of a conversation of megabytes it takes a while
+                body = await asyncio.to_thread(self._body, request)  # slow for a conversation of megabytes
                 stream = await client.messages.create(**body, stream=True)
             try:
                 async with aclosing(pieces(NAME, stream, self._timeout_s)) as events:
@@ -121,12 +121,12 @@ class AnthropicLlm:
             "max_tokens": most,
             "messages": messages_of(messages),
             **tools_of(request),
-            **self._thought(request.reasoning_effort),
+            **self._thinking_fields(request.reasoning_effort),
         }
         system = instructions_of(messages)
         return {**body, "system": system} if system else body
 
-    def _thought(self, effort: str) -> Json:
+    def _thinking_fields(self, effort: str) -> Json:
         if effort in _EFFORTS:
             return {"thinking": {"type": "adaptive"}, "output_config": {"effort": effort}}
         return {} if self._thinking == "model" else {"thinking": {"type": self._thinking}}
@@ -142,7 +142,7 @@ class AnthropicLlm:
                 base_url=self._base_url,
                 timeout=self._timeout_s,
                 max_retries=0,
-                # a redirect would carry what people said elsewhere
+                # a redirect would send conversations to another server
                 http_client=DefaultAsyncHttpxClient(follow_redirects=False, timeout=self._timeout_s),
             )
         return self._client
@@ -150,13 +150,13 @@ class AnthropicLlm:
 
 @dataclass(slots=True)
 class _Call:
-    """A function call on its way."""
+    """A function call that is being received."""
 
     index: int
     call_id: str
     name: str
     arguments: Any
-    """As they stood at its beginning: empty, unless a service sends them whole."""
+    """Arguments of its start event: empty, unless a service sends them whole."""
     has_pieces: bool = False
 
     def more(self, text: str) -> ToolCallDelta:
@@ -165,33 +165,33 @@ class _Call:
         return ToolCallDelta(self.index, self.call_id, self.name, text)
 
     def rest(self) -> Iterator[ToolCallDelta]:
-        """Yield the arguments where no piece of them came: a function that takes none has none."""
+        """Yield the arguments of a call without deltas, such as one of a function without parameters."""
         if not self.has_pieces:
             yield self.more(msgspec.json.encode(self.arguments or {}).decode())
 
 
 class _Answer:
-    """Turns the service's events into ours. Blocks that are neither text nor a call, as thoughts, are left out."""
+    """Turns the service's events into ours. Skips blocks that are neither text nor a call, such as thoughts."""
 
     def __init__(self) -> None:
         self._stop_reason: str | None = None
         self._is_over = False
         self._usage = dict.fromkeys(_COUNTS, 0)
         self._calls: dict[int, _Call] = {}
-        """By the number of their block."""
+        """By index of the content block."""
 
     def take(self, event: RawMessageStreamEvent) -> Iterator[ChatEvent]:
-        """Yield the results of one event; one of a kind that is not known here has none.
+        """Yield the results of one event, none for an unknown type.
 
-        Raises `ProviderUnavailable` for one that has another form.
+        Raises `ProviderUnavailable` for a malformed event.
         """
         try:
             yield from self._take(event)
         except (AttributeError, TypeError, KeyError) as exc:
-            raise ProviderUnavailable(f"{NAME} sent what is no part of an answer", detail=repr(exc)) from exc
+            raise ProviderUnavailable(f"{NAME} sent an event that is not part of an answer", detail=repr(exc)) from exc
 
     def done(self) -> ChatDone:
-        """Return the last result. Raises `ProviderUnavailable` when the answer broke off."""
+        """Return the last result. Raises `ProviderUnavailable` for an incomplete answer."""
         if not self._is_over:
             raise ProviderUnavailable(f"{NAME} broke off in the middle of its answer")
         match self._stop_reason:
@@ -205,7 +205,7 @@ class _Answer:
         cached = usage["cache_read_input_tokens"]
         return ChatDone(
             finish,
-            # the service counts apart what it read from its cache and what it put there
+            # the service counts cache reads and cache writes separately
             input_tokens=usage["input_tokens"] + usage["cache_creation_input_tokens"] + cached,
             output_tokens=usage["output_tokens"],
             cached_tokens=cached,
@@ -218,7 +218,7 @@ class _Answer:
             case "content_block_start":
                 yield from self._begin(event)
             case "content_block_delta":
-                yield from self._go_on(event)
+                yield from self._continue(event)
             case "content_block_stop":
                 if event.index in self._calls:
                     yield from self._calls[event.index].rest()
@@ -231,29 +231,29 @@ class _Answer:
     def _begin(self, event: RawContentBlockStartEvent) -> Iterator[ChatEvent]:
         block = event.content_block
         if block.type == "text" and block.text:
-            yield TextDelta(_said(block.text))
+            yield TextDelta(_as_text(block.text))
         elif block.type == "tool_use":
-            call = _Call(len(self._calls), _said(block.id), _said(block.name), block.input)
+            call = _Call(len(self._calls), _as_text(block.id), _as_text(block.name), block.input)
             self._calls[event.index] = call
             yield call.more("")
 
-    def _go_on(self, event: RawContentBlockDeltaEvent) -> Iterator[ChatEvent]:
+    def _continue(self, event: RawContentBlockDeltaEvent) -> Iterator[ChatEvent]:
         delta = event.delta
         if delta.type == "text_delta" and delta.text:
-            yield TextDelta(_said(delta.text))
+            yield TextDelta(_as_text(delta.text))
         elif delta.type == "input_json_delta":
-            yield self._calls[event.index].more(_said(delta.partial_json))
+            yield self._calls[event.index].more(_as_text(delta.partial_json))
 
     def _count(self, usage: object) -> None:
-        """Keep the newest figures: those at the end of an answer are not always all."""
+        """Keep the newest figures: the last event does not always have all of them."""
         for name in _COUNTS:
             figure = getattr(usage, name, None)
             if isinstance(figure, int):
                 self._usage[name] = figure
 
 
-def _said(value: object) -> str:
-    """Return a text as it is. The client lets everything through; raises `TypeError` for another thing."""
+def _as_text(value: object) -> str:
+    """Return ``value`` if it is a text, else raise `TypeError`: the client does not validate events."""
     if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{value!r} is not a text")
     return value

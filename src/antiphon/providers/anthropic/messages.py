@@ -18,10 +18,10 @@ Json = dict[str, Any]
 def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
     """Return the messages in the service's form, without the instructions.
 
-    The service wants user and assistant in turn, the user first and last, and no blank text: neighbours are
-    joined, blanks are dropped, and `SILENCE` stands where a user's turn is missing. It wants the outputs of all
-    calls right behind them: outputs are moved there, missing ones are replaced, and an output without its call
-    becomes a user's text. Calls are numbered, because the service takes an id only once and not every character.
+    The service requires alternating user and assistant turns, the user first and last, and no blank text: turns of
+    one role are joined, blanks are dropped, and `SILENCE` replaces a missing user turn. Outputs must follow their
+    calls: they are moved there, missing ones are replaced, and an output without its call becomes a user's text.
+    Calls are numbered, because the service accepts an id only once and not every character.
     """
     outputs = {message.call_id: message.text for message in messages if message.role == "tool"}
     called = {call.call_id for message in messages for call in message.tool_calls}
@@ -38,7 +38,7 @@ def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
             case "tool" if message.call_id not in called:
                 _add(turns, "user", _text(f"A function returned: {message.text}"))
             case _:
-                pass  # instructions, and outputs that stand with their calls
+                pass  # instructions, and outputs that were added with their calls
     if not turns or turns[0]["role"] != "user":
         turns.insert(0, {"role": "user", "content": _text(SILENCE)})
     if turns[-1]["role"] != "user":
@@ -49,7 +49,7 @@ def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
 def tools_of(request: ChatRequest) -> Json:
     """Return ``tools`` and ``tool_choice``, as far as the request has them.
 
-    The service refuses a conversation with calls and no tools: then the called ones are named, and forbidden.
+    The service refuses a conversation with calls but no tools: then the called tools are declared, and forbidden.
     """
     if request.tools:
         return {"tools": [_tool(tool) for tool in request.tools], "tool_choice": _choice(request)}
@@ -60,7 +60,7 @@ def tools_of(request: ChatRequest) -> Json:
 
 
 def _add(turns: list[Json], role: str, blocks: list[Json]) -> None:
-    """Put ``blocks`` at the end, into the last turn where it is of the same role."""
+    """Append ``blocks``, to the last turn if it has the same role."""
     if turns and turns[-1]["role"] == role:
         turns[-1]["content"] += blocks
     elif blocks:
@@ -96,7 +96,7 @@ def _result(use_id: str, output: str) -> Json:
 
 
 def _arguments(text: str) -> Json:
-    """Return the arguments as the object that the service wants, whatever a client made of them."""
+    """Return the arguments as the object that the service requires, also if a client changed them."""
     if not text.strip():
         return {}
     try:

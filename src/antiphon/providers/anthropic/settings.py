@@ -23,6 +23,5 @@ class AnthropicSettings(Section):
     anthropic_llm_model: Chosen = Field(default="claude-haiku-5-5", description="Chat model of the `anthropic` engine.")
     anthropic_llm_thinking: Literal["disabled", "between_tools", "adaptive", "model"] = Field(
         default="disabled",
-        description="Thinking of the `anthropic` engine before it speaks, as its model takes it; `model` says nothing "
-        "of it.",
+        description="Thinking mode of the `anthropic` engine; `model` sends none, so the model's default applies.",
     )

@@ -1,4 +1,4 @@
-"""Which pairs of languages an installed Apertium has, and the pipeline of programs behind each."""
+"""The language pairs of an installed Apertium, and the pipeline of programs of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from antiphon.text.language_tags import parts
 
 MODE_FOLDERS = (Path("/usr/share/apertium/modes"), Path("/usr/local/share/apertium/modes"))
-"""Where packages put their modes: one file a direction, with one line for a shell."""
+"""Folders of installed modes: one file per direction, with one shell command line."""
 
 _FIRST_PROGRAM = "lt-proc"
 _MODE = re.compile(r"([a-z]{2,3})(?:_\w+)?-([a-z]{2,3})(?:_(\w+))?")
@@ -70,7 +70,7 @@ class Mode:
     name: str
     """As it is installed: ``eng-spa``."""
     line: str
-    """The programs behind each other, for a shell; ``$1`` is an option of the last but one of them."""
+    """The shell pipeline; ``$1`` is an option of its last program but one."""
 
 
 class Modes:
@@ -89,9 +89,9 @@ class Modes:
         return tuple(sorted({language for source, target, _ in self._found for language in (source, target)}))
 
     def find(self, source: str | None, target: str) -> Mode | None:
-        """Return a direction, with the target's region where it is there; None where there is none.
+        """Return a direction, for the target's region if installed, or None.
 
-        Nothing here detects a language: without a source there is no direction.
+        Languages are not detected: without a source there is no direction.
         """
         language, _ = parts(source or "")
         into, region = parts(target)
@@ -105,10 +105,10 @@ class Modes:
 
 
 def pipeline(mode: str) -> str:
-    """Return the shell line of a mode so that each of its programs hands on what it has at every NUL.
+    """Return the shell line of a mode with the option that makes each program flush at every NUL.
 
-    The command ``apertium -z`` does not: version 3.8.3 puts gawk around the line with a record separator for which
-    gawk waits beyond the NUL.
+    ``apertium -z`` does not: version 3.8.3 wraps the line in gawk with a record separator that makes gawk
+    wait beyond the NUL.
     """
     programs = (part.strip() for part in mode.strip().split(" | "))
     return " | ".join(_PROGRAM.sub(r"\g<0> -z", program) for program in programs)

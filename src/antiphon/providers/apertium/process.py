@@ -1,4 +1,4 @@
-"""The programs of one Apertium direction, kept running: one text goes in, one comes out."""
+"""The running programs of one Apertium direction; they translate one text at a time."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from antiphon.text.surrogates import replace_surrogates
 
 _MAX_ANSWER_BYTES = 16 * 2**20
 _SPECIAL = re.compile(r"[\\^$/\[\]{}<>@]")
-"""Signs with a meaning in Apertium's stream."""
+"""Reserved characters of Apertium's stream format."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _END = "\n\0"
-"""Behind every text. The line end makes the bilingual dictionary hand on all it has, and comes out again: where it does
-not, one of the programs has died, and those behind it have written their NULs."""
+"""Ends every text. The line end makes the bilingual dictionary flush, and comes out again; if it does not, one of the
+programs has died, and the next ones have written their NULs."""
 _FULL_STOP = " .[]"
-"""A full stop for a text that has none: without it last words are read as if the sentence went on. Right behind its
-last word it would make abbreviations: "no." is a number."""
-_DIED = "the process of apertium has died"
+"""A full stop for a text without one: otherwise the last words are read as the middle of a sentence. Without the space
+it would make abbreviations: "no." is a number."""
+_DIED = "the apertium process has died"
 _HIDE_UNKNOWN = "-n"
-"""The first argument of every mode: words that are not in its dictionary come out without a mark."""
+"""The first argument of every mode: unknown words come out without a mark."""
 
 
 class ApertiumProcess:
-    """A shell with the programs of one mode behind each other, in a session of their own.
+    """A shell with the pipeline of one mode, in a session of its own.
 
-    They end when their input is closed, whatever ended the server.
+    The programs end when their input is closed, also if the server is killed.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -49,7 +49,7 @@ class ApertiumProcess:
                 *("sh", "-c", mode.line, "apertium", _HIDE_UNKNOWN, ""),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,  # what they complain of holds the text
+                stderr=asyncio.subprocess.DEVNULL,  # their messages contain the text
                 env={**child_environment("APERTIUM_"), "LC_ALL": "C.UTF-8"},
                 start_new_session=True,
                 limit=_MAX_ANSWER_BYTES,
@@ -60,20 +60,20 @@ class ApertiumProcess:
 
     @property
     def pid(self) -> int:
-        """The number of the shell, which is that of the whole group."""
+        """Id of the shell's process, and of its process group."""
         return self._process.pid
 
     @property
     def is_gone(self) -> bool:
-        """True when the last program, or all, have ended or are about to."""
+        """True when the last program, or all, have ended or are ending."""
         return self._is_killed or self._process.returncode is not None or self._output.at_eof()
 
     async def ask(self, text: str) -> str:
-        """Return the translation of ``text``. Raises `ProviderUnavailable` when a program dies meanwhile.
+        """Return the translation of ``text``. Raises `ProviderUnavailable` if a program dies.
 
-        Behind a call that did not end by itself the next answer would be that of this text: kill it then.
+        After a cancelled call the next answer would be that of this text: kill the process then.
         """
-        self._input.write(_encode(text))  # not awaited: the output must be read for the input to be taken
+        self._input.write(_encode(text))  # not awaited: the programs read on only while their output is read
         try:
             answer = await self._output.readuntil(b"\0")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as exc:
@@ -90,7 +90,7 @@ class ApertiumProcess:
                 os.killpg(self.pid, signal.SIGKILL)
 
     async def wait(self) -> None:
-        """Return when the shell has ended and nothing of it is left open."""
+        """Wait until the shell has ended and its pipes are closed."""
         await self._process.wait()
         self._input.close()
         with suppress(ConnectionError):
@@ -98,7 +98,7 @@ class ApertiumProcess:
 
 
 def _encode(text: str) -> bytes:
-    """Return ``text`` for the stream."""
+    """Return ``text`` in Apertium's stream format."""
     clean = replace_surrogates(text).replace("\0", " ").strip()
     end = "" if clean.endswith((".", "!", "?", "…")) else _FULL_STOP
     escaped = _SPECIAL.sub(r"\\\g<0>", clean)

@@ -32,9 +32,9 @@ def create(context: EngineContext) -> Translation:
 
 
 class Apertium:
-    """Keeps the programs of each direction once it was asked for, and gives them one text at a time.
+    """Keeps the programs of each direction running after its first use, and gives them one text at a time.
 
-    A text takes milliseconds, the first of a direction half a second. The pairs are what is installed.
+    A text takes milliseconds, the first of a direction half a second. Only installed pairs are available.
     """
 
     def __init__(self, *, timeout_s: float, folders: Sequence[Path] = MODE_FOLDERS) -> None:
@@ -51,7 +51,7 @@ class Apertium:
         return Capabilities(NAME, models=(NAME,), languages=self._modes.languages if self._modes else ())
 
     async def start(self) -> None:
-        """Look what is installed. Nothing is no error: the engine has no pair then."""
+        """Find the installed pairs. Having none is not an error."""
         self._modes = await asyncio.to_thread(Modes, self._folders)
         if not self._modes.languages:
             _log.info("no pairs installed", engine=NAME, command=INSTALL)
@@ -63,11 +63,11 @@ class Apertium:
             await direction.close()
 
     def has_pair(self, source: str | None, target: str) -> bool:
-        """Say whether the direction is installed; it detects nothing."""
+        """Say whether the direction is installed; no without a source."""
         return self._modes is not None and self._modes.find(source, target) is not None
 
     async def translate(self, text: str, *, source: str | None, target: str) -> str:
-        """Translate the whole text. A word that is not in the dictionary stays as it is."""
+        """Translate the whole text. Unknown words stay as they are."""
         if not text.strip():
             return ""
         mode = self._modes.find(source, target) if self._modes else None
@@ -81,7 +81,7 @@ class Apertium:
 
 
 class _Direction:
-    """The process of one mode, started again when it has ended."""
+    """The process of one mode, restarted when it has ended."""
 
     def __init__(self, mode: Mode) -> None:
         self._mode = mode
@@ -89,7 +89,7 @@ class _Direction:
         self._process: ApertiumProcess | None = None
 
     async def translate(self, text: str) -> str:
-        """Wait for the turn and translate; a call that is left in the middle takes the process along."""
+        """Wait for the turn and translate; a cancelled call kills the process."""
         async with self._turn:
             process = await self._running()
             is_done = False
@@ -121,5 +121,5 @@ class _Direction:
         try:
             return await asyncio.shield(launch)
         except asyncio.CancelledError:
-            self._process = await launch  # it would be there and belong to nobody
+            self._process = await launch  # else the process would run without an owner
             raise

@@ -1,4 +1,4 @@
-"""The official DeepL client, made to ask once, with a deadline, and to keep what the service says of waiting."""
+"""The official DeepL client without retries, with a deadline, and with the headers of refusals (``Retry-After``)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ NAME = "deepl"
 
 
 class OneTryClient(DeepLClient):
-    """A `DeepLClient` that asks once.
+    """A `DeepLClient` that sends each request once.
 
-    The client's own way to do without retries is a variable of its module, shared by all who use it in this process,
-    and its errors have no headers.
+    The client's own switch for retries is a module variable, shared by all users in this process, and its errors have
+    no headers.
     """
 
     def __init__(self, key: str, *, server_url: str | None, timeout_s: float, calls: int) -> None:
-        """``timeout_s`` bounds the connection and each silence of the service; ``calls`` connections are kept."""
+        """``timeout_s`` bounds connecting and each wait for data; ``calls`` connections are kept."""
         super().__init__(key, server_url=server_url, send_platform_info=False)
         self._client.close()
         self._client = _OneTry(timeout_s, calls)
@@ -50,7 +50,7 @@ class _OneTry(HttpClient):
     ) -> tuple[int, str | requests.Response]:
         """Return status and text of the answer.
 
-        Raises our own error for a timeout and for the refusals that are told by their status alone.
+        Raises our own errors for timeouts and for refusals that are known by their status alone.
         """
         request = self._prepare_request(method, url, data, json, headers, **kwargs)
         try:
@@ -67,7 +67,7 @@ class _OneTry(HttpClient):
 
 
 def _refused(status: int, headers: dict[str, str]) -> AntiphonError:
-    """Return the error without the body: a proxy's page may hold anything."""
+    """Return the error without the body, which may be any page of a proxy."""
     error = error_of_status(NAME, status, "", headers=headers)
     if status == 429 and not isinstance(error, RateLimited):
         return RateLimited(error.message)

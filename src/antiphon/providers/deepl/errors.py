@@ -1,4 +1,4 @@
-"""The errors of the official DeepL client, as ours."""
+"""Maps errors of the official DeepL client to ours."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from deepl import AuthorizationException, DeepLException, QuotaExceededException
 from antiphon.errors import ProviderRejected, ProviderUnavailable, Unsupported
 
 _LANGUAGE = re.compile(r"\b(?:target|source)_lang\b")
-"""How the service names the field, and the client its own check of it."""
+"""Names the field in messages of the service, and of the client's own check."""
 
 
 @contextmanager
 def deepl_errors() -> Generator[None]:
-    """Translate what the client raises in the block."""
+    """Translate errors of the client in the block."""
     try:
         yield
     except QuotaExceededException as exc:
@@ -27,8 +27,8 @@ def deepl_errors() -> Generator[None]:
         if exc.http_status_code == 401:
             raise ProviderRejected("deepl refuses the key: check ANTIPHON_DEEPL_API_KEY") from exc
         if exc.http_status_code in (None, 400) and _LANGUAGE.search(str(exc)):
-            raise Unsupported("deepl has not these languages", detail=str(exc)) from exc
+            raise Unsupported("deepl does not support these languages", detail=str(exc)) from exc
         status = exc.http_status_code or "nothing"
         raise ProviderRejected(f"deepl answered {status}", code="translation_failed") from exc
     except (ValueError, TypeError, LookupError, AttributeError) as exc:
-        raise ProviderUnavailable("deepl sent what is no translation") from exc
+        raise ProviderUnavailable("deepl sent an answer that is not a translation") from exc

@@ -15,4 +15,4 @@ class DeepLSettings(Section):
         validation_alias=AliasChoices("DEEPL_API_KEY", "DEEPL_AUTH_KEY"),
         description="Key of DeepL.",
     )
-    deepl_server_url: Address = Field(default="", description="Address of DeepL; empty: as its key wants.")
+    deepl_server_url: Address = Field(default="", description="Address of DeepL; empty: chosen by the kind of key.")

@@ -26,7 +26,7 @@ from antiphon.text.surrogates import replace_surrogates
 T = TypeVar("T")
 
 _DEFAULT_REGION = {"en": "EN-US", "pt": "PT-PT"}
-"""Targets that the service takes with a region only."""
+"""Targets for which the service requires a region."""
 
 _log = structlog.get_logger(__name__)
 
@@ -37,10 +37,10 @@ def create(context: EngineContext) -> Translation:
 
 
 class DeepL:
-    """Asks once for each text. What it can translate is asked at the start; unknown, it is taken to have every pair.
+    """Sends one request per text. Requests the language pairs at the start; while they are unknown, accepts every pair.
 
-    A call that is cancelled, or takes too long, frees its caller at once; its thread ends by itself, within the
-    deadline of another call.
+    A call that is cancelled or times out frees its caller at once; its thread ends within the timeout of another
+    call.
     """
 
     capabilities = Capabilities(NAME, models=(NAME,), is_remote=True, has_check=True)
@@ -58,7 +58,7 @@ class DeepL:
         self._targets: frozenset[str] = frozenset()
 
     async def start(self) -> None:
-        """Ask for the languages. Raises `ProviderUnavailable` without a key; an unreachable service is only logged."""
+        """Request the languages. Raises `ProviderUnavailable` without a key; an unreachable service is only logged."""
         self._open()
         try:
             async with deadline(NAME, self._languages_timeout_s):
@@ -69,7 +69,7 @@ class DeepL:
             _log.warning("languages unknown", engine=NAME, reason=exc.message)
 
     async def check(self) -> None:
-        """Ask the service how much of the account is used."""
+        """Request the usage of the account."""
         await self._in_thread(lambda client: client.get_usage())
 
     async def close(self) -> None:
@@ -81,7 +81,7 @@ class DeepL:
             client.close()
 
     def has_pair(self, source: str | None, target: str) -> bool:
-        """Say whether the service named both languages; yes while nothing is known."""
+        """Say whether the service named both languages; yes while they are unknown."""
         if not self._targets:
             return True
         known_source = not source or _source_code(source) in self._sources
@@ -102,7 +102,7 @@ class DeepL:
             )
 
     def _target_code(self, target: str) -> str:
-        """Return the code of the service: with the region, where it has that one or nothing is known."""
+        """Return the service's code: with the region if it supports that region or its languages are unknown."""
         language, region = parts(target)
         wanted = f"{language}-{region}".upper()
         if region and (wanted in self._targets or not self._targets):
@@ -130,17 +130,17 @@ class DeepL:
 
 
 def _source_code(source: str) -> str:
-    """Return the code of the service, which knows no regions of a source."""
+    """Return the service's code, which has no region for a source."""
     return parts(source)[0].upper()
 
 
 def _codes(languages: Collection[Language]) -> frozenset[str]:
-    """Return their codes. Raises `ProviderUnavailable` for none: so the client reads what is no list."""
+    """Return their codes. Raises `ProviderUnavailable` for none: the client reads any other JSON as an empty list."""
     if not languages:
         raise ProviderUnavailable(f"{NAME} named no languages")
     return frozenset(language.code.upper() for language in languages)
 
 
 def _text(result: TextResult | list[TextResult]) -> str:
-    """Return the text of one result. Raises `AttributeError` for what is none; the client does not check."""
+    """Return the text of one result. Raises `AttributeError` for anything else; the client does not validate it."""
     return cast("TextResult", result).text.strip()

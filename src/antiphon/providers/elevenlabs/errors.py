@@ -1,4 +1,4 @@
-"""The errors of the ``elevenlabs`` client, as ours."""
+"""Maps errors of the ``elevenlabs`` client to ours."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from antiphon.errors import AntiphonError, ProviderTimeout
 from antiphon.providers.http.status_errors import broken_off, error_of_status, rejected
 
 _OWN_LIMITS = {"too_many_concurrent_requests", "rate_limit_exceeded"}
-"""Words of a 429 for what this account may have at a time; ``system_busy`` is the service's own trouble."""
+"""Codes of a 429 about limits of this account; ``system_busy`` is an overload of the service."""
 
 
 @contextmanager
 def elevenlabs_errors(engine: str) -> Generator[None]:
-    """Translate what the client and its connection raise in the block."""
+    """Translate errors of the client and its connection in the block."""
     try:
         yield
     except ApiError as exc:
@@ -31,19 +31,19 @@ def elevenlabs_errors(engine: str) -> Generator[None]:
 
 def _by_status(engine: str, error: ApiError) -> AntiphonError:
     status, headers = error.status_code or 0, error.headers or {}
-    code, said = _detail(error.body)
-    said = said or code or "no reason given"
-    if code == "quota_exceeded":  # with several statuses, and no waiting mends it
-        return rejected(engine, status, said, code)
+    code, reason = _detail(error.body)
+    reason = reason or code or "no reason given"
+    if code == "quota_exceeded":  # comes with several statuses, and a retry is useless
+        return rejected(engine, status, reason, code)
     if status == 429 and code in _OWN_LIMITS and "retry-after" not in headers:
         headers = {**headers, "retry-after": "1"}
-    return error_of_status(engine, status, said, headers=headers, code=code)
+    return error_of_status(engine, status, reason, headers=headers, code=code)
 
 
 def _detail(body: object) -> tuple[str | None, str]:
-    """Return the service's own word for a refusal, and its reason.
+    """Return the service's error code, if any, and its message.
 
-    ``detail`` is an object with both, a sentence, or FastAPI's list of what is wrong with the fields.
+    ``detail`` is an object with both, a sentence, or FastAPI's list of invalid fields.
     """
     detail = _fields(body).get("detail")
     if isinstance(detail, str):

@@ -21,4 +21,4 @@ class ElevenLabsSettings(Section):
     elevenlabs_base_url: Address = Field(default="https://api.elevenlabs.io", description="Address of ElevenLabs.")
     elevenlabs_model: Chosen = Field(default="eleven_flash_v2_5", description="Model of the `elevenlabs` engine.")
     elevenlabs_stability: float = Field(default=0.5, ge=0, le=1, description="Stability of its voices.")
-    elevenlabs_similarity: float = Field(default=0.75, ge=0, le=1, description="Likeness of its voices.")
+    elevenlabs_similarity: float = Field(default=0.75, ge=0, le=1, description="Similarity boost of its voices.")

@@ -1,4 +1,4 @@
-"""Voices of ElevenLabs: its own, and the cloned ones of an account by their ids."""
+"""Voices of ElevenLabs: its standard voices by name, all others by id."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from antiphon.text.languages import base_language
 NAME = "elevenlabs"
 RATE_HZ = 24_000
 _FORMAT = f"pcm_{RATE_HZ}"
-"""Every plan may ask for it (samples at 44.1 kHz need Pro, MP3 at 192 kbit/s Creator). Unlike MP3 it needs no decoder,
-and it has no silence of an encoder in front, which would spoil the length of a dubbed sentence."""
+"""Available in every plan (samples at 44.1 kHz need Pro, MP3 at 192 kbit/s Creator). Unlike MP3 it needs no decoder
+and has no encoder delay, which would change the length of a dubbed sentence."""
 _PIECE_BYTES = 4_800
-"""100 ms: whole samples, soon enough."""
+"""100 ms of whole samples."""
 _SLOWEST, _FASTEST = 0.7, 1.2
-"""The speeds that the service takes; what lies beyond is left to the stretch."""
+"""Range of speeds of the service; `stretch` does the rest."""
 
 _VOICES = {
     "george": "JBFqnCBsd6RMkjVDRZzb",
@@ -56,7 +56,7 @@ _VOICES = {
     "sarah": "EXAVITQu4vr4xnSDxMaL",
     "will": "bIHbv24MWmeRgasZH58o",
 }
-"""The service's own voices, which every account has. Each speaks all languages of a model; the first is the default."""
+"""Standard voices of every account. Each speaks all languages of a model; the first is the default."""
 
 _VOICES_OF_LANGUAGES = {
     "ar": "jessica",
@@ -74,7 +74,7 @@ _VOICES_OF_LANGUAGES = {
     "tr": "daniel",
     "zh": "laura",
 }
-"""Where the default is another than English's."""
+"""Default voices of languages other than English."""
 
 _VOICE_ID = re.compile(r"[A-Za-z0-9]{20}")
 
@@ -89,7 +89,7 @@ _LANGUAGES = {
     "eleven_flash_v2_5": (*_MULTILINGUAL_V2, "hu", "no", "vi"),
     "eleven_turbo_v2_5": (*_MULTILINGUAL_V2, "hu", "no", "vi"),
 }
-"""What the service says of its models; one that is not here may speak any."""
+"""Languages of known models; an unknown model may speak any."""
 
 
 def create(context: EngineContext) -> ElevenLabsTts:
@@ -98,7 +98,7 @@ def create(context: EngineContext) -> ElevenLabsTts:
 
 
 class ElevenLabsTts:
-    """Asks for one sentence after the other, so that every piece of audio has its text. Nothing is retried here."""
+    """Requests one sentence after the other, so that every piece of audio has its text. Does not retry."""
 
     def __init__(self, context: EngineContext) -> None:
         settings = context.section(ElevenLabsSettings)
@@ -113,17 +113,17 @@ class ElevenLabsTts:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The voices that every account has; ids of others pass through."""
+        """The standard voices; ids of other voices are passed on."""
         voices = tuple(Voice(name, "en", "ElevenLabs") for name in _VOICES)
         languages = _LANGUAGES.get(self._model, ())
         return Capabilities(NAME, (self._model,), voices, languages, streams=True, is_remote=True, has_check=True)
 
     async def start(self) -> None:
-        """Open the client; the service is first asked when there is something to say."""
+        """Open the client; sends no request yet."""
         self._open()
 
     async def check(self) -> None:
-        """Ask the service for its models."""
+        """Request the list of models."""
         self._open()
         assert self._connections is not None  # noqa: S101 -- narrows the type: it is open
         with elevenlabs_errors(NAME):
@@ -170,7 +170,7 @@ class ElevenLabsTts:
             ) as response:
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(("application/json", "text/")):
-                    raise ProviderUnavailable(f"{NAME} answered with something else than sound", detail=kind)
+                    raise ProviderUnavailable(f"{NAME} answered with something other than audio", detail=kind)
                 async for data in response.data:
                     yield data[: len(data) & ~1]
 
@@ -182,7 +182,7 @@ class ElevenLabsTts:
                     "set ANTIPHON_ELEVENLABS_API_KEY"
                 )
                 raise ProviderUnavailable(message, code="no_api_key")
-            # connections of our own: the client cannot close its
+            # our own HTTP client: the library cannot close its one
             self._connections = httpx.AsyncClient(timeout=self._timeout_s, follow_redirects=False)
             self._client = AsyncElevenLabs(
                 base_url=self._base_url, api_key=self._key, timeout=self._timeout_s, httpx_client=self._connections
@@ -191,7 +191,7 @@ class ElevenLabsTts:
 
 
 def _voice_id(wanted: str, language: str) -> str:
-    """Return the id that is meant: the voice wanted, else the language's, else English's."""
+    """Return the id of the requested voice, else of the language's default, else of the first voice."""
     if _VOICE_ID.fullmatch(wanted):
         return wanted
     name = wanted.lower() if wanted.lower() in _VOICES else _VOICES_OF_LANGUAGES.get(language, "george")

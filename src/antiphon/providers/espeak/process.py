@@ -1,4 +1,4 @@
-"""The process of espeak-ng: ``python -m antiphon.providers.espeak.process`` (see `child_loop`)."""
+"""The process of espeak-ng: ``python -m antiphon.providers.espeak.process`` (see `hosting.loop`)."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _PACE = SpeakingSpeed(
 )
 _DEFAULT_VOICE = "en-us"
 OWN_NAMES = {"zh": "cmn", "no": "nb"}
-"""Of languages that espeak-ng lists under another code."""
+"""Languages that espeak-ng lists under another code."""
 _CLEARER = {"pt": "pt-br"}
-"""Where no region is asked for. Whisper misunderstands 54 of 100 words of the Brazilian voice, and nearly all of the
-European one."""
+"""Voices for languages without a region. Whisper misunderstands 54 of 100 words of the Brazilian voice, and nearly all
+of the European one."""
 _VOICE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,40}(?:\+[a-z0-9]{1,10})?")
 _PUNCTUATION = re.compile(r"([,;:.!?…—]+(?=\s|$)|[。！？、，।؟]+)")
 
@@ -54,7 +54,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class _VoiceInfo(ctypes.Structure):
-    """``espeak_VOICE`` of speak_lib.h, as far as it is needed."""
+    """The first fields of ``espeak_VOICE`` in speak_lib.h."""
 
     _fields_ = (
         ("name", ctypes.c_char_p),
@@ -79,7 +79,7 @@ class EspeakEngine:
         data_path = espeakng_loader.get_data_path().encode()
         self._rate_hz: int = self._lib.espeak_Initialize(_SYNCHRONOUS, _PIECE_MS, data_path, 0)
         if self._rate_hz <= 0:
-            raise OSError(f"espeak-ng finds no data in {data_path!r}")
+            raise OSError(f"espeak-ng found no data in {data_path!r}")
         self._lib.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_VoiceInfo))
         self._lib.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._lib.espeak_TextToPhonemes.argtypes = [
@@ -90,7 +90,7 @@ class EspeakEngine:
         self._voices = tuple(self._list_voices())
         self._files = {voice.language.lower(): voice.file for voice in reversed(self._voices)}
         self._take: Callable[[bytes], bool] = lambda _: False
-        self._callback = _Callback(self._on_samples)  # kept: the library holds a bare pointer to it
+        self._callback = _Callback(self._on_samples)  # kept alive: the library only holds a pointer to it
         self._lib.espeak_SetSynthCallback(self._callback)
 
     def ready(self) -> Ready:
@@ -126,13 +126,13 @@ class EspeakEngine:
         self._lib.espeak_Synth(data, len(data), 0, _POSITION_CHARACTER, 0, _UTF8, None, None)
 
     def _on_samples(self, samples: Any, count: int, _events: int) -> int:
-        """Take the library's samples; 1 stops it."""
+        """Receive samples of the library; returning 1 stops it."""
         if not samples or count <= 0:
             return 0
         return 0 if self._take(ctypes.string_at(samples, count * 2)) else 1
 
     def _choose_voice(self, voice: str, language: str, text: str) -> str:
-        """Set the voice, and return its language as espeak-ng calls it."""
+        """Set the voice, and return its language in espeak-ng's code."""
         for name in (
             voice if _reads(voice, text) else "",
             _CLEARER.get(language.lower(), language),
@@ -148,7 +148,7 @@ class EspeakEngine:
         return ""
 
     def _phonemes(self, text: str) -> Iterator[str]:
-        """Yield IPA, clause by clause, with the punctuation between that the library leaves out."""
+        """Yield IPA, clause by clause, with the punctuation that the library leaves out."""
         for part in _PUNCTUATION.split(text):
             if _PUNCTUATION.fullmatch(part):
                 yield part[0] + " "
@@ -167,7 +167,7 @@ class EspeakEngine:
             if not listed[index]:
                 return
             info = listed[index].contents
-            language = info.languages[1:].decode("ascii", "replace")  # a priority byte stands before it
+            language = info.languages[1:].decode("ascii", "replace")  # after a priority byte
             file = info.identifier.decode("ascii", "replace").rpartition("/")[2]
             yield _Voice(language, info.name.decode("utf-8", "replace").strip(), file)
 

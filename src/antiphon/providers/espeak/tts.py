@@ -1,6 +1,6 @@
-"""espeak-ng: a small, clear, robotic voice in a hundred languages; the fallback that always speaks.
+"""espeak-ng: a small, clear, robotic voice in a hundred languages; the last fallback.
 
-It is GPL-3 and keeps global state: it runs in a process of its own.
+It is GPL-3 and keeps global state, so it runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ def create(context: EngineContext) -> EspeakTts:
 
 
 def espeak_process(timeout_s: float, *, engine: str = "espeak") -> ChildProcess:
-    """Return the process of espeak-ng, which other engines ask for phonemes."""
+    """Return a process of espeak-ng; other engines use it for phonemes."""
     module = "antiphon.providers.espeak.process"
     return ChildProcess(engine, module, needs="espeakng_loader", timeout_s=timeout_s)
 
 
 class EspeakTts(ChildVoice):
-    """Speaks the language asked for, else the one that the text's script points to, else English."""
+    """Speaks the requested language, else the one of the text's script, else English."""
 
     def __init__(self, context: EngineContext) -> None:
         super().__init__(espeak_process(context.timeout_s))
 
     @property
     def capabilities(self) -> Capabilities:
-        """All voices and their languages once it is started."""
+        """All voices and their languages, once started."""
         found = self._about.voices if self._about else ()
         voices = {DEFAULT_VOICE: Voice(DEFAULT_VOICE, "en-us", "English (America)")}
         for voice in found:

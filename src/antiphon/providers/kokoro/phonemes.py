@@ -1,11 +1,11 @@
-"""The alphabet of Kokoro's model, and how espeak-ng's phonemes are written in it."""
+"""The alphabet of Kokoro's model, and the mapping of espeak-ng's phonemes to it."""
 
 from __future__ import annotations
 
 import re
 
 MAX_TOKENS = 510
-"""The model's context without the pauses at both ends; a voice has a style for each length."""
+"""The model's context without the pauses at both ends; a voice has one style per length."""
 
 _TOKENS = {
     sign: number
@@ -51,11 +51,11 @@ _ENGLISH = (
     *(("ɬ", "l"), ("x", "k"), ("ç", "k"), ("g", "ɡ"), ("r", "ɹ"), ("e", "A"), ("o", "ɔ"), ("a", "æ"), ("ɾ", "T")),
 )
 _UNKNOWN_MARKS = re.compile(r"\(\w{1,4}\)|[_|^\u200d]")
-"""espeak-ng's notes of a change of language, ``(en)``, and its joiners."""
+"""espeak-ng's marks of a language switch, ``(en)``, and its joiners."""
 
 
 def tokens(ipa: str, language: str) -> list[int]:
-    """Return the model's numbers for phonemes of espeak-ng; signs that the model has not are left out."""
+    """Return the model's numbers for phonemes of espeak-ng; unknown signs are left out."""
     return [_TOKENS[sign] for sign in _spelling(ipa, language) if sign in _TOKENS][:MAX_TOKENS]
 
 

@@ -31,7 +31,7 @@ from antiphon.text.languages import base_language
 from antiphon.text.scripts import language_of_script
 
 _FAVOURITES = ("af_heart", "af_bella", "jf_alpha")
-"""The first of these that is there is the default voice."""
+"""The default voice is the first available one of these."""
 
 _LANGUAGES = {
     "a": "en-us",
@@ -47,7 +47,7 @@ _LANGUAGES = {
 """By the first letter of a voice's name."""
 
 _PACE = SpeakingSpeed({0.5: 2.036, 0.6: 1.644, 0.7: 1.455, 0.8: 1.273, 0.9: 1.09, 1.0: 1.0, 1.1: 0.948, 1.2: 0.877})
-"""Uneven because the model rounds the length of every sound; beyond 1.2 sounds get lost."""
+"""Uneven because the model rounds the length of every sound; beyond 1.2 it drops sounds."""
 
 
 def create(context: EngineContext) -> KokoroTts:
@@ -78,13 +78,13 @@ class KokoroTts(ThreadVoice[_Model]):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The voices of the file, each with its language, and these languages."""
+        """The voices of the file, and their languages."""
         voices = tuple(Voice(name, _LANGUAGES.get(name[0], "en-us"), "Kokoro") for name in self._voices)
         languages = tuple(dict.fromkeys(base_language(voice.language) for voice in voices))
         return Capabilities("kokoro", ("kokoro",), voices, languages, streams=True)
 
     async def start(self) -> None:
-        """Load the network, and the process that knows the phonemes."""
+        """Load the network, and start the process for phonemes."""
         await self._phonemizer.start()
         await super().start()
 
@@ -136,7 +136,7 @@ class KokoroTts(ThreadVoice[_Model]):
 
 def _voice_names(path: Path) -> list[str]:
     try:
-        with path.open("rb") as file, np.load(file) as styles:  # given a path, numpy would leave it open
+        with path.open("rb") as file, np.load(file) as styles:  # numpy leaves a file open that it opened by path
             names = sorted(styles.files)
     except (OSError, ValueError, EOFError, BadZipFile) as exc:
         raise WeightsMissing(f"{path} holds no voices of Kokoro: {exc}") from exc

@@ -1,4 +1,4 @@
-"""The connection to OpenAI and to services that speak as it does."""
+"""The client of OpenAI and OpenAI-compatible services."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from antiphon.providers.openai.settings import OpenAiSettings
 
 
 def openai_client(context: EngineContext) -> AsyncOpenAI:
-    """Return a client with the key, address and deadline of ``context``; it never retries by itself.
+    """Return a client with the key, address and timeout of ``context``; it does not retry.
 
-    A service of one's own may need no key. Raises `ProviderUnavailable` when the official one has none.
+    A compatible service may need no key. Raises `ProviderUnavailable` for the official one without a key.
     """
     settings = context.section(OpenAiSettings)
     key = opened(settings.openai_api_key)
@@ -27,12 +27,12 @@ def openai_client(context: EngineContext) -> AsyncOpenAI:
 
 
 async def check(engine: str, client: AsyncOpenAI) -> None:
-    """Ask for the list of models, which costs nothing; a service that has none has answered as well."""
+    """Request the list of models, which is free; a 404 counts as an answer."""
     with openai_errors(engine), suppress(NotFoundError):
         await client.get("/models", cast_to=httpx2.Response)
 
 
 def connect(key: str, base_url: str, *, timeout_s: float) -> AsyncOpenAI:
-    """Return a client that asks once, and at that address alone: a redirect would carry what people said elsewhere."""
+    """Return a client without retries and redirects, which would send conversations to another server."""
     connections = DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout_s)
     return AsyncOpenAI(api_key=key, base_url=base_url, timeout=timeout_s, max_retries=0, http_client=connections)

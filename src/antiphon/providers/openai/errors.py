@@ -1,4 +1,4 @@
-"""The errors of the ``openai`` client, as ours."""
+"""Maps errors of the ``openai`` client to ours."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antiphon.providers.http.status_errors import broken_off, error_of_status, r
 
 @contextmanager
 def openai_errors(engine: str) -> Generator[None]:
-    """Translate what the client and its connection raise in the block."""
+    """Translate errors of the client and its connection in the block."""
     try:
         yield
     except (openai.APITimeoutError, httpx2.TimeoutException) as exc:
@@ -26,6 +26,6 @@ def openai_errors(engine: str) -> Generator[None]:
 
 
 def _by_status(engine: str, error: openai.APIStatusError) -> AntiphonError:
-    if error.code == "insufficient_quota":  # a 429 that no waiting mends
+    if error.code == "insufficient_quota":  # a 429 for which a retry is useless
         return rejected(engine, error.status_code, error.message, error.code)
     return error_of_status(engine, error.status_code, error.message, headers=error.response.headers, code=error.code)

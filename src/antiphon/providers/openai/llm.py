@@ -1,4 +1,4 @@
-"""Language models behind OpenAI's chat completions: OpenAI, Groq, Ollama, and whatever speaks as they do."""
+"""Language models with OpenAI's chat completions: OpenAI, Groq, Ollama and compatible services."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from antiphon.providers.prompting.tool_choice import forced_tool
 
 _GROQ_BASE_URL = "https://api.groq.com/openai/v1"
 _ANSWER_SHARE = 4
-"""A quarter of the context is left for the answer."""
+"""One part in four of the context is reserved for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service: where it is and what it takes."""
+    """Address and features of one service."""
 
     name: str
     base_url: str
     model: str
     key: str = ""
     key_setting: str = ""
-    """The setting that a missing key is to be put in; empty where none is needed."""
+    """Setting of the required key; empty if no key is needed."""
     images: bool = False
     context_tokens: int = 128_000
     limit_field: str = "max_tokens"
-    """How the service calls the upper bound of an answer."""
+    """The service's name for the upper bound of an answer."""
 
 
 def create_openai(context: EngineContext) -> LanguageModel:
@@ -91,9 +91,9 @@ def create_ollama(context: EngineContext) -> LanguageModel:
 
 
 class OpenAiLlm:
-    """Streams answers of one `Service`; the configured model answers whatever model a client names.
+    """Streams answers of the configured model of one `Service`, for any model name of a client.
 
-    Nothing is retried here. Each step of an answer has ``timeout_s``.
+    Does not retry. Each step of an answer has ``timeout_s``.
     """
 
     def __init__(self, service: Service, *, timeout_s: float) -> None:
@@ -103,7 +103,7 @@ class OpenAiLlm:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the service is said to be able to do; nobody asks it."""
+        """Declared capabilities; the service is not asked."""
         service = self._service
         return Capabilities(
             service.name,
@@ -117,11 +117,11 @@ class OpenAiLlm:
         )
 
     async def start(self) -> None:
-        """Open the client. Raises `ProviderUnavailable` without a key; the service itself is not asked yet."""
+        """Open the client. Raises `ProviderUnavailable` without a key; sends no request yet."""
         self._open()
 
     async def check(self) -> None:
-        """Ask the service for its models."""
+        """Request the list of models."""
         await check(self._service.name, self._open())
 
     async def close(self) -> None:
@@ -132,12 +132,12 @@ class OpenAiLlm:
 
     async def respond(self, request: ChatRequest) -> AsyncIterator[ChatEvent]:
         """Stream the service's answer."""
-        forced_tool(request)  # a tool that is not there is the caller's mistake, not the service's
+        forced_tool(request)  # an unknown tool is the caller's mistake, not the service's
         client = self._open()
         answer = _Answer(self._service.name)
         with openai_errors(self._service.name):
             async with deadline(self._service.name, self._timeout_s):
-                body = await asyncio.to_thread(self._body, request)  # of a conversation of megabytes it takes a while
+                body = await asyncio.to_thread(self._body, request)  # slow for a conversation of megabytes
                 stream = await client.chat.completions.create(**body)
             try:
                 async with aclosing(pieces(self._service.name, stream, self._timeout_s)) as chunks:
@@ -178,18 +178,18 @@ class OpenAiLlm:
 
 
 class _Answer:
-    """Turns chunks into events. Services differ in how they number calls and where they put the usage."""
+    """Turns chunks into events. Services differ in the numbers of calls and the place of the usage."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
         self._finish_reason: str | None = None
         self._usage: Any = None
         self._calls: dict[int, tuple[int, str, str]] = {}
-        """Our index, id and name of the call that a service's index means now."""
+        """Our index, id and name of the current call, by the service's index."""
         self._count = 0
 
     def take(self, chunk: ChatCompletionChunk) -> Iterator[ChatEvent]:
-        """Yield the events of one chunk. Raises `ProviderUnavailable` for one that has another form."""
+        """Yield the events of one chunk. Raises `ProviderUnavailable` for a malformed one."""
         try:
             self._usage = chunk.usage or self._usage
             for choice in chunk.choices or ():
@@ -202,10 +202,10 @@ class _Answer:
                     call = self._call(part.index or 0, part.id, function.name if function else None)
                     yield ToolCallDelta(*call, (function.arguments if function else None) or "")
         except (AttributeError, TypeError) as exc:
-            raise ProviderUnavailable(f"{self._engine} sent what is no chunk", detail=str(exc)) from exc
+            raise ProviderUnavailable(f"{self._engine} sent a malformed chunk", detail=str(exc)) from exc
 
     def done(self) -> ChatDone:
-        """Return the last event. Raises `ProviderUnavailable` when the answer broke off."""
+        """Return the last event. Raises `ProviderUnavailable` for an incomplete answer."""
         match self._finish_reason:
             case None:
                 raise ProviderUnavailable(f"{self._engine} broke off in the middle of its answer")

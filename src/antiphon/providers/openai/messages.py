@@ -15,11 +15,11 @@ Json = dict[str, Any]
 def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
     """Return the messages in the service's form.
 
-    Services that speak as OpenAI does put the messages into a model's template, and many of these refuse what they
-    do not expect: so all instructions come first, as one message, then user and assistant in turn, the user first
-    and last. Neighbours are joined, blanks are dropped, and `SILENCE` stands where a user's turn is missing. The
-    outputs of a call come right behind it, one for each: outputs are moved there, missing ones are replaced, and
-    an output without its call becomes a user's message.
+    Compatible services put the messages into a model's template, and many templates refuse other orders: so all
+    instructions come first, as one message, then alternating turns of user and assistant, the user first and last.
+    Turns of one role are joined, blanks are dropped, and `SILENCE` replaces a missing user turn. Each call is
+    followed by one output: outputs are moved there, missing ones are replaced, and an output without its call
+    becomes a user's message.
     """
     outputs = {message.call_id: message.text for message in messages if message.role == "tool"}
     called = {call.call_id for message in messages for call in message.tool_calls}
@@ -34,7 +34,7 @@ def messages_of(messages: Sequence[ChatMessage]) -> list[Json]:
                 _add(turns, "assistant", replace_surrogates(message.text))
                 _add_calls(turns, message, outputs)
             case _:
-                pass  # instructions, and outputs that stand with their calls
+                pass  # instructions, and outputs that were added with their calls
     if not turns or turns[0]["role"] != "user":
         turns.insert(0, {"role": "user", "content": SILENCE})
     if turns[-1]["role"] == "assistant":
@@ -49,12 +49,12 @@ def tools_of(request: ChatRequest) -> Json:
         return {}
     asked: Json = {"tools": [_tool(tool) for tool in request.tools], "tool_choice": _choice(request.tool_choice)}
     if not request.parallel_tool_calls:
-        asked["parallel_tool_calls"] = False  # True is the default, and not every service knows the field
+        asked["parallel_tool_calls"] = False  # omitted for True, the default: not every service knows the field
     return asked
 
 
 def _add(turns: list[Json], role: str, content: str | list[Json]) -> None:
-    """Put ``content`` at the end, into the last turn where it is of the same role; blanks are left out."""
+    """Append ``content``, to the last turn if it has the same role; blanks are left out."""
     if isinstance(content, str) and not content.strip():
         return
     if not turns or turns[-1]["role"] != role:
@@ -66,7 +66,7 @@ def _add(turns: list[Json], role: str, content: str | list[Json]) -> None:
 
 
 def _add_calls(turns: list[Json], message: ChatMessage, outputs: dict[str, str]) -> None:
-    """Put the calls of a message into the assistant's turn, and their outputs behind it."""
+    """Add the calls of a message to the assistant's turn, and their outputs after it."""
     if not message.tool_calls:
         return
     if not turns or turns[-1]["role"] != "assistant":

@@ -1,4 +1,4 @@
-"""Settings of OpenAI and of services that speak as it does."""
+"""Settings of OpenAI and OpenAI-compatible services."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class OpenAiSettings(Section):
     openai_stt_model: Chosen = Field(default="whisper-1", description="Transcription model of the `openai` engine.")
     openai_tts_model: Chosen = Field(default="tts-1", description="Speech model of the `openai` engine.")
     openai_llm_images: bool = Field(
-        default=True, description="True when the chat model of the `openai` engine takes images."
+        default=True, description="True when the chat model of the `openai` engine accepts images."
     )
     openai_translation_model: Chosen = Field(
-        default="gpt-4o-mini", description="Chat model that the `llm` translation asks at the `openai` service."
+        default="gpt-4o-mini", description="Chat model of the `llm` translation, at the `openai` service."
     )
 
     @property
     def is_official(self) -> bool:
-        """Whether the service is OpenAI itself, which wants a key."""
+        """Whether the service is OpenAI itself, which requires a key."""
         return self.openai_base_url.rstrip("/") == OFFICIAL_BASE_URL
 
 

@@ -20,11 +20,11 @@ from antiphon.providers.openai.errors import openai_errors
 from antiphon.providers.openai.settings import OpenAiSettings
 
 _SHORTEST_S = 0.1
-"""The service refuses shorter clips; nothing is said in them."""
+"""The service refuses shorter clips; they count as silence."""
 _SILENCE_PEAK = 16
-"""Below, full scale 32768: nothing to send anywhere."""
+"""Clips with a lower peak (full scale 32768) are silence and are not sent."""
 _TEXT_ONLY = "gpt-"
-"""Models with this prefix give no segments and no times."""
+"""Models with this prefix return neither segments nor times."""
 _LANGUAGES = {
     "arabic": "ar",
     "chinese": "zh",
@@ -55,7 +55,7 @@ _LANGUAGES = {
     "ukrainian": "uk",
     "vietnamese": "vi",
 }
-"""The service answers with names; the port speaks in codes."""
+"""The service answers with names; the port has codes."""
 
 
 class _AnswerWord(msgspec.Struct):
@@ -71,7 +71,7 @@ class _AnswerSegment(msgspec.Struct):
     avg_logprob: float | None = None
     no_speech_prob: float | None = None
     recognized: bool | None = None
-    """False from a server of ours where the words are not known."""
+    """False from an Antiphon server that detected speech but no words."""
 
 
 class _Answer(msgspec.Struct):
@@ -94,11 +94,11 @@ class OpenAiStt:
         return Capabilities("openai", models=(self._model,), is_remote=True, has_check=True)
 
     async def start(self) -> None:
-        """Open the client; the service is first asked when there is something to hear."""
+        """Open the client; sends no request yet."""
         self._open()
 
     async def check(self) -> None:
-        """Ask the service for its models."""
+        """Request the list of models."""
         await check("openai", self._open())
 
     async def close(self) -> None:
@@ -108,7 +108,7 @@ class OpenAiStt:
             self._client = None
 
     async def transcribe(self, audio: Pcm, options: TranscribeOptions) -> AsyncIterator[Segment | Transcript]:
-        """Yield the segments and the transcript; closing the iterator drops the request."""
+        """Yield the segments and the transcript; closing the iterator aborts the request."""
         if _is_silent(audio):
             yield Transcript("", options.language or "en", audio.duration_s)
             return
@@ -120,7 +120,7 @@ class OpenAiStt:
         yield transcript
 
     async def _ask(self, client: AsyncOpenAI, audio: Pcm, options: TranscribeOptions) -> bytes:
-        """Ask by path and read the answer ourselves: the client believes whatever shape a service answers with."""
+        """Request by path and decode the answer ourselves: the client does not validate it."""
         kind = "translations" if options.translate else "transcriptions"
         file = ("speech.wav", write_wav(audio.data[: len(audio.data) & ~1], audio.rate_hz), "audio/wav")
         response = await client.post(
@@ -130,7 +130,7 @@ class OpenAiStt:
             files=[("file", file)],
             options={
                 "headers": {"Content-Type": "multipart/form-data"},
-                "timeout": self._context.timeout_s + audio.duration_s,  # the answer comes when all was heard
+                "timeout": self._context.timeout_s + audio.duration_s,  # the service processes the whole clip first
             },
         )
         return response.content
@@ -160,11 +160,11 @@ def _is_silent(audio: Pcm) -> bool:
 
 
 def _transcript(answer: bytes, audio: Pcm, options: TranscribeOptions) -> Transcript:
-    """Read an answer; services differ in what they leave out."""
+    """Decode an answer; services omit different fields."""
     try:
         read = msgspec.json.decode(answer, type=_Answer)
     except msgspec.DecodeError as exc:
-        raise ProviderUnavailable("openai answered with something else than a transcript", detail=str(exc)) from exc
+        raise ProviderUnavailable("openai answered with something other than a transcript", detail=str(exc)) from exc
     text = read.text.strip()
     words = [Word(word.word.strip(), word.start, word.end) for word in read.words or ()]
     segments = tuple(

@@ -1,4 +1,4 @@
-"""Translation by a chat model of OpenAI, or of a service that speaks as it does."""
+"""Translation by a chat model of OpenAI or of a compatible service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from antiphon.text.surrogates import replace_surrogates
 NAME = "llm"
 _FAILED = "translation_failed"
 _TEXT_REFUSED = frozenset({400, 413, 422})
-"""Answers that mean the text, not its sender."""
+"""Statuses that refuse the text, not the account."""
 
 _RULES = (
     "Reply with the translation alone: no quotation marks around it, no notes, no explanation.",
@@ -32,7 +32,7 @@ def create(context: EngineContext) -> Translation:
 
 
 class LlmTranslation:
-    """Asks the model once for each text, at temperature 0. It is taken to have every pair of languages."""
+    """Sends one request per text, at temperature 0. Accepts every pair of languages."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -45,11 +45,11 @@ class LlmTranslation:
         return Capabilities(NAME, models=(self._model,), is_remote=True, has_check=True)
 
     async def start(self) -> None:
-        """Open the client. Raises `ProviderUnavailable` without a key; the service itself is not asked yet."""
+        """Open the client. Raises `ProviderUnavailable` without a key; sends no request yet."""
         self._open()
 
     async def check(self) -> None:
-        """Ask the service for its models."""
+        """Request the list of models."""
         await check(NAME, self._open())
 
     async def close(self) -> None:
@@ -59,7 +59,7 @@ class LlmTranslation:
             await client.close()
 
     def has_pair(self, source: str | None, target: str) -> bool:
-        """Say yes: what a model knows is known by trying."""
+        """Say yes: the languages of a model are not known in advance."""
         del source, target
         return True
 
@@ -96,7 +96,7 @@ class LlmTranslation:
 
 
 def _instructions(source: str | None, target: str) -> str:
-    """Return the system message; languages go in as their codes, which chat models know."""
+    """Return the system message; chat models know the codes of languages."""
     origin = f" from the language with the code '{source}'" if source else ""
     return " ".join((f"Translate{origin} into the language with the code '{target}'.", *_RULES))
 
@@ -107,10 +107,10 @@ def _translation(completion: ChatCompletion) -> str:
         choice = completion.choices[0]
         text = (choice.message.content or "").strip()
         finish_reason = choice.finish_reason
-    except (AttributeError, LookupError, TypeError) as exc:  # the client does not check what it reads
+    except (AttributeError, LookupError, TypeError) as exc:  # the client does not validate the answer
         raise ProviderUnavailable(f"{NAME} sent what is no answer") from exc
     if not text or finish_reason in ("length", "content_filter"):
-        raise ProviderRejected(f"{NAME} gave no whole translation", code=_FAILED, detail=str(finish_reason))
+        raise ProviderRejected(f"{NAME} sent an incomplete translation", code=_FAILED, detail=str(finish_reason))
     if any(rule in text for rule in _RULES):
         raise ProviderRejected(f"{NAME} repeated its instructions", code=_FAILED)
     return text

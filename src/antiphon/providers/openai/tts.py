@@ -18,14 +18,14 @@ from antiphon.providers.openai.errors import openai_errors
 from antiphon.providers.openai.settings import OpenAiSettings
 
 RATE_HZ = 24_000
-"""Of the ``pcm`` response format."""
+"""Rate of the ``pcm`` response format."""
 
 _VOICES = (
     *("alloy", "ash", "ballad", "cedar", "coral", "echo", "fable"),
     *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
 )
 _LANGUAGE = "en"
-"""Their accent; they speak other languages too."""
+"""Accent of the voices; they speak other languages too."""
 
 
 def create(context: EngineContext) -> OpenAiTts:
@@ -34,7 +34,7 @@ def create(context: EngineContext) -> OpenAiTts:
 
 
 class OpenAiTts:
-    """Asks for one sentence after the other, so that every piece of audio has its text."""
+    """Requests one sentence after the other, so that every piece of audio has its text."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
@@ -45,18 +45,18 @@ class OpenAiTts:
 
     @property
     def capabilities(self) -> Capabilities:
-        """OpenAI's voices; another service may have others, which pass through."""
+        """OpenAI's voices; names of other voices are passed on to other services."""
         voices = tuple(Voice(name, _LANGUAGE) for name in _VOICES)
         return Capabilities(
             "openai", models=(self._model,), voices=voices, streams=True, is_remote=True, has_check=True
         )
 
     async def start(self) -> None:
-        """Open the client; the service is first asked when there is something to say."""
+        """Open the client; sends no request yet."""
         self._open()
 
     async def check(self) -> None:
-        """Ask the service for its models."""
+        """Request the list of models."""
         await check("openai", self._open())
 
     async def close(self) -> None:
@@ -86,7 +86,7 @@ class OpenAiTts:
             ) as response:
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(("application/json", "text/")):
-                    raise ProviderUnavailable("openai answered with something else than sound", detail=kind)
+                    raise ProviderUnavailable("openai answered with something other than audio", detail=kind)
                 async for data in response.iter_bytes():
                     rest += data
                     whole = len(rest) & ~1

@@ -1,4 +1,4 @@
-"""The process of Piper: ``python -m antiphon.providers.piper.process MODEL.onnx THREADS`` (see `child_loop`)."""
+"""The process of Piper: ``python -m antiphon.providers.piper.process MODEL.onnx THREADS`` (see `hosting.loop`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antiphon.providers.hosting.loop import Send, serve
 from antiphon.providers.hosting.speed import SpeakingSpeed
 
 _PACE = SpeakingSpeed({0.5: 0.633, 0.667: 0.732, 0.769: 0.846, 1.0: 1.0, 1.333: 1.228, 2.0: 1.71, 4.0: 3.265})
-"""The model's length scale; it rounds the length of every sound up, so that it hardly gets faster below 0.5."""
+"""Speeds by the model's length scale; below 0.5 it hardly gets faster, as every sound's length is rounded up."""
 
 
 class PiperEngine:
@@ -37,11 +37,11 @@ class PiperEngine:
         list(self._say("Ready to speak.", 1.0))
 
     def ready(self) -> Ready:
-        """Say the rate of the voice."""
+        """Return the voice's sample rate."""
         return Ready(0, self._rate_hz)
 
     def answer(self, request: AnyRequest, send: Send) -> None:
-        """Speak one sentence, which is one call of the model: it cannot be stopped inside."""
+        """Speak one sentence in one call of the model, which cannot be interrupted."""
         if not isinstance(request, Say):
             raise TypeError(f"Piper cannot answer {type(request).__name__}")
         for piece in self._say(request.text, request.speed):

@@ -12,4 +12,4 @@ from antiphon.ports.settings import Section
 class PiperSettings(Section):
     """Engine `piper`."""
 
-    piper_path: Path | None = Field(default=None, description="A Piper voice (.onnx with its .json beside it).")
+    piper_path: Path | None = Field(default=None, description="A Piper voice (.onnx, with .json in its folder).")

@@ -1,6 +1,6 @@
 """Piper: neural voices for many languages, one file each; by default the English voice Joe.
 
-piper-tts is GPL-3: it runs in a process of its own.
+piper-tts is GPL-3, so it runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -51,5 +51,5 @@ def _read_voice(model: Path) -> Voice:
         language = str(config["language"]["code"]).replace("_", "-").lower()
         name = str(config.get("dataset") or model.stem)
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise WeightsMissing(f"{path} is no description of a Piper voice: {exc!r}") from exc
+        raise WeightsMissing(f"{path} is not a description of a Piper voice: {exc!r}") from exc
     return Voice(name, language, f"Piper, {model.stem}")

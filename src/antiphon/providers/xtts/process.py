@@ -1,4 +1,4 @@
-"""The process of XTTS: ``python -m antiphon.providers.xtts.process FOLDER THREADS`` (see `child_loop`)."""
+"""The process of XTTS: ``python -m antiphon.providers.xtts.process FOLDER THREADS`` (see `hosting.loop`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from antiphon.text.languages import base_language
 from antiphon.text.scripts import language_of_script
 
 FROM_HUB = "hub"
-"""In place of a folder: the library fetches the model, and keeps it in its own cache."""
+"""In place of a folder: the library downloads the model into its own cache."""
 
 DEFAULT_SPEAKER = "Claribel Dervla"
 LANGUAGES = (
@@ -28,7 +28,7 @@ LANGUAGES = (
 _MODEL = "tts_models/multilingual/multi-dataset/xtts_v2"
 _RATE_HZ = 24_000
 _SLOWEST, _FASTEST = 0.5, 2.0
-"""The model's own speed spreads its sounds evenly; what lies beyond is left to the stretch."""
+"""Range of speeds of the model; `stretch` does the rest."""
 _USUAL_LIMIT = 200
 _KEPT_SAMPLES = 32
 
@@ -60,7 +60,7 @@ class XttsEngine:
         return Ready(0, _RATE_HZ, tuple((name, "en", "XTTS") for name in names))
 
     def answer(self, request: AnyRequest, send: Send) -> None:
-        """Speak one sentence; it can be stopped between the pieces of a fraction of a second."""
+        """Speak one sentence; it can be stopped between pieces, which are a fraction of a second long."""
         if not isinstance(request, Say):
             raise TypeError(f"XTTS cannot answer {type(request).__name__}")
         for piece in self._say(request):
@@ -85,7 +85,7 @@ class XttsEngine:
                 yield (audio * 32767).astype("<i2").tobytes()
 
     def _voice(self, voice: str) -> tuple[Any, Any]:
-        """Return what the model knows of a speaker, or of the recording at a path."""
+        """Return latents and embedding of a speaker, or of the recording at a path."""
         if voice.lower().endswith(".wav"):
             return self._sample(voice, Path(voice).stat().st_mtime_ns)
         latents, embedding = self._speakers.get(voice, self._speakers[self._default]).values()
@@ -96,15 +96,15 @@ class XttsEngine:
 
 
 def language_for(wanted: str, text: str) -> str:
-    """Return the language to speak ``text`` in: the one wanted, else the one of its script, else English."""
+    """Return the language to speak ``text`` in: the requested one, else the one of its script, else English."""
     known = (base_language(wanted), language_of_script(text))
     return next((language for language in known if language in LANGUAGES), "en")
 
 
 def portions(text: str, limit: int) -> list[str]:
-    """Cut ``text`` into parts of at most ``limit`` characters, behind a clause or a word where there is one.
+    """Cut ``text`` into parts of at most ``limit`` characters, after a clause or a word if possible.
 
-    The model breaks off what is longer.
+    The model truncates longer texts.
     """
     part = rf".{{1,{limit}}}"
     cut = re.compile(rf"{part}\Z|{part}(?<=[,;:，、；：،؛])|{part}(?<=\s)|{part}", re.DOTALL)

@@ -9,15 +9,15 @@ import structlog
 
 _MIN_RATE_HZ = 16_000
 _DURATION_S = (3.0, 30.0)
-"""Shorter ones give no voice, of longer ones the model hears only the beginning."""
+"""The model needs the shortest, and reads only the beginning of longer recordings."""
 
 _log = structlog.get_logger(__name__)
 
 
 class Samples:
-    """Decides which recording a voice's name means, and whether it is any good.
+    """Finds and checks the recording of a voice's name.
 
-    Whoever may speak may name a voice: only files inside ``folder``, and the ``default`` one, are opened.
+    Any client may name a voice, so only files inside ``folder``, and the ``default`` one, are opened.
     """
 
     def __init__(self, folder: Path, default: Path | None) -> None:
@@ -25,14 +25,14 @@ class Samples:
         self._default = default
 
     def voice(self, wanted: str) -> str:
-        """Return the path of a good recording, or a speaker's name; empty is the default speaker. Reads files."""
+        """Return the path of a valid recording, or a speaker's name; empty is the default speaker. Reads files."""
         path = self._path(wanted)
         if path is None:
             return wanted
         fault = fault_of(path) if self._may_open(path) else "not in the folder of samples"
         if fault is None:
             return str(path)
-        _log.warning("voice sample cannot be used, the default speaker is", path=str(path), reason=fault)
+        _log.warning("voice sample invalid, default speaker used", path=str(path), reason=fault)
         return ""
 
     def _path(self, wanted: str) -> Path | None:
@@ -46,7 +46,7 @@ class Samples:
 
 
 def fault_of(path: Path) -> str | None:
-    """Return what is wrong with a recording: a mono PCM WAV of 16 kHz or more, 3 to 30 s long, is none."""
+    """Return why a recording is not a mono PCM WAV file of 16 kHz or more and 3 to 30 s; None if it is."""
     shortest, longest = _DURATION_S
     try:
         with wave.open(str(path), "rb") as file:
@@ -56,7 +56,7 @@ def fault_of(path: Path) -> str | None:
             data = file.readframes(round(longest * rate_hz) + 1)
             seconds = len(data) / file.getsampwidth() / rate_hz
     except (OSError, EOFError, ValueError, wave.Error) as exc:
-        return f"no WAV file that can be read: {exc or type(exc).__name__}"
+        return f"not a readable WAV file: {exc or type(exc).__name__}"
     if not shortest <= seconds <= longest:
         return f"{seconds:.1f} s long; it must be {shortest:g} to {longest:g} s"
     return None

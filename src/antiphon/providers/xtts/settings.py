@@ -13,9 +13,7 @@ class XttsSettings(Section):
     """Engine `xtts`."""
 
     xtts_path: Path | None = Field(default=None, description="Folder of Coqui's XTTS v2.")
-    xtts_speaker_wav: Path | None = Field(
-        default=None, description="Sample of the voice that `xtts` speaks with; unset: a named speaker."
-    )
+    xtts_speaker_wav: Path | None = Field(default=None, description="Voice sample of `xtts`; unset: a named speaker.")
     xtts_samples: Path | None = Field(
-        default=None, description="Folder of samples that voice profiles name; unset: `voices` in the data directory."
+        default=None, description="Folder of voice samples; unset: `voices` in the data directory."
     )

@@ -1,4 +1,4 @@
-"""XTTS v2: neural voices in 17 languages, its own speakers and those of a short recording; wants a GPU.
+"""XTTS v2: neural voices in 17 languages, its own speakers and copies of a recorded voice; needs a GPU.
 
 The library is coqui-tts (MPL-2.0); the model's licence forbids commercial use. It runs in a process of its own.
 """
@@ -24,7 +24,7 @@ from antiphon.providers.xtts.settings import XttsSettings
 
 _FILES = ("config.json", "model.pth", "vocab.json", "speakers_xtts.pth")
 _LOADING_S = 900.0
-"""1.9 GB are read at each start, and fetched at the first one."""
+"""Each start reads 1.9 GB; the first one downloads them."""
 
 
 def create(context: EngineContext) -> XttsTts:
@@ -50,7 +50,7 @@ class XttsTts(ChildVoice):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The model's speakers once it is started; each speaks all of its languages."""
+        """The model's speakers, once started; each speaks all of its languages."""
         found = self._about.voices if self._about else ((DEFAULT_SPEAKER, "en", "XTTS"),)
         return Capabilities("xtts", ("xtts-v2",), tuple(Voice(*one) for one in found), LANGUAGES, streams=True)
 
@@ -63,20 +63,20 @@ class XttsTts(ChildVoice):
 
 
 def _folder(context: EngineContext) -> str:
-    """Return the folder of the model, `FROM_HUB` where it is to be fetched. Raises `WeightsMissing`."""
+    """Return the folder of the model, or `FROM_HUB` to download it. Raises `WeightsMissing`."""
     path = context.section(XttsSettings).xtts_path
     if path is not None:
         missing = [name for name in _FILES if not (path / name).is_file()]
         if missing:
-            raise WeightsMissing(f"{path} is no folder of XTTS v2: it holds no {', '.join(missing)}")
+            raise WeightsMissing(f"{path} is not a folder of XTTS v2: it holds no {', '.join(missing)}")
         return str(path)
     if context.offline:
         raise WeightsMissing(
-            "XTTS v2 is not here and nothing may be downloaded: set ANTIPHON_XTTS_PATH to a folder that holds it"
+            "XTTS v2 is missing and downloads are disabled: set ANTIPHON_XTTS_PATH to a folder that holds it"
         )
     if os.environ.get("COQUI_TOS_AGREED") != "1":
         raise WeightsMissing(
-            "XTTS v2 has a licence to agree to, which forbids commercial use (https://tts-hub.github.io/cpml): "
-            "set COQUI_TOS_AGREED=1 if you do, or ANTIPHON_XTTS_PATH to a folder that holds the model"
+            "the licence of XTTS v2 forbids commercial use (https://tts-hub.github.io/cpml): set COQUI_TOS_AGREED=1 "
+            "to accept it, or ANTIPHON_XTTS_PATH to a folder that holds the model"
         )
     return FROM_HUB

@@ -182,7 +182,7 @@ def test_what_is_no_recording_is_a_fault(tmp_path: Path, data: bytes | None) -> 
     path = tmp_path / "a.wav"
     if data is not None:
         path.write_bytes(data)
-    assert "no WAV file that can be read" in str(fault_of(path))
+    assert "not a readable WAV file" in str(fault_of(path))
 
 
 def test_a_recording_that_is_shorter_than_its_header_says_is_a_fault(tmp_path: Path) -> None:
