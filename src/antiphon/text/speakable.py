@@ -6,7 +6,6 @@ import re
 import unicodedata
 
 from antiphon.text.languages import base_language
-from antiphon.text.leagues import spell_leagues
 
 _LINE_MARK = re.compile(r"^\s*(?:(?:#{1,6}|[-*+•>])\s+)+")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^)\s\[]*\)")
@@ -41,6 +40,9 @@ _BEFORE_NAMES = {
 _AFTER_NAMES = {"Jr": "Junior", "Sr": "Senior"}
 _TITLE = re.compile(rf"\b({'|'.join(_BEFORE_NAMES)})\.(?=\s+[A-Z])|\b({'|'.join(_AFTER_NAMES)})\.(?!\w)")
 _SCORE = re.compile(r"(?<![\w.,:/-])(\d{1,3})-(\d{1,3})(?![\w:/]|[-.,]\d)")
+LEAGUES = ("NFL", "NBA", "MLB", "NHL")
+"""Sports leagues that are spoken letter by letter."""
+_LEAGUE = re.compile(rf"\b(?:{'|'.join(LEAGUES)})\b")
 _BETWEEN_SCORES = {"en": "to", "es": "a", "pt": "a", "it": "a", "fr": "à", "de": "zu"}
 
 
@@ -70,6 +72,14 @@ def speech_text(text: str, language: str) -> str:
     if spoken in _BETWEEN_SCORES:
         text = _SCORE.sub(rf"\1 {_BETWEEN_SCORES[spoken]} \2", text)
     return spell_leagues(text)
+
+
+def spell_leagues(text: str) -> str:
+    """Write ``NFL`` as ``N F L``.
+
+    Not as ``N.F.L.``: a later `Splitter` would take the last stop for the end of a sentence.
+    """
+    return _LEAGUE.sub(lambda match: " ".join(match[0]), text)
 
 
 def _is_silent(sign: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from antiphon.text.languages import base_language
-from antiphon.text.leagues import LEAGUES, spell_leagues
+from antiphon.text.speakable import LEAGUES, spell_leagues
 
 
 def _words(*lines: str) -> frozenset[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from antiphon.text.addresses import say_dots, spell_addresses
+from tests.unit.text.growth import is_linear
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,8 @@ def test_other_dots_are_left_to_the_voice(text: str) -> None:
 )
 def test_dots_are_written_out_where_espeak_passes_over_them(language: str, said: str) -> None:
     assert say_dots("Siehe example.org/hilfe. Es kostet 1.5.", language) == said
+
+
+@pytest.mark.parametrize("mark", ["a.", "a@", "a-", "a://", "1.1.1.1/"])
+def test_beginnings_of_addresses_take_linear_time(mark: str) -> None:
+    assert is_linear(spell_addresses, mark)

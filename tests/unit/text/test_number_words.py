@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.text.number_words import spell_cardinal, spell_numbers, spell_ordinal, spell_year
+from tests.unit.text.growth import is_linear
 
 
 @pytest.mark.parametrize(
@@ -75,3 +76,8 @@ def test_different_numbers_have_different_words(number: int) -> None:
 @given(st.text())
 def test_any_text_is_taken(text: str) -> None:
     assert isinstance(spell_numbers(text), str)
+
+
+@pytest.mark.parametrize("mark", ["1", "1,"])
+def test_long_numbers_take_linear_time(mark: str) -> None:
+    assert is_linear(spell_numbers, mark)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.text.sentences import MAX_CHARACTERS, Splitter, split, spoken_words
+from tests.unit.text.growth import is_linear
 
 
 def by_characters(text: str) -> list[str]:
@@ -151,3 +152,17 @@ def test_space_before_the_first_words_is_not_kept() -> None:
     for _ in range(1000):
         assert splitter.feed(" \n") == []
     assert splitter.feed("Hello. And ") + splitter.flush() == ["Hello.", "And"]
+
+
+@pytest.mark.parametrize("mark", [" ", "\n"])
+def test_a_stream_of_space_takes_linear_time(mark: str) -> None:
+    def in_threes(text: str) -> object:
+        splitter = Splitter()
+        return [splitter.feed(text[at : at + 3]) for at in range(0, len(text), 3)] + [splitter.flush()]
+
+    assert is_linear(in_threes, mark)
+
+
+@pytest.mark.parametrize("mark", ["Dr. ", "1,"])
+def test_stops_and_commas_without_a_cut_take_linear_time(mark: str) -> None:
+    assert is_linear(split, mark)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.text.speakable import speakable, speech_text
+from antiphon.text.speakable import speakable, speech_text, spell_leagues
+from tests.unit.text.growth import is_linear
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,29 @@ def test_what_a_voice_can_read_stays_as_it_is(text: str, language: str) -> None:
 def test_no_letter_and_no_digit_is_lost_for_a_voice(pieces: list[str]) -> None:
     rest = iter(speech_text(" ".join(pieces), "en").lower())
     assert all(sign in rest for sign in "".join(pieces).lower() if sign.isalnum())
+
+
+@pytest.mark.parametrize("mark", ["[](", "![a](b"])
+def test_beginnings_of_links_take_linear_time(mark: str) -> None:
+    assert is_linear(speakable, mark)
+
+
+def test_links_within_links_take_linear_time() -> None:
+    def nested(text: str) -> object:
+        depth = len(text) // 5
+        return speech_text("[" * depth + "x" + "](y)" * depth, "en")
+
+    assert is_linear(nested, "text ")
+
+
+@pytest.mark.parametrize(
+    ("written", "spelled"),
+    [
+        ("the NFL season", "the N F L season"),
+        ("NBA, MLB and NHL.", "N B A, M L B and N H L."),
+        ("the NFL's best", "the N F L's best"),
+        ("NFLPA, nfl", "NFLPA, nfl"),
+    ],
+)
+def test_leagues_are_spelled_with_spaces_and_nothing_else_is(written: str, spelled: str) -> None:
+    assert spell_leagues(written) == spelled

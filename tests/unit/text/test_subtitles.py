@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.text.subtitles import LINE_COLUMNS, LINES, Cue, readable, srt, vtt
+from tests.unit.text.growth import is_linear
 
 FOX = (
     "The quick brown fox jumps over the lazy dog and runs through the forest, "
@@ -77,3 +78,16 @@ def test_what_is_readable_fits_the_screen_and_loses_no_word_and_no_time(text: st
     if cues:
         assert (cues[0].start_ms, cues[-1].end_ms) == (start_ms, start_ms + length)
         assert all(cue.start_ms <= cue.end_ms for cue in cues)
+
+
+@pytest.mark.parametrize("mark", ["-", "-->"])
+def test_beginnings_of_arrows_take_linear_time(mark: str) -> None:
+    def written(text: str) -> object:
+        cues = [Cue(0, 1000, text)]
+        return srt(cues), vtt(cues)
+
+    assert is_linear(written, mark)
+
+
+def test_a_text_without_spaces_is_wrapped_in_linear_time() -> None:
+    assert is_linear(lambda text: readable([Cue(0, 1000, text)]), "日")

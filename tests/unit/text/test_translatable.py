@@ -5,6 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from antiphon.text.translatable import translatable
+from tests.unit.text.growth import is_linear
 
 
 @pytest.mark.parametrize(
@@ -113,3 +114,8 @@ def test_a_dropped_label_is_all_that_is_lost(heard: str) -> None:
     dropped = translatable(heard, language="en", drop_speaker_labels=True).split("\n")
     assert len(dropped) <= len(kept)
     assert all(any(whole.endswith(line) for whole in kept) for line in dropped)
+
+
+@pytest.mark.parametrize("mark", [">> A: ", "A B C: ", "w.w@", "AB-"])
+def test_beginnings_of_labels_and_addresses_take_linear_time(mark: str) -> None:
+    assert is_linear(lambda text: translatable(text, language="en", drop_speaker_labels=True), mark)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.text.wer import WordErrors, normalise, total, word_errors
+from tests.unit.text.growth import is_linear
 
 WORDS = st.lists(st.sampled_from(["the", "cat", "sat", "on", "a", "mat"]), max_size=8)
 
@@ -63,3 +64,7 @@ def test_the_distance_is_symmetric_and_bounded(one: list[str], other: list[str])
     there, back = word_errors(" ".join(one), " ".join(other)), word_errors(" ".join(other), " ".join(one))
     assert there.errors == back.errors
     assert abs(len(one) - len(other)) <= there.errors <= max(len(one), len(other))
+
+
+def test_amounts_of_money_take_linear_time() -> None:
+    assert is_linear(normalise, "$1")
