@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def _branches(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dic
     return objects | arrays | st.lists(inner, min_size=1, max_size=3).map(lambda options: {"anyOf": options})
 
 
-@given(st.recursive(leaves, _branches, max_leaves=8), st.sampled_from(TEXTS))
+@given(st.recursive(leaves, _branches, max_leaves=5), st.sampled_from(TEXTS))
 def test_examples_of_made_up_schemas_satisfy_them(schema: dict[str, Any], text: str) -> None:
     jsonschema.validate(example(schema, text), schema)
 
@@ -300,13 +301,26 @@ def _deep(schema: Any, levels: int) -> Any:
     return schema
 
 
+@cache
+def _count_s() -> float:
+    """Return the CPU time that this machine takes to count to 200,000: the measure for others."""
+    tracing = sys.gettrace()
+    sys.settrace(None)
+    begin = time.thread_time()
+    for _ in range(200_000):
+        pass
+    took_s = time.thread_time() - begin
+    sys.settrace(tracing)
+    return took_s
+
+
 @given(
     schema=st.recursive(any_leaf, _any_branch, max_leaves=6), text=st.sampled_from([*TEXTS, "say 5 “words” " * 3000])
 )
 @settings(deadline=None)
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="measures memory as Linux tells it")
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-def test_any_schema_is_answered_within_a_second_and_little_memory(schema: Any, text: str) -> None:
+def test_any_schema_is_answered_in_little_time_and_memory(schema: Any, text: str) -> None:
     Path("/proc/self/clear_refs").write_text("5")  # the peak is measured anew
     before_kib, begin = memory_kib("VmRSS"), time.thread_time()
     tracing = sys.gettrace()
@@ -318,5 +332,5 @@ def test_any_schema_is_answered_within_a_second_and_little_memory(schema: Any, t
         pass
     finally:
         sys.settrace(tracing)
-    assert time.thread_time() - begin < 1.0
+    assert time.thread_time() - begin < 200 * _count_s()
     assert memory_kib("VmHWM") - before_kib < 64 * 2**10

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import time
-
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from antiphon.text.sentences import MAX_CHARACTERS, Splitter, split, spoken_words
@@ -103,11 +101,10 @@ def test_an_accent_is_not_cut_from_its_letter() -> None:
     assert all(len(piece) <= MAX_CHARACTERS and piece.endswith("\u0301") for piece in pieces)
 
 
-def test_a_book_at_once_takes_less_than_a_second() -> None:
-    began = time.perf_counter()
-    pieces = split("A sentence of a book, long and winding. " * 25_000)
-    assert len(pieces) == 25_000
-    assert time.perf_counter() - began < 5
+def test_a_book_at_once_takes_linear_time() -> None:
+    sentence = "A sentence of a book, long and winding. "
+    assert split(sentence * 2_500) == [sentence.strip()] * 2_500
+    assert is_linear(split, sentence)
 
 
 def test_words_are_counted_in_languages_without_spaces_too() -> None:
@@ -132,7 +129,6 @@ PARTS = st.sampled_from([*MARKS.split(" "), *LUMPS])
 TEXTS = st.lists(PARTS | st.text(max_size=5), max_size=40).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
 @given(TEXTS, st.lists(st.integers(1, 30), min_size=1, max_size=20))
 def test_cuts_do_not_depend_on_the_deltas_and_lose_nothing(text: str, steps: list[int]) -> None:
     splitter, pieces, position, turn = Splitter(), [], 0, 0
