@@ -29,6 +29,13 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Wait for an event before the next step."""
+
+    until: asyncio.Event
+
+
+@dataclass(frozen=True)
 class HangUp:
     """Cut the connection in the middle of the answer, without a word."""
 
@@ -40,7 +47,7 @@ class Raw:
     data: bytes
 
 
-Step = Json | Pause | HangUp | Raw
+Step = Json | Pause | Hold | HangUp | Raw
 """A dict is an event in the service's own form."""
 
 
@@ -96,12 +103,18 @@ class SseServer(ABC):
         """Put answers behind the ones that wait."""
         self._scripts.extend(scripts)
 
-    async def hung_up(self, within_s: float = 1.0) -> float:
+    async def hung_up(self, within_s: float = 10.0) -> float:
         """Wait until a client has left early, and return when (monotonic seconds)."""
         async with asyncio.timeout(within_s):
             while not self.hangups:
                 await asyncio.sleep(0.001)
         return self.hangups[-1]
+
+    async def asked(self, answers: int = 1, within_s: float = 10.0) -> None:
+        """Wait until so many answers are open at a time."""
+        async with asyncio.timeout(within_s):
+            while self.open < answers:
+                await asyncio.sleep(0.001)
 
     async def __aenter__(self) -> Self:
         self._address = await self._open.enter_async_context(listening(self._serve))
@@ -142,6 +155,8 @@ class SseServer(ABC):
             match step:
                 case Pause(seconds):
                     await answer.rest(seconds)
+                case Hold(until):
+                    await until.wait()
                 case HangUp():
                     answer.hang_up()
                 case Raw(data):
