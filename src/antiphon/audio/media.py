@@ -107,8 +107,8 @@ class Recording:
     def blocks(self) -> Iterator[Samples]:
         """Yield the sound of the whole file, once; in a film, aligned with the picture.
 
-        Gaps of 0.1 s and more in the time stamps become silence. Broken packets are skipped; the hundredth ends the
-        sound. Raises `InvalidRequest` with param ``file`` if no sound can be decoded at all.
+        Gaps of 0.1 s and more in the time stamps become silence. Up to a hundred broken packets are skipped; one more
+        ends the sound. Raises `InvalidRequest` with param ``file`` if no sound can be decoded at all.
         """
         from av import AudioResampler
 

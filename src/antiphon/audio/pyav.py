@@ -23,7 +23,7 @@ _MAX_BROKEN_PACKETS = 100
 
 
 def need_av(extra: str = "local") -> None:
-    """Import PyAV. Raises `Unsupported` with the command that installs it."""
+    """Check that PyAV is installed. Raises `Unsupported` with the command that installs it."""
     if find_spec("av") is None:
         raise Unsupported(f"this kind of audio needs PyAV: pip install 'antiphon[{extra}]'", code="library_missing")
 
@@ -36,7 +36,7 @@ def nearest_rate(rate_hz: int, rates_hz: tuple[int, ...]) -> int:
 
 
 def decoded(source: InputContainer, track: AudioStream, within_s: float = math.inf) -> Iterator[AudioFrame]:
-    """Yield the frames of a track; broken packets are skipped, the hundredth ends it.
+    """Yield the frames of a track; up to a hundred broken packets are skipped, one more ends it.
 
     Raises `InvalidRequest` with param ``file`` if that takes longer than ``within_s``.
     """
