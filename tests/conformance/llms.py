@@ -62,7 +62,7 @@ async def running(name: str, loaded: LoadedModels) -> AsyncIterator[LanguageMode
 async def slow(name: str, timeout_s: float) -> AsyncIterator[LanguageModel]:
     """A started model that gives nothing within ``timeout_s``."""
     async with _service(name) as server:
-        server.script(Script([Pause(5)]))
+        server.script(Script([Pause(600)]))
         settings = {f"{name}_base_url": server.base_url, "stub_llm_ms": 5000}
         model = registry.load("llm", (name,), context(settings, timeout_s=timeout_s))
         await model.start()

