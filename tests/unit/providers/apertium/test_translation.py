@@ -84,7 +84,7 @@ def living(group: int) -> int:
 
 async def gone(group: int) -> None:
     """Wait until no process of a group is left."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         while living(group):
             await asyncio.sleep(0.005)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from antiphon.errors import (
     ProviderRejected,
     ProviderTimeout,
     ProviderUnavailable,
-    RateLimited,
     Unsupported,
 )
 from antiphon.observe import logs
@@ -26,6 +24,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.translation import Translation
 from antiphon.providers.deepl.translation import create
 from tests.fakes.deepl_server import KEY, Answer, BreakOff, DeepLServer, Hang, Refuse
+from tests.loop_turns import MOST_TURNS, turns_of
 
 
 @pytest.fixture
@@ -118,11 +117,6 @@ async def test_what_the_service_has_not_named_is_not_asked_for(
     assert server.requests == []
 
 
-async def test_the_platform_is_not_told(deepl: Translation, server: DeepLServer) -> None:
-    await hello(deepl)
-    assert all(agent.startswith("deepl-python/") and "(" not in agent for agent in server.agents)
-
-
 async def test_nothing_is_not_sent(deepl: Translation, server: DeepLServer) -> None:
     assert await deepl.translate(" \n", source="en", target="es") == ""
     assert server.requests == []
@@ -173,34 +167,12 @@ async def test_each_failure_is_one_of_our_errors_and_is_not_tried_again(
     assert await hello(deepl) == "[ES] hello"
 
 
-@pytest.mark.parametrize(
-    ("headers", "wait_s"), [({"Retry-After": "7"}, 7.0), ({"Retry-After": "soon"}, 1.0), ({}, 1.0)]
-)
-async def test_too_many_requests_say_how_long_to_wait(
-    deepl: Translation, server: DeepLServer, headers: dict[str, str], wait_s: float
-) -> None:
-    server.script = [Refuse(429, headers, message="Too many requests")]
-    with pytest.raises(RateLimited) as raised:
-        await hello(deepl)
-    assert raised.value.retry_after_s == wait_s
-    assert len(server.requests) == 1
-
-
 async def test_a_service_that_hangs_costs_the_deadline_and_no_other_call(server: DeepLServer, tmp_path: Path) -> None:
-    deepl = engine(tmp_path, server, timeout_s=0.2)
+    deepl = engine(tmp_path, server, timeout_s=1.0)
     server.script = [Hang()]
     with pytest.raises(ProviderTimeout):
         await hello(deepl)
     assert await hello(deepl) == "[ES] hello"
-    await deepl.close()
-
-
-async def test_the_client_s_own_deadline_is_the_same(server: DeepLServer, tmp_path: Path) -> None:
-    deepl = engine(tmp_path, server, timeout_s=0.2)
-    client, _ = deepl._open()  # pyright: ignore[reportAttributeAccessIssue]  # an engine behind the port's type
-    server.script = [Hang()]
-    with pytest.raises(ProviderTimeout, match="no answer in time"):
-        await asyncio.to_thread(client.translate_text, "hello", target_lang="ES")
     await deepl.close()
 
 
@@ -209,11 +181,9 @@ async def test_cancelling_frees_the_caller_at_once(server: DeepLServer, tmp_path
     server.script = [Hang()]
     call = asyncio.create_task(hello(deepl), name="call")
     await server.asked.wait()
-    began = time.monotonic()
     call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await call
-    assert time.monotonic() - began < 5
+    assert await turns_of(call) < MOST_TURNS
+    assert call.cancelled()
     assert await hello(deepl) == "[ES] hello"
     await deepl.close()
 
@@ -244,13 +214,6 @@ async def test_a_service_that_does_not_tell_its_languages_may_have_any(
     assert [(entry["event"], entry["engine"]) for entry in told] == [("languages unknown", "deepl")]
     assert unstarted.has_pair("xx", "yy")
     assert await hello(unstarted) == "[ES] hello"
-
-
-async def test_the_address_is_the_client_s_own_choice_where_none_is_set(tmp_path: Path) -> None:
-    deepl = engine(tmp_path, DeepLServer(), deepl_server_url="")
-    client, _ = deepl._open()  # pyright: ignore[reportAttributeAccessIssue]  # an engine behind the port's type
-    assert client._server_url == "https://api-free.deepl.com"
-    await deepl.close()
 
 
 async def test_only_loggers_that_ours_keeps_quiet_tell_what_is_said(

@@ -240,7 +240,7 @@ async def test_cancelling_hangs_up(voice: ElevenLabsTts, server: ElevenLabsServe
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         await server.hung_up.wait()
     assert server.broken_off_by_client == 1
 

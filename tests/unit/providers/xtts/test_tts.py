@@ -277,7 +277,7 @@ def test_without_a_folder_nothing_is_fetched_offline_or_without_consent(
     with pytest.raises(WeightsMissing, match="COQUI_TOS_AGREED=1"):
         create(EngineContext(tmp_path))
     monkeypatch.setenv("COQUI_TOS_AGREED", "1")
-    with pytest.raises(WeightsMissing, match="nothing may be downloaded: set ANTIPHON_XTTS_PATH"):
+    with pytest.raises(WeightsMissing, match="downloads are disabled: set ANTIPHON_XTTS_PATH"):
         create(EngineContext(tmp_path, offline=True))
 
 
