@@ -11,22 +11,15 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from antiphon.errors import ProviderTimeout, ProviderUnavailable, Unsupported
 from antiphon.ports.engine import EngineContext
-from antiphon.providers.apertium.modes import Modes
-from antiphon.providers.apertium.process import ApertiumProcess
 from antiphon.providers.apertium.translation import Apertium, create
-
-STAND_IN = "sed -zu -e '/^die/Q' -e '/^hang/e sleep 60' -e '/^loud/s/.*/\\U&/'"
-"""Ends without an answer, takes for ever, answers in capitals, or hands back what came."""
+from tests.unit.providers.apertium.stage import STAND_IN, gone, living
 
 Make = Callable[..., Apertium]
 
@@ -72,49 +65,6 @@ def pid_of(engine: Apertium) -> int:
     return process.pid
 
 
-def living(group: int) -> int:
-    """Count the processes of a group that are more than a line in the table: orphans are collected late."""
-    count = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it ends meanwhile
-            state, _, its_group = path.read_text().rpartition(") ")[2].split()[:3]
-            count += int(its_group) == group and state != "Z"
-    return count
-
-
-async def gone(group: int) -> None:
-    """Wait until no process of a group is left."""
-    async with asyncio.timeout(10):
-        while living(group):
-            await asyncio.sleep(0.005)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "^foo<n>$ {[a]} / @b \\ .[] \\[ \\\\",
-        "👍 naïve 你好",
-        "one\ntwo\r\n\tthree",
-        "Who?",
-        "Well …",
-        "number 7",
-        "x.",
-    ],
-)
-async def test_what_has_a_meaning_to_the_programs_comes_out_as_it_went_in(apertium: Apertium, text: str) -> None:
-    assert await spanish(apertium, text) == text
-
-
-@pytest.mark.parametrize(("text", "told"), [("a\0b", "a b"), (" \n a \n", "a"), ("\ud800", "?"), ("\0", ""), (" ", "")])
-async def test_what_cannot_pass_is_replaced(apertium: Apertium, text: str, told: str) -> None:
-    assert await spanish(apertium, text) == told
-
-
-async def test_texts_longer_than_a_pipe_pass(apertium: Apertium) -> None:
-    text = "word " * 50_000
-    assert await spanish(apertium, text) == text.strip()
-
-
 async def test_one_process_is_kept_and_calls_side_by_side_do_not_mix(apertium: Apertium) -> None:
     await spanish(apertium, "first")
     first = pid_of(apertium)
@@ -127,15 +77,6 @@ async def test_a_crash_in_the_middle_is_an_error_and_the_next_call_works(apertiu
     with pytest.raises(ProviderUnavailable, match="died"):
         await spanish(apertium, "die")
     assert await spanish(apertium, "again") == "again"
-
-
-@pytest.mark.parametrize("signs", ["", "hal"])
-async def test_the_nul_of_a_program_whose_source_has_died_is_no_answer(folder: Path, make: Make, signs: str) -> None:
-    (folder / "eng-spa.mode").write_text(f"sed -zu 's/.*/{signs}/'")
-    engine = make()
-    await engine.start()
-    with pytest.raises(ProviderUnavailable, match="died"):
-        await spanish(engine, "hello")
 
 
 async def test_a_process_that_died_between_two_calls_is_started_again(apertium: Apertium) -> None:
@@ -186,12 +127,6 @@ async def test_a_text_that_takes_too_long_costs_the_deadline(make: Make) -> None
         await spanish(engine, "hang")
     assert await spanish(engine, "again") == "again"
     await gone(first)
-
-
-async def test_a_shell_that_does_not_start_is_told(apertium: Apertium, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ProviderUnavailable, match="did not start"):
-        await spanish(apertium, "hello")
 
 
 async def test_a_closed_engine_has_no_process_and_starts_none(apertium: Apertium) -> None:
@@ -287,29 +222,3 @@ async def test_one_real_program_that_dies_costs_one_answer(real: Apertium) -> No
     with pytest.raises(ProviderUnavailable, match="died"):
         await spanish(real, "second")
     assert await spanish(real, "The house is white.") == "La casa es blanca."
-
-
-async def test_no_text_brings_the_real_programs_out_of_step(tmp_path: Path) -> None:
-    mode = Modes([Path("/usr/share/apertium/modes")]).find("en", "es")
-    if mode is None:
-        pytest.skip("apertium-eng-spa is not installed: apt install apertium apertium-eng-spa")
-    process = await ApertiumProcess.launch(mode)
-    loop = asyncio.get_running_loop()
-    signs = st.text(st.sampled_from("\\^$/[]{}<>@.\0\n\r\t*+~#|&;:,() abZ1é👍你\u200b\u2028'\"-_=%!?"), max_size=40)
-
-    @settings(max_examples=50, deadline=None, database=None)
-    @given(signs | st.text(max_size=40))
-    def stays_in_step(text: str) -> None:
-        async def ask() -> tuple[str, str]:
-            return await process.ask(text), await process.ask("number 7.")
-
-        told, after = asyncio.run_coroutine_threadsafe(ask(), loop).result(10)
-        assert after == "Número 7."
-        for sign in "[]{}^$<>@\\/":
-            assert told.count(sign) == text.count(sign)
-
-    try:
-        await asyncio.to_thread(stays_in_step)
-    finally:
-        process.kill()
-        await process.wait()
