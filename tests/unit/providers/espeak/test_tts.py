@@ -72,7 +72,7 @@ async def test_a_language_is_spoken_by_its_own_voice(voice: EspeakTts, language:
 async def test_a_voice_of_another_script_does_not_spell_a_text(voice: EspeakTts, name: str, by: str) -> None:
     text = "Сегодня очень хорошая погода, и мы идём в парк."
     expected = len(await speak(voice, text, language=by))
-    assert len(await speak(voice, text, voice=name, language="ru")) == pytest.approx(expected, rel=0.001)
+    assert len(await speak(voice, text, voice=name, language="ru")) == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize(
