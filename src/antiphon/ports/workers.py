@@ -1,4 +1,4 @@
-"""Concurrency of engines."""
+"""How many calls an engine works on at a time."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from antiphon.ports.settings import Section
 
 
 class WorkerSettings(Section):
-    """Concurrent calls."""
+    """Calls at a time."""
 
     stt_workers: int = Field(
-        default=1, ge=1, le=1024, description="Utterances that an STT engine of this process transcribes concurrently."
+        default=1, ge=1, le=1024, description="Utterances transcribed at a time by an engine in this process."
     )
     llm_workers: int = Field(
-        default=4, ge=1, le=1024, description="Answers that an LLM of this process generates concurrently."
+        default=4, ge=1, le=1024, description="Answers generated at a time by an LLM in this process."
     )
     tts_workers: int = Field(
-        default=4, ge=1, le=1024, description="Sentences that a TTS engine of this process synthesizes concurrently."
+        default=4, ge=1, le=1024, description="Sentences synthesized at a time by a TTS engine in this process."
     )
     service_calls: int = Field(
         default=64,
         ge=1,
         le=1024,
-        description="Concurrent jobs of a kind where a service does the work or is part of the chain; also concurrent "
-        "answers that are spoken.",
+        description="Concurrent jobs of a kind whose chain has a remote engine, and concurrent answers to be spoken.",
     )

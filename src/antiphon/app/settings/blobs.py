@@ -1,4 +1,4 @@
-"""Where large audio of jobs is kept between the processes of a fleet."""
+"""Storage for large job audio, shared by the processes of a fleet."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ class BlobSettings(Section):
 
     blobs_path: Path | None = Field(
         default=None,
-        description="Folder that all processes of a fleet share, for audio above 8 MiB of a job; unset: it lies in "
-        "Redis in parts.",
+        description="Directory shared by all processes of a fleet, for job audio above 8 MiB; unset: stored in Redis "
+        "in parts.",
     )
     blobs_max_mib: int = Field(
         default=4096,
         ge=1,
         le=MANY,
-        description="Most audio in the folder of `ANTIPHON_BLOBS_PATH` for one tenant, MiB.",
+        description="Maximum audio per tenant in the directory of `ANTIPHON_BLOBS_PATH`, MiB.",
     )

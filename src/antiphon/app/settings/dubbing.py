@@ -1,4 +1,4 @@
-"""The dubbing door."""
+"""Settings of the dubbing endpoint."""
 
 from __future__ import annotations
 
@@ -14,164 +14,166 @@ class DubbingSettings(Section):
     """The dubbing door."""
 
     dubbing_mode: Literal["full", "echo"] = Field(
-        default="full", description="`echo` sends every fragment back as it came, for tests of workers."
+        default="full", description="`echo` returns every fragment unchanged, to test workers."
     )
     dubbing_echo_delay_ms: int = Field(
         default=0,
         ge=0,
         le=HOUR_MS,
         validation_alias=AliasChoices("ECHO_PROCESSING_DELAY_MS"),
-        description="Echo mode: time that a fragment takes.",
+        description="Echo mode: processing time of a fragment, milliseconds.",
     )
     dubbing_capabilities: Literal["both", "array", "object"] = Field(
         default="both",
-        description="Form of `capabilities` in `stream:ready`: an array, an object, or an array with the object as "
-        "`server_capabilities` beside it. Echo mode sends the object.",
+        description="Form of `capabilities` in `stream:ready`: an array, an object, or an array plus the object as "
+        "`server_capabilities`. Echo mode sends the object.",
     )
     dubbing_require_auth: bool = Field(
         default=True,
         validation_alias=AliasChoices("ANTIPHON_REQUIRE_AUTH"),
-        description="False lets workers without a key in, also where keys are configured; a key that is sent counts.",
+        description="False admits workers without a key even where keys are configured; a key that is sent is still "
+        "checked.",
     )
     dubbing_polling: bool = Field(
-        default=True, description="False lets workers connect over WebSockets alone, and not by HTTP requests."
+        default=True, description="False admits workers over WebSocket only, not over HTTP polling."
     )
     dubbing_max_connections: int = Field(
         default=10,
         ge=1,
         le=MANY,
         validation_alias=AliasChoices("ANTIPHON_WS_MAX_CONNECTIONS"),
-        description="Most workers at a time.",
+        description="Maximum concurrent workers.",
     )
     dubbing_connections_per_key: int = Field(
         default=10,
         ge=1,
         le=MANY,
-        description="Most workers with one key; four fifths of all where there are several keys and that is less.",
+        description="Maximum concurrent workers with one key; with several keys also at most four fifths of all.",
     )
     dubbing_fragments_per_min: int = Field(
         default=100,
         ge=0,
         le=MANY,
-        description="Most fragments of a stream in a minute, where keys are configured; 0: no limit.",
+        description="Maximum fragments per stream and minute, where keys are configured; 0: no limit.",
     )
     dubbing_ping_interval_s: float = Field(
         default=25.0,
         gt=0,
         le=WEEK_S,
         validation_alias=AliasChoices("WS_PING_INTERVAL"),
-        description="Between two pings of Socket.IO, seconds.",
+        description="Socket.IO ping interval, seconds.",
     )
     dubbing_ping_timeout_s: float = Field(
         default=10.0,
         gt=0,
         le=WEEK_S,
         validation_alias=AliasChoices("WS_PING_TIMEOUT"),
-        description="A worker that does not answer a ping for so long is gone, seconds.",
+        description="A worker that does not answer a ping for this long is disconnected, seconds.",
     )
     dubbing_idle_s: float = Field(
         default=60.0,
         gt=0,
         le=WEEK_S,
-        description="A connection without a stream that sends nothing for so long is closed, s.",
+        description="A connection without a stream that sends nothing for this long is closed, seconds.",
     )
     dubbing_stall_s: float = Field(
-        default=10.0, gt=0, le=WEEK_S, description="How long a worker may not read before it is cut off, seconds."
+        default=10.0, gt=0, le=WEEK_S, description="A worker that reads nothing for this long is disconnected, seconds."
     )
     dubbing_close_s: float = Field(
         default=5.0,
         ge=0,
         le=WEEK_S,
         validation_alias=AliasChoices("AUTO_DISCONNECT_DELAY"),
-        description="From the end of a stream to the end of its connection, seconds.",
+        description="Delay from the end of a stream to the close of its connection, seconds.",
     )
     dubbing_resume_s: float = Field(
         default=60.0,
         ge=0,
         le=WEEK_S,
         validation_alias=AliasChoices("RESUME_WINDOW_S"),
-        description="How long a stream whose connection was lost is kept, seconds.",
+        description="How long a stream can be resumed after its connection is lost, seconds.",
     )
     dubbing_gap_timeout_ms: int | None = Field(
         default=None,
         ge=0,
         le=HOUR_MS,
         validation_alias=AliasChoices("GAP_TIMEOUT_MS"),
-        description="How long a missing fragment holds up those behind it; unset: the stream's timeout, at most 8000.",
+        description="How long a missing fragment delays those after it, milliseconds; unset: the stream's timeout, at "
+        "most 8000.",
     )
     dubbing_asr_timeout_ms: int = Field(
         default=5_000,
         gt=0,
         le=HOUR_MS,
         validation_alias=AliasChoices("ASR_TIMEOUT_MS"),
-        description="Longest recognition of a fragment.",
+        description="Timeout of speech recognition for a fragment, milliseconds.",
     )
     dubbing_translation_timeout_ms: int = Field(
         default=5_000,
         gt=0,
         le=HOUR_MS,
         validation_alias=AliasChoices("TRANSLATION_TIMEOUT_MS"),
-        description="Longest translation of a fragment.",
+        description="Timeout of translation for a fragment, milliseconds.",
     )
     dubbing_tts_timeout_ms: int = Field(
         default=10_000,
         gt=0,
         le=HOUR_MS,
         validation_alias=AliasChoices("TTS_TIMEOUT_MS"),
-        description="Longest speech of a fragment.",
+        description="Timeout of speech synthesis for a fragment, milliseconds.",
     )
     dubbing_backpressure_low: int = Field(
         default=3,
         ge=1,
         le=MANY,
         validation_alias=AliasChoices("BACKPRESSURE_THRESHOLD_LOW"),
-        description="Most fragments in flight without a word about it.",
+        description="In-flight fragments up to which no backpressure is signalled.",
     )
     dubbing_backpressure_medium: int = Field(
         default=6,
         ge=1,
         le=MANY,
         validation_alias=AliasChoices("BACKPRESSURE_THRESHOLD_MEDIUM"),
-        description="Most fragments in flight while the worker is asked to slow down.",
+        description="In-flight fragments up to which the worker is asked to slow down; above it, to pause.",
     )
     dubbing_backpressure_high: int = Field(
         default=10,
         ge=1,
         le=MANY,
         validation_alias=AliasChoices("BACKPRESSURE_THRESHOLD_HIGH"),
-        description="Above `medium` the worker is asked to pause; above this, where more are taken, once more.",
+        description="In-flight fragments above which the request to pause is repeated, if `critical` is higher.",
     )
     dubbing_backpressure_critical: int = Field(
         default=10,
         ge=1,
         le=MANY,
         validation_alias=AliasChoices("BACKPRESSURE_THRESHOLD_CRITICAL"),
-        description="Most fragments in flight at all; further ones are refused.",
+        description="Maximum in-flight fragments; further ones are refused.",
     )
     dubbing_variance_success: float = Field(
         default=0.10,
         ge=0,
         le=1,
         validation_alias=AliasChoices("DURATION_VARIANCE_SUCCESS_MAX"),
-        description="Most that dubbed speech may be longer than its fragment, as a share, to be a success.",
+        description="Maximum relative overrun of dubbed speech for a result to count as a success.",
     )
     dubbing_variance_partial: float = Field(
         default=0.20,
         ge=0,
         le=1,
         validation_alias=AliasChoices("DURATION_VARIANCE_PARTIAL_MAX"),
-        description="Most that it may be longer to be played at all.",
+        description="Maximum relative overrun of dubbed speech; longer results fail.",
     )
     dubbing_only_speed_up: bool = Field(
-        default=True, description="False slows short speech down to half its speed; True lets silence follow it."
+        default=True, description="True pads short speech with silence; False slows it down, to half its speed at most."
     )
     dubbing_fallback: Literal["silence", "original"] = Field(
         default="silence",
         validation_alias=AliasChoices("FALLBACK_MODE"),
-        description="What is played where nothing is said: silence, or the sound as it came.",
+        description="Played for a fragment without dubbed speech: silence, or the original audio.",
     )
     dubbing_drop_speaker_labels: bool = Field(
-        default=False, description="True leaves names before a colon out of what is translated."
+        default=False, description="True removes speaker names before a colon from the text to translate."
     )
     dubbing_voices: Path | None = Field(
         default=None,
@@ -181,39 +183,38 @@ class DubbingSettings(Section):
     dubbing_keeps_artifacts: bool = Field(
         default=True,
         validation_alias=AliasChoices("ENABLE_ARTIFACT_LOGGING"),
-        description="False keeps nothing of a fragment.",
+        description="False stores no artifacts of fragments.",
     )
     dubbing_artifacts: Literal["auto", "metadata", "media"] = Field(
         default="auto",
         validation_alias=AliasChoices("ANTIPHON_ARTIFACT_CAPTURE", "ANTIPHON_ARTIFACTS_CAPTURE"),
-        description="What is kept of each fragment: texts and facts, or its audio too. `auto`: audio too where neither "
-        "keys nor Redis are configured.",
+        description="Artifacts stored per fragment: texts and metadata, or its audio too. `auto`: audio too where "
+        "neither keys nor Redis are configured.",
     )
     dubbing_artifacts_path: Path | None = Field(
         default=None,
         validation_alias=AliasChoices("ARTIFACTS_PATH", "ARTIFACT_PATH"),
-        description="Folder of it; unset: `artifacts` in the data directory.",
+        description="Directory for dubbing artifacts; unset: `artifacts` in the data directory.",
     )
     dubbing_artifacts_hours: float = Field(
         default=24.0,
         gt=0,
         le=87_600,
         validation_alias=AliasChoices("ARTIFACT_RETENTION_HOURS", "ARTIFACTS_RETENTION_HOURS"),
-        description="How long it is kept.",
+        description="How long dubbing artifacts are kept, hours.",
     )
     dubbing_artifacts_max_mib: int = Field(
         default=10_240,
         ge=1,
         le=MANY,
-        description="Most MiB of them in all; beyond, the oldest go of the key that keeps the most.",
+        description="Maximum size of all dubbing artifacts, MiB; beyond it the oldest of the key that stores most are "
+        "deleted.",
     )
     dubbing_artifacts_max_count: int = Field(
         default=1_000,
         ge=1,
         le=MANY,
         validation_alias=AliasChoices("ARTIFACT_MAX_COUNT", "ARTIFACTS_MAX_COUNT"),
-        description="Most fragments kept of one stream.",
+        description="Maximum fragments stored per stream.",
     )
-    dub_workers: int = Field(
-        default=16, ge=1, le=1024, description="Fragments on their way through the stages at a time."
-    )
+    dub_workers: int = Field(default=16, ge=1, le=1024, description="Fragments dubbed at a time.")

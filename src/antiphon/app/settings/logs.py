@@ -1,4 +1,4 @@
-"""What is logged, and how."""
+"""Log levels and format."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class LogSettings(Section):
     """Logs."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="Lowest level that is logged."
+        default="info", description="Minimum level that is logged."
     )
     log_levels: str = Field(
-        default="", description=f"Levels by area, `gateway=info,worker=debug`. Areas: {', '.join(AREAS)}."
+        default="", description=f"Log levels per area, such as `gateway=info,worker=debug`. Areas: {', '.join(AREAS)}."
     )
     log_format: Literal["auto", "console", "json"] = Field(
-        default="auto", description="`auto` is console on a terminal, else JSON."
+        default="auto", description="`auto`: console on a terminal, JSON elsewhere."
     )
 
     @field_validator("log_levels")

@@ -1,4 +1,4 @@
-"""All settings of a process: those of every area, and of every engine that is installed."""
+"""All settings of a process: those of every area and of every installed engine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Settings(
     FleetSettings,
     BlobSettings,
 ):
-    """The settings of all areas, by their plain names; what `load_settings` returns has those of engines as well."""
+    """The settings of all areas, by name; `load_settings` adds those of the installed engines."""
 
     def section(self, section: type[S]) -> S:
         """Return the settings of one area or engine."""
@@ -49,12 +49,12 @@ def load_settings(**given: Any) -> Settings:
 
 
 def settings_class() -> type[Settings]:
-    """Return `Settings` with those of the engines that are installed. Raises `InvalidRequest`."""
+    """Return `Settings` with those of the installed engines. Raises `InvalidRequest`."""
     return _joined(tuple(engine_sections()))
 
 
 def sections() -> tuple[type[Section], ...]:
-    """Return every section of this process: the areas, and then the engines."""
+    """Return every section of this process: areas first, then engines."""
     return (*(base for base in Settings.__bases__ if issubclass(base, Section)), *engine_sections())
 
 

@@ -1,4 +1,4 @@
-"""Which settings are secrets, and which let more in than the defaults do."""
+"""Secret settings, and settings that weaken the server's defaults."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _WITH_PREFIX_ONLY = ("REQUIRE_AUTH", "WS_MAX_CONNECTIONS", "ARTIFACT_CAPTURE", "
 
 
 def weakened(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield what lets more in, or keeps more, than the defaults do, each as the name of its variable and a sentence.
+    """Yield each setting that grants more access than the defaults do: its variable, and a sentence about its effect.
 
-    Names that other software in the same container may use as well are read with our prefix only.
+    Names that other software in the same container may also use are read with our prefix only.
     """
     for name in _WITH_PREFIX_ONLY:
         if name in os.environ:
@@ -33,10 +33,10 @@ def weakened(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.api_keys and not settings.dubbing_require_auth:
         yield (
             "ANTIPHON_DUBBING_REQUIRE_AUTH",
-            "lets dubbing workers in without a key, from wherever they reach the port",
+            "admits dubbing workers without a key, from every address that reaches the port",
         )
     if "*" in settings.allowed_origins:
-        yield "ANTIPHON_ALLOWED_ORIGINS", "lets the pages of all origins call this server"
+        yield "ANTIPHON_ALLOWED_ORIGINS", "allows web pages of all origins to call this server"
     path = os.environ.get(CONFIG)
     if path and others_may_read(Path(path).expanduser()):
         held = read_file()
@@ -46,7 +46,7 @@ def weakened(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def others_may_read(path: Path) -> bool:
-    """Return whether the group or everybody may read a file; of one that is not there its readers will complain."""
+    """Return whether the group or all users may read a file; False for a missing one."""
     try:
         return os.name == "posix" and bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
     except OSError:
@@ -54,7 +54,7 @@ def others_may_read(path: Path) -> bool:
 
 
 def secrets_of(*sections: Section) -> frozenset[str]:
-    """Return every secret among the settings, so that logs can hide it by its value."""
+    """Return every secret among the settings, so that logs can redact it by its value."""
     secrets: set[str] = set()
     for section in sections:
         for name, secret in _secrets(section):
@@ -69,7 +69,7 @@ def secrets_of(*sections: Section) -> frozenset[str]:
 
 
 def _passwords_of_redis(url: str) -> set[str]:
-    """Return those of a URL that can be read; one that cannot is refused later, by name, and is a secret as a whole."""
+    """Return the passwords in a URL; an invalid URL is refused later, and redacted as a whole."""
     with suppress(InvalidRequest):
         redis = parse_redis_url(url)
         return {login.get("password", "") for login in (redis.login, redis.sentinel_login)}
@@ -77,7 +77,7 @@ def _passwords_of_redis(url: str) -> set[str]:
 
 
 def _secrets(section: Section) -> Iterator[tuple[str, str]]:
-    """Yield every secret behind the name of its setting."""
+    """Yield every secret with the name of its setting."""
     for name, value in section:
         for one in value if isinstance(value, tuple) else (value,):
             if isinstance(one, SecretStr):

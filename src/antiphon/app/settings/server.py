@@ -1,4 +1,4 @@
-"""Who may call, and how the server ends."""
+"""Access control and shutdown."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ class ServerSettings(Section):
 
     api_keys: Secrets = Field(
         default=(),
-        description="Static API keys, comma-separated, of at least 16 characters. Unset: open, on loopback only.",
+        description="Static API keys, comma-separated, each of at least 16 characters. Unset: no authentication, "
+        "loopback only.",
     )
     secret_key: SecretStr | None = Field(
         default=None,
-        description="Key that seals client secrets, at least 32 characters; former ones may follow behind commas, and "
-        "what they sealed is accepted. Unset: made once and kept in the data directory.",
+        description="Key that seals client secrets, at least 32 characters; former keys may follow after commas, and "
+        "secrets sealed with them remain valid. Unset: generated once and stored in the data directory.",
     )
     allowed_origins: Names = Field(
         default=(),
-        description="Origins of web pages that may read the answers of this server, and call it while it is open.",
+        description="Origins of web pages that may read this server's responses, and call it while it has no API keys.",
     )
-    drain_s: float = Field(default=30.0, ge=0, le=WEEK_S, description="Longest drain at shutdown, seconds.")
+    drain_s: float = Field(default=30.0, ge=0, le=WEEK_S, description="Maximum drain time at shutdown, seconds.")
 
     @field_validator("api_keys")
     @classmethod
     def _check_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        """Refuse keys that could be guessed from their public names in a log, and those that could never match."""
+        """Refuse keys that could be guessed from their public names in a log, and keys that could never match."""
         for key in keys:
             text = key.get_secret_value()
             if text.startswith("ek_"):

@@ -22,7 +22,7 @@ _GROUP = "antiphon.settings"
 def load(section: type[S], **given: Any) -> S:
     """Return a section with the settings of this process. Raises `InvalidRequest`, which names the wrong variable.
 
-    What is ``given`` by name wins over the environment, the environment over the TOML file.
+    Settings ``given`` by name override the environment; the environment overrides the TOML file.
     """
     held = {name: value for name, value in read_file().items() if name in section.model_fields}
     try:
@@ -34,7 +34,7 @@ def load(section: type[S], **given: Any) -> S:
 
 
 def read_file() -> Mapping[str, Any]:
-    """Return what the TOML file says, if there is one. Raises `InvalidRequest`, also for what is no setting."""
+    """Return the settings of the TOML file, if any. Raises `InvalidRequest`, also for unknown names."""
     path, found = _parsed_file()
     known = {name for section in known_sections() for name in section.model_fields}
     present = _present_names()
@@ -56,7 +56,7 @@ def former_names() -> Iterator[tuple[str, str]]:
 
 
 def _parsed_file() -> tuple[str, dict[str, Any]]:
-    """Return the path of the TOML file and what stands in it; nothing where no file is named."""
+    """Return the path and the contents of the TOML file; empty if none is configured."""
     path = os.environ.get(CONFIG, "")
     if not path:
         return "", {}
@@ -67,7 +67,7 @@ def _parsed_file() -> tuple[str, dict[str, Any]]:
 
 
 def _present_names() -> dict[str, str]:
-    """Return the former names of settings, each with its present one."""
+    """Map the former names of settings to the present ones."""
     return {old: new for section in known_sections() for old, new in section.old_names.items()}
 
 
@@ -81,13 +81,13 @@ def engine_sections() -> list[type[Section]]:
 
 
 def known_sections() -> Iterator[type[Section]]:
-    """Yield the sections of installed engines, and all that are defined in the modules of this process."""
+    """Yield the sections of installed engines, and all sections defined in imported modules."""
     engine_sections()
     yield from _with_subclasses(Section.__subclasses__())
 
 
 def variables(section: type[Section], name: str) -> tuple[str, ...]:
-    """Return all variables of the setting ``name``, the one that wins first; those of former names come last."""
+    """Return all variables of the setting ``name`` by precedence; those of former names come last."""
     alias = section.model_fields[name].validation_alias
     others = map(str, alias.choices) if isinstance(alias, AliasChoices) else ([alias] if isinstance(alias, str) else [])
     renamed = [base.__dict__.get("old_names", {}) for base in section.__mro__]
@@ -96,14 +96,14 @@ def variables(section: type[Section], name: str) -> tuple[str, ...]:
 
 
 def variables_of(section: type[Section], names: Iterable[str]) -> dict[str, str]:
-    """Return the variable that each of ``names`` is read from: the one that is set, or else our own."""
+    """Return the variable that each of ``names`` is read from: the one that is set, or else the `PREFIX` one."""
     present = {variable.upper() for variable in os.environ}
     found = {name: variables(section, name) for name in names}
     return {name: next((one for one in choices if one in present), choices[0]) for name, choices in found.items()}
 
 
 def _read_environment(section: type[Section]) -> Iterator[tuple[str, str]]:
-    """Yield each setting that a variable says; upper and lower case are the same."""
+    """Yield each setting that has a variable; names are case-insensitive."""
     present = {variable.upper(): value for variable, value in os.environ.items()}
     for name in section.model_fields:
         for variable in variables(section, name):
@@ -113,7 +113,7 @@ def _read_environment(section: type[Section]) -> Iterator[tuple[str, str]]:
 
 
 def _variable_of_error(section: type[Section], place: tuple[int | str, ...]) -> str:
-    """Return the variable that an error of validation lies in: pydantic calls a setting by its first alias, if any."""
+    """Return the variable of a validation error: pydantic names a setting by its first alias, if any."""
     where = str(place[0]) if place else section.__name__
     for name in section.model_fields:
         if where == name or where in variables(section, name):

@@ -1,4 +1,4 @@
-"""Where this process keeps its files."""
+"""Data directory and database."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StorageSettings(Section):
     """Files and database."""
 
     data_dir: Path = Field(
-        default_factory=default_data_dir, description="Folder of weights, database and certificates."
+        default_factory=default_data_dir, description="Directory for weights, database and certificates."
     )
-    offline: bool = Field(default=False, description="True forbids every download.")
+    offline: bool = Field(default=False, description="True forbids all downloads.")
     database_url: str = Field(default="", description="`sqlite:///PATH`; unset: `antiphon.db` in the data directory.")
