@@ -191,7 +191,7 @@ async def process(
     clock = clock or SystemClock()
     metrics = Metrics()
     async with shared(settings, clock, metrics) as own:
-        engines = make_engines(settings, own.breakers, metrics.other_voice, metrics.engine_failure)
+        engines = make_engines(settings, own.breakers, metrics.tts_failover, metrics.engine_failure)
         services = Services(settings, chosen, clock, metrics, own, engines)
         try:
             made = Process(services)

@@ -1,4 +1,4 @@
-"""What is counted of dubbing, under the names that its operators know. Series of a stream go when it ends."""
+"""Metrics of dubbing, under their established names. The series of a stream are dropped when it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _QUICK = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 class DubbingMetrics:
-    """All metrics of the dubbing door, in the registry of the process."""
+    """All metrics of the dubbing endpoint, in the registry of the process."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._processing = Histogram(
@@ -25,49 +25,51 @@ class DubbingMetrics:
         self._stages = {
             stage: Histogram(f"sts_{stage}_duration_seconds", text, registry=registry, buckets=buckets)
             for stage, text, buckets in (
-                ("asr", "Seconds of decoding and recognition.", _SLOW),
+                ("asr", "Seconds of decoding and speech recognition.", _SLOW),
                 ("translation", "Seconds of translation.", _QUICK),
-                ("tts", "Seconds of speaking, fitting and encoding.", _SLOW),
+                ("tts", "Seconds of speech synthesis, fitting and encoding.", _SLOW),
             )
         }
         self._in_flight = Gauge(
-            "sts_fragments_in_flight", "Fragments accepted and not delivered.", ["stream_id"], registry=registry
+            "sts_fragments_in_flight", "Fragments accepted and not yet delivered.", ["stream_id"], registry=registry
         )
         self._sessions = Gauge("sts_sessions_active", "Streams with a connection.", registry=registry)
         self._errors = Counter(
             "sts_fragment_errors",
-            "Fragments that failed, by where and why.",
+            "Fragments that failed, by stage and error code.",
             ["stream_id", "stage", "error_code"],
             registry=registry,
         )
         self._connections = Counter(
-            "ws_connections", "Workers that were let in, or refused.", ["status"], registry=registry
+            "ws_connections", "Worker connections accepted or refused.", ["status"], registry=registry
         )
-        self._open = Gauge("ws_active_connections", "Workers that are connected.", registry=registry)
+        self._open = Gauge("ws_active_connections", "Connected workers.", registry=registry)
         self._streams = Gauge("ws_active_streams", "Streams with a connection.", registry=registry)
-        self._depth = Gauge("ws_queue_depth", "Fragments that wait or are worked on.", ["stream_id"], registry=registry)
+        self._depth = Gauge(
+            "ws_queue_depth", "Fragments that are queued or in process.", ["stream_id"], registry=registry
+        )
         self._processed = Counter(
             "ws_fragments_processed", "Results delivered.", ["stream_id", "status"], registry=registry
         )
         self._refused = Counter("ws_errors", "Error events sent.", ["error_code", "stream_id"], registry=registry)
         self._stage_ms = Histogram(
-            "ws_fragment_processing_ms", "Milliseconds of a stage.", ["stage"], registry=registry, buckets=_MS
+            "ws_fragment_processing_ms", "Milliseconds per stage.", ["stage"], registry=registry, buckets=_MS
         )
         self._wait_ms = Histogram(
             "ws_queue_wait_time_ms",
-            "Milliseconds of a fragment outside all stages.",
+            "Milliseconds that a fragment spent outside all stages.",
             ["stream_id"],
             registry=registry,
             buckets=_MS,
         )
         for name, text in (
-            ("sts_gpu_utilization_percent", "Share of the GPU at work; 0 without one."),
-            ("sts_gpu_memory_used_bytes", "Memory of the GPU in use; 0 without one."),
+            ("sts_gpu_utilization_percent", "GPU utilization; 0 without a GPU."),
+            ("sts_gpu_memory_used_bytes", "GPU memory in use; 0 without a GPU."),
         ):
             Gauge(name, text, registry=registry).set(0)
 
     def delivered(self, stream_id: str, status: str, seconds: float, stages_ms: Mapping[str, int]) -> None:
-        """A result was delivered for the first time; ``stages_ms`` has the stages that it has come to."""
+        """A result was delivered for the first time; ``stages_ms`` has the stages that it went through."""
         self._processing.labels(status, stream_id).observe(seconds)
         self._processed.labels(stream_id, status).inc()
         for stage, spent_ms in stages_ms.items():
@@ -84,22 +86,22 @@ class DubbingMetrics:
         self._refused.labels(error_code, stream_id).inc()
 
     def connected(self, *, accepted: bool) -> None:
-        """A worker was let in, or refused."""
+        """A worker was accepted or refused."""
         self._connections.labels("accepted" if accepted else "refused").inc()
 
     def in_flight(self, stream_id: str, fragments: int, waiting: int) -> None:
-        """So many fragments of a stream are under way; ``waiting`` of them have no result yet."""
+        """Set the fragments in flight of a stream; ``waiting`` of them have no result yet."""
         self._in_flight.labels(stream_id).set(fragments)
         self._depth.labels(stream_id).set(waiting)
 
     def watch(self, connections: Callable[[], int], streams: Callable[[], int]) -> None:
-        """Ask for the number of connections, and of streams that have one, whenever the metrics are read."""
+        """Read the numbers of connections and of connected streams at every scrape."""
         self._open.set_function(connections)
         for gauge in (self._sessions, self._streams):
             gauge.set_function(streams)
 
     def forget(self, stream_id: str) -> None:
-        """The stream is over: drop its series."""
+        """Drop the series of a stream that ended."""
         by_stream = (
             *(self._processing, self._in_flight, self._errors),
             *(self._depth, self._processed, self._refused, self._wait_ms),

@@ -1,4 +1,4 @@
-"""What is counted: one set of metrics per process, with labels from closed lists only."""
+"""Prometheus metrics, one set per process, with labels from closed lists only."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ERROR_TYPES = frozenset(
     }
 )
 OTHER = "other"
-"""The label of everything that is on no list: a client cannot make new time series."""
+"""Label of every value on no list: a client cannot create time series."""
 
 MESSAGE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 WORK_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
 
 
 def listed(value: str, known: frozenset[str]) -> str:
-    """Return a value that is one of the ``known``, and `OTHER` for any other."""
+    """Return ``value`` if it is ``known``, else `OTHER`."""
     return value if value in known else OTHER
 
 
@@ -51,48 +51,46 @@ class Metrics:
             registry=registry,
             buckets=MESSAGE_BUCKETS,
         )
-        self._tts_degraded = Counter(
-            "tts_degraded", "Times that another engine began to stand in for one that speaks.", registry=registry
-        )
+        self._tts_degraded = Counter("tts_degraded", "Failovers from one TTS engine to another.", registry=registry)
         self._connections = Gauge("active_connections", "Open connections.", ["door"], registry=registry)
-        self._depth = Gauge("queue_depth", "Jobs that wait.", ["queue"], registry=registry)
+        self._depth = Gauge("queue_depth", "Jobs waiting in the queue.", ["queue"], registry=registry)
         self._utilization = Gauge(
-            "worker_utilization", "Share of the worker's slots at work, 0 to 1.", ["queue"], registry=registry
+            "worker_utilization", "Share of the worker's slots in use, 0 to 1.", ["queue"], registry=registry
         )
         self._circuits = Gauge(
             "circuit_open",
-            "1 while calls to an engine are refused because it kept failing.",
+            "1 while the circuit of an engine is open and calls to it are refused.",
             ["endpoint"],
             registry=registry,
         )
         self._services = Gauge(
-            "service_up", "1 while a remote engine was well when it was last asked.", ["endpoint"], registry=registry
+            "service_up", "1 if the last health check of a remote engine succeeded.", ["endpoint"], registry=registry
         )
         self._redis_memory = Gauge(
             "redis_memory_used_share",
-            "How full the fullest Redis is, as a share of its maxmemory; 0 where it has none, or tells nothing.",
+            "Memory use of the fullest Redis node as a share of its maxmemory; 0 if that is unset or unknown.",
             registry=registry,
         )
-        self._mirror_dropped = Counter(
-            "mirror_dropped", "Messages of the Redis mirror that were lost.", registry=registry
-        )
+        self._mirror_dropped = Counter("mirror_dropped", "Messages dropped by the Redis mirror.", registry=registry)
         self._requests = Counter("requests", "Requests answered.", ["door", "outcome"], registry=registry)
-        self._errors = Counter("errors", "Errors by where and which.", ["area", "type"], registry=registry)
+        self._errors = Counter("errors", "Errors by area and type.", ["area", "type"], registry=registry)
         by_component = ["component", "leg"]  # `leg` is the old name, with the same value
         self._degraded = Counter(
             "degraded", "Conversations that entered degraded mode, by component.", by_component, registry=registry
         )
         self._recovered = Counter(
-            "recovered", "Conversations whose component works again.", by_component, registry=registry
+            "recovered", "Conversations that left degraded mode, by component.", by_component, registry=registry
         )
-        self._rate_limits = Counter("rate_limits", "Refusals by a limit.", ["limit"], registry=registry)
+        self._rate_limits = Counter(
+            "rate_limits", "Refusals by a rate or capacity limit.", ["limit"], registry=registry
+        )
 
     def message_observer(self, door: str) -> Callable[[float], None]:
-        """Return the function that takes the seconds of one message; the label is looked up only here."""
+        """Return a function that records the seconds of one message; the label is looked up only once."""
         return self._messages.labels(listed(door, DOORS)).observe
 
-    def other_voice(self) -> None:
-        """Another engine began to stand in for one that speaks."""
+    def tts_failover(self) -> None:
+        """Speech failed over to another engine."""
         self._tts_degraded.inc()
 
     def connections(self, door: str, change: int) -> None:
@@ -100,31 +98,31 @@ class Metrics:
         self._connections.labels(listed(door, DOORS)).inc(change)
 
     def queue_depth(self, queue: str, jobs: int) -> None:
-        """So many jobs wait; queues are named by parts of the platform, never by a client."""
+        """Set the number of waiting jobs; queue names never come from a client."""
         self._depth.labels(queue).set(jobs)
 
     def watch_queue(self, queue: str, depth: Callable[[], int]) -> None:
-        """Ask for the depth of a queue whenever the metrics are read."""
+        """Read the depth of a queue from ``depth`` at every scrape."""
         self._depth.labels(queue).set_function(depth)
 
     def worker_utilization(self, queue: str, share: float) -> None:
-        """This share of the worker's slots is at work."""
+        """Set the share of the worker's slots in use."""
         self._utilization.labels(queue).set(share)
 
     def circuit(self, endpoint: str, is_open: bool) -> None:
-        """The circuit of an endpoint was seen open or closed; the settings name the endpoints, never a client."""
+        """Set whether the circuit of an endpoint is open; names come from the settings, never from a client."""
         self._circuits.labels(endpoint).set(is_open)
 
     def service(self, endpoint: str, is_up: bool) -> None:
-        """A service was asked how it is; the settings name the endpoints, never a client."""
+        """Set the result of a health check; endpoint names come from the settings, never from a client."""
         self._services.labels(endpoint).set(is_up)
 
     def mirror_dropped(self, messages: int) -> None:
-        """So many messages of the mirror were lost."""
+        """The mirror dropped messages."""
         self._mirror_dropped.inc(messages)
 
     def redis_memory(self, share: float) -> None:
-        """This share of Redis' memory is in use."""
+        """Set the share of Redis' memory in use."""
         self._redis_memory.set(share)
 
     def request(self, door: str, outcome: str) -> None:
@@ -132,20 +130,20 @@ class Metrics:
         self._requests.labels(listed(door, DOORS), listed(outcome, OUTCOMES)).inc()
 
     def error(self, area: str, error_type: str) -> None:
-        """Something went wrong; ``error_type`` is the word of the taxonomy."""
+        """An error occurred; ``error_type`` is its `AntiphonError.type`."""
         self._errors.labels(listed(area, AREAS), listed(error_type, ERROR_TYPES)).inc()
 
     def engine_failure(self) -> None:
-        """An engine failed where no job and no request fails with it."""
+        """An engine failed outside of a job or request."""
         self.error("provider", "api_error")
 
     def component(self, component: str, *, is_down: bool) -> None:
-        """A conversation has lost a component, or has it back."""
+        """A conversation lost a component, or recovered it."""
         name = listed(component, COMPONENTS)
         (self._degraded if is_down else self._recovered).labels(name, name).inc()
 
     def rate_limited(self, limit: str) -> None:
-        """A limit refused something."""
+        """A limit refused a request."""
         self._rate_limits.labels(listed(limit, LIMITS)).inc()
 
     def render(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What is measured of kinds of work: each kind has its own, so that a process shows what it does and nothing else."""
+"""Metrics per kind of work: a process exports only those of the work it does."""
 
 from __future__ import annotations
 
@@ -8,49 +8,51 @@ from antiphon.observe.metrics import OUTCOMES, WORK_BUCKETS, listed
 
 
 class WorkMetrics:
-    """How long jobs of one kind take, by their outcome."""
+    """Duration of jobs of one kind, by outcome."""
 
     def __init__(self, registry: CollectorRegistry, name: str, text: str) -> None:
         self._seconds = Histogram(name, text, ["outcome"], registry=registry, buckets=WORK_BUCKETS)
 
     def done(self, outcome: str, seconds: float) -> None:
-        """One job ended after so long."""
+        """A job ended after ``seconds``."""
         self._seconds.labels(listed(outcome, OUTCOMES)).observe(seconds)
 
 
 class TranscriptionMetrics(WorkMetrics):
-    """Of transcribe jobs."""
+    """Metrics of transcribe jobs."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry, "stt_transcription", "Seconds of one transcription job.")
         self._ended = {
-            "done": Counter("transcription_success", "Transcriptions that were made.", registry=registry),
-            "failed": Counter("transcription_error", "Transcriptions that failed for good.", registry=registry),
+            "done": Counter("transcription_success", "Transcriptions that succeeded.", registry=registry),
+            "failed": Counter(
+                "transcription_error", "Transcriptions that failed and were not retried.", registry=registry
+            ),
         }
 
     def done(self, outcome: str, seconds: float) -> None:
-        """One job ended after so long."""
+        """A job ended after ``seconds``."""
         super().done(outcome, seconds)
         if outcome in self._ended:
             self._ended[outcome].inc()
 
 
 class AnswerMetrics(WorkMetrics):
-    """Of respond jobs."""
+    """Metrics of respond jobs."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        super().__init__(registry, "llm_generation", "Seconds of one answer of a language model.")
+        super().__init__(registry, "llm_generation", "Seconds of one LLM answer.")
 
 
 class SpeechMetrics(WorkMetrics):
-    """Of speak jobs."""
+    """Metrics of speak jobs."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry, "tts_synthesis", "Seconds of one speech job.")
-        self._cancelled = Counter("tts_cancelled", "Speech jobs that were broken off.", registry=registry)
+        self._cancelled = Counter("tts_cancelled", "Speech jobs that were cancelled.", registry=registry)
 
     def done(self, outcome: str, seconds: float) -> None:
-        """One job ended after so long."""
+        """A job ended after ``seconds``."""
         super().done(outcome, seconds)
         if outcome == "cancelled":
             self._cancelled.inc()
