@@ -1,4 +1,4 @@
-"""``antiphon bench``: how quick this machine is, every figure beside its floor and its target."""
+"""``antiphon bench``: measures this machine and compares each figure with its floor and its target."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _NO_BENCHMARKS = frozenset({"__init__", "echo_server", "figures", "sound", "stag
 
 
 def bench(name: str | None = None, *, recordings: Path | None = None, full: bool = False, json: bool = False) -> None:
-    """Measure, with stub engines unless the name says otherwise; without a name everything in short form.
+    """Run benchmarks, with stub engines where no engine is named; without a name, all of them in short form.
 
     Example: antiphon bench latency --full
 
     Parameters
     ----------
     name
-        One benchmark; `wer` compares word error rates over recordings, `phrases` those of a word or two, `switch`
-        what is heard where the language changes, `noise` the turns that noise begins, `answers` what
-        the packaged language model says, `translation` engines with human translators.
+        Benchmark to run. With real engines: `wer` measures word error rates, `phrases` those of very short
+        utterances, `switch` transcription across a change of language, `noise` turns started by noise,
+        `answers` the quality of the packaged LLM, `translation` the quality of translation engines.
     recordings
-        Folder of `wer` and `noise`, with its recordings.toml, or of `switch`, with its switch.toml.
+        Directory of recordings: with a recordings.toml for `wer` and `noise`, a switch.toml for `switch`.
     full
-        Measure longer.
+        Run longer measurements.
     json
         Print one JSON array instead of tables.
     """
@@ -47,7 +47,7 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
     names = _names()
     if name is not None and name not in names:
         known = ", ".join([*names, *sorted(_OVER_RECORDINGS | _OVER_TEXTS)])
-        raise NotFound(f"no benchmark is called '{name}'; there are {known}", param="name")
+        raise NotFound(f"unknown benchmark '{name}'; choose from {known}", param="name")
     figures: list[Any] = []
     for chosen in [name] if name else names:
         ERR.print(f"measuring {chosen} ...")
@@ -60,7 +60,7 @@ def bench(name: str | None = None, *, recordings: Path | None = None, full: bool
 
 
 def _names() -> list[str]:
-    """Return the benchmarks of the source checkout; an installed package has none."""
+    """Return the names of the benchmarks in the source checkout; an installed package has none."""
     folder = SOURCE / "benchmarks"
     if not (folder / "stage.py").is_file():
         raise InvalidRequest(
@@ -72,10 +72,10 @@ def _names() -> list[str]:
 
 def _table(figures: list[Any]) -> Table:
     table = Table("target", "what", "ours", "floor", "at most / at least", "met")
-    verdicts = {None: "", True: "yes", False: "NO"}
+    is_met = {None: "", True: "yes", False: "NO"}
     for figure in figures:
         floor = "" if figure.floor is None else f"{figure.floor:.4g} ({figure.floor_is})"
         limit = "" if figure.limit is None else f"{'>=' if figure.more else '<='} {figure.limit:g}"
         ours = f"{figure.ours:.4g} {figure.unit}"
-        table.add_row(figure.target, figure.what, ours, floor, limit, verdicts[figure.is_met])
+        table.add_row(figure.target, figure.what, ours, floor, limit, is_met[figure.is_met])
     return table

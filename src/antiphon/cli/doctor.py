@@ -1,4 +1,4 @@
-"""``antiphon doctor``: what works here, what does not, and the command that mends it."""
+"""``antiphon doctor``: checks this machine and prints the fix for anything missing."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ from antiphon.version import VERSION
 
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")
 TARGETS = ("es", "pt", "fr", "de", "it", "ca", "nl", "pl", "ru", "tr", "ja", "zh", "ko", "ar", "hi")
-"""Languages that are looked for."""
+"""Target languages to check for dubbing."""
 LOCAL = ("av", "faster_whisper", "hibari", "onnxruntime", "xllamacpp")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     what: str
     ok: bool
     detail: str
     mend: str = ""
-    """The command or setting that mends it; empty where all is well."""
+    """The command or setting that fixes it; empty if nothing is wrong."""
 
 
 def doctor(*, data_dir: Path | None = None, port: int = 8000, json: bool = False) -> None:
-    """Look at this machine and its settings; exit code 1 when `antiphon serve` would not start.
+    """Check this machine and its settings; exit code 1 if `antiphon serve` would not start.
 
     Example: antiphon doctor --json
 
     Parameters
     ----------
     data_dir
-        Folder of weights, database and certificates.
+        Directory for weights, database and certificates.
     port
         Port that `antiphon serve` would listen on.
     json
@@ -70,7 +70,7 @@ def doctor(*, data_dir: Path | None = None, port: int = 8000, json: bool = False
         for finding in findings:
             OUT.print(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.detail}", soft_wrap=True)
             if finding.mend:
-                OUT.print(f"     mend it: {finding.mend}", soft_wrap=True)
+                OUT.print(f"     fix: {finding.mend}", soft_wrap=True)
     if not healthy:
         raise SystemExit(1)
 
@@ -82,7 +82,9 @@ def _machine(settings: Settings, port: int) -> Iterator[Finding]:
     yield Finding("cores", True, str(os.cpu_count()))
     missing = [name for name in LOCAL if importlib.util.find_spec(name) is None]
     mend = "pip install 'antiphon[local]'" if missing else ""
-    yield Finding("embedded engines", not missing, f"not installed: {', '.join(missing)}" if missing else "here", mend)
+    yield Finding(
+        "embedded engines", not missing, f"not installed: {', '.join(missing)}" if missing else "installed", mend
+    )
     yield _writable(settings.data_dir)
     yield _port(port)
 
@@ -123,14 +125,14 @@ async def _services(settings: Settings) -> list[Finding]:
 
 
 async def _redis(settings: Settings) -> list[Finding]:
-    """Look whether Redis answers, where a fleet is configured, and what it does when its memory is full."""
+    """Check that Redis answers, if one is configured, and how it behaves when its memory is full."""
     if not settings.redis_url:
         return []
     try:
         from antiphon.connections.redis import opened
         from antiphon.connections.redis_memory import ask, flaws
     except ModuleNotFoundError:
-        return [Finding("redis", False, "its client is not installed", "pip install 'antiphon[fleet]'")]
+        return [Finding("redis", False, "the client is not installed", "pip install 'antiphon[fleet]'")]
     try:
         async with opened(settings.redis_url.get_secret_value(), timeout_s=settings.redis_timeout_s) as connection:
             await connection.command("PING")
@@ -139,8 +141,8 @@ async def _redis(settings: Settings) -> list[Finding]:
         return [Finding("redis", False, str(error), "start Redis, or set ANTIPHON_REDIS_URL")]
     found = [Finding("redis memory", True, flaw.says, flaw.mend) for flaw in flaws(masters)]
     if not masters:
-        mend = "allow the user of ANTIPHON_REDIS_URL the command INFO"
-        found = [Finding("redis memory", True, "not known: it tells nothing of its memory", mend)]
+        mend = "permit the INFO command for the user of ANTIPHON_REDIS_URL"
+        found = [Finding("redis memory", True, "unknown: INFO is not permitted", mend)]
     return [Finding("redis", True, "answers"), *found]
 
 
@@ -151,22 +153,22 @@ async def _engines(settings: Settings) -> list[Finding]:
 
 
 async def _dubbing(names: tuple[str, ...], context: EngineContext) -> Finding:
-    """Say into which languages English is translated here."""
+    """Report the languages that English can be translated into."""
     what = "dubbing from English"
     try:
         engine = load("translation", names, context)
         await engine.start()
     except AntiphonError as error:
-        return Finding(what, True, f"not here: {error}")
+        return Finding(what, True, f"unavailable: {error}")
     targets = [language for language in TARGETS if engine.has_pair("en", language)]
     await engine.close()
     lacks_apertium = "apertium" in names and shutil.which("apertium") is None
     mend = "apt install apertium apertium-eng-spa" if lacks_apertium else ""
-    return Finding(what, True, f"into {', '.join(targets)}" if targets else "into no language", mend)
+    return Finding(what, True, f"into {', '.join(targets)}" if targets else "no languages", mend)
 
 
 async def _engine(kind: Kind, names: tuple[str, ...], context: EngineContext) -> Finding:
-    """Start the engines of a kind and stop them again."""
+    """Start the engines of a kind, then stop them."""
     what = f"engine {kind} ({', '.join(names)})"
     begin = time.monotonic()
     try:

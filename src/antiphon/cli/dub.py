@@ -47,40 +47,40 @@ def dub(
     key: str = "",
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Dub a recording or a film: the same length, another language, with subtitles and a timeline beside it.
+    """Dub a recording or a film into another language, at the same length, with subtitles and a timeline.
 
     Example: antiphon dub film.mp4 --to es --out film.es.mp4
 
     Parameters
     ----------
     file
-        Sound or video in any common format.
+        Audio or video file in any common format.
     to
         Language of the dubbed speech, such as es.
     from_
         Language of the recording.
     voice
-        Voice profile or voice of the server.
+        Voice profile of the server, or name of a voice.
     out
-        Where it goes: .wav, .flac, .m4a, .mp3, .ogg, .opus; .mp4, .mov or .mkv for the film with the new track.
+        Output file: .wav, .flac, .m4a, .mp3, .ogg or .opus; .mp4, .mov or .mkv for the film with the new track.
     live
-        Send at the pace of the recording, as a broadcast would come; without it as fast as the server takes it.
+        Send in real time, as a live broadcast; default: as fast as the server accepts it.
     chunk_ms
-        Longest fragment, 1000 to 10000.
+        Maximum fragment length, 1000 to 10000 ms.
     fixed
-        Cut fragments to exactly that length, also inside a word, in place of the quietest moment.
+        Cut fragments at exactly that length, even within a word, instead of at the quietest moment.
     hint
-        What it is about: sports, football, basketball, news, interview, general.
+        Subject: sports, football, basketball, news, interview, general.
     fallback
-        What is played where a fragment could not be dubbed.
+        Audio in place of a fragment that could not be dubbed.
     keep_original_volume
-        How loud the original goes on under the dubbed speech, 0.0 to 1.0.
+        Volume of the original under the dubbed speech, 0.0 to 1.0.
     max_inflight
-        Most fragments under way at a time, 1 to 10.
+        Maximum fragments in flight, 1 to 10.
     url
-        A server that runs already; without one this command starts one of its own.
+        Address of a running server; default: start one for this run.
     key
-        Key of that server; ANTIPHON_API_KEY is read too.
+        API key of that server; default: ANTIPHON_API_KEY.
     json
         Print one JSON object instead of text.
     """
@@ -117,7 +117,7 @@ async def _dub(file: Path, out: Path | None, wanted: Wanted, url: str, key: str)
         target = out or _default_out(file, wanted.target_language, has_picture=recording.has_picture)
         check_out(target, has_picture=recording.has_picture)
         if target.exists() and target.samefile(file):
-            raise InvalidRequest(f"{target} is the recording itself: choose another file", param="out")
+            raise InvalidRequest(f"{target} is the input file: choose another output file", param="out")
         picture_of = file if takes_picture(target) else None
         async with _server(url, key, live=wanted.live) as (address, its_key):
             begun = time.monotonic()
@@ -132,7 +132,7 @@ async def _dub(file: Path, out: Path | None, wanted: Wanted, url: str, key: str)
 
 @asynccontextmanager
 async def _server(url: str, key: str, *, live: bool) -> AsyncGenerator[tuple[str, str]]:
-    """Give the address and the key of a server: the one that was named, or one of our own."""
+    """Yield the address and key of the named server, or of one started for this run."""
     if url:
         yield url, key
         return
@@ -141,7 +141,7 @@ async def _server(url: str, key: str, *, live: bool) -> AsyncGenerator[tuple[str
 
 
 def _report(file: Path, out: Path, wanted: Wanted, dubbed: Dubbed, took_s: float) -> Report:
-    """Write subtitles and timeline."""
+    """Write subtitles and timeline, and return the report."""
     source, target = wanted.source_language, wanted.target_language
     summary = summed(
         dubbed.rows,
@@ -165,8 +165,8 @@ def _report(file: Path, out: Path, wanted: Wanted, dubbed: Dubbed, took_s: float
 
 def _show(report: Report) -> None:
     OUT.print(table_of(report.summary))
-    beside = ", ".join(Path(path).name for path in (*report.subtitles, str(_timeline_path(Path(report.out)))))
-    OUT.print(f"written: {report.out}; beside it {beside}", soft_wrap=True)
+    others = ", ".join(Path(path).name for path in (*report.subtitles, str(_timeline_path(Path(report.out)))))
+    OUT.print(f"written: {report.out}; also {others}", soft_wrap=True)
 
 
 def _timeline_path(out: Path) -> Path:
@@ -179,6 +179,6 @@ def _default_out(file: Path, language: str, *, has_picture: bool) -> Path:
 
 
 def _check_language(name: str, language: str) -> None:
-    """The name of a language becomes a part of files' names."""
+    """Refuse a malformed language: it becomes part of file names."""
     if not _LANGUAGE.fullmatch(language):
         raise InvalidRequest(f"{name} is '{language}'; write a language like es or pt-BR", param=name)

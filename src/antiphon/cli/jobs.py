@@ -1,4 +1,4 @@
-"""``antiphon jobs``: the jobs of a fleet that came to nothing."""
+"""``antiphon jobs``: the dead letters of a fleet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from antiphon.errors import InvalidRequest
 
 jobs = App(
     name="jobs",
-    help="""Jobs of a fleet: list those that failed or were given up.
+    help="""List failed jobs of a fleet.
 
 Example: antiphon jobs dead
 """,
@@ -25,9 +25,9 @@ Example: antiphon jobs dead
 
 @jobs.command
 def dead(*, json: bool = False) -> None:
-    """List the dead letters in Redis, oldest first: jobs that failed, or were given up after their last attempt.
+    """List the dead letters in Redis, oldest first: jobs that failed permanently or in their last attempt.
 
-    The log of the worker has more about each under its correlation id. The work itself is not kept.
+    The worker's log has more about each under its correlation id. The payload of a job is not stored.
 
     Example: antiphon jobs dead
 
@@ -51,12 +51,16 @@ def dead(*, json: bool = False) -> None:
 async def _dead(settings: Settings) -> list[DeadLetter]:
     variable = "ANTIPHON_REDIS_URL"
     if not settings.redis_url:
-        raise InvalidRequest(f"{variable} is not set: without Redis, failed jobs are in the log alone", param=variable)
+        raise InvalidRequest(
+            f"{variable} is not set: without Redis, failed jobs appear only in the log", param=variable
+        )
     try:
         from antiphon.bus.redis.jobs import all_dead_letters
         from antiphon.connections.redis import RedisConnection
     except ModuleNotFoundError as error:
-        raise InvalidRequest("the client of Redis is missing: pip install 'antiphon[fleet]'", param=variable) from error
+        raise InvalidRequest(
+            "the Redis client is not installed: pip install 'antiphon[fleet]'", param=variable
+        ) from error
     connection = RedisConnection(settings.redis_url.get_secret_value(), most=2, timeout_s=settings.redis_timeout_s)
     try:
         return await all_dead_letters(connection)

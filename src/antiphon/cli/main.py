@@ -15,24 +15,24 @@ from antiphon.version import VERSION
 
 _COMMANDS = {
     "serve": "Serve everything on one port.",
-    "worker": "Work for the gateways of a fleet.",
-    "talk": "Ask a server a question by voice, hear its answer.",
-    "models": "List, bring and check the weights of the engines.",
-    "jobs": "List the jobs of a fleet that failed.",
-    "doctor": "What works here, and what mends the rest.",
-    "bench": "Measure how quick this machine is.",
+    "worker": "Run jobs for the gateways of a fleet.",
+    "talk": "Ask a server a question by voice, and save its answer.",
+    "models": "List, download and verify model weights.",
+    "jobs": "List failed jobs of a fleet.",
+    "doctor": "Check this machine, and print the fix for anything missing.",
+    "bench": "Run benchmarks on this machine.",
 }
-"""The commands that belong to no feature, and their lines in the list of commands."""
+"""Commands that belong to no feature, with their lines in the list of commands."""
 
 
 def commands() -> dict[str, tuple[str, str]]:
-    """Return all commands by name: where each is, and its line in the list, for which none of them is imported."""
+    """Return all commands by name: import path and line in the list. Imports none of them."""
     own = {name: (f"antiphon.cli.{name}:{name}", line) for name, line in _COMMANDS.items()}
     return own | {name: command for part in all_parts().values() for name, command in part.commands.items()}
 
 
 def make_app(*, lists_commands: bool = False) -> App:
-    """Return the application; a command is imported when it is chosen, and has its own words then."""
+    """Return the application; a command is imported when it is chosen, and then brings its own help text."""
     made = App(
         name="antiphon",
         version=VERSION,
@@ -47,14 +47,14 @@ app = make_app()
 
 
 def run(words: Sequence[str] | None = None) -> None:
-    """Run one command; an error of ours is one line that says what to do next, and exit code 1."""
+    """Run one command; an `AntiphonError` becomes one line on stderr, and exit code 1."""
     words = sys.argv[1:] if words is None else words
     chosen = app if words and not words[0].startswith("-") else make_app(lists_commands=True)
     try:
         chosen(words)
     except AntiphonError as error:
         _fail([error])
-    except BaseExceptionGroup as group:  # what a group of tasks ended with
+    except BaseExceptionGroup as group:  # raised by a task group
         ours, others = group.split(AntiphonError)
         if ours is None or others is not None:
             raise

@@ -13,7 +13,7 @@ from antiphon.providers.weights.files import Held, Weights
 
 models = App(
     name="models",
-    help="""Weights of the packaged engines: list them, bring them, check them.
+    help="""List, download and verify the weights of the packaged engines.
 
 Example: antiphon models list
 """,
@@ -27,14 +27,14 @@ def _weights(data_dir: Path | None) -> Weights:
 
 @models.command(name="list")
 def list_models(*, data_dir: Path | None = None, json: bool = False) -> None:
-    """List all weights and whether they are here.
+    """List all weights and whether they are installed.
 
     Example: antiphon models list
 
     Parameters
     ----------
     data_dir
-        Folder of weights, database and certificates.
+        Directory for weights, database and certificates.
     json
         Print one JSON array instead of a table.
     """
@@ -72,16 +72,16 @@ def _row(held: Held) -> dict[str, object]:
 
 @models.command
 def pull(*names: str, data_dir: Path | None = None) -> None:
-    """Bring weights here and check them: the default ones, or those named.
+    """Download weights and verify them: the default ones, or those named.
 
     Example: antiphon models pull whisper-base
 
     Parameters
     ----------
     names
-        Names as `antiphon models list` shows them.
+        Names as `antiphon models list` shows them; default: the default weights.
     data_dir
-        Folder of weights, database and certificates.
+        Directory for weights, database and certificates.
     """
     weights = _weights(data_dir)
     wanted = names or tuple(held.model.name for held in weights.list() if held.model.default)
@@ -94,16 +94,16 @@ def pull(*names: str, data_dir: Path | None = None) -> None:
 
 @models.command
 def verify(*names: str, data_dir: Path | None = None) -> None:
-    """Compare the sha256 of weights that are here with the table; exit code 1 when one differs.
+    """Compare the SHA-256 of installed weights with the table; exit code 1 if one differs.
 
     Example: antiphon models verify
 
     Parameters
     ----------
     names
-        Names as `antiphon models list` shows them; by default all that are here.
+        Names as `antiphon models list` shows them; default: all that are installed.
     data_dir
-        Folder of weights, database and certificates.
+        Directory for weights, database and certificates.
     """
     weights = _weights(data_dir)
     wanted = names or tuple(held.model.name for held in weights.list() if held.complete)

@@ -41,7 +41,7 @@ from antiphon.observe.controls import spelled
 READY = "antiphon ready {url}"
 
 _KEY, _ADDRESSES = "_api_key", ("_base_url", "_server_url")
-"""Endings of the names of settings: what is sent where."""
+"""Suffixes of setting names: keys, and the addresses they are sent to."""
 
 _log = structlog.get_logger(__name__)
 
@@ -57,29 +57,29 @@ def serve(
     tls_key: Path | None = None,
     tls_self_signed: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Serve the realtime protocol, the speech API and everything else on one port.
+    """Serve the realtime protocol, the speech API and all other endpoints on one port.
 
     Example: antiphon serve --port 8000
 
     Parameters
     ----------
     host
-        Address to listen on; one beyond this machine needs ANTIPHON_API_KEYS.
+        Address to listen on; other than loopback it requires ANTIPHON_API_KEYS.
     port
-        Port to listen on; 0 takes a free one.
+        Port to listen on; 0 picks a free one.
     data_dir
-        Folder of weights, database and certificates.
+        Directory for weights, database and certificates.
     roles
-        What to run, comma-separated: all, or gateway and kinds of work, such as transcribe. Less than all needs
-        ANTIPHON_REDIS_URL, which the other processes share.
+        Roles of this process, comma-separated: all, or gateway and kinds of work, such as transcribe. Anything
+        but all requires ANTIPHON_REDIS_URL, shared with the other processes.
     offline
-        Download nothing: missing weights are an error.
+        Download nothing; missing weights are an error.
     tls_cert
-        Certificate in PEM; serves https and wss.
+        Certificate in PEM format; enables https and wss.
     tls_key
-        Key of the certificate.
+        Private key of the certificate.
     tls_self_signed
-        Make a certificate for this machine in the data directory and use it.
+        Generate a certificate for this machine in the data directory and use it.
     """
     check_port(port)
     chosen = parse_roles(roles.split(","))
@@ -89,7 +89,7 @@ def serve(
 
 
 def prepare(host: str, roles: Roles, data_dir: Path | None, offline: bool | None) -> Settings:
-    """Load the settings and bring about what these roles need on this machine. Raises `InvalidRequest`."""
+    """Load the settings, set up logs and data directory, and download missing weights. Raises `InvalidRequest`."""
     given: dict[str, Any] = {"data_dir": data_dir, "offline": offline}
     settings = load_settings(**{name: value for name, value in given.items() if value is not None})
     logs.configure(
@@ -100,29 +100,31 @@ def prepare(host: str, roles: Roles, data_dir: Path | None, offline: bool | None
         secrets=secrets_of(settings),
     )
     _warn(weakened(settings))
-    tell_unknown_variables()
-    tell_former_names()
+    warn_of_unknown_variables()
+    warn_of_former_names()
     refuse_open_exposure(host, is_open=not settings.api_keys)
     _make_data_dir(settings.data_dir)
     pull_missing(settings, engine_kinds(roles))
     return settings
 
 
-def tell_unknown_variables() -> None:
-    """Print a line on stderr for each environment variable that looks like a setting and is none."""
+def warn_of_unknown_variables() -> None:
+    """Print a line on stderr for each environment variable that looks like a setting but is unknown."""
     for name, nearest in unknown_variables(os.environ):
-        hint = f"did you mean {nearest}?" if nearest else "no setting has a name like it"
-        print(f"antiphon: {spelled(name)} is not a setting, and is not read: {hint}", file=sys.stderr)
+        hint = f"did you mean {nearest}?" if nearest else "no setting has a similar name"
+        print(f"antiphon: {spelled(name)} is not a setting and is ignored: {hint}", file=sys.stderr)
 
 
-def tell_former_names() -> None:
+def warn_of_former_names() -> None:
     """Print a line on stderr for each setting that is given under a former name."""
     for name, present in former_names():
-        print(f"antiphon: {name} is an old name that the next release drops: use {present}", file=sys.stderr)
+        print(
+            f"antiphon: {name} is deprecated and will be removed in the next release: use {present}", file=sys.stderr
+        )
 
 
 def run_process(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None = None) -> None:
-    """Run these roles until a signal comes."""
+    """Run these roles until a stop signal arrives."""
     _warn(_exposed(settings, host, tls))
     return_large_buffers()
     _runner()(_serve(settings, roles, host, port, tls))
@@ -130,26 +132,26 @@ def run_process(settings: Settings, roles: Roles, host: str, port: int, tls: Tls
 
 def _warn(weaknesses: Iterable[tuple[str, str]]) -> None:
     for name, effect in weaknesses:
-        _log.warning("a setting weakens the server", name=name, effect=effect)
+        _log.warning("setting weakens security", name=name, effect=effect)
 
 
 def _exposed(settings: Settings, host: str, tls: TlsFiles | None) -> Iterator[tuple[str, str]]:
-    """Yield what lets others listen in, each as the name of its option and a sentence."""
+    """Yield each option that exposes keys or speech to others, with a sentence about its effect."""
     for address, url in _services_with_keys(dict(settings)):
         parts = urlsplit(url)
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            yield variable_of(address), f"sends a key, and what people say, in the clear to {parts.hostname}"
+            yield variable_of(address), f"sends a key and user content unencrypted to {parts.hostname}"
     if tls is None and not is_loopback(host):
         yield (
             "--host",
-            f"has keys and speech pass in the clear at {host}: use TLS here, or a proxy in front that ends it",
+            f"accepts keys and speech unencrypted at {host}: use TLS here, or a proxy that terminates it",
         )
     if tls is not None and others_may_read(tls.key):
         yield "--tls-key", f"may be read by other users: chmod 600 {tls.key}"
 
 
 def _services_with_keys(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the addresses that may be set, and to which a key is sent, each behind the name of its setting."""
+    """Yield the configurable addresses that a key is sent to, each with the name of its setting."""
     for name in values:
         if name.endswith(_KEY) and values[name]:
             addresses = (name.removesuffix(_KEY) + ending for ending in _ADDRESSES)
@@ -157,25 +159,27 @@ def _services_with_keys(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _make_data_dir(folder: Path) -> None:
-    """Make it for this user alone: it holds keys, and what people said."""
+    """Create the data directory for this user alone: it holds keys and user content."""
     try:
         make_private(folder)
         if folder.stat().st_mode & stat.S_IRWXO:
-            _log.warning("the data directory is open to other users", folder=str(folder))
+            _log.warning("data directory is accessible to other users", folder=str(folder))
     except OSError as error:
-        raise InvalidRequest(f"The data directory cannot be made ({error}): choose one with --data-dir.") from error
+        raise InvalidRequest(f"The data directory cannot be created ({error}): choose one with --data-dir.") from error
 
 
 def _tls(settings: Settings, cert: Path | None, key: Path | None, *, make: bool) -> TlsFiles | None:
     if make:
         return self_signed(settings.data_dir, time.time())
     if (cert is None) != (key is None):
-        raise InvalidRequest("--tls-cert and --tls-key go together.", param="tls_key" if cert else "tls_cert")
+        raise InvalidRequest(
+            "--tls-cert and --tls-key must be given together.", param="tls_key" if cert else "tls_cert"
+        )
     return TlsFiles(cert, key) if cert and key else None
 
 
 def _runner() -> Any:
-    """Return ``run`` of the fastest event loop there is."""
+    """Return ``run`` of the fastest event loop available."""
     if sys.platform == "win32":
         return asyncio.run
     import uvloop
@@ -203,6 +207,6 @@ async def _serve(settings: Settings, roles: Roles, host: str, port: int, tls: Tl
 
 def _announce(url: str, is_open: bool) -> None:
     if is_open:
-        print("open to this machine: no ANTIPHON_API_KEYS are set, so no key is asked for", file=sys.stderr)
+        print("no authentication: ANTIPHON_API_KEYS is not set; reachable from this machine only", file=sys.stderr)
     keep_start_apart()
     print(READY.format(url=url), flush=True)

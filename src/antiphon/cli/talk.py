@@ -1,4 +1,4 @@
-"""``antiphon talk``: ask a server a question by voice, hear its answer."""
+"""``antiphon talk``: ask a server a question by voice, and save its answer."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ def talk(
     instructions: str = "",
     json: bool = False,
 ) -> None:
-    """Stream a recording (or the microphone) to a server at real pace; print what was heard and answered.
+    """Stream a recording (or the microphone) to a server in real time; print the transcript and the answer.
 
-    The answer is written as a WAV.
+    The spoken answer is saved as a WAV file.
 
     Example: antiphon talk question.wav --out reply.wav
 
     Parameters
     ----------
     file
-        A recording in any common format; without one the microphone is used.
+        Recording in any common format; default: the microphone.
     url
-        The server.
+        Address of the server.
     out
-        Where the spoken answer goes.
+        WAV file for the spoken answer.
     api_key
-        Key of the server; ANTIPHON_API_KEY is read too.
+        API key of the server; default: ANTIPHON_API_KEY.
     model
-        Model name, as sent to the server.
+        Model name sent to the server.
     voice
         Voice of the answer.
     instructions
-        What the assistant is told to be.
+        Instructions to the assistant.
     json
         Print one JSON object instead of text.
     """
@@ -67,7 +67,7 @@ def talk(
         print_json(_report(turn, out))
         return
     OUT.print(_table(turn))
-    OUT.print(f"answer written to {out} ({turn.audio_s:.1f} s), its words to {out.with_suffix('.txt')}")
+    OUT.print(f"answer written to {out} ({turn.audio_s:.1f} s), its text to {out.with_suffix('.txt')}")
 
 
 def _report(turn: Turn, out: Path) -> dict[str, object]:

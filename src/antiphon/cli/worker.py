@@ -1,4 +1,4 @@
-"""``antiphon worker``: a part of a fleet that no client talks to."""
+"""``antiphon worker``: a process of a fleet that runs jobs and serves no clients."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ def worker(
     data_dir: Path | None = None,
     offline: Annotated[bool | None, Parameter(negative="")] = None,
 ) -> None:
-    """Work for the gateways that share ANTIPHON_REDIS_URL; several roles may share a process.
+    """Run jobs for the gateways that share ANTIPHON_REDIS_URL; one process may have several roles.
 
     Example: antiphon worker transcribe respond speak
 
     Parameters
     ----------
     roles
-        Kinds of work, such as transcribe, respond and speak; a name that is none is answered with all.
+        Kinds of work, such as transcribe, respond and speak; an unknown name lists them all.
     host
         Address of /health, /ready and /metrics.
     port
-        Port of them; 0 takes a free one.
+        Port of /health, /ready and /metrics; 0 picks a free one.
     data_dir
-        Folder of weights and database.
+        Directory for weights and database.
     offline
-        Download nothing: missing weights are an error.
+        Download nothing; missing weights are an error.
     """
     check_port(port)
     chosen = parse_roles(roles)
     if "gateway" in chosen:
-        raise InvalidRequest("A gateway is started with antiphon serve --roles gateway.", param="roles")
+        raise InvalidRequest("Start a gateway with antiphon serve --roles gateway.", param="roles")
     settings = prepare(host, chosen, data_dir, offline)
     run_process(settings, chosen, host, port)

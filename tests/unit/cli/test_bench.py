@@ -82,7 +82,7 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are(
     assert command(capsys, "slow", code=1) == (
         "",
         (
-            "antiphon: no benchmark is called 'slow'; there are quick, thorough, answers, noise, phrases, switch,"
+            "antiphon: unknown benchmark 'slow'; choose from quick, thorough, answers, noise, phrases, switch,"
             " translation, wer\n"
         ),
     )

@@ -107,7 +107,7 @@ def test_as_text_each_finding_is_a_line_and_what_mends_it_follows(
     assert ended.value.code == 1
     lines = capsys.readouterr().out.splitlines()
     at = lines.index("FAIL embedded engines: not installed: av")
-    assert lines[at + 1] == "     mend it: pip install 'antiphon[local]'"
+    assert lines[at + 1] == "     fix: pip install 'antiphon[local]'"
     assert sum(line.startswith("ok  ") for line in lines) == len(lines) - 2
 
 

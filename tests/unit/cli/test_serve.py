@@ -74,8 +74,8 @@ def test_a_wrong_setting_is_one_line_that_says_what_to_do(
 @pytest.mark.parametrize(("arguments", "hint"), [
     (["--roles", "singer"], "There is no role 'singer'"),
     (["--roles", "gateway"], "ANTIPHON_REDIS_URL is not set"),
-    (["--tls-cert", "cert.pem"], "go together"),
-    (["--tls-key", "key.pem"], "go together"),
+    (["--tls-cert", "cert.pem"], "must be given together"),
+    (["--tls-key", "key.pem"], "must be given together"),
     (["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], "certificate or key cannot be used"),
     (["--data-dir", "/proc/antiphon"], "--data-dir"),
     (["--port", "99999"], "port is 99999; it is 0 to 65535"),
@@ -119,10 +119,10 @@ def test_a_variable_that_is_no_setting_is_told_at_the_start_with_the_nearest_one
     said = capsys.readouterr()
     told = [line for line in said.err.splitlines() if "is not a setting" in line]
     assert told == [
-        "antiphon: ANTIPHON_QQQQ is not a setting, and is not read: no setting has a name like it",
-        "antiphon: ANTIPHON_REALTIME_VOCIE is not a setting, and is not read: did you mean ANTIPHON_REALTIME_VOICE?",
-        "antiphon: ANTIPHON_TTS\\x1b[31m is not a setting, and is not read: no setting has a name like it",
-        "antiphon: antiphon_offlin is not a setting, and is not read: did you mean ANTIPHON_OFFLINE?",
+        "antiphon: ANTIPHON_QQQQ is not a setting and is ignored: no setting has a similar name",
+        "antiphon: ANTIPHON_REALTIME_VOCIE is not a setting and is ignored: did you mean ANTIPHON_REALTIME_VOICE?",
+        "antiphon: ANTIPHON_TTS\\x1b[31m is not a setting and is ignored: no setting has a similar name",
+        "antiphon: antiphon_offlin is not a setting and is ignored: did you mean ANTIPHON_OFFLINE?",
     ]
     assert "a secret" not in said.err
 
@@ -142,7 +142,7 @@ def warned(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
         run(["serve", "--port", str(taken.getsockname()[1]), *arguments])
     *logged, last = capsys.readouterr().err.splitlines()
     assert last.startswith("antiphon: ")
-    return [line["name"] for line in map(json.loads, logged) if line["message"] == "a setting weakens the server"]
+    return [line["name"] for line in map(json.loads, logged) if line["message"] == "setting weakens security"]
 
 
 @pytest.mark.parametrize(("host", "names"), [("127.0.0.1", []), ("0.0.0.0", ["--host"])])
@@ -234,7 +234,7 @@ def test_an_open_server_says_so_is_ready_and_stops_when_told(number: signal.Sign
         process.send_signal(number)
         rest, errors = process.communicate(timeout=30)
     assert rest == ""
-    assert "no ANTIPHON_API_KEYS are set" in errors
+    assert "ANTIPHON_API_KEYS is not set" in errors
     assert process.returncode == 0
 
 
@@ -247,6 +247,6 @@ def test_with_a_key_and_a_certificate_of_its_own_it_serves_https(tmp_path: Path)
             assert answer.status == 200
         process.terminate()
         _, errors = process.communicate(timeout=30)
-    assert "no ANTIPHON_API_KEYS" not in errors
+    assert "ANTIPHON_API_KEYS is not set" not in errors
     assert "sk-test-of-serve" not in errors
-    assert "weakens" not in errors
+    assert "setting weakens security" not in errors

@@ -203,5 +203,5 @@ def _artifacts(services: Services) -> Artifacts:
 PART = Part(
     adds={"gateway": _door, "dub": _work},
     metrics=_metrics,
-    commands={"dub": ("antiphon.cli.dub:dub", "Dub a recording or a film, at the same length.")},
+    commands={"dub": ("antiphon.cli.dub:dub", "Dub a recording or a film into another language.")},
 )
