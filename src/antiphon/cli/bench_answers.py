@@ -1,4 +1,4 @@
-"""``antiphon bench answers``: what the packaged language model says to forty spoken lines, and what of it is usable."""
+"""``antiphon bench answers``: usability of the packaged LLM's answers to forty spoken lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FILE = "bench_answers.toml"
 _READ = "bench_answers_read.toml"
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 _SHORT = 3
-"""An answer of fewer words need not have one that is seldom anything but English."""
+"""Answers with fewer words need not have a typically English word."""
 _ENGLISH = frozenset({
     "a", "an", "and", "are", "can", "do", "for", "have", "he", "how", "i", "im", "in", "is", "it", "its", "my", "no",
     "not", "of", "on", "so", "that", "thats", "the", "they", "this", "to", "was", "we", "what", "yes", "you", "your",
@@ -38,17 +38,17 @@ _ENGLISH = frozenset({
 
 
 class Line(msgspec.Struct, frozen=True):
-    """Something that is said to a voice agent."""
+    """A line spoken to a voice agent."""
 
     said: str
     about: Sequence[str]
-    """Words, of which an answer that is on topic has one; a star stands for any ending."""
+    """Words, one of which an answer on topic contains; a star stands for any ending."""
     held_out: bool = False
-    """Not looked at while the prompt was chosen."""
+    """Not used while the prompt was tuned."""
 
 
 class Read(msgspec.Struct, frozen=True):
-    """Two answers to a line, as a reader judged them."""
+    """Two answers to a line, judged by a reader."""
 
     said: str
     before: str
@@ -58,28 +58,28 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class AnswerRow(msgspec.Struct, frozen=True):
-    """How many of the answers are what they should be."""
+    """Counts of answers by quality."""
 
     lines: str
     """"now", or "before", when the model had no help; "held out" are those lines alone."""
     answers: int
     not_empty: int
     little_overlap: int
-    """Fewer than 70 % of the words are the user's."""
+    """Less than 70 % of the words are the user's."""
     in_language: int
     on_topic: int
     usable: int
     """All four."""
     by_reader: int
-    """Taken for an answer by a reader, who read what is in the file."""
+    """Judged usable by a reader, among the answers in the file."""
     unread: int
-    """Not in the file: this machine made another one."""
+    """Not in the file: this machine generated another answer."""
     echoes: int
-    """Say back a statement, or a question without an answer to it."""
+    """Repeat the user's statement or question."""
     repeated: int
-    """Have a sentence of the examples that the model is shown."""
+    """Contain a sentence of the prompt's examples."""
     p50_ms: float
-    """Median time to the first words, of the second time that the line is said."""
+    """Median time to the first words, at the second request of each line."""
 
 
 class Usability(msgspec.Struct, frozen=True):
@@ -94,16 +94,16 @@ class Usability(msgspec.Struct, frozen=True):
     is_echo: bool
     is_repeated: bool
     by_reader: bool | None
-    """None for an answer that nobody read."""
+    """None for an answer that was not read."""
 
     @property
     def usable(self) -> bool:
-        """Whether a newcomer would take it for an answer."""
+        """Whether all four checks pass."""
         return self.not_empty and self.little_overlap and self.in_language and self.on_topic
 
 
 def run(json_out: bool) -> Sequence[AnswerRow]:
-    """Ask the model every line, print each answer with its faults, and the counts.
+    """Send every line to the model, print each answer with its faults, and the counts.
 
     Raises `WeightsMissing` without the model.
     """
@@ -116,12 +116,12 @@ def run(json_out: bool) -> Sequence[AnswerRow]:
 
 
 def lines() -> list[Line]:
-    """Return the lines that come with the package."""
+    """Return the packaged lines."""
     return msgspec.convert(_table_of(_FILE)["lines"], list[Line])
 
 
 def read() -> dict[str, Read]:
-    """Return the answers that were read, by what was said."""
+    """Return the answers that were read, by line."""
     return {one.said: one for one in msgspec.convert(_table_of(_READ)["answers"], list[Read])}
 
 
@@ -130,26 +130,26 @@ def _table_of(name: str) -> dict[str, Any]:
 
 
 async def measure(asked: Sequence[Line], settings: Settings) -> list[AnswerRow]:
-    """Return the counts of the answers from before and of those of now, all and those to lines that were held out."""
+    """Return the counts of earlier and current answers, for all lines and for those held out."""
     engine = load("llm", (ENGINE,), engine_context(settings))
     await engine.start()
-    verdicts: list[Usability] = []
+    results: list[Usability] = []
     times: list[float] = []
     try:
         for line in asked:
             answer, _ = await _answer(engine, line.said)
             times.append((await _answer(engine, line.said))[1])
-            verdicts.append(judge(line, answer))
-            ERR.print(f"{_faults(verdicts[-1])}{line.said} -> {answer}", markup=False, highlight=False, soft_wrap=True)
+            results.append(judge(line, answer))
+            ERR.print(f"{_faults(results[-1])}{line.said} -> {answer}", markup=False, highlight=False, soft_wrap=True)
     finally:
         await engine.close()
     known = read()
     before = [judge(line, known[line.said].before) for line in asked]
-    return [*_rows("before", asked, before, []), *_rows("now", asked, verdicts, times)]
+    return [*_rows("before", asked, before, []), *_rows("now", asked, results, times)]
 
 
 def judge(line: Line, answer: str) -> Usability:
-    """Judge an answer by its words, and by its reader where it had one."""
+    """Judge an answer by its words, and by its reader if it was read."""
     words = normalise(answer)
     examples = {tuple(normalise(sentence)) for sentence in _examples()}
     known = read().get(line.said)
@@ -189,24 +189,24 @@ async def _answer(engine: LanguageModel, said: str) -> tuple[str, float]:
     return answer.strip(), first * 1000
 
 
-def _rows(name: str, asked: Sequence[Line], verdicts: Sequence[Usability], times: Sequence[float]) -> list[AnswerRow]:
-    held_out = [result for line, result in zip(asked, verdicts, strict=True) if line.held_out]
-    return [_row(name, verdicts, times), _row(f"{name}, held out", held_out, [])]
+def _rows(name: str, asked: Sequence[Line], results: Sequence[Usability], times: Sequence[float]) -> list[AnswerRow]:
+    held_out = [result for line, result in zip(asked, results, strict=True) if line.held_out]
+    return [_row(name, results, times), _row(f"{name}, held out", held_out, [])]
 
 
-def _row(name: str, verdicts: Sequence[Usability], times: Sequence[float]) -> AnswerRow:
+def _row(name: str, results: Sequence[Usability], times: Sequence[float]) -> AnswerRow:
     return AnswerRow(
         lines=name,
-        answers=len(verdicts),
-        not_empty=sum(one.not_empty for one in verdicts),
-        little_overlap=sum(one.little_overlap for one in verdicts),
-        in_language=sum(one.in_language for one in verdicts),
-        on_topic=sum(one.on_topic for one in verdicts),
-        usable=sum(one.usable for one in verdicts),
-        by_reader=sum(bool(one.by_reader) for one in verdicts),
-        unread=sum(one.by_reader is None for one in verdicts),
-        echoes=sum(one.is_echo for one in verdicts),
-        repeated=sum(one.is_repeated for one in verdicts),
+        answers=len(results),
+        not_empty=sum(one.not_empty for one in results),
+        little_overlap=sum(one.little_overlap for one in results),
+        in_language=sum(one.in_language for one in results),
+        on_topic=sum(one.on_topic for one in results),
+        usable=sum(one.usable for one in results),
+        by_reader=sum(bool(one.by_reader) for one in results),
+        unread=sum(one.by_reader is None for one in results),
+        echoes=sum(one.is_echo for one in results),
+        repeated=sum(one.is_repeated for one in results),
         p50_ms=round(median(times), 1) if times else 0.0,
     )
 

@@ -1,4 +1,4 @@
-"""``antiphon bench noise``: turns that noise begins, and how soon speech begins one, by each voice detector."""
+"""``antiphon bench noise``: turns started by noise, and onset delay of speech, per voice detector."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from antiphon.wire.realtime_server import InputAudioBufferSpeechStarted, InputAu
 
 DETECTORS = ("silero", "energy")
 NOISE_S = 60
-"""To which each noise is repeated."""
+"""Length to which each noise is repeated."""
 MOST_TURNS = 1.0
-"""A minute of noise."""
+"""Maximum turns per minute of noise."""
 MOST_DELAY_MS = 200.0
-"""Of 95 % of the beginnings of speech."""
+"""Maximum onset delay, 95th percentile."""
 _FRAME_S = 0.02
 _BEFORE_S = 1.0
 """Faint noise before each recording of speech."""
@@ -45,7 +45,7 @@ _FAINT = 10 ** (-66 / 20) * 32_768
 _GAINS = (0.5, 1.0, 2.0)
 _STEP = PCM_HZ // 100
 _QUIET = 10 ** (-20 / 20)
-"""Below this share of the level of the loudest tenth nobody speaks yet."""
+"""Speech threshold relative to the level of the loudest tenth."""
 _ONSET_STEPS = 3
 _TIMEOUT_S = 30.0
 _MAX_APPEND_BYTES = 2**20
@@ -54,23 +54,23 @@ Sound = NDArray[np.int16]
 
 
 class NoiseRow(msgspec.Struct, frozen=True):
-    """One detector, with the turn detection of the Realtime door as it is without settings."""
+    """One detector, with the default turn detection of the Realtime endpoint."""
 
     detector: str
     turns_per_minute: dict[str, float]
     """By the recording of noise."""
     in_turns: dict[str, float]
-    """Share of the noise that was taken for a turn: the rooms of recordings may be heard as one that does not end."""
+    """Share of the noise inside turns: room noise may start one that never ends."""
     onsets: int
-    """Recordings of speech that began a turn, out of `speeches`."""
+    """Speech recordings that started a turn, out of `speeches`."""
     speeches: int
     """Recordings of speech at three gains, each after a second of faint noise."""
     delay_p50_ms: float
-    """Audio from the first sound of speech to `input_audio_buffer.speech_started`; negative where the noise of the
-    room before it began the turn."""
+    """Audio from the first sound of speech to `input_audio_buffer.speech_started`; negative if room noise
+    before it started the turn."""
     delay_p95_ms: float
     met: bool
-    """True where noise begins at most `MOST_TURNS` and keeps none open, and speech is noticed in `MOST_DELAY_MS`."""
+    """True if noise starts at most `MOST_TURNS`, all of which end, and speech is detected in `MOST_DELAY_MS`."""
 
 
 _RULES = Rules(
@@ -86,18 +86,18 @@ _RULES = Rules(
 
 
 class NoiseListener:
-    """A conversation that only hears: the door's intake, the machine behind it, and nobody who answers."""
+    """A conversation that only listens: the endpoint's intake and the machine, without workers."""
 
     def __init__(self, vad: VoiceActivity) -> None:
         session = describe(None, Defaults(), now=0.0)
         self.machine = Conversation.begin(session, _RULES, seed="bench", now=0.0, lasts_s=math.inf)
         self.turns: list[list[float]] = []
-        """How many seconds had been sent whenever a turn began, and when it ended, if it did."""
+        """Start and, if it ended, end of each turn, in seconds of sent audio."""
         self._scored = asyncio.Event()
         self._intake = Intake(self.machine, vad, asyncio.Semaphore(), _MAX_APPEND_BYTES, heard=self._tell)
 
     async def hear(self, sound: Sound) -> list[list[float]]:
-        """Send a sound by frames of 20 ms, each when the last one is judged; returns the turns."""
+        """Send a sound in frames of 20 ms, each after the last one was scored; return the turns."""
         size = int(PCM_HZ * _FRAME_S)
         try:
             for start in range(0, len(sound), size):
@@ -135,7 +135,7 @@ class NoiseListener:
 
 
 def run(folder: Path, json_out: bool) -> Sequence[NoiseRow]:
-    """Let every detector hear the recordings of ``folder``, described in its ``recordings.toml``, and print.
+    """Run every detector on the recordings of ``folder``, listed in its ``recordings.toml``, and print.
 
     Raises `NotFound` without a manifest.
     """
@@ -148,7 +148,7 @@ def run(folder: Path, json_out: bool) -> Sequence[NoiseRow]:
 
 
 async def measure(folder: Path, settings: Settings) -> list[NoiseRow]:
-    """Return a row for each detector; one that does not start is left out with a line that says why."""
+    """Return a row for each detector; one that does not start is skipped with a message."""
     told = recordings(folder)
     noises = {one.file: _repeated(_sound(folder / one.file)) for one in told if not one.text}
     speeches = [_sound(folder / one.file) for one in told if one.text]
@@ -159,7 +159,7 @@ async def measure(folder: Path, settings: Settings) -> list[NoiseRow]:
         try:
             await engine.start()
         except AntiphonError as exc:
-            ERR.print(f"{name} is left out: {exc}")
+            ERR.print(f"{name} skipped: {exc}")
             continue
         try:
             turns = {file: await NoiseListener(engine).hear(sound) for file, sound in noises.items()}
@@ -171,7 +171,7 @@ async def measure(folder: Path, settings: Settings) -> list[NoiseRow]:
 
 
 def judged(detector: str, turns: Mapping[str, list[list[float]]], heard: Sequence[float | None]) -> NoiseRow:
-    """Return the row of a detector: its turns in a minute of each noise, and its delays, None where no turn began."""
+    """Return the row of a detector from its turns per noise and its onset delays; None for a missed onset."""
     delays = sorted(delay for delay in heard if delay is not None)
     p95 = delays[min(len(delays) - 1, int(len(delays) * 0.95))] if delays else math.inf
     return NoiseRow(
@@ -195,7 +195,7 @@ def _share(turns: Sequence[Sequence[float]]) -> float:
 
 
 def onset_s(sound: Sound) -> float:
-    """Return where speech begins: 30 ms at most 20 dB below the loudest tenth, whatever a detector says."""
+    """Return where speech begins: 30 ms at most 20 dB below the loudest tenth, independent of detectors."""
     whole = sound[: len(sound) // _STEP * _STEP].astype(np.float64).reshape(-1, _STEP)
     levels = np.sqrt(np.mean(whole**2, axis=1))
     loud = levels >= _QUIET * np.quantile(levels, 0.9)
@@ -224,7 +224,7 @@ def _loud_and_faint(sounds: Sequence[Sound]) -> Iterator[Sound]:
 
 
 def _table(rows: Sequence[NoiseRow]) -> Table:
-    table = Table("detector", "turns a minute of noise (time in them)", "speech noticed", "delay p50 / p95 ms", "met")
+    table = Table("detector", "turns a minute of noise (time in them)", "speech detected", "delay p50 / p95 ms", "met")
     for row in rows:
         turns = "\n".join(
             f"{file}: {count:g} ({row.in_turns[file]:.0%})" for file, count in row.turns_per_minute.items()

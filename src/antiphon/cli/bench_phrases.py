@@ -43,9 +43,9 @@ class PhraseRow(msgspec.Struct, frozen=True):
     voice: str
     clips: int
     doubled: int
-    """Texts of the short windows that say their phrase twice."""
+    """Transcripts of short windows that repeat the phrase."""
     other_script: int
-    """Texts of theirs with letters that are not Latin."""
+    """Transcripts of short windows with non-Latin letters."""
     short_wer: float
     padded_wer: float
     short_s: float
@@ -53,7 +53,7 @@ class PhraseRow(msgspec.Struct, frozen=True):
 
 
 def run(json_out: bool) -> Sequence[PhraseRow]:
-    """Measure with every voice that starts here, in a language that nobody says, and print.
+    """Measure with every available voice, without a language hint, and print.
 
     Raises `WeightsMissing` without Whisper.
     """
@@ -66,12 +66,12 @@ def run(json_out: bool) -> Sequence[PhraseRow]:
 
 
 def phrases() -> list[str]:
-    """Return the phrases, each with its stop."""
+    """Return the phrases, each with a full stop."""
     return [f"{phrase.strip()}." for phrase in PHRASES.replace("?", ".").split(".") if phrase.strip()]
 
 
 async def measure(texts: Sequence[str], settings: Settings) -> list[PhraseRow]:
-    """Return a row for each voice; whose engine does not start is left out with a line that says why."""
+    """Return a row for each voice; one whose engine does not start is skipped with a message."""
     transcriber = short_windows(settings)
     rows: list[PhraseRow] = []
     for name, voice in VOICES:
@@ -79,7 +79,7 @@ async def measure(texts: Sequence[str], settings: Settings) -> list[PhraseRow]:
         try:
             clips = [(text, clip) async for text, clip in _spoken(name, voice, texts, settings)]
         except AntiphonError as exc:
-            ERR.print(f"{name} is left out: {exc}")
+            ERR.print(f"{name} skipped: {exc}")
             continue
         rows.append(_measure(f"{name} {voice}".strip(), transcriber, clips))
     return rows

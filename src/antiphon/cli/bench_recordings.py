@@ -1,4 +1,4 @@
-"""Recordings for benchmarks: what the manifest of a folder says of them, and their samples."""
+"""Recordings for benchmarks: manifests and samples."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from antiphon.providers.whisper.voice import Samples
 
 MANIFEST = "recordings.toml"
 
-_Told = TypeVar("_Told")
+_Manifest = TypeVar("_Manifest")
 
 
 class BenchRecording(msgspec.Struct, frozen=True):
@@ -25,12 +25,12 @@ class BenchRecording(msgspec.Struct, frozen=True):
 
     file: str
     text: str
-    """Empty where nobody speaks."""
+    """Empty for noise."""
     language: str = "en"
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The file that tells what is said."""
+    """The manifest file."""
 
     recordings: tuple[BenchRecording, ...]
 
@@ -40,21 +40,21 @@ def recordings(folder: Path) -> tuple[BenchRecording, ...]:
     return manifest(folder, MANIFEST, Manifest).recordings
 
 
-def manifest(folder: Path, name: str, kind: type[_Told]) -> _Told:
-    """Return what the file ``name`` of a folder tells. Raises `NotFound`."""
+def manifest(folder: Path, name: str, kind: type[_Manifest]) -> _Manifest:
+    """Return the manifest ``name`` of a folder. Raises `NotFound`."""
     path = folder / name
     if not path.is_file():
-        raise NotFound(f"there is no {name} in {folder}: name a folder of recordings with their transcripts")
+        raise NotFound(f"there is no {name} in {folder}: name a directory of recordings with transcripts")
     return msgspec.convert(tomllib.loads(path.read_text("utf-8")), kind)
 
 
 def pcm_of(path: Path, rate_hz: int = RATE_HZ) -> bytes:
-    """Return a recording of any kind as mono PCM16. Raises `NotFound`, and what `decode` raises."""
+    """Return a recording of any format as mono PCM16. Raises `NotFound`, and the errors of `decode`."""
     if not path.is_file():
         raise NotFound(f"there is no {path.name} in {path.parent}")
     return decode(path.read_bytes(), rate_hz).data
 
 
 def samples_of(data: bytes) -> Samples:
-    """Return PCM16 as numbers of full scale 1.0."""
+    """Return PCM16 as floats, full scale 1.0."""
     return np.frombuffer(data, "<i2").astype(np.float32) / np.float32(FULL_SCALE)

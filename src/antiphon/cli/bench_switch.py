@@ -25,14 +25,14 @@ from antiphon.text.wer import normalise
 
 MANIFEST = "switch.toml"
 VOICED = 0.5
-"""A window that the detector gives this probability is speech."""
+"""Speech probability above which a window is speech."""
 _LONGEST_WORD_S = 1.0
 _WINDOW_S = WINDOW_SAMPLES / RATE_HZ
 _PAUSE = np.zeros(RATE_HZ, np.float32)
 
 
 class SwitchPart(msgspec.Struct, frozen=True):
-    """All that is said in one language."""
+    """The text in one language."""
 
     language: str
     text: str
@@ -46,20 +46,20 @@ class SwitchRecording(msgspec.Struct, frozen=True):
 
 
 class SwitchManifest(msgspec.Struct, frozen=True):
-    """The file that tells what is said."""
+    """The manifest file."""
 
     recordings: tuple[SwitchRecording, ...]
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Words of one language: how many are said, and how many stand in each transcript, in their order."""
+    """Words of one language: spoken, and found in order in each transcript."""
 
     language: str
     said: int
     short: int
     padded: int
     short_written: int
-    """All words, right or wrong, of the passages that were taken for this language."""
+    """All words, right or wrong, of the passages detected as this language."""
     padded_written: int
 
 
@@ -68,11 +68,11 @@ class SwitchRow(msgspec.Struct, frozen=True):
 
     name: str
     speech_s: float
-    """What the voice detector calls speech."""
+    """Speech according to the voice detector."""
     hole_s: float
-    """The most speech between two words that follow each other, by short windows."""
+    """Longest speech between two consecutive words, by short windows."""
     unrecognised: float
-    """Share of the speech that is told as not recognised."""
+    """Share of the speech reported as not recognised."""
     short_s: float
     padded_s: float
     words: tuple[Found, ...]
@@ -80,7 +80,7 @@ class SwitchRow(msgspec.Struct, frozen=True):
 
 
 def run(folder: Path, json_out: bool) -> Sequence[SwitchRow]:
-    """Transcribe what the ``switch.toml`` of a folder names, without a hint of the language, and print.
+    """Transcribe the recordings of a folder's ``switch.toml`` without a language hint, and print.
 
     Raises `NotFound` without a manifest or a recording, and `WeightsMissing` without Whisper.
     """
@@ -146,27 +146,27 @@ def _padded(transcriber: PassageTranscriber, samples: Samples) -> Iterator[Spoke
 
 
 def speech_s(voice: Sequence[float], start_s: float, end_s: float) -> float:
-    """Return how long somebody speaks within a time."""
+    """Return the seconds of speech within a time range."""
     return sum(odds >= VOICED for odds in voice[round(start_s / _WINDOW_S) : round(end_s / _WINDOW_S)]) * _WINDOW_S
 
 
 def longest_hole_s(words: Sequence[tuple[float, float]], voice: Sequence[float]) -> float:
-    """Return the most speech before the first word, between two words, or behind the last."""
+    """Return the longest speech before, between or after the words."""
     end_s = len(voice) * _WINDOW_S
-    # where speech is left out, the alignment stretches the words beside it
+    # where speech is missing, the alignment stretches the adjacent words
     starts = [*(start for start, _ in words), end_s]
     ends = [0.0, *(min(end, start + _LONGEST_WORD_S) for start, end in words)]
     return max(speech_s(voice, end, start) for end, start in zip(ends, starts, strict=True))
 
 
 def unrecognised(segments: Sequence[Segment], voice: Sequence[float]) -> float:
-    """Return the share of the speech that lies in segments without text."""
+    """Return the share of the speech in segments without text."""
     lost = sum(speech_s(voice, one.start_s, one.end_s) for one in segments if not one.text)
     return lost / max(speech_s(voice, 0.0, len(voice) * _WINDOW_S), _WINDOW_S)
 
 
 def words_found(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Return how many words of ``said`` stand in ``heard``, in this order."""
+    """Return how many words of ``said`` occur in ``heard``, in this order."""
     best = [0] * (len(heard) + 1)
     for word in said:
         before = best

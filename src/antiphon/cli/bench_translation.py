@@ -1,4 +1,4 @@
-"""``antiphon bench translation``: how near engines come to human translations, and how quick they are."""
+"""``antiphon bench translation``: quality against human translations, and speed, of engines."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class TranslationRow(msgspec.Struct, frozen=True):
 
 
 def run(json_out: bool) -> Sequence[TranslationRow]:
-    """Measure every installed engine that starts here, into every language it has, and print.
+    """Measure every available engine in all its languages, and print.
 
-    Services are asked too where their key is set: about 10,000 characters a service. Raises `WeightsMissing` without
+    Remote engines are included if their key is set: about 10,000 characters each. Raises `WeightsMissing` without
     sacrebleu.
     """
     rows = asyncio.run(measure(names_of("translation"), load_settings()))
@@ -63,7 +63,7 @@ def run(json_out: bool) -> Sequence[TranslationRow]:
 
 
 async def measure(names: Sequence[str], settings: Settings) -> list[TranslationRow]:
-    """Return the rows of the engines of these names; who does not start is left out with a line that says why."""
+    """Return the rows of the engines of these names; one that does not start is skipped with a message."""
     sacrebleu = _sacrebleu()
     rows: list[TranslationRow] = []
     for name in names:
@@ -71,19 +71,19 @@ async def measure(names: Sequence[str], settings: Settings) -> list[TranslationR
             engine = load("translation", (name,), engine_context(settings))
             await engine.start()
         except AntiphonError as exc:
-            ERR.print(f"{name} is left out: {exc}")
+            ERR.print(f"{name} skipped: {exc}")
             continue
         try:
             rows += await _measure(name, engine, sacrebleu)
         except AntiphonError as exc:
-            ERR.print(f"{name} is left out: {exc}")
+            ERR.print(f"{name} skipped: {exc}")
         finally:
             await engine.close()
     return rows
 
 
 def sentences() -> list[Sentence]:
-    """Return the sentences that come with the package."""
+    """Return the packaged sentences."""
     text = files("antiphon.cli").joinpath(_FILE).read_text("utf-8")
     return msgspec.convert(tomllib.loads(text)["sentences"], list[Sentence])
 

@@ -1,4 +1,4 @@
-"""``antiphon bench wer``: what short windows cost in words and save in time, beside Whisper's window of 30 s."""
+"""``antiphon bench wer``: word error rate and speed of short windows against Whisper's 30 s window."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from antiphon.text.wer import WordErrors, total, word_errors
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What one path made of one recording."""
+    """Result of one path for one recording."""
 
     text: str
     errors: int
     words: int
     duration_s: float
-    """Time that it took."""
+    """Time taken."""
 
 
 class WerRow(msgspec.Struct, frozen=True):
@@ -50,11 +50,11 @@ class Result(msgspec.Struct, frozen=True):
     padded_s: float
     times_faster: float
     noise_is_empty: bool
-    """True when the short path heard nothing wherever nobody speaks."""
+    """True if the short path transcribed nothing in recordings without speech."""
 
 
 def run(folder: Path, json_out: bool) -> Result:
-    """Transcribe the recordings of ``folder``, described in its ``recordings.toml``, by both paths, and print.
+    """Transcribe the recordings of ``folder``, listed in its ``recordings.toml``, by both paths, and print.
 
     Raises `NotFound` without a manifest and `WeightsMissing` without Whisper.
     """
@@ -90,7 +90,7 @@ def short_windows(settings: Settings) -> PassageTranscriber:
 
 
 def heard_by(transcriber: PassageTranscriber, samples: Samples, language: str) -> str:
-    """Return the text of a clip by short windows; an empty language is to be detected."""
+    """Return the text of a clip by short windows; an empty language is detected."""
     passages = transcriber.passages(samples, TranscribeOptions(language), lambda: False)
     return " ".join(segment.text for passage in passages for segment in passage.segments if segment.text)
 

@@ -18,13 +18,13 @@ from antiphon.errors import InvalidRequest, ProviderTimeout
 
 FRAME_S = 0.02
 SILENCE_S = 3.0
-"""Silence streamed behind the recording, so that the server can tell that it is over."""
+"""Silence streamed after the recording, so that the server detects its end."""
 TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whom to ask, and how."""
+    """Server and options of a turn."""
 
     url: str
     api_key: str
@@ -35,14 +35,14 @@ class Asked:
 
 @dataclass(slots=True)
 class Turn:
-    """What came back. Times are seconds on the clock of `time.monotonic`."""
+    """Result of a turn. Times are seconds of `time.monotonic`."""
 
     transcript: str = ""
     answer: str = ""
     audio: bytes = b""
     errors: list[str] = field(default_factory=list[str])
     spoken_at: float = 0.0
-    """When the last sound of the question was sent."""
+    """When the end of the question was sent."""
     marks: dict[str, float] = field(default_factory=dict[str, float])
 
     @property
@@ -52,7 +52,7 @@ class Turn:
 
     @property
     def latency_ms(self) -> dict[str, float | None]:
-        """Stages after the end of speech, milliseconds."""
+        """Delay of each stage after the end of speech, milliseconds."""
         stages = ("turn ended", "transcript", "first word", "first sound", "answer complete")
         return {name: self._since(name) for name in stages}
 
@@ -62,7 +62,7 @@ class Turn:
 
     @property
     def why_silent(self) -> str:
-        """What to say when no answer came."""
+        """Error message if there is no spoken answer."""
         if self.errors:
             return f"the server answered with an error: {self.errors[0]}"
         heard = f"it heard: {self.transcript!r}" if self.transcript else "nothing was understood"
@@ -70,7 +70,7 @@ class Turn:
 
 
 async def ask(asked: Asked, audio: bytes, show: Callable[[str], None]) -> Turn:
-    """Stream ``audio`` (24 kHz s16le mono) at real pace and return the answer; ``show`` gets text as it comes."""
+    """Stream ``audio`` (24 kHz s16le mono) in real time and return the answer; ``show`` gets text as it arrives."""
     base = asked.url.rstrip("/")
     client = openai.AsyncOpenAI(api_key=asked.api_key, base_url=f"{base}/v1")
     turn = Turn()
@@ -86,7 +86,7 @@ async def ask(asked: Asked, audio: bytes, show: Callable[[str], None]) -> Turn:
                     with contextlib.suppress(asyncio.CancelledError, websockets.exceptions.ConnectionClosed):
                         await sender
     except TimeoutError as error:
-        raise ProviderTimeout(f"{base} gave no complete answer within {TIMEOUT_S:.0f} s") from error
+        raise ProviderTimeout(f"{base} did not complete its answer within {TIMEOUT_S:.0f} s") from error
     except OSError as error:
         raise InvalidRequest(f"cannot reach {base}: {error}. Is `antiphon serve` running?", param="url") from error
     except websockets.exceptions.InvalidStatus as error:
@@ -122,7 +122,7 @@ async def _stream(connection: Any, audio: bytes, turn: Turn) -> None:
 
 
 async def _listen(connection: Any, turn: Turn, show: Callable[[str], None]) -> None:
-    """Take events until the answer is complete."""
+    """Process events until the answer is complete."""
     pieces: list[bytes] = []
     async for event in connection:
         now = time.monotonic()
@@ -146,7 +146,7 @@ async def _listen(connection: Any, turn: Turn, show: Callable[[str], None]) -> N
             case "response.done" if event.response.status == "cancelled" or now < turn.spoken_at:
                 if "first word" in turn.marks:
                     show(" ... (interrupted)\n")
-                turn.marks = {}  # the question went on: that was an answer to its first part
+                turn.marks = {}  # the question continued: this answered only its beginning
                 pieces.clear()
             case "response.done":
                 turn.marks["answer complete"] = now

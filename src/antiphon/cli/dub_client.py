@@ -29,7 +29,7 @@ from antiphon.wire.dubbing_server import EVENTS, DubbingError, StreamComplete, S
 
 CONNECT_S = 10.0
 READY_S = 15.0
-"""A server that has to load its engines first is not ready before."""
+"""Includes the time to load engines first."""
 COMPLETE_S = 15.0
 _PARAMS = {
     "config.target_language": "to",
@@ -37,7 +37,7 @@ _PARAMS = {
     "config.voice_profile": "voice",
     "config.domain_hints": "hint",
 }
-"""Fields of the protocol by the options that fill them."""
+"""Options by protocol field."""
 
 T = TypeVar("T", bound=Struct)
 
@@ -49,7 +49,7 @@ class ConnectionLost(Struct, frozen=True):
 
 
 def need_client() -> None:
-    """Make sure that the Socket.IO client can connect. Raises `Unsupported`, with the command that mends it."""
+    """Check that the Socket.IO client can connect. Raises `Unsupported`, which names the fix."""
     if find_spec("aiohttp") is None:
         raise Unsupported("antiphon dub needs aiohttp: pip install 'antiphon[dub]'", code="library_missing")
 
@@ -60,8 +60,8 @@ class DubbingClient:
     def __init__(self, url: str, key: str) -> None:
         self._url = url.rstrip("/")
         self._key = key
-        self._inbox: deque[Struct] = deque()
-        self._news = asyncio.Event()
+        self._events: deque[Struct] = deque()
+        self._arrived = asyncio.Event()
         self._refusal: object = None
         import aiohttp
 
@@ -75,10 +75,10 @@ class DubbingClient:
         self._client.on("disconnect", lambda reason="": self._put(ConnectionLost(str(reason))))
 
     async def open(self, init: StreamInit) -> StreamReady:
-        """Connect and begin the stream, or take it up.
+        """Connect, and begin or resume the stream.
 
-        Raises `ProviderUnavailable` where no server answers, `Unauthenticated` for a wrong key, and what
-        `refusal_of` says where the server cannot do it.
+        Raises `ProviderUnavailable` if no server answers, `Unauthenticated` for a wrong key, and the error of
+        `refusal_of` if the server refuses the stream.
         """
         auth = {"token": self._key} if self._key else None
         try:
@@ -89,24 +89,24 @@ class DubbingClient:
         return await self._expect(StreamReady, READY_S)
 
     async def send(self, number: int, fragment: Fragment, init: StreamInit) -> None:
-        """Send a fragment; where the connection is gone `ConnectionLost` is told by `receive`."""
+        """Send a fragment; if the connection is lost, `receive` returns `ConnectionLost`."""
         await self._emit("fragment:data", msgspec.to_builtins(_message(number, fragment, init)))
 
     async def end(self, stream_id: str) -> StreamComplete:
-        """End the stream. Raises `ProviderUnavailable` where the connection is gone, `ProviderTimeout`."""
+        """End the stream. Raises `ProviderUnavailable` if the connection is lost, `ProviderTimeout`."""
         await self._emit("stream:end", {"stream_id": stream_id, "reason": "end of the recording"})
         return await self._expect(StreamComplete, COMPLETE_S)
 
     async def receive(self, until: float | None) -> Struct | None:
-        """Wait for the next event, at most until this instant of `time.monotonic`; None when it has come."""
-        if not self._inbox:
-            self._news.clear()
+        """Wait for the next event, at most until this time of `time.monotonic`; None at the timeout."""
+        if not self._events:
+            self._arrived.clear()
             try:
                 async with asyncio.timeout(None if until is None else max(0.0, until - time.monotonic())):
-                    await self._news.wait()
+                    await self._arrived.wait()
             except TimeoutError:
                 return None
-        return self._inbox.popleft()
+        return self._events.popleft()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -117,10 +117,10 @@ class DubbingClient:
         try:
             await self._client.emit(name, payload)
         except BadNamespaceError:
-            self._put(ConnectionLost("the connection is gone"))
+            self._put(ConnectionLost("not connected"))
 
     async def _expect(self, kind: type[T], within_s: float) -> T:
-        """Wait for one event and pass over others."""
+        """Wait for an event of this kind, and ignore others."""
         until = time.monotonic() + within_s
         while (event := await self.receive(until)) is not None:
             match event:
@@ -132,7 +132,7 @@ class DubbingClient:
                     return event
                 case _:
                     pass
-        raise ProviderTimeout(f"{self._url} gave no answer within {within_s:.0f} s")
+        raise ProviderTimeout(f"{self._url} did not answer within {within_s:.0f} s")
 
     def _taker(self, kind: type[Struct]) -> Any:
         def take(payload: object = None) -> None:
@@ -141,14 +141,14 @@ class DubbingClient:
         return take
 
     def _put(self, event: Struct) -> None:
-        self._inbox.append(event)
-        self._news.set()
+        self._events.append(event)
+        self._arrived.set()
 
     def _refused(self, data: object = None) -> None:
         self._refusal = data
 
     def _why(self, error: Exception) -> AntiphonError:
-        """Return what a connection that was not made comes from."""
+        """Return the error of a failed connection."""
         match self._refusal:
             case {"message": str(message), "data": {"code": "AUTH_FAILED"}}:
                 return Unauthenticated(f"{self._url}: {message} Give its key with --key or ANTIPHON_API_KEY.")
@@ -159,19 +159,19 @@ class DubbingClient:
 
 
 async def _refuse_redirect(_session: Any, _context: Any, params: Any) -> None:
-    """Stay with the host that was named: the key and the recording would go to any other."""
+    """Refuse redirects: they would send the key and the recording to another host."""
     import aiohttp
 
     raise aiohttp.ClientConnectionError(f"the server answered {params.response.status}, a redirect")
 
 
 def refusal_of(error: DubbingError) -> AntiphonError:
-    """Return what the refusal of a whole stream comes from, and what to do."""
+    """Return the error of a refused stream, with advice."""
     details = error.details or {}
     field = str(details.get("param", ""))
     message = error.message
     if error.code == "UNSUPPORTED_LANGUAGE" and "antiphon doctor" not in message:
-        message += " `antiphon doctor` says what is installed where the server runs."
+        message += " `antiphon doctor` on the server shows what is installed."
     if error.code == "INVALID_VOICE_PROFILE":
         message += " --voice default always exists."
     if error.retryable:

@@ -1,4 +1,4 @@
-"""Which fragment is sent when: the window, the server's brakes, retries and a new beginning, without I/O."""
+"""Schedules fragments: window, backpressure, retries and reconnections, without I/O."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from antiphon.wire.dubbing_server import Backpressure, DubbingError, FragmentProcessed
 
 RETRY_S = 1.0
-"""Wait before a fragment that failed for a passing reason, or was refused for now, is sent again."""
+"""Delay before a fragment that failed transiently, or was refused temporarily, is sent again."""
 RETRIES = 1
-"""So often a fragment is sent again that failed for a passing reason."""
+"""Retries of a fragment that failed transiently."""
 _AHEAD = 32
-"""So many fragments may be done behind one that is not: they are held until it is. A server keeps 64 results."""
-_FOR_NOW = frozenset({"BACKPRESSURE_EXCEEDED", "RATE_LIMIT", "QUEUE_FULL"})
-"""Refusals that say nothing of the fragment."""
+"""Maximum results held until an earlier fragment is done. A server keeps 64."""
+_TEMPORARY = frozenset({"BACKPRESSURE_EXCEEDED", "RATE_LIMIT", "QUEUE_FULL"})
+"""Refusals that are not about the fragment itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a fragment for good."""
+    """Final outcome of a fragment."""
 
     fragment: Fragment
     result: FragmentProcessed | None
-    """None where the server did not take it."""
+    """None if the server refused it."""
     refusal: DubbingError | None = None
-    """Why not."""
+    """Error of the refusal."""
     tries: int = 1
     done_at: float = 0.0
 
@@ -69,19 +69,19 @@ class _Flight:
     fragment: Fragment
     state: _State = _State.WAITS
     number: int | None = None
-    """On this connection; kept when it is sent again."""
+    """Sequence number on this connection; kept for retries."""
     tries: int = 0
     not_before: float = 0.0
     outcome: Outcome | None = None
 
 
 class Flow:
-    """Fragments from the recording to their outcomes, in order. Times are seconds of a clock that goes forward."""
+    """Fragments from the recording to their outcomes, in order. Times are seconds of a monotonic clock."""
 
     def __init__(self, max_inflight: int) -> None:
         self._max_inflight = max_inflight
         self._flights: dict[int, _Flight] = {}
-        """By index, those whose outcome was not taken."""
+        """By index: fragments whose outcome was not yet taken."""
         self._counter = 0
         self._paused = False
         self._spacing_s = 0.0
@@ -89,18 +89,18 @@ class Flow:
 
     @property
     def wants_more(self) -> bool:
-        """True when another fragment could be sent at once, but for the server's brakes."""
+        """True if the window has room for another fragment, backpressure aside."""
         open_window = sum(one.state is not _State.DONE for one in self._flights.values()) < self._max_inflight
         return open_window and len(self._flights) < _AHEAD
 
     @property
     def is_empty(self) -> bool:
-        """True when every fragment's outcome was taken."""
+        """True if every outcome was taken."""
         return not self._flights
 
     @property
     def due(self) -> float | None:
-        """When time alone lets a fragment be sent; None while something else has to happen first."""
+        """When the next fragment may be sent; None while that depends on an event."""
         waiting = [one.not_before for one in self._flights.values() if one.state is _State.WAITS]
         if self._paused or not waiting or self._in_flight >= self._max_inflight:
             return None
@@ -115,7 +115,7 @@ class Flow:
         self._flights[fragment.index] = _Flight(fragment)
 
     def next_to_send(self, now: float) -> tuple[int, Fragment] | None:
-        """Return a fragment that is to be sent now, with its number on this connection."""
+        """Return the fragment to send now with its number on this connection, if any."""
         if self.due is None or self.due > now:
             return None
         flight = next(one for one in self._in_order() if one.state is _State.WAITS and one.not_before <= now)
@@ -125,7 +125,7 @@ class Flow:
         self._free_at = now + self._spacing_s
         return flight.number, flight.fragment
 
-    def pressed(self, event: Backpressure) -> None:
+    def backpressure(self, event: Backpressure) -> None:
         """The server asks to slow down or to pause; only ``none`` lifts a pause."""
         match event.action:
             case "none":
@@ -136,7 +136,7 @@ class Flow:
                 self._spacing_s = (event.recommended_delay_ms or 0) / 1000
 
     def processed(self, result: FragmentProcessed, now: float) -> None:
-        """A result has come: for good, or to be tried once more."""
+        """Process a result: final, or to be retried."""
         flight = self._sent(result.fragment_id)
         if flight is None:
             return
@@ -147,21 +147,21 @@ class Flow:
         self._finish(flight, Outcome(flight.fragment, result, tries=flight.tries, done_at=now))
 
     def refused(self, error: DubbingError, now: float) -> None:
-        """A fragment was not taken: for now, and then nothing is sent for a while, or for good."""
+        """Process a refusal: temporary, which pauses sending for a while, or final."""
         flight = self._sent(error.fragment_id or "")
         if flight is None:
             return
-        if error.code in _FOR_NOW:
+        if error.code in _TEMPORARY:
             flight.state, flight.tries = _State.WAITS, flight.tries - 1
             self._free_at = now + RETRY_S
             return
-        if error.code == "INVALID_SEQUENCE" and flight.tries <= RETRIES:  # it was passed over while it waited
+        if error.code == "INVALID_SEQUENCE" and flight.tries <= RETRIES:  # it was skipped while it waited
             flight.state, flight.number = _State.WAITS, None
             return
         self._finish(flight, Outcome(flight.fragment, None, error, flight.tries, now))
 
-    def begin_anew(self) -> None:
-        """The connection is a new one: what has no result is sent again, numbered from 0."""
+    def reset(self) -> None:
+        """Prepare for a new connection: send fragments without a result again, numbered from 0."""
         self._counter, self._paused, self._spacing_s = 0, False, 0.0
         for flight in self._flights.values():
             if flight.state is not _State.DONE:
@@ -169,7 +169,7 @@ class Flow:
                 flight.state, flight.number = _State.WAITS, None
 
     def take(self) -> list[Outcome]:
-        """Return the outcomes that are next in the recording, each once."""
+        """Return the next outcomes in order, each once."""
         taken: list[Outcome] = []
         for flight in self._in_order():
             if flight.outcome is None:

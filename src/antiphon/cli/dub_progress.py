@@ -1,4 +1,4 @@
-"""How far a recording has come."""
+"""Progress of a recording."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from antiphon.cli.screen import ERR
 
 @contextmanager
 def audio_progress(what: str, total_s: float | None) -> Generator[Callable[[float], None]]:
-    """Show seconds of audio on a terminal; a line for each tenth elsewhere. ``total_s`` None is not known."""
+    """Show progress on a terminal; elsewhere a line per tenth. ``total_s`` None: unknown."""
     if not sys.stderr.isatty():
         yield _tenths(what, total_s)
         return
@@ -29,13 +29,13 @@ def audio_progress(what: str, total_s: float | None) -> Generator[Callable[[floa
 
 
 def _tenths(what: str, total_s: float | None) -> Callable[[float], None]:
-    told = 0
+    last = 0
 
     def report(done_s: float) -> None:
-        nonlocal told
+        nonlocal last
         tenth = int(10 * done_s / total_s) if total_s else 0
-        if tenth > told:
-            told = tenth
+        if tenth > last:
+            last = tenth
             ERR.print(f"{what}: {done_s:.0f} of {total_s:.0f} s")
 
     return report

@@ -1,4 +1,4 @@
-"""What ``antiphon dub`` says of a run: every fragment, the whole, and subtitles."""
+"""The report of ``antiphon dub``: fragments, summary and subtitles."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FragmentRow(Struct, frozen=True, kw_only=True):
     start_ms: int
     original_duration_ms: int
     dubbed_duration_ms: int | None = None
-    """None where there is no dubbed speech."""
+    """None without dubbed speech."""
     status: Literal["success", "partial", "failed"]
     speed_ratio: float | None = None
     variance_percent: float | None = None
@@ -33,7 +33,7 @@ class FragmentRow(Struct, frozen=True, kw_only=True):
     stage_timings: StageTimings = StageTimings()
     processing_time_ms: int | None = None
     latency_ms: int | None = None
-    """Live: from its last sound to its result."""
+    """Live run: from the end of its audio to its result."""
     tries: int = 1
     transcript: str = ""
     translated_text: str = ""
@@ -53,7 +53,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     dubbed_ms: float
     """Length of the new track, read back from its file."""
     drift_ms: float
-    """How much longer it is than the original."""
+    """Excess over the length of the original."""
     longest_deviation_ms: int
     longest_deviation_percent: float
     processing_p50_ms: int | None
@@ -80,7 +80,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
 
 def row_of(outcome: Outcome, heard_at: float | None = None) -> FragmentRow:
-    """Return the line of a fragment; ``heard_at`` is when its last sound was, where the run is live."""
+    """Return the row of a fragment; ``heard_at`` is the end of its audio in a live run."""
     fragment, result = outcome.fragment, outcome.result
     latency_ms = None if heard_at is None else round((outcome.done_at - heard_at) * 1000)
     if result is None:
@@ -147,13 +147,13 @@ def summed(
 
 
 def percentile(values: Iterable[int], percent: int) -> int | None:
-    """Return the least value that at least ``percent`` % (1 to 100) of ``values`` are not above; None without any."""
+    """Return the ``percent`` (1 to 100) percentile of ``values`` by nearest rank; None without values."""
     ordered = sorted(values)
     return ordered[math.ceil(percent * len(ordered) / 100) - 1] if ordered else None
 
 
 def table_of(summary: Summary) -> Table:
-    """Return the table that ends a run."""
+    """Return the table printed at the end of a run."""
     table = Table("what", "value", title="dubbed")
     counts = f"{summary.success} / {summary.partial} / {summary.failed}"
     table.add_row("fragments", str(summary.fragments))
@@ -173,7 +173,7 @@ def table_of(summary: Summary) -> Table:
 
 
 def write_subtitles(out: Path, rows: Sequence[FragmentRow], source: str, target: str) -> tuple[Path, ...]:
-    """Write what was said and what was dubbed beside ``out``, as ``NAME.LANGUAGE.srt``; return both paths."""
+    """Write the subtitles of both languages next to ``out``, as ``NAME.LANGUAGE.srt``; return their paths."""
     paths = {language: out.with_suffix(f".{language}.srt") for language in (source, target)}
     texts = {source: [row.transcript for row in rows], target: [row.translated_text for row in rows]}
     for language, path in paths.items():

@@ -1,4 +1,4 @@
-"""One recording through the dubbing service: read, cut, send, receive, put together, write."""
+"""Dubs one recording: reads, cuts and sends it, and assembles the results."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from antiphon.wire.dubbing_client import StreamConfig, StreamInit
 from antiphon.wire.dubbing_server import Backpressure, DubbedAudio, DubbingError, FragmentProcessed
 
 LIVE_TIMEOUT_MS = 8_000
-PATIENT_TIMEOUT_MS = 30_000
-"""After so long the server gives a fragment up."""
+RELAXED_TIMEOUT_MS = 30_000
+"""Timeout of a fragment at the server, where the run is not live."""
 STALL_S = 60.0
-"""Beyond that time: a server from which nothing at all comes is given up."""
+"""Added to the fragment timeout: the run fails after this time without any event."""
 RECONNECT_S = (0.0, 1.0, 2.0, 4.0, 8.0)
-"""Waits before the attempts to connect anew."""
+"""Delays before the attempts to reconnect."""
 MOST_FRUITLESS = 5
-"""So many connections may be lost one after another without a result between."""
+"""Maximum lost connections in a row without a result between them."""
 
 Show = Callable[[float], None]
-"""Takes how many seconds of the recording are dubbed."""
+"""Called with the seconds of the recording that are dubbed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be done."""
+    """Options of a dubbing run."""
 
     source_language: str
     target_language: str
@@ -52,14 +52,14 @@ class Wanted:
     live: bool = False
     max_inflight: int = 3
     fallback: Literal["silence", "original"] = "silence"
-    """What is played where a fragment failed."""
+    """Audio in place of a failed fragment."""
     original_volume: float = 0.0
-    """How loud the original goes on under the dubbed speech, 0.0 to 1.0."""
+    """Volume of the original under the dubbed speech, 0.0 to 1.0."""
 
 
 @dataclass(slots=True)
 class Dubbed:
-    """What came of it."""
+    """Result of a dubbing run."""
 
     rows: list[FragmentRow] = field(default_factory=list[FragmentRow])
     original_ms: float = 0.0
@@ -71,8 +71,8 @@ async def dub_recording(
 ) -> Dubbed:
     """Send a recording through the service that ``connect`` reaches, and write the new track.
 
-    Raises what `DubbingClient.open` raises, `ProviderUnavailable` when the connection is lost and cannot be made anew,
-    `ProviderTimeout` when nothing comes any more.
+    Raises what `DubbingClient.open` raises, `ProviderUnavailable` when reconnecting fails, `ProviderTimeout` when the
+    server sends no more events.
     """
     run = _Run(recording, track, wanted, connect, show)
     try:
@@ -110,12 +110,12 @@ class _Run:
             await self._send(link)
             event = await link.receive(self._until())
             if _is_end(event):
-                link = await self._open_anew()
+                link = await self._reconnect()
             else:
                 self._take(event)
                 await self._write()
         await asyncio.to_thread(self._assembly.finish)
-        with suppress(AntiphonError):  # all results are here: how the stream ends does not matter any more
+        with suppress(AntiphonError):  # all results are here: the end of the stream may fail
             await link.end(self._init.stream_id)
         self._dubbed.original_ms = self._assembly.original_ms
         return self._dubbed
@@ -132,11 +132,11 @@ class _Run:
         await link.open(self._init)
         return link
 
-    async def _open_anew(self) -> DubbingClient:
-        """Connect again and let the flow begin anew. Raises `ProviderUnavailable` when all attempts failed."""
+    async def _reconnect(self) -> DubbingClient:
+        """Reconnect and reset the flow. Raises `ProviderUnavailable` when all attempts failed."""
         self._fruitless += 1
         if self._fruitless > MOST_FRUITLESS:
-            raise ProviderUnavailable(f"the connection was lost {self._fruitless} times without a result between")
+            raise ProviderUnavailable(f"the connection was lost {self._fruitless} times without a result in between")
         lost: AntiphonError | None = None
         for wait_s in RECONNECT_S:
             await asyncio.sleep(wait_s)
@@ -145,11 +145,11 @@ class _Run:
             except (ProviderUnavailable, ProviderTimeout) as error:
                 lost = error
                 continue
-            self._flow.begin_anew()
+            self._flow.reset()
             self._heard_from = time.monotonic()
             self._dubbed.reconnections += 1
             return link
-        raise ProviderUnavailable(f"the connection was lost and could not be made anew: {lost}") from lost
+        raise ProviderUnavailable(f"the connection was lost and reconnecting failed: {lost}") from lost
 
     # -- fragments out -----------------------------------------------------------------------------------------------
     async def _read(self) -> None:
@@ -157,13 +157,13 @@ class _Run:
         self._has_ended = self._next is None
 
     async def _offer(self) -> None:
-        """Offer fragments as far as the window is open; live, none before its last sound would have been heard."""
+        """Offer fragments while the window is open; in a live run none before its end has been played."""
         while self._next is not None and self._flow.wants_more and self._heard_at(self._next) <= time.monotonic():
             self._flow.offer(self._next)
             await self._read()
 
     def _heard_at(self, fragment: Fragment) -> float:
-        """Return when a listener of the original has heard all of a fragment; at once where it is not live."""
+        """Return when the original of a fragment has been played; for a run that is not live, its start."""
         if not self._wanted.live:
             return self._begun
         return self._begun + (fragment.start + len(fragment.samples)) / fragment.rate_hz
@@ -173,25 +173,25 @@ class _Run:
             await link.send(*numbered, self._init)
 
     def _until(self) -> float:
-        """Return when something is to be done even if nothing comes."""
+        """Return when to act even if no event arrives."""
         due = self._flow.due
         heard = self._heard_at(self._next) if self._next is not None and self._flow.wants_more else None
-        return min(one for one in (self._given_up, due, heard) if one is not None)
+        return min(one for one in (self._times_out_at, due, heard) if one is not None)
 
     @property
-    def _given_up(self) -> float:
-        """When the server is given up, if nothing comes."""
+    def _times_out_at(self) -> float:
+        """When the run times out, if no event arrives."""
         last = time.monotonic() if self._flow.is_empty else self._heard_from
         return last + self._init.timeout_ms / 1000 + STALL_S
 
     # -- results in --------------------------------------------------------------------------------------------------
     def _take(self, event: object) -> None:
-        """Work in an event, or that none came. Raises `ProviderTimeout`."""
+        """Process an event, or its absence. Raises `ProviderTimeout`."""
         now = time.monotonic()
         if event is not None:
             self._heard_from = now
-        elif now >= self._given_up:
-            raise ProviderTimeout(f"the server said nothing for {now - self._heard_from:.0f} s")
+        elif now >= self._times_out_at:
+            raise ProviderTimeout(f"the server sent nothing for {now - self._heard_from:.0f} s")
         match event:
             case FragmentProcessed():
                 self._flow.processed(event, now)
@@ -212,12 +212,12 @@ class _Run:
 
 
 def _is_end(event: object) -> bool:
-    """Say whether an event ends the connection, or tells that the server has lost the stream."""
+    """Return whether the connection has ended, or the server has lost the stream."""
     return isinstance(event, ConnectionLost) or (isinstance(event, DubbingError) and event.code == "STREAM_NOT_FOUND")
 
 
 class _Assembly:
-    """Outcomes to the new track."""
+    """Writes outcomes to the new track."""
 
     def __init__(self, recording: Recording, track: TrackWriter, wanted: Wanted) -> None:
         self._track = track
@@ -232,7 +232,7 @@ class _Assembly:
         return self._end * 1000 / self._rate_hz
 
     def put(self, outcome: Outcome) -> None:
-        """Take the next outcome. Blocks."""
+        """Add the next outcome. Blocks."""
         fragment = outcome.fragment
         piece = self._speech(outcome)
         if piece is None and self._wanted.fallback == "original":
@@ -245,7 +245,7 @@ class _Assembly:
         self._end = fragment.start + len(fragment.samples)
 
     def finish(self) -> None:
-        """Write the rest: the new track ends where the original does. Blocks."""
+        """Write the rest, so that the new track is as long as the original. Blocks."""
         self._track.write(self._timeline.finish(self._end))
 
     def _speech(self, outcome: Outcome) -> Samples | None:
@@ -256,10 +256,10 @@ class _Assembly:
 
 
 def samples_of(audio: DubbedAudio, rate_hz: int, channels: int) -> Samples:
-    """Return dubbed speech, of shape (frames, channels). Raises `ProviderUnavailable` for what was not asked for."""
+    """Return dubbed speech, of shape (frames, channels). Raises `ProviderUnavailable` for another format."""
     if (audio.format, audio.sample_rate_hz, audio.channels) != ("pcm_s16le", rate_hz, channels):
         what = f"{audio.format} of {audio.channels} channels at {audio.sample_rate_hz} Hz"
-        raise ProviderUnavailable(f"the server sent {what}, and pcm_s16le of {channels} at {rate_hz} Hz was asked for")
+        raise ProviderUnavailable(f"the server sent {what} instead of pcm_s16le of {channels} at {rate_hz} Hz")
     data = pybase64.b64decode(audio.data_base64)
     whole = len(data) // (2 * channels) * 2 * channels
     return np.frombuffer(data[:whole], "<i2").reshape(-1, channels)
@@ -273,7 +273,7 @@ def _init(recording: Recording, wanted: Wanted) -> StreamInit:
         chunk_duration_ms=wanted.chunk_ms,
         sample_rate_hz=recording.rate_hz,
         channels=recording.channels,
-        format="pcm_s16le",  # the only one whose length is exact
+        format="pcm_s16le",  # the only format with an exact length
         domain_hints=wanted.hints,
     )
     return StreamInit(
@@ -281,7 +281,7 @@ def _init(recording: Recording, wanted: Wanted) -> StreamInit:
         worker_id="antiphon-dub",
         config=config,
         max_inflight=wanted.max_inflight,
-        timeout_ms=LIVE_TIMEOUT_MS if wanted.live else PATIENT_TIMEOUT_MS,
+        timeout_ms=LIVE_TIMEOUT_MS if wanted.live else RELAXED_TIMEOUT_MS,
     )
 
 

@@ -1,4 +1,4 @@
-"""A server for one run of ``antiphon dub``, in a process of its own, with what dubbing needs and nothing else."""
+"""Starts a server for one run of ``antiphon dub``, with only the engines that dubbing needs."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from antiphon.cli.screen import ERR
 from antiphon.errors import ProviderUnavailable
 
 START_S = 300.0
-"""A slow machine that compiles and loads everything for the first time takes a minute or two."""
+"""A slow machine needs minutes to compile and load everything the first time."""
 STOP_S = 15.0
 _FIXED = {
-    "ANTIPHON_LLM": "rules",  # nobody asks it anything
+    "ANTIPHON_LLM": "rules",  # not used
     "ANTIPHON_END_OF_TURN": "silence",
-    "ANTIPHON_DUBBING_FRAGMENTS_PER_MIN": "0",  # a key is asked for, and it is ours
+    "ANTIPHON_DUBBING_FRAGMENTS_PER_MIN": "0",  # the only client is this command
     "ANTIPHON_DUBBING_MODE": "full",
 }
 _DEFAULTS = {"ANTIPHON_LOG_LEVEL": "error"}
-_PATIENT = {
+_NOT_LIVE = {
     "ANTIPHON_DUBBING_ASR_TIMEOUT_MS": "30000",
     "ANTIPHON_DUBBING_TRANSLATION_TIMEOUT_MS": "30000",
     "ANTIPHON_DUBBING_TTS_TIMEOUT_MS": "30000",
 }
-"""Nobody listens yet: a slow machine takes its time."""
+"""Longer timeouts where the run is not live."""
 
 
 @asynccontextmanager
 async def own_server(*, live: bool) -> AsyncGenerator[tuple[str, str]]:
-    """Run a server on a free port of this machine; gives its address and its key.
+    """Run a server on a free local port; yield its address and key.
 
-    It takes the settings of this process. Raises `ProviderUnavailable` where it does not start.
+    It inherits the settings of this process. Raises `ProviderUnavailable` if it does not start.
     """
     key = ids.token()
     process = await asyncio.create_subprocess_exec(
@@ -45,22 +45,22 @@ async def own_server(*, live: bool) -> AsyncGenerator[tuple[str, str]]:
     )
     assert process.stdout is not None  # noqa: S101 - narrows the type: a pipe was asked for
     try:
-        ERR.print("starting a server of its own; --url takes one that runs already")
+        ERR.print("starting a server; use --url for a running one")
         words: list[str] = []
         with suppress(TimeoutError):
             async with asyncio.timeout(START_S):
                 words = (await process.stdout.readline()).decode().split()
         if not words:
-            raise ProviderUnavailable("the server did not start; `antiphon doctor` says what to mend.")
+            raise ProviderUnavailable("the server did not start; run `antiphon doctor`.")
         yield words[-1], key
     finally:
         await stop(process)
 
 
 def environment(given: Mapping[str, str], key: str, *, live: bool) -> dict[str, str]:
-    """Return the settings of such a server."""
-    patient = {} if live else _PATIENT
-    return {**_DEFAULTS, **patient, **given, **_FIXED, "ANTIPHON_API_KEYS": key}
+    """Return the environment of the server."""
+    relaxed = {} if live else _NOT_LIVE
+    return {**_DEFAULTS, **relaxed, **given, **_FIXED, "ANTIPHON_API_KEYS": key}
 
 
 async def stop(process: Process) -> None:

@@ -1,4 +1,4 @@
-"""The first start: bring the weights that the chosen engines need."""
+"""First start: downloads the weights of the configured engines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from antiphon.providers.whisper.settings import WhisperSettings
 
 
 def needed(settings: Settings, kinds: Collection[str] = KINDS) -> list[str]:
-    """Return the names of the weights that the configured engines of these kinds load by default."""
+    """Return the default weights of the configured engines of these kinds."""
     chosen = {name for kind in kinds for name in getattr(settings, kind)}
     whisper = settings.section(WhisperSettings)
     if whisper.whisper_model == "tiny.en" and "whisper" in chosen and whisper.whisper_path is None:
@@ -26,7 +26,7 @@ def needed(settings: Settings, kinds: Collection[str] = KINDS) -> list[str]:
 
 
 def pull_missing(settings: Settings, kinds: Collection[str] = KINDS) -> None:
-    """Fetch what is missing, with progress. What cannot be had is said; whether that matters its engine decides."""
+    """Download missing weights, with progress. Print failures; the engine decides whether they are fatal."""
     weights = Weights(settings.data_dir, offline=settings.offline)
     held = {held.model.name: held for held in weights.list()}
     wanted = [name for name in needed(settings, kinds) if not held[name].complete]
@@ -38,7 +38,7 @@ def pull_missing(settings: Settings, kinds: Collection[str] = KINDS) -> None:
 
 
 def _pull(weights: Weights, names: list[str], report: Progress) -> None:
-    """Fetch the first of ``names`` that can be had."""
+    """Download the first of ``names`` that is available."""
     for name in filter(None, names):
         try:
             weights.pull(name, report)

@@ -1,4 +1,4 @@
-"""The microphone, where there is one."""
+"""Recording from the microphone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.errors import InvalidRequest
 
 
 def record() -> bytes:
-    """Record until Enter is pressed; 24 kHz s16le mono. Raises `InvalidRequest` where there is no microphone."""
+    """Record until Enter is pressed; 24 kHz s16le mono. Raises `InvalidRequest` without a microphone."""
     try:
         import sounddevice  # pyright: ignore[reportMissingImports] -- an extra
     except (ImportError, OSError) as error:  # OSError: the package is there, PortAudio is not

@@ -1,4 +1,4 @@
-"""What the commands print with: plain when piped, coloured on a terminal."""
+"""Consoles of the commands: plain when piped, coloured on a terminal."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from antiphon.providers.weights.files import Progress as Report
 
 
 class Screen(Console):
-    """A console that nothing in the words of others steers."""
+    """A console that escapes control characters in foreign text."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Generator[Segment]:
-        """Yield what is printed; the terminal's own controls are no text."""
+        """Yield segments with escaped text; control segments of the console itself pass."""
         for segment in super().render(renderable, options):
             is_text = segment.control is None
             yield Segment(spelled(segment.text, keeps=LAYOUT), segment.style) if is_text else segment
 
 
-# brackets and colons in words of others are no markup
+# brackets and colons in foreign text are not markup
 OUT = Screen(highlight=False, markup=False, emoji=False)
 """Results."""
 ERR = Screen(stderr=True, highlight=False, markup=False, emoji=False)
-"""Progress and remarks: never mixed into results."""
+"""Progress and remarks, separate from results."""
 
 
 def print_json(value: object) -> None:
@@ -39,7 +39,7 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def download_progress() -> Generator[Report]:
-    """Show bytes on a terminal; a line at the beginning and the end of each file elsewhere."""
+    """Show bytes on a terminal; elsewhere a line at the start and the end of each file."""
     if not sys.stderr.isatty():
         yield _lines
         return
@@ -57,5 +57,5 @@ def download_progress() -> Generator[Report]:
 
 def _lines(name: str, done: int, total: int) -> None:
     if done in (0, total):
-        word = "fetching" if done == 0 else "fetched"
+        word = "downloading" if done == 0 else "downloaded"
         ERR.print(f"{word} {name} ({total / 2**20:.0f} MiB)")

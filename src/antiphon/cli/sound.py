@@ -1,4 +1,4 @@
-"""Recordings in and answers out, for the commands."""
+"""Reads recordings and writes answers."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def read_recording(path: Path) -> bytes:
 
 
 def save_answer(path: Path, audio: bytes) -> None:
-    """Write 24 kHz s16le mono as a WAV."""
+    """Write 24 kHz s16le mono as a WAV file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(write_wav(audio, RATE_HZ))

@@ -87,8 +87,8 @@ async def test_who_does_not_start_or_fails_is_left_out_with_a_reason(
     rows = await measure(list(engines), load_settings())
     assert [row.engine for row in rows] == ["human"]
     told = capsys.readouterr().err
-    assert "keyless is left out: there is no key\n" in told
-    assert "poor is left out: the quota is used up\n" in told
+    assert "keyless skipped: there is no key\n" in told
+    assert "poor skipped: the quota is used up\n" in told
     assert "human has no en-es\n" in told
     assert engines["poor"].closed == 1
 

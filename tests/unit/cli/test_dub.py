@@ -136,9 +136,9 @@ def test_a_server_that_is_not_there_is_told_with_what_starts_one(
 @pytest.mark.parametrize(("words", "hint"), [
     (["--to", "es/../x"], "to is 'es/../x'"),
     (["--to", "es", "--from", "english"], "from is 'english'"),
-    (["--to", "es", "--keep-original-volume", "1.5"], "keep_original_volume is 1.5; it is 0 to 1"),
-    (["--to", "es", "--max-inflight", "11"], "max_inflight is 11; it is 1 to 10"),
-    (["--to", "es", "--chunk-ms", "50"], "chunk_ms is 50; it is 1000 to 10000"),
+    (["--to", "es", "--keep-original-volume", "1.5"], "keep_original_volume is 1.5; it must be 0 to 1"),
+    (["--to", "es", "--max-inflight", "11"], "max_inflight is 11; it must be 1 to 10"),
+    (["--to", "es", "--chunk-ms", "50"], "chunk_ms is 50; it must be 1000 to 10000"),
     (["--to", "es", "--out", "talk.xyz"], "choose one of .wav"),
     (["--to", "es", "--out", "talk.mp4"], "no picture"),
 ])  # fmt: skip

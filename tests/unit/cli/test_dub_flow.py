@@ -99,22 +99,22 @@ def test_outcomes_come_in_the_order_of_the_recording_and_once() -> None:
 
 def test_slow_down_puts_time_between_fragments_until_it_is_lifted() -> None:
     flow = flow_of(6, max_inflight=10)
-    flow.pressed(pressure("slow_down"))
+    flow.backpressure(pressure("slow_down"))
     assert sent(flow, 0.0) == [(0, 0)]
     assert flow.due == 0.5
     assert sent(flow, 0.4) == []
     assert sent(flow, 0.5) == [(1, 1)]
-    flow.pressed(pressure("none"))
+    flow.backpressure(pressure("none"))
     assert sent(flow, 1.0) == [(2, 2), (3, 3), (4, 4), (5, 5)]
 
 
 def test_only_none_lifts_a_pause() -> None:
     flow = flow_of(2)
-    flow.pressed(pressure("pause"))
-    flow.pressed(pressure("slow_down"))
+    flow.backpressure(pressure("pause"))
+    flow.backpressure(pressure("slow_down"))
     assert sent(flow, 100.0) == []
     assert flow.due is None
-    flow.pressed(pressure("none"))
+    flow.backpressure(pressure("none"))
     assert sent(flow, 100.0) == [(0, 0), (1, 1)]
 
 
@@ -185,10 +185,10 @@ def test_refusals_and_results_of_strangers_change_nothing() -> None:
 def test_on_a_new_connection_what_has_no_result_is_sent_again_numbered_from_0() -> None:
     flow = flow_of(5, max_inflight=4)
     sent(flow)
-    flow.pressed(pressure("pause"))
+    flow.backpressure(pressure("pause"))
     flow.processed(result(1), 1.0)
     flow.processed(result(2, fails=True), 1.0)
-    flow.begin_anew()
+    flow.reset()
     assert sent(flow, 2.0) == [(0, 0), (1, 2), (2, 3), (3, 4)]
     for index in (0, 3, 4):
         flow.processed(result(index), 3.0)
@@ -200,7 +200,7 @@ def test_a_lost_connection_is_no_try() -> None:
     flow = flow_of(1)
     for _ in range(5):
         sent(flow)
-        flow.begin_anew()
+        flow.reset()
     sent(flow)
     flow.processed(result(0), 1.0)
     assert [outcome.tries for outcome in flow.take()] == [1]

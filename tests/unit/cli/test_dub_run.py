@@ -287,7 +287,7 @@ async def test_a_server_that_is_gone_for_good_is_told_with_why(bad: DubbingServe
         return [("drop", None)]
 
     bad.on_fragment = answer
-    with pytest.raises(ProviderUnavailable, match=r"could not be made anew: .* refused the connection: not today"):
+    with pytest.raises(ProviderUnavailable, match=r"reconnecting failed: .* refused the connection: not today"):
         await dub(recording, bad.url)
 
 

@@ -42,7 +42,7 @@ def test_an_engine_of_a_chain_needs_its_weights_unless_it_is_given_others(
 def test_what_is_missing_is_brought(stubs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pull_missing(settings(tts="hibari"))
     assert brought(stubs) == {"mouth"}
-    assert "fetched mouth" in capsys.readouterr().err
+    assert "downloaded mouth" in capsys.readouterr().err
 
 
 def test_what_is_here_already_is_not_brought_again(stubs: Path, capsys: pytest.CaptureFixture[str]) -> None:

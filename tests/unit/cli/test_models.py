@@ -61,8 +61,8 @@ def test_weights_are_brought_by_name_and_are_where_the_engines_look(
     folders = [stubs / "weights" / name for name in ("mouth", "small-ear")]
     assert "".join(out.split()) == "".join(f"{folder.name}:{folder}" for folder in folders)
     assert all((folder / "model.bin").read_bytes() == MODEL for folder in folders)
-    assert "fetching mouth (3 MiB)" in err
-    assert "fetched small-ear (3 MiB)" in err
+    assert "downloading mouth (3 MiB)" in err
+    assert "downloaded small-ear (3 MiB)" in err
     again, quiet = command(capsys, "pull", "mouth")
     assert again.startswith("mouth: ")
     assert quiet == ""

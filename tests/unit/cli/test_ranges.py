@@ -19,7 +19,7 @@ def test_an_address_may_name_no_port(url: str) -> None:
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf")])
 def test_a_value_out_of_range_is_refused_by_its_name(value: float) -> None:
-    with pytest.raises(InvalidRequest, match=r"^volume is .*; it is 0 to 1$") as refused:
+    with pytest.raises(InvalidRequest, match=r"^volume is .*; it must be 0 to 1$") as refused:
         check_range("volume", value, 0, 1)
     assert refused.value.param == "volume"
 

@@ -68,7 +68,7 @@ def test_where_nobody_watches_a_download_has_a_line_at_its_beginning_and_its_end
             report("net", done, 3 * 2**20)
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.splitlines() == ["fetching net (3 MiB)", "fetched net (3 MiB)"]
+    assert said.err.splitlines() == ["downloading net (3 MiB)", "downloaded net (3 MiB)"]
 
 
 def test_on_a_terminal_a_bar_grows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,15 +72,15 @@ def test_a_wrong_setting_is_one_line_that_says_what_to_do(
 
 
 @pytest.mark.parametrize(("arguments", "hint"), [
-    (["--roles", "singer"], "There is no role 'singer'"),
+    (["--roles", "singer"], "Unknown role 'singer'"),
     (["--roles", "gateway"], "ANTIPHON_REDIS_URL is not set"),
     (["--tls-cert", "cert.pem"], "must be given together"),
     (["--tls-key", "key.pem"], "must be given together"),
     (["--tls-cert", "/nowhere.pem", "--tls-key", "/nowhere.pem"], "certificate or key cannot be used"),
     (["--data-dir", "/proc/antiphon"], "--data-dir"),
-    (["--port", "99999"], "port is 99999; it is 0 to 65535"),
-    (["--port", "65536"], "port is 65536; it is 0 to 65535"),
-    (["--port", "-1"], "port is -1; it is 0 to 65535"),
+    (["--port", "99999"], "port is 99999; it must be 0 to 65535"),
+    (["--port", "65536"], "port is 65536; it must be 0 to 65535"),
+    (["--port", "-1"], "port is -1; it must be 0 to 65535"),
 ])  # fmt: skip
 def test_a_wrong_argument_is_one_line_that_says_what_to_do(
     arguments: list[str], hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
