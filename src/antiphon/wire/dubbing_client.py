@@ -1,4 +1,4 @@
-"""What a media worker sends to the dubbing door: payloads of Socket.IO events. Unknown fields are ignored."""
+"""Payloads of the Socket.IO events that a media worker sends. Unknown fields are ignored."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from antiphon.wire.validation_errors import explain
 AudioFormat = Literal["m4a", "aac", "wav", "pcm_s16le", "pcm_f32le"]
 FORMATS: tuple[AudioFormat, ...] = ("m4a", "aac", "wav", "pcm_s16le", "pcm_f32le")
 MAX_AUDIO_BASE64 = 13_981_017
-"""Characters of base64 that may stand for 10 MiB, the most audio of one fragment."""
+"""Maximum base64 characters of one fragment, for 10 MiB of audio."""
 _TAKEN = "taken"
-"""Stands in a payload in place of the audio that was taken out."""
+"""Placeholder in a payload for audio that was extracted."""
 
 Id = Annotated[str, Meta(min_length=1, max_length=512)]
 Language = Annotated[str, Meta(min_length=2, max_length=10)]
@@ -31,7 +31,7 @@ T = TypeVar("T", bound=Struct)
 
 
 class StreamConfig(Struct, frozen=True, kw_only=True):
-    """What is spoken, what is wanted, and the audio's format in both directions."""
+    """Languages, voice, and the audio format of both directions."""
 
     source_language: Language
     target_language: Language
@@ -42,23 +42,23 @@ class StreamConfig(Struct, frozen=True, kw_only=True):
     channels: Channels
     format: AudioFormat
     domain_hints: tuple[str, ...] | None = None
-    """What it is about: ``sports``, ``football``, ``basketball``, ``news``, ``interview``, ``general``."""
+    """Subject: ``sports``, ``football``, ``basketball``, ``news``, ``interview``, ``general``."""
 
 
 class StreamInit(Struct, frozen=True, kw_only=True):
-    """Begin a stream, or take up one whose connection was lost."""
+    """Begin a stream, or resume one whose connection was lost."""
 
     stream_id: Id
     worker_id: Id
     config: StreamConfig
     max_inflight: Annotated[int, Meta(ge=1, le=10)] = 3
-    """Advice of the worker to itself; the service takes up to ten."""
+    """The worker's own limit; the service accepts up to ten."""
     timeout_ms: Annotated[int, Meta(ge=1_000, le=30_000)] = 8_000
-    """After so long a fragment is given up."""
+    """Timeout of a fragment."""
 
 
 class FragmentAudio(Struct, frozen=True, kw_only=True):
-    """Audio as it came. What a container says of itself wins over these fields."""
+    """Audio of a fragment. A container overrides these fields."""
 
     format: str
     sample_rate_hz: RateHz
@@ -77,24 +77,24 @@ class FragmentData(Struct, frozen=True, kw_only=True):
     """Milliseconds."""
     audio: FragmentAudio
     metadata: dict[str, Any] | None = None
-    """``pts_ns``, ``source_pts_ns`` and whatever the worker likes."""
+    """``pts_ns``, ``source_pts_ns`` and arbitrary fields of the worker."""
 
     @property
     def pts_ms(self) -> int | None:
-        """Where the fragment lies in the broadcast, as far as the worker says so."""
+        """Position of the fragment in the broadcast, if the worker gives one."""
         pts = (self.metadata or {}).get("pts_ns")
         return int(pts / 1e6) if isinstance(pts, (int, float)) and 0 <= pts < 2**63 else None
 
 
 class StreamCommand(Struct, frozen=True, kw_only=True):
-    """``stream:pause``, ``stream:resume`` and ``stream:end``; without an id the connection's own stream is meant."""
+    """``stream:pause``, ``stream:resume`` and ``stream:end``; without an id, of the connection's own stream."""
 
     stream_id: Id | None = None
     reason: str | None = None
 
 
 class WorkerAck(Struct, frozen=True, kw_only=True):
-    """The worker has, or has used, a result. Nothing depends on it."""
+    """The worker has received or applied a result. Informational."""
 
     fragment_id: Id
     status: Literal["received", "applied"]
@@ -133,7 +133,7 @@ class SimulateDisconnect(Struct, frozen=True, kw_only=True):
 
 
 def parse(payload: object, kind: type[T]) -> T:
-    """Return a payload as the struct it should be. Raises `InvalidRequest`, which names the field."""
+    """Convert a payload. Raises `InvalidRequest`, which names the field."""
     if not isinstance(payload, dict):
         most, kind_of = f"{MOST_VALUES:,} values and {MOST_TEXT // 2**20} MiB of text", type(payload).__name__
         raise InvalidRequest(f"The payload must be an object of at most {most}, not {kind_of}.", param=None)
@@ -148,7 +148,7 @@ def parse(payload: object, kind: type[T]) -> T:
 
 
 def take_audio(payload: Any) -> tuple[Any, bytes | None]:
-    """Return a fragment's payload without its audio, and the audio; the same and None where none can be decoded."""
+    """Split a fragment's payload into itself without audio, and the audio; None if that cannot be decoded."""
     match payload:
         case {"audio": {"data_base64": str(text)} as about} if 0 < len(text) <= MAX_AUDIO_BASE64:
             try:
@@ -161,7 +161,7 @@ def take_audio(payload: Any) -> tuple[Any, bytes | None]:
 
 
 def check_audio(audio: FragmentAudio, *, is_decoded: bool) -> None:
-    """Raise `InvalidRequest` for an unknown format, and for what `take_audio` could not decode."""
+    """Raise `InvalidRequest` for an unknown format, and for audio that `take_audio` could not decode."""
     if audio.format not in FORMATS:
         known = ", ".join(FORMATS)
         raise InvalidRequest(f"Unknown audio format {quoted(audio.format)}; known are {known}.", param="audio.format")

@@ -1,4 +1,4 @@
-"""What the dubbing door sends: payloads of Socket.IO events.
+"""Payloads of the Socket.IO events that the dubbing endpoint sends.
 
 A field without a value is left out, never null; but for ``threshold_exceeded``, which is always there.
 """
@@ -35,7 +35,7 @@ class StreamReady(Struct, frozen=True, kw_only=True):
 
 
 class FragmentAck(Struct, frozen=True, kw_only=True):
-    """A fragment has come and waits for its turn."""
+    """A fragment was received and queued."""
 
     fragment_id: str
     status: Literal["queued", "processing"]
@@ -53,7 +53,7 @@ class DubbedAudio(Struct, frozen=True, kw_only=True):
     sample_rate_hz: int
     channels: int
     duration_ms: int
-    """Length that a decoder gives back."""
+    """Length after decoding."""
     data_base64: str
 
 
@@ -65,7 +65,7 @@ class FragmentProcessed(Struct, frozen=True, kw_only=True):
     sequence_number: int
     status: Status
     processing_time_ms: int
-    """From its arrival to its result."""
+    """From arrival to result."""
     dubbed_audio: DubbedAudio | UnsetType = UNSET
     transcript: str | UnsetType = UNSET
     translated_text: str | UnsetType = UNSET
@@ -73,11 +73,11 @@ class FragmentProcessed(Struct, frozen=True, kw_only=True):
     error: ProcessingError | UnsetType = UNSET
     warnings: tuple[str, ...] | UnsetType = UNSET
     metadata: FragmentMetadata | UnsetType = UNSET
-    """Absent where a fragment failed before its length was known."""
+    """Absent if the fragment failed before its length was known."""
 
 
 class Backpressure(Struct, frozen=True, kw_only=True):
-    """How full the stream's window is, whenever that changes."""
+    """Load of the stream's window, sent on changes."""
 
     stream_id: str
     severity: Severity
@@ -85,21 +85,21 @@ class Backpressure(Struct, frozen=True, kw_only=True):
     current_inflight: int
     max_inflight: int
     queue_depth: int
-    """Fragments that wait or are at work; the rest of the window waits for a predecessor."""
+    """Fragments queued or in process; the rest of the window waits for earlier ones."""
     threshold_exceeded: Literal["medium", "high"] | None
     """The band that was entered; null at severity ``low``."""
     recommended_delay_ms: int | UnsetType = UNSET
 
 
 class ErrorBreakdown(Struct, frozen=True, kw_only=True):
-    """Failures by where and which."""
+    """Failures by stage and code."""
 
     by_stage: dict[str, int] = field(default_factory=dict[str, int])
     by_code: dict[str, int] = field(default_factory=dict[str, int])
 
 
 class Statistics(Struct, frozen=True, kw_only=True):
-    """What became of the fragments of a session."""
+    """Results of the fragments of a session."""
 
     total_fragments: int
     success_count: int
@@ -112,12 +112,12 @@ class Statistics(Struct, frozen=True, kw_only=True):
 
 
 class StreamComplete(Struct, frozen=True, kw_only=True):
-    """Everything was delivered. The same numbers stand flat and under ``statistics``."""
+    """All results were delivered. The numbers are repeated under ``statistics``."""
 
     stream_id: str
     total_fragments: int
     total_duration_ms: int
-    """Audio that was dubbed or tried."""
+    """Audio of all processed fragments."""
     success_count: int
     partial_count: int
     failed_count: int
@@ -128,7 +128,7 @@ class StreamComplete(Struct, frozen=True, kw_only=True):
 
 
 class DubbingError(Struct, frozen=True, kw_only=True):
-    """Something was refused; the stream goes on."""
+    """A message was refused; the stream continues."""
 
     code: str
     message: str
@@ -144,7 +144,7 @@ class DubbingError(Struct, frozen=True, kw_only=True):
 
 
 class SimulationAck(Struct, frozen=True, kw_only=True):
-    """Echo mode: the rules are in force, or not."""
+    """Echo mode: whether the rules were applied."""
 
     status: Literal["accepted", "rejected"]
     rules_count: int
@@ -154,7 +154,7 @@ class SimulationAck(Struct, frozen=True, kw_only=True):
 
 
 class DisconnectAck(Struct, frozen=True, kw_only=True):
-    """Echo mode: the connection will end."""
+    """Echo mode: the connection will be closed."""
 
     status: Literal["scheduled"]
     disconnect_at_ms: int

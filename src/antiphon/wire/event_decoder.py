@@ -1,4 +1,4 @@
-"""Frames into client events, for any protocol whose events are a tagged union; a bad frame names its field."""
+"""Decodes frames into client events of a tagged union; errors name the field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EVENT_ID_MAX = 512
 
 
 class BadEvent(InvalidRequest):
-    """A frame that is no valid client event; ``event_id`` is the client's where one could be read."""
+    """A frame that is not a valid client event; ``event_id`` is the client's, if readable."""
 
     def __init__(self, message: str, *, code: str, param: str | None, event_id: str | None) -> None:
         super().__init__(message, code=code, param=param)
@@ -25,7 +25,7 @@ class BadEvent(InvalidRequest):
 
 
 class _Head(msgspec.Struct):
-    """What can be told of a frame that did not decode."""
+    """The readable fields of an invalid frame."""
 
     type: msgspec.Raw = msgspec.Raw(b"null")
     event_id: msgspec.Raw = msgspec.Raw(b"null")
@@ -49,7 +49,7 @@ class EventDecoder(Generic[T]):
         except msgspec.ValidationError as error:
             raise self._refuse(frame, str(error)) from error
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise _no_json(frame, error) from error
+            raise _not_json(frame, error) from error
 
     def _refuse(self, frame: str | bytes, error: str) -> BadEvent:
         kind, event_id = _head(frame)
@@ -61,8 +61,8 @@ class EventDecoder(Generic[T]):
         return BadEvent(why.message, code=why.code, param=why.param, event_id=event_id)
 
 
-def _no_json(frame: str | bytes, error: Exception) -> BadEvent:
-    """Return the refusal of what does not decode: half a character is told by its field, and of which event it is."""
+def _not_json(frame: str | bytes, error: Exception) -> BadEvent:
+    """Return the error of a frame that is not JSON; a lone surrogate is reported with its field and event."""
     event = half_characters.read(frame)
     names = half_characters.find_half(event)
     if names is None:
@@ -72,7 +72,7 @@ def _no_json(frame: str | bytes, error: Exception) -> BadEvent:
 
 
 def _head(frame: str | bytes) -> tuple[str | None, str | None]:
-    """Read type and event_id of a bad frame, as far as they are strings."""
+    """Return type and event_id of an invalid frame, if they are strings."""
     try:
         head = _head_decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""A look through the text of an event before it is decoded: how much there is to decode, and where its audio lies.
+"""Scans the text of an event before decoding: bounds its values, and extracts its audio.
 
 Decoding is one step that nothing can interrupt. A megabyte of empty lists takes a tenth of a second of it, and twenty
 megabytes of base64 two hundredths. So values are counted first, and audio is taken out. An event is gone through as the
@@ -14,58 +14,58 @@ from antiphon.text.json_size import MOST_VALUES
 from antiphon.text.quoting import shown
 
 MOST_TEXT = 2 * 2**20
-"""Bytes of all texts of one event together as JSON has them, audio and images apart."""
+"""Maximum total JSON length of all texts of an event, without audio and images."""
 _STEP = 256 * 2**10
-"""Bytes between two chances to do something else."""
+"""Bytes scanned between yields to the event loop."""
 _STRINGS = 512
-"""Texts between two chances, however short."""
+"""Texts scanned between yields to the event loop."""
 _LONG = 64 * 2**10
-"""A text above it is taken out where it is audio or an image."""
+"""Audio and images above this length are extracted."""
 _BLOB = re.compile(rb'"(?:audio|image_url|data_base64)"\s*:\s*$')
 _KEY_BYTES = 40
 _TO_ITS_END = re.compile(rb'(?:[^"\\]{1,64}+|\\.){0,4096}+', re.DOTALL)
-"""The rest of a text with escapes, or as much of it as may be read at a time."""
+"""The rest of a text with escapes, up to the limit of one step."""
 _COUNTED = (b",", b"[", b"{")
 _SIGN = re.compile(rb'[\[\]{},"]')
 _FREE = frozenset({"parameters", "variables", "metadata"})
-"""Fields whose members are the client's own."""
+"""Fields with arbitrary members."""
 _FIELD = re.compile(r"[a-z_][a-z_0-9]{0,39}")
 DEEPEST = 16
-"""No field of an event lies deeper."""
+"""Maximum depth of an event's fields."""
 
 Names = list[str | int]
-"""What leads to a value: names of members, and places in lists."""
+"""Path to a value: member names and list indexes."""
 
 
 class TooMuch(Exception):
-    """An event holds more than it may."""
+    """An event exceeds a limit."""
 
     def __init__(self, what: str, code: str, param: str | None) -> None:
         self.param = shown(param) if param else None
-        """The field that has too much of it, as errors name it."""
+        """The field that exceeds the limit, as errors name it."""
         self.code = code
         super().__init__(f"Invalid '{self.param}': {what}." if param else f"There are {what}.")
 
 
 def needs_a_scan(text: str) -> bool:
-    """Say whether an event may hold too many values; of most their length shows that they do not."""
+    """Return whether an event could hold too many values; most are too short for that."""
     return len(text) > MOST_VALUES and sum(map(text.count, ",[{")) > MOST_VALUES
 
 
 class Scan:
-    """One walk through an event, in steps of about a millisecond. What is no JSON passes: decoding it says so."""
+    """One scan of an event, in steps of about a millisecond. Invalid JSON passes; decoding reports it."""
 
     def __init__(self, text: bytes | bytearray, token: str) -> None:
-        """``token`` begins what stands for a text that was taken out: something that nobody can guess."""
+        """``token`` is the prefix of placeholders for extracted texts; it must be unguessable."""
         self._text = text
         self._token = token
         self._kept: list[bytes | bytearray] = []
         self._copied = 0
         self.taken: dict[str, memoryview] = {}
-        """What was taken out, with its escapes, by what stands in its place."""
+        """The extracted texts, with escapes, by placeholder."""
 
     def steps(self) -> Generator[None, None, bytes]:
-        """Go through it, and return it without what was taken out. Raises `TooMuch`."""
+        """Scan the event, and return it with placeholders. Raises `TooMuch`."""
         text, at, size = self._text, 0, len(self._text)
         values = text_bytes = strings = 0
         while at < size:
@@ -77,7 +77,7 @@ class Scan:
                 names = yield from self._names(end)
                 param = path_of(names, into_lists=False)
                 is_deep = param is None and len(names) > DEEPEST
-                code = "invalid_json" if is_deep else "invalid_value"  # a decoder has no stack for it
+                code = "invalid_json" if is_deep else "invalid_value"  # too deep for a decoder
                 raise TooMuch(f"more than {MOST_VALUES} values", code, param)
             at = end
             if quote >= 0:
@@ -93,7 +93,7 @@ class Scan:
         return b"".join([*self._kept, text[self._copied :]])
 
     def _string(self, start: int) -> Generator[None, None, tuple[int, int]]:
-        """Go through the text that begins at ``start``; return what lies behind it, and how much of it counts."""
+        """Scan the text that begins at ``start``; return its end, and the length that counts."""
         end = yield from self._end(start)
         if end - start <= _LONG or not _BLOB.search(self._text, max(0, start - _KEY_BYTES), start - 1):
             return end + 1, end - start
@@ -104,7 +104,7 @@ class Scan:
         return end + 1, 0
 
     def _end(self, start: int) -> Generator[None, None, int]:
-        """Return where the text ends that begins at ``start``."""
+        """Return the end of the text that begins at ``start``."""
         text, at, size = self._text, start, len(self._text)
         while at < size:
             limit = min(at + _STEP, size)
@@ -125,9 +125,9 @@ class Scan:
             yield
         return size
 
-    # -- the field that has too much ---------------------------------------------------------------------------------
+    # -- the field that exceeds a limit --------------------------------------------------------------------------------
     def _names(self, place: int) -> Generator[None, None, Names]:
-        """Return what leads to the value at ``place``, or to the first one of too many before it."""
+        """Return the path of the value at ``place``, or of the first excessive one before it."""
         text, at, values, signs = self._text, 0, 0, 0
         names: Names = []
         is_name_next = False
@@ -150,7 +150,7 @@ class Scan:
 
 
 def _walk(names: Names, sign: str) -> bool:
-    """Follow a sign between texts; return whether the name of a member comes next."""
+    """Follow a delimiter; return whether a member name comes next."""
     if sign in "{[":
         names.append("" if sign == "{" else 0)
     elif sign in "}]":
@@ -162,7 +162,7 @@ def _walk(names: Names, sign: str) -> bool:
 
 
 def path_of(names: Names, *, into_lists: bool) -> str | None:
-    """Return a path as errors name it: to a field whose members are free, else to a list, or on into it."""
+    """Return a path as errors name it: up to a field with arbitrary members, a list or its element."""
     free = next((number for number, name in enumerate(names, 1) if name in _FREE), None)
     places = (number for number, name in enumerate(names) if isinstance(name, int) and not into_lists)
     end = next(places, len(names)) if free is None else free

@@ -1,4 +1,4 @@
-"""Events that hold half a character (a lone surrogate): JSON can write one, and no text can hold it.
+"""Events with half a character (a lone surrogate): valid in JSON, but not in text.
 
 They are read by a decoder that takes them, only to say what is wrong, and of which event.
 """
@@ -15,7 +15,7 @@ from antiphon.wire.validation_errors import FieldError
 
 
 def read(text: str | bytes) -> Any:
-    """Return what JSON text says, half characters included; None for what is no JSON even so."""
+    """Decode JSON, accepting lone surrogates; return None if it is still invalid."""
     try:
         whole = text if isinstance(text, str) else text.decode()
         return json.loads(whole, parse_int=float, parse_constant=_refuse)
@@ -24,7 +24,7 @@ def read(text: str | bytes) -> Any:
 
 
 def find_half(value: Any) -> Names | None:
-    """Return what leads to the first half character in a JSON value; None where there is none.
+    """Return the path of the first lone surrogate in a JSON value, or None.
 
     For one in the name of a member it leads to the object that has it.
     """
@@ -41,13 +41,13 @@ def find_half(value: Any) -> Names | None:
                 return names
         elif isinstance(one, list):
             inner = list(enumerate(cast("list[Any]", one)))
-        is_told = len(names) <= DEEPEST  # of what lies deeper no field is told: its names need no memory
+        is_told = len(names) <= DEEPEST  # deeper fields are not reported: their names are not kept
         waiting += [([*names, name] if is_told else names, member) for name, member in reversed(inner)]
     return None
 
 
 def refusal_of(names: Names) -> FieldError:
-    """Return why an event is refused that holds half a character at a place that `find_half` has found."""
+    """Return the error for a lone surrogate at a path found by `find_half`."""
     param = path_of(names, into_lists=True)
     named = quoted(param or "event")
     return FieldError(

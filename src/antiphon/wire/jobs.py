@@ -20,43 +20,43 @@ from antiphon.entities.speech import Segment
 from antiphon.errors import AntiphonError, RateLimited, Transient
 
 ENTRY_BYTES = 128
-"""What any entry weighs besides its text or audio."""
+"""Memory of an entry besides its text or audio."""
 
 Queue = str
-"""Name of a queue: the one that a kind of work says it lies in."""
+"""Name of a queue, as declared by a kind of work."""
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What a job asks for. Each kind is a subclass with a tag; whoever adds one adds it to no list."""
+    """The request of a job. Each kind is a tagged subclass, and registers itself."""
 
     kinds: ClassVar[list[type[Work]]] = []
     """All kinds that this process has imported."""
     queue: ClassVar[Queue]
-    """Where jobs of this kind wait."""
+    """Queue of this kind."""
     group: ClassVar[str]
     """Consumer group of its workers over Redis."""
     is_continued: ClassVar[bool] = False
-    """True where another attempt goes on behind what was written; others do all once more and write what is new."""
+    """True if a later attempt continues the entries of earlier ones; otherwise it starts over, and skips them."""
     carries_audio: ClassVar[bool] = False
-    """True where ``audio`` may lie elsewhere, in parts that ``audio_refs`` name in their order."""
+    """True if ``audio`` may be stored elsewhere, in the parts that ``audio_refs`` lists in order."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Know this kind."""
+        """Register this kind."""
         super().__init_subclass__(**options)
         Work.kinds.append(cls)
 
     def allowed_s(self, usual_s: float) -> float:
-        """Return how long this may take where work of its kind usually has ``usual_s``."""
+        """Return the timeout of this work, given the usual one of its kind."""
         return usual_s
 
 
 def kind_of(queue: Queue) -> type[Work]:
-    """Return the kind of work that lies in ``queue``."""
+    """Return the kind of work of ``queue``."""
     return next(kind for kind in Work.kinds if kind.queue == queue)
 
 
 class Transcribe(Work, frozen=True, tag="transcribe"):
-    """Write down what is said in ``audio``."""
+    """Transcribe ``audio``."""
 
     queue = "transcribe"
     group = "stt-workers"
@@ -71,7 +71,7 @@ class Transcribe(Work, frozen=True, tag="transcribe"):
     word_timestamps: bool = False
     temperature: float = 0.0
     audio_refs: tuple[BlobRef, ...] = ()
-    """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
+    """Replaces audio above 64 KiB between processes; handlers never see it."""
 
     @property
     def duration_s(self) -> float:
@@ -79,12 +79,12 @@ class Transcribe(Work, frozen=True, tag="transcribe"):
         return len(self.audio) / (2 * self.rate_hz)
 
     def allowed_s(self, usual_s: float) -> float:
-        """Return ``usual_s``, and as long again as the audio lasts."""
+        """Return ``usual_s`` plus the length of the audio."""
         return usual_s + int(self.duration_s)
 
 
 class Respond(Work, frozen=True, tag="respond"):
-    """Answer a conversation. Text goes to the job's output and, by sentences, to ``speech_pipe`` where one is set."""
+    """Generate an answer. Text goes to the job's output and, by sentences, to ``speech_pipe`` if set."""
 
     queue = "respond"
     group = "llm-workers"
@@ -94,7 +94,7 @@ class Respond(Work, frozen=True, tag="respond"):
 
 
 class Speak(Work, frozen=True, tag="speak"):
-    """Speak ``text``, or, where it is empty, the sentences that come through the job's input pipe."""
+    """Speak ``text`` or, if it is empty, the sentences of the job's input pipe."""
 
     queue = "speak"
     group = "tts-workers"
@@ -105,7 +105,7 @@ class Speak(Work, frozen=True, tag="speak"):
     instructions: str = ""
     model: str = ""
     rate_hz: int = 24_000
-    """Sample rate of the audio that is asked for."""
+    """Requested sample rate."""
 
 
 class Translate(Work, frozen=True, tag="translate"):
@@ -119,7 +119,7 @@ class Translate(Work, frozen=True, tag="translate"):
 
 
 class Score(Work, frozen=True, tag="score"):
-    """Say how likely the turn is over at the end of ``audio``."""
+    """Estimate the probability that the turn is over at the end of ``audio``."""
 
     queue = "score"
     group = "turn-workers"
@@ -127,11 +127,11 @@ class Score(Work, frozen=True, tag="score"):
     audio: bytes
     rate_hz: int
     audio_refs: tuple[BlobRef, ...] = ()
-    """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
+    """Replaces audio above 64 KiB between processes; handlers never see it."""
 
 
 class Persist(Work, frozen=True, tag="persist"):
-    """Write rows of the history to the database. A row that was written before changes nothing."""
+    """Write rows of the history to the database. Writing a row again changes nothing."""
 
     queue = "persist"
     group = "persist-workers"
@@ -139,7 +139,7 @@ class Persist(Work, frozen=True, tag="persist"):
 
 
 class Dub(Work, frozen=True, tag="dub", kw_only=True):
-    """Say what is said in ``audio`` in another language, in the same time."""
+    """Dub ``audio`` into another language at the same length."""
 
     queue = "dub"
     group = "dub-workers"
@@ -148,19 +148,19 @@ class Dub(Work, frozen=True, tag="dub", kw_only=True):
     fragment_id: str
     sequence_number: int
     audio: bytes
-    """As the client sent it; a container wins over ``format``, ``rate_hz`` and ``channels``."""
+    """As sent by the client; a container overrides ``format``, ``rate_hz`` and ``channels``."""
     format: str
     rate_hz: int
     channels: int
     duration_ms: int
     until_s: float
-    """Wall clock at which the fragment's time is over. The job itself lasts a little longer, to say where it stood."""
+    """Deadline of the fragment, wall clock. The job's own is a little later, to report the stage that timed out."""
     start_ms: int = 0
-    """Where the fragment begins in its stream."""
+    """Start of the fragment in its stream."""
     source: str
     target: str
     prompt: str = ""
-    """What the recogniser is told to expect."""
+    """Prompt for speech recognition."""
     voice: str = ""
     voice_model: str = ""
     voice_profile: str = ""
@@ -168,14 +168,14 @@ class Dub(Work, frozen=True, tag="dub", kw_only=True):
     out_rate_hz: int
     out_channels: int
     audio_refs: tuple[BlobRef, ...] = ()
-    """Between processes, in place of audio above 64 KiB; a worker's handler never sees it."""
+    """Replaces audio above 64 KiB between processes; handlers never see it."""
 
 
 Work_co = TypeVar("Work_co", bound=Work, default=Work, covariant=True)
 
 
 class Job(msgspec.Struct, Generic[Work_co], frozen=True):
-    """One piece of work, as it lies in a queue."""
+    """One job in a queue."""
 
     id: str
     queue: Queue
@@ -186,22 +186,22 @@ class Job(msgspec.Struct, Generic[Work_co], frozen=True):
     """Name of the pipe that feeds the job, or empty."""
     tenant: str = "default"
     key_id: str = ""
-    """Public name of the key that asked, for work whose callers take turns; else empty."""
+    """Public name of the caller's key, for work with fair scheduling; else empty."""
     session_id: str = ""
     correlation_id: str = ""
     traceparent: str = ""
-    """W3C trace context of whoever asked; empty where there is none."""
+    """W3C trace context of the caller; empty if there is none."""
     deadline_s: float = 0.0
-    """Wall clock after which the result is worthless; 0 is never."""
+    """Deadline, wall clock; 0: none."""
     priority: int = LIVE
-    """Higher goes first: `LIVE` is 0, what is less urgent is negative."""
+    """Higher goes first: `LIVE` is 0, less urgent work is negative."""
     retries: bool = True
-    """False where a failure is final: whoever asked tries again itself. A lost worker's job is done again anyway."""
+    """False if a failure is final because the caller retries. Jobs of lost workers run again regardless."""
     attempt: int = 1
 
 
 class PipeEntry(msgspec.Struct, frozen=True, tag_field="type"):
-    """What lies in a pipe. Each kind is a subclass with a tag; whoever adds one adds it to no list."""
+    """An entry of a pipe. Each kind is a tagged subclass, and registers itself."""
 
     kinds: ClassVar[list[type[PipeEntry]]] = []
     """All kinds that this process has imported."""
@@ -211,18 +211,18 @@ class PipeEntry(msgspec.Struct, frozen=True, tag_field="type"):
     job_id: str
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Know this kind."""
+        """Register this kind."""
         super().__init_subclass__(**options)
         PipeEntry.kinds.append(cls)
 
     @property
     def payload_bytes(self) -> int:
-        """About how many bytes its text or audio holds in memory."""
+        """Approximate memory of its text or audio, bytes."""
         return 0
 
 
 class SegmentReady(PipeEntry, frozen=True, tag="segment"):
-    """A part of the transcript is known."""
+    """A segment of the transcript."""
 
     segment: Segment
 
@@ -236,28 +236,28 @@ class TranscriptReady(PipeEntry, frozen=True, tag="transcript"):
     duration_s: float
     segments: tuple[Segment, ...] = ()
     engine: str = ""
-    """Who did it, as the settings call it."""
+    """Name of the engine in the settings."""
     model: str = ""
 
     @property
     def payload_bytes(self) -> int:
-        """About how many bytes it holds."""
+        """Approximate memory, bytes."""
         return 2 * len(self.text) + ENTRY_BYTES * len(self.segments)
 
 
 class TextReady(PipeEntry, frozen=True, tag="text"):
-    """More of an answer's text; none while the model writes a call, to say that it is at work."""
+    """More text of an answer; empty while the model writes a call, as a sign of progress."""
 
     text: str
 
     @property
     def payload_bytes(self) -> int:
-        """About how many bytes it holds."""
+        """Approximate memory, bytes."""
         return len(self.text)
 
 
 class CallReady(PipeEntry, frozen=True, tag="call"):
-    """A whole function call, told when the answer is over: whoever goes on with a broken one may call otherwise."""
+    """A complete function call, written at the end of the answer: a retry of an unfinished one may call differently."""
 
     index: int
     call_id: str
@@ -266,7 +266,7 @@ class CallReady(PipeEntry, frozen=True, tag="call"):
 
     @property
     def payload_bytes(self) -> int:
-        """About how many bytes it holds."""
+        """Approximate memory, bytes."""
         return len(self.arguments)
 
 
@@ -287,29 +287,29 @@ class SentenceReady(PipeEntry, frozen=True, tag="sentence"):
 
     @property
     def payload_bytes(self) -> int:
-        """About how many bytes it holds."""
+        """Approximate memory, bytes."""
         return len(self.text)
 
 
 class SentencesDone(PipeEntry, frozen=True, tag="sentences_done"):
-    """No further sentence comes. Last entry of a speech pipe."""
+    """No more sentences. Last entry of a speech pipe."""
 
 
 class AudioReady(PipeEntry, frozen=True, tag="audio"):
-    """A piece of speech, s16le mono at the rate that the job asked for."""
+    """A piece of speech, s16le mono at the requested rate."""
 
     audio: bytes
     text: str = ""
-    """The sentence that begins with this piece; empty where one goes on."""
+    """The sentence that begins with this piece; empty on its later pieces."""
 
     @property
     def payload_bytes(self) -> int:
-        """About how many bytes it holds."""
+        """Approximate memory, bytes."""
         return len(self.audio)
 
 
 class SentenceSpoken(PipeEntry, frozen=True, tag="sentence_spoken"):
-    """The sentence that came last through the speaker's pipe was spoken to its end."""
+    """The last sentence of the speech pipe was spoken to its end."""
 
 
 class SpeechDone(PipeEntry, frozen=True, tag="speech_done"):
@@ -317,11 +317,11 @@ class SpeechDone(PipeEntry, frozen=True, tag="speech_done"):
 
     is_last = True
     engine: str = ""
-    """Who did it, as the settings call it."""
+    """Name of the engine in the settings."""
     model: str = ""
-    """What it did it with."""
+    """Model of the engine."""
     instead_of: str = ""
-    """Who should have, and could not."""
+    """The preferred engine that failed, if any."""
 
 
 class TranslationReady(PipeEntry, frozen=True, tag="translation"):
@@ -330,13 +330,13 @@ class TranslationReady(PipeEntry, frozen=True, tag="translation"):
     is_last = True
     text: str
     engine: str = ""
-    """Who did it, as the settings call it."""
+    """Name of the engine in the settings."""
     model: str = ""
-    """What it did it with."""
+    """Model of the engine."""
 
     @property
     def payload_bytes(self) -> int:
-        """About how many bytes it holds."""
+        """Approximate memory, bytes."""
         return len(self.text)
 
 
@@ -348,12 +348,12 @@ class ScoreReady(PipeEntry, frozen=True, tag="score"):
 
 
 class FragmentDubbed(PipeEntry, frozen=True, tag="dubbed", kw_only=True):
-    """What became of a fragment, good or bad. Last entry of a dub job."""
+    """The result of a fragment, failed or not. Last entry of a dub job."""
 
     is_last = True
     status: Status
     audio: bytes = b""
-    """In ``format``; empty where there is none."""
+    """In ``format``; empty if there is none."""
     format: str = ""
     rate_hz: int = 0
     channels: int = 0
@@ -365,13 +365,13 @@ class FragmentDubbed(PipeEntry, frozen=True, tag="dubbed", kw_only=True):
     warnings: tuple[str, ...] = ()
     metadata: FragmentMetadata | None = None
     assets: tuple[dict[str, Any], ...] = ()
-    """What each stage made, and from what, without the audio."""
+    """Inputs and outputs of the stages, without audio."""
     lineage: dict[str, str] = {}
     """Their ids, by kind."""
 
 
 class JobFailed(PipeEntry, frozen=True, tag="failed"):
-    """The job is given up. Last entry of any job that fails."""
+    """The job failed. Last entry of any failed job."""
 
     is_last = True
     error_type: str
@@ -379,15 +379,15 @@ class JobFailed(PipeEntry, frozen=True, tag="failed"):
     message: str
     transient: bool = False
     retry_after_s: float | None = None
-    """What a service asked for that was called too often."""
+    """Wait that a rate-limited service asked for."""
     kind: str = ""
-    """The name of the error's class: who waits for the job meets the same error."""
+    """Name of the error's class: the waiting caller gets the same error."""
     param: str | None = None
-    """The field that the error means."""
+    """The field that the error refers to."""
 
     @classmethod
     def of(cls, job_id: str, error: AntiphonError) -> Self:
-        """Return the entry of a job that ``error`` has ended."""
+        """Return the entry of a job that failed with ``error``."""
         return cls(
             job_id,
             error.type,

@@ -1,4 +1,4 @@
-"""The flat session of the retired beta interface, still asked for by ``POST /v1/realtime/sessions``."""
+"""The flat session of the retired beta interface, still returned by ``POST /v1/realtime/sessions``."""
 
 from __future__ import annotations
 

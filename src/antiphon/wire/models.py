@@ -8,25 +8,25 @@ import msgspec
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that is configured here."""
+    """A configured model."""
 
     id: str
     object: Literal["model"] = "model"
     created: int = 0
     """Unknown: engines do not say."""
     owned_by: str
-    """The engine, as it is called in the settings."""
+    """Name of the engine in the settings."""
 
 
 class ModelList(msgspec.Struct, frozen=True, kw_only=True):
-    """All of them."""
+    """The list of models."""
 
     object: Literal["list"] = "list"
     data: list[Model]
 
 
 class VoiceEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A voice that is configured here."""
+    """A voice of a configured engine."""
 
     id: str
     object: Literal["voice"] = "voice"
@@ -34,11 +34,11 @@ class VoiceEntry(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 639-1, optionally with a region."""
     description: str
     default: bool
-    """True for the voice of names that are not on this list."""
+    """True for the voice used for unknown names."""
 
 
 class NamedVoice(msgspec.Struct, frozen=True, kw_only=True):
-    """A voice as voice pickers show it."""
+    """A voice in the form of voice pickers."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class NamedVoice(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 639-1, optionally with a region."""
     description: str
     default: bool
-    """True for the voice of names that are not on this list."""
+    """True for the voice used for unknown names."""
 
 
 class VoicePicks(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ Metadata = Annotated[
 
 
 class ClientEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
-    """What all client events share. Errors echo ``event_id``."""
+    """Base of all client events. Errors echo ``event_id``."""
 
     event_id: EventId | None = None
 
@@ -48,11 +48,11 @@ class InputAudioBufferAppend(ClientEvent, frozen=True, tag="input_audio_buffer.a
 
 
 class InputAudioBufferCommit(ClientEvent, frozen=True, tag="input_audio_buffer.commit"):
-    """The turn is over; make an item of what was heard."""
+    """End the turn; create an item from the buffered audio."""
 
 
 class InputAudioBufferClear(ClientEvent, frozen=True, tag="input_audio_buffer.clear"):
-    """Forget what was heard since the last commit."""
+    """Discard the audio since the last commit."""
 
 
 class OutputAudioBufferClear(ClientEvent, frozen=True, tag="output_audio_buffer.clear"):
@@ -79,7 +79,7 @@ class ConversationItemDelete(ClientEvent, frozen=True, tag="conversation.item.de
 
 
 class ConversationItemTruncate(ClientEvent, frozen=True, tag="conversation.item.truncate"):
-    """Only this much of an answer was heard."""
+    """Truncate an answer to the audio that was played."""
 
     item_id: SomeId
     content_index: int
@@ -117,13 +117,13 @@ class ResponseParams(Partial, frozen=True):
 
 
 class ResponseCreate(ClientEvent, frozen=True, tag="response.create"):
-    """Answer now."""
+    """Create a response."""
 
     response: ResponseParams | None = None
 
 
 class ResponseCancel(ClientEvent, frozen=True, tag="response.cancel"):
-    """Stop the answer; without an id the one of the default conversation."""
+    """Cancel a response; without an id, that of the default conversation."""
 
     response_id: SomeId | None = None
 
@@ -140,5 +140,5 @@ ClientCommand = (
     | ResponseCreate
     | ResponseCancel
 )
-"""Every client event but the one that carries samples."""
+"""Every client event except the one with audio."""
 ClientMessage = SessionUpdate | InputAudioBufferAppend | ClientCommand  # in the order of the reference pages

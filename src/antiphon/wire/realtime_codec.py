@@ -1,4 +1,4 @@
-"""Frames in, frames out: the only place where Realtime events become bytes."""
+"""Encodes and decodes Realtime events; no other module does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def encode(event: ServerMessage) -> bytes:
 
 
 def encode_audio_delta(event: ResponseOutputAudioDelta, audio: bytes) -> bytes:
-    """Encode the hot event; ``event.delta`` is ignored and ``audio`` takes its place as base64.
+    """Encode an audio delta quickly; ``audio`` as base64 replaces ``event.delta``.
 
     Ids are made by the server and plain ASCII without quotes, so a template is enough.
     """
@@ -45,14 +45,14 @@ def encode_audio_delta(event: ResponseOutputAudioDelta, audio: bytes) -> bytes:
 
 
 def encode_item(event: ConversationItemRetrieved, audio: Sequence[bytes]) -> bytes:
-    """Encode an item with its audio, given in pieces; most of the time goes by without the interpreter's lock."""
+    """Encode an item with its audio, given in pieces; mostly without holding the interpreter's lock."""
     item = event.item
     if not isinstance(item, Message) or not any(audio):
         return _encoder.encode(event)
     content = tuple(replace(part, audio="@") if part.type in _SPOKEN else part for part in item.content)
     frame = _encoder.encode(replace(event, item=replace(item, content=content)))
     encoded = pybase64.b64encode(b"".join(audio))
-    first, *others = frame.split(b'"audio":"@"')  # a text cannot look like this: its quotes are escaped
+    first, *others = frame.split(b'"audio":"@"')  # cannot occur in a text: its quotes are escaped
     pieces = [first]
     for other in others:
         pieces += [b'"audio":"', encoded, b'"', other]
@@ -71,11 +71,11 @@ def decode_audio(text: str | bytes, *, param: str, event_id: str | None, most: i
 
 
 def no_base64(param: str, event_id: str | None) -> BadEvent:
-    """Return the refusal of what should be base64."""
+    """Return the error for invalid base64."""
     return BadEvent(f"Invalid '{param}': not valid base64.", code="invalid_value", param=param, event_id=event_id)
 
 
 def too_much_audio(size_bytes: int, most: int, param: str, event_id: str | None) -> BadEvent:
-    """Return the refusal of audio that is too long."""
+    """Return the error for audio that is too long."""
     message = f"Invalid '{param}': {size_bytes} bytes of audio; the most is {most}."
     return BadEvent(message, code="audio_too_large", param=param, event_id=event_id)

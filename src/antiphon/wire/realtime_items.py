@@ -1,4 +1,4 @@
-"""Conversation items of the Realtime protocol, as clients write them and as the server shows them."""
+"""Conversation items of the Realtime protocol, from clients and to clients."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from msgspec import UNSET, UnsetType
 ItemId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 CallId = Annotated[str, msgspec.Meta(max_length=128)]
 Text = Annotated[str, msgspec.Meta(max_length=2**20)]
-"""What a client writes at a time: more than any model reads."""
+"""Text of one item: more than any model reads."""
 Note = Annotated[str, msgspec.Meta(max_length=2**14)]
 """A description, or a hint."""
 Name = Annotated[str, msgspec.Meta(max_length=256)]
-"""Of a model, a voice, a language."""
+"""Name of a model, a voice or a language."""
 SomeId = Annotated[str, msgspec.Meta(max_length=128)]
 """An id that may or may not exist."""
 Status = Literal["completed", "incomplete", "in_progress"]
@@ -24,7 +24,7 @@ ROLE_CONTENT: dict[str, tuple[str, ...]] = {
     "user": ("input_text", "input_audio", "input_image"),
     "assistant": ("output_text", "output_audio"),
 }
-"""Which content a role may hold."""
+"""Content types by role."""
 
 
 class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class Content(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Item(msgspec.Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
-    """What all items share. Empty fields are omitted, never null: strict clients drop an item over a null."""
+    """Base of all items. Empty fields are omitted, never null: strict clients reject an item with a null."""
 
     id: ItemId | UnsetType | None = UNSET
     object: Literal["realtime.item"] | UnsetType | None = UNSET
@@ -53,7 +53,7 @@ class Message(Item, frozen=True, kw_only=True, tag="message"):
     content: tuple[Content, ...]
 
     def __post_init__(self) -> None:
-        """Refuse content that its role cannot hold."""
+        """Refuse content that the role does not allow."""
         allowed = ROLE_CONTENT[self.role]
         for index, part in enumerate(self.content):
             if part.type not in allowed:
@@ -109,7 +109,7 @@ class McpApprovalResponse(McpItem, frozen=True, tag="mcp_approval_response"):
 
 
 class ItemReference(msgspec.Struct, frozen=True, tag_field="type", tag="item_reference", forbid_unknown_fields=True):
-    """Stands for an item of the conversation in a response's own input."""
+    """Refers to an item of the conversation in a response's own input."""
 
     id: ItemId
 
@@ -128,4 +128,4 @@ InputItem = (
     | McpApprovalResponse
 )
 OwnItem = Message | FunctionCall | FunctionCallOutput
-"""The items that live in a conversation of ours."""
+"""The items that a conversation can hold."""

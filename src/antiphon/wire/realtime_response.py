@@ -23,7 +23,7 @@ class ResponseError(msgspec.Struct, frozen=True):
 
 
 class StatusDetails(msgspec.Struct, frozen=True):
-    """More about a response that did not simply complete."""
+    """Details of a response that did not complete normally."""
 
     type: Literal["cancelled", "incomplete", "failed"]
     reason: Reason | UnsetType = UNSET
@@ -56,7 +56,7 @@ class OutputTokens(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """What a response has cost."""
+    """Token usage of a response."""
 
     total_tokens: int
     input_tokens: int
@@ -79,7 +79,7 @@ class ResponseAudioFormat(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer, under way or done. ``output`` never holds audio; ``conversation_id`` is null out of band."""
+    """A response, in progress or done. ``output`` never holds audio; ``conversation_id`` is null out of band."""
 
     object: Literal["realtime.response"] = "realtime.response"
     id: str

@@ -15,17 +15,17 @@ from antiphon.wire.usage import DurationUsage
 
 
 class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """What all server events share. ``event_id`` grows within a session."""
+    """Base of all server events. ``event_id`` increases within a session."""
 
     event_id: str
 
 
 # -- session and errors ----------------------------------------------------------------------------------------------
 class SessionExtras(msgspec.Struct, frozen=True):
-    """What this server tells of a session beyond OpenAI's fields."""
+    """Fields of a session beyond OpenAI's."""
 
     resume_token: str
-    """With it another client secret of the same key may resume the session; it belongs to the client alone."""
+    """Token with which another client secret of the same key may resume the session; keep it private."""
 
 
 class SessionCreated(ServerEvent, frozen=True, tag="session.created"):
@@ -33,7 +33,7 @@ class SessionCreated(ServerEvent, frozen=True, tag="session.created"):
 
     session: AnySession
     antiphon: SessionExtras | UnsetType = UNSET
-    """Absent where a lost session cannot be resumed."""
+    """Absent if a lost session cannot be resumed."""
 
 
 class SessionUpdated(ServerEvent, frozen=True, tag="session.updated"):
@@ -43,13 +43,13 @@ class SessionUpdated(ServerEvent, frozen=True, tag="session.updated"):
 
 
 class SessionResumed(ServerEvent, frozen=True, tag="antiphon.session.resumed"):
-    """All that was missed has been sent again, and the session goes on. Only who resumes a session gets this."""
+    """All missed events have been sent again, and the session continues. Sent only after resuming."""
 
     session_id: str
     audio_start_ms: int
-    """Where the input audio begins that is to be sent again, on the clock of ``speech_started``."""
+    """Start of the input audio to send again, on the clock of ``speech_started``."""
     client_event_id: str | None
-    """Id of the last event of the client that was worked in; those that follow it, and audio, are to be sent again."""
+    """Id of the last processed client event; later ones, and audio, must be sent again."""
 
 
 Component = Literal["stt", "llm", "tts", "redis", "database"]
@@ -73,11 +73,11 @@ class Recovered(ServerEvent, frozen=True, tag="antiphon.recovered"):
 
 
 TAKEN_OVER = 4409
-"""Close code of a connection whose session another one has taken up."""
+"""Close code of a connection whose session was resumed by another one."""
 
 
 class ErrorDetail(msgspec.Struct, frozen=True):
-    """All five keys are always there; of an event id longer than 256 characters the middle is left out."""
+    """All five keys are always present; an event id longer than 256 characters is shortened in the middle."""
 
     type: str
     code: str | None
@@ -91,13 +91,13 @@ class ErrorDetail(msgspec.Struct, frozen=True):
 
 
 class Error(ServerEvent, frozen=True, tag="error"):
-    """A client event was refused; nothing has changed and the session lives on."""
+    """A client event was refused; nothing has changed and the session continues."""
 
     error: ErrorDetail
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """What is left of one limit."""
+    """The remaining quota of one limit."""
 
     name: str
     limit: int
@@ -113,7 +113,7 @@ class RateLimitsUpdated(ServerEvent, frozen=True, tag="rate_limits.updated"):
 
 # -- conversation ----------------------------------------------------------------------------------------------------
 class ConversationItemAdded(ServerEvent, frozen=True, tag="conversation.item.added"):
-    """An item has entered the conversation; one of the model is still empty."""
+    """An item was added to the conversation; one of the model is still empty."""
 
     previous_item_id: str | None
     item: OwnItem
@@ -133,13 +133,13 @@ class ConversationItemRetrieved(ServerEvent, frozen=True, tag="conversation.item
 
 
 class ConversationItemDeleted(ServerEvent, frozen=True, tag="conversation.item.deleted"):
-    """The item is gone."""
+    """The item was deleted."""
 
     item_id: str
 
 
 class ConversationItemTruncated(ServerEvent, frozen=True, tag="conversation.item.truncated"):
-    """The item holds what was heard, no more."""
+    """The item was truncated to the audio that was played."""
 
     item_id: str
     content_index: int
@@ -147,7 +147,7 @@ class ConversationItemTruncated(ServerEvent, frozen=True, tag="conversation.item
 
 
 class LogProb(msgspec.Struct, frozen=True):
-    """How sure the transcription is of a token."""
+    """Log probability of a token of the transcript."""
 
     token: str
     logprob: float
@@ -155,7 +155,7 @@ class LogProb(msgspec.Struct, frozen=True):
 
 
 class InputAudioTranscriptionDelta(ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.delta"):
-    """More of what the user said."""
+    """More of the user's transcript."""
 
     item_id: str
     content_index: int
@@ -166,7 +166,7 @@ class InputAudioTranscriptionDelta(ServerEvent, frozen=True, tag="conversation.i
 class InputAudioTranscriptionCompleted(
     ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.completed"
 ):
-    """All that the user said."""
+    """The complete transcript of the user's turn."""
 
     item_id: str
     content_index: int
@@ -184,7 +184,7 @@ class TranscriptionError(msgspec.Struct, frozen=True):
 
 
 class InputAudioTranscriptionFailed(ServerEvent, frozen=True, tag="conversation.item.input_audio_transcription.failed"):
-    """What the user said is not known; the item stays."""
+    """Transcription of the user's turn failed; the item stays."""
 
     item_id: str
     content_index: int
@@ -193,7 +193,7 @@ class InputAudioTranscriptionFailed(ServerEvent, frozen=True, tag="conversation.
 
 # -- input buffer ----------------------------------------------------------------------------------------------------
 class InputAudioBufferSpeechStarted(ServerEvent, frozen=True, tag="input_audio_buffer.speech_started"):
-    """Somebody speaks; ``audio_start_ms`` counts all audio written and includes the padding."""
+    """Speech has started; ``audio_start_ms`` counts all audio written and includes the padding."""
 
     audio_start_ms: int
     item_id: str
@@ -218,7 +218,7 @@ class InputAudioBufferCleared(ServerEvent, frozen=True, tag="input_audio_buffer.
 
 
 class InputAudioBufferTimeoutTriggered(ServerEvent, frozen=True, tag="input_audio_buffer.timeout_triggered"):
-    """Nobody spoke for ``idle_timeout_ms``; a response follows."""
+    """No speech for ``idle_timeout_ms``; a response follows."""
 
     audio_start_ms: int
     audio_end_ms: int
@@ -227,19 +227,19 @@ class InputAudioBufferTimeoutTriggered(ServerEvent, frozen=True, tag="input_audi
 
 # -- responses -------------------------------------------------------------------------------------------------------
 class ResponseCreated(ServerEvent, frozen=True, tag="response.created"):
-    """An answer begins."""
+    """A response begins."""
 
     response: Response
 
 
 class ResponseDone(ServerEvent, frozen=True, tag="response.done"):
-    """An answer is over; nothing of it follows."""
+    """A response is over; no more of its events follow."""
 
     response: Response
 
 
 class ResponsePartEvent(ServerEvent, frozen=True):
-    """Where in a response something happens."""
+    """Position of an event in a response."""
 
     response_id: str
     item_id: str
@@ -247,13 +247,13 @@ class ResponsePartEvent(ServerEvent, frozen=True):
 
 
 class ResponseContentEvent(ResponsePartEvent, frozen=True):
-    """Where in a response's message something happens."""
+    """Position of an event in a response's message."""
 
     content_index: int
 
 
 class ResponseOutputItemAdded(ServerEvent, frozen=True, tag="response.output_item.added"):
-    """A new item of the answer."""
+    """A new item of the response."""
 
     response_id: str
     output_index: int
@@ -261,7 +261,7 @@ class ResponseOutputItemAdded(ServerEvent, frozen=True, tag="response.output_ite
 
 
 class ResponseOutputItemDone(ServerEvent, frozen=True, tag="response.output_item.done"):
-    """An item of the answer is final."""
+    """An item of the response is final."""
 
     response_id: str
     output_index: int
@@ -303,13 +303,13 @@ class ResponseOutputTextDone(ResponseContentEvent, frozen=True, tag="response.ou
 class ResponseOutputAudioTranscriptDelta(
     ResponseContentEvent, frozen=True, tag="response.output_audio_transcript.delta"
 ):
-    """More of the words that are spoken."""
+    """More of the text that is spoken."""
 
     delta: str
 
 
 class ResponseOutputAudioTranscriptDone(ResponseContentEvent, frozen=True, tag="response.output_audio_transcript.done"):
-    """All words that were to be spoken."""
+    """The complete text that is spoken."""
 
     transcript: str
 

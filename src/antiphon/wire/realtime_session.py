@@ -1,4 +1,4 @@
-"""Session configuration: what a client may send (everything optional) and what the server echoes (all effective).
+"""Session configuration: as clients send it (all optional) and as the server echoes it (all effective).
 
 ``UNSET`` is a field that is absent, ``None`` one that is null; they differ: absent keeps, null clears.
 """
@@ -20,10 +20,10 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
 
 
 class Partial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A client's wish: an unknown field is an error that names it."""
+    """A partial update from a client; unknown fields are errors that name them."""
 
     def over(self, present: Self | None = None) -> Self:
-        """Return this wish over what is present: absent fields stay, a null clears. What is not set is not echoed."""
+        """Merge this update over ``present``: absent fields stay, a null clears. Unset fields are not echoed."""
         base = present if type(present) is type(self) else None
         fields: dict[str, Any] = {name: getattr(base, name) for name in self.__struct_fields__} if base else {}
         for name in self.__struct_fields__:
@@ -34,7 +34,7 @@ class Partial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def _bounded(field: str, value: Any) -> None:
-    """Refuse a value of the client's own making that is too large, by the name of its field."""
+    """Refuse an oversized arbitrary value; the error names its field."""
     too_much = excess(value)
     if too_much:
         raise ValueError(f"{field}: the value has {too_much}")
@@ -47,7 +47,7 @@ class AudioPcm(Partial, frozen=True, tag_field="type", tag="audio/pcm"):
     rate: Literal[24000] | UnsetType | None = 24000
 
     def __post_init__(self) -> None:
-        """Let the effective rate be echoed, whatever was left out."""
+        """Set the effective rate, so that it is always echoed."""
         msgspec.structs.force_setattr(self, "rate", 24000)
 
 
@@ -63,7 +63,7 @@ AudioFormat = AudioPcm | AudioPcmu | AudioPcma
 
 
 class NoiseReduction(Partial, frozen=True):
-    """Accepted and echoed; the packaged engines work on the audio as it comes."""
+    """Accepted and echoed; the packaged engines do not reduce noise."""
 
     type: Literal["near_field", "far_field"] | UnsetType | None = UNSET
     strength: float | UnsetType | None = UNSET
@@ -92,7 +92,7 @@ class ServerVad(Partial, frozen=True, tag_field="type", tag="server_vad"):
 
 
 class SemanticVad(Partial, frozen=True, tag_field="type", tag="semantic_vad"):
-    """The turn ends when the words sound finished, at the latest after a timeout."""
+    """The turn ends when the speech sounds finished, at the latest after a timeout."""
 
     eagerness: Literal["low", "medium", "high", "auto"] | UnsetType | None = UNSET
     create_response: bool | UnsetType | None = UNSET
@@ -109,7 +109,7 @@ class VoiceId(Partial, frozen=True):
 
 
 class AudioInputUpdate(Partial, frozen=True):
-    """Wishes for what the client sends."""
+    """Configuration of the input audio."""
 
     format: AudioFormat | UnsetType | None = UNSET
     noise_reduction: NoiseReduction | UnsetType | None = UNSET
@@ -118,7 +118,7 @@ class AudioInputUpdate(Partial, frozen=True):
 
 
 class AudioOutputUpdate(Partial, frozen=True):
-    """Wishes for what the client hears."""
+    """Configuration of the output audio."""
 
     format: AudioFormat | UnsetType | None = UNSET
     voice: Name | VoiceId | UnsetType | None = UNSET
@@ -178,7 +178,7 @@ ToolChoice = Literal["auto", "none", "required"] | ToolChoiceFunction | ToolChoi
 
 
 class Reasoning(Partial, frozen=True):
-    """How much a reasoning model thinks."""
+    """Effort of a reasoning model."""
 
     effort: Literal["minimal", "low", "medium", "high", "xhigh"] | UnsetType | None = UNSET
 
@@ -224,7 +224,7 @@ Truncation = Literal["auto", "disabled"] | RetentionRatio
 Include = Annotated[
     list[Literal["item.input_audio_transcription.logprobs", "antiphon.degraded"]], msgspec.Meta(max_length=16)
 ]
-"""What a client asks for beyond the usual; ``antiphon.degraded`` are the events of that name and their ends."""
+"""Additional events that a client requests; ``antiphon.degraded`` stands for that event and ``antiphon.recovered``."""
 
 
 class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):

@@ -11,7 +11,7 @@ from antiphon.wire.translation import TranslationSession, TranslationSessionRequ
 
 
 class ExpiresAfter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When the secret ends; sessions it has opened go on."""
+    """When the secret expires; sessions it has opened continue."""
 
     anchor: Literal["created_at"] = "created_at"
     seconds: Annotated[int, msgspec.Meta(ge=10, le=7200)] | None = None
@@ -21,7 +21,7 @@ class ExpiresAfter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 Origin = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s]+$", max_length=300)]
 """As browsers send it: ``https://app.example``."""
 ListeningField = Literal["audio", "include", "noise_reduction", "transcription", "turn_detection"]
-"""What a session that only transcribes has of the fields that can be locked."""
+"""The lockable fields of a transcription session."""
 LockedField = Literal[
     ListeningField,
     "instructions",
@@ -45,29 +45,29 @@ MaxSessions = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
 class SecretBounds(msgspec.Struct, frozen=True, kw_only=True):
-    """What a secret may do; none of it is OpenAI's."""
+    """Restrictions of a secret; not part of OpenAI's protocol."""
 
     uses: Uses | None = None
-    """How many sessions it may begin until it expires; resuming one is none. Null: any number."""
+    """Maximum sessions it may begin until it expires; resuming does not count. Null: any number."""
     origins: Origins | None = None
-    """Pages that may use it, by their ``Origin`` header; then nobody may without one. Null: any page and program."""
+    """Allowed ``Origin`` headers; requests without one are refused. Null: any page and program."""
     max_sessions: MaxSessions = 2
-    """How many sessions it may have open at a time, in one gateway: one more ends the oldest."""
+    """Maximum concurrent sessions per gateway: one more closes the oldest."""
 
 
 class SessionSecretBounds(SecretBounds, frozen=True, kw_only=True):
-    """What a secret for realtime and transcription sessions may do."""
+    """Restrictions of a secret for realtime and transcription sessions."""
 
     locked: tuple[LockedField, ...] = ()
     """Fields of the session that neither ``session.update`` nor ``response.create`` may set."""
 
 
 NO_BOUNDS = SessionSecretBounds()
-"""What a secret may do whose request says nothing of it."""
+"""The default restrictions of a secret: none."""
 
 
 class SecretBoundsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a secret shall be bound to. All of it is optional, and null is as if it were left out."""
+    """Requested restrictions of a secret. All are optional; null means absent."""
 
     uses: Uses | None = None
     origins: Origins | None = None
@@ -75,13 +75,13 @@ class SecretBoundsWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class SessionSecretBoundsWish(SecretBoundsWish, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a secret for realtime and transcription sessions shall be bound to."""
+    """Requested restrictions of a secret for realtime and transcription sessions."""
 
     locked: tuple[LockedField, ...] | None = None
 
 
 class ClientSecretRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ask for a secret. A name that is not known is refused: it may be a bound that is misspelt."""
+    """Request a secret. Unknown fields are refused: they may be misspelt restrictions."""
 
     expires_after: ExpiresAfter | None = None
     session: AnySessionUpdate | None = None
@@ -100,7 +100,7 @@ class ClientSecret(msgspec.Struct, frozen=True):
 
 # -- translation sessions ------------------------------------------------------------------------------------------
 class TranslationSecretRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ask for a secret that opens a translation session."""
+    """Request a secret that opens a translation session."""
 
     session: TranslationSessionRequest
     expires_after: ExpiresAfter | None = None

@@ -18,7 +18,7 @@ class VoiceReference(msgspec.Struct, frozen=True):
 
 
 class SpeechRequest(msgspec.Struct, frozen=True):
-    """What to speak, and how. Unknown fields are ignored, unknown voices and models mapped to the engine's own."""
+    """What to speak, and how. Unknown fields are ignored; unknown voices and models use the engine's default."""
 
     input: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_INPUT_CHARS)]
     model: Annotated[str, msgspec.Meta(max_length=256)] = ""
@@ -26,7 +26,7 @@ class SpeechRequest(msgspec.Struct, frozen=True):
     instructions: Annotated[str, msgspec.Meta(max_length=MAX_INPUT_CHARS)] | None = None
     response_format: SpeechFormat | None = "mp3"
     speed: Annotated[float, msgspec.Meta(ge=0.25, le=4.0)] | None = None
-    """2.0 takes half the time; absent: as the server is set."""
+    """2.0 takes half the time; absent: the server's default."""
     stream_format: Literal["audio", "sse"] | None = "audio"
 
 
@@ -39,12 +39,12 @@ class SpeechUsage(msgspec.Struct, frozen=True):
 
 
 class SpeechAudioDelta(msgspec.Struct, frozen=True, tag_field="type", tag="speech.audio.delta"):
-    """More audio, base64, in the format that was asked for."""
+    """More audio, base64, in the requested format."""
 
     audio: str
 
 
 class SpeechAudioDone(msgspec.Struct, frozen=True, tag_field="type", tag="speech.audio.done"):
-    """All was spoken."""
+    """All text was spoken."""
 
     usage: SpeechUsage

@@ -19,7 +19,7 @@ Temperature = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class TranscriptionOptions(msgspec.Struct, frozen=True):
-    """The fields of the form beside ``file``. Lists also come as ``name[]``."""
+    """The form fields besides ``file``. Lists may be named ``name[]``."""
 
     model: ShortText = ""
     language: ShortText | None = None
@@ -27,7 +27,7 @@ class TranscriptionOptions(msgspec.Struct, frozen=True):
     languages: Annotated[list[ShortText], msgspec.Meta(max_length=100)] = []
     """Possible languages; one alone is taken as the language."""
     keywords: Annotated[list[ShortText], msgspec.Meta(max_length=500)] = []
-    """Words to expect; they lead the prompt."""
+    """Expected words, placed before the prompt."""
     prompt: PromptText | None = None
     response_format: TranscriptionFormat | None = "json"
     temperature: Temperature | None = 0.0
@@ -36,14 +36,14 @@ class TranscriptionOptions(msgspec.Struct, frozen=True):
     include: list[Literal["logprobs"]] = []
     """Accepted; the packaged engines give no log probabilities of tokens."""
     chunking_strategy: Any = None
-    """Accepted; long audio is always cut where nobody speaks."""
+    """Accepted; long audio is always split at silences."""
     known_speaker_names: Annotated[list[ShortText], msgspec.Meta(max_length=16)] = []
     known_speaker_references: Annotated[list[str], msgspec.Meta(max_length=16)] = []
     stream: bool | None = False
 
 
 class TranslationOptions(msgspec.Struct, frozen=True):
-    """The fields of the form beside ``file``; the answer is English."""
+    """The form fields besides ``file``; the result is English."""
 
     model: ShortText = ""
     prompt: PromptText | None = None
@@ -52,14 +52,14 @@ class TranslationOptions(msgspec.Struct, frozen=True):
 
 
 class LanguageCode(msgspec.Struct, frozen=True):
-    """A language that was heard."""
+    """A detected language."""
 
     code: str
     """ISO 639-1."""
 
 
 class TranscriptionJson(msgspec.Struct, frozen=True):
-    """Answer in ``json``."""
+    """Response in ``json``."""
 
     text: str
     usage: DurationUsage
@@ -94,7 +94,7 @@ class TranscribedSegment(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TranscriptionVerbose(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Answer in ``verbose_json``."""
+    """Response in ``verbose_json``."""
 
     task: Literal["transcribe", "translate"]
     language: str

@@ -1,4 +1,4 @@
-"""Translation sessions: speech in, the same in another language out. Their events and their configuration."""
+"""Events and configuration of translation sessions."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class SourceTranscription(Partial, frozen=True):
 
 
 class TranslationInput(Partial, frozen=True):
-    """What is listened to."""
+    """Input audio."""
 
     transcription: SourceTranscription | UnsetType | None = UNSET
     noise_reduction: NoiseReduction | UnsetType | None = UNSET
 
 
 class TranslationOutput(Partial, frozen=True):
-    """What is spoken."""
+    """Output audio."""
 
     language: Language | UnsetType | None = UNSET
 
@@ -68,7 +68,7 @@ class TranslationSession(msgspec.Struct, frozen=True, kw_only=True):
 
 # -- client events ---------------------------------------------------------------------------------------------------
 class TranslationClientEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
-    """What all client events share. Errors echo ``event_id``."""
+    """Base of all client events. Errors echo ``event_id``."""
 
     event_id: Annotated[str, msgspec.Meta(max_length=512)] | None = None
 
@@ -86,7 +86,7 @@ class SessionInputAudioBufferAppend(TranslationClientEvent, frozen=True, tag="se
 
 
 class SessionClose(TranslationClientEvent, frozen=True, tag="session.close"):
-    """Translate what was said so far, then end."""
+    """Translate the audio so far, then end the session."""
 
 
 TranslationClientMessage = SessionUpdate | SessionInputAudioBufferAppend | SessionClose
@@ -94,7 +94,7 @@ TranslationClientMessage = SessionUpdate | SessionInputAudioBufferAppend | Sessi
 
 # -- server events ---------------------------------------------------------------------------------------------------
 class TranslationServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """What all server events share. ``event_id`` grows within a session."""
+    """Base of all server events. ``event_id`` increases within a session."""
 
     event_id: str
 
@@ -112,15 +112,15 @@ class SessionUpdated(TranslationServerEvent, frozen=True, tag="session.updated")
 
 
 class SessionClosed(TranslationServerEvent, frozen=True, tag="session.closed"):
-    """Everything was translated; the last event."""
+    """All audio was translated; the last event."""
 
 
 class SessionInputTranscriptDelta(TranslationServerEvent, frozen=True, tag="session.input_transcript.delta"):
-    """More of what was said; only where transcription is set."""
+    """More of the source transcript; only if transcription is enabled."""
 
     delta: str
     elapsed_ms: int
-    """Where in the input the words begin."""
+    """Start of the text in the input audio."""
 
 
 class SessionOutputTranscriptDelta(TranslationServerEvent, frozen=True, tag="session.output_transcript.delta"):

@@ -1,4 +1,4 @@
-"""What work is charged by, in messages of several doors."""
+"""Usage objects shared by several protocols."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import msgspec
 
 
 class DurationUsage(msgspec.Struct, frozen=True, tag_field="type", tag="duration"):
-    """How much audio was worked on."""
+    """Duration of the processed audio."""
 
     seconds: float

@@ -1,4 +1,4 @@
-"""From msgspec's words to the protocol's: one table maps a failed decode to (code, param, message)."""
+"""Translates msgspec's validation errors to (code, param, message) of the protocol, by one table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from antiphon.text.quoting import shown
 
 _ELLIPSIS = re.compile(r"\[\.\.\.\]")
 _OWN_RULE = re.compile(r"^(content\[\d+\]\.type|parameters|variables|metadata): (.*)$", re.DOTALL)
-"""What a type of ours says itself: the field within it, and what is wrong."""
+"""Error of a type's own check: the field within it, and the reason."""
 _RULES: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile(r"^Object missing required field `(?P<field>\w+)`"),
@@ -29,8 +29,8 @@ _RULES: tuple[tuple[re.Pattern[str], str, str], ...] = (
 )
 
 
-_MOST_WORDS = 120
-"""Characters of msgspec's words: they repeat names and values of the client."""
+_MOST_CHARACTERS = 120
+"""Maximum length of msgspec's message: it repeats names and values of the client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class FieldError:
 
 
 def explain(error: str) -> FieldError:
-    """Translate one message of msgspec's, e.g. ``Expected `int`, got `str` - at `$.item.id```."""
+    """Translate an error message of msgspec, e.g. ``Expected `int`, got `str` - at `$.item.id```."""
     what, _, rest = error.partition(" - at `")
     path = _ELLIPSIS.sub("", rest.removeprefix("key` in `").removeprefix("$").rstrip("`").lstrip("."))
     own_rule = _OWN_RULE.match(what)
@@ -54,9 +54,9 @@ def explain(error: str) -> FieldError:
         if found:
             field = found.groupdict().get("field")
             param = join(path, shown(field)) if field else path
-            told = template.format(param=param or "event", what=shown(what, _MOST_WORDS))
+            told = template.format(param=param or "event", what=shown(what, _MOST_CHARACTERS))
             return FieldError(code, param or None, told)
-    return FieldError("invalid_value", path or None, shown(what, _MOST_WORDS))
+    return FieldError("invalid_value", path or None, shown(what, _MOST_CHARACTERS))
 
 
 def join(path: str, field: str) -> str:
