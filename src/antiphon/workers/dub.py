@@ -1,4 +1,4 @@
-"""The dub worker: a fragment in, the same fragment in another language out. The stages are jobs of other workers."""
+"""The dub worker: dubs a fragment. Its stages are jobs of other workers."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Dubber:
         self._clock = clock
         self._pipeline = Pipeline(rules, clock)
         self._threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="dub")
-        """Fit and encode take up to seconds: in the loop's default pool, conversations would wait behind them."""
+        """Fitting and encoding need seconds: in the default pool they would delay conversations."""
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
-        """Emit what became of the fragment."""
+        """Emit the result of the fragment."""
         del bus
         work = work_of(job, Dub)
         stages, within_s = (
@@ -66,7 +66,7 @@ class Dubber:
 
 
 class EchoDubber:
-    """Handles ``dub`` jobs without any engine: the fragment comes back as it went."""
+    """Handles ``dub`` jobs without engines: returns the fragment unchanged."""
 
     def __init__(self, delay_s: float = 0.0) -> None:
         self._delay_s = delay_s
@@ -77,7 +77,7 @@ class EchoDubber:
         work = work_of(job, Dub)
         await asyncio.sleep(self._delay_s)
         if len(work.audio) > MOST_PLAIN_BYTES:
-            message = "Echo mode returns at most 3 MiB: many clients take no longer message."
+            message = "Echo mode returns at most 3 MiB: many clients reject longer messages."
             error = ProcessingError(stage="asr", code="FRAGMENT_TOO_LARGE", message=message, retryable=False)
             await emit([FragmentDubbed(job_id=job.id, status="failed", error=error)])
             return
@@ -106,7 +106,7 @@ class EchoDubber:
 
 
 class _Terms(TypedDict):
-    """How the jobs of all stages are asked for."""
+    """Common arguments of the jobs of all stages."""
 
     tenant: str
     correlation_id: str
@@ -114,7 +114,7 @@ class _Terms(TypedDict):
 
 
 class _Stages:
-    """Has the stages of one job done by the workers of their queues, for the job's own tenant."""
+    """Runs the stages of one job as jobs of their queues, for the same tenant."""
 
     def __init__(self, job_client: JobClient, decoder: Decoder, threads: ThreadPoolExecutor, job: Job) -> None:
         self._job_client = job_client

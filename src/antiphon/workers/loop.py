@@ -1,4 +1,4 @@
-"""The worker loop: takes jobs, keeps their leases, watches their flags and deadlines."""
+"""The worker loop: claims jobs, renews leases, and watches cancel flags and deadlines."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Emit = Callable[[Sequence[PipeEntry]], Awaitable[None]]
 """Writes results to the job's output, in order."""
 
 Handler = Callable[[Job, Emit, Bus], Awaitable[None]]
-"""Does one job. Returning is success; every result was emitted by then."""
+"""Runs one job. Returning means success, with every result emitted."""
 
 _AT_ONCE = 16
-"""So many results a handler emits without others having their turn: an engine need not wait between any two."""
+"""Results after which a handler yields to the event loop: an engine may never wait itself."""
 
 _log = structlog.get_logger(__name__)
 
@@ -49,12 +49,11 @@ async def run(
 ) -> None:
     """Work on ``concurrency`` jobs of ``queue`` at a time, until the bus closes or ``stop`` is set.
 
-    With ``patient`` these leave the patient ones alone, and so many slots more take only those.
+    With ``patient``, these skip `PATIENT` jobs, and as many additional slots take only those.
     A job ends in exactly one way: acknowledged (done or cancelled), released for another attempt, or
-    buried with a `JobFailed` as its last entry. Once an attempt has emitted something its failure is final,
-    so that no listener hears a beginning twice, but where the next one goes on behind it. ``measure`` is told of the
-    outcome of each, and of the seconds that it took. ``stop`` lets the jobs at
-    hand finish; a cancelled loop gives back at once what another may do.
+    buried with a `JobFailed` as its last entry. After an attempt has emitted results its failure is final,
+    so that output is not repeated, unless the next attempt continues it. ``measure`` gets the outcome and the seconds
+    of each job. ``stop`` lets running jobs finish; a cancelled loop releases them at once.
     """
     completion = JobCompletion(bus, options, clock or SystemClock(), uniform, metrics or Metrics())
     async with asyncio.TaskGroup() as group:
@@ -71,38 +70,38 @@ async def run(
 
 
 class _JobOutput:
-    """The job's output: knows whether something was emitted, and can be shut."""
+    """The output of a job: tracks whether results were emitted, and can be shut."""
 
     def __init__(self, bus: Bus, job: Job) -> None:
         self._bus = bus
         self._job = job
         self._attempt = Attempt(job.id, job.attempt, keeps=job.work.is_continued)
         self._ahead = 0
-        """Entries that an attempt before this one has written: they are not written again."""
+        """Entries written by earlier attempts: they are skipped."""
         self._emits = 0
         self.touched = False
         self.shut = False
 
     async def begin(self) -> None:
-        """Go on behind what an attempt before has written: from now on that one writes nothing more."""
+        """Continue after the entries of an earlier attempt, and fence that attempt."""
         if self._job.attempt > 1:
             written = await self._bus.begin(self._job.output, self._attempt)
             self._ahead = 0 if self._attempt.keeps else written
 
     async def emit(self, entries: Sequence[PipeEntry]) -> None:
-        """Write results. Raises `JobCancelled` when nobody will read them."""
+        """Write results. Raises `JobCancelled` if they have no reader."""
         self._emits += 1
         if self._emits % _AT_ONCE == 0:
             await asyncio.sleep(0)
         if self.shut:
-            raise asyncio.CancelledError  # the handler was cancelled and tries to go on
+            raise asyncio.CancelledError  # the handler ignored its cancellation
         self.touched = self.touched or bool(entries)
         known = min(self._ahead, len(entries))
         if known and entries[-1].is_last:
-            known = min(known, len(entries) - 1)  # whoever waits must hear the end, if need be twice
+            known = min(known, len(entries) - 1)  # the last entry is always written, even twice
         self._ahead -= known
         if len(entries) > known and not await self._bus.write(self._job.output, entries[known:], by=self._attempt):
-            raise JobCancelled("nobody reads the results any more")
+            raise JobCancelled("the results have no reader")
 
 
 class _Worker:
@@ -132,11 +131,11 @@ class _Worker:
         self._draining = False
 
     async def serve(self, consumer: str, share: Share) -> None:
-        """One slot: one job after the other."""
+        """Run one slot: job after job."""
         claims = self._bus.claim(self._queue, consumer, share)
         while (lease := await self._next(claims)) is not None:
             started = self._clock.now()
-            slots = int(share != "patient")  # one that is full of recordings has room for turns
+            slots = int(share != "patient")  # patient slots do not count as busy
             self._count_busy(slots)
             try:
                 outcome = await self._traced(lease)
@@ -145,7 +144,7 @@ class _Worker:
             self._measure(outcome, self._clock.now() - started)
 
     async def drain(self, stop: asyncio.Event) -> None:
-        """Once ``stop`` is set, take no further job."""
+        """Stop claiming jobs once ``stop`` is set."""
         await stop.wait()
         self._draining = True
         for slot in self._idle:
@@ -167,7 +166,7 @@ class _Worker:
         self._metrics.worker_utilization(self._queue, self._busy / self._concurrency)
 
     async def _traced(self, lease: Lease) -> str:
-        """Do one job under a span of its caller's trace, and return its outcome."""
+        """Run one job in a span of its caller's trace, and return its outcome."""
         job = lease.job
         who = {"session_id": job.session_id, "tenant_id": job.tenant, "correlation_id": job.correlation_id}
         about = {"queue": job.queue, "job_id": job.id, "attempt": job.attempt}
@@ -177,7 +176,7 @@ class _Worker:
             return outcome
 
     async def _work(self, lease: Lease, recorded: Span | NoSpan) -> str:
-        """Do one job and return its outcome."""
+        """Run one job and return its outcome."""
         job = lease.job
         output = _JobOutput(self._bus, job)
         attempt = self._group.create_task(self._attempt(job, output), name=f"{job.queue} {job.id}")
@@ -185,10 +184,10 @@ class _Worker:
         try:
             error = await self._supervise(lease, attempt, flag)
             if error is not None:
-                async with self._kept(lease):
-                    await self._break_off(job, attempt, output)
+                async with self._renewing(lease):
+                    await self._cancel_attempt(job, attempt, output)
         except asyncio.CancelledError:
-            await self._leave(lease, attempt, output)
+            await self._finish_or_release(lease, attempt, output)
             raise
         finally:
             flag.cancel()
@@ -196,20 +195,20 @@ class _Worker:
             error = _result(attempt)
         if error is not None and not isinstance(error, JobCancelled):
             recorded.fail(error)
-        async with nullcontext() if error is None else self._kept(lease):
+        async with nullcontext() if error is None else self._renewing(lease):
             return await self._finish(lease, error, touched=output.touched)
 
     @asynccontextmanager
-    async def _kept(self, lease: Lease) -> AsyncGenerator[None]:
-        """Keep a lease while a handler takes its leave, or nobody reads a failure: either may last longer than it."""
-        keeping = self._group.create_task(self._keep(lease), name=f"lease {lease.job.id}")
+    async def _renewing(self, lease: Lease) -> AsyncGenerator[None]:
+        """Renew a lease while a handler ends or a failure is written: either may outlast the lease."""
+        keeping = self._group.create_task(self._keep_renewing(lease), name=f"lease {lease.job.id}")
         try:
             yield
         finally:
             keeping.cancel()
 
-    async def _keep(self, lease: Lease) -> None:
-        with suppress(LeaseLost):  # who ends the job meets it too
+    async def _keep_renewing(self, lease: Lease) -> None:
+        with suppress(LeaseLost):  # also raised where the job is finished
             while True:
                 await asyncio.sleep(self._options.heartbeat_s)
                 await self._renew(lease)
@@ -218,11 +217,11 @@ class _Worker:
         """Heartbeat. Raises `LeaseLost`."""
         try:
             await lease.renew()
-        except ProviderUnavailable as error:  # the bus is away: go on, another may do it once more
-            _log.warning("a lease could not be renewed", job_id=lease.job.id, error=str(error))
+        except ProviderUnavailable as error:  # the bus is unreachable: continue; the job may run twice
+            _log.warning("lease renewal failed", job_id=lease.job.id, error=str(error))
 
     async def _attempt(self, job: Job, output: _JobOutput) -> BaseException | None:
-        """Run the handler; what goes wrong is returned, so that it does not end the worker."""
+        """Run the handler; return its error, so that it does not end the worker."""
         priority.set(job.priority)
         try:
             await output.begin()
@@ -237,7 +236,7 @@ class _Worker:
     async def _supervise(
         self, lease: Lease, attempt: asyncio.Task[BaseException | None], flag: asyncio.Task[None]
     ) -> AntiphonError | None:
-        """Wait for the attempt, or return why it must end before it is done."""
+        """Wait for the attempt, or return the reason to cancel it."""
         deadline_s = lease.job.deadline_s or math.inf
         while True:
             left_s = deadline_s - self._clock.wall()
@@ -254,32 +253,34 @@ class _Worker:
             except LeaseLost as error:
                 return error
 
-    async def _break_off(self, job: Job, attempt: asyncio.Task[BaseException | None], output: _JobOutput) -> None:
-        """Cancel the handler; from now on it can emit nothing, even if it goes on."""
+    async def _cancel_attempt(self, job: Job, attempt: asyncio.Task[BaseException | None], output: _JobOutput) -> None:
+        """Cancel the handler; it can emit nothing more, even if it continues."""
         output.shut = True
         attempt.cancel()
         done, _ = await asyncio.wait((attempt,), timeout=self._options.close_timeout_s)
         if not done:
             _log.warning("handler ignores its cancellation", job_id=job.id, queue=job.queue)
 
-    async def _leave(self, lease: Lease, attempt: asyncio.Task[BaseException | None], output: _JobOutput) -> None:
-        """The worker itself was cancelled: settle what is done, give back what is not."""
+    async def _finish_or_release(
+        self, lease: Lease, attempt: asyncio.Task[BaseException | None], output: _JobOutput
+    ) -> None:
+        """The worker was cancelled: finish the job if it is done, else release it."""
         if attempt.done() and not attempt.cancelled():
             await self._finish(lease, attempt.result(), touched=output.touched)
         else:
             output.shut = True
             attempt.cancel()
             try:
-                await self._completion.give_back(lease, touched=output.touched)
+                await self._completion.release(lease, touched=output.touched)
             except ProviderUnavailable as error:
-                _log.warning("a job could not be given back", job_id=lease.job.id, error=str(error))
+                _log.warning("job release failed", job_id=lease.job.id, error=str(error))
 
     async def _finish(self, lease: Lease, error: BaseException | None, *, touched: bool) -> str:
-        """End the job; where the bus is away its lease runs out, and it is done once more."""
+        """End the job; if the bus is unreachable, its lease expires and it runs again."""
         try:
             return await self._completion.finish(lease, error, touched=touched)
         except ProviderUnavailable as away:
-            _log.warning("a job could not be settled", job_id=lease.job.id, error=str(away))
+            _log.warning("job completion failed", job_id=lease.job.id, error=str(away))
             return "lost"
 
 

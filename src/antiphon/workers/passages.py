@@ -1,4 +1,4 @@
-"""Which language each passage of a text is spoken in: a voice reads no script that its language is not written in."""
+"""Chooses the language of each passage of a text by its script: a voice reads only the scripts of its language."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from antiphon.text.sentences import split
 
 
 class Passage(NamedTuple):
-    """Sentences of one language, None where nobody says which and the letters are Latin."""
+    """Sentences of one language; None for Latin letters without a requested language."""
 
     text: str
     language: str | None
 
 
 class Passages:
-    """Cuts the texts of one job where their language changes.
+    """Splits the texts of one job where their language changes.
 
-    A sentence's script decides, by most of its letters. Of the languages written in it the one that was asked for is
-    meant, then the one of the sentence before, then the likeliest; one that no voice speaks is passed over. Sentences
-    in Latin letters have the language that was asked for, and sentences without letters that of the sentence before.
+    The script of most letters of a sentence decides. Among the languages written in it the requested one is chosen,
+    then that of the previous sentence, then the likeliest; languages without a voice are skipped. Sentences in Latin
+    letters have the requested language, and sentences without letters that of the previous sentence.
     """
 
     def __init__(self, voices: Capabilities, asked: str | None) -> None:
@@ -37,7 +37,7 @@ class Passages:
 
         Raises `Unsupported` (``input``) where no voice speaks any language of a sentence's script.
         """
-        likeliest = languages_of_script(text)[:1]  # the whole text tells whether Han characters are Japanese
+        likeliest = languages_of_script(text)[:1]  # only the whole text shows whether Han characters are Japanese
         sentences = [(self._language(sentence, likeliest), sentence) for sentence in split(text)]
         groups = groupby(sentences, key=lambda one: one[0])
         passages = [Passage("\n".join(sentence for _, sentence in group), language) for language, group in groups]

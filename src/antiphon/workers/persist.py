@@ -1,4 +1,4 @@
-"""The persist worker: rows of the history in, nothing out but that they are written."""
+"""The persist worker: writes rows of the history."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from antiphon.workers.work import work_of
 
 
 class Persister:
-    """Handles ``persist`` jobs. One ends when its rows are on disk, however long the database is away."""
+    """Handles ``persist`` jobs. A job ends when its rows are on disk, however long the database fails."""
 
     def __init__(self, write: Callable[[Sequence[StoredItem]], Awaitable[None]]) -> None:
-        """``write`` returns when rows are on disk, or were refused for good."""
+        """``write`` returns when rows are on disk, or were permanently refused."""
         self._write = write
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:

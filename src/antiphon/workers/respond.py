@@ -1,4 +1,4 @@
-"""The respond worker: a conversation in, words out, and its sentences straight into the speaker's pipe."""
+"""The respond worker: generates an answer, and writes its sentences to the speech pipe."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from antiphon.workers.sentences import Sentences
 from antiphon.workers.work import work_of
 
 _MOST_CHARACTERS = 2**20
-"""Longest answer, its calls included: what an item of a conversation may hold."""
+"""Maximum length of an answer including its calls: the limit of a conversation item."""
 
 
 class Responder:
-    """Handles ``respond`` jobs with one language model."""
+    """Handles ``respond`` jobs with one LLM."""
 
     def __init__(self, engine: LanguageModel) -> None:
         self._engine = engine
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
-        """Emit text as it comes, the calls, then `AnswerDone`; the speaker gets each sentence as soon as it ends.
+        """Emit text as it arrives, the calls, then `AnswerDone`; the speaker gets each sentence as soon as it ends.
 
-        What attempts before have written is continued: nothing of it comes again, and calls that were told stand.
-        Raises `ProviderRejected` for an answer without end, `ProviderUnavailable` for one with nothing in it.
+        The output of earlier attempts is continued, not repeated; calls emitted by them stand.
+        Raises `ProviderRejected` for an endless answer, `ProviderUnavailable` for an empty one.
         """
         work = work_of(job, Respond)
         before = await bus.recall(job.output, job.id) if job.attempt > 1 else ()
@@ -44,10 +44,10 @@ class Responder:
             case CallReady():
                 await emit([_called(job.id, work.request, said)])
             case _:
-                await self._go_on(job, replace(work.request, prefix=said), emit, sentences)
+                await self._continue(job, replace(work.request, prefix=said), emit, sentences)
         await sentences.end()
 
-    async def _go_on(self, job: Job, request: ChatRequest, emit: Emit, sentences: Sentences) -> None:
+    async def _continue(self, job: Job, request: ChatRequest, emit: Emit, sentences: Sentences) -> None:
         characters, calls = len(request.prefix), _Calls(job.id)
         async with aclosing(answered(self._engine, request)) as events:
             async for event in events:
@@ -67,7 +67,7 @@ class Responder:
 
 
 class _Calls:
-    """The calls of an answer that is not over."""
+    """The calls of an unfinished answer."""
 
     def __init__(self, job_id: str) -> None:
         self._job_id = job_id
@@ -77,7 +77,7 @@ class _Calls:
         self._calls.setdefault(delta.index, []).append(delta)
 
     def whole(self) -> list[PipeEntry]:
-        """Return the calls, in the order in which they were begun."""
+        """Return the calls in the order of their first deltas."""
         return [
             CallReady(self._job_id, index, deltas[0].call_id, deltas[0].name, "".join(one.arguments for one in deltas))
             for index, deltas in self._calls.items()
@@ -89,7 +89,7 @@ def _done(job_id: str, event: ChatDone) -> AnswerDone:
 
 
 def _called(job_id: str, request: ChatRequest, said: str) -> AnswerDone:
-    """Return the end of an answer whose calls were told and whose figures were not."""
+    """Return the last entry of an answer whose calls were emitted without its usage."""
     asked = sum(estimate_tokens(message.text) for message in request.messages)
     return AnswerDone(job_id, "tool_calls", asked, estimate_tokens(said))
 

@@ -1,4 +1,4 @@
-"""What becomes of a job after an attempt: a decision, without I/O."""
+"""Decides about a job after an attempt, without I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from antiphon.wire.jobs import Job, JobFailed
 
 
 class JobCancelled(Permanent):
-    """The job's cancel flag went up; nobody waits for it any more."""
+    """The job was cancelled by its caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class LeaveAlone:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Give the job back for another attempt."""
+    """Release the job for another attempt."""
 
     reason: str
     delay_s: float
@@ -67,9 +67,9 @@ def decide(
     wall: float,
     uniform: Callable[[], float],
 ) -> Decision:
-    """Decide by the error's type; ``touched`` says that this attempt has emitted results already.
+    """Decide by the error's type; ``touched`` says that this attempt has emitted results.
 
-    They make its failure final, so that no listener hears a beginning twice, but for work that `is_continued`.
+    They make its failure final, so that output is not repeated, except for work that `is_continued`.
     """
     match error:
         case None:
@@ -90,17 +90,17 @@ def decide(
 
 
 def may_follow(job: Job, *, touched: bool) -> bool:
-    """Say whether another attempt says nothing again of what one has emitted."""
+    """Return whether another attempt would not repeat output."""
     return not touched or job.work.is_continued
 
 
 def failure(job: Job, error: BaseException) -> JobFailed:
-    """Return the entry that tells a failure; of an unexpected one it tells no details."""
+    """Return the entry that reports a failure, without details of an unexpected one."""
     if isinstance(error, AntiphonError):
         return JobFailed.of(job.id, error)
     return JobFailed(job.id, AntiphonError.type, "internal_error", "the worker failed unexpectedly")
 
 
 def _reason(error: BaseException) -> str:
-    """Return what a dead letter keeps: no message, for it may repeat what a client sent. The log has it all."""
+    """Return the reason in a dead letter: without the message, which may repeat user content. The log has it."""
     return f"{type(error).__name__}: {error.code if isinstance(error, AntiphonError) else 'internal_error'}"

@@ -1,4 +1,4 @@
-"""The score worker: an utterance in, the probability that its turn is over out."""
+"""The score worker: estimates the probability that a turn is over."""
 
 from __future__ import annotations
 

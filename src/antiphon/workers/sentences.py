@@ -1,4 +1,4 @@
-"""The sentences of an answer on their way to its speaker: each of them once, over all attempts at the answer."""
+"""Writes the sentences of an answer to its speaker, each once over all attempts."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from antiphon.wire.jobs import Job, PipeEntry, SentenceReady, SentencesDone
 
 
 class Sentences:
-    """Cuts the text of one job's answer into sentences and writes them into ``pipe``; without one it does nothing.
+    """Splits the answer of one job into sentences and writes them to ``pipe``; does nothing without a pipe.
 
-    A text is always cut at the same places. So a further attempt, which adds the text of those before it first, leaves
-    out as many sentences as they have written.
+    Splitting is deterministic. A later attempt therefore first adds the text of earlier ones, and skips as many
+    sentences as they have written.
     """
 
     def __init__(self, bus: Bus, job: Job, pipe: str) -> None:
@@ -23,20 +23,20 @@ class Sentences:
         self._attempt = Attempt(job.id, job.attempt)
         self._splitter = Splitter()
         self._known = 0
-        """Sentences that attempts before have written and that are still to come."""
+        """Sentences written by earlier attempts that are still to be skipped."""
 
     async def begin(self) -> None:
-        """Learn what attempts before have written, who from now on write nothing more."""
+        """Count the sentences of earlier attempts, and fence those attempts."""
         if self._pipe and self._job.attempt > 1:
             self._known = await self._bus.begin(self._pipe, self._attempt)
 
     async def add(self, text: str) -> None:
-        """Take more of the answer, and write the sentences that are over by now."""
+        """Add text of the answer, and write the sentences that are complete."""
         if self._pipe:
             await self._write(self._splitter.feed(text))
 
     async def end(self) -> None:
-        """The answer is over: write the rest."""
+        """Write the rest of a finished answer."""
         if self._pipe:
             await self._write(self._splitter.flush(), [SentencesDone(self._job.id)])
 

@@ -1,4 +1,4 @@
-"""The speak worker: sentences in, audio out."""
+"""The speak worker: synthesizes text or sentences."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Speaker:
-    """Handles ``speak`` jobs with one engine; audio leaves in pieces of ``piece_ms``.
+    """Handles ``speak`` jobs with one engine; audio is emitted in pieces of ``piece_ms``.
 
-    Of the sentences of a pipe it also says when each was spoken: a listener may be interrupted before the next.
+    It also reports the end of each sentence of a pipe: playback may be interrupted before the next.
     """
 
     def __init__(self, engine: TextToSpeech, piece_ms: int = 200) -> None:
@@ -40,10 +40,10 @@ class Speaker:
         self._piece_ms = piece_ms
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
-        """Speak the job's text, or each sentence of its input pipe as it comes; then `SpeechDone`.
+        """Speak the job's text, or each sentence of its input pipe as it arrives; then emit `SpeechDone`.
 
-        Raises `Unsupported` (``input``), before anything is said, for a text that no voice can read; a sentence of
-        a pipe is passed over instead.
+        Raises `Unsupported` (``input``) before any audio for a text that no voice can read; an unreadable sentence of
+        a pipe is skipped.
         """
         work = work_of(job, Speak)
         voice = _Voice(job, work, self._piece_ms, emit)
@@ -67,7 +67,7 @@ class Speaker:
 
 
 async def _sentences(job: Job, bus: Bus) -> AsyncIterator[str]:
-    """Yield what comes through the job's input pipe."""
+    """Yield the sentences of the job's input pipe."""
     async for _, entry in bus.read(job.input):
         if isinstance(entry, SentenceReady):
             yield entry.text
@@ -76,16 +76,16 @@ async def _sentences(job: Job, bus: Bus) -> AsyncIterator[str]:
 
 
 def _readable(passages: Passages, sentence: str) -> list[Passage]:
-    """Return the passages of a sentence; none where no voice can read it: the rest of an answer is worth hearing."""
+    """Return the passages of a sentence; none if no voice can read it: the rest of the answer is still spoken."""
     try:
         return passages.of(sentence)
     except Unsupported as error:
-        _log.warning("sentence not spoken", **error_fields(error))
+        _log.warning("sentence skipped", **error_fields(error))
         return []
 
 
 class _Voice:
-    """Brings an engine's audio to the rate and the size that were asked for."""
+    """Converts an engine's audio to the requested rate and piece size."""
 
     def __init__(self, job: Job, work: Speak, piece_ms: int, emit: Emit) -> None:
         self._job = job
@@ -115,7 +115,7 @@ class _Voice:
     async def _send(self, data: bytes, text: str) -> None:
         if not data and not text:
             return
-        await self._emit([AudioReady(self._job.id, data[: self._piece], text)])  # it must not wait for the others' room
+        await self._emit([AudioReady(self._job.id, data[: self._piece], text)])  # must not wait until the others fit
         rest = range(self._piece, len(data), self._piece)
         if rest:
             await self._emit([AudioReady(self._job.id, data[at : at + self._piece]) for at in rest])

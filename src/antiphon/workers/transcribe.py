@@ -1,4 +1,4 @@
-"""The transcribe worker: audio in, text out."""
+"""The transcribe worker: transcribes audio."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from antiphon.workers.loop import Emit
 from antiphon.workers.work import work_of
 
 _PIECE_S = 300.0
-"""Longest recording that an engine is given at once: of more it would need gigabytes, and services refuse it."""
+"""Maximum audio per engine call: more would need gigabytes, and services refuse it."""
 
 
 class Transcriber:
-    """Handles ``transcribe`` jobs with one engine, long recordings in pieces."""
+    """Handles ``transcribe`` jobs with one engine; long recordings are split."""
 
     def __init__(self, engine: SpeechToText) -> None:
         self._engine = engine
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
-        """Emit segments as they are known, then the transcript."""
+        """Emit segments as they arrive, then the transcript."""
         del bus
         work = work_of(job, Transcribe)
         options = TranscribeOptions(
@@ -51,7 +51,7 @@ class Transcriber:
 
 
 def _moved(result: Segment | Transcript, by_s: float) -> Segment | Transcript:
-    """Return a result whose clip begins at ``by_s`` of the recording."""
+    """Shift the times of a result by ``by_s``."""
     if not by_s:
         return result
     if isinstance(result, Transcript):

@@ -1,4 +1,4 @@
-"""The translate worker: text in, text out."""
+"""The translate worker: translates text."""
 
 from __future__ import annotations
 

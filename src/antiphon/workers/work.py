@@ -1,4 +1,4 @@
-"""The work that a job carries, as its handler needs it."""
+"""Access to the work that a job carries."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 def work_of(job: Job, kind: type[T]) -> T:
-    """Return the job's work. Raises `InvalidRequest` when it lies in the wrong queue."""
+    """Return the job's work. Raises `InvalidRequest` if it is in the wrong queue."""
     if not isinstance(job.work, kind):
-        raise InvalidRequest(f"a {type(job.work).__name__} job lies in queue '{job.queue}'", code="wrong_queue")
+        raise InvalidRequest(f"a {type(job.work).__name__} job is in queue '{job.queue}'", code="wrong_queue")
     return job.work
 
 
 def with_audio(handler: Handler, audio: JobAudio) -> Handler:
-    """Return ``handler`` for jobs whose audio may lie apart: it gets them whole."""
+    """Return ``handler`` wrapped for jobs whose audio is stored separately: it gets them complete."""
 
     async def handle(job: Job, emit: Emit, bus: Bus) -> None:
         await handler(await audio.attach(job), emit, bus)

@@ -252,7 +252,7 @@ async def test_what_an_engine_says_of_a_failure_is_logged_as_words_of_people(clo
             for name in errors:
                 await stage.bus.submit(job(name))
                 await stage.results(name)
-    told = [line for line in logs if line["event"] in {"job failed", "job is tried again"}]
+    told = [line for line in logs if line["event"] in {"job failed", "job retried"}]
     assert {line["job_id"] for line in told} == errors.keys()
     assert {line.pop("pii.detail") for line in told} == {said}
     assert "1234" not in repr(told)
