@@ -1,4 +1,4 @@
-"""Time as a value that is passed in, so that tests run on virtual time."""
+"""Clocks, passed in so that tests can run on virtual time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where a component asks for the time."""
+    """A source of time."""
 
     def now(self) -> float:
-        """Monotonic seconds; only differences mean anything."""
+        """Monotonic seconds; only differences are meaningful."""
         ...
 
     def wall(self) -> float:
@@ -20,7 +20,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system clock."""
 
     def now(self) -> float:
         return time.monotonic()
@@ -43,9 +43,9 @@ class VirtualClock:
         return self._now + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Move forward; time never goes back."""
+        """Move forward by ``seconds``."""
         if seconds < 0:
-            raise ValueError("a clock does not go back")
+            raise ValueError("a clock cannot go back")
         self._now += seconds
 
 

@@ -1,4 +1,4 @@
-"""Every error that crosses a border of the platform.
+"""The errors that cross a port, a process or the wire.
 
     AntiphonError
     ├── Transient            a retry may help
@@ -6,17 +6,17 @@
     │   ├── ProviderTimeout      no answer within the deadline
     │   ├── ProviderUnavailable  not reachable, crashed, not loaded
     │   ├── Overloaded           a limit of the server itself is reached
-    │   └── RateLimited          told to wait; carries ``retry_after_s``
+    │   └── RateLimited          too many calls; carries ``retry_after_s``
     └── Permanent            a retry of the same thing fails again
         ├── InvalidRequest       the caller's input is wrong; carries ``param`` and ``code``
         ├── Unauthenticated      no key, or a wrong one
         ├── Forbidden            the key, or the page, may not do this
-        ├── NotFound             the thing named does not exist
+        ├── NotFound             the named object does not exist
         ├── Unsupported          this engine cannot do that at all
         ├── ProviderRejected     the service refuses (key, quota, content)
         ├── Fenced               a newer owner has taken over
         ├── LeaseLost            the job went to another worker
-        └── WeightsMissing       model files are not there; says the command that brings them
+        └── WeightsMissing       model files are missing; names the command that downloads them
 
 Retry, breaker and failover look at the type, never at the message.
 """
@@ -30,15 +30,15 @@ class AntiphonError(Exception):
     """The root; never raised itself."""
 
     type: str = "api_error"
-    """The taxonomy word on every wire: REST, WebSocket and Socket.IO alike."""
+    """The error type on the wire: REST, WebSocket and Socket.IO alike."""
     status: int = 500
     """The HTTP status when this error answers a REST call."""
     default_code: str | None = None
 
     def __init__(self, message: str, *, code: str | None = None, param: str | None = None, detail: str = "") -> None:
-        """``message`` is for the client; ``detail``, for logs alone, joins it where the error is shown as a text.
+        """``message`` is for the client; ``detail``, for logs only, follows it in ``str(error)``.
 
-        The detail of a service may repeat what people said: a log has it under ``pii.``.
+        A service's detail may repeat user content: logs have it under ``pii.``.
         """
         super().__init__(f"{message}: {detail}" if detail else message)
         self.message = message
@@ -75,7 +75,7 @@ class ProviderUnavailable(Transient):
 
 
 class RateLimited(Transient):
-    """Told to wait."""
+    """Too many calls; retry after ``retry_after_s``."""
 
     type = "rate_limit_error"
     status = 429
@@ -115,7 +115,7 @@ class Forbidden(Permanent):
 
 
 class NotFound(Permanent):
-    """The thing named does not exist."""
+    """The named object does not exist."""
 
     type = "not_found_error"
     status = 404
@@ -138,21 +138,21 @@ class ProviderRejected(Permanent):
 
 
 class WeightsMissing(Permanent):
-    """Model files are not there; the message says the command that brings them."""
+    """Model files are missing; the message names the command that downloads them."""
 
     status = 503
     default_code = "weights_missing"
 
 
 class Fenced(Permanent):
-    """A newer owner has taken over; what this one writes no longer counts."""
+    """A newer owner has taken over; writes of this one are rejected."""
 
     status = 409
     default_code = "fenced"
 
 
 class Superseded(Fenced):
-    """A later attempt of the same job is under way; what this one writes no longer counts."""
+    """A later attempt of the same job is running; writes of this one are rejected."""
 
 
 class LeaseLost(Permanent):
@@ -170,7 +170,7 @@ class Overloaded(Transient):
 
 
 def family(kind: type[AntiphonError]) -> Iterator[type[AntiphonError]]:
-    """Yield a class of errors and all classes below it, those beside each other by name."""
+    """Yield an error class and all its subclasses, siblings by name."""
     yield kind
     for child in sorted(kind.__subclasses__(), key=lambda one: one.__name__):
         yield from family(child)

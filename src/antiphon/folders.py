@@ -1,4 +1,4 @@
-"""Folders of this server's own: they hold keys, and what people said."""
+"""Private directories of this server: they hold keys and user content."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 _NAME_BYTES = 200
-"""Longest name of a folder. File systems allow 255."""
+"""Maximum length of a directory name. File systems allow 255."""
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those around it that are missing, for this user alone; one that is there stays as it is.
+    """Create a directory and its missing parents for this user alone; existing ones are left unchanged.
 
     Raises `OSError`.
     """
@@ -21,10 +21,10 @@ def make_private(folder: Path) -> None:
 
 
 def folder_name(identifier: str) -> str:
-    """Return a name for a folder that any text may have asked for, another one for every other text.
+    """Return a safe directory name for any text, distinct for distinct texts.
 
     ASCII letters, digits, ``.``, ``_`` and ``-`` stay; other bytes of its UTF-8 form are written ``%XX``, as in
-    addresses, so that the text can be read back. The empty text is ``%``. What is longer than 200 bytes is cut and
+    URLs, so that the text can be recovered. The empty text is ``%``. A name longer than 200 bytes is cut and
     ends with ``~`` and its SHA-256.
     """
     if not identifier:

@@ -1,4 +1,4 @@
-"""Identifiers: the field's prefixes, unguessable where they are secrets, ordered where order is asked."""
+"""Random identifiers with a prefix."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def new_id(prefix: str) -> str:
 
 
 def conversation_id(seed: str) -> str:
-    """Return the id of the conversation of a session whose ids are made with ``seed``."""
+    """Return the conversation id of a session whose ids are derived from ``seed``."""
     return f"conv_{seed}"

@@ -1,4 +1,4 @@
-"""One port, several doors: every request goes to the door of its path."""
+"""Routes every request on the port to the endpoint of its path."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class Doors:
     """WebSockets by the pattern of their path, other requests by their exact path, everything else to REST."""
 
     def __init__(self, rest: AsgiApp, sockets: Mapping[str, AsgiApp], requests: Mapping[str, AsgiApp]) -> None:
-        """In the paths of ``sockets`` ``{name}`` stands for one segment, which the door finds in ``path_params``."""
+        """In the paths of ``sockets`` ``{name}`` matches one segment, passed on in ``path_params``."""
         self._rest = rest
         self._sockets = [(_pattern(path), door) for path, door in sockets.items()]
         self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a connection on, or say that there is nothing here."""
+        """Pass a connection to its endpoint, or refuse it with 404."""
         path = scope["path"].rstrip("/")
         if scope["type"] != "websocket":
             await self._requests.get(path, self._rest)(scope, receive, send)
@@ -36,5 +36,5 @@ class Doors:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    pieces = _NAMED.split(path)  # texts, and between them the names
+    pieces = _NAMED.split(path)  # literal texts alternate with names
     return re.compile("".join(f"(?P<{one}>[^/]+)" if at % 2 else re.escape(one) for at, one in enumerate(pieces)))

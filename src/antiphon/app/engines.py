@@ -25,7 +25,7 @@ from antiphon.providers.registry import Kind, load, members
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _CLOSE_S = 10.0
-"""Longest that an engine may take to end its threads and processes."""
+"""Timeout for an engine to end its threads and processes."""
 
 _log = structlog.get_logger(__name__)
 
@@ -33,10 +33,10 @@ AnyEngine = SpeechToText | LanguageModel | TextToSpeech | Translation | VoiceAct
 
 
 class Engines:
-    """One engine, or one failover chain, of each kind, which is loaded when it is first asked for."""
+    """One engine or failover chain per kind, loaded on first use."""
 
     def __init__(self, make: Callable[[Kind], AnyEngine], configured: Mapping[str, Sequence[str]]) -> None:
-        """``configured`` are, by kind, the names that the settings say."""
+        """``configured`` has the names from the settings, by kind."""
         self._make = make
         self._configured = configured
         self._made: dict[Kind, AnyEngine] = {}
@@ -79,16 +79,16 @@ class Engines:
 
     @property
     def capabilities(self) -> Mapping[str, Capabilities]:
-        """What each kind says of itself."""
+        """Capabilities by kind."""
         return {kind: self.of(kind).capabilities for kind in KINDS}
 
     @property
     def first_names(self) -> Mapping[str, str]:
-        """The engine of each kind that the settings ask first."""
+        """The first configured engine of each kind."""
         return {kind: names[0] for kind, names in self._configured.items() if names}
 
     def services(self, kinds: Collection[str]) -> dict[str, Checked]:
-        """Return those of ``kinds`` whose service can be asked how it is, by endpoint: ``llm:openai``."""
+        """Return the engines of ``kinds`` that have a health check, by endpoint: ``llm:openai``."""
         return {
             f"{kind}:{one.capabilities.name}": one
             for kind in KINDS
@@ -97,7 +97,7 @@ class Engines:
         }
 
     async def start(self, kinds: Collection[str] = KINDS) -> None:
-        """Load and warm up those of ``kinds``, side by side. Raises `WeightsMissing`."""
+        """Load and warm up the engines of ``kinds`` concurrently. Raises `WeightsMissing`."""
         async with asyncio.TaskGroup() as group:
             for kind in KINDS:
                 if kind in kinds:
@@ -105,19 +105,19 @@ class Engines:
                     group.create_task(engine.start(), name=f"start {engine.capabilities.name}")
 
     def states(self, kinds: Collection[str], refuses: Callable[[str], bool]) -> dict[str, dict[str, EngineState]]:
-        """Return how each engine of the ``kinds``, which were started, is; ``refuses`` says whether a circuit does."""
+        """Return the state of each engine of the started ``kinds``; ``refuses`` tells whether a circuit is open."""
         found: dict[str, dict[str, EngineState]] = {}
         for kind in KINDS:
             if kind in kinds:
                 working = [part.capabilities.name for part in members(self.of(kind))]
                 names = dict.fromkeys((*self._configured.get(kind, ()), *working))
                 found[kind] = {name: _state(kind, name, working, refuses) for name in names}
-                if kind == "vad":  # the first that starts works alone
+                if kind == "vad":  # only the first that starts is used
                     found[kind] = _with_reserve(found[kind])
         return found
 
     async def close(self) -> None:
-        """Free all that was loaded; an engine that fails to close, or does not return, is logged."""
+        """Close all loaded engines; failures and timeouts are logged."""
         closing = {kind: asyncio.wait_for(engine.close(), _CLOSE_S) for kind, engine in self._made.items()}
         for kind, result in zip(closing, await asyncio.gather(*closing.values(), return_exceptions=True), strict=True):
             if isinstance(result, BaseException):
@@ -127,26 +127,26 @@ class Engines:
 def make_engines(
     settings: Settings,
     breakers: Breakers | None = None,
-    on_other_voice: Callable[[], None] = lambda: None,
+    on_tts_failover: Callable[[], None] = lambda: None,
     on_failure: Callable[[], None] = lambda: None,
 ) -> Engines:
-    """Return the engines that the settings name; each is made when it is asked for, and none is started.
+    """Return the configured engines, none of them started; each is created on first use.
 
-    ``on_other_voice`` is called whenever another voice begins to stand in for one, ``on_failure`` for failures that
-    no call can raise.
+    ``on_tts_failover`` is called whenever speech fails over to another engine, ``on_failure`` for failures outside
+    of calls.
     """
     context = replace(engine_context(settings), on_failure=on_failure)
     configured = {kind: getattr(settings, kind) for kind in KINDS}
 
     def make(kind: Kind) -> AnyEngine:
-        stand_ins = StandIns(on_other_voice) if kind == "tts" else None
+        stand_ins = StandIns(on_tts_failover) if kind == "tts" else None
         return load(kind, configured[kind], context, breakers, stand_ins)
 
     return Engines(make, configured)
 
 
 def engine_context(settings: Settings) -> EngineContext:
-    """Return what engines are told."""
+    """Return the context that engines are created with."""
     return EngineContext(
         data_dir=settings.data_dir,
         offline=settings.offline,
@@ -165,7 +165,7 @@ def _state(kind: str, name: str, working: Collection[str], refuses: Callable[[st
 
 
 def _with_reserve(states: dict[str, EngineState]) -> dict[str, EngineState]:
-    """Return the states, where engines behind the first that works were not tried."""
+    """Mark the engines after the first working one as reserve: they were not tried."""
     before: list[EngineState] = []
     for name, state in states.items():
         states[name] = "reserve" if state == "left_out" and "ok" in before else state

@@ -1,4 +1,4 @@
-"""What the doors of a gateway share: limits, connections, and what every session works with."""
+"""Services shared by the endpoints of a gateway: limits, connections and session services."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.wire.realtime_server import Component
 
 _MOST_SPEED = 1.5
-"""Of a session's speech; a client that sends its session back must not be refused for it."""
+"""Maximum speed in a session: an echoed session must be valid in a ``session.update``."""
 _RESULT_MARGIN_S = 5.0
-"""Beyond the deadline of an engine's call: so late a conversation gives a job up that nobody else has."""
+"""Added to the timeout of an engine call: when a conversation fails a job without a result."""
 
 
 class Gateway:
-    """Made for the first door of a process that asks for it."""
+    """Created by the first endpoint that uses it; see `Services.once`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -30,7 +30,7 @@ class Gateway:
 
     @cached_property
     def limiter(self) -> SlidingWindowLimiter:
-        """What each key has left of its limits."""
+        """Rate limits per key."""
         settings = self._services.settings
         return SlidingWindowLimiter(
             requests=settings.limit_requests_per_min,
@@ -40,7 +40,7 @@ class Gateway:
 
     @cached_property
     def connections(self) -> ConnectionRegistry:
-        """The open WebSockets of all doors."""
+        """The open WebSockets of all endpoints."""
         services, settings = self._services, self._services.settings
         per_key = min(settings.max_connections_per_key, services.access.share(settings.max_connections))
         made = ConnectionRegistry(
@@ -54,12 +54,12 @@ class Gateway:
 
     @cached_property
     def usage(self) -> SecretUsage:
-        """How often client secrets were used."""
+        """Use counts of client secrets."""
         return SecretUsage(self._services.shared.uses)
 
     @cached_property
     def links(self) -> SessionServices:
-        """What a session over a WebSocket works with."""
+        """Services of a WebSocket session."""
         services = self._services
         return SessionServices(
             services.shared.bus,
@@ -73,7 +73,7 @@ class Gateway:
 
     @cached_property
     def limits(self) -> SessionLimits:
-        """The bounds of such a session."""
+        """Limits of a WebSocket session."""
         settings = self._services.settings
         return SessionLimits(
             spill_dir=settings.data_dir,
@@ -102,7 +102,7 @@ class Gateway:
 
     @cached_property
     def defaults(self) -> Defaults:
-        """What a conversation is that asks for nothing else."""
+        """Default configuration of conversations."""
         settings = self._services.settings
         return Defaults(
             model=settings.realtime_model,
@@ -113,8 +113,8 @@ class Gateway:
         )
 
     def components(self) -> dict[Component, bool]:
-        """Return what conversations stand on besides engines, and whether it works."""
+        """Return the dependencies of conversations besides engines, each with its health."""
         rows = self._services.rows
         has_redis = self._services.shared.checks().get("redis", True)
-        is_full = rows.writer.is_failing and has_redis  # else it is Redis that does not take the rows
+        is_full = rows.writer.is_failing and has_redis  # otherwise Redis refuses the rows
         return {"redis": has_redis, "database": not (rows.database.is_failing or is_full)}

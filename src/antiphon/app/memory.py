@@ -1,4 +1,4 @@
-"""Memory of a process that serves: what it gives back, and what is not searched for garbage."""
+"""Memory tuning of a serving process: malloc and garbage collection."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _LARGE_BYTES = 256 * 2**10
 
 
 def return_large_buffers() -> None:
-    """Keep glibc from holding on to what one large event took.
+    """Make glibc return the memory of large buffers to the system.
 
-    By itself it raises the size from which buffers are mapped apart, up to 32 MiB, whenever such a one is freed
-    (mallopt(3), M_MMAP_THRESHOLD); from then on their room stays with the process. Nothing happens without glibc.
+    By default it raises the size from which buffers are mapped, up to 32 MiB, whenever a mapped one is freed
+    (mallopt(3), M_MMAP_THRESHOLD); later buffers below it are kept by the process. Does nothing without glibc.
     """
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def keep_start_apart() -> None:
-    """Search what the start of the process has made for garbage now, and never again.
+    """Collect garbage once, and exclude all objects of the start from later collections.
 
-    It stays until the end; a full search of it takes ten milliseconds, in which nothing else is done.
+    They live until the end; a full collection of them blocks the process for ten milliseconds.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What the processes of a fleet share over Redis."""
+"""Opens the services that the processes of a fleet share over Redis."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from antiphon.state.redis.uses import RedisUses
 from antiphon.store.blobs import FileBlobs
 
 _PIPE_BYTES = 2**20
-"""Results that may wait for one session, and stay for whoever resumes it: 22 s of speech."""
+"""Unread results of one session, kept for resuming it: 22 s of speech."""
 _BLOBS_BYTES = 256 * 2**20
-"""Most audio of jobs that lies in Redis for one tenant at a time."""
+"""Maximum job audio of one tenant in Redis."""
 _MIRROR_S = 1.0
-"""So long the mirror waits for Redis before it drops what it had to say."""
+"""Timeout of the mirror's publications; later ones are dropped."""
 
 
 @asynccontextmanager
 async def over_redis(settings: Settings, clock: Clock, watch: CircuitWatch, metrics: Metrics) -> AsyncGenerator[Shared]:
-    """Open what the settings name, and close it. Raises `ProviderUnavailable` where Redis does not answer."""
+    """Open the shared services, and close them at the end. Raises `ProviderUnavailable` if Redis does not answer."""
     url = settings.redis_url.get_secret_value()
     connection = RedisConnection(url, most=settings.redis_connections, timeout_s=settings.redis_timeout_s)
     mirror = None
@@ -81,7 +81,7 @@ async def over_redis(settings: Settings, clock: Clock, watch: CircuitWatch, metr
 
 
 def _job_audio(settings: Settings, blobs: Blobs, clock: Clock) -> JobAudio:
-    """Return what keeps the audio of jobs: ``blobs``, and for more than those take the folder of the settings."""
+    """Return the store of job audio: ``blobs``, and for larger audio the configured directory."""
     path = settings.blobs_path
     large = path and FileBlobs(path.expanduser(), tenant_bytes=settings.blobs_max_mib * 2**20, clock=clock)
     return JobAudio(blobs, clock, large=large)

@@ -1,7 +1,7 @@
-"""What a feature adds to a process, said in one file of `antiphon.app.parts`.
+"""What a feature adds to a process, declared in one file of `antiphon.app.parts`.
 
-Nothing at the top of such a file imports what the feature runs on: that is done by the function that adds it, so that
-a process imports what its own roles run and nothing else.
+Such a file imports the dependencies of its feature only inside the functions that add it, so that a process imports
+only the code of its own roles.
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ class Workload:
 
     queue: str
     handler: Callable[..., Awaitable[None]]
-    """Does one job; `antiphon.workers.loop.Handler` says how."""
+    """Runs one job; see `antiphon.workers.loop.Handler`."""
     slots: int
     """Jobs at a time."""
     patient_slots: int = 0
-    """Beyond these, jobs at a time of those that may wait."""
+    """Additional concurrent jobs of priority `PATIENT`."""
     measure: Callable[[str, float], None] = lambda _outcome, _seconds: None
-    """Told of each job's outcome, and of the seconds that it took."""
+    """Called with the outcome and the seconds of each job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What a part has added to a process in one of its roles."""
+    """Contributions of a part to a process in one role."""
 
     routes: Sequence[Any] = ()
     """REST routes."""
     sockets: Mapping[str, AsgiApp] = field(default_factory=dict[str, AsgiApp])
-    """WebSocket doors by their path, in which ``{name}`` stands for any one segment."""
+    """WebSocket endpoints by path; ``{name}`` matches one segment."""
     requests: Mapping[str, AsgiApp] = field(default_factory=dict[str, AsgiApp])
-    """HTTP doors beside REST, by their exact path."""
+    """HTTP endpoints other than REST, by exact path."""
     work: Sequence[Workload] = ()
     tasks: Mapping[str, EndlessTask] = field(default_factory=dict[str, EndlessTask])
     """Run until the process ends, by name."""
     checks: Callable[[], Mapping[str, bool]] = dict[str, bool]
-    """What readiness depends on besides engines and what all parts share, by name."""
+    """Additional readiness checks, by name."""
     drain: Callable[[float], Awaitable[None]] | None = None
-    """Takes nothing new; returns when what is open has ended, at the latest after so many seconds."""
+    """Refuses new work; returns when open work has ended, at the latest after the given seconds."""
     close: Callable[[], Awaitable[None]] | None = None
-    """Awaited at the end, while there still is a bus."""
+    """Awaited at the end, before the bus closes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One feature of the platform, by the roles of a process that have something of it."""
+    """One feature of the platform, with its contributions per role."""
 
     adds: Mapping[str, Callable[[Services], Added]]
-    """By role: imports what the feature needs there, and makes it."""
+    """By role: imports and creates the contributions."""
     engines: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By role: the kind of engine that it loads and starts."""
+    """By role: the kind of engine to load and start."""
     metrics: Callable[[], Sequence[Callable[[Any], Any]]] = tuple
-    """Imports the classes of what it measures, for the reference; each is made with a registry."""
+    """Imports the metric classes, for the reference; each takes a registry."""
     commands: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    """Commands of the command line by name: where each is, as ``module:function``, and the line that lists it."""
+    """Commands by name: import path (``module:function``) and line in the list of commands."""

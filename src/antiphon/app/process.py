@@ -1,4 +1,4 @@
-"""One process: the parts of its roles, put together, started, and ended in the reverse order."""
+"""One process: assembles and starts the parts of its roles, and ends them in reverse order."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ from antiphon.workers.work import with_audio
 T = TypeVar("T")
 
 _CHECK_S = 5.0
-"""Longest that a service may take to say how it is."""
-_CLEAN_S = 60.0
-"""Between two looks for audio of jobs that has expired."""
-_GIVE_BACK_S = 10.0
-"""Longest that workers may take to give back what is at work, before the rest of the process ends."""
+"""Timeout of a health check of a remote engine."""
+_CLEAN_UP_S = 60.0
+"""Interval between clean-ups of expired job audio."""
+_RELEASE_S = 10.0
+"""Timeout for workers to release their jobs before the rest of the process ends."""
 
 
 class Process:
     """A process with the parts of its roles, and the ASGI app in front of them."""
 
     def __init__(self, services: Services) -> None:
-        """Add the parts. Raises `InvalidRequest` for settings that do not go together."""
+        """Add the parts. Raises `InvalidRequest` for settings that contradict each other."""
         self.services = services
         self.is_draining = False
         self.stop_work = asyncio.Event()
@@ -107,7 +107,7 @@ class Process:
         return replace(await self._health.look(draining=self.is_draining), services=self.checks.seen)
 
     async def drain(self) -> None:
-        """Stop taking work; return when what is under way has ended, or its time is over."""
+        """Stop taking work; return when running work has ended, or after the drain time."""
         self.is_draining = True
         drain_s = self.services.settings.drain_s
         until = time.monotonic() + drain_s
@@ -118,7 +118,7 @@ class Process:
             await asyncio.wait(self.work, timeout=max(0.0, until - time.monotonic()))
 
     def begin(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-        """Start the tasks and the work of all parts; returns the tasks, which end only when they are cancelled."""
+        """Start the tasks and the work of all parts; return the tasks, which end only when cancelled."""
         services = self.services
         work = [one for added in self.added.values() for one in added.work]
         queues = tuple(one.queue for one in work)
@@ -127,7 +127,7 @@ class Process:
             "queue depths": lambda: services.shared.watch_queues(services.metrics, queues),
         }
         if (audio := services.shared.audio) is not None:
-            own["expired audio of jobs"] = lambda: audio.run(_CLEAN_S)
+            own["expired audio of jobs"] = lambda: audio.run(_CLEAN_UP_S)
         tasks = _joined("the task", [services.lifetime.tasks, own, *(added.tasks for added in self.added.values())])
         self.work = [group.create_task(self._work_on(one), name=f"{one.queue} worker") for one in work]
         return [group.create_task(task(), name=name) for name, task in tasks.items()]
@@ -149,24 +149,24 @@ class Process:
         )
 
     async def end(self, tasks: list[asyncio.Task[None]]) -> None:
-        """End the work and the tasks of all parts, while there is a bus to take what is at work."""
+        """End the work and the tasks of all parts before the bus closes: unfinished jobs are released to it."""
         for added in self.added.values():
             if added.close is not None:
                 await added.close()
         for work in self.work:
             work.cancel()
         if self.work:
-            await asyncio.wait(self.work, timeout=_GIVE_BACK_S)
+            await asyncio.wait(self.work, timeout=_RELEASE_S)
         rows = self.services.opened_rows
         if rows is not None:
-            await rows.writer.drain()  # rows of the queue that are not written yet are in the queue
+            await rows.writer.drain()  # unwritten rows of other gateways stay in the queue
         await self.services.shared.bus.close()
         for task in tasks:
             task.cancel()
 
 
 def _joined(what: str, parts: Iterable[Mapping[str, T]]) -> dict[str, T]:
-    """Return what all parts add, by name. Raises `ValueError` where two add the same."""
+    """Merge the contributions of all parts. Raises `ValueError` for a name added twice."""
     found: dict[str, T] = {}
     for part in parts:
         for name, one in part.items():
@@ -180,14 +180,14 @@ def _joined(what: str, parts: Iterable[Mapping[str, T]]) -> dict[str, T]:
 async def process(
     settings: Settings, clock: Clock | None = None, *, roles: Roles | None = None
 ) -> AsyncGenerator[Process]:
-    """Start everything one process needs, by default all roles, and end it in the reverse order.
+    """Run a process with these roles, by default all; end its parts in reverse order.
 
     Raises `AntiphonError`.
     """
     chosen = all_roles() if roles is None else roles
     if chosen != all_roles() and not settings.redis_url:
         variable = "ANTIPHON_REDIS_URL"
-        raise InvalidRequest(f"{variable} is not set: without it one process runs all roles.", param=variable)
+        raise InvalidRequest(f"{variable} is not set: without it a process must run all roles.", param=variable)
     clock = clock or SystemClock()
     metrics = Metrics()
     async with shared(settings, clock, metrics) as own:
@@ -205,7 +205,7 @@ async def process(
                 finally:
                     await made.end(tasks)
         finally:
-            async with AsyncExitStack() as ending:  # the next one is closed whatever the one before raises
+            async with AsyncExitStack() as ending:  # closes the next even if one raises
                 for close in services.lifetime.closes:
                     ending.push_async_callback(close)
                 ending.push_async_callback(engines.close)

@@ -1,4 +1,4 @@
-"""Whether this process can do its work: its engines, its database, and what it shares with other processes."""
+"""Readiness of this process: its engines, its database and its shared services."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from antiphon.observe.tasks import unattended
 from antiphon.ports.store import Store
 
 _LOOK_S = 1.0
-"""A database that needs longer to be looked at does not work."""
+"""Timeout of a database check."""
 _FRESH_S, _OLD_S = 1.0, 3.0
-"""How long what was seen is told without another look, and how long while there is one."""
+"""How long a result is reused without a new check, and while a new check is running."""
 
 
 class DatabaseCheck:
-    """Looks at the database when asked; those who ask at the same time share one look.
+    """Checks the database on request; concurrent requests share one check.
 
-    Who asks again soon is told what was seen, at most 3 s ago: a look goes through the database's thread, and who is
-    served by a busy loop would wait for dozens of its turns.
+    A result is reused for up to 3 s: a check runs in the database's thread, and on a busy event loop its result takes
+    dozens of turns to arrive.
     """
 
     def __init__(self, store: Store) -> None:
@@ -33,10 +33,10 @@ class DatabaseCheck:
         self._seen_at = -math.inf
 
     async def works(self) -> bool:
-        """Say within a second whether it can be read."""
+        """Return within a second whether the database can be read."""
         age_s = monotonic() - self._seen_at
         if age_s > _FRESH_S and (self._look is None or self._look.done()):
-            self._look = unattended(self._read(), name="look at the database")
+            self._look = unattended(self._read(), name="database check")
         if self._look is not None and age_s > _OLD_S:
             await asyncio.shield(self._look)
         return self._seen
@@ -52,7 +52,7 @@ class DatabaseCheck:
 
 
 class Health:
-    """How the parts of this process are."""
+    """Collects the readiness of this process."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Health:
         store: Store | None,
         others: Callable[[], Mapping[str, bool]],
     ) -> None:
-        """``kinds`` of engines are started here; ``store`` is None where none is; ``others`` are further checks."""
+        """``kinds`` of engines run here; ``store`` is None if there is none; ``others`` returns further checks."""
         self._engines = engines
         self._kinds = kinds
         self._refuses = refuses
@@ -70,7 +70,7 @@ class Health:
         self._others = others
 
     async def look(self, *, draining: bool) -> Readiness:
-        """Return it, within a second."""
+        """Return the readiness, within a second."""
         states = self._engines.states(self._kinds, self._refuses)
         checks = {"engines": all("ok" in states[kind].values() for kind in states), **self._others()}
         if self._database is not None:

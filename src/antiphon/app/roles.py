@@ -1,4 +1,4 @@
-"""Which parts there are, and which of them a process has."""
+"""The parts of the platform, and the roles that a process may have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from antiphon.app.part import Part
 from antiphon.errors import InvalidRequest
 
 GATEWAY = "gateway"
-"""The role that clients talk to; each of the others is a kind of work."""
+"""The role that serves clients; every other role is a kind of work."""
 
 Roles = frozenset[str]
 
@@ -25,12 +25,12 @@ def all_parts() -> Mapping[str, Part]:
 
 
 def all_roles() -> Roles:
-    """Return every role that some part has."""
+    """Return the roles of all parts."""
     return frozenset(role for part in all_parts().values() for role in part.adds)
 
 
 def parse_roles(names: Iterable[str]) -> Roles:
-    """Return the roles of these names; ``all`` means every one. Raises `InvalidRequest`."""
+    """Return the named roles; ``all`` means every one. Raises `InvalidRequest`."""
     found: set[str] = set()
     known = all_roles()
     for name in names:
@@ -40,7 +40,7 @@ def parse_roles(names: Iterable[str]) -> Roles:
             found |= known
         else:
             there = ", ".join(sorted(known))
-            raise InvalidRequest(f"There is no role '{name}'; there are all, {there}.", param="roles")
+            raise InvalidRequest(f"Unknown role '{name}'; choose from all, {there}.", param="roles")
     if not found:
         raise InvalidRequest("Name at least one role.", param="roles")
     return frozenset(found)

@@ -1,4 +1,4 @@
-"""Asking remote engines from time to time how they are, whether or not somebody calls them."""
+"""Periodic health checks of remote engines, independent of calls to them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from antiphon.observe.failures import error_fields
 from antiphon.ports.engine import Checked
 
 _JITTER = 0.25
-"""A period is up to so much longer or shorter, so that the processes of a fleet do not ask at the same time."""
+"""Relative jitter of a period, so that the processes of a fleet do not check at the same time."""
 
 _log = structlog.get_logger(__name__)
 
 
 class ServiceChecks:
-    """What was last seen of each service: it is told, and decides nothing. Calls have circuits of their own."""
+    """The last check of each remote engine, for information only: calls have their own circuits."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class ServiceChecks:
         on_seen: Callable[[str, bool], None] = lambda _name, _is_up: None,
         uniform: Callable[[], float] = random.random,
     ) -> None:
-        """``services`` gives those to ask by endpoint (``llm:openai``); a ``period_s`` of 0 asks none.
+        """``services`` returns the engines to check by endpoint (``llm:openai``); a ``period_s`` of 0 disables checks.
 
-        ``on_seen`` is told of each check.
+        ``on_seen`` is called after each check.
         """
         self._services = services
         self._period_s = period_s
@@ -43,11 +43,11 @@ class ServiceChecks:
 
     @property
     def seen(self) -> Mapping[str, bool | None]:
-        """Whether each service was well when it was last asked; None while it was not asked yet."""
+        """The result of each last check; None before the first."""
         return self._seen
 
     async def run(self) -> None:
-        """Ask each service once in a period, endlessly."""
+        """Check each engine once per period, endlessly."""
         if not self._period_s:
             return
         services = self._services()
@@ -63,16 +63,16 @@ class ServiceChecks:
             before, self._seen[name] = self._seen[name], failure is None
             self._on_seen(name, failure is None)
             if failure is not None and before is not False:
-                _log.warning("service is not well", endpoint=name, **error_fields(failure))
+                _log.warning("service check failed", endpoint=name, **error_fields(failure))
             elif failure is None and before is False:
-                _log.info("service is well again", endpoint=name)
+                _log.info("service recovered", endpoint=name)
 
     async def _failure(self, service: Checked) -> Exception | None:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await service.check()
         except TimeoutError:
-            return ProviderTimeout(f"it gave no answer within {self._timeout_s:g} s")
+            return ProviderTimeout(f"no answer within {self._timeout_s:g} s")
         except Exception as error:  # noqa: BLE001 - the outermost loop: an engine of others may raise anything
             return error
         return None

@@ -1,4 +1,4 @@
-"""What the parts of one process share. Each service is made, and its modules are imported, when a part first asks."""
+"""Services shared by the parts of a process. Each is created, and its modules imported, on first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from antiphon.errors import InvalidRequest
 
-if TYPE_CHECKING:  # the command line lists what parts add, and must not import for it what they run on
+if TYPE_CHECKING:  # the command line lists parts and must not import their dependencies
     from prometheus_client import CollectorRegistry
 
     from antiphon.app.engines import Engines
@@ -35,26 +35,26 @@ EndlessTask = Callable[[], Coroutine[Any, Any, None]]
 
 @dataclass(slots=True)
 class Lifetime:
-    """What the services of a process need while it runs, in the order in which they were made."""
+    """Hooks of the services of a process, in the order in which they were created."""
 
     starts: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]])
     """Awaited before the engines start."""
     tasks: dict[str, EndlessTask] = field(default_factory=dict[str, EndlessTask])
-    """Run beside the work until the process ends, by name."""
+    """Background tasks that run until the process ends, by name."""
     drains: list[Callable[[float], Awaitable[None]]] = field(default_factory=list[Callable[[float], Awaitable[None]]])
-    """Each takes nothing new and returns when what is open has ended, at the latest after so many seconds."""
+    """Each refuses new work and returns when open work has ended, at the latest after the given seconds."""
     closes: list[Callable[[], Awaitable[None]]] = field(default_factory=list[Callable[[], Awaitable[None]]])
-    """Awaited at the end, the last one first, when nothing works any more."""
+    """Awaited at the end in reverse order, after all work has stopped."""
 
 
 class Rows(NamedTuple):
-    """Where the rows of this process's conversations go."""
+    """The history store of this process and its writers."""
 
     store: Store
     writer: StoreWriter
-    """To the database, or to the queue of those who persist."""
+    """Writes to the database, or to the queue of the persist workers."""
     database: StoreWriter
-    """To the database itself; the same as `writer` in a process that shares nothing."""
+    """Writes to the database itself; the same as `writer` in a single process."""
 
 
 class Services:
@@ -80,14 +80,14 @@ class Services:
 
     @cached_property
     def jobs(self) -> JobClient:
-        """Asks for work that no session waits for."""
+        """Client for jobs outside of sessions."""
         from antiphon.jobs.client import JobClient
 
         return JobClient(self.shared.bus, self.clock, timeout_s=self.settings.speech_timeout_s)
 
     @cached_property
     def client_secrets(self) -> EphemeralSecrets:
-        """Makes and opens client secrets."""
+        """Issues and opens client secrets."""
         from antiphon.doors.access.client_secrets import EphemeralSecrets, load_secret_keys
 
         configured = self.settings.secret_key.get_secret_value() if self.settings.secret_key else None
@@ -95,7 +95,7 @@ class Services:
 
     @cached_property
     def access(self) -> Access:
-        """Says who may call."""
+        """Authenticates callers."""
         from antiphon.doors.access.authentication import Access
 
         keys = [key.get_secret_value() for key in self.settings.api_keys]
@@ -103,7 +103,7 @@ class Services:
 
     @cached_property
     def rows(self) -> Rows:
-        """Opens the database, and a queue before it where processes share Redis."""
+        """The database, behind a queue where processes share Redis."""
         from antiphon.store.queued import QueuedStore
         from antiphon.store.sqlite import SqliteStore
         from antiphon.store.writer import StoreWriter
@@ -123,12 +123,12 @@ class Services:
 
     @property
     def opened_rows(self) -> Rows | None:
-        """The same, where a part has asked for it."""
+        """`rows` if a part has used it, else None."""
         return self.__dict__.get("rows")
 
     @cached_property
     def decoders(self) -> Decoders:
-        """Decodes files in child processes."""
+        """Decoders of files, in child processes."""
         from antiphon.providers.decoding.decoders import Decoders
 
         made = Decoders()
@@ -137,29 +137,29 @@ class Services:
         return made
 
     def once(self, make: Callable[[Services], T]) -> T:
-        """Return what ``make`` makes of these services: the same for all parts that ask for it."""
+        """Return ``make(self)``, created once and shared by all parts."""
         if make not in self._made:
             self._made[make] = make(self)
         return self._made[make]
 
     def slots(self, engine: Engine, local: int) -> int:
-        """Return how many jobs of an engine this process does at a time; ``local`` where no service does the work."""
+        """Return the concurrent jobs of an engine in this process; ``local`` if the engine is not remote."""
         return max(local, self.settings.service_calls) if engine.capabilities.is_remote else local
 
     def measures(self, kind: Callable[[CollectorRegistry], T]) -> T:
-        """Return the metrics of a feature, which are made once in the process."""
+        """Return the metrics of a feature, created once per process."""
         if kind not in self._made:
             self._made[kind] = kind(self.metrics.registry)
         return self._made[kind]
 
     def checks(self) -> Mapping[str, bool]:
-        """Return what this process stands on besides its engines, and whether it works."""
+        """Return the dependencies of this process besides its engines, each with its health."""
         rows = self.opened_rows
         return {**self.shared.checks(), **({} if rows is None else {"database": not rows.database.is_failing})}
 
 
 def process_id(role: str) -> str:
-    """Return how this process is called where others see it: its role, machine and number."""
+    """Return the name of this process in shared state: role, host and process id."""
     return f"{role}-{socket.gethostname()}-{os.getpid()}"
 
 
@@ -170,5 +170,5 @@ def database_path(settings: Settings) -> Path:
     scheme, separator, path = settings.database_url.partition(":///")
     if scheme not in ("sqlite", "sqlite+aiosqlite") or not separator or not path:
         variable = "ANTIPHON_DATABASE_URL"
-        raise InvalidRequest(f"{variable}: this version stores in SQLite alone, as sqlite:///PATH", param=variable)
+        raise InvalidRequest(f"{variable}: only SQLite is supported: sqlite:///PATH", param=variable)
     return Path(path)

@@ -1,4 +1,4 @@
-"""What the processes of a fleet share: in one process its own memory, else Redis."""
+"""The state that the processes of a fleet share: in memory for a single process, else in Redis."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class Shared:
     bus: Bus
     sessions: Sessions
     streams: Sessions | None
-    """Where the streams of dubbing are, for other gateways; None where there are none."""
+    """Owners of the dubbing streams, for other gateways; None for a single process."""
     breakers: Breakers
     circuits: CircuitWatch
-    """What this process knows of the circuits."""
+    """The states of the circuits, as last seen by this process."""
     uses: Uses
-    """How often client secrets were used."""
+    """Use counts of client secrets."""
     depth: Callable[[Queue], Awaitable[int]]
     has_room: Callable[[], bool] = lambda: True
-    """False while new sessions would soon take what those that live need."""
+    """False while memory is too short for new sessions."""
     watch_room: Callable[[], Coroutine[Any, Any, None]] | None = None
-    """Keeps `has_room` up to date, endlessly; None where there is nothing to watch."""
+    """Keeps `has_room` up to date, endlessly; None if `has_room` is constant."""
     checks: Callable[[], dict[str, bool]] = dict[str, bool]
-    """What of it can be used at the moment, by name."""
+    """Health of the shared services, by name."""
     audio: JobAudio | None = None
-    """Keeps the audio of large jobs; None where jobs are handed over as they are."""
+    """Stores the audio of large jobs; None if jobs carry it themselves."""
 
     async def watch_queues(self, metrics: Metrics, queues: Sequence[Queue]) -> None:
         """Keep the gauges of these queues up to date, endlessly."""
@@ -60,7 +60,7 @@ class Shared:
                 try:
                     depths[queue] = await self.depth(queue)
                 except ProviderUnavailable as error:
-                    _log.warning("a queue cannot be counted", queue=queue, error=str(error))
+                    _log.warning("queue depth unavailable", queue=queue, error=str(error))
             await asyncio.sleep(_DEPTH_S)
 
 
@@ -70,5 +70,5 @@ def breaker_rule(settings: Settings) -> BreakerRule:
         failures=settings.breaker_failures,
         open_s=settings.breaker_open_s,
         slow_s=settings.breaker_slow_s,
-        probe_s=2 * settings.provider_timeout_s,  # each step of a call may take so long, and many take two
+        probe_s=2 * settings.provider_timeout_s,  # a call has up to two steps of this length
     )

@@ -1,4 +1,4 @@
-"""Opening what the processes of a fleet share: in one process its own memory, else Redis."""
+"""Opens the shared state of a fleet: in memory for a single process, else in Redis."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from antiphon.state.embedded_uses import EmbeddedUses
 from antiphon.wire.jobs import Queue
 
 _PIPE_BYTES = 384 * 2**10
-"""Results that may wait for one session: 8 s of speech.
+"""Unread results of one session: 8 s of speech.
 
-A client that does not read holds its workers back; here that is memory of the gateway itself.
+Beyond it workers are held back; here they use the memory of the gateway itself.
 """
 
 
 @asynccontextmanager
 async def shared(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncGenerator[Shared]:
-    """Open what the settings name, and close it. Raises `ProviderUnavailable` where Redis does not answer."""
+    """Open the shared state, and close it at the end. Raises `ProviderUnavailable` if Redis does not answer."""
     watch = CircuitWatch(metrics.circuit, clock=clock, open_s=settings.breaker_open_s)
     if settings.redis_mirror and not settings.redis_url:
         variable = "ANTIPHON_REDIS_MIRROR"
-        raise InvalidRequest(f"{variable} is true, and there is no ANTIPHON_REDIS_URL to publish on", param=variable)
+        raise InvalidRequest(f"{variable} requires ANTIPHON_REDIS_URL", param=variable)
     if settings.redis_url:
         try:
             from antiphon.app.over_redis import over_redis
         except ModuleNotFoundError as error:
             variable = "ANTIPHON_REDIS_URL"
             raise InvalidRequest(
-                f"{variable} is set, and the client of Redis is missing: pip install 'antiphon[fleet]'", param=variable
+                f"{variable} is set but the Redis client is not installed: pip install 'antiphon[fleet]'",
+                param=variable,
             ) from error
         async with over_redis(settings, clock, watch, metrics) as made:
             yield made

@@ -1,4 +1,4 @@
-"""Environment variables with our prefix that no setting reads: most are misspelt."""
+"""Finds unknown environment variables with our prefix, most of them misspelt."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from antiphon.app.settings import known_sections, variables
 
 PREFIX = "ANTIPHON_"
 _OTHERS = frozenset({"ANTIPHON_CONFIG", "ANTIPHON_API_KEY"})
-"""Read beside the settings: the file of them, and the key with which a command calls a server."""
+"""Known variables that are not settings: the configuration file, and the API key of commands."""
 _OF_TESTS = "ANTIPHON_TEST_"
 
 
 def unknown_variables(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield each of the ``names`` that begins like a setting's variable and is none, with the nearest one.
+    """Yield each of the ``names`` that has our prefix but is unknown, with the nearest known one.
 
-    The nearest one is empty where none is near. As with settings, upper and lower case are the same.
+    The nearest one is empty if none is similar. Names are case-insensitive, as for settings.
     """
     known = {*_OTHERS, *_variables()}
     for name in sorted(names):

@@ -6,7 +6,7 @@ import msgspec
 
 
 class BlobRef(msgspec.Struct, frozen=True):
-    """Says where a blob is, for any process that uses the same `Blobs`."""
+    """Location of a blob, for any process that uses the same `Blobs`."""
 
     tenant: str
     size: int

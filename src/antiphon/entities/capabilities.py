@@ -1,4 +1,4 @@
-"""What an engine says of itself, so that nobody asks which class it is."""
+"""Capabilities that engines declare, so that callers need not know their classes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal
 from antiphon.text.languages import base_language
 
 EngineState = Literal["ok", "circuit_open", "left_out", "reserve"]
-"""How a configured engine is: it is asked; it kept failing and is left alone for a while; it could not be loaded; it
-would be loaded if one before it could not."""
+"""State of a configured engine: in use; skipped because its circuit is open; could not be loaded; not loaded because
+one before it works."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Facts that the callers of an engine choose by."""
+    """Properties that callers choose an engine by."""
 
     name: str
     """The name used in settings, e.g. ``whisper``."""
@@ -25,27 +25,27 @@ class Capabilities:
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes; empty means any."""
     streams: bool = False
-    """True when first results come before the whole input was worked on."""
+    """True if first results come before the whole input is processed."""
     is_remote: bool = False
-    """True when a service does the work that other processes call too: they share its circuit breaker."""
+    """True if a service shared with other processes does the work: they share its circuit breaker."""
     has_check: bool = False
-    """True when the engine has a ``check``, which asks its service how it is."""
+    """True if the engine has a ``check`` for the health of its service."""
     images: bool = False
-    """True when the model looks at images."""
+    """True if the model accepts images."""
     tools: bool = False
-    """True when the model may call functions on its own (``tool_choice: auto``)."""
+    """True if the model can decide to call functions (``tool_choice: auto``)."""
     continues: bool = False
-    """True when the model goes on behind `ChatRequest.prefix` by itself; others are told to, in words."""
+    """True if the model continues after `ChatRequest.prefix` natively; others are instructed to."""
     context_tokens: int = 8192
-    """Prompt and answer together, in the model's tokens."""
+    """Context window for prompt and answer, in the model's tokens."""
 
     @property
     def model(self) -> str:
-        """The model that works where a caller names none."""
+        """The default model."""
         return self.models[0] if self.models else self.name
 
     def speaks(self, language: str) -> bool:
-        """Say whether ``language`` is among `languages`, whatever its region: ``pt-BR`` where ``pt`` is."""
+        """Return whether ``language`` is among `languages`, ignoring its region: ``pt-BR`` matches ``pt``."""
         wanted = base_language(language)
         return not self.languages or any(base_language(one) == wanted for one in self.languages)
 

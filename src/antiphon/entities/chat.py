@@ -1,4 +1,4 @@
-"""A conversation as a language model sees it, and what the model streams back."""
+"""Requests to an LLM, and the events that it streams back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 VOICE_INSTRUCTIONS = "You are a helpful voice assistant. Answer in one or two short, plain sentences."
-"""Instructions of a conversation for which neither the client nor the operator has any."""
+"""Default instructions of a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +42,20 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """Everything one answer depends on."""
+    """The complete input of one answer."""
 
     messages: tuple[ChatMessage, ...]
     tools: tuple[Tool, ...] = ()
     tool_choice: str = "auto"
     """``auto``, ``none``, ``required`` or ``function:<name>``."""
     max_tokens: int | None = None
-    """Upper bound of the answer in tokens; None is the engine's own."""
+    """Maximum answer length in tokens; None is the engine's default."""
     model: str = ""
     """As the client named it; an engine maps unknown names to its own."""
     parallel_tool_calls: bool = True
     reasoning_effort: str = ""
     prefix: str = ""
-    """Words of the answer that were said already: only what comes behind them is wanted. Counts for ``max_tokens``."""
+    """Text of the answer that exists already; only its continuation is wanted. Counts towards ``max_tokens``."""
 
 
 @dataclass(frozen=True, slots=True)

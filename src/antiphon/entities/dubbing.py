@@ -1,4 +1,4 @@
-"""What becomes of a fragment of dubbing, as workers tell it and clients hear it."""
+"""Results of dubbing fragments, from workers to clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StageTimings(Struct, frozen=True, kw_only=True):
 
 
 class ProcessingError(Struct, frozen=True, kw_only=True):
-    """Why a fragment failed, or is only partly good."""
+    """Why a fragment failed, or is `partial`."""
 
     stage: Stage
     code: str
@@ -29,15 +29,15 @@ class ProcessingError(Struct, frozen=True, kw_only=True):
 
 
 class FragmentMetadata(Struct, frozen=True, kw_only=True):
-    """How the lengths came to match, and which models did the work."""
+    """How the lengths were matched, and the models used."""
 
     original_duration_ms: int
     dubbed_duration_ms: int
     duration_variance_percent: float
     speed_ratio: float
-    """How much quicker than its voice spoke it the speech is played, 0.5 to 2.0."""
+    """Playback speed relative to the synthesized speech, 0.5 to 2.0."""
     actual_variance_percent: float | UnsetType = UNSET
     asr_model: str
     translation_model: str
-    """``none``, like the one below, where there was nothing to translate, or to say."""
+    """``none``, like `tts_model`, if there was nothing to translate or to speak."""
     tts_model: str

@@ -1,4 +1,4 @@
-"""What is kept of a conversation after it is over."""
+"""Stored conversation items."""
 
 from __future__ import annotations
 

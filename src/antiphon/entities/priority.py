@@ -1,10 +1,10 @@
-"""How soon work has to be done, beside other work of its kind: higher goes first."""
+"""Priorities of jobs within a queue: higher goes first."""
 
 from __future__ import annotations
 
 LIVE = 0
-"""A turn of a conversation or of a translation: somebody listens for what comes of it."""
+"""A live turn of a conversation or a translation session."""
 TOLERANT = -1
-"""Somebody waits, and a moment more does no harm: a short REST call, a fragment of dubbing."""
+"""Tolerates a short delay: a short REST call, a dubbing fragment."""
 PATIENT = -2
-"""It takes minutes anyway: a recording. It has slots of its own, and never holds up what is above it."""
+"""Takes minutes anyway: a recording. Has slots of its own, so that it never delays higher priorities."""

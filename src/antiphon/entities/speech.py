@@ -1,4 +1,4 @@
-"""Audio and words as they pass between the core and the engines."""
+"""Audio and text passed between the core and the engines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """All that was heard in one piece of audio. ``text`` is empty for silence and noise."""
+    """The transcript of one piece of audio. ``text`` is empty for silence and noise."""
 
     text: str
     language: str
@@ -45,7 +45,7 @@ class Transcript:
 class SpeechChunk:
     """A piece of synthesised speech and the text it speaks.
 
-    ``text`` is set on the first chunk of a sentence and empty on the ones that go on with it.
+    ``text`` is set on the first chunk of a sentence and empty on its later ones.
     """
 
     pcm: Pcm

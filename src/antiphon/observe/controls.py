@@ -1,24 +1,24 @@
-"""Characters that steer a terminal: what others said is shown without them."""
+"""Escapes control characters, so that foreign text cannot control a terminal."""
 
 from __future__ import annotations
 
 import re
 
 LAYOUT = "\n\t"
-"""Characters that texts of several lines need."""
+"""Control characters that multi-line texts may keep."""
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff]")
-"""C0, C1, what turns the direction of a line, and halves of characters, which no terminal can be sent."""
+"""C0, C1, bidirectional controls, and lone surrogates, which cannot be encoded."""
 
 
 def spelled(text: str, *, keeps: str = "") -> str:
-    """Return ``text`` with its control characters spelled out, but for those of ``keeps``.
+    """Return ``text`` with its control characters spelled out, except those in ``keeps``.
 
-    It moves no cursor, renames no window and hides nothing.
+    The result cannot move the cursor, rename the window or hide text.
     """
     return _CONTROLS.sub(lambda found: found[0] if found[0] in keeps else f"\\x{ord(found[0]):02x}", text)
 
 
 def escaped(json: str) -> str:
-    """Return a line of JSON in which such characters are escaped: it means the same."""
+    """Return equivalent JSON in which control characters are escaped."""
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", json)

@@ -1,4 +1,4 @@
-"""How a log tells an error."""
+"""Log fields of errors."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from antiphon.errors import AntiphonError
 
 
 def error_fields(error: BaseException) -> dict[str, str]:
-    """Return the fields of a log line about ``error``: its kind, and its reason in words of ours.
+    """Return the log fields of ``error``: its class and its message.
 
-    What others said of it stands under ``pii.detail``: services repeat in their errors what they were sent.
+    Foreign text goes to ``pii.detail``: services may repeat user content in their errors.
     """
     kind = type(error).__name__
     if not isinstance(error, AntiphonError):

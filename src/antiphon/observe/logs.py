@@ -1,4 +1,4 @@
-"""Logs: JSON or console lines with the same fields everywhere, without secrets and without what people said."""
+"""Logs: JSON or console lines with uniform fields, without secrets and user content."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ AREAS: Mapping[str, tuple[str, ...]] = {
     "app": ("antiphon.app", "antiphon.cli", "antiphon.observe"),
     "http": ("uvicorn", "httpx", "httpx2", "httpcore", "httpcore2"),
 }
-"""Loggers behind the areas that ``ANTIPHON_LOG_LEVELS`` names; any other name is a logger itself."""
+"""Loggers of the areas in ``ANTIPHON_LOG_LEVELS``; any other name there is a logger itself."""
 
 _MULTILINE = frozenset({"exception", "stack"})
-"""Fields that are made here, over several lines."""
+"""Fields with text of several lines, produced here."""
 
 _CLIENTS = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3", "openai", "anthropic", "deepl")
-"""Loggers of requests to services; the last three tell at ``debug`` what people said."""
+"""Loggers of HTTP clients; the last three log user content at ``debug``."""
 _QUIET = ("uvicorn.access", *_CLIENTS, "aiosqlite", "asyncio")
-"""Loggers that tell of every request or statement: from warnings on, unless they are asked for."""
+"""Loggers with a line per request or statement: at ``warning``, unless configured otherwise."""
 
 
 def configure(
@@ -51,7 +51,7 @@ def configure(
     secrets: Iterable[str] = (),
     stream: TextIO | None = None,
 ) -> None:
-    """Set up all logging of this process, that of foreign libraries included. Lines go to stderr.
+    """Configure all logging of this process, including libraries. Lines go to stderr.
 
     ``levels`` is ``area=level,…`` as in ``ANTIPHON_LOG_LEVELS``; ``style`` is console, json or auto (console on a
     terminal). ``reveal`` shows the fields that start with ``pii.``; secrets stay hidden, ``secrets`` also by their
@@ -65,7 +65,7 @@ def configure(
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _Stamp(service),
-        structlog.processors.format_exc_info,  # plain: the locals of a rich traceback hold what people said
+        structlog.processors.format_exc_info,  # plain: rich tracebacks show locals, which hold user content
         Redact(secrets, reveal=reveal),
     ]
     structlog.configure(
@@ -105,12 +105,12 @@ def _console(*, colors: bool) -> list[Any]:
 
 
 def _without_blanks(_logger: Any, _method: str, event: Event) -> Event:
-    """Drop on a console what only a search needs."""
+    """Drop empty fields and the service name on a console."""
     return {key: value for key, value in event.items() if value != "" and key != "service"}
 
 
 def _without_controls(_logger: Any, _method: str, event: Event) -> Event:
-    """Spell control characters out: what a client sent must not move the cursor or rename the window."""
+    """Escape control characters: client input must not control the terminal."""
     return {_spelled(key): _spelled(value, keeps=LAYOUT if key in _MULTILINE else "") for key, value in event.items()}
 
 
@@ -148,12 +148,12 @@ def parse_levels(levels: str) -> dict[str, str]:
 def _level(name: str) -> int:
     known = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
     if name.lower() not in known:
-        raise ValueError(f"{name!r} is no log level; choose from {', '.join(known)}")
+        raise ValueError(f"{name!r} is not a log level; choose from {', '.join(known)}")
     return known[name.lower()]
 
 
 class _Stamp:
-    """Puts the fields on every line that readers of logs search by."""
+    """Adds the common fields to every line."""
 
     def __init__(self, service: str) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""What a log line must not hold: keys in every spelling that a door takes or a service uses, and what people said."""
+"""Redacts log lines: secrets in every spelling that endpoints accept or services use, and user content."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
 PII = "pii."
-"""Prefix of fields that hold what people said or who they are."""
+"""Prefix of fields with user content or personal data."""
 
 _LEAST = 6
-"""Characters of a configured secret that is looked for: a shorter one would hide half of each line."""
+"""Minimum length of a configured secret to search for: shorter ones would match ordinary text."""
 
 # -- the words of the grammar ------------------------------------------------------------------------------------------
 _JOIN = r"(?:[-_ ]|%5f|%2d)?"
 _BREAK = r"(?:\\{1,3}[nr]|[\r\n])+[ \t]*"
-"""The end of a line, as it is or as JSON and ``repr`` spell it."""
+"""The end of a line, literal or escaped as in JSON and ``repr``."""
 _GAP = r"(?:\s|%20|%09|\+|\\{1,3}[nrt])"
 _NAMES = (
     rf"(?:api|access|account|auth|client|encryption|ephemeral|master|private|secret|service|session|shared|signing|"
@@ -27,14 +27,14 @@ _NAMES = (
     rf"(?:client{_JOIN})?secrets?|pass(?:word|wd|phrase)s?|pwd|(?:set{_JOIN})?cookie|credentials?|signature|token|"
     r"authorization"
 )
-"""What is called so is a secret."""
+"""Names whose value is a secret."""
 _LOOSE = "key|auth|pass|pw|sig"
-"""What is called so is one if it is long and has a digit."""
+"""Names whose value is a secret if it is long and has a digit."""
 _SCHEMES = r"bearer|basic|token|deepl-auth-key|api-?key|key"
 _LONG = r"(?!key_[0-9a-f]{12}\b)(?=[\w.+/~=-]{0,64}\d)(?=[\w.+/~=-]{12})"
 """Long, with a digit, and not the public name of a key."""
 _EDGE = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9a-f]{2}))"
-"""A word begins here, if need be behind an escaped sign."""
+"""A word begins here, possibly after an escape sequence."""
 _STARTS = rf"(?:{_EDGE}|(?-i:(?<=[a-z0-9])(?=[A-Z])))"
 """A word begins here, or a part of a camelCaseWord."""
 _QUOTE = r"b?(?:\\{0,3}[\"']|%22|%27)"
@@ -44,15 +44,15 @@ _END = r"\s\"'&,;)}\]\\<>"
 _NEXT_LINES = rf"(?:{_BREAK}(?=[A-Za-z_-]*\d)[\w+/=-]{{12,}})*"
 """The rest of a secret that is broken into lines: long, with a digit, and at the beginning of a line."""
 _PLAIN = rf"[^{_END}]+(?:[,;](?![\w%-]+[=:])[^{_END}]+)*(?:(?<==)[\"'][^\"']*)?{_NEXT_LINES}"
-"""A value without quotes, which may go on in the next line."""
+"""An unquoted value, which may continue on the next line."""
 _QUOTED = r"b?(?P<quote>\\{0,3}[\"'])(?:(?!(?P=quote))(?:\\.|[^\\])){1,4096}+(?=(?P=quote))"
-"""A value up to the quote that it began with, however often that is escaped."""
+"""A value up to its closing quote, at any level of escaping."""
 
 _FIELD = re.compile(
     rf"(?:^|[-_.\s]|(?-i:(?<=[a-z0-9])(?=[A-Z])))(?:{_NAMES})$|(?:^|[-_.])(?:secret|password|cookie|authorization)",
     re.IGNORECASE,
 )
-"""Names of fields and headers whose value is a secret as a whole."""
+"""Names of fields and headers whose whole value is a secret."""
 _BEHIND = (
     rf"{_STARTS}(?:"
     rf"(?:proxy-)?authorization{_IS}(?:{_QUOTE})?[\w-]+{_GAP}+(?=[\w.+/=~-]{{8}})"
@@ -64,7 +64,7 @@ _BEHIND = (
     rf"|(?:token|basic){_GAP}+(?=[\w.+/=:-]{{12}})"
     r")"
 )
-"""What a secret stands behind."""
+"""Text that precedes a secret."""
 _LOOKS = (
     rf"{_EDGE}(?:"
     r"(?:sk|ek|gsk|ak|rk|hf|xai|whsec|pplx|nvapi|glpat|gh[oprsu]|github_pat|xox[a-z]|r8)[-_][A-Za-z0-9_-]{8,}"
@@ -79,26 +79,26 @@ _TEXT = re.compile(
     rf"(?P<user>://)[^/\s\"'<>]*(?=@)|(?P<keep>{_BEHIND})(?:\[redacted\]|{_QUOTED}|(?:{_QUOTE})?{_PLAIN})|{_LOOKS}",
     re.IGNORECASE,
 )
-"""Secrets inside of a text: behind a name or a scheme, or by what they look like."""
+"""Secrets within a text: after a name or a scheme, or recognised by their form."""
 
 _MOST_NAME = 64
-"""Longest name that is remembered: the names of headers are a client's."""
+"""Maximum length of a cached name: header names come from clients."""
 
 Event = MutableMapping[str, Any]
 
 
 class Redact:
-    """Hides fields that start with ``pii.``, fields whose name says secret, and secrets inside of texts."""
+    """Hides fields that start with ``pii.``, fields with a secret's name, and secrets within texts."""
 
     def __init__(self, secrets: Iterable[str] = (), *, reveal: bool = False) -> None:
-        """``secrets`` are hidden by their value, wherever they stand; ``reveal`` shows the fields with ``pii.``."""
+        """``secrets`` are hidden by value, wherever they occur; ``reveal`` shows the fields with ``pii.``."""
         self._reveal = reveal
         known = {spelling for secret in secrets if len(secret) >= _LEAST for spelling in _spellings(secret)}
         longest_first = sorted(known, key=len, reverse=True)
         self._known = re.compile("|".join(map(_over_lines, longest_first))) if known else None
 
     def __call__(self, _logger: Any, _method: str, event: Event) -> Event:
-        """Clean an event in place: the processor that logs are set up with."""
+        """Redact an event in place, as a structlog processor."""
         for key, value in list(event.items()):
             event[key] = self._clean(str(key), value)
         return event
@@ -125,7 +125,7 @@ class Redact:
                 return [name, REDACTED]
             case list() | tuple() | set() | frozenset():
                 return [self._clean(key, item) for item in value]
-            case _:  # an error, a path: the renderer would make a text of it, too late
+            case _:  # an error, a path: the renderer would convert it after redaction
                 return self.text(str(value))
 
 
@@ -135,7 +135,7 @@ def _is_secret(name: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_known_secret(name: str) -> bool:
-    """Say the same of a name that comes again and again: every line has a dozen of them."""
+    """Cached form of `_is_secret`: every line has the same dozen names."""
     return _FIELD.search(name) is not None
 
 
@@ -144,10 +144,10 @@ def _hidden(found: re.Match[str]) -> str:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return a secret as it stands in a URL, in JSON and by itself."""
+    """Return the spellings of a secret: plain, in a URL and in JSON."""
     return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
 
 
 def _over_lines(secret: str) -> str:
-    """Return the pattern of a secret that may be broken into lines."""
+    """Return a pattern for a secret that may be split over lines."""
     return f"(?:{_BREAK})?".join(map(re.escape, secret))

@@ -1,7 +1,7 @@
-"""Traces and spans: which call of a client a piece of work belongs to, across tasks, queues and processes.
+"""Traces and spans: the client call that work belongs to, across tasks, queues and processes.
 
-The context travels as a W3C ``traceparent``. Spans are recorded inside `recording` only; elsewhere they cost next to
-nothing. An exporter is one more `SpanSink`.
+The context travels as a W3C ``traceparent``. Spans are recorded only inside `recording`; elsewhere they cost almost
+nothing. An exporter is another `SpanSink`.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Trace:
     """32 hexadecimal digits."""
     flags: str = _SAMPLED
     caller_id: str = ""
-    """16 hexadecimal digits: the span of whoever asked us; empty where nobody said so."""
+    """16 hexadecimal digits: the caller's span; empty if unknown."""
     span_id: str = ""
-    """16 hexadecimal digits: our own span that is open; empty where none is recorded."""
+    """16 hexadecimal digits: our open span; empty if none is recorded."""
 
     def header(self) -> str:
-        """Return the ``traceparent`` for whoever is asked next: a child of the open span, else of one of its own."""
+        """Return the ``traceparent`` for an outgoing call: a child of the open span, else of a new one."""
         return f"00-{self.trace_id}-{self.span_id or _new_span_id()}-{self.flags}"
 
     @property
     def is_sampled(self) -> bool:
-        """False where the caller asks not to record its spans."""
+        """False if the caller asked not to record its spans."""
         return bool(int(self.flags, 16) & 1)
 
 
@@ -50,7 +50,7 @@ _current: ContextVar[Trace | None] = ContextVar("antiphon_trace", default=None)
 
 
 def _parse(header: str) -> Trace | None:
-    """Return the trace of a ``traceparent`` header; None for one that breaks the rules, whose trace begins anew."""
+    """Return the trace of a ``traceparent`` header; None for an invalid one."""
     found = _FORM.fullmatch(header.strip())
     if found is None or not int(found[1], 16) or not int(found[2], 16):
         return None
@@ -59,9 +59,9 @@ def _parse(header: str) -> Trace | None:
 
 @contextmanager
 def tracing(traceparent: str, **fields: str) -> Generator[None]:
-    """Let everything in the block belong to this trace, or to a new one; its log lines carry ``trace_id`` and fields.
+    """Run the block in this trace, or in a new one; its log lines carry ``trace_id`` and fields.
 
-    Tasks that begin in the block take it along.
+    Tasks started in the block inherit it.
     """
     trace = _parse(traceparent) or _new_trace()
     token = _current.set(trace)
@@ -78,12 +78,12 @@ def sent_with(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 
 def present() -> Trace | None:
-    """Return the trace that runs here; None outside of any."""
+    """Return the current trace, if any."""
     return _current.get()
 
 
 def traceparent() -> str:
-    """Return the header for whoever is asked next; empty outside of any trace."""
+    """Return the header for an outgoing call; empty outside of any trace."""
     trace = present()
     return "" if trace is None else trace.header()
 
@@ -98,7 +98,7 @@ def _new_span_id() -> str:
 
 # -- spans -------------------------------------------------------------------------------------------------------------
 Attribute = str | int | float | bool
-"""Names, sizes and ids; never what people said, wrote or are called."""
+"""Names, sizes and ids; never user content or personal data."""
 
 
 @dataclass(slots=True)
@@ -126,13 +126,13 @@ class Span:
         self.attributes.update(attributes)
 
     def fail(self, error: BaseException) -> None:
-        """Say what ended the work; an iterator that is closed early has not failed."""
+        """Record the error that ended the work; an iterator closed early has not failed."""
         self.status = "cancelled" if isinstance(error, asyncio.CancelledError | GeneratorExit) else "error"
         self.error = type(error).__name__
 
 
 class NoSpan:
-    """Stands for a span where none is recorded: one object for all."""
+    """Null object for a span that is not recorded."""
 
     __slots__ = ()
 
@@ -161,13 +161,13 @@ class SpanSink(Protocol):
 
 
 class MemorySink:
-    """Keeps the last spans in memory, for tests and for looking into a running process."""
+    """Keeps the last spans in memory, for tests and debugging."""
 
     def __init__(self, most: int = 10_000) -> None:
         self.spans: deque[Span] = deque(maxlen=most)
 
     def ended(self, span: Span) -> None:
-        """Keep it."""
+        """Store the span."""
         self.spans.append(span)
 
 
@@ -178,7 +178,7 @@ class _Recorder:
         self._sink = sink
         self._clock = clock
         self._epoch_s = clock.wall() - clock.now()
-        """Added to the monotonic clock: a wall clock that is set does not give spans a negative length."""
+        """Offset of the monotonic clock, so that setting the wall clock gives no span a negative length."""
 
     @contextmanager
     def open(self, name: str, attributes: dict[str, Attribute], *, is_current: bool) -> Generator[Span]:
@@ -208,8 +208,8 @@ _recorder: _Recorder | None = None
 
 @contextmanager
 def recording(sink: SpanSink, clock: Clock | None = None) -> Generator[None]:
-    """Give the spans that begin in this process during the block to ``sink``."""
-    global _recorder  # noqa: PLW0603 - one for the process, as logging has one: call sites need not be handed it
+    """Send the spans that start in this process during the block to ``sink``."""
+    global _recorder  # noqa: PLW0603 - one per process, as in logging: call sites need no reference
     before, _recorder = _recorder, _Recorder(sink, clock or SystemClock())
     try:
         yield
@@ -218,14 +218,14 @@ def recording(sink: SpanSink, clock: Clock | None = None) -> Generator[None]:
 
 
 def span(name: str, **attributes: Attribute) -> AbstractContextManager[Span | NoSpan]:
-    """Record the block as a span, the parent of those inside. Not for a block that yields: see `leaf_span`."""
+    """Record the block as a span, parent of the spans inside. Not for a block that yields: see `leaf_span`."""
     return _NO_SPAN if _recorder is None else _opened(_recorder, name, attributes, is_current=True)
 
 
 def leaf_span(name: str, **attributes: Attribute) -> AbstractContextManager[Span | NoSpan]:
-    """Record the block as a span without children: it may stay open while a generator waits to go on.
+    """Record the block as a span without children; it may stay open while a generator is suspended.
 
-    Between two results the context belongs to whoever reads them, in whatever task.
+    Between two results of a generator the context is its reader's, in any task.
     """
     return _NO_SPAN if _recorder is None else _opened(_recorder, name, attributes, is_current=False)
 

@@ -83,8 +83,8 @@ async def test_a_failure_is_told_when_it_begins_and_when_it_ends(clock: VirtualC
             assert checks.seen["llm:openai"] is (failure is None)
     assert [is_up for _, is_up in seen] == [True, False, False, True]
     assert [(log["event"], log["endpoint"]) for log in logs] == [
-        ("service is not well", "llm:openai"),
-        ("service is well again", "llm:openai"),
+        ("service check failed", "llm:openai"),
+        ("service recovered", "llm:openai"),
     ]
 
 

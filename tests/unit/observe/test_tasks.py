@@ -44,7 +44,7 @@ async def test_what_is_done_aside_is_waited_for_at_the_end_even_if_it_fails() ->
         background.do(work(2))
         await background.join()
     assert done == [1, 2]
-    assert [line["event"] for line in logged] == ["a task failed unexpectedly"]
+    assert [line["event"] for line in logged] == ["background task failed"]
 
 
 async def test_what_does_not_end_is_waited_for_only_so_long_and_is_logged() -> None:
@@ -54,7 +54,7 @@ async def test_what_does_not_end_is_waited_for_only_so_long_and_is_logged() -> N
         await background.join(within_s=0.01)
     await asyncio.wait((task,))
     assert task.cancelled()
-    assert [(line["event"], line["count"]) for line in logged] == [("background tasks did not end in time", 1)]
+    assert [(line["event"], line["count"]) for line in logged] == [("background tasks cancelled after timeout", 1)]
 
 
 async def test_who_waits_for_a_task_may_leave_before_it_is_done() -> None:

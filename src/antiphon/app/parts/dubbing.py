@@ -1,4 +1,4 @@
-"""Dubbing of live streams: the Socket.IO door, and the work on fragments."""
+"""Dubbing of live streams: the Socket.IO endpoint, and the work on fragments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # a process without this part must not import what it runs on
     from antiphon.wire.dubbing_client import StreamConfig
 
 _CLEAN_S = 300.0
-"""Between two looks for artifacts that are too old or too many."""
+"""Interval between clean-ups of artifacts."""
 
 
 def _door(services: Services) -> Added:
@@ -135,7 +135,7 @@ def _rules(services: Services) -> PipelineRules:
 
 
 def _judge(services: Services) -> Callable[[StreamConfig], VoiceProfile]:
-    """Return what decides whether a stream can be dubbed here, before its first fragment."""
+    """Return a function that accepts or refuses a stream before its first fragment."""
     from antiphon.doors.dubbing.options import DubbingRefusal
     from antiphon.dubbing.voices import VoiceProfile
 
@@ -144,13 +144,13 @@ def _judge(services: Services) -> Callable[[StreamConfig], VoiceProfile]:
 
     def judge(config: StreamConfig) -> VoiceProfile:
         source, target = config.source_language, config.target_language
-        if settings.dubbing_mode == "echo":  # whoever tests a worker has the languages and voices of elsewhere
+        if settings.dubbing_mode == "echo":  # a worker under test may use languages and voices of another server
             return VoiceProfile(config.voice_profile)
         if not engines.stt.capabilities.speaks(source):
             raise DubbingRefusal(
                 "UNSUPPORTED_LANGUAGE", f"'{source}' is not recognised here.", "config.source_language"
             )
-        # the pairs of a fleet are known to those who translate
+        # in a fleet only translating processes know the pairs
         if "translate" in roles and not engines.translation.has_pair(source, target):
             raise DubbingRefusal(
                 "UNSUPPORTED_LANGUAGE",
@@ -182,7 +182,7 @@ def _voices(services: Services) -> Voices:
 
 
 def _artifacts(services: Services) -> Artifacts:
-    """Return where dubbed fragments are kept."""
+    """Return the store of dubbing artifacts."""
     from antiphon.store.artifacts import FileArtifacts, NullArtifacts
 
     settings = services.settings

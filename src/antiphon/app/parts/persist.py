@@ -1,4 +1,4 @@
-"""Rows of conversations, written to the database for gateways that have none."""
+"""Writes conversation rows to the database for gateways that have none."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from antiphon.app.part import Added, Part, Workload
 from antiphon.app.services import Services
 
 _BATCHES_AT_ONCE = 8
-"""So many batches of rows a process writes to the database in one go."""
+"""Batches of rows written in one transaction."""
 
 
 def _work(services: Services) -> Added:
     from antiphon.workers.persist import Persister
 
     rows = services.rows
-    if rows.writer is rows.database:  # a process that shares nothing writes without a queue
+    if rows.writer is rows.database:  # a single process writes without a queue
         return Added()
     return Added(work=(Workload("persist", Persister(rows.database.write).handle, _BATCHES_AT_ONCE),))
 

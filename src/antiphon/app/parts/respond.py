@@ -1,4 +1,4 @@
-"""Answers of a language model as jobs."""
+"""LLM answers as jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a turn is over, by a model, as jobs."""
+"""End-of-turn scoring as jobs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def _work(services: Services) -> Added:
     from antiphon.workers.speak import Speaker
 
     settings = services.settings
-    # an answer has its voice while it is written, and an engine that speaks bounds its sentences itself
+    # a speak job waits while its answer is generated; the engine itself limits concurrent sentences
     slots = max(settings.tts_workers, settings.service_calls)
     handler = Speaker(services.engines.tts, settings.realtime_delta_ms).handle
     return Added(work=(Workload("speak", handler, slots, measure=services.measures(SpeechMetrics).done),))

@@ -9,7 +9,7 @@ from antiphon.app.part import Added, Part, Workload
 from antiphon.app.services import Services
 
 _RECORDINGS = 4
-"""So many recordings are at work for each utterance: they take turns, so that a long one holds up no other."""
+"""Concurrent recordings per utterance slot: they take turns, so that a long one delays no other."""
 
 
 def _work(services: Services) -> Added:
