@@ -9,12 +9,22 @@ import pytest
 from structlog.testing import capture_logs
 
 from antiphon.app import engines as module
-from antiphon.app.engines import make_engines
-from antiphon.app.settings import load_settings
+from antiphon.app.engines import engine_context, make_engines
+from antiphon.app.settings import Settings, load_settings
+from antiphon.errors import NotFound
+from antiphon.ports.settings import opened
+from antiphon.providers.openai.settings import OpenAiSettings
 from antiphon.providers.stub.llm import StubLlm
+from antiphon.providers.stub.settings import StubSettings
 from antiphon.providers.stub.stt import StubStt
 from antiphon.providers.stub.tts import StubTts
 from tests.serving import STUBS
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Stub engines."""
+    return load_settings(**STUBS, data_dir=tmp_path / "data")
 
 
 async def test_an_engine_that_fails_to_close_or_never_does_keeps_no_other_from_it(
@@ -43,3 +53,24 @@ async def test_an_engine_that_fails_to_close_or_never_does_keeps_no_other_from_i
     assert closed == ["tts"]
     told = {(line["kind"], line["error"]) for line in lines if line["event"] == "engine close failed"}
     assert told == {("stt", "OSError"), ("llm", "TimeoutError")}
+
+
+def test_an_engine_that_nobody_knows_is_refused_with_those_that_are_known(settings: Settings) -> None:
+    wrong = settings.model_copy(update={"tts": ("nightingale",)})
+    with pytest.raises(NotFound, match=r"nightingale.*hibari"):
+        make_engines(wrong).of("tts")
+
+
+def test_each_kind_says_what_it_is(settings: Settings) -> None:
+    engines = make_engines(settings)
+    assert list(engines.capabilities) == ["stt", "llm", "tts", "translation", "vad", "end_of_turn"]
+    assert all(capabilities.name == "stub" for capabilities in engines.capabilities.values())
+
+
+def test_engines_are_told_settings_by_their_sections(settings: Settings) -> None:
+    told = engine_context(settings.model_copy(update={"stub_text": "hi"}))
+    assert told.section(StubSettings).stub_text == "hi"
+    assert told.data_dir == settings.data_dir
+    secret = engine_context(load_settings(**STUBS, openai_api_key="sk-open"))
+    assert opened(secret.section(OpenAiSettings).openai_api_key) == "sk-open"
+    assert "sk-open" not in repr(secret)

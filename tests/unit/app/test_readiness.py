@@ -16,7 +16,7 @@ from antiphon.app.settings import load_settings
 from antiphon.ports.breakers import Endpoint
 from antiphon.store.sqlite import SqliteStore
 from tests.serving import STUBS
-from tests.unit.app.test_process import get
+from tests.unit.app.stage import get
 
 LEFT_OUT = {"tts": ("piper", "stub"), "llm": ("openai", "stub"), "vad": ("stub", "energy")}
 """Piper has no voice and OpenAI no key here; of voice detectors only the first that starts is needed."""

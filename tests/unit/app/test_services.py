@@ -1,0 +1,92 @@
+"""Services are created once, on first use, and say what they need while the process runs."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from antiphon.app.services import Services, database_path, process_id
+from antiphon.app.settings import load_settings
+from antiphon.errors import InvalidRequest
+from antiphon.observe.work_metrics import SpeechMetrics
+from antiphon.wire.jobs import Persist
+from tests.fakes.engines import ScriptedTurn
+from tests.unit.app.stage import services_of
+
+
+def test_a_database_that_is_not_sqlite_is_refused_by_name(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path, database_url="postgresql://db/antiphon")
+    with pytest.raises(InvalidRequest, match="ANTIPHON_DATABASE_URL"):
+        database_path(settings)
+    named = load_settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/own.db")
+    assert database_path(named) == tmp_path / "own.db"
+    assert database_path(load_settings(data_dir=tmp_path)) == tmp_path / "antiphon.db"
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "postgresql:///antiphon", "/srv/antiphon.db"])
+def test_a_url_without_an_sqlite_path_names_the_variable(url: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"sqlite:///PATH") as refused:
+        database_path(load_settings(data_dir=tmp_path, database_url=url))
+    assert refused.value.param == "ANTIPHON_DATABASE_URL"
+
+
+async def test_a_service_is_created_once_for_all_parts(tmp_path: Path) -> None:
+    made: list[Services] = []
+
+    def make(services: Services) -> object:
+        made.append(services)
+        return object()
+
+    async with services_of(tmp_path) as services:
+        assert services.once(make) is services.once(make)
+        assert made == [services]
+        assert services.measures(SpeechMetrics) is services.measures(SpeechMetrics)
+        assert services.access is services.access
+        assert services.client_secrets is services.client_secrets
+
+
+@pytest.mark.parametrize(("is_remote", "local", "slots"), [(False, 3, 3), (True, 3, 64), (True, 100, 100)])
+async def test_only_a_remote_engine_has_the_slots_of_service_calls(
+    tmp_path: Path, is_remote: bool, local: int, slots: int
+) -> None:
+    class Turn(ScriptedTurn):
+        capabilities = replace(ScriptedTurn([]).capabilities, is_remote=is_remote)
+
+    async with services_of(tmp_path, service_calls=64) as services:
+        assert services.slots(Turn([]), local) == slots
+
+
+async def test_a_process_that_stores_nothing_opens_no_database(tmp_path: Path) -> None:
+    async with services_of(tmp_path) as services:
+        assert services.opened_rows is None
+        assert services.checks() == {}
+        assert services.lifetime.tasks == {}
+
+
+async def test_rows_are_written_to_the_database_itself_in_a_single_process(tmp_path: Path) -> None:
+    async with services_of(tmp_path) as services:
+        rows = services.rows
+        assert rows.writer is rows.database
+        assert services.opened_rows is rows
+        assert services.checks() == {"database": True}
+        assert list(services.lifetime.tasks) == ["store writer"]
+        assert services.lifetime.starts == [rows.store.start]
+        assert services.lifetime.closes == [rows.store.close]
+
+
+async def test_decoders_run_and_close_with_the_process(tmp_path: Path) -> None:
+    async with services_of(tmp_path) as services:
+        assert services.decoders is services.decoders
+        assert services.lifetime.tasks == {"decoders": services.decoders.run}
+        assert services.lifetime.closes == [services.decoders.close]
+
+
+def test_a_process_is_named_by_its_role_host_and_number() -> None:
+    role, *host, number = process_id(Persist.queue).split("-")
+    assert role == "persist"
+    assert "-".join(host) == socket.gethostname()
+    assert number == str(os.getpid())
