@@ -6,18 +6,16 @@ import subprocess
 import sys
 
 SCRIPT = """
-import gc, time
+import gc
 from antiphon.app.memory import keep_start_apart
 made = [[number] for number in range(300_000)]
 keep_start_apart()
-begin = time.perf_counter()
-gc.collect()
-print(gc.get_freeze_count(), time.perf_counter() - begin)
+print(gc.get_freeze_count(), len(gc.get_objects()))
 """
 
 
 def test_a_full_search_passes_over_what_the_start_has_made() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
-    frozen, took_s = done.stdout.split()
+    frozen, searched = done.stdout.split()
     assert int(frozen) > 300_000
-    assert float(took_s) < 0.05
+    assert int(searched) < 10_000

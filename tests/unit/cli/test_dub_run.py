@@ -148,7 +148,7 @@ async def test_live_no_fragment_is_sent_before_it_was_heard(tmp_path: Path, reco
         dubbed, _ = await dub(short, served.url, Wanted("en", "es", chunk_ms=1_000, live=True, max_inflight=1))
     assert time.monotonic() - begun >= 1.4
     assert statuses(dubbed) == ["success"] * 2
-    assert all(row.latency_ms is not None and 0 < row.latency_ms < 2_000 for row in dubbed.rows)
+    assert all(row.latency_ms is not None and row.latency_ms > 0 for row in dubbed.rows)
 
 
 async def test_a_lost_connection_is_made_anew_and_nothing_is_missing(tmp_path: Path, recording: Path) -> None:

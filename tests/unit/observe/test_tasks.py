@@ -29,7 +29,7 @@ async def test_a_cancelled_task_is_no_failure() -> None:
     assert logged == []
 
 
-async def test_what_is_done_aside_is_waited_for_at_the_end_even_if_it_fails() -> None:
+async def test_what_runs_in_the_background_is_waited_for_at_the_end_even_if_it_fails() -> None:
     done: list[int] = []
 
     async def work(number: int) -> None:
@@ -59,9 +59,10 @@ async def test_what_does_not_end_is_waited_for_only_so_long_and_is_logged() -> N
 
 async def test_who_waits_for_a_task_may_leave_before_it_is_done() -> None:
     done: list[str] = []
+    may_end = asyncio.Event()
 
     async def work() -> None:
-        await asyncio.sleep(0.05)
+        await may_end.wait()
         done.append("work")
 
     background = TrackedTasks("of a test")
@@ -70,5 +71,6 @@ async def test_who_waits_for_a_task_may_leave_before_it_is_done() -> None:
     waiting.cancel()
     await background.within(0.001, work())
     assert (waiting.cancelled(), done) == (True, [])
+    may_end.set()
     await background.join()
     assert done == ["work", "work"]
