@@ -118,9 +118,7 @@ def warn_of_unknown_variables() -> None:
 def warn_of_former_names() -> None:
     """Print a line on stderr for each setting that is given under a former name."""
     for name, present in former_names():
-        print(
-            f"antiphon: {name} is deprecated and will be removed in the next release: use {present}", file=sys.stderr
-        )
+        print(f"antiphon: {name} is deprecated and will be removed in the next release: use {present}", file=sys.stderr)
 
 
 def run_process(settings: Settings, roles: Roles, host: str, port: int, tls: TlsFiles | None = None) -> None:
