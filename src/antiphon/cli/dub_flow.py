@@ -89,7 +89,7 @@ class Flow:
 
     @property
     def wants_more(self) -> bool:
-        """True if the window has room for another fragment, backpressure aside."""
+        """True if the window has room for another fragment, apart from backpressure."""
         open_window = sum(one.state is not _State.DONE for one in self._flights.values()) < self._max_inflight
         return open_window and len(self._flights) < _AHEAD
 
