@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from antiphon.clock import VirtualClock
 from antiphon.errors import ProviderTimeout, ProviderUnavailable
 from antiphon.providers.http.chunks import pieces
+from tests.virtual_time import on_virtual_time
 
 
 async def stream(*steps: str | float | Exception) -> AsyncIterator[str]:
@@ -26,15 +28,20 @@ async def collect(answer: AsyncIterator[str]) -> list[str]:
     return [piece async for piece in answer]
 
 
-async def test_pieces_come_as_they_are_and_each_may_take_its_time() -> None:
-    assert await collect(pieces("any", stream("a", 0.02, "b", 0.02, "c", 0.02), 0.05)) == ["a", "b", "c"]
+@on_virtual_time
+async def test_pieces_come_as_they_are_and_each_may_take_its_time(clock: VirtualClock) -> None:
+    began = clock.now()
+    assert await collect(pieces("any", stream("a", 2.0, "b", 2.0, "c", 2.0), 3.0)) == ["a", "b", "c"]
+    assert clock.now() - began == 6.0
 
 
-async def test_a_piece_that_takes_too_long_is_a_time_out() -> None:
-    answer = pieces("slow", stream("a", 5.0, "b"), 0.01)
+@on_virtual_time
+async def test_a_piece_that_takes_too_long_is_a_timeout(clock: VirtualClock) -> None:
+    answer, began = pieces("slow", stream("a", 5.0, "b"), 3.0), clock.now()
     assert await anext(answer) == "a"
     with pytest.raises(ProviderTimeout, match="slow"):
         await anext(answer)
+    assert clock.now() - began == 3.0
 
 
 @pytest.mark.parametrize("error", [ValueError("half a brace"), TypeError("no text")])
