@@ -196,7 +196,7 @@ class _Run:
             case FragmentProcessed():
                 self._flow.processed(event, now)
             case Backpressure():
-                self._flow.pressed(event)
+                self._flow.backpressure(event)
             case DubbingError():
                 self._flow.refused(event, now)
             case _:
