@@ -46,6 +46,7 @@ RETIRED = {
 }
 """Words that say something else in this field, or nothing, and the term to use."""
 ALLOWED = {
+    ("src/antiphon/cli/bench_answers.toml", "farewell"): "an answer of a model",
     ("src/antiphon/client/session.py", "patience"): "the former name of an argument",
     ("src/antiphon/app/settings/fleet.py", "patience"): "the former name of a setting",
     ("changelog.d/old-names.changed.md", "leg"): "the former label of metrics",

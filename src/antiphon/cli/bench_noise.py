@@ -94,7 +94,7 @@ class NoiseListener:
         self.turns: list[list[float]] = []
         """Start and, if it ended, end of each turn, in seconds of sent audio."""
         self._scored = asyncio.Event()
-        self._intake = Intake(self.machine, vad, asyncio.Semaphore(), _MAX_APPEND_BYTES, heard=self._tell)
+        self._intake = Intake(self.machine, vad, asyncio.Semaphore(), _MAX_APPEND_BYTES, on_score=self._tell)
 
     async def hear(self, sound: Sound) -> list[list[float]]:
         """Send a sound in frames of 20 ms, each after the last one was scored; return the turns."""
