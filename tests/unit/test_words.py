@@ -46,13 +46,11 @@ RETIRED = {
 }
 """Words that say something else in this field, or nothing, and the term to use."""
 ALLOWED = {
-    ("src/antiphon/cli/bench_answers.toml", "farewell"): "an answer of a model",
+    ("src/antiphon/cli/bench_answers.toml", "farewell"): "a word that marks an answer as on topic",
     ("src/antiphon/client/session.py", "patience"): "the former name of an argument",
     ("src/antiphon/app/settings/fleet.py", "patience"): "the former name of a setting",
     ("changelog.d/old-names.changed.md", "leg"): "the former label of metrics",
     ("changelog.d/old-names.changed.md", "patience"): "the former names of settings",
-    ("docs/how-to/operate.md", "leg"): "the former label of metrics, and a field on the wire",
-    ("docs/reference/bounds.md", "patience"): "the former name of a setting",
     ("docs/reference/settings.md", "patience"): "the former name of a setting",
     ("docs/reference/events.md", "leg"): "a field on the wire",
     ("docs/reference/metrics.md", "leg"): "the former label of metrics",
