@@ -72,7 +72,7 @@ async def test_a_recording_becomes_one_as_long_with_subtitles_and_a_timeline(
     said = capsys.readouterr().out
     assert "│ success / partial / failed             │ 2 / 0 / 0" in said
     assert "+0.0 ms of 2.5 s" in said
-    assert said.splitlines()[-1].endswith("beside it talk.es.en.srt, talk.es.es.srt, talk.es.timeline.json")
+    assert said.splitlines()[-1].endswith("also talk.es.en.srt, talk.es.es.srt, talk.es.timeline.json")
     timeline = json.loads((tmp_path / "talk.es.timeline.json").read_bytes())
     assert (timeline["source_language"], timeline["target_language"]) == ("en", "es")
     first = timeline["fragments"][0]
@@ -150,7 +150,7 @@ def test_a_wrong_option_is_one_line_before_any_server_is_started(
 
 def test_a_recording_is_not_written_over(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = recording.read_bytes()
-    assert "is the recording itself" in refused(capsys, recording, "--to", "es", "--out", recording)
+    assert "is the input file" in refused(capsys, recording, "--to", "es", "--out", recording)
     assert recording.read_bytes() == before
 
 

@@ -79,7 +79,7 @@ def test_without_a_name_the_default_ones_are_brought(
 
 def test_weights_that_no_source_gives_are_an_error_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     _, err = command(capsys, "pull", "big-ear", code=1)
-    assert err.splitlines()[-1].startswith("antiphon: no source gave big-ear: ")
+    assert err.splitlines()[-1].startswith("antiphon: all sources of big-ear failed: ")
     assert "antiphon models pull big-ear" in err
 
 

@@ -115,7 +115,7 @@ async def test_silence_gets_no_answer_and_says_so(
     path.write_bytes(write_wav(bytes(4_800), RATE_HZ))
     async with serving(tmp_path) as served:
         await talk(path, "--url", served.url, code=1)
-    assert "gave no complete answer within 1 s" in capsys.readouterr().err
+    assert "did not complete its answer within 1 s" in capsys.readouterr().err
 
 
 async def test_an_answer_that_fails_says_why(

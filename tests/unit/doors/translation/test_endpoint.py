@@ -15,7 +15,7 @@ from antiphon.doors.access.authentication import OPEN, TENANT, Access, key_id
 from antiphon.doors.access.client_secrets import EphemeralSecrets
 from antiphon.doors.translation.endpoint import TranslationDoor
 from antiphon.doors.translation.session import TranslationSessionOptions
-from antiphon.doors.websocket.connection import ConnectionRegistry
+from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.observe.metrics import Metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +16,14 @@ from antiphon.providers.chains.kinds import TtsChain
 from antiphon.providers.chains.stand_ins import StandIns
 from tests.unit.providers.chains.stage import Speaker, spoken
 from tests.virtual_time import on_virtual_time
+
+
+@pytest.fixture(autouse=True)
+def context_of_its_own() -> Iterator[None]:
+    """A test that is no coroutine sets the variable for all that follow in its process."""
+    before = instead_of.set("")
+    yield
+    instead_of.reset(before)
 
 
 def told(logs: list[Any]) -> list[tuple[str, str, str | None]]:
