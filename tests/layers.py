@@ -22,15 +22,16 @@ ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ("unit", "conformance", "contract", "journey", "abuse", "chaos", "fuzz", "clients")
 MEASURED = ("unit", "conformance", "contract", "journey")
 """Layers whose coverage counts. Servers of the others answer at the pace of users, and what they meet is random."""
-SHARED: dict[str, str] = {
-    "unit": "load",
-    "contract": "load",
-    "conformance": "loadfile",
-    "journey": "loadfile",
-    "chaos": "loadfile",
-    "fuzz": "loadfile",
+SHARED: dict[str, tuple[int, str]] = {
+    "unit": (2, "load"),
+    "contract": (2, "load"),
+    "conformance": (2, "loadfile"),
+    "journey": (3, "loadfile"),
+    "chaos": (2, "loadfile"),
+    "fuzz": (2, "loadfile"),
 }
-"""Layers that two processes take together, and how: test by test, or by files whose tests share servers."""
+"""Layers that several processes take together: how many, which is more than cores where tests mostly wait; and whether
+test by test, or by files whose tests share servers."""
 APERTIUM = """
 sudo=; [ "$(id -u)" = 0 ] || sudo="sudo -n"
 export DEBIAN_FRONTEND=noninteractive
@@ -108,7 +109,8 @@ def run_layer(name: str, environment: dict[str, str], scratch: Path) -> tuple[Ro
     pytest = [sys.executable, "-m", *measured, "pytest", str(ROOT / "tests" / name), "-o", f"cache_dir={cache}"]
     options = ["--durations=5", "--durations-min=5"]
     if name in SHARED:
-        options += ["-n", "2", "--dist", SHARED[name], "--ignore", str(LAST_JOURNEY)]
+        processes, how = SHARED[name]
+        options += ["-n", str(processes), "--dist", how, "--ignore", str(LAST_JOURNEY)]
     _, seconds, result = _timed(name, [*pytest, *options], environment)
     failed = failed_tests(cache)
     if result == "ok" or not 0 < len(failed) <= MOST_RERUN:

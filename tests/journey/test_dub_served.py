@@ -112,8 +112,8 @@ async def test_a_recording_goes_live_through_a_running_server_and_what_is_too_lo
     said = " ".join(ran.out.split())
     assert "│ success / partial / failed │ 1 / 1 / 0 │" in said
     assert "│ behind the original p50 / p95 │ " in said
-    beside = "dubbed.en.srt, dubbed.pt-BR.srt, dubbed.timeline.json"
-    assert ran.out.endswith(f"written: {out}; beside it {beside}\n")
+    others = "dubbed.en.srt, dubbed.pt-BR.srt, dubbed.timeline.json"
+    assert ran.out.endswith(f"written: {out}; also {others}\n")
     assert {one.name for one in out.parent.iterdir()} == {out.name, *beside.split(", ")}
     report = json.loads((out.parent / "dubbed.timeline.json").read_bytes())
     rows = report["fragments"]
