@@ -114,7 +114,7 @@ async def test_a_recording_goes_live_through_a_running_server_and_what_is_too_lo
     assert "│ behind the original p50 / p95 │ " in said
     others = "dubbed.en.srt, dubbed.pt-BR.srt, dubbed.timeline.json"
     assert ran.out.endswith(f"written: {out}; also {others}\n")
-    assert {one.name for one in out.parent.iterdir()} == {out.name, *beside.split(", ")}
+    assert {one.name for one in out.parent.iterdir()} == {out.name, *others.split(", ")}
     report = json.loads((out.parent / "dubbed.timeline.json").read_bytes())
     rows = report["fragments"]
     assert [(row["status"], row["original_duration_ms"]) for row in rows] == [("success", 1_600), ("partial", 930)]
