@@ -56,7 +56,7 @@ class Stranger:
 
     def read_nothing(self) -> None:
         """Leave what the server sends where it is."""
-        self._writer.transport.pause_reading()  # pyright: ignore[reportAttributeAccessIssue]  # a stream's can
+        self._writer.transport.pause_reading()  # a stream's can
 
     def close(self) -> None:
         """Leave without a word."""

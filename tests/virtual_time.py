@@ -41,7 +41,7 @@ def on_virtual_time(scenario: Callable[[VirtualClock], Awaitable[None]]) -> Call
     def test() -> None:
         clock = VirtualClock()
         with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(clock)) as runner:
-            runner.run(scenario(clock))  # type: ignore[arg-type]
+            runner.run(scenario(clock))
 
     test.__name__ = getattr(scenario, "__name__", "test")
     test.__doc__ = scenario.__doc__

@@ -53,7 +53,7 @@ def look(members: Mapping[str, Member], client: redis.Redis) -> dict[str, float]
         found[f"{name} threads"] = int(status["Threads"])
         found[f"{name} descriptors"] = len(list((process / "fd").iterdir()))
     found["redis keys"] = client.dbsize()
-    space: dict[str, int] = client.info("keyspace").get("db0", {"keys": 0, "expires": 0})  # pyright: ignore[reportAssignmentType] -- redis-py says float
+    space: dict[str, int] = client.info("keyspace").get("db0", {"keys": 0, "expires": 0})
     found["redis keys that never expire"] = space["keys"] - space["expires"]
     found["redis memory MiB"] = client.info("memory")["used_memory"] / 2**20
     return found

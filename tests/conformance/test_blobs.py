@@ -225,4 +225,4 @@ async def test_a_reference_survives_the_wire() -> None:
     ref = BlobRef("t", 5, "k" * 21)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(ref), type=BlobRef) == ref
     with pytest.raises(AttributeError):
-        ref.size = 6  # type: ignore[misc]
+        ref.size = 6

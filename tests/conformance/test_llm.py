@@ -184,7 +184,7 @@ async def test_an_answer_that_has_reached_its_bound_continues_with_nothing(model
 async def test_closing_ends_the_answer_at_once(model: LanguageModel) -> None:
     answer = model.respond(ask("Tell me a long story.", max_tokens=200))
     await anext(answer)
-    assert await turns_of(answer.aclose()) < MOST_TURNS  # type: ignore[attr-defined]
+    assert await turns_of(answer.aclose()) < MOST_TURNS
     assert await anext(answer, None) is None
 
 

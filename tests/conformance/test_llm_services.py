@@ -71,7 +71,7 @@ async def test_the_first_words_come_before_the_last_are_made(
     answer = model.respond(ask())
     async with asyncio.timeout(10):
         assert await anext(answer) == TextDelta("one")
-    await answer.aclose()  # type: ignore[attr-defined]
+    await answer.aclose()
 
 
 FAILURES: dict[str, tuple[Callable[[Service], Script], type[AntiphonError]]] = {
@@ -145,7 +145,7 @@ async def test_closing_hangs_up(service: Service, server: SseServer, model: Lang
     server.script(service.say("one two three", pause_s=HANG_S))
     answer = model.respond(ask())
     await anext(answer)
-    await answer.aclose()  # type: ignore[attr-defined]
+    await answer.aclose()
     await server.hung_up()
     assert server.open == 0
 

@@ -143,7 +143,7 @@ async def test_a_caller_who_goes_away_is_let_go_at_once_and_the_engine_works_on(
 async def test_an_iterator_that_is_closed_yields_nothing_more(engine: SpeechToText) -> None:
     stream = engine.transcribe(what_joy(), TranscribeOptions(language="en"))
     await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     with pytest.raises(StopAsyncIteration):
         await anext(stream)
 

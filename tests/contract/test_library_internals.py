@@ -40,15 +40,15 @@ def websocket_protocol() -> WebSocketsSansIOProtocol:
 def cycle() -> RequestResponseCycle:
     protocol = http_protocol()
     return RequestResponseCycle(
-        scope={"method": "GET", "headers": []},  # type: ignore[arg-type]
+        scope={"method": "GET", "headers": []},
         conn=protocol.conn,
-        transport=None,  # type: ignore[arg-type]
-        flow=flow_control.FlowControl(None),  # type: ignore[arg-type]
+        transport=None,
+        flow=flow_control.FlowControl(None),
         logger=protocol.logger,
         access_logger=protocol.access_logger,
         access_log=False,
         default_headers=[],
-        message_event=None,  # type: ignore[arg-type]
+        message_event=None,
         on_response=lambda: None,
     )
 
@@ -77,7 +77,7 @@ USED: list[tuple[str, Callable[[], object], str]] = [
     ),
     ("uvicorn", cycle, "body disconnected message_event response_complete response_started"),
     ("uvicorn", lambda: flow_control, "HIGH_WATER_LIMIT"),
-    ("uvicorn", lambda: flow_control.FlowControl(None), "pause_reading resume_reading write_paused"),  # type: ignore[arg-type]
+    ("uvicorn", lambda: flow_control.FlowControl(None), "pause_reading resume_reading write_paused"),
     (
         "uvicorn",
         websocket_protocol,

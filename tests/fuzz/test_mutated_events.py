@@ -145,7 +145,7 @@ class Wire:
 
 def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> RealtimeSession:
     """A whole connection but for the socket."""
-    vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
+    vad = load("vad", ["stub"], EngineContext(data_dir=None))
     services = SessionServices(
         embedded_bus(clock), vad, clock, SlidingWindowLimiter(clock=clock), lambda row: None, 30.0, Metrics()
     )
@@ -156,7 +156,7 @@ def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Realti
     limits = link_limits(max_append_bytes=64, events_per_s=10**9)
     return RealtimeSession(
         machine, services, limits, group, wire, account=Account("default", "open"), session_id="sess_1", epoch=1
-    )  # pyright: ignore[reportArgumentType] -- all that a link needs of it
+    )
 
 
 @pytest.mark.timeout(3600)

@@ -190,7 +190,7 @@ async def test_what_was_committed_is_not_kept_twice(served: Served, client: Clie
         await client.append(QUESTION)
         await committed(client)
     (connection,) = served.process.services.once(Gateway).connections._open
-    assert connection._session._intake.buffer.size_bytes == 0  # type: ignore[union-attr]
+    assert connection._session._intake.buffer.size_bytes == 0
 
 
 # -- frames ----------------------------------------------------------------------------------------------------------

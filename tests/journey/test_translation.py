@@ -96,7 +96,7 @@ async def test_a_secret_for_translation_opens_it_and_one_for_conversations_does_
             body={"session": {"model": "gpt-realtime-translate", "audio": {"output": {"language": "de"}}}},
         )
         url = f"{served.ws}/v1/realtime/translations"
-        headers = {"Authorization": f"Bearer {bound['value']}"}  # pyright: ignore[reportIndexIssue]
+        headers = {"Authorization": f"Bearer {bound['value']}"}
         async with websockets.connect(url, additional_headers=headers) as socket:
             created = (await until(socket, "session.created"))[0]["session"]
             assert created["audio"]["output"]["language"] == "de"

@@ -98,7 +98,7 @@ async def test_a_client_that_leaves_takes_its_jobs_with_it(tmp_path: Path, caplo
         async with opened(served) as client:
             await until(client, "session.created")
             await speak(client, UTTERANCE)
-            queues = served.process.services.shared.bus._queues  # pyright: ignore[reportPrivateUsage]
+            queues = served.process.services.shared.bus._queues
             async with asyncio.timeout(10):
                 while not queues._known:
                     await asyncio.sleep(0.01)

@@ -126,7 +126,7 @@ class Wire(logging.Handler):
         """Keep an incoming text frame as a dictionary."""
         frame = record.args[0] if record.args else None
         if str(record.msg).startswith("<") and getattr(getattr(frame, "opcode", None), "name", "") == "TEXT":
-            self._inbox.put(json.loads(bytes(frame.data)))  # type: ignore[union-attr]
+            self._inbox.put(json.loads(bytes(frame.data)))
 
 
 class Call:

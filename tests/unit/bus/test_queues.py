@@ -190,6 +190,6 @@ async def test_no_task_and_at_most_one_timer_is_made_for_many_jobs() -> None:
         await anext(claims)
         await bus.write("p", [TextReady("j", str(number))])
     assert len(asyncio.all_tasks()) == tasks
-    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    scheduled = asyncio.get_running_loop()._scheduled
     assert sum(not handle.cancelled() and "JobQueues" in repr(handle) for handle in scheduled) <= 1
     await bus.close()

@@ -36,7 +36,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     for name in ("stage", "figures", "quick", "thorough"):
         (folder / f"{name}.py").touch()
     for name in ("quick", "thorough"):
-        monkeypatch.setitem(sys.modules, f"benchmarks.{name}", SimpleNamespace(run=measure))  # type: ignore[arg-type]
+        monkeypatch.setitem(sys.modules, f"benchmarks.{name}", SimpleNamespace(run=measure))
     monkeypatch.setattr(bench, "SOURCE", tmp_path)
     monkeypatch.setattr(sys, "path", sys.path[:])
     return asked

@@ -46,7 +46,7 @@ def no_device(**_: Any) -> Stream:
 def driver(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The package behind the microphone, which needs a library that few machines have."""
     module = SimpleNamespace(RawInputStream=Stream, PortAudioError=PortAudioError)
-    monkeypatch.setitem(sys.modules, "sounddevice", module)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "sounddevice", module)
     return module
 
 

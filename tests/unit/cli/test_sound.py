@@ -24,7 +24,7 @@ def test_a_wav_of_any_rate_is_brought_to_the_rate_of_the_protocol(tmp_path: Path
 @pytest.mark.parametrize("form", ["mp3", "opus", "flac"])
 def test_a_recording_of_another_format_is_decoded(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"question.{form}"
-    encoder = Encoder(form, 16_000)  # type: ignore[arg-type]
+    encoder = Encoder(form, 16_000)
     path.write_bytes(encoder.feed(TONE) + encoder.finish())
     assert len(read_recording(path)) == pytest.approx(2 * RATE_HZ, rel=0.15)
 

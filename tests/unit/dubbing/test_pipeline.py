@@ -241,7 +241,7 @@ async def test_speech_that_is_too_long_is_said_to_be(
     assert done.translated_text == "hola mundo"
     if status == "partial":
         assert done.warnings == ("duration_variance_high",)
-        assert 10 < facts_of(done).actual_variance_percent <= 20  # pyright: ignore[reportOperatorIssue]
+        assert 10 < facts_of(done).actual_variance_percent <= 20
         assert done.assets[-1]["status"] == "PARTIAL"
     if status == "failed":
         assert done.error is not None

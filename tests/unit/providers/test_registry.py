@@ -47,7 +47,7 @@ def create_without_weights(context: EngineContext) -> Never:
 
 
 def create_broken(context: EngineContext) -> Any:
-    from antiphon.providers import nothing_of_that_name  # type: ignore[attr-defined]
+    from antiphon.providers import nothing_of_that_name
 
     return nothing_of_that_name
 

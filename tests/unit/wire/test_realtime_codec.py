@@ -27,7 +27,7 @@ WRITTEN = Content(type="input_text", text=MARK)
 def test_an_item_with_audio_is_the_item_and_its_audio(
     role: str, content: tuple[Content, ...], pieces: list[bytes]
 ) -> None:
-    item = Message(id=f'i"{MARK}', status="completed", role=role, content=content)  # pyright: ignore[reportArgumentType] -- a parameter
+    item = Message(id=f'i"{MARK}', status="completed", role=role, content=content)
     event = ConversationItemRetrieved(event_id="e", item=item)
     audio = pybase64.b64encode(b"".join(pieces)).decode()
     spoken = tuple(replace(part, audio=audio) if "audio" in part.type else part for part in content)

@@ -63,7 +63,7 @@ async def test_the_engine_hears_the_audio_and_every_wish() -> None:
     (b"", ""),
 ])  # fmt: skip
 async def test_the_stub_hears_speech_and_no_words_in_silence(audio: bytes, text: str, tmp_path: object) -> None:
-    engine = stub_stt.create(EngineContext(data_dir=tmp_path))  # type: ignore[arg-type]
+    engine = stub_stt.create(EngineContext(data_dir=tmp_path))
     async with working("transcribe", Transcriber(engine).handle) as bench:
         *segments, last = await bench.do(Transcribe(audio, 16_000))
     assert isinstance(last, TranscriptReady)

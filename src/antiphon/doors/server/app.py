@@ -29,7 +29,7 @@ by default it is several megabytes for a client that does not read."""
 WS_MAX_BYTES = 50 * 2**20
 """Longest WebSocket message of the server; each door has its own, lower limit."""
 
-websockets.http11.MAX_LINE_LENGTH = HEADER_LINE_BYTES  # pyright: ignore[reportPrivateImportUsage]
+websockets.http11.MAX_LINE_LENGTH = HEADER_LINE_BYTES  # pyright: ignore[reportPrivateImportUsage] -- the library has no setting for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,7 @@ class _Process:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None  # noqa: S101 - narrows the type: both are pipes
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - narrows the type as above
         self._process = process
         self._input = process.stdin
         self._output = process.stdout

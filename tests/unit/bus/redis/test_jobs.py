@@ -65,7 +65,7 @@ async def test_a_claim_without_redis_says_so_and_waits_until_the_bus_closes() ->
     connection = RedisConnection(NOWHERE, timeout_s=0.05)
     bus = RedisBus(connection, queue_limit(), pipe_limit())
     with capture_logs() as logs:
-        claiming = asyncio.ensure_future(anext(bus.claim("speak", "w"), None))  # type: ignore[arg-type]
+        claiming = asyncio.ensure_future(anext(bus.claim("speak", "w"), None))
         async with asyncio.timeout(10):
             while not logs:
                 await asyncio.sleep(0.01)

@@ -102,7 +102,7 @@ async def test_a_reader_without_redis_says_so_and_waits_until_the_bus_closes() -
     connection = RedisConnection(NOWHERE, timeout_s=0.05)
     pipes = pipes_over(connection)
     with capture_logs() as logs:
-        reading = asyncio.ensure_future(anext(pipes.read("p", 0), None))  # type: ignore[arg-type]
+        reading = asyncio.ensure_future(anext(pipes.read("p", 0), None))
         async with asyncio.timeout(10):
             while not logs:
                 await asyncio.sleep(0.01)

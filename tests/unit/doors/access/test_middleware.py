@@ -171,7 +171,7 @@ async def test_other_traffic_passes_untouched() -> None:
         seen.append((scope, receive, send))
 
     access = Access(["sk-1"], EphemeralSecrets(b"a secret key of the tests that is long"), VirtualClock())
-    await AccessMiddleware(app, access, Metrics(), frozenset())({"type": "websocket"}, 1, 2)  # type: ignore[arg-type]
+    await AccessMiddleware(app, access, Metrics(), frozenset())({"type": "websocket"}, 1, 2)
     assert seen == [({"type": "websocket"}, 1, 2)]
 
 

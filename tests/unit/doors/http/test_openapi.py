@@ -127,7 +127,7 @@ async def test_a_document_is_made_when_it_is_first_asked_for_and_once() -> None:
     description = Description(make)
     assert made == []
     for _ in range(2):
-        assert await openapi_json(description, Call({}, lambda: None, None, None)) == b'{"openapi":"3.1.0"}'  # type: ignore[arg-type]
+        assert await openapi_json(description, Call({}, lambda: None, None, None)) == b'{"openapi":"3.1.0"}'
     assert made == ["once"]
 
 

@@ -40,7 +40,7 @@ class Stage:
         self.limiter = SlidingWindowLimiter(requests=requests, clock=self.clock)
         self.sessions = EmbeddedSessions(self.clock)
         self.rows: list[StoredItem] = []
-        vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
+        vad = load("vad", ["stub"], EngineContext(data_dir=None))
         self.metrics = Metrics()
         self.services = SessionServices(self.bus, vad, self.clock, self.limiter, self.rows.append, 30.0, self.metrics)
         self.events: list[dict[str, Any]] = []
@@ -75,7 +75,7 @@ class Stage:
             self.services,
             link_limits(),
             group,
-            self,  # pyright: ignore[reportArgumentType] -- all that a session needs of it
+            self,
             account=Account("default", "open"),
             session_id="sess_1",
             epoch=epoch,

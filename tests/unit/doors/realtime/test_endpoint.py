@@ -99,7 +99,7 @@ class Stage:
         self.secrets = EphemeralSecrets(b"k" * 32)
         self.bus = embedded_bus(self.clock)
         self.name = f"gateway {id(self)}"
-        vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
+        vad = load("vad", ["stub"], EngineContext(data_dir=None))
         limiter = SlidingWindowLimiter(clock=self.clock)
         services = SessionServices(self.bus, vad, self.clock, limiter, lambda row: None, 30.0, self.metrics)
         options = RealtimeOptions(

@@ -31,7 +31,7 @@ class Stage:
         )
         self.scored: list[inputs.VoiceScored] = []
         self.large = asyncio.Semaphore(1)
-        vad = load("vad", ["stub"], EngineContext(data_dir=None))  # pyright: ignore[reportArgumentType] -- not read by the stub
+        vad = load("vad", ["stub"], EngineContext(data_dir=None))
         self.intake = Intake(self.machine, vad, self.large, 15 * 2**20, on_score=self.scored.append)
 
     async def take(self, kind: str, **fields: object) -> inputs.Received | inputs.AudioAppended:

@@ -56,7 +56,7 @@ class Client:
             return {"type": "http.request", "body": self._chunks.pop(0), "more_body": True}
         if self._ends:
             return {"type": "http.request", "body": b"", "more_body": False}
-        return await asyncio.Event().wait()  # type: ignore[return-value]  # it never is
+        return await asyncio.Event().wait()  # it never is
 
     async def send(self, message: Any) -> None:
         self.sent.append(message)
@@ -71,7 +71,7 @@ async def answered(client: Client, carrier: Carrier) -> None:
 
 def test_calls_of_an_application_reach_the_connection() -> None:
     carrier = Carrier()
-    exchange = Exchange(carrier, None, None)  # type: ignore[arg-type]  # neither is called
+    exchange = Exchange(carrier, None, None)  # neither is called
     scope = {"extensions": extensions_of(exchange)}
     assert exchange_of(scope) is exchange
     admit(scope)

@@ -61,7 +61,7 @@ class Stage:
         options = TranslationSessionOptions(
             link_limits(), max_buffer_s=max_buffer_s, lasts_s=LASTS_S, job_timeout_s=TIMEOUT_S
         )
-        self.link = TranslationConnection(self.machine, services, options, group, self, tenant="default")  # pyright: ignore[reportArgumentType] -- all that a link needs of it
+        self.link = TranslationConnection(self.machine, services, options, group, self, tenant="default")
 
     def write(self, text: bytes) -> bool:
         self.events.append(msgspec.json.decode(text))
@@ -201,7 +201,7 @@ async def scores_fail(clock: VirtualClock) -> None:
 
     async def session() -> None:
         async with staged(clock, vad):
-            vad.on_scores(["no number"])  # type: ignore[list-item]
+            vad.on_scores(["no number"])
             await asyncio.sleep(60)
 
     with pytest.raises(ExceptionGroup) as found:

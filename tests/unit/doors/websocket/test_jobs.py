@@ -118,7 +118,7 @@ async def test_a_bus_that_is_unavailable_refuses_the_job() -> None:
     async def away(job: Job) -> None:
         raise ProviderUnavailable("away", code="redis_unavailable")
 
-    stage.bus.submit = away  # type: ignore[method-assign]
+    stage.bus.submit = away
     await stage.jobs.do("job_1", Respond(REQUEST))
     assert [(failed.job_id, failed.code) for failed in stage.refused] == [("sess_1.job_1", "redis_unavailable")]
 

@@ -147,7 +147,7 @@ async def test_closing_the_chain_s_iterator_closes_the_engine_s() -> None:
     first = Engine("a", after=5)
     results = LlmChain([first, Engine("b")]).respond(ASKED)
     await anext(results)
-    await results.aclose()  # pyright: ignore[reportAttributeAccessIssue]  # a generator behind the port's type
+    await results.aclose()  # a generator behind the port's type
     assert first.left == 1
 
 
@@ -365,7 +365,7 @@ async def test_a_listener_that_stops_after_the_first_result_says_that_the_engine
 ) -> None:
     results = LlmChain([Engine("a", after=5)], clock=clock, breakers=breakers).respond(ASKED)
     await anext(results)
-    await results.aclose()  # pyright: ignore[reportAttributeAccessIssue]  # a generator behind the port's type
+    await results.aclose()  # a generator behind the port's type
     assert breakers.told == [("llm:a", True)]
 
 
