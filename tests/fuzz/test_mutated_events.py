@@ -19,7 +19,7 @@ from hypothesis import settings
 from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
-from antiphon.doors.realtime.session import RealtimeSession
+from antiphon.doors.realtime.session import RealtimeConnection
 from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
@@ -143,7 +143,7 @@ class Wire:
         self.hung_up.append((code, reason))
 
 
-def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> RealtimeSession:
+def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> RealtimeConnection:
     """A whole connection but for the socket."""
     vad = load("vad", ["stub"], EngineContext(data_dir=None))
     services = SessionServices(
@@ -154,7 +154,7 @@ def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Realti
         describe(None, Defaults(), now=clock.wall()), rules, seed="fuzz", now=clock.wall(), lasts_s=3600
     )
     limits = link_limits(max_append_bytes=64, events_per_s=10**9)
-    return RealtimeSession(
+    return RealtimeConnection(
         machine, services, limits, group, wire, account=Account("default", "open"), session_id="sess_1", epoch=1
     )
 
@@ -214,7 +214,7 @@ def own_id(frame: str) -> str | None:
     return own if isinstance(own, str) and len(own) <= 512 and has_no_surrogates(own) else None
 
 
-async def still_answers(link: RealtimeSession, wire: Wire) -> None:
+async def still_answers(link: RealtimeConnection, wire: Wire) -> None:
     """The session lives on: a clean session.update is confirmed."""
     await link.frame('{"type":"session.update","session":{"type":"realtime"},"event_id":"last"}')
     await link.flushed()

@@ -24,7 +24,7 @@ from antiphon.doors.access.resume_tokens import may_resume, new_token, no_sessio
 from antiphon.doors.realtime.checkpoint import SessionLease
 from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.doors.realtime.resume import Resumption
-from antiphon.doors.realtime.session import RealtimeSession
+from antiphon.doors.realtime.session import RealtimeConnection
 from antiphon.doors.server.asgi import Receive, Scope, Send
 from antiphon.doors.websocket.connection import Connection, refuse
 from antiphon.doors.websocket.intent import intent_of
@@ -74,7 +74,7 @@ class _Guest:
 
 
 class RealtimeDoor:
-    """Admits clients and runs one `RealtimeSession` for each."""
+    """Admits clients and runs one `RealtimeConnection` for each."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class RealtimeDoor:
         self._connections = connections
         self._usage = usage
         self._leases: dict[Connection, SessionLease] = {}
-        self._running: dict[Connection, RealtimeSession] = {}
+        self._running: dict[Connection, RealtimeConnection] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one WebSocket."""
@@ -197,8 +197,8 @@ class RealtimeDoor:
     async def _run(self, connection: Connection, guest: _Guest) -> None:
         record, identity = guest.lease.record, guest.identity
 
-        def open_session(group: asyncio.TaskGroup) -> RealtimeSession:
-            made = self._running[connection] = RealtimeSession(
+        def open_session(group: asyncio.TaskGroup) -> RealtimeConnection:
+            made = self._running[connection] = RealtimeConnection(
                 guest.machine,
                 self._services,
                 self._options.limits,

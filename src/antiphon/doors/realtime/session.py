@@ -40,7 +40,7 @@ _LOST_CODES = frozenset({1006, 1011, 1012})
 """Connection lost, ping timed out, server going down: the session may be resumed."""
 
 
-class RealtimeSession:
+class RealtimeConnection:
     """Drives one `Conversation`. All but jobs and writing happens at once, in the order of the inputs.
 
     With ``lease`` its state is saved, and output that a client could notice waits for the save.

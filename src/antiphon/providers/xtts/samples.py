@@ -14,7 +14,7 @@ _DURATION_S = (3.0, 30.0)
 _log = structlog.get_logger(__name__)
 
 
-class Samples:
+class VoiceSamples:
     """Finds and checks the recording of a voice's name.
 
     Any client may name a voice, so only files inside ``folder``, and the ``default`` one, are opened.

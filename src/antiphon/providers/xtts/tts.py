@@ -19,7 +19,7 @@ from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.hosting.child_process import ChildProcess
 from antiphon.providers.hosting.child_voice import ChildVoice
 from antiphon.providers.xtts.process import DEFAULT_SPEAKER, FROM_HUB, LANGUAGES
-from antiphon.providers.xtts.samples import Samples
+from antiphon.providers.xtts.samples import VoiceSamples
 from antiphon.providers.xtts.settings import XttsSettings
 
 _FILES = ("config.json", "model.pth", "vocab.json", "speakers_xtts.pth")
@@ -37,7 +37,7 @@ class XttsTts(ChildVoice):
 
     def __init__(self, folder: str, context: EngineContext) -> None:
         settings = context.section(XttsSettings)
-        self._samples = Samples(settings.xtts_samples or context.data_dir / "voices", settings.xtts_speaker_wav)
+        self._samples = VoiceSamples(settings.xtts_samples or context.data_dir / "voices", settings.xtts_speaker_wav)
         process = ChildProcess(
             "xtts",
             "antiphon.providers.xtts.process",

@@ -16,7 +16,7 @@ from antiphon.conversation.snapshot import join
 from antiphon.conversation.state import Rules
 from antiphon.doors.realtime.checkpoint import SessionLease
 from antiphon.doors.realtime.resume import Resumption
-from antiphon.doors.realtime.session import RealtimeSession
+from antiphon.doors.realtime.session import RealtimeConnection
 from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.entities.history import StoredItem
 from antiphon.observe.metrics import Metrics
@@ -49,7 +49,7 @@ class Stage:
         self.reads = asyncio.Event()
         """While it is not set the client takes nothing."""
         self.reads.set()
-        self.session: RealtimeSession
+        self.session: RealtimeConnection
 
     def begin(self, group: asyncio.TaskGroup, rules: Rules, lease: SessionLease | None) -> None:
         now = self.clock.wall()
@@ -70,7 +70,7 @@ class Stage:
         lease: SessionLease | None,
         resumption: Resumption | None = None,
     ) -> None:
-        self.session = RealtimeSession(
+        self.session = RealtimeConnection(
             machine,
             self.services,
             link_limits(),

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from antiphon.dubbing.voices import parse_voices
-from antiphon.providers.xtts.samples import Samples, fault_of
+from antiphon.providers.xtts.samples import VoiceSamples, fault_of
 from tests.unit.providers.xtts.stage import sample
 
 
@@ -15,7 +15,7 @@ def test_the_sample_that_comes_with_the_project_can_be_imitated() -> None:
     folder = Path(__file__).parents[4] / "examples" / "voices"
     for profile in parse_voices((folder / "voices.json").read_bytes()).profiles.values():
         if profile.sample:
-            assert Samples(folder, None).voice(profile.sample) == str(folder / profile.sample)
+            assert VoiceSamples(folder, None).voice(profile.sample) == str(folder / profile.sample)
             assert fault_of(folder / profile.sample) is None
 
 
@@ -56,32 +56,32 @@ def test_no_name_of_a_voice_opens_a_file_outside_of_the_samples(tmp_path: Path, 
     (tmp_path / "voices").mkdir()
     (tmp_path / "voices" / "link.wav").symlink_to(secret)
     with capture_logs() as logs:
-        assert Samples(tmp_path / "voices", None).voice(wanted.format(root=tmp_path)) == ""
+        assert VoiceSamples(tmp_path / "voices", None).voice(wanted.format(root=tmp_path)) == ""
     assert logs[0]["reason"] == "not in the folder of samples"
 
 
 @pytest.mark.parametrize("wanted", ["Ana Florence", "alloy", "anna.mp3"])
 def test_other_names_are_names_of_speakers(tmp_path: Path, wanted: str) -> None:
-    assert Samples(tmp_path, None).voice(wanted) == wanted
+    assert VoiceSamples(tmp_path, None).voice(wanted) == wanted
 
 
 @pytest.mark.parametrize("wanted", ["", "default"])
 def test_the_default_is_a_recording_anywhere_or_the_default_speaker(tmp_path: Path, wanted: str) -> None:
     path = sample(tmp_path / "elsewhere" / "me.wav")
-    assert Samples(tmp_path / "voices", path).voice(wanted) == str(path)
-    assert Samples(tmp_path / "voices", None).voice(wanted) == wanted, "no speaker has this name"
+    assert VoiceSamples(tmp_path / "voices", path).voice(wanted) == str(path)
+    assert VoiceSamples(tmp_path / "voices", None).voice(wanted) == wanted, "no speaker has this name"
 
 
 def test_a_recording_in_the_folder_is_found_also_by_its_path(tmp_path: Path) -> None:
     path = sample(tmp_path / "voices" / "people" / "Anna.WAV")
-    samples = Samples(tmp_path / "voices", None)
+    samples = VoiceSamples(tmp_path / "voices", None)
     assert samples.voice("people/Anna.WAV") == samples.voice(str(path)) == str(path)
 
 
 def test_a_recording_that_cannot_be_used_is_logged_with_the_reason(tmp_path: Path) -> None:
     path = sample(tmp_path / "short.wav", seconds=1.0)
     with capture_logs() as logs:
-        assert Samples(tmp_path, None).voice("short.wav") == ""
+        assert VoiceSamples(tmp_path, None).voice("short.wav") == ""
     assert logs == [
         {
             "event": "voice sample invalid, default speaker used",
