@@ -71,7 +71,8 @@ def layer_of(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
     (folder / "tests" / "abuse").mkdir(parents=True)
     (folder / "tests" / "abuse" / "test_it.py").write_text(text)
     monkeypatch.setattr(layers, "ROOT", folder)
-    (_, _, result), flaky = layers.run_layer("abuse", dict(os.environ), folder)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    (_, _, result), flaky = layers.run_layer("abuse", plain | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, folder)
     return result, flaky
 
 

@@ -36,6 +36,8 @@ def load(section: type[S], **given: Any) -> S:
 def read_file() -> Mapping[str, Any]:
     """Return the settings of the TOML file, if any. Raises `InvalidRequest`, also for unknown names."""
     path, found = _parsed_file()
+    if not found:
+        return {}
     known = {name for section in known_sections() for name in section.model_fields}
     present = _present_names()
     for name in found:
