@@ -344,3 +344,9 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
     ):
         assert str(status) in await resume_of(session)
     assert led == []
+
+
+async def test_the_former_name_of_the_reconnect_timeout_works_and_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="reconnect_timeout_s"), pytest.raises(ConnectionError):
+        async with connect("ws://127.0.0.1:9", patience_s=0.1):
+            pass
