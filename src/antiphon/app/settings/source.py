@@ -49,11 +49,13 @@ def read_file() -> Mapping[str, Any]:
 
 def former_names() -> Iterator[tuple[str, str]]:
     """Yield each former name of a setting that the environment or the TOML file uses, with the present one."""
+    present = {variable.upper() for variable in os.environ}
+    _, in_file = _parsed_file()
     for old, new in _present_names().items():
         variable = f"{PREFIX}{old.upper()}"
-        if variable in {name.upper() for name in os.environ}:
+        if variable in present:
             yield variable, f"{PREFIX}{new.upper()}"
-        if old in _parsed_file()[1]:
+        if old in in_file:
             yield old, new
 
 
