@@ -98,11 +98,19 @@ class Talk:
 
 @contextlib.asynccontextmanager
 async def talking(served: Served) -> AsyncIterator[Talk]:
+    await admitted(served)
     async with served.connect() as client:
         talk = Talk(client)
         await talk.begin()
         yield talk
         assert "error" not in client.types()
+
+
+async def admitted(served: Served) -> None:
+    """Return once sessions are let in: on a busy machine Redis may seem away for a moment, at these short timeouts."""
+    async with asyncio.timeout(BACK_S):
+        while not all(served.process.services.shared.checks().values()):
+            await asyncio.sleep(0.1)
 
 
 @contextlib.asynccontextmanager
