@@ -1,4 +1,7 @@
-"""The environment of each client: locked, kept in a cache under the hash of its lock, never the server's own."""
+"""The environment of each client: locked, kept in a cache under the hash of its lock, never the server's own.
+
+python tests/clients/environments.py   makes those of the clients that `make test` runs
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,18 @@ CLIENTS = (
     Client("pipecat", "pipecat", "requirements.txt"),
     Client("livekit", "livekit", "requirements.txt"),
 )
+
+DUBBING_JS = Client("dubbing-js", "dubbing_js", "package-lock.json")
+OLDEST_NODE = 20
+
+
+def tested() -> list[Client]:
+    """Return the clients of `CLIENTS` that ``make test`` runs on this machine: without the two heavy ones."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        return [CLIENTS[0]]
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    is_new = int(version.removeprefix("v").split(".")[0]) >= OLDEST_NODE
+    return [client for client in CLIENTS[:3] if is_new or not client.is_node]
 
 
 def cache_dir() -> Path:
@@ -96,3 +111,8 @@ def _run(arguments: list[str], cwd: Path | None = None) -> None:
     done = subprocess.run(arguments, cwd=cwd, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise InstallError(f"{' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
+
+
+if __name__ == "__main__":
+    for each in [*tested(), *([DUBBING_JS] if shutil.which("npm") else [])]:
+        prepare(each, cache_dir())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.clients.environments import tested
+
 SCENARIOS = ["connect", "text_turn", "audio_turn", "tool_call", "barge_in", "truncate"]
-OLDEST_NODE = 20
-
-
-def _node_clients() -> list[str]:
-    """Name the two Node clients where a Node is here that they run on."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        return []
-    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
-    is_new = int(version.removeprefix("v").split(".")[0]) >= OLDEST_NODE
-    return ["openai-node", "agents-js"] if is_new else []
-
-
-CLIENTS = ["openai-python", *_node_clients()]
+CLIENTS = [client.name for client in tested()]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.environments import Client, cache_dir, command, prepare
+from tests.clients.environments import DUBBING_JS, cache_dir, command, prepare
 from tests.dubbing import dubbing
 from tests.serving import AUDIO
 
-CLIENT = Client("dubbing-js", "dubbing_js", "package-lock.json")
 TRANSPORTS = {"default": "polling, websocket", "websocket": "websocket"}
 """Each way to connect, and the transports that it had."""
 CLOSE_S = 0.1
@@ -25,12 +24,12 @@ pytestmark = [
 
 
 async def test_a_worker_in_node_carries_a_whole_stream_in_both_ways_to_connect(tmp_path: Path) -> None:
-    home = await asyncio.to_thread(prepare, CLIENT, cache_dir())
+    home = await asyncio.to_thread(prepare, DUBBING_JS, cache_dir())
     scratch = tmp_path / "client"
     scratch.mkdir()
     async with dubbing(tmp_path / "data", dubbing_close_s=CLOSE_S) as door, asyncio.timeout(100):
         process = await asyncio.create_subprocess_exec(
-            *command(CLIENT, home, scratch),
+            *command(DUBBING_JS, home, scratch),
             *("--url", door.url, "--key", "none", "--audio", str(AUDIO / "spk2_snt2.wav")),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -75,6 +75,7 @@ def layer_of(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
     (folder / "tests" / "abuse").mkdir(parents=True)
     (folder / "tests" / "abuse" / "test_it.py").write_text(text)
     monkeypatch.setattr(layers, "ROOT", folder)
+    monkeypatch.setattr(layers, "SHARED", {})
     plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     (_, _, result), flaky = layers.run_layer("abuse", plain | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, folder)
     return result, flaky
@@ -86,16 +87,16 @@ def test_a_test_that_passes_when_run_again_is_told_as_flaky(tmp_path: Path, monk
     assert [name.rpartition("/")[2] for name in flaky] == ["test_it.py::test_passes_from_the_second_time_on"]
 
 
-@pytest.mark.parametrize("text", [
-    FLAKY + "\ndef test_fails():\n    assert False\n",
-    "".join(f"def test_{number}():\n    assert False\n\n" for number in range(layers.MOST_RERUN + 1)),
-    UNREADABLE_AT_FIRST,
+@pytest.mark.parametrize(("text", "exit_code"), [
+    (FLAKY + "\ndef test_fails():\n    assert False\n", 1),
+    ("".join(f"def test_{number}():\n    assert False\n\n" for number in range(layers.MOST_RERUN + 1)), 1),
+    (UNREADABLE_AT_FIRST, 2),
 ])  # fmt: skip
 def test_a_layer_with_a_test_that_fails_again_has_failed(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, exit_code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result, flaky = layer_of(text, tmp_path, monkeypatch)
-    assert result.startswith("FAILED")
+    assert result == f"FAILED (exit {exit_code})"
     assert not flaky
 
 
