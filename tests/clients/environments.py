@@ -48,7 +48,7 @@ DUBBING_JS = Client("dubbing-js", "dubbing_js", "package-lock.json")
 OLDEST_NODE = 20
 
 
-def tested() -> list[Client]:
+def clients_here() -> list[Client]:
     """Return the clients of `CLIENTS` that ``make test`` runs on this machine: without the two heavy ones."""
     if not shutil.which("node") or not shutil.which("npm"):
         return [CLIENTS[0]]
@@ -114,5 +114,5 @@ def _run(arguments: list[str], cwd: Path | None = None) -> None:
 
 
 if __name__ == "__main__":
-    for each in [*tested(), *([DUBBING_JS] if shutil.which("npm") else [])]:
+    for each in [*clients_here(), *([DUBBING_JS] if shutil.which("npm") else [])]:
         prepare(each, cache_dir())

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.clients.environments import tested
+from tests.clients.environments import clients_here
 
 SCENARIOS = ["connect", "text_turn", "audio_turn", "tool_call", "barge_in", "truncate"]
-CLIENTS = [client.name for client in tested()]
+CLIENTS = [client.name for client in clients_here()]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
