@@ -31,6 +31,15 @@ def redis_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The superuser's URL of a PostgreSQL of this run."""
+    from tests.postgres import shared_url
+
+    with shared_url() as url:
+        yield url
+
+
 @pytest.fixture(scope="module")
 def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One certificate in place of all of this machine's: clients read them for 50 ms each, even to speak plain HTTP."""

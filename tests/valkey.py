@@ -28,7 +28,7 @@ class Valkey:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -81,7 +81,7 @@ class Valkey:
             self._process.wait(10)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port that is free; a node of a cluster also takes the one 10,000 above."""
     while True:
         with socket.socket() as low, socket.socket() as high:

@@ -1,10 +1,10 @@
-"""What every `Store` promises. An adapter joins by a line in `ADAPTERS`."""
+"""What every `Store` promises. An adapter joins in `store`."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,19 +13,19 @@ import pytest
 from antiphon.entities.history import StoredItem
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.ports.store import Store
+from antiphon.store.postgres import PostgresStore
 from antiphon.store.sqlite import SqliteStore
+from tests.postgres import address, migrated
 
 
-async def make_sqlite(folder: Path) -> Store:
-    return SqliteStore(folder / "history.db")
-
-
-ADAPTERS: dict[str, Callable[[Path], Awaitable[Store]]] = {"sqlite": make_sqlite}
-
-
-@pytest.fixture(params=list(ADAPTERS))
+@pytest.fixture(params=["sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    made = await ADAPTERS[request.param](tmp_path)
+    made: Store
+    if request.param == "sqlite":
+        made = SqliteStore(tmp_path / "history.db")
+    else:
+        database = await migrated(request.getfixturevalue("postgres_url"))
+        made = PostgresStore(address(database.url("antiphon_app")))
     await made.start()
     yield made
     await made.close()

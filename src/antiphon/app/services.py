@@ -6,11 +6,8 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-
-from antiphon.errors import InvalidRequest
 
 if TYPE_CHECKING:  # the command line lists parts and must not import their dependencies
     from prometheus_client import CollectorRegistry
@@ -104,16 +101,18 @@ class Services:
     @cached_property
     def rows(self) -> Rows:
         """The database, behind a queue where processes share Redis."""
+        from antiphon.store.opening import make_store
         from antiphon.store.queued import QueuedStore
-        from antiphon.store.sqlite import SqliteStore
         from antiphon.store.writer import StoreWriter
 
-        sqlite = SqliteStore(database_path(self.settings))
-        database = StoreWriter(sqlite, metrics=self.metrics)
-        rows = Rows(sqlite, database, database)
+        store = make_store(self.settings.database_url, self.settings.data_dir)
+        database = StoreWriter(store, metrics=self.metrics)
+        rows = Rows(store, database, database)
         if self.settings.redis_url:
-            queued = QueuedStore(self.shared.bus, sqlite)
+            queued = QueuedStore(self.shared.bus, store)
             rows = Rows(queued, StoreWriter(queued, metrics=self.metrics), database)
+        if self.settings.database_migrate:
+            self.lifetime.starts.append(partial(_migrate, self.settings))
         self.lifetime.starts.append(rows.store.start)
         self.lifetime.closes.append(rows.store.close)
         self.lifetime.tasks["store writer"] = rows.writer.run
@@ -163,12 +162,10 @@ def process_id(role: str) -> str:
     return f"{role}-{socket.gethostname()}-{os.getpid()}"
 
 
-def database_path(settings: Settings) -> Path:
-    """Return the file that the database URL names. Raises `InvalidRequest` for a database that is not SQLite."""
-    if not settings.database_url:
-        return settings.data_dir / "antiphon.db"
-    scheme, separator, path = settings.database_url.partition(":///")
-    if scheme not in ("sqlite", "sqlite+aiosqlite") or not separator or not path:
-        variable = "ANTIPHON_DATABASE_URL"
-        raise InvalidRequest(f"{variable}: only SQLite is supported: sqlite:///PATH", param=variable)
-    return Path(path)
+async def _migrate(settings: Settings) -> None:
+    """Migrate the database as its owner. Raises `AntiphonError`."""
+    from antiphon.store.opening import opened_by_owner
+
+    owner_url = settings.database_owner_url.get_secret_value()
+    async with opened_by_owner(settings.database_url, owner_url, settings.data_dir) as store:
+        await store.upgrade()

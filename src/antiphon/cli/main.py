@@ -19,6 +19,7 @@ _COMMANDS = {
     "talk": "Ask a server a question by voice, and save its answer.",
     "models": "List, download and verify model weights.",
     "jobs": "List failed jobs of a fleet.",
+    "db": "Migrate the database.",
     "doctor": "Check this machine, and print the fix for anything missing.",
     "bench": "Run benchmarks on this machine.",
 }

@@ -20,3 +20,5 @@ class StoredItem:
     created_at: float
     """Seconds since the epoch, UTC."""
     deleted: bool = False
+    interrupted: bool = False
+    """True if its speaker was stopped before the end."""

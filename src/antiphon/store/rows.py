@@ -5,9 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from antiphon.entities.history import StoredItem
 from antiphon.store.tables import conversation_items
+
+_NO_CONTENT = "null"
+"""Content of a deleted item."""
+
+
+def upsert_items(dialect: str) -> sa.Executable:
+    """Return the statement that writes an item unless a newer revision of it is there."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(conversation_items)
+    new = statement.excluded
+    keys = list(conversation_items.primary_key.columns)
+    fields = [column.name for column in conversation_items.columns if column not in set(keys)]
+    return statement.on_conflict_do_update(
+        index_elements=keys,
+        set_={name: new[name] for name in fields},
+        where=new.revision > conversation_items.c.revision,
+    )
 
 
 def item_columns(row: StoredItem) -> dict[str, Any]:
@@ -18,9 +36,10 @@ def item_columns(row: StoredItem) -> dict[str, Any]:
         "item_id": row.item_id,
         "position": row.position,
         "revision": row.revision,
-        "content": row.content.decode(),
+        "content": _NO_CONTENT if row.deleted else row.content.decode(),
         "created_at": row.created_at,
         "deleted": row.deleted,
+        "interrupted": row.interrupted,
     }
 
 
@@ -43,7 +62,8 @@ def to_item(row: sa.Row[Any]) -> StoredItem:
         item_id=row.item_id,
         position=row.position,
         revision=row.revision,
-        content=row.content.encode(),
+        content=b"" if row.deleted else row.content.encode(),
         created_at=row.created_at,
         deleted=row.deleted,
+        interrupted=row.interrupted,
     )

@@ -9,29 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from antiphon.app.services import Services, database_path, process_id
+from antiphon.app.services import Services, process_id
 from antiphon.app.settings import load_settings
-from antiphon.errors import InvalidRequest
 from antiphon.observe.work_metrics import SpeechMetrics
 from antiphon.wire.jobs import Persist
 from tests.fakes.engines import ScriptedTurn
 from tests.unit.app.stage import services_of
-
-
-def test_a_database_that_is_not_sqlite_is_refused_by_name(tmp_path: Path) -> None:
-    settings = load_settings(data_dir=tmp_path, database_url="postgresql://db/antiphon")
-    with pytest.raises(InvalidRequest, match="ANTIPHON_DATABASE_URL"):
-        database_path(settings)
-    named = load_settings(data_dir=tmp_path, database_url=f"sqlite:///{tmp_path}/own.db")
-    assert database_path(named) == tmp_path / "own.db"
-    assert database_path(load_settings(data_dir=tmp_path)) == tmp_path / "antiphon.db"
-
-
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "postgresql:///antiphon", "/srv/antiphon.db"])
-def test_a_url_without_an_sqlite_path_names_the_variable(url: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match=r"sqlite:///PATH") as refused:
-        database_path(load_settings(data_dir=tmp_path, database_url=url))
-    assert refused.value.param == "ANTIPHON_DATABASE_URL"
 
 
 async def test_a_service_is_created_once_for_all_parts(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from antiphon.ports.settings import Section
 
@@ -23,4 +23,17 @@ class StorageSettings(Section):
         default_factory=default_data_dir, description="Directory for weights, database and certificates."
     )
     offline: bool = Field(default=False, description="True forbids all downloads.")
-    database_url: str = Field(default="", description="`sqlite:///PATH`; unset: `antiphon.db` in the data directory.")
+    database_url: str = Field(
+        default="",
+        description="`sqlite:///PATH` or `postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE`; unset: `antiphon.db` in the "
+        "data directory.",
+    )
+    database_owner_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="PostgreSQL URL of the role that owns the tables, for `antiphon db` and "
+        "`ANTIPHON_DATABASE_MIGRATE`.",
+    )
+    database_migrate: bool = Field(
+        default=False,
+        description="True migrates PostgreSQL at the start, as `antiphon db upgrade` does. SQLite is always migrated.",
+    )

@@ -1,0 +1,18 @@
+"""Runs the SQL files of migrations."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from alembic import op
+
+_END = ";\n--\n"
+"""Ends a statement of a file: bodies of functions contain semicolons of their own."""
+
+
+def run_script(name: str) -> None:
+    """Run ``sql/{name}``, statement by statement."""
+    text = files("antiphon.store.migrations").joinpath("sql", name).read_text("utf-8")
+    for statement in text.split(_END):
+        if statement.strip():
+            op.get_bind().exec_driver_sql(statement)

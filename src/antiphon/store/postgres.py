@@ -1,0 +1,93 @@
+"""The history in PostgreSQL, isolated by row-level security."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from antiphon.errors import InvalidRequest
+from antiphon.store.schema import HEAD, newer
+from antiphon.store.sql import SqlStore
+
+_CONNECT_S = 5.0
+_STATEMENT_S = 10.0
+"""Timeout of a statement; a server that stands still is unavailable after it."""
+
+_ROLE = sa.text("""
+SELECT rolname, rolsuper, rolbypassrls,
+       (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = :role) AS is_member,
+       (SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass('conversation_items')) AS is_owner
+FROM pg_roles WHERE rolname = current_user
+""")
+
+
+class PostgresStore(SqlStore):
+    """A `Store` in PostgreSQL.
+
+    Every transaction names its tenant (``antiphon.tenant``) and sees the rows of that tenant only. The role of the
+    URL must be one that these policies bind.
+    """
+
+    def __init__(self, url: sa.URL, *, role: str | None = "antiphon_app") -> None:
+        """``role`` is the one the connection must be or belong to; None for the owner, who only migrates."""
+        super().__init__("postgresql")
+        self._url = url
+        self._role = role
+
+    async def start(self) -> None:
+        """Open the database. Raises `ProviderUnavailable`, and `InvalidRequest` for a wrong role or an old schema."""
+        await self.open()
+        try:
+            await self.transact(self._check_role)
+            found = await self.revision()
+        except BaseException:
+            await self.close()
+            raise
+        if found != HEAD:
+            await self.close()
+            raise newer(found) or InvalidRequest(
+                f"the database has schema '{found}' and this release needs '{HEAD}': run 'antiphon db upgrade' with "
+                "ANTIPHON_DATABASE_OWNER_URL set",
+                param="ANTIPHON_DATABASE_URL",
+                code="store_too_old",
+            )
+
+    async def open(self) -> None:
+        """Open the database as it is. Raises `ProviderUnavailable` if the driver is not installed."""
+        try:
+            self._engine = create_async_engine(
+                self._url,
+                pool_size=8,
+                max_overflow=0,
+                pool_timeout=_STATEMENT_S,
+                pool_pre_ping=True,  # connections of before a restart
+                hide_parameters=True,
+                json_serializer=str,  # JSON is text here, both ways
+                json_deserializer=str,
+                connect_args={"timeout": _CONNECT_S, "command_timeout": _STATEMENT_S},
+            )
+        except ModuleNotFoundError as error:
+            message = "the PostgreSQL driver is not installed: pip install 'antiphon[fleet]'"
+            raise InvalidRequest(message, param="ANTIPHON_DATABASE_URL") from error
+
+    async def _check_role(self, connection: AsyncConnection) -> None:
+        """Raise `InvalidRequest` for a role whom row-level security does not bind."""
+        if self._role is None:
+            return
+        found = (await connection.execute(_ROLE, {"role": self._role})).one()
+        flaws = {
+            "is a superuser": found.rolsuper,
+            "has BYPASSRLS": found.rolbypassrls,
+            "owns the tables": found.is_owner,
+            f"is not a member of {self._role}": not found.is_member,
+        }
+        if flaw := next((name for name, is_so in flaws.items() if is_so), None):
+            raise InvalidRequest(
+                f"ANTIPHON_DATABASE_URL: the role '{found.rolname}' {flaw}; the server runs as {self._role}, which "
+                "row-level security binds",
+                param="ANTIPHON_DATABASE_URL",
+                code="wrong_database_role",
+            )
+
+    async def _enter(self, connection: AsyncConnection, tenant: str) -> None:
+        await connection.execute(sa.select(sa.func.set_config("antiphon.tenant", tenant, True)))
