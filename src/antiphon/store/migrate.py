@@ -16,7 +16,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from antiphon.errors import InvalidRequest
-from antiphon.store.schema import HEAD, newer, revision_of
+from antiphon.store.schema import HEAD, KNOWN, newer, revision_of
 
 _LOCK = 0x616E7469
 """Key of the advisory lock of PostgreSQL."""
@@ -44,10 +44,13 @@ def _migrate(connection: Connection, direction: Callable[[Config, str], None], r
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     if (error := newer(revision_of(connection))) is not None:
         raise error
+    if revision not in (*KNOWN[1:], "head", "base"):
+        message = f"there is no revision '{revision}': base, {', '.join(KNOWN[1:])}"
+        raise InvalidRequest(message, param="revision", code="unknown_revision")
     config = Config()
     config.set_main_option("script_location", str(files("antiphon.store.migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
         direction(config, revision)
-    except CommandError as error:
+    except CommandError as error:  # such as a revision on the other side of the present one
         raise InvalidRequest(f"revision '{revision}': {error}", param="revision", code="unknown_revision") from error

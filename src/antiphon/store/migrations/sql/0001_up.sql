@@ -3,7 +3,7 @@ DO $$
 BEGIN
   FOR number IN 0..15 LOOP
     EXECUTE format(
-      'CREATE TABLE conversation_items_%s PARTITION OF conversation_items FOR VALUES WITH (MODULUS 16, REMAINDER %s)',
+      'CREATE TABLE conversation_items_partition_%s PARTITION OF conversation_items FOR VALUES WITH (MODULUS 16, REMAINDER %s)',
       number, number);
   END LOOP;
 END

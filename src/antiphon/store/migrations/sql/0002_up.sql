@@ -2,7 +2,7 @@ DO $$
 BEGIN
   FOR number IN 0..15 LOOP
     EXECUTE format(
-      'CREATE TABLE sessions_%s PARTITION OF sessions FOR VALUES WITH (MODULUS 16, REMAINDER %s)', number, number);
+      'CREATE TABLE sessions_partition_%s PARTITION OF sessions FOR VALUES WITH (MODULUS 16, REMAINDER %s)', number, number);
   END LOOP;
 END
 $$;
