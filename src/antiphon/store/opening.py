@@ -17,6 +17,8 @@ URL = "ANTIPHON_DATABASE_URL"
 OWNER_URL = "ANTIPHON_DATABASE_OWNER_URL"
 _SQLITE = ("sqlite", "sqlite+aiosqlite")
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+asyncpg")
+_QUERY = {"sslmode": "ssl"}
+"""Options of a URL as libpq has them, and as asyncpg does."""
 _FORMS = "sqlite:///PATH or postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE"
 
 
@@ -56,7 +58,7 @@ def parse(url: str, variable: str) -> Path | sa.URL:
         except (ArgumentError, ValueError) as error:
             raise _refused(variable) from error
         if made.database:
-            return made
+            return made.set(query={_QUERY.get(name, name): value for name, value in made.query.items()})
     raise _refused(variable)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from antiphon.errors import InvalidRequest
+from antiphon.errors import InvalidRequest, ProviderUnavailable
 from antiphon.store.schema import HEAD, newer
 from antiphon.store.sql import SqlStore
 
@@ -13,6 +13,8 @@ _CONNECT_S = 5.0
 _STATEMENT_S = 10.0
 """Timeout of a statement; a server that stands still is unavailable after it."""
 
+_NOT_LET_IN = "28"
+"""Beginning of PostgreSQL's codes for a role or a password that it refuses."""
 _ROLE = sa.text("""
 SELECT rolname, rolsuper, rolbypassrls,
        (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = :role) AS is_member,
@@ -40,8 +42,16 @@ class PostgresStore(SqlStore):
         try:
             await self.transact(self._check_role)
             found = await self.revision()
-        except BaseException:
+        except BaseException as error:
             await self.close()
+            if isinstance(error, ProviderUnavailable) and _state(error).startswith(_NOT_LET_IN):
+                raise InvalidRequest(
+                    f"ANTIPHON_DATABASE_URL: PostgreSQL does not let this role in; 'antiphon db upgrade' creates "
+                    f"{self._role}",
+                    param="ANTIPHON_DATABASE_URL",
+                    code="wrong_database_role",
+                    detail=error.detail,
+                ) from error
             raise
         if found != HEAD:
             await self.close()
@@ -91,3 +101,7 @@ class PostgresStore(SqlStore):
 
     async def _enter(self, connection: AsyncConnection, tenant: str) -> None:
         await connection.execute(sa.select(sa.func.set_config("antiphon.tenant", tenant, True)))
+
+
+def _state(error: ProviderUnavailable) -> str:
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) or ""

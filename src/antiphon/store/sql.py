@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -127,7 +127,7 @@ class SqlStore:
         try:
             async with self._engine.begin() as connection:
                 return await work(connection)
-        except (DBAPIError, PoolTimeout, OSError, TimeoutError, OverflowError, UnicodeError) as exc:
+        except (StatementError, PoolTimeout, OSError, TimeoutError, OverflowError, UnicodeError) as exc:
             raise _ours(exc) from exc
 
 
@@ -136,7 +136,8 @@ def _ours(error: Exception) -> AntiphonError:
     original = getattr(error, "orig", None)
     state: str = getattr(original, "sqlstate", None) or ""
     is_refused = isinstance(error, IntegrityError | DataError | OverflowError | UnicodeError)
-    if is_refused or state.startswith(_REFUSED) or (isinstance(error, InterfaceError) and not state):
+    is_unsent = isinstance(error, StatementError) and not isinstance(error, DBAPIError)  # a value of a wrong type
+    if is_refused or is_unsent or state.startswith(_REFUSED) or (isinstance(error, InterfaceError) and not state):
         return InvalidRequest("row refused by the store", code="row_refused", detail=str(error))
     if state.startswith(_TRY_AGAIN) or "locked" in str(original):
         return ProviderBusy("the database is locked", code="store_busy")

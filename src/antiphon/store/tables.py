@@ -93,9 +93,7 @@ sessions = sa.Table(
     _time("created_at"),
     _time("closed_at", nullable=True),
     _number("revision"),
-    sa.CheckConstraint(
-        "kind IN ('realtime', 'translation', 'dubbing', 'dialog', 'captions')", name="sessions_kind"
-    ),
+    sa.CheckConstraint("kind IN ('realtime', 'translation', 'dubbing', 'dialog', 'captions')", name="sessions_kind"),
     sa.Index(
         "sessions_by_time",
         *("tenant_id", "created_at", "session_id"),

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from antiphon.app.services import Services, process_id
-from antiphon.app.settings import load_settings
+from antiphon.errors import InvalidRequest
 from antiphon.observe.work_metrics import SpeechMetrics
 from antiphon.wire.jobs import Persist
 from tests.fakes.engines import ScriptedTurn
+from tests.postgres import create
 from tests.unit.app.stage import services_of
 
 
@@ -73,3 +74,30 @@ def test_a_process_is_named_by_its_role_host_and_number() -> None:
     assert role == "persist"
     assert "-".join(host) == socket.gethostname()
     assert number == str(os.getpid())
+
+
+async def test_postgresql_is_migrated_at_the_start_only_when_told_so_and_by_its_owner(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    empty = await create(postgres_url)
+    url, owner_url = empty.url("antiphon_app"), empty.url("antiphon_owner")
+    names = {"database_url": url, "database_owner_url": owner_url}
+    with pytest.raises(InvalidRequest, match="antiphon db upgrade"):
+        await begin(tmp_path, **names)
+    with pytest.raises(InvalidRequest, match="ANTIPHON_DATABASE_OWNER_URL is not set"):
+        await begin(tmp_path, database_url=url, database_migrate=True)
+    await begin(tmp_path, **names, database_migrate=True)
+    await begin(tmp_path, database_url=url)
+
+
+async def begin(data_dir: Path, **settings: str | bool) -> None:
+    """Open the rows of a process, and close them."""
+    async with services_of(data_dir, **settings) as services:
+        rows = services.rows
+        try:
+            for start in services.lifetime.starts:
+                await start()
+            await rows.store.check()
+        finally:
+            for close in services.lifetime.closes:
+                await close()

@@ -82,18 +82,54 @@ async def test_stores_that_open_a_new_file_at_once_all_open_it(tmp_path: Path) -
         await asyncio.gather(*(store.close() for store in stores))
 
 
-async def test_a_file_of_a_former_release_that_has_a_table_of_sessions_is_opened(tmp_path: Path) -> None:
+FORMER_UPSERT = """
+INSERT INTO conversation_items (tenant_id, session_id, item_id, position, revision, content, created_at, deleted)
+VALUES ('default', 'sess_ended', ?, ?, ?, ?, 1763800009.0, ?) ON CONFLICT (tenant_id, session_id, item_id)
+DO UPDATE SET position = excluded.position, revision = excluded.revision, content = excluded.content,
+created_at = excluded.created_at, deleted = excluded.deleted WHERE excluded.revision > conversation_items.revision
+"""
+"""How the former release writes an item."""
+
+
+@pytest.fixture
+def former_file(tmp_path: Path) -> Path:
+    """A file as the release before migrations wrote it."""
     path = tmp_path / "history.db"
     with sqlite3.connect(path) as former:
-        former.execute("CREATE TABLE sessions (tenant_id TEXT, session_id TEXT, PRIMARY KEY (tenant_id, session_id))")
-        former.execute("PRAGMA user_version = 1")
+        former.executescript(Path(__file__).with_name("former_release.sql").read_text("utf-8"))
     former.close()
-    store = SqliteStore(path)
+    return path
+
+
+async def test_a_file_of_the_former_release_is_taken_over_with_all_its_rows(former_file: Path) -> None:
+    store = SqliteStore(former_file)
     await store.start()
     await store.check()
-    rows = [StoredItem("t", "s", "i", 1, 1, b"{}", 1.0)]
-    await store.record(rows)
-    assert await store.items("t", "s") == rows
+    assert [item.content.decode() for item in await store.items("default", "sess_ended")] == [
+        '{"id":"item_1","type":"message","role":"user","content":[{"type":"input_text","text":"Grüße \\u0000"}]}',
+        '{"id":"item_2","type":"message","role":"assistant","content":[{"type":"output_audio","transcript":"Hello."}]}',
+    ]
+    await store.close()
+    with sqlite3.connect(former_file) as check:
+        columns = "session_id, kind, status, model, created_at, closed_at"
+        assert check.execute(f"SELECT {columns} FROM sessions ORDER BY session_id").fetchall() == [
+            ("sess_ended", "realtime", "disconnected", "gpt-realtime", 1763800000.5, 1763800060.25),
+            ("sess_open", "realtime", "expired", "gpt-realtime", 1763800100.0, None),
+        ]
+    check.close()
+
+
+async def test_the_former_release_still_opens_and_writes_a_file_that_was_migrated(former_file: Path) -> None:
+    store = SqliteStore(former_file)
+    await store.start()
+    with sqlite3.connect(former_file) as former:
+        assert former.execute("PRAGMA user_version").fetchone() == (1,), "it refuses a higher one"
+        former.execute(FORMER_UPSERT, ("item_2", 2, 4, '{"id":"item_2"}', False))
+        former.execute(FORMER_UPSERT, ("item_4", 4, 1, '{"id":"item_4"}', False))
+        former.execute(FORMER_UPSERT, ("item_1", 1, 2, "", True))
+    former.close()
+    found = {item.item_id: item.content for item in await store.items("default", "sess_ended")}
+    assert found == {"item_2": b'{"id":"item_2"}', "item_4": b'{"id":"item_4"}'}
     await store.close()
 
 

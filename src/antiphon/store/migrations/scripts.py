@@ -12,7 +12,11 @@ _END = ";\n--\n"
 
 def run_script(name: str) -> None:
     """Run ``sql/{name}``, statement by statement."""
+    for statement in statements(name):
+        op.get_bind().exec_driver_sql(statement)
+
+
+def statements(name: str) -> list[str]:
+    """Return the statements of ``sql/{name}``."""
     text = files("antiphon.store.migrations").joinpath("sql", name).read_text("utf-8")
-    for statement in text.split(_END):
-        if statement.strip():
-            op.get_bind().exec_driver_sql(statement)
+    return [statement for part in text.split(_END) if (statement := part.strip())]

@@ -19,9 +19,7 @@ _NEW = ("outbox_events", "audit_logs", "usage_records", "function_calls", "sessi
 def upgrade() -> None:
     """Create the tables; sessions that an earlier release has written become rows of the new table."""
     former = _former_sessions()
-    op.add_column(
-        "conversation_items", sa.Column("interrupted", sa.Boolean, nullable=False, server_default=sa.false())
-    )
+    op.add_column("conversation_items", sa.Column("interrupted", sa.Boolean, nullable=False, server_default=sa.false()))
     _create_tenants()
     _create_sessions()
     _create_records()

@@ -1,4 +1,4 @@
-"""What the migrations promise on both databases."""
+"""Migrations, on both databases."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ async def test_the_schema_of_a_newer_release_is_left_alone(place: Place) -> None
         await owner.upgrade()
         await run(owner, execute("UPDATE alembic_version SET version_num = '9999'"))
         for change in (upgrade, partial(downgrade, revision="0001")):
-            with pytest.raises(ProviderUnavailable, match="newer release .schema 9999") as refused:
+            with pytest.raises(ProviderUnavailable, match=r"newer release .schema 9999") as refused:
                 await owner.migrate(change)
             assert refused.value.code == "store_too_new"
         store = place.store()
@@ -160,7 +160,8 @@ async def test_an_unknown_revision_is_named(place: Place, revision: str) -> None
 async def test_the_audit_log_is_append_only_for_seven_years(place: Place, statement: str) -> None:
     async with place.owner() as owner:
         await owner.upgrade()
-    insert = "INSERT INTO audit_logs (tenant_id, event_id, action, outcome, created_at) VALUES ('t', :id, 'a', 'denied', :at)"
+    columns = "tenant_id, event_id, action, outcome, created_at"
+    insert = f"INSERT INTO audit_logs ({columns}) VALUES ('t', :id, 'a', 'denied', :at)"
     now = time.time()
     async with place.everybody() as everybody:
         await run(everybody, execute(insert, id="young", at=now - 6 * 365 * 86400))
