@@ -22,7 +22,7 @@ help: # list the targets
 demo: $(READY) # start a server, ask it a question by voice, and save the spoken answer as a WAV
 	$(BIN)/python examples/demo.py
 
-fleet: $(READY) # start Valkey, two gateways behind a proxy and workers on this machine, and run the demo against them
+fleet: $(READY) # start Valkey, PostgreSQL, two gateways behind a proxy and workers on this machine, and run the demo against them
 	$(BIN)/python -m tools.fleet up
 
 fleet-down: $(READY) # stop that fleet

@@ -1,4 +1,4 @@
-"""A fleet on this machine: Valkey, two gateways behind a front, a worker of each role.
+"""A fleet on this machine: Valkey, PostgreSQL, two gateways behind a front, a worker of each role.
 
 python -m tools.fleet up      start it in the background, and ask it a question
 python -m tools.fleet down    stop it
@@ -15,9 +15,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
+from tests.postgres import create, postgres
 from tests.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +55,7 @@ def up() -> int:
     with LOG.open("w") as log:
         command = [sys.executable, "-m", "tools.fleet", "run"]
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
-    print(f"starting Valkey, two gateways, {len(WORKERS)} workers and a front (log: {LOG}) ...", flush=True)
+    print(f"starting Valkey, PostgreSQL, two gateways, {len(WORKERS)} workers and a front (log: {LOG}) ...", flush=True)
     deadline = time.monotonic() + START_S
     while not URL.exists():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -111,7 +112,9 @@ async def run() -> int:
     data.mkdir(exist_ok=True)
     server = _Bounded(data)
     try:
-        with _members(server.url) as gateways:
+        with contextlib.ExitStack() as stack:
+            shared = {"ANTIPHON_REDIS_URL": server.url, **await _database(stack)}
+            gateways = stack.enter_context(_members(shared))
             ports = [int((await asyncio.to_thread(_ready, gateway)).rpartition(":")[2]) for gateway in gateways]
             async with await asyncio.start_server(Front(ports).connect, "127.0.0.1", PORT):
                 URL.write_text(f"http://127.0.0.1:{PORT}")
@@ -123,11 +126,21 @@ async def run() -> int:
     return 0
 
 
+async def _database(stack: contextlib.ExitStack) -> dict[str, str]:
+    """Return the settings of the database: what is configured, else a new PostgreSQL that ends with ``stack``."""
+    if os.environ.get("ANTIPHON_DATABASE_URL"):
+        return {}
+    made = await create(stack.enter_context(postgres()).url())
+    owner = {**os.environ, "ANTIPHON_DATABASE_OWNER_URL": made.url("antiphon_owner")}
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-m", "antiphon", "db", "upgrade"], env=owner, check=True)
+    return {"ANTIPHON_DATABASE_URL": made.url("antiphon_app")}
+
+
 @contextlib.contextmanager
-def _members(redis_url: str) -> Generator[list[subprocess.Popen[str]]]:
+def _members(shared: Mapping[str, str]) -> Generator[list[subprocess.Popen[str]]]:
     """Run gateways and workers; yields the gateways once the workers are ready."""
     blobs = os.environ.get("ANTIPHON_BLOBS_PATH", str(FOLDER / "blobs"))
-    environment = {**os.environ, "ANTIPHON_REDIS_URL": redis_url, "ANTIPHON_BLOBS_PATH": blobs}
+    environment = {**os.environ, **shared, "ANTIPHON_BLOBS_PATH": blobs}
     subprocess.run([sys.executable, "-m", "antiphon", "models", "pull"], check=True)  # once, not in every process
     commands = [["serve", "--roles", "gateway", "--port", "0"]] * 2 + [["worker", *roles] for roles in WORKERS]
     members = [
