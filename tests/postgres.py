@@ -66,22 +66,44 @@ class Postgres:
         """Start it, or start it again after `kill`."""
         command = [self._binaries / "postgres", "-D", self._folder, "-p", str(self.port), "-h", "127.0.0.1", "-k", ""]
         command += ["-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB"]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._as)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen(command, **quiet, **self._as)
         deadline = time.monotonic() + 60
         ready = [self._binaries / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         while subprocess.run(ready, check=False).returncode:
-            assert self._process.poll() is None, "postgres did not start"
+            if self._process.poll() is not None:  # processes of before a kill still hold its memory
+                self._process = subprocess.Popen(command, **quiet, **self._as)
             assert time.monotonic() < deadline, "postgres does not answer"
             time.sleep(0.05)
 
     def kill(self) -> None:
         """End it with all its processes at once."""
         assert self._process is not None
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    @contextlib.contextmanager
+    def away(self, fault: str) -> Iterator[None]:
+        """Let it be ``down`` or ``standing still`` for a while."""
+        if fault == "down":
+            self.kill()
+        else:
+            self._signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            if fault == "down":
+                self.start()
+            else:
+                self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to it and all its processes."""
+        assert self._process is not None
         children = subprocess.run(["pgrep", "-P", str(self._process.pid)], capture_output=True, text=True, check=False)
         for pid in [self._process.pid, *map(int, children.stdout.split())]:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._process.wait()
+                os.kill(pid, number)
 
     def stop(self) -> None:
         """End it."""

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import random
+import time
+
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from antiphon.errors import InvalidRequest, ProviderUnavailable
+from antiphon.errors import InvalidRequest, Transient
+from antiphon.resilience.backoff import Backoff
 from antiphon.store.schema import HEAD, newer
 from antiphon.store.sql import SqlStore
+
+_log = structlog.get_logger(__name__)
 
 _CONNECT_S = 5.0
 _STATEMENT_S = 10.0
 """Timeout of a statement; a server that stands still is unavailable after it."""
 
-_NOT_LET_IN = "28"
-"""Beginning of PostgreSQL's codes for a role or a password that it refuses."""
+_NOT_LET_IN = ("28", "3D")
+"""Beginnings of PostgreSQL's codes for a role or password that it refuses, and for a database that it does not have."""
+_START_BACKOFF = Backoff(base_s=0.1, cap_s=2.0)
 _ROLE = sa.text("""
 SELECT rolname, rolsuper, rolbypassrls,
        (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = :role) AS is_member,
@@ -30,37 +40,61 @@ class PostgresStore(SqlStore):
     URL must be one that these policies bind.
     """
 
-    def __init__(self, url: sa.URL, *, role: str | None = "antiphon_app") -> None:
-        """``role`` is the one the connection must be or belong to; None for the owner, who only migrates."""
+    def __init__(self, url: sa.URL, *, role: str | None = "antiphon_app", start_s: float = 30.0) -> None:
+        """``role`` is the one the connection must be or belong to; None for the owner, who only migrates.
+
+        ``start_s`` is how long `start` waits for a server that is not there, seconds.
+        """
         super().__init__("postgresql")
         self._url = url
         self._role = role
+        self._start_s = start_s
 
     async def start(self) -> None:
-        """Open the database. Raises `ProviderUnavailable`, and `InvalidRequest` for a wrong role or an old schema."""
+        """Open the database, and wait for its server.
+
+        Raises `ProviderUnavailable`, and `InvalidRequest` for a wrong role or database or an old schema.
+        """
         await self.open()
         try:
-            await self.transact(self._check_role)
-            found = await self.revision()
-        except BaseException as error:
+            await self._wait_for_server()
+            await self._check_revision()
+        except BaseException:
             await self.close()
-            if isinstance(error, ProviderUnavailable) and _state(error).startswith(_NOT_LET_IN):
-                raise InvalidRequest(
-                    f"ANTIPHON_DATABASE_URL: PostgreSQL does not let this role in; 'antiphon db upgrade' creates "
-                    f"{self._role}",
-                    param="ANTIPHON_DATABASE_URL",
-                    code="wrong_database_role",
-                    detail=error.detail,
-                ) from error
             raise
+
+    async def _check_revision(self) -> None:
+        found = await self.revision()
         if found != HEAD:
-            await self.close()
             raise newer(found) or InvalidRequest(
-                f"the database has schema '{found}' and this release needs '{HEAD}': run 'antiphon db upgrade' with "
-                "ANTIPHON_DATABASE_OWNER_URL set",
+                f"the database has schema '{found}' and this release needs '{HEAD}': run 'antiphon db upgrade' "
+                "with ANTIPHON_DATABASE_OWNER_URL set",
                 param="ANTIPHON_DATABASE_URL",
                 code="store_too_old",
             )
+
+    async def _wait_for_server(self) -> None:
+        """Check the role, as soon as the server answers."""
+        until = time.monotonic() + self._start_s
+        for attempt in itertools.count(1):
+            try:
+                await self.transact(self._check_role)
+            except Transient as error:
+                if _state(error).startswith(_NOT_LET_IN):
+                    raise InvalidRequest(
+                        "ANTIPHON_DATABASE_URL: PostgreSQL does not let this role into this database; "
+                        f"'antiphon db upgrade' creates {self._role}",
+                        param="ANTIPHON_DATABASE_URL",
+                        code="wrong_database_role",
+                        detail=error.detail,
+                    ) from error
+                if time.monotonic() > until:
+                    raise
+                if attempt == 1:
+                    _log.warning("database is not there yet", error=str(error), seconds=self._start_s)
+                await asyncio.sleep(_START_BACKOFF.delay_s(attempt, random.random))
+            else:
+                return
 
     async def open(self) -> None:
         """Open the database as it is. Raises `ProviderUnavailable` if the driver is not installed."""
@@ -103,5 +137,5 @@ class PostgresStore(SqlStore):
         await connection.execute(sa.select(sa.func.set_config("antiphon.tenant", tenant, True)))
 
 
-def _state(error: ProviderUnavailable) -> str:
+def _state(error: Transient) -> str:
     return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) or ""

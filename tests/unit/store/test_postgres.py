@@ -140,8 +140,9 @@ ROLES = {
 }
 
 
-async def test_a_role_that_the_server_does_not_know_is_refused_with_the_command(database: Database) -> None:
-    made = PostgresStore(address(database.url("nobody_known")))
+@pytest.mark.parametrize("change", [{"username": "nobody_known"}, {"database": "nothing_known"}])
+async def test_what_the_server_does_not_know_is_refused_at_once(database: Database, change: dict[str, str]) -> None:
+    made = PostgresStore(address(database.url("antiphon_app")).set(**change), start_s=60)
     with pytest.raises(InvalidRequest, match="antiphon db upgrade") as refused:
         await made.start()
     assert (refused.value.code, refused.value.param) == ("wrong_database_role", "ANTIPHON_DATABASE_URL")
@@ -180,9 +181,9 @@ async def test_a_database_that_is_not_migrated_is_refused_with_the_command(postg
     await made.close()
 
 
-@pytest.mark.parametrize("change", [{"port": 9}, {"database": "nothing_known"}, {"host": "host.invalid"}])
+@pytest.mark.parametrize("change", [{"port": 9}, {"host": "host.invalid"}])
 async def test_a_server_that_cannot_be_used_is_unavailable(database: Database, change: dict[str, str | int]) -> None:
-    made = PostgresStore(address(database.url("antiphon_app")).set(**change))
+    made = PostgresStore(address(database.url("antiphon_app")).set(**change), start_s=0.2)
     with pytest.raises(ProviderUnavailable) as refused:
         await made.start()
     assert refused.value.code == "store_unavailable"
@@ -199,7 +200,13 @@ async def test_a_server_that_is_killed_and_comes_back_is_used_again(tmp_path: Pa
             await store.record([replace(ITEM, item_id="lost")])
         with pytest.raises(Transient):
             await store.check()
+        other = PostgresStore(address(database.url("antiphon_app")))
+        starting = asyncio.create_task(other.start())
+        await asyncio.sleep(0.3)
+        assert not starting.done(), "who starts meanwhile waits"
         server.start()
+        await starting
+        await other.close()
         async with asyncio.timeout(60):
             while True:
                 try:
