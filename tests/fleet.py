@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import redis
@@ -142,13 +142,13 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def fleet(package: Path | None = None, **settings: object) -> Iterator[Fleet]:
+def fleet(package: Path | None = None, *, valkey_options: Sequence[str] = (), **settings: object) -> Iterator[Fleet]:
     """Run a fleet with a Valkey of its own; leases and signs of life are short.
 
     Its members run the ``antiphon`` in the folder ``package`` where one is given.
     """
     short = {"bus_lease_s": 1, "session_liveness_s": 3, "resume_window_s": 5, "session_sweep_s": 1, "drain_s": DRAIN_S}
-    with valkey() as server, tempfile.TemporaryDirectory(prefix="antiphon-fleet-") as folder:
+    with valkey(*valkey_options) as server, tempfile.TemporaryDirectory(prefix="antiphon-fleet-") as folder:
         made = Fleet(server, Path(folder), {**short, **settings}, package)
         try:
             yield made

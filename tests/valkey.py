@@ -26,8 +26,9 @@ class Valkey:
 
     _options: tuple[str, ...] = ()
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
+        self._options = (*self._options, *options)
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -93,10 +94,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def valkey() -> Iterator[Valkey]:
+def valkey(*options: str) -> Iterator[Valkey]:
     """Run a server."""
     with tempfile.TemporaryDirectory(prefix="antiphon-valkey-") as folder:
-        server = Valkey(Path(folder))
+        server = Valkey(Path(folder), *options)
         try:
             yield server
         finally:
@@ -124,9 +125,8 @@ class Node(Valkey):
     """A server with options of its own, and a password."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self._options = (*options, "--requirepass", PASSWORD)
         folder.mkdir(exist_ok=True)
-        super().__init__(folder)
+        super().__init__(folder, *options, "--requirepass", PASSWORD)
 
     def ask(self, *words: str | int) -> Any:
         """Run a command."""

@@ -17,7 +17,9 @@ from tests.serving import Client, serving
 
 TURNS = 200
 KILLS = 12
-QUICK = {"stub_llm_words": 2, "stub_llm_wps": 0, "stub_tts_ms_per_word": 20, "log_level": "info"}
+QUICK = {"stub_llm_words": 2, "stub_llm_wps": 0, "stub_tts_ms_per_word": 20, "provider_timeout_s": 5}
+SYNCED = ("--appendfsync", "always")
+"""A Redis that loses nothing it has accepted; with ``everysec`` a kill may cost the last two seconds of a slow disk."""
 WRITTEN_S = 60.0
 """Bounds a hang."""
 
@@ -63,7 +65,7 @@ async def test_in_200_turns_with_everybody_killed_each_item_is_stored_once() -> 
     with postgres() as server:
         database = await migrated(server.url())
         settings = {**QUICK, "database_url": database.url("antiphon_app")}
-        with fleet(**settings) as made:
+        with fleet(valkey_options=SYNCED, **settings) as made:
             gateway, _, writer = made.gateway(), made.worker("respond", "speak"), made.worker("persist")
 
             def kill_writer() -> None:
