@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
@@ -79,10 +80,13 @@ async def test_rows_of_a_moment_are_on_disk_in_one_batch(store: FaultyStore) -> 
 class Rows:
     """A store in memory that fails so many times, and notes when it was given rows."""
 
-    def __init__(self, clock: VirtualClock, failures: int = 0) -> None:
+    def __init__(self, clock: VirtualClock, failures: int = 0, commit_s: float = 0.0) -> None:
         self._clock = clock
         self._failures = failures
+        self._commit_s = commit_s
         self.given: list[tuple[float, int]] = []
+        self.ages: list[float] = []
+        """How old each row was when it was on disk."""
 
     async def start(self) -> None: ...
 
@@ -99,6 +103,23 @@ class Rows:
         self.given.append((round(self._clock.now(), 3), len(rows)))
         if len(self.given) <= self._failures:
             raise ProviderBusy("the database is locked")
+        await asyncio.sleep(self._commit_s)
+        self.ages += [self._clock.now() - row.created_at for row in rows]
+
+
+@on_virtual_time
+async def test_no_row_is_lost_that_is_older_than_100_ms_when_the_process_is_killed(clock: VirtualClock) -> None:
+    rows = Rows(clock, commit_s=0.05)
+    writer = StoreWriter(rows)
+    running = asyncio.ensure_future(writer.run())
+    chance = random.Random(5)
+    for number in range(2_000):
+        writer.put(replace(item(number), created_at=clock.now()))
+        await asyncio.sleep(chance.choice([0, 0, 0.001, 0.03, 0.07, 0.3]))
+    await asyncio.sleep(1)
+    assert len(rows.ages) == 2_000
+    assert max(rows.ages) <= 0.1 + 1e-9
+    running.cancel()
 
 
 @on_virtual_time
