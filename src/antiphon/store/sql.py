@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from operator import attrgetter
@@ -29,6 +30,7 @@ _CLOSE_S = 10.0
 """How long `close` waits for transactions of cancelled callers."""
 _TRY_AGAIN = ("40", "53", "55", "57014")
 """Beginnings of PostgreSQL's codes: rolled back, out of resources, locked, cancelled by a timeout."""
+_WRONG_VALUE = (IntegrityError, DataError, OverflowError, UnicodeError)
 _REFUSED = ("22", "23")
 """Beginnings of its codes: the data are wrong, or break a constraint."""
 
@@ -128,21 +130,26 @@ class SqlStore:
             async with self._engine.begin() as connection:
                 return await work(connection)
         except (StatementError, PoolTimeout, OSError, TimeoutError, OverflowError, UnicodeError) as exc:
-            raise _ours(exc) from exc
+            raise translated(exc) from exc
 
 
-def _ours(error: Exception) -> AntiphonError:
-    """Return our error for one of a driver."""
+def translated(error: Exception) -> AntiphonError:
+    """Return our error for one of SQLAlchemy or of a driver: only what can never be written is refused for good."""
     original = getattr(error, "orig", None)
     state: str = getattr(original, "sqlstate", None) or ""
-    is_refused = isinstance(error, IntegrityError | DataError | OverflowError | UnicodeError)
-    is_unsent = isinstance(error, StatementError) and not isinstance(error, DBAPIError)  # a value of a wrong type
-    if is_refused or is_unsent or state.startswith(_REFUSED) or (isinstance(error, InterfaceError) and not state):
+    if isinstance(error, _WRONG_VALUE) or state.startswith(_REFUSED) or _is_value(error, original):
         return InvalidRequest("row refused by the store", code="row_refused", detail=str(error))
     if state.startswith(_TRY_AGAIN) or "locked" in str(original):
         return ProviderBusy("the database is locked", code="store_busy")
     detail = str(original) if isinstance(error, OperationalError) else str(error)
     return ProviderUnavailable("the database failed", code="store_unavailable", detail=detail)
+
+
+def _is_value(error: Exception, original: BaseException | None) -> bool:
+    """Say whether a value never reached the database. asyncpg uses one error for that and for a lost connection."""
+    if isinstance(error, InterfaceError):
+        return isinstance(original, sqlite3.Error) or isinstance(getattr(original, "__cause__", None), ValueError)
+    return isinstance(error, StatementError) and not isinstance(error, DBAPIError)
 
 
 def _log_abandoned(task: asyncio.Task[Any]) -> None:

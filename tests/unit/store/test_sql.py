@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from antiphon.entities.history import StoredItem
 from antiphon.errors import AntiphonError, InvalidRequest, ProviderBusy, ProviderUnavailable
 from antiphon.store.opening import make_store
-from antiphon.store.sql import SqlStore
+from antiphon.store.sql import SqlStore, translated
 from tests.postgres import migrated
 
 ITEM = StoredItem("t", "s", "i", 1, 1, b"{}", 1.0)
@@ -74,6 +79,37 @@ async def test_a_statement_that_fails_is_an_error_of_ours(store: SqlStore) -> No
 
     with pytest.raises(ProviderUnavailable, match="nowhere"):
         await store.transact(work)
+
+
+async def test_a_lost_connection_is_no_fault_of_the_row(postgres_url: str) -> None:
+    """asyncpg calls both an `InterfaceError`."""
+    connection = await asyncpg.connect(postgres_url)
+    with pytest.raises(asyncpg.InterfaceError) as wrong:
+        await connection.fetch("SELECT $1::int", "no number")
+    await connection.close()
+    with pytest.raises(asyncpg.InterfaceError) as lost:
+        await connection.fetch("SELECT 1")
+    for cause, kind in ((wrong.value, InvalidRequest), (lost.value, ProviderUnavailable)):
+        driver = AsyncAdapt_asyncpg_dbapi.InterfaceError(str(cause))
+        driver.__cause__ = cause
+        assert type(translated(InterfaceError("SELECT 1", None, driver))) is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (PoolTimeout("QueuePool limit reached"), ProviderUnavailable),
+        (OSError(111, "Connection refused"), ProviderUnavailable),
+        (TimeoutError(), ProviderUnavailable),
+        (OverflowError("too large"), InvalidRequest),
+        (OperationalError("", None, sqlite3.OperationalError("database is locked")), ProviderBusy),
+        (OperationalError("", None, sqlite3.OperationalError("database or disk is full")), ProviderUnavailable),
+        (DatabaseError("", None, sqlite3.DatabaseError("database disk image is malformed")), ProviderUnavailable),
+        (IntegrityError("", None, sqlite3.IntegrityError("CHECK constraint failed")), InvalidRequest),
+    ],
+)
+def test_only_what_can_never_be_written_is_refused_for_good(error: Exception, kind: type[AntiphonError]) -> None:
+    assert type(translated(error)) is kind
 
 
 async def test_a_closed_store_says_so(store: SqlStore) -> None:
