@@ -146,9 +146,9 @@ def translated(error: Exception) -> AntiphonError:
 
 
 def _is_value(error: Exception, original: BaseException | None) -> bool:
-    """Say whether a value never reached the database. asyncpg uses one error for that and for a lost connection."""
+    """Say whether a value never reached the database. For asyncpg an `InterfaceError` is a lost connection."""
     if isinstance(error, InterfaceError):
-        return isinstance(original, sqlite3.Error) or isinstance(getattr(original, "__cause__", None), ValueError)
+        return isinstance(original, sqlite3.Error)
     return isinstance(error, StatementError) and not isinstance(error, DBAPIError)
 
 
