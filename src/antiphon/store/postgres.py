@@ -98,6 +98,7 @@ class PostgresStore(SqlStore):
 
     async def open(self) -> None:
         """Open the database as it is. Raises `ProviderUnavailable` if the driver is not installed."""
+        is_owner = self._role is None  # migrations may take long
         try:
             self._engine = create_async_engine(
                 self._url,
@@ -108,7 +109,7 @@ class PostgresStore(SqlStore):
                 hide_parameters=True,
                 json_serializer=str,  # JSON is text here, both ways
                 json_deserializer=str,
-                connect_args={"timeout": _CONNECT_S, "command_timeout": _STATEMENT_S},
+                connect_args={"timeout": _CONNECT_S, "command_timeout": None if is_owner else _STATEMENT_S},
             )
         except ModuleNotFoundError as error:
             message = "the PostgreSQL driver is not installed: pip install 'antiphon[fleet]'"
