@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 import time
+from inspect import signature
 
 import sqlalchemy as sa
 import structlog
@@ -28,6 +29,7 @@ _START_BACKOFF = Backoff(base_s=0.1, cap_s=2.0)
 _ROLE = sa.text("""
 SELECT rolname, rolsuper, rolbypassrls,
        (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = :role) AS is_member,
+       (SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = 'antiphon_jobs') AS has_upkeep,
        (SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass('conversation_items')) AS is_owner
 FROM pg_roles WHERE rolname = current_user
 """)
@@ -48,6 +50,7 @@ class PostgresStore(SqlStore):
         super().__init__("postgresql")
         self._url = url
         self._role = role
+        self._variable = "ANTIPHON_DATABASE_OWNER_URL" if role is None else "ANTIPHON_DATABASE_URL"
         self._start_s = start_s
 
     async def start(self) -> None:
@@ -69,7 +72,7 @@ class PostgresStore(SqlStore):
             raise newer(found) or InvalidRequest(
                 f"the database has schema '{found}' and this release needs '{HEAD}': run 'antiphon db upgrade' "
                 "with ANTIPHON_DATABASE_OWNER_URL set",
-                param="ANTIPHON_DATABASE_URL",
+                param=self._variable,
                 code="store_too_old",
             )
 
@@ -82,9 +85,9 @@ class PostgresStore(SqlStore):
             except Transient as error:
                 if _state(error).startswith(_NOT_LET_IN):
                     raise InvalidRequest(
-                        "ANTIPHON_DATABASE_URL: PostgreSQL does not let this role into this database; "
+                        f"{self._variable}: PostgreSQL does not let this role into this database; "
                         f"'antiphon db upgrade' creates {self._role}",
-                        param="ANTIPHON_DATABASE_URL",
+                        param=self._variable,
                         code="wrong_database_role",
                         detail=error.detail,
                     ) from error
@@ -97,7 +100,7 @@ class PostgresStore(SqlStore):
                 return
 
     async def open(self) -> None:
-        """Open the database as it is. Raises `ProviderUnavailable` if the driver is not installed."""
+        """Open the database as it is. Raises `InvalidRequest` for a missing driver or an unknown option of the URL."""
         is_owner = self._role is None  # migrations may take long
         try:
             self._engine = create_async_engine(
@@ -111,9 +114,13 @@ class PostgresStore(SqlStore):
                 json_deserializer=str,
                 connect_args={"timeout": _CONNECT_S, "command_timeout": None if is_owner else _STATEMENT_S},
             )
+            from asyncpg import connect
         except ModuleNotFoundError as error:
             message = "the PostgreSQL driver is not installed: pip install 'antiphon[fleet]'"
-            raise InvalidRequest(message, param="ANTIPHON_DATABASE_URL") from error
+            raise InvalidRequest(message, param=self._variable) from error
+        if unknown := sorted(self._url.query.keys() - signature(connect).parameters.keys()):
+            message = f"{self._variable}: asyncpg has no option '{unknown[0]}'"
+            raise InvalidRequest(message, param=self._variable)
 
     async def _check_role(self, connection: AsyncConnection) -> None:
         """Raise `InvalidRequest` for a role whom row-level security does not bind."""
@@ -124,13 +131,14 @@ class PostgresStore(SqlStore):
             "is a superuser": found.rolsuper,
             "has BYPASSRLS": found.rolbypassrls,
             "owns the tables": found.is_owner,
+            "belongs to antiphon_jobs, which sees all tenants": found.has_upkeep,
             f"is not a member of {self._role}": not found.is_member,
         }
         if flaw := next((name for name, is_so in flaws.items() if is_so), None):
             raise InvalidRequest(
-                f"ANTIPHON_DATABASE_URL: the role '{found.rolname}' {flaw}; the server runs as {self._role}, which "
+                f"{self._variable}: the role '{found.rolname}' {flaw}; the server runs as {self._role}, which "
                 "row-level security binds",
-                param="ANTIPHON_DATABASE_URL",
+                param=self._variable,
                 code="wrong_database_role",
             )
 

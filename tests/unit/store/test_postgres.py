@@ -12,6 +12,7 @@ import pytest
 
 from antiphon.entities.history import StoredItem
 from antiphon.errors import InvalidRequest, ProviderUnavailable, Transient
+from antiphon.store.opening import OWNER_URL
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.schema import HEAD
 from tests.postgres import Database, address, create, migrated, postgres
@@ -137,6 +138,7 @@ ROLES = {
     "has BYPASSRLS": "CREATE ROLE {name} LOGIN BYPASSRLS IN ROLE antiphon_app",
     "owns the tables": "CREATE ROLE {name} LOGIN IN ROLE antiphon_owner, antiphon_app",
     "is not a member of antiphon_app": "CREATE ROLE {name} LOGIN",
+    "belongs to antiphon_jobs": "CREATE ROLE {name} LOGIN IN ROLE antiphon_app, antiphon_jobs",
 }
 
 
@@ -157,6 +159,15 @@ async def test_a_role_that_policies_do_not_bind_is_refused(database: Database, f
         await made.start()
     assert refused.value.code == "wrong_database_role"
     await run(database, "postgres", f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize(("role", "variable"), [("antiphon_app", "ANTIPHON_DATABASE_URL"), (None, OWNER_URL)])
+async def test_an_option_that_the_driver_does_not_have_is_named(role: str | None, variable: str) -> None:
+    made = PostgresStore(address("postgresql://app:hunter2@127.0.0.1/antiphon?channels=2&ssl=require"), role=role)
+    with pytest.raises(InvalidRequest, match="asyncpg has no option 'channels'") as refused:
+        await made.open()
+    assert refused.value.param == variable
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_a_login_that_only_belongs_to_the_role_is_taken(database: Database) -> None:
