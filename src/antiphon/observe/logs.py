@@ -37,7 +37,7 @@ _MULTILINE = frozenset({"exception", "stack"})
 
 _CLIENTS = ("httpx", "httpx2", "httpcore", "httpcore2", "urllib3", "openai", "anthropic", "deepl")
 """Loggers of HTTP clients; the last three log user content at ``debug``."""
-_QUIET = ("uvicorn.access", *_CLIENTS, "aiosqlite", "asyncio")
+_QUIET = ("uvicorn.access", *_CLIENTS, "aiosqlite", "alembic", "asyncio")
 """Loggers with a line per request or statement: at ``warning``, unless configured otherwise."""
 
 

@@ -5,7 +5,6 @@ All migrations of one call are one transaction under a lock. Of processes that s
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -20,8 +19,6 @@ from antiphon.store.schema import HEAD, KNOWN, newer, revision_of
 
 _LOCK = 0x616E7469
 """Key of the advisory lock of PostgreSQL."""
-
-logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def upgrade(connection: Connection, revision: str = HEAD) -> None:
