@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # the command line lists parts and must not import their depe
 
 T = TypeVar("T")
 
+_DATABASE_S = 30.0
+"""How long the start waits for a database to migrate."""
+
 EndlessTask = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -167,5 +170,5 @@ async def _migrate(settings: Settings) -> None:
     from antiphon.store.opening import opened_by_owner
 
     owner_url = settings.database_owner_url.get_secret_value()
-    async with opened_by_owner(settings.database_url, owner_url, settings.data_dir) as store:
+    async with opened_by_owner(settings.database_url, owner_url, settings.data_dir, wait_s=_DATABASE_S) as store:
         await store.upgrade()

@@ -17,8 +17,6 @@ URL = "ANTIPHON_DATABASE_URL"
 OWNER_URL = "ANTIPHON_DATABASE_OWNER_URL"
 _SQLITE = ("sqlite", "sqlite+aiosqlite")
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+asyncpg")
-_QUERY = {"sslmode": "ssl"}
-"""Options of a URL as libpq has them, and as asyncpg does."""
 _FORMS = "sqlite:///PATH or postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE"
 
 
@@ -29,16 +27,23 @@ def make_store(url: str, data_dir: Path) -> SqliteStore | PostgresStore:
 
 
 @asynccontextmanager
-async def opened_by_owner(url: str, owner_url: str, data_dir: Path) -> AsyncGenerator[SqliteStore | PostgresStore]:
-    """Open the database as it is, for migrations, as the role that owns its tables. Raises `InvalidRequest`."""
+async def opened_by_owner(
+    url: str, owner_url: str, data_dir: Path, *, wait_s: float = 0.0
+) -> AsyncGenerator[SqliteStore | PostgresStore]:
+    """Open the database as it is, for migrations, as the role that owns its tables. Raises `InvalidRequest`.
+
+    ``wait_s`` is how long to wait for a PostgreSQL that is away, seconds.
+    """
     place = parse(owner_url, OWNER_URL) if owner_url else parse(url, URL) if url else data_dir / "antiphon.db"
     if not isinstance(place, Path) and not owner_url:
         raise InvalidRequest(f"{OWNER_URL} is not set: migrations run as the owner of the tables", param=OWNER_URL)
     if owner_url and isinstance(place, Path):
         raise InvalidRequest(f"{OWNER_URL} is for PostgreSQL: SQLite needs {URL} only", param=OWNER_URL)
-    store = SqliteStore(place) if isinstance(place, Path) else PostgresStore(place, role=None)
+    store = SqliteStore(place) if isinstance(place, Path) else PostgresStore(place, role=None, start_s=wait_s)
     await store.open()
     try:
+        if isinstance(store, PostgresStore):
+            await store.wait_for_server()
         yield store
     finally:
         await store.close()
@@ -55,10 +60,10 @@ def parse(url: str, variable: str) -> Path | sa.URL:
     if scheme in _POSTGRESQL:
         try:
             made = sa.make_url(url).set(drivername="postgresql+asyncpg")
-        except (ArgumentError, ValueError) as error:
-            raise _refused(variable) from error
+        except (ArgumentError, ValueError):
+            raise _refused(variable) from None  # the cause repeats a part of the URL
         if made.database:
-            return made.set(query={_QUERY.get(name, name): value for name, value in made.query.items()})
+            return made
     raise _refused(variable)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import re
 import time
-from inspect import signature
 
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from antiphon.errors import InvalidRequest, Transient
+from antiphon.errors import InvalidRequest, ProviderUnavailable, Transient
 from antiphon.resilience.backoff import Backoff
 from antiphon.store.schema import HEAD, newer
 from antiphon.store.sql import SqlStore
@@ -23,8 +23,21 @@ _CONNECT_S = 5.0
 _STATEMENT_S = 10.0
 """Timeout of a statement; a server that stands still is unavailable after it."""
 
+_SSL = re.compile("disable|allow|prefer|require|verify-ca|verify-full")
+_OPTIONS = {
+    "sslmode": _SSL,
+    "ssl": _SSL,
+    "host": re.compile("[!-~]+"),
+    "port": re.compile("[0-9]{1,5}"),
+    "target_session_attrs": re.compile("any|primary|standby|read-write|read-only|prefer-standby"),
+    "statement_cache_size": re.compile("[0-9]{1,6}"),
+}
+"""Options of a URL, each with its values."""
+_NAMES = {"sslmode": "ssl"}
+"""Options under the name of libpq, and what asyncpg calls them."""
 _NOT_LET_IN = ("28", "3D")
 """Beginnings of PostgreSQL's codes for a role or password that it refuses, and for a database that it does not have."""
+_NOT_GRANTED = "42501"
 _START_BACKOFF = Backoff(base_s=0.1, cap_s=2.0)
 _ROLE = sa.text("""
 SELECT rolname, rolsuper, rolbypassrls,
@@ -60,24 +73,29 @@ class PostgresStore(SqlStore):
         """
         await self.open()
         try:
-            await self._wait_for_server()
+            await self.wait_for_server()
             await self._check_revision()
         except BaseException:
             await self.close()
             raise
 
     async def _check_revision(self) -> None:
-        found = await self.revision()
+        try:
+            found = await self.revision()
+        except ProviderUnavailable as error:
+            if _state(error) != _NOT_GRANTED:
+                raise
+            found = ""  # the revision that lets this role read it is not there yet
         if found != HEAD:
             raise newer(found) or InvalidRequest(
-                f"the database has schema '{found}' and this release needs '{HEAD}': run 'antiphon db upgrade' "
-                "with ANTIPHON_DATABASE_OWNER_URL set",
+                f"the database has schema '{found or 'none'}' and this release needs '{HEAD}': "
+                "run 'antiphon db upgrade' with ANTIPHON_DATABASE_OWNER_URL set",
                 param=self._variable,
                 code="store_too_old",
             )
 
-    async def _wait_for_server(self) -> None:
-        """Check the role, as soon as the server answers."""
+    async def wait_for_server(self) -> None:
+        """Check the role, as soon as the server answers. Raises like `start`."""
         until = time.monotonic() + self._start_s
         for attempt in itertools.count(1):
             try:
@@ -86,7 +104,7 @@ class PostgresStore(SqlStore):
                 if _state(error).startswith(_NOT_LET_IN):
                     raise InvalidRequest(
                         f"{self._variable}: PostgreSQL does not let this role into this database; "
-                        f"'antiphon db upgrade' creates {self._role}",
+                        "'antiphon db upgrade' creates antiphon_app",
                         param=self._variable,
                         code="wrong_database_role",
                         detail=error.detail,
@@ -102,9 +120,10 @@ class PostgresStore(SqlStore):
     async def open(self) -> None:
         """Open the database as it is. Raises `InvalidRequest` for a missing driver or an unknown option of the URL."""
         is_owner = self._role is None  # migrations may take long
+        options = self._options()
         try:
             self._engine = create_async_engine(
-                self._url,
+                self._url.set(query={}),
                 pool_size=8,
                 max_overflow=0,
                 pool_timeout=_STATEMENT_S,
@@ -112,15 +131,22 @@ class PostgresStore(SqlStore):
                 hide_parameters=True,
                 json_serializer=str,  # JSON is text here, both ways
                 json_deserializer=str,
-                connect_args={"timeout": _CONNECT_S, "command_timeout": None if is_owner else _STATEMENT_S},
+                connect_args={"timeout": _CONNECT_S, "command_timeout": None if is_owner else _STATEMENT_S, **options},
             )
-            from asyncpg import connect
         except ModuleNotFoundError as error:
             message = "the PostgreSQL driver is not installed: pip install 'antiphon[fleet]'"
             raise InvalidRequest(message, param=self._variable) from error
-        if unknown := sorted(self._url.query.keys() - signature(connect).parameters.keys()):
-            message = f"{self._variable}: asyncpg has no option '{unknown[0]}'"
-            raise InvalidRequest(message, param=self._variable)
+
+    def _options(self) -> dict[str, str | int]:
+        """Return the options of the URL. Raises `InvalidRequest`, which repeats none: it may be part of a password."""
+        found: dict[str, str | int] = {}
+        for name, value in self._url.query.items():
+            check = _OPTIONS.get(name)
+            if check is None or not isinstance(value, str) or not check.fullmatch(value):
+                message = f"{self._variable}: options of the URL are {', '.join(_OPTIONS)}, each with a valid value"
+                raise InvalidRequest(message, param=self._variable)
+            found[_NAMES.get(name, name)] = int(value) if value.isdecimal() else value
+        return found
 
     async def _check_role(self, connection: AsyncConnection) -> None:
         """Raise `InvalidRequest` for a role whom row-level security does not bind."""

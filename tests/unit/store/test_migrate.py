@@ -147,6 +147,16 @@ async def test_the_schema_of_a_newer_release_is_left_alone(place: Place) -> None
         assert await run(owner, execute("SELECT version_num FROM alembic_version")) == [("9999",)]
 
 
+async def test_a_table_of_somebody_else_is_not_dropped(place: Place) -> None:
+    async with place.owner() as owner:
+        await run(owner, execute("CREATE TABLE sessions (sid text, cart text)"))
+        await run(owner, execute("INSERT INTO sessions VALUES ('1', 'apples')"))
+        with pytest.raises(AntiphonError):
+            await owner.upgrade()
+        assert await run(owner, execute("SELECT cart FROM sessions")) == [("apples",)]
+        assert await owner.revision() == ""
+
+
 @pytest.mark.parametrize("revision", ["0009", "nobody", "", "0001:0002"])
 async def test_an_unknown_revision_is_named(place: Place, revision: str) -> None:
     async with place.owner() as owner:
@@ -156,7 +166,9 @@ async def test_an_unknown_revision_is_named(place: Place, revision: str) -> None
         assert refused.value.param == "revision"
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_logs SET outcome = 'allowed'", "DELETE FROM audit_logs"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_logs SET outcome = 'allowed'", "DELETE FROM audit_logs", "TRUNCATE audit_logs"]
+)
 async def test_the_audit_log_is_append_only_for_seven_years(place: Place, statement: str) -> None:
     async with place.owner() as owner:
         await owner.upgrade()

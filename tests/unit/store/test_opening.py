@@ -35,12 +35,6 @@ def test_every_spelling_of_postgresql_gets_the_asynchronous_driver(scheme: str) 
     assert (found.database, found.query) == ("antiphon", {"ssl": "require"})
 
 
-def test_what_libpq_calls_sslmode_is_understood() -> None:
-    found = parse("postgresql://app@db/antiphon?sslmode=verify-full", "URL")
-    assert isinstance(found, sa.URL)
-    assert found.query == {"ssl": "verify-full"}
-
-
 @pytest.mark.parametrize("variable", ["ANTIPHON_DATABASE_URL", "ANTIPHON_DATABASE_OWNER_URL"])
 @pytest.mark.parametrize(
     "url",
@@ -57,6 +51,7 @@ def test_what_libpq_calls_sslmode_is_understood() -> None:
         *(
             "postgresql://app:hunter2@db",
             "postgresql://app:hunter2@db:port/antiphon",
+            "postgresql://app:hunter2/antiphon",
             "postgresql+psycopg://db/antiphon",
         ),
     ],
@@ -65,7 +60,7 @@ def test_another_url_is_refused_by_the_name_of_its_variable_without_its_password
     with pytest.raises(InvalidRequest, match="sqlite:///PATH or postgresql://") as refused:
         parse(url, variable)
     assert refused.value.param == variable
-    assert "hunter2" not in str(refused.value)
+    assert "hunter2" not in f"{refused.value} {refused.value.__cause__}"
 
 
 def test_without_a_url_the_file_lies_in_the_data_directory(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -12,7 +13,8 @@ import pytest
 
 from antiphon.entities.history import StoredItem
 from antiphon.errors import InvalidRequest, ProviderUnavailable, Transient
-from antiphon.store.opening import OWNER_URL
+from antiphon.store.migrate import downgrade
+from antiphon.store.opening import OWNER_URL, opened_by_owner
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.schema import HEAD
 from tests.postgres import Database, address, create, migrated, postgres
@@ -103,7 +105,11 @@ async def test_no_partition_is_reached_past_its_policy(store: PostgresStore, dat
 
 
 async def test_the_owner_sees_no_rows(store: PostgresStore, database: Database) -> None:
-    assert await run(database, "antiphon_owner", "SELECT * FROM conversation_items") == ["SELECT 0"]
+    for table in TABLES:
+        assert await run(database, "antiphon_owner", f"SELECT * FROM {table}") == ["SELECT 0"]
+    for table in PARTITIONED:
+        selects = [f"SELECT * FROM {table}_partition_{number}" for number in range(16)]
+        assert await run(database, "antiphon_owner", *selects) == ["SELECT 0"] * 16
 
 
 async def test_the_role_of_upkeep_reads_and_deletes_but_never_writes(store: PostgresStore, database: Database) -> None:
@@ -113,6 +119,7 @@ async def test_the_role_of_upkeep_reads_and_deletes_but_never_writes(store: Post
         "UPDATE conversation_items SET revision = 2",
         "SELECT * FROM api_keys",
         "DELETE FROM tenants",
+        "UPDATE outbox_events SET payload = '{}'",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await run(database, "antiphon_jobs", statement)
@@ -163,11 +170,29 @@ async def test_a_role_that_policies_do_not_bind_is_refused(database: Database, f
 
 @pytest.mark.parametrize(("role", "variable"), [("antiphon_app", "ANTIPHON_DATABASE_URL"), (None, OWNER_URL)])
 async def test_an_option_that_the_driver_does_not_have_is_named(role: str | None, variable: str) -> None:
-    made = PostgresStore(address("postgresql://app:hunter2@127.0.0.1/antiphon?channels=2&ssl=require"), role=role)
-    with pytest.raises(InvalidRequest, match="asyncpg has no option 'channels'") as refused:
-        await made.open()
-    assert refused.value.param == variable
+    for options in ("hunter2=2&ssl=require", "ssl=hunter2", "statement_cache_size=-1", "loop=1", "port=1&port=2"):
+        made = PostgresStore(address(f"postgresql://app:hunter2@127.0.0.1/antiphon?{options}"), role=role)
+        with pytest.raises(InvalidRequest, match="options of the URL are sslmode, ssl") as refused:
+            await made.open()
+        assert refused.value.param == variable
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("options", ["sslmode=disable", "ssl=prefer&statement_cache_size=0&target_session_attrs=any"])
+async def test_the_options_of_the_url_are_those_of_the_connection(database: Database, options: str) -> None:
+    made = PostgresStore(address(f"{database.url('antiphon_app')}?{options}"))
+    await made.start()
+    await made.check()
+    await made.close()
+
+
+@pytest.mark.parametrize("revision", ["0001", "base"])
+async def test_an_older_schema_is_refused_with_the_command(database: Database, revision: str) -> None:
+    async with opened_by_owner("", database.url("antiphon_owner"), Path()) as owner:
+        await owner.migrate(partial(downgrade, revision=revision))
+    with pytest.raises(InvalidRequest, match="antiphon db upgrade") as refused:
+        await PostgresStore(address(database.url("antiphon_app"))).start()
+    assert refused.value.code == "store_too_old"
 
 
 async def test_a_login_that_only_belongs_to_the_role_is_taken(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Alembic runs this for every command: it migrates over the connection that `antiphon.store.schema` has opened."""
+"""Alembic runs this for every command: it migrates over the connection that `antiphon.store.migrate` was given."""
 
 from __future__ import annotations
 

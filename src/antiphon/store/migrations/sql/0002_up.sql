@@ -40,6 +40,13 @@ BEGIN
       EXECUTE format('GRANT UPDATE, DELETE ON %I TO antiphon_app', name);
     END IF;
   END LOOP;
+  -- rows are reached through their table and its policy, never through a partition
+  FOREACH name IN ARRAY ARRAY['sessions', 'conversation_items'] LOOP
+    FOR number IN 0..15 LOOP
+      EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name || '_partition_' || number);
+      EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name || '_partition_' || number);
+    END LOOP;
+  END LOOP;
   FOREACH name IN ARRAY ARRAY['sessions', 'conversation_items', 'function_calls', 'usage_records', 'audit_logs',
                               'outbox_events'] LOOP
     EXECUTE format('CREATE POLICY upkeep ON %I TO antiphon_jobs USING (true)', name);
@@ -52,7 +59,7 @@ CREATE POLICY upkeep ON tenants FOR SELECT TO antiphon_jobs USING (true);
 --
 GRANT SELECT ON tenants TO antiphon_jobs;
 --
-GRANT UPDATE ON outbox_events TO antiphon_jobs;
+GRANT UPDATE (delivered, attempts, next_attempt_at) ON outbox_events TO antiphon_jobs;
 --
 GRANT USAGE ON SEQUENCE outbox_events_id_seq TO antiphon_app;
 --
@@ -69,4 +76,7 @@ $$;
 --
 CREATE TRIGGER audit_logs_append_only BEFORE UPDATE OR DELETE ON audit_logs
   FOR EACH ROW EXECUTE FUNCTION audit_logs_append_only();
+--
+CREATE TRIGGER audit_logs_no_truncate BEFORE TRUNCATE ON audit_logs
+  FOR EACH STATEMENT EXECUTE FUNCTION audit_logs_append_only();
 --

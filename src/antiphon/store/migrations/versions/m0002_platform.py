@@ -14,6 +14,8 @@ down_revision = "0001"
 JSON_TEXT = sa.Text().with_variant(postgresql.JSON(), "postgresql")
 _NEW = ("outbox_events", "audit_logs", "usage_records", "function_calls", "sessions", "api_keys", "projects", "tenants")
 """Its tables, in the order in which they can be dropped."""
+_FORMER = {"tenant_id", "session_id", "started_at", "ended_at", "model"}
+"""Columns of the sessions of the releases before migrations."""
 
 
 def upgrade() -> None:
@@ -46,11 +48,14 @@ def downgrade() -> None:
 def _former_sessions() -> list[dict[str, object]]:
     """Return the rows of the former table, and drop it."""
     connection = op.get_bind()
-    if not sa.inspect(connection).has_table("sessions"):
+    inspector = sa.inspect(connection)
+    if connection.dialect.name != "sqlite" or not inspector.has_table("sessions"):
         return []
+    if not {column["name"] for column in inspector.get_columns("sessions")} <= _FORMER:
+        return []  # somebody else's: creating ours fails, and nothing is lost
     former = sa.text("SELECT tenant_id, session_id, started_at, ended_at, model FROM sessions")
-    columns = {column["name"] for column in sa.inspect(connection).get_columns("sessions")}
-    rows = connection.execute(former).mappings().all() if "started_at" in columns else []
+    has_times = any(column["name"] == "started_at" for column in inspector.get_columns("sessions"))
+    rows = connection.execute(former).mappings().all() if has_times else []
     op.drop_table("sessions")
     return [dict(row) for row in rows]
 
