@@ -10,6 +10,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import websockets
 
 from tests.fleet import fleet
 from tests.postgres import Database, Postgres, migrated, postgres
@@ -99,8 +100,6 @@ async def test_in_200_turns_with_everybody_killed_each_item_is_stored_once() -> 
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Client]:
     """Open a session at a gateway."""
-    import websockets
-
     async with websockets.connect(f"{url}/v1/realtime?model=gpt-realtime", max_size=None) as socket:
         client = Client(socket)
         await client.until("session.created")

@@ -27,9 +27,6 @@ if TYPE_CHECKING:  # the command line lists parts and must not import their depe
 
 T = TypeVar("T")
 
-_DATABASE_S = 30.0
-"""How long the start waits for a database to migrate."""
-
 EndlessTask = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -168,7 +165,8 @@ def process_id(role: str) -> str:
 async def _migrate(settings: Settings) -> None:
     """Migrate the database as its owner. Raises `AntiphonError`."""
     from antiphon.store.opening import opened_by_owner
+    from antiphon.store.postgres import START_S
 
     owner_url = settings.database_owner_url.get_secret_value()
-    async with opened_by_owner(settings.database_url, owner_url, settings.data_dir, wait_s=_DATABASE_S) as store:
+    async with opened_by_owner(settings.database_url, owner_url, settings.data_dir, wait_s=START_S) as store:
         await store.upgrade()

@@ -19,6 +19,8 @@ from antiphon.store.sql import SqlStore
 
 _log = structlog.get_logger(__name__)
 
+START_S = 30.0
+"""How long a start waits for a server that is away."""
 _CONNECT_S = 5.0
 _STATEMENT_S = 10.0
 """Timeout of a statement; a server that stands still is unavailable after it."""
@@ -55,7 +57,7 @@ class PostgresStore(SqlStore):
     URL must be one that these policies bind.
     """
 
-    def __init__(self, url: sa.URL, *, role: str | None = "antiphon_app", start_s: float = 30.0) -> None:
+    def __init__(self, url: sa.URL, *, role: str | None = "antiphon_app", start_s: float = START_S) -> None:
         """``role`` is the one the connection must be or belong to; None for the owner, who only migrates.
 
         ``start_s`` is how long `start` waits for a server that is not there, seconds.

@@ -43,8 +43,8 @@ class StoreWriter:
     """A bounded buffer before a `Store`, emptied by one task (`run`).
 
     While the store works and a commit takes at most ``flush_s``, a row is on disk twice that long after `put`, 0.1 s by
-    default: the most that is lost when the process is killed. While the store fails, rows wait; the oldest
-    are dropped only above ``capacity``. A row that the store refuses permanently is dropped alone.
+    default: the most that is lost when the process is killed. While the store fails, rows wait; the oldest are dropped
+    only above ``capacity``. A row that the store refuses permanently is dropped alone.
     """
 
     def __init__(

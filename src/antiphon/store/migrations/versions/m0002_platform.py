@@ -51,11 +51,10 @@ def _former_sessions() -> list[dict[str, object]]:
     inspector = sa.inspect(connection)
     if connection.dialect.name != "sqlite" or not inspector.has_table("sessions"):
         return []
-    if not {column["name"] for column in inspector.get_columns("sessions")} <= _FORMER:
+    if {column["name"] for column in inspector.get_columns("sessions")} != _FORMER:
         return []  # somebody else's: creating ours fails, and nothing is lost
     former = sa.text("SELECT tenant_id, session_id, started_at, ended_at, model FROM sessions")
-    has_times = any(column["name"] == "started_at" for column in inspector.get_columns("sessions"))
-    rows = connection.execute(former).mappings().all() if has_times else []
+    rows = connection.execute(former).mappings().all()
     op.drop_table("sessions")
     return [dict(row) for row in rows]
 
