@@ -20,7 +20,8 @@ from redis.asyncio import Redis
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection
 from antiphon.ports.bus import Bus
-from antiphon.wire.jobs import Job, Translate, TranslationReady
+from antiphon.wire.entries import TranslationReady
+from antiphon.wire.jobs import Job, Translate
 from antiphon.workers import loop
 from antiphon.workers.loop import Emit
 from benchmarks.figures import ROUNDS, Figure, best, tell

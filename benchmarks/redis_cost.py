@@ -21,7 +21,7 @@ import redis
 
 from antiphon.bus.codec import decode_entry
 from antiphon.connections.redis import Script
-from antiphon.wire.jobs import AudioReady
+from antiphon.wire.entries import AudioReady
 from benchmarks import sound, stage, wire
 from benchmarks.figures import Figure, quantile, tell
 from benchmarks.latency import Talker

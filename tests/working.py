@@ -8,13 +8,8 @@ from collections.abc import AsyncIterator
 from itertools import count
 
 from antiphon.bus.embedded import EmbeddedBus
-from antiphon.wire.jobs import (
-    Job,
-    PipeEntry,
-    Queue,
-    SentencesDone,
-    Work,
-)
+from antiphon.wire.entries import PipeEntry, SentencesDone
+from antiphon.wire.jobs import Job, Queue, Work
 from antiphon.workers import loop
 from tests.options import embedded_bus, worker_options
 

@@ -17,7 +17,8 @@ from antiphon.bus.redis.jobs import all_dead_letters
 from antiphon.clock import SystemClock
 from antiphon.connections.redis import RedisConnection
 from antiphon.ports.bus import Bus, Lease
-from antiphon.wire.jobs import Job, PipeEntry, Speak, TextReady
+from antiphon.wire.entries import PipeEntry, TextReady
+from antiphon.wire.jobs import Job, Speak
 
 LEASE_S = 0.4
 LONG_LEASE_S = 60.0

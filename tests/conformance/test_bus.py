@@ -13,7 +13,17 @@ import pytest
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import LeaseLost
-from antiphon.wire.jobs import Job, JobFailed, Queue, Respond, Score, Speak, Transcribe, Translate, Work
+from antiphon.wire.entries import JobFailed
+from antiphon.wire.jobs import (
+    Job,
+    Queue,
+    Respond,
+    Score,
+    Speak,
+    Transcribe,
+    Translate,
+    Work,
+)
 from tests.conformance.buses import ATTEMPTS, LEASE_S, WOKEN_S, AnyBus, claim, dead, job, never, quickest, soon, take
 
 # -- jobs ----------------------------------------------------------------------------------------------------

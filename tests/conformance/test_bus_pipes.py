@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from antiphon.entities.speech import Segment, Word
 from antiphon.errors import NotFound, Superseded
 from antiphon.ports.bus import Attempt
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AnswerDone,
     AudioReady,
     CallReady,

@@ -14,16 +14,15 @@ from antiphon.errors import Fenced, ProviderUnavailable
 from antiphon.ports.bus import Attempt, Bus, Lease
 from antiphon.providers.stub.llm import StubLlm
 from antiphon.text.sentences import split
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AnswerDone,
     CallReady,
-    Job,
     JobFailed,
     PipeEntry,
-    Respond,
     SentenceReady,
     SentencesDone,
 )
+from antiphon.wire.jobs import Job, Respond
 from antiphon.workers.completion import WorkerOptions
 from antiphon.workers.loop import run
 from antiphon.workers.respond import Responder

@@ -19,7 +19,15 @@ from antiphon.ports.bus import Bus, Lease
 from antiphon.resilience.backoff import Backoff
 from antiphon.state.redis.blobs import RedisBlobs
 from antiphon.store.blobs import FileBlobs
-from antiphon.wire.jobs import Dub, Job, JobFailed, PipeEntry, Queue, Score, Transcribe, TranscriptReady, Work
+from antiphon.wire.entries import JobFailed, PipeEntry, TranscriptReady
+from antiphon.wire.jobs import (
+    Dub,
+    Job,
+    Queue,
+    Score,
+    Transcribe,
+    Work,
+)
 from antiphon.workers import loop
 from antiphon.workers.completion import WorkerOptions
 from antiphon.workers.retry_policy import RetryRule

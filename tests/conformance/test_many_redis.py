@@ -18,7 +18,8 @@ from antiphon.jobs.audio import JobAudio
 from antiphon.ports.sessions import Change
 from antiphon.state.redis.blobs import RedisBlobs
 from antiphon.state.redis.sessions import RedisSessions
-from antiphon.wire.jobs import Job, Score, TextReady
+from antiphon.wire.entries import TextReady
+from antiphon.wire.jobs import Job, Score
 from tests.options import pipe_limit, queue_limit
 from tests.valkey import cluster, lone_master, sentinel, valkey
 

@@ -25,7 +25,8 @@ from antiphon.providers.chains.kinds import LlmChain, TtsChain
 from antiphon.resilience.breaker import BreakerRule
 from antiphon.state.redis.breakers import RedisBreakers
 from antiphon.state.redis.sessions import RedisSessions
-from antiphon.wire.jobs import AudioReady, Job, Respond, Speak, TextReady, TranscriptReady
+from antiphon.wire.entries import AudioReady, TextReady, TranscriptReady
+from antiphon.wire.jobs import Job, Respond, Speak
 from antiphon.workers import loop
 from antiphon.workers.respond import Responder
 from antiphon.workers.speak import Speaker

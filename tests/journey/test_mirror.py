@@ -18,7 +18,7 @@ from antiphon.app.process import process
 from antiphon.app.settings import load_settings
 from antiphon.bus.codec import decode_entry
 from antiphon.errors import InvalidRequest
-from antiphon.wire.jobs import AudioReady
+from antiphon.wire.entries import AudioReady
 from tests.serving import recording, serving, silence
 from tests.valkey import Valkey, valkey
 

@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar, Union
 
 import msgspec
 
-from antiphon.wire.jobs import ENTRY_BYTES, Job, PipeEntry, Work
+from antiphon.wire.entries import ENTRY_BYTES, PipeEntry
+from antiphon.wire.jobs import Job, Work
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ from antiphon.bus.ttl_set import TtlSet
 from antiphon.clock import Clock
 from antiphon.errors import ProviderUnavailable
 from antiphon.ports.bus import Attempt, Keep, Share
-from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue
+from antiphon.wire.entries import JobFailed, PipeEntry
+from antiphon.wire.jobs import Job, Queue
 
 
 class EmbeddedBus:

@@ -11,7 +11,7 @@ from antiphon.bus.codec import decode_entry, encode_entry, weigh
 from antiphon.bus.limits import PipeLimit
 from antiphon.errors import NotFound, Superseded
 from antiphon.ports.bus import Attempt, Keep
-from antiphon.wire.jobs import PipeEntry
+from antiphon.wire.entries import PipeEntry
 
 _AT_ONCE = 16
 """Entries that a reader takes without waiting before it yields to other tasks."""

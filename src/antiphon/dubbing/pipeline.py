@@ -43,7 +43,8 @@ from antiphon.entities.speech import Pcm, Transcript
 from antiphon.errors import AntiphonError, ProviderTimeout
 from antiphon.text.speakable import speech_text
 from antiphon.text.translatable import translatable
-from antiphon.wire.jobs import Dub, FragmentDubbed
+from antiphon.wire.entries import FragmentDubbed
+from antiphon.wire.jobs import Dub
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -31,7 +31,8 @@ from antiphon.observe.failures import error_fields
 from antiphon.observe.tasks import TrackedTasks
 from antiphon.observe.trace import traceparent
 from antiphon.ports.bus import Bus, Reader
-from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Work
+from antiphon.wire.entries import JobFailed, PipeEntry
+from antiphon.wire.jobs import Job, Queue, Work
 
 T = TypeVar("T", bound=PipeEntry)
 

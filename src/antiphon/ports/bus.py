@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from antiphon.wire.jobs import Job, PipeEntry, Queue
+from antiphon.wire.entries import PipeEntry
+from antiphon.wire.jobs import Job, Queue
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,20 @@
-"""What travels between a gateway and its workers: jobs, and the entries of their pipes.
+"""What a gateway asks of its workers: jobs.
 
-A job has an input pipe (optional), an output pipe, a deadline and a cancel flag; nothing else. Entries are frozen,
-so a pipe may hand over the object itself (one process) or its msgpack bytes (a stream between processes).
+A job has an input pipe (optional), an output pipe, a deadline and a cancel flag; nothing else. The entries of pipes
+are in `antiphon.wire.entries`.
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, Self
+from typing import Any, ClassVar, Generic
 
 import msgspec
 from typing_extensions import TypeVar
 
 from antiphon.entities.blobs import BlobRef
 from antiphon.entities.chat import ChatRequest
-from antiphon.entities.dubbing import FragmentMetadata, ProcessingError, StageTimings, Status
 from antiphon.entities.history import StoredItem
 from antiphon.entities.priority import LIVE
-from antiphon.entities.speech import Segment
-from antiphon.errors import AntiphonError, RateLimited, Transient
-
-ENTRY_BYTES = 128
-"""Memory of an entry besides its text or audio."""
 
 Queue = str
 """Name of a queue, as declared by a kind of work."""
@@ -198,203 +192,3 @@ class Job(msgspec.Struct, Generic[Work_co], frozen=True):
     retries: bool = True
     """False if a failure is final because the caller retries. Jobs of lost workers run again regardless."""
     attempt: int = 1
-
-
-class PipeEntry(msgspec.Struct, frozen=True, tag_field="type"):
-    """An entry of a pipe. Each kind is a tagged subclass, and registers itself."""
-
-    kinds: ClassVar[list[type[PipeEntry]]] = []
-    """All kinds that this process has imported."""
-    is_last: ClassVar[bool] = False
-    """True for the last entry of a job."""
-
-    job_id: str
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Register this kind."""
-        super().__init_subclass__(**options)
-        PipeEntry.kinds.append(cls)
-
-    @property
-    def payload_bytes(self) -> int:
-        """Approximate memory of its text or audio, bytes."""
-        return 0
-
-
-class SegmentReady(PipeEntry, frozen=True, tag="segment"):
-    """A segment of the transcript."""
-
-    segment: Segment
-
-
-class TranscriptReady(PipeEntry, frozen=True, tag="transcript"):
-    """Transcription is done. Last entry of a transcribe job."""
-
-    is_last = True
-    text: str
-    language: str
-    duration_s: float
-    segments: tuple[Segment, ...] = ()
-    engine: str = ""
-    """Name of the engine in the settings."""
-    model: str = ""
-
-    @property
-    def payload_bytes(self) -> int:
-        """Approximate memory, bytes."""
-        return 2 * len(self.text) + ENTRY_BYTES * len(self.segments)
-
-
-class TextReady(PipeEntry, frozen=True, tag="text"):
-    """More text of an answer; empty while the model writes a call, as a sign of progress."""
-
-    text: str
-
-    @property
-    def payload_bytes(self) -> int:
-        """Approximate memory, bytes."""
-        return len(self.text)
-
-
-class CallReady(PipeEntry, frozen=True, tag="call"):
-    """A complete function call, written at the end of the answer: a retry of an unfinished one may call differently."""
-
-    index: int
-    call_id: str
-    name: str
-    arguments: str
-
-    @property
-    def payload_bytes(self) -> int:
-        """Approximate memory, bytes."""
-        return len(self.arguments)
-
-
-class AnswerDone(PipeEntry, frozen=True, tag="answer_done"):
-    """The model has finished. Last entry of a respond job."""
-
-    is_last = True
-    finish_reason: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-
-
-class SentenceReady(PipeEntry, frozen=True, tag="sentence"):
-    """A sentence to speak, in a speech pipe."""
-
-    text: str
-
-    @property
-    def payload_bytes(self) -> int:
-        """Approximate memory, bytes."""
-        return len(self.text)
-
-
-class SentencesDone(PipeEntry, frozen=True, tag="sentences_done"):
-    """No more sentences. Last entry of a speech pipe."""
-
-
-class AudioReady(PipeEntry, frozen=True, tag="audio"):
-    """A piece of speech, s16le mono at the requested rate."""
-
-    audio: bytes
-    text: str = ""
-    """The sentence that begins with this piece; empty on its later pieces."""
-
-    @property
-    def payload_bytes(self) -> int:
-        """Approximate memory, bytes."""
-        return len(self.audio)
-
-
-class SentenceSpoken(PipeEntry, frozen=True, tag="sentence_spoken"):
-    """The last sentence of the speech pipe was spoken to its end."""
-
-
-class SpeechDone(PipeEntry, frozen=True, tag="speech_done"):
-    """All was spoken. Last entry of a speak job."""
-
-    is_last = True
-    engine: str = ""
-    """Name of the engine in the settings."""
-    model: str = ""
-    """Model of the engine."""
-    instead_of: str = ""
-    """The preferred engine that failed, if any."""
-
-
-class TranslationReady(PipeEntry, frozen=True, tag="translation"):
-    """The translated text. Last entry of a translate job."""
-
-    is_last = True
-    text: str
-    engine: str = ""
-    """Name of the engine in the settings."""
-    model: str = ""
-    """Model of the engine."""
-
-    @property
-    def payload_bytes(self) -> int:
-        """Approximate memory, bytes."""
-        return len(self.text)
-
-
-class ScoreReady(PipeEntry, frozen=True, tag="score"):
-    """The probability that the turn is over. Last entry of a score job."""
-
-    is_last = True
-    probability: float
-
-
-class FragmentDubbed(PipeEntry, frozen=True, tag="dubbed", kw_only=True):
-    """The result of a fragment, failed or not. Last entry of a dub job."""
-
-    is_last = True
-    status: Status
-    audio: bytes = b""
-    """In ``format``; empty if there is none."""
-    format: str = ""
-    rate_hz: int = 0
-    channels: int = 0
-    duration_ms: int = 0
-    transcript: str | None = None
-    translated_text: str | None = None
-    timings: StageTimings = StageTimings()
-    error: ProcessingError | None = None
-    warnings: tuple[str, ...] = ()
-    metadata: FragmentMetadata | None = None
-    assets: tuple[dict[str, Any], ...] = ()
-    """Inputs and outputs of the stages, without audio."""
-    lineage: dict[str, str] = {}
-    """Their ids, by kind."""
-
-
-class JobFailed(PipeEntry, frozen=True, tag="failed"):
-    """The job failed. Last entry of any failed job."""
-
-    is_last = True
-    error_type: str
-    code: str | None
-    message: str
-    transient: bool = False
-    retry_after_s: float | None = None
-    """Wait that a rate-limited service asked for."""
-    kind: str = ""
-    """Name of the error's class: the waiting caller gets the same error."""
-    param: str | None = None
-    """The field that the error refers to."""
-
-    @classmethod
-    def of(cls, job_id: str, error: AntiphonError) -> Self:
-        """Return the entry of a job that failed with ``error``."""
-        return cls(
-            job_id,
-            error.type,
-            error.code,
-            error.message,
-            transient=isinstance(error, Transient),
-            retry_after_s=error.retry_after_s if isinstance(error, RateLimited) else None,
-            kind=type(error).__name__,
-            param=error.param,
-        )

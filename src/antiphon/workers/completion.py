@@ -14,7 +14,8 @@ from antiphon.observe.failures import error_fields
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Attempt, Bus, Lease
 from antiphon.resilience.budget import RetryBudget
-from antiphon.wire.jobs import Job, JobFailed
+from antiphon.wire.entries import JobFailed
+from antiphon.wire.jobs import Job
 from antiphon.workers.retry_policy import Acknowledge, Bury, LeaveAlone, Retry, RetryRule, decide, failure, may_follow
 
 _log = structlog.get_logger(__name__)

@@ -21,17 +21,19 @@ from antiphon.errors import ProviderTimeout
 from antiphon.jobs.client import JobClient
 from antiphon.ports.bus import Bus
 from antiphon.ports.decoder import DecodeLimits, Decoder, decoded
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AudioReady,
-    Dub,
     FragmentDubbed,
+    SpeechDone,
+    TranscriptReady,
+    TranslationReady,
+)
+from antiphon.wire.jobs import (
+    Dub,
     Job,
     Speak,
-    SpeechDone,
     Transcribe,
-    TranscriptReady,
     Translate,
-    TranslationReady,
 )
 from antiphon.workers.loop import Emit
 from antiphon.workers.work import work_of

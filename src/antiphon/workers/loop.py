@@ -16,7 +16,8 @@ from antiphon.observe.metrics import Metrics
 from antiphon.observe.trace import NoSpan, Span, span, tracing
 from antiphon.ports.bus import Attempt, Bus, Lease, Share
 from antiphon.resilience.priority_semaphore import priority
-from antiphon.wire.jobs import Job, PipeEntry, Queue
+from antiphon.wire.entries import PipeEntry
+from antiphon.wire.jobs import Job, Queue
 from antiphon.workers.completion import JobCompletion, WorkerOptions
 from antiphon.workers.retry_policy import JobCancelled
 

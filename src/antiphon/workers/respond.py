@@ -11,7 +11,8 @@ from antiphon.ports.bus import Bus
 from antiphon.ports.llm import LanguageModel
 from antiphon.resilience.empty_answers import answered
 from antiphon.text.tokens import estimate_tokens
-from antiphon.wire.jobs import AnswerDone, CallReady, Job, PipeEntry, Respond, TextReady
+from antiphon.wire.entries import AnswerDone, CallReady, PipeEntry, TextReady
+from antiphon.wire.jobs import Job, Respond
 from antiphon.workers.loop import Emit
 from antiphon.workers.sentences import Sentences
 from antiphon.workers.work import work_of

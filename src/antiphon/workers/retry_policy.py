@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from antiphon.errors import AntiphonError, LeaseLost, Permanent, RateLimited, Superseded, Transient
 from antiphon.resilience.backoff import Backoff
-from antiphon.wire.jobs import Job, JobFailed
+from antiphon.wire.entries import JobFailed
+from antiphon.wire.jobs import Job
 
 
 class JobCancelled(Permanent):

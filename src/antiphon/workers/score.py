@@ -5,7 +5,8 @@ from __future__ import annotations
 from antiphon.entities.speech import Pcm
 from antiphon.ports.bus import Bus
 from antiphon.ports.end_of_turn import EndOfTurn
-from antiphon.wire.jobs import Job, Score, ScoreReady
+from antiphon.wire.entries import ScoreReady
+from antiphon.wire.jobs import Job, Score
 from antiphon.workers.loop import Emit
 from antiphon.workers.work import work_of
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from antiphon.ports.bus import Attempt, Bus
 from antiphon.text.sentences import Splitter
-from antiphon.wire.jobs import Job, PipeEntry, SentenceReady, SentencesDone
+from antiphon.wire.entries import PipeEntry, SentenceReady, SentencesDone
+from antiphon.wire.jobs import Job
 
 
 class Sentences:

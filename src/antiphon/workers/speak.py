@@ -13,15 +13,14 @@ from antiphon.observe.failures import error_fields
 from antiphon.ports.bus import Bus
 from antiphon.ports.engine import answered_by, instead_of
 from antiphon.ports.tts import SpeakOptions, TextToSpeech
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AudioReady,
-    Job,
     SentenceReady,
     SentencesDone,
     SentenceSpoken,
-    Speak,
     SpeechDone,
 )
+from antiphon.wire.jobs import Job, Speak
 from antiphon.workers.loop import Emit
 from antiphon.workers.passages import Passage, Passages
 from antiphon.workers.work import work_of

@@ -11,7 +11,8 @@ from antiphon.entities.speech import Pcm, Segment, Transcript
 from antiphon.ports.bus import Bus
 from antiphon.ports.engine import answered_by
 from antiphon.ports.stt import SpeechToText, TranscribeOptions
-from antiphon.wire.jobs import Job, SegmentReady, Transcribe, TranscriptReady
+from antiphon.wire.entries import SegmentReady, TranscriptReady
+from antiphon.wire.jobs import Job, Transcribe
 from antiphon.workers.loop import Emit
 from antiphon.workers.work import work_of
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from antiphon.ports.bus import Bus
 from antiphon.ports.engine import answered_by
 from antiphon.ports.translation import Translation
-from antiphon.wire.jobs import Job, Translate, TranslationReady
+from antiphon.wire.entries import TranslationReady
+from antiphon.wire.jobs import Job, Translate
 from antiphon.workers.loop import Emit
 from antiphon.workers.work import work_of
 

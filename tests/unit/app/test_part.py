@@ -16,7 +16,8 @@ from antiphon.app import process as processes
 from antiphon.app.engines import KINDS
 from antiphon.app.roles import all_parts, all_roles, engine_kinds, parse_roles
 from antiphon.app.variables import unknown_variables
-from antiphon.wire.jobs import PipeEntry, Work
+from antiphon.wire.entries import PipeEntry
+from antiphon.wire.jobs import Work
 from tests.serving import serving
 
 TOY = '''"""An echo: a kind of work of its own, a queue, a WebSocket that asks for it, a task, a check and a metric."""
@@ -28,7 +29,8 @@ from collections.abc import Sequence
 from antiphon.app.part import Added, Part, Workload
 from antiphon.app.services import Services
 from antiphon.ports.settings import Section
-from antiphon.wire.jobs import PipeEntry, Work
+from antiphon.wire.entries import PipeEntry
+from antiphon.wire.jobs import Work
 
 
 class ToySettings(Section):

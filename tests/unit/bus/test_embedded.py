@@ -11,7 +11,7 @@ import pytest
 from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import VirtualClock
 from antiphon.errors import NotFound
-from antiphon.wire.jobs import AudioReady, JobFailed, TextReady
+from antiphon.wire.entries import AudioReady, JobFailed, TextReady
 from tests.options import embedded_bus
 from tests.unit.bus.stage import job
 

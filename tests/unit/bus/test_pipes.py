@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from antiphon.bus.pipes import Pipe, PipeLimit, PipeReader
-from antiphon.wire.jobs import TextReady
+from antiphon.wire.entries import TextReady
 
 LIMIT = PipeLimit(entries=5, bytes=2000)
 

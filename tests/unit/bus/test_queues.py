@@ -10,7 +10,7 @@ from antiphon.clock import VirtualClock
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import Overloaded
 from antiphon.ports.bus import Share
-from antiphon.wire.jobs import TextReady
+from antiphon.wire.entries import TextReady
 from tests.options import embedded_bus
 from tests.unit.bus.stage import Queues, job
 from tests.virtual_time import on_virtual_time

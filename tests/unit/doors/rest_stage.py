@@ -34,17 +34,14 @@ from antiphon.errors import AntiphonError
 from antiphon.jobs.client import JobClient
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AudioReady,
-    Job,
     PipeEntry,
-    Queue,
     SegmentReady,
-    Speak,
     SpeechDone,
-    Transcribe,
     TranscriptReady,
 )
+from antiphon.wire.jobs import Job, Queue, Speak, Transcribe
 from antiphon.workers import loop
 from tests.fakes.decoder import ThreadDecoder
 from tests.options import embedded_bus, worker_options

@@ -27,7 +27,8 @@ from antiphon.errors import (
     RateLimited,
     Unsupported,
 )
-from antiphon.wire.jobs import Dub, FragmentDubbed
+from antiphon.wire.entries import FragmentDubbed
+from antiphon.wire.jobs import Dub
 from tests.fragments import decode_fragment
 from tests.options import fit_limits, pipeline_rules
 

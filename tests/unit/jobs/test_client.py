@@ -16,17 +16,14 @@ from antiphon.entities.priority import TOLERANT
 from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable
 from antiphon.jobs.client import JobClient, error_of
 from antiphon.ports.bus import Bus, Keep
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AudioReady,
-    Job,
     JobFailed,
     PipeEntry,
-    Speak,
     SpeechDone,
-    Transcribe,
-    Translate,
     TranslationReady,
 )
+from antiphon.wire.jobs import Job, Speak, Transcribe, Translate
 from antiphon.workers import loop
 from antiphon.workers.retry_policy import failure
 from tests.options import embedded_bus, pipe_limit, queue_limit, worker_options

@@ -7,10 +7,10 @@ import pytest
 
 from antiphon.bus.codec import decode_entry, decode_job, encode_entry, encode_job
 from antiphon.entities.chat import ChatRequest
+from antiphon.wire.entries import PipeEntry
 from antiphon.wire.jobs import (
     Job,
     Persist,
-    PipeEntry,
     Respond,
     Score,
     Speak,

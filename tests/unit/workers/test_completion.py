@@ -11,7 +11,8 @@ from antiphon.errors import LeaseLost, ProviderBusy, ProviderRejected
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Lease
 from antiphon.resilience.budget import RetryBudget
-from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Speak
+from antiphon.wire.entries import JobFailed, PipeEntry
+from antiphon.wire.jobs import Job, Speak
 from antiphon.workers.completion import JobCompletion
 from antiphon.workers.retry_policy import JobCancelled
 from tests.options import embedded_bus, worker_options

@@ -18,7 +18,14 @@ from antiphon.clock import SystemClock
 from antiphon.jobs.client import JobClient
 from antiphon.ports.bus import Bus
 from antiphon.ports.decoder import ANY_FILE, DecodeLimits
-from antiphon.wire.jobs import AudioReady, Dub, FragmentDubbed, Job, SpeechDone, TranscriptReady, TranslationReady
+from antiphon.wire.entries import (
+    AudioReady,
+    FragmentDubbed,
+    SpeechDone,
+    TranscriptReady,
+    TranslationReady,
+)
+from antiphon.wire.jobs import Dub, Job
 from antiphon.workers import loop
 from antiphon.workers.dub import Dubber, EchoDubber
 from antiphon.workers.loop import Emit

@@ -19,7 +19,8 @@ from antiphon.observe.work_metrics import SpeechMetrics, TranscriptionMetrics
 from antiphon.ports.bus import Bus
 from antiphon.resilience.backoff import Backoff
 from antiphon.resilience.priority_semaphore import priority
-from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Speak, SpeechDone, TextReady
+from antiphon.wire.entries import JobFailed, PipeEntry, SpeechDone, TextReady
+from antiphon.wire.jobs import Job, Queue, Speak
 from antiphon.workers.completion import WorkerOptions
 from antiphon.workers.loop import Emit, Handler, run
 from antiphon.workers.retry_policy import RetryRule

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 
 from antiphon.entities.history import StoredItem
-from antiphon.wire.jobs import Job, JobFailed, Persist, Speak
+from antiphon.wire.entries import JobFailed
+from antiphon.wire.jobs import Job, Persist, Speak
 from antiphon.workers.persist import Persister
 from tests.options import embedded_bus
 from tests.working import working

@@ -15,16 +15,16 @@ from antiphon.errors import ProviderRejected
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
 from antiphon.providers.stub import llm as stub_llm
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AnswerDone,
     CallReady,
     JobFailed,
     PipeEntry,
-    Respond,
     SentenceReady,
     SentencesDone,
     TextReady,
 )
+from antiphon.wire.jobs import Respond
 from antiphon.workers.respond import Responder
 from tests.fakes.engines import ScriptedLlm
 from tests.working import Workbench, working

@@ -5,7 +5,8 @@ import pytest
 from antiphon.entities.chat import ChatRequest
 from antiphon.errors import LeaseLost, ProviderBusy, ProviderRejected, ProviderTimeout, RateLimited, Superseded
 from antiphon.resilience.backoff import Backoff
-from antiphon.wire.jobs import Job, JobFailed, Respond, Speak
+from antiphon.wire.entries import JobFailed
+from antiphon.wire.jobs import Job, Respond, Speak
 from antiphon.workers.retry_policy import (
     Acknowledge,
     Bury,

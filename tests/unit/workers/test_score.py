@@ -7,7 +7,8 @@ import pytest
 from antiphon.entities.speech import Pcm
 from antiphon.errors import ProviderRejected
 from antiphon.providers.stub.end_of_turn import StubTurn
-from antiphon.wire.jobs import JobFailed, Score, ScoreReady, Translate
+from antiphon.wire.entries import JobFailed, ScoreReady
+from antiphon.wire.jobs import Score, Translate
 from antiphon.workers.score import Scorer
 from tests.fakes.engines import ScriptedTurn
 from tests.serving import silence

@@ -14,7 +14,8 @@ from antiphon.bus.embedded import EmbeddedBus
 from antiphon.clock import SystemClock
 from antiphon.entities.chat import ChatRequest
 from antiphon.text.sentences import Splitter
-from antiphon.wire.jobs import Job, PipeEntry, Respond, SentenceReady, SentencesDone
+from antiphon.wire.entries import PipeEntry, SentenceReady, SentencesDone
+from antiphon.wire.jobs import Job, Respond
 from antiphon.workers.sentences import Sentences
 from tests.options import embedded_bus, pipe_limit, queue_limit
 

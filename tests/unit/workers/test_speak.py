@@ -14,16 +14,16 @@ from antiphon.entities.speech import Pcm, SpeechChunk
 from antiphon.errors import ProviderRejected
 from antiphon.ports.tts import SpeakOptions
 from antiphon.providers.stub.tts import StubTts
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AudioReady,
     JobFailed,
     PipeEntry,
     SentenceReady,
     SentencesDone,
     SentenceSpoken,
-    Speak,
     SpeechDone,
 )
+from antiphon.wire.jobs import Speak
 from antiphon.workers.speak import Speaker
 from tests.fakes.engines import ScriptedTts
 from tests.working import working

@@ -12,7 +12,8 @@ from antiphon.errors import AntiphonError, ProviderRejected, Unsupported
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.stt import TranscribeOptions
 from antiphon.providers.stub import stt as stub_stt
-from antiphon.wire.jobs import JobFailed, SegmentReady, Speak, Transcribe, TranscriptReady
+from antiphon.wire.entries import JobFailed, SegmentReady, TranscriptReady
+from antiphon.wire.jobs import Speak, Transcribe
 from antiphon.workers.transcribe import Transcriber
 from tests.fakes.engines import ScriptedStt
 from tests.serving import recording, silence

@@ -6,7 +6,8 @@ import pytest
 
 from antiphon.errors import Unsupported
 from antiphon.providers.stub.translation import StubTranslation
-from antiphon.wire.jobs import JobFailed, Translate, TranslationReady
+from antiphon.wire.entries import JobFailed, TranslationReady
+from antiphon.wire.jobs import Translate
 from antiphon.workers.translate import Translator
 from tests.fakes.engines import ScriptedTranslation
 from tests.working import working

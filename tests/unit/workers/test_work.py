@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from antiphon.errors import InvalidRequest
 from antiphon.jobs.audio import INLINE_BYTES, JobAudio
 from antiphon.ports.bus import Bus
-from antiphon.wire.jobs import Job, PipeEntry, Speak, Transcribe
+from antiphon.wire.entries import PipeEntry
+from antiphon.wire.jobs import Job, Speak, Transcribe
 from antiphon.workers.loop import Emit
 from antiphon.workers.work import with_audio, work_of
 from tests.options import embedded_bus

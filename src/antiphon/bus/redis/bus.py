@@ -15,7 +15,8 @@ from antiphon.errors import ProviderUnavailable
 from antiphon.jobs.audio import JobAudio
 from antiphon.observe.tasks import unattended
 from antiphon.ports.bus import Attempt, Keep, Share
-from antiphon.wire.jobs import Job, JobFailed, PipeEntry, Queue, Work
+from antiphon.wire.entries import JobFailed, PipeEntry
+from antiphon.wire.jobs import Job, Queue, Work
 
 _START_S = 10.0
 

@@ -13,7 +13,13 @@ from antiphon.connections.redis import RedisConnection
 from antiphon.jobs.audio import JobAudio
 from antiphon.ports.bus import Keep
 from antiphon.ports.mirror import Mirror
-from antiphon.wire.jobs import AudioReady, PipeEntry, SegmentReady, SpeechDone, TranscriptReady
+from antiphon.wire.entries import (
+    AudioReady,
+    PipeEntry,
+    SegmentReady,
+    SpeechDone,
+    TranscriptReady,
+)
 
 TRANSCRIPTION, SPEECH, AUDIO = "transcription", "tts", "audio:out"
 """Channels, each followed by a colon and the session's id."""

@@ -20,7 +20,7 @@ from antiphon.bus.redis.wakeups import Wakeups, woken
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.errors import NotFound, ProviderUnavailable, Superseded
 from antiphon.ports.bus import Attempt, Keep
-from antiphon.wire.jobs import PipeEntry
+from antiphon.wire.entries import PipeEntry
 
 _LOOK_S = 1.0
 """Polling interval of readers and writers, in case a wake-up was lost."""

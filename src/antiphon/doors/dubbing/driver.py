@@ -34,7 +34,8 @@ from antiphon.ports.artifacts import Artifact, ArtifactAudio
 from antiphon.ports.limiter import Account
 from antiphon.wire.dubbing_client import StreamConfig, StreamInit, take_audio
 from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
-from antiphon.wire.jobs import Dub, FragmentDubbed
+from antiphon.wire.entries import FragmentDubbed
+from antiphon.wire.jobs import Dub
 
 _GRACE_S = 0.2
 """Added to a job's timeout, so that a fragment that times out can report its stage."""

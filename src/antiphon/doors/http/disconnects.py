@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 
 from antiphon.errors import AntiphonError
-from antiphon.wire.jobs import PipeEntry
+from antiphon.wire.entries import PipeEntry
 
 T = TypeVar("T")
 

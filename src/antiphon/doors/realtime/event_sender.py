@@ -18,7 +18,7 @@ from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.errors import NotFound
 from antiphon.ports.bus import Reader
 from antiphon.wire import realtime_codec
-from antiphon.wire.jobs import AudioReady
+from antiphon.wire.entries import AudioReady
 from antiphon.wire.realtime_server import ResponseOutputAudioDelta, ServerMessage
 
 _PACED_PIECE_BYTES = 40 * 48

@@ -7,22 +7,24 @@ from antiphon.conversation import inputs
 from antiphon.conversation.effects import StartAnswer, StartScore, StartSpeech, StartTranscription
 from antiphon.doors.websocket.audio import PCM_HZ
 from antiphon.doors.websocket.jobs import SessionJobs
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AnswerDone,
     CallReady,
-    Job,
     JobFailed,
     PipeEntry,
-    Respond,
-    Score,
     ScoreReady,
     SegmentReady,
     SentenceSpoken,
-    Speak,
     SpeechDone,
     TextReady,
-    Transcribe,
     TranscriptReady,
+)
+from antiphon.wire.jobs import (
+    Job,
+    Respond,
+    Score,
+    Speak,
+    Transcribe,
 )
 
 

@@ -17,7 +17,8 @@ from antiphon.doors.realtime.sent_events import events_since
 from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.errors import NotFound
 from antiphon.ports.sessions import Saved
-from antiphon.wire.jobs import Job, PipeEntry
+from antiphon.wire.entries import PipeEntry
+from antiphon.wire.jobs import Job
 from antiphon.wire.realtime_server import SessionCreated
 
 _ID_GAP = 1000

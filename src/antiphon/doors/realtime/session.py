@@ -27,8 +27,8 @@ from antiphon.doors.websocket.send_queue import SendQueue
 from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.ports.limiter import Account
 from antiphon.wire import realtime_codec
+from antiphon.wire.entries import AudioReady, JobFailed, PipeEntry, ScoreReady
 from antiphon.wire.event_decoder import BadEvent
-from antiphon.wire.jobs import AudioReady, JobFailed, PipeEntry, ScoreReady
 from antiphon.wire.realtime_server import TAKEN_OVER, Component, Error, ErrorDetail
 
 _TICK_S = 0.01

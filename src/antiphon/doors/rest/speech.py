@@ -17,7 +17,8 @@ from antiphon.doors.http.responses import EVENT_STREAM, Streaming, error_event, 
 from antiphon.doors.http.route import AnyRoute, Call, Route
 from antiphon.doors.rest.services import RestServices
 from antiphon.errors import Overloaded, ProviderTimeout, ProviderUnavailable, RateLimited
-from antiphon.wire.jobs import AudioReady, PipeEntry, Speak, SpeechDone
+from antiphon.wire.entries import AudioReady, PipeEntry, SpeechDone
+from antiphon.wire.jobs import Speak
 from antiphon.wire.speech import (
     SpeechAudioDelta,
     SpeechAudioDone,

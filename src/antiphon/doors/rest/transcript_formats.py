@@ -9,7 +9,7 @@ import msgspec
 
 from antiphon.entities.speech import Segment
 from antiphon.text.subtitles import Cue, srt, vtt
-from antiphon.wire.jobs import TranscriptReady
+from antiphon.wire.entries import TranscriptReady
 from antiphon.wire.transcriptions import (
     LanguageCode,
     TranscribedSegment,

@@ -19,7 +19,8 @@ from antiphon.entities.priority import PATIENT, TOLERANT
 from antiphon.errors import InvalidRequest, Overloaded, ProviderTimeout, ProviderUnavailable, RateLimited
 from antiphon.ports.decoder import decoded
 from antiphon.ports.limiter import Account
-from antiphon.wire.jobs import PipeEntry, SegmentReady, Transcribe, TranscriptReady
+from antiphon.wire.entries import PipeEntry, SegmentReady, TranscriptReady
+from antiphon.wire.jobs import Transcribe
 from antiphon.wire.transcriptions import (
     TranscriptionJson,
     TranscriptionOptions,

@@ -27,7 +27,7 @@ from antiphon.doors.websocket.session_options import SessionLimits, SessionServi
 from antiphon.translation_session import effects, inputs
 from antiphon.translation_session.machine import CLOSE_TICKS, TranslationMachine
 from antiphon.translation_session.state import Component
-from antiphon.wire import jobs, realtime_codec
+from antiphon.wire import entries, jobs, realtime_codec
 from antiphon.wire.event_decoder import BadEvent, EventDecoder
 from antiphon.wire.realtime_server import Error
 from antiphon.wire.realtime_session import AudioPcm
@@ -226,21 +226,21 @@ class TranslationConnection:
         if not self._is_closed:  # no more results can arrive
             self._connection.hang_up(_RESULTS_GONE, "the session's results are gone")
 
-    def _result(self, entry: jobs.PipeEntry) -> None:
+    def _result(self, entry: entries.PipeEntry) -> None:
         job_id = self._jobs.name(entry.job_id)
         match entry:
-            case jobs.TranscriptReady():
+            case entries.TranscriptReady():
                 self._tell(inputs.Transcribed(job_id, entry.text, entry.language))
-            case jobs.TranslationReady():
+            case entries.TranslationReady():
                 self._tell(inputs.Translated(job_id, entry.text))
-            case jobs.AudioReady() if entry.audio:
+            case entries.AudioReady() if entry.audio:
                 self._refs += 1
                 self._speech[self._refs] = entry.audio
                 self._tell(inputs.AudioMade(job_id, self._refs))
                 self._speech.pop(self._refs, None)  # if the machine ignored it: its job is over
-            case jobs.SpeechDone():
+            case entries.SpeechDone():
                 self._tell(inputs.SpeechMade(job_id))
-            case jobs.JobFailed():
+            case entries.JobFailed():
                 self._tell(inputs.Failed(job_id, entry.code, entry.message, entry.transient))
             case _:
                 pass

@@ -9,14 +9,12 @@ from antiphon.errors import InvalidRequest, Overloaded, ProviderUnavailable
 from antiphon.jobs.client import JobClient
 from antiphon.observe import trace
 from antiphon.ports.bus import Bus, Keep, Reader
+from antiphon.wire.entries import JobFailed, PipeEntry, SpeechDone
 from antiphon.wire.jobs import (
     Job,
-    JobFailed,
-    PipeEntry,
     Queue,
     Respond,
     Speak,
-    SpeechDone,
     Work,
 )
 

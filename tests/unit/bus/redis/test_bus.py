@@ -9,7 +9,7 @@ import pytest
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection
 from antiphon.errors import ProviderUnavailable
-from antiphon.wire.jobs import JobFailed
+from antiphon.wire.entries import JobFailed
 from tests.options import pipe_limit, queue_limit
 from tests.unit.bus.redis.stage import NOWHERE, emptied, job, started
 from tests.valkey import valkey

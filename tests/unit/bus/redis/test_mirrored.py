@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.bus.redis.mirrored import MirroredBus, messages
 from antiphon.entities.speech import Segment
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AudioReady,
     PipeEntry,
     ScoreReady,

@@ -13,7 +13,7 @@ from antiphon.bus.redis.pipes import RedisPipes, entries_key
 from antiphon.bus.redis.wakeups import Wakeups
 from antiphon.connections.redis import RedisConnection, Script
 from antiphon.errors import ProviderUnavailable
-from antiphon.wire.jobs import TextReady
+from antiphon.wire.entries import TextReady
 from tests.options import pipe_limit
 from tests.unit.bus.redis.stage import NOWHERE, emptied
 

@@ -25,7 +25,8 @@ from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.artifacts import Artifact
 from antiphon.wire.dubbing_client import StreamCommand
-from antiphon.wire.jobs import Dub, FragmentDubbed, Job
+from antiphon.wire.entries import FragmentDubbed
+from antiphon.wire.jobs import Dub, Job
 from antiphon.workers import loop
 from tests.options import embedded_bus, stream_rules, worker_options
 from tests.unit.doors.dubbing.stage import IDENTITY, parsed_init

@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.doors.http.disconnects import ClientGoneError, attended, begun, disconnected
 from antiphon.errors import ProviderUnavailable
-from antiphon.wire.jobs import AudioReady, PipeEntry, SpeechDone
+from antiphon.wire.entries import AudioReady, PipeEntry, SpeechDone
 
 
 class Caller:

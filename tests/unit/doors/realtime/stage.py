@@ -25,7 +25,7 @@ from antiphon.ports.engine import EngineContext
 from antiphon.ports.limiter import Account
 from antiphon.providers.registry import load
 from antiphon.state.embedded import EmbeddedSessions
-from antiphon.wire.jobs import PipeEntry
+from antiphon.wire.entries import PipeEntry
 from tests.options import embedded_bus, link_limits, session_rules
 
 PIPE = "t:default:session:{sess_1}"

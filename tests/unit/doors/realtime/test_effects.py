@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from antiphon.errors import ProviderUnavailable
-from antiphon.wire.jobs import AudioReady, JobFailed, TextReady
+from antiphon.wire.entries import AudioReady, JobFailed, TextReady
 from tests.unit.doors.realtime.stage import resumed, staged
 
 SECOND = AudioReady("", bytes(48_000))

@@ -18,7 +18,7 @@ from antiphon.doors.realtime.event_sender import EventSender
 from antiphon.doors.realtime.sent_events import PIECES
 from antiphon.doors.websocket.audio import ItemAudio
 from antiphon.doors.websocket.send_queue import SendQueue
-from antiphon.wire.jobs import AudioReady
+from antiphon.wire.entries import AudioReady
 from antiphon.wire.realtime_server import InputAudioBufferCleared
 from antiphon.wire.realtime_session import AudioPcm
 from tests.options import embedded_bus, session_rules

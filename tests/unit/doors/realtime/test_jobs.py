@@ -16,14 +16,13 @@ from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.entities.speech import Segment
 from antiphon.ports.bus import Lease
 from antiphon.wire import jobs
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AnswerDone,
     AudioReady,
     CallReady,
     FragmentDubbed,
     JobFailed,
     PipeEntry,
-    Queue,
     ScoreReady,
     SegmentReady,
     SentenceReady,
@@ -34,6 +33,7 @@ from antiphon.wire.jobs import (
     TranscriptReady,
     TranslationReady,
 )
+from antiphon.wire.jobs import Queue
 from tests.options import embedded_bus
 
 REQUEST = ChatRequest((ChatMessage("user", "hello"),))

@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.conversation.resume import number_of
 from antiphon.doors.realtime.checkpoint import jobs_of
-from antiphon.wire.jobs import AudioReady, TextReady
+from antiphon.wire.entries import AudioReady, TextReady
 from tests.options import embedded_bus
 from tests.unit.doors.realtime.stage import PIPE, Stage, resumed, staged
 

@@ -10,7 +10,7 @@ import pytest
 
 from antiphon.conversation import inputs
 from antiphon.ports.limiter import Account
-from antiphon.wire.jobs import TranscriptReady
+from antiphon.wire.entries import TranscriptReady
 from tests.unit.doors.realtime.stage import Stage, resumed, staged
 
 

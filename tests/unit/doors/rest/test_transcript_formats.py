@@ -9,7 +9,7 @@ import pytest
 
 from antiphon.doors.rest.transcript_formats import PLAIN_FORMATS, as_json, as_srt, as_verbose, as_vtt, languages_of
 from antiphon.entities.speech import Segment, Word
-from antiphon.wire.jobs import TranscriptReady
+from antiphon.wire.entries import TranscriptReady
 from antiphon.wire.transcriptions import LanguageCode
 from tests.unit.doors.rest_stage import SEGMENTS
 

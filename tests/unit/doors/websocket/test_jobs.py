@@ -10,17 +10,19 @@ from antiphon.entities.chat import ChatMessage, ChatRequest
 from antiphon.entities.priority import LIVE
 from antiphon.errors import ProviderUnavailable
 from antiphon.observe.trace import tracing
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AnswerDone,
     AudioReady,
-    Job,
     JobFailed,
     PipeEntry,
-    Respond,
     SentenceReady,
-    Speak,
     SpeechDone,
     TextReady,
+)
+from antiphon.wire.jobs import (
+    Job,
+    Respond,
+    Speak,
     Transcribe,
     Translate,
 )
