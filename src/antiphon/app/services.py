@@ -45,9 +45,10 @@ class Lifetime:
 
 
 class Rows(NamedTuple):
-    """The history store of this process and its writers."""
+    """The database of this process and its writers."""
 
     store: Store
+    """For reading; it may lag behind the writers."""
     writer: StoreWriter
     """Writes to the database, or to the queue of the persist workers."""
     database: StoreWriter
@@ -102,19 +103,18 @@ class Services:
     def rows(self) -> Rows:
         """The database, behind a queue where processes share Redis."""
         from antiphon.store.opening import make_store
-        from antiphon.store.queued import QueuedStore
+        from antiphon.store.queued import QueuedRecorder
         from antiphon.store.writer import StoreWriter
 
         store = make_store(self.settings.database_url, self.settings.data_dir)
         database = StoreWriter(store, metrics=self.metrics)
         rows = Rows(store, database, database)
         if self.settings.redis_url:
-            queued = QueuedStore(self.shared.bus, store)
-            rows = Rows(queued, StoreWriter(queued, metrics=self.metrics), database)
+            rows = Rows(store, StoreWriter(QueuedRecorder(self.shared.bus), metrics=self.metrics), database)
         if self.settings.database_migrate:
             self.lifetime.starts.append(partial(_migrate, self.settings))
-        self.lifetime.starts.append(rows.store.start)
-        self.lifetime.closes.append(rows.store.close)
+        self.lifetime.starts.append(store.start)
+        self.lifetime.closes.append(store.close)
         self.lifetime.tasks["store writer"] = rows.writer.run
         if rows.database is not rows.writer:
             self.lifetime.tasks["database writer"] = database.run

@@ -169,6 +169,8 @@ class PersistItem:
     position: int
     revision: int
     item: OwnItem | None
+    interrupted: bool = False
+    """True if its speaker was stopped before the end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ def cut(step: Step, record: ItemRecord, playout: Playout, ticks: int) -> None:
     item_id = str(record.item.id)
     playout.cut = ticks
     playout.cut_due = None
+    record.interrupted = True
     if item_id in step.state.cuts:
         step.state.cuts.remove(item_id)
     if isinstance(record.item, Message):

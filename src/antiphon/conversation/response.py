@@ -300,7 +300,7 @@ def end(
         step.do(Fence(response.id))
     else:
         response_items.flush(step, response)
-    response_items.close_all(step, response, "completed" if status == "completed" else "incomplete")
+    response_items.close_all(step, response, status)
     response.status, response.reason = status, reason
     response_items.account(response)
     step.send(ResponseDone, response=show(step, response, status, error))

@@ -11,7 +11,7 @@ from antiphon.conversation.inputs import AnswerMade, AudioMade, CallMade, Speech
 from antiphon.conversation.state import ItemRecord, OutputItem, Playout, ResponseState
 from antiphon.conversation.step import Step
 from antiphon.wire.realtime_items import Content, FunctionCall, Message, OwnItem, Status
-from antiphon.wire.realtime_response import InputTokens, OutputTokens, Usage
+from antiphon.wire.realtime_response import InputTokens, OutputTokens, ResponseStatus, Usage
 from antiphon.wire.realtime_server import (
     ContentPart,
     ConversationItemAdded,
@@ -239,14 +239,14 @@ def flush(step: Step, response: ResponseState) -> None:
             step.do(EndSpeech(_audio_delta(step, _where(response, part))))
 
 
-def close_all(step: Step, response: ResponseState, status: Status) -> None:
-    """Close every open item in order.
+def close_all(step: Step, response: ResponseState, outcome: ResponseStatus) -> None:
+    """Close every open item in order, after the outcome of their response.
 
     A call is done only with its response: clients send its output at once and ask for the next response.
     """
     for part in response.outputs:
         if part.open:
-            _close(step, response, part, status)
+            _close(step, response, part, outcome)
 
 
 def forget(step: Step, response: ResponseState) -> None:
@@ -256,7 +256,8 @@ def forget(step: Step, response: ResponseState) -> None:
             step.do(ForgetAudio(part.item_id))
 
 
-def _close(step: Step, response: ResponseState, part: OutputItem, status: Status) -> None:
+def _close(step: Step, response: ResponseState, part: OutputItem, outcome: ResponseStatus) -> None:
+    status: Status = "completed" if outcome == "completed" else "incomplete"
     where = _where(response, part)
     if part.kind == "function_call":
         arguments = ResponseFunctionCallArgumentsDone
@@ -276,6 +277,7 @@ def _close(step: Step, response: ResponseState, part: OutputItem, status: Status
     record = step.find(part.item_id) if response.conversation_id is not None else None
     if record is not None:
         record.item = shown
+        record.interrupted = outcome == "cancelled"
     step.send(ResponseOutputItemDone, response_id=response.id, output_index=part.index, item=shown)
     if record is not None:
         step.send(ConversationItemDone, previous_item_id=step.before(part.item_id), item=shown)

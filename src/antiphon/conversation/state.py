@@ -104,6 +104,8 @@ class ItemRecord(msgspec.Struct):
     size: int = 0
     """Characters of an item of the client."""
     playout: Playout | None = None
+    interrupted: bool = False
+    """True if it is an answer that was stopped before its end."""
 
 
 class OutputItem(msgspec.Struct):

@@ -108,4 +108,5 @@ class Step:
     def persist(self, record: ItemRecord) -> None:
         """Write this version of an item to the store."""
         record.revision += 1
-        self.do(PersistItem(str(record.item.id), record.position, record.revision, record.item))
+        item_id = str(record.item.id)
+        self.do(PersistItem(item_id, record.position, record.revision, record.item, record.interrupted))

@@ -1,8 +1,15 @@
-"""Stored conversation items."""
+"""What the database keeps of sessions. Times are seconds since the epoch, UTC."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+PROJECT = "default"
+"""All sessions belong to one project."""
+
+SessionKind = Literal["realtime", "translation", "dubbing", "dialog", "captions"]
+SessionStatus = Literal["connected", "disconnected", "expired"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +25,94 @@ class StoredItem:
     content: bytes
     """The item as JSON, without audio."""
     created_at: float
-    """Seconds since the epoch, UTC."""
     deleted: bool = False
     interrupted: bool = False
     """True if its speaker was stopped before the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """The state of a session; a higher ``revision`` replaces a lower one.
+
+    Text fields that are empty, and the beginning if it is later, keep the values that are stored: the process that
+    ends a session may not know how it began.
+    """
+
+    tenant: str
+    session_id: str
+    kind: SessionKind
+    status: SessionStatus
+    created_at: float
+    revision: int
+    closed_at: float | None = None
+    """None while the session is connected or may be resumed."""
+    key_id: str = ""
+    """Public name of the key or client secret that began it."""
+    model: str = ""
+    config: bytes = b""
+    """Its configuration as the client sees it, JSON."""
+    conversation_id: str = ""
+    project_id: str = PROJECT
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCall:
+    """One half of a function call: the model's call, or the client's output. Whichever comes first waits for the other.
+
+    Of the call a higher ``revision`` replaces a lower one; the output has revision 0 and leaves the rest as it is.
+    """
+
+    tenant: str
+    session_id: str
+    call_id: str
+    created_at: float
+    item_id: str = ""
+    name: str = ""
+    arguments: str = ""
+    """JSON as the model wrote it, which may be malformed."""
+    status: str = ""
+    revision: int = 0
+    output: str | None = None
+    completed_at: float | None = None
+    """When the output came."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUsage:
+    """An amount that was used, counted once per ``record_id``."""
+
+    tenant: str
+    record_id: str
+    metric: str
+    """Its name, with the unit of ``amount`` at the end where it has one."""
+    amount: float
+    created_at: float
+    session_id: str = ""
+    key_id: str = ""
+    project_id: str = PROJECT
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event of the outbox, stored once per ``event_id``."""
+
+    tenant: str
+    event_id: str
+    type: str
+    payload: bytes
+    """JSON."""
+    created_at: float
+    session_id: str = ""
+    session_sequence: int = 0
+    """Order within the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Rows that are written together or not at all."""
+
+    items: tuple[StoredItem, ...] = ()
+    sessions: tuple[StoredSession, ...] = ()
+    calls: tuple[StoredCall, ...] = ()
+    usage: tuple[StoredUsage, ...] = ()
+    events: tuple[StoredEvent, ...] = ()

@@ -86,6 +86,8 @@ class Expired:
     tenant: str
     session_id: str
     snapshot: bytes
+    epoch: int
+    """Epoch of its last owner."""
 
 
 class Sessions(Protocol):

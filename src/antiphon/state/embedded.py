@@ -133,7 +133,8 @@ class EmbeddedSessions:
         now = self._clock.now()
         for (tenant, session_id), kept in list(self._kept.items()):
             if kept.resumable_until <= now and self._kept.pop((tenant, session_id), None) is kept:
-                yield Expired(tenant, session_id, kept.last.snapshot if kept.last else b"")
+                snapshot = kept.last.snapshot if kept.last else b""
+                yield Expired(tenant, session_id, snapshot, kept.record.epoch)
 
     def __len__(self) -> int:
         """Return how many sessions are kept."""

@@ -1,35 +1,117 @@
-"""Conversion between items of the port and rows of the tables."""
+"""Conversion between the entities of the port and rows of the tables, and the statements that write them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from antiphon.entities.history import StoredItem
-from antiphon.store.tables import conversation_items
+from antiphon.entities.history import StoredCall, StoredEvent, StoredItem, StoredSession, StoredUsage, Unit
+from antiphon.store.tables import conversation_items, function_calls, outbox_events, sessions, usage_records
 
 _NO_CONTENT = "null"
 """Content of a deleted item."""
 
+_Insert = postgresql.Insert | sqlite.Insert
 
-def upsert_items(dialect: str) -> sa.Executable:
+
+@dataclass(frozen=True, slots=True)
+class _RowKind:
+    """One kind of rows: where they are in a unit, and how they are written."""
+
+    rows: Callable[[Unit], Sequence[Any]]
+    order: Callable[[Any], Any]
+    """Rows are written in one order: concurrent writers of the same rows must not wait for each other in a circle."""
+    columns: Callable[[Any], dict[str, Any]]
+    upsert: Callable[[Callable[[sa.Table], _Insert]], _Insert]
+
+
+class RowWriter:
+    """The statements that write units to one kind of database."""
+
+    def __init__(self, dialect: str) -> None:
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        self._statements = [(kind, kind.upsert(insert)) for kind in _KINDS]
+
+    def writes(self, units: Sequence[Unit]) -> Iterator[tuple[str, _Insert, list[dict[str, Any]]]]:
+        """Yield tenants, statements and their parameters, each tenant's together.
+
+        Raises `UnicodeDecodeError` when a content is not UTF-8.
+        """
+        found: list[tuple[str, int, _Insert, list[dict[str, Any]]]] = []
+        for number, (kind, statement) in enumerate(self._statements):
+            rows = sorted(chain.from_iterable(map(kind.rows, units)), key=kind.order)
+            for tenant, own in groupby(rows, key=attrgetter("tenant")):
+                found.append((tenant, number, statement, [kind.columns(row) for row in own]))
+        for tenant, _, statement, parameters in sorted(found, key=lambda one: one[:2]):
+            yield tenant, statement, parameters
+
+
+def _upsert_items(insert: Callable[[sa.Table], _Insert]) -> _Insert:
     """Return the statement that writes an item unless a newer revision of it is there."""
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = insert(conversation_items)
     new = statement.excluded
-    keys = list(conversation_items.primary_key.columns)
-    fields = [column.name for column in conversation_items.columns if column not in set(keys)]
     return statement.on_conflict_do_update(
-        index_elements=keys,
-        set_={name: new[name] for name in fields},
+        index_elements=list(conversation_items.primary_key.columns),
+        set_={column.name: new[column.name] for column in _fields(conversation_items)},
         where=new.revision > conversation_items.c.revision,
     )
 
 
-def item_columns(row: StoredItem) -> dict[str, Any]:
-    """Return the columns of an item. Raises `UnicodeDecodeError` when its content is not UTF-8."""
+def _upsert_sessions(insert: Callable[[sa.Table], _Insert]) -> _Insert:
+    """Return the statement that merges a state of a session with the stored one."""
+    statement = insert(sessions)
+    new, old = statement.excluded, sessions.c
+    is_newer = new.revision > old.revision
+    changes: dict[str, Any] = {name: sa.case((is_newer, new[name]), else_=old[name]) for name in _STATE}
+    for name in ("key_id", "model", "conversation_id", "config"):
+        nothing = "{}" if name == "config" else ""
+        is_known = sa.cast(new[name], sa.Text) != nothing
+        # an older state that comes later still tells what a newer one did not know
+        wins = sa.or_(sa.and_(is_newer, is_known), sa.cast(old[name], sa.Text) == nothing)
+        changes[name] = sa.case((wins, new[name]), else_=old[name])
+    began = sa.case((new.created_at < old.created_at, new.created_at), else_=old.created_at)
+    return statement.on_conflict_do_update(
+        index_elements=list(sessions.primary_key.columns), set_={**changes, "created_at": began}
+    )
+
+
+_STATE = ("project_id", "kind", "status", "closed_at", "revision")
+"""Columns of a session that its newest state sets."""
+
+
+def _upsert_calls(insert: Callable[[sa.Table], _Insert]) -> _Insert:
+    """Return the statement that merges a half of a function call with the stored one."""
+    statement = insert(function_calls)
+    new, old = statement.excluded, function_calls.c
+    is_newer = new.revision > old.revision
+    call = ("item_id", "name", "arguments", "status", "created_at", "revision")
+    changes: dict[str, Any] = {name: sa.case((is_newer, new[name]), else_=old[name]) for name in call}
+    for name in ("output", "completed_at"):
+        changes[name] = sa.func.coalesce(new[name], old[name])
+    return statement.on_conflict_do_update(index_elements=list(function_calls.primary_key.columns), set_=changes)
+
+
+def _insert_once(table: sa.Table, *keys: str) -> Callable[[Callable[[sa.Table], _Insert]], _Insert]:
+    """Return what makes the statement that leaves a row of the same key as it is."""
+
+    def upsert(insert: Callable[[sa.Table], _Insert]) -> _Insert:
+        return insert(table).on_conflict_do_nothing(index_elements=list(keys))
+
+    return upsert
+
+
+def _fields(table: sa.Table) -> list[sa.Column[Any]]:
+    keys = set(table.primary_key.columns)
+    return [column for column in table.columns if column not in keys]
+
+
+def _item_columns(row: StoredItem) -> dict[str, Any]:
     return {
         "tenant_id": row.tenant,
         "session_id": row.session_id,
@@ -43,15 +125,87 @@ def item_columns(row: StoredItem) -> dict[str, Any]:
     }
 
 
-def select_items(tenant: str, session_id: str, limit: int, before: int | None) -> sa.Select[Any]:
-    """Return the query of the newest items that are not deleted, newest first."""
-    table = conversation_items.c
-    query = sa.select(conversation_items).where(
-        table.tenant_id == tenant, table.session_id == session_id, table.deleted.is_(False)
-    )
-    if before is not None:
-        query = query.where(table.position < before)
-    return query.order_by(table.position.desc(), table.item_id.desc()).limit(limit)
+def _session_columns(row: StoredSession) -> dict[str, Any]:
+    return {
+        "tenant_id": row.tenant,
+        "session_id": row.session_id,
+        "project_id": row.project_id,
+        "key_id": row.key_id,
+        "kind": row.kind,
+        "status": row.status,
+        "model": row.model,
+        "config": row.config.decode() or "{}",
+        "conversation_id": row.conversation_id,
+        "created_at": row.created_at,
+        "closed_at": row.closed_at,
+        "revision": row.revision,
+    }
+
+
+def _call_columns(row: StoredCall) -> dict[str, Any]:
+    return {
+        "tenant_id": row.tenant,
+        "session_id": row.session_id,
+        "call_id": row.call_id,
+        "item_id": row.item_id,
+        "name": row.name,
+        "arguments": row.arguments,
+        "output": row.output,
+        "status": row.status,
+        "created_at": row.created_at,
+        "completed_at": row.completed_at,
+        "revision": row.revision,
+    }
+
+
+def _usage_columns(row: StoredUsage) -> dict[str, Any]:
+    return {
+        "tenant_id": row.tenant,
+        "record_id": row.record_id,
+        "project_id": row.project_id,
+        "key_id": row.key_id,
+        "session_id": row.session_id,
+        "metric": row.metric,
+        "amount": row.amount,
+        "created_at": row.created_at,
+    }
+
+
+def _event_columns(row: StoredEvent) -> dict[str, Any]:
+    return {
+        "tenant_id": row.tenant,
+        "event_id": row.event_id,
+        "type": row.type,
+        "payload": row.payload.decode(),
+        "session_id": row.session_id,
+        "session_sequence": row.session_sequence,
+        "created_at": row.created_at,
+    }
+
+
+_KINDS = (
+    _RowKind(
+        attrgetter("sessions"), attrgetter("tenant", "session_id", "revision"), _session_columns, _upsert_sessions
+    ),
+    _RowKind(
+        attrgetter("items"), attrgetter("tenant", "session_id", "item_id", "revision"), _item_columns, _upsert_items
+    ),
+    _RowKind(
+        attrgetter("calls"), attrgetter("tenant", "session_id", "call_id", "revision"), _call_columns, _upsert_calls
+    ),
+    _RowKind(
+        attrgetter("usage"),
+        attrgetter("tenant", "record_id"),
+        _usage_columns,
+        _insert_once(usage_records, "tenant_id", "record_id"),
+    ),
+    _RowKind(
+        attrgetter("events"),
+        attrgetter("tenant", "session_id", "session_sequence", "event_id"),
+        _event_columns,
+        _insert_once(outbox_events, "event_id"),
+    ),
+)
 
 
 def to_item(row: sa.Row[Any]) -> StoredItem:
@@ -66,4 +220,22 @@ def to_item(row: sa.Row[Any]) -> StoredItem:
         created_at=row.created_at,
         deleted=row.deleted,
         interrupted=row.interrupted,
+    )
+
+
+def to_session(row: sa.Row[Any]) -> StoredSession:
+    """Return the session of a database row."""
+    return StoredSession(
+        tenant=row.tenant_id,
+        session_id=row.session_id,
+        kind=row.kind,
+        status=row.status,
+        created_at=row.created_at,
+        revision=row.revision,
+        closed_at=row.closed_at,
+        key_id=row.key_id,
+        model=row.model,
+        config=b"" if row.config == "{}" else row.config.encode(),
+        conversation_id=row.conversation_id,
+        project_id=row.project_id,
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -16,9 +14,11 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import SessionKind, StoredItem, StoredSession, Unit
 from antiphon.errors import AntiphonError, InvalidRequest, ProviderBusy, ProviderUnavailable
-from antiphon.store.rows import item_columns, select_items, to_item, upsert_items
+from antiphon.ports.store import ItemPlace, SessionPlace
+from antiphon.store.queries import select_item_place, select_items, select_session, select_sessions
+from antiphon.store.rows import RowWriter, to_item, to_session
 from antiphon.store.schema import HEAD, revision_of
 from antiphon.store.tables import conversation_items
 
@@ -39,28 +39,60 @@ class SqlStore:
     """The part of a `Store` that does not depend on the kind of database."""
 
     def __init__(self, dialect: str) -> None:
-        self._upsert_items = upsert_items(dialect)
+        self._rows = RowWriter(dialect)
         self._engine: AsyncEngine | None = None
         self._under_way: set[asyncio.Task[Any]] = set()
 
-    async def record(self, rows: Sequence[StoredItem]) -> None:
-        """Write rows in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""
+    async def record(self, units: Sequence[Unit]) -> None:
+        """Write units in one transaction. Raises `ProviderBusy`, `ProviderUnavailable`, `InvalidRequest`."""
 
         async def write(connection: AsyncConnection) -> None:
-            # in one order: concurrent writers of the same rows must not wait for each other in a circle
-            ordered = sorted(rows, key=attrgetter("tenant", "session_id", "item_id", "revision"))
-            for tenant, own in groupby(ordered, key=attrgetter("tenant")):
-                await self._enter(connection, tenant)
-                await connection.execute(self._upsert_items, [item_columns(row) for row in own])
+            entered: str | None = None
+            for tenant, statement, parameters in self._rows.writes(units):
+                if tenant != entered:
+                    await self._enter(connection, tenant)
+                    entered = tenant
+                await connection.execute(statement, parameters)
 
         await self.transact(write)
 
     async def items(
-        self, tenant: str, session_id: str, *, limit: int = 100, before: int | None = None
+        self,
+        tenant: str,
+        session_id: str,
+        *,
+        limit: int = 100,
+        beyond: ItemPlace | None = None,
+        oldest_first: bool = False,
     ) -> list[StoredItem]:
-        """Return the newest items that are not deleted, oldest first."""
-        rows = await self._fetch(tenant, select_items(tenant, session_id, limit, before))
-        return [to_item(row) for row in reversed(rows)]
+        """Return a page of a session's items that are not deleted."""
+        query = select_items(tenant, session_id, limit, beyond, oldest_first=oldest_first)
+        return [to_item(row) for row in await self._fetch(tenant, query)]
+
+    async def item_place(self, tenant: str, session_id: str, item_id: str) -> ItemPlace | None:
+        """Return where an item is or was; None for an unknown one."""
+        found = await self._fetch(tenant, select_item_place(tenant, session_id, item_id))
+        return (found[0].position, found[0].item_id) if found else None
+
+    async def session(self, tenant: str, session_id: str) -> StoredSession | None:
+        """Return a session; None for an unknown one."""
+        found = await self._fetch(tenant, select_session(tenant, session_id))
+        return to_session(found[0]) if found else None
+
+    async def sessions(
+        self,
+        tenant: str,
+        *,
+        limit: int = 100,
+        beyond: SessionPlace | None = None,
+        oldest_first: bool = False,
+        since: float | None = None,
+        until: float | None = None,
+        kind: SessionKind | None = None,
+    ) -> list[StoredSession]:
+        """Return a page of a tenant's sessions."""
+        query = select_sessions(tenant, limit, beyond, oldest_first=oldest_first, since=since, until=until, kind=kind)
+        return [to_session(row) for row in await self._fetch(tenant, query)]
 
     async def check(self) -> None:
         """Read from the database. Raises `ProviderBusy`, `ProviderUnavailable`."""
@@ -100,7 +132,7 @@ class SqlStore:
     async def _enter(self, connection: AsyncConnection, tenant: str) -> None:
         """See rows of this tenant only, until the transaction ends. SQLite relies on the queries, which all name it."""
 
-    async def _fetch(self, tenant: str, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    async def _fetch(self, tenant: str, query: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[Any]]:
         async def read(connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
             await self._enter(connection, tenant)
             return (await connection.execute(query)).all()

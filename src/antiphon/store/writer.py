@@ -1,4 +1,4 @@
-"""A write-behind buffer: rows are accepted at once and stored in batches, so that no turn waits for a disk."""
+"""A write-behind buffer: units of rows are accepted at once and stored in batches, so that no turn waits for a disk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import Unit
 from antiphon.errors import AntiphonError, Permanent, Transient
 from antiphon.observe.metrics import Metrics
-from antiphon.ports.store import Store
+from antiphon.ports.store import Recorder
 from antiphon.resilience.backoff import Backoff
 
 _log = structlog.get_logger(__name__)
@@ -21,17 +21,17 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Receipt:
-    """The unfinished rows of one `write`."""
+    """The unfinished units of one `write`."""
 
     left: int
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-_Entry = tuple[StoredItem, _Receipt | None]
+_Entry = tuple[Unit, _Receipt | None]
 
 
 def _resolve(entries: Sequence[_Entry]) -> None:
-    """Count rows as done: on disk, or dropped."""
+    """Count units as done: on disk, or dropped."""
     for _, receipt in entries:
         if receipt is not None:
             receipt.left -= 1
@@ -40,16 +40,16 @@ def _resolve(entries: Sequence[_Entry]) -> None:
 
 
 class StoreWriter:
-    """A bounded buffer before a `Store`, emptied by one task (`run`).
+    """A bounded buffer before a `Recorder`, emptied by one task (`run`).
 
-    While the store works and a commit takes at most ``flush_s``, a row is on disk twice that long after `put`, 0.1 s by
-    default: the most that is lost when the process is killed. While the store fails, rows wait; the oldest are dropped
-    only above ``capacity``. A row that the store refuses permanently is dropped alone.
+    While the store works and a commit takes at most ``flush_s``, a unit is on disk twice that long after `put`, 0.1 s
+    by default: the most that is lost when the process is killed. While the store fails, units wait; the oldest are
+    dropped only above ``capacity``. A unit that the store refuses permanently is dropped alone.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Recorder,
         *,
         capacity: int = 20_000,
         batch: int = 500,
@@ -65,71 +65,71 @@ class StoreWriter:
         self._backoff = backoff or Backoff(base_s=0.1, cap_s=2.0)
         self._uniform = uniform
         self._metrics = metrics or Metrics()
-        self._rows: deque[_Entry] = deque()
+        self._units: deque[_Entry] = deque()
         self._writing: list[_Entry] = []
         self._filled = asyncio.Event()
         self._one_writer = asyncio.Lock()
         self._failures = 0
         self.dropped = 0
-        """Rows dropped so far."""
+        """Units dropped so far."""
 
     @property
     def backlog(self) -> int:
-        """Rows that are not on disk yet."""
-        return len(self._rows) + len(self._writing)
+        """Units that are not on disk yet."""
+        return len(self._units) + len(self._writing)
 
     @property
     def is_failing(self) -> bool:
         """True from a failure of the store until its next successful batch."""
         return self._failures > 0
 
-    def put(self, row: StoredItem) -> None:
-        """Buffer ``row``; returns at once."""
-        self._put((row, None))
+    def put(self, unit: Unit) -> None:
+        """Buffer ``unit``; returns at once."""
+        self._put((unit, None))
 
     def _put(self, entry: _Entry) -> None:
-        if self.backlog >= self._capacity and self._rows:
-            self._drop(self._rows.popleft(), "store buffer is full, oldest row dropped")
-        self._rows.append(entry)
+        if self.backlog >= self._capacity and self._units:
+            self._drop(self._units.popleft(), "store buffer is full, oldest unit dropped")
+        self._units.append(entry)
         self._filled.set()
 
-    async def write(self, rows: Sequence[StoredItem]) -> None:
-        """Buffer ``rows`` and return when they are on disk, or dropped."""
-        if not rows:
+    async def write(self, units: Sequence[Unit]) -> None:
+        """Buffer ``units`` and return when they are on disk, or dropped."""
+        if not units:
             return
-        receipt = _Receipt(len(rows))
-        for row in rows:
-            self._put((row, receipt))
+        receipt = _Receipt(len(units))
+        for unit in units:
+            self._put((unit, receipt))
         await receipt.done.wait()
 
     async def run(self) -> None:
-        """Store buffered rows until cancelled; call `drain` afterwards."""
+        """Store buffered units until cancelled; call `drain` afterwards."""
         while True:
             await self._filled.wait()
             await asyncio.sleep(self._flush_s)
             await self._flush()
 
     async def drain(self, timeout_s: float = 10.0) -> int:
-        """Store all buffered rows; return the number of rows left after ``timeout_s``."""
+        """Store all buffered units; return the number left after ``timeout_s``."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._flush()
         except TimeoutError:
-            _log.error("store drain timed out, rows are lost", rows=self.backlog)
+            _log.error("store drain timed out, units are lost", units=self.backlog)
         return self.backlog
 
     async def _flush(self) -> None:
         async with self._one_writer:
             self._filled.clear()
             while self.backlog:
-                while self._rows and len(self._writing) < self._batch:
-                    self._writing.append(self._rows.popleft())
+                while self._units and len(self._writing) < self._batch:
+                    self._writing.append(self._units.popleft())
                 await self._write()
 
     async def _write(self) -> None:
         """Store the present batch; it is kept for the next try when that fails or is cancelled."""
         try:
-            await self._store.record([row for row, _ in self._writing])
+            await self._store.record([unit for unit, _ in self._writing])
         except Transient as error:
             await self._wait(error)
         except Permanent as error:
@@ -145,21 +145,23 @@ class StoreWriter:
         self._failures += 1
         self._metrics.error("store", error.type)
         if self._failures == 1:
-            _log.warning("store write failed, rows are buffered", error=str(error), code=error.code, rows=self.backlog)
+            _log.warning(
+                "store write failed, units are buffered", error=str(error), code=error.code, units=self.backlog
+            )
         await asyncio.sleep(self._backoff.delay_s(self._failures, self._uniform))
 
     async def _single_out(self, error: AntiphonError) -> None:
-        """Halve a batch that the store refuses permanently, until the refused row is alone."""
+        """Halve a batch that the store refuses permanently, until the refused unit is alone."""
         self._metrics.error("store", error.type)
         if len(self._writing) > 1:
             rest = self._writing[len(self._writing) // 2 :]
             del self._writing[len(self._writing) // 2 :]
-            self._rows.extendleft(reversed(rest))
+            self._units.extendleft(reversed(rest))
             await self._write()
         else:
             (refused,) = self._writing
             self._writing = []
-            self._drop(refused, "row refused by the store and dropped")
+            self._drop(refused, "unit refused by the store and dropped")
 
     def _drop(self, entry: _Entry, event: str) -> None:
         self.dropped += 1

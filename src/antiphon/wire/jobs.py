@@ -13,7 +13,7 @@ from typing_extensions import TypeVar
 
 from antiphon.entities.blobs import BlobRef
 from antiphon.entities.chat import ChatRequest
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import StoredItem, Unit
 from antiphon.entities.priority import LIVE
 
 Queue = str
@@ -124,8 +124,19 @@ class Score(Work, frozen=True, tag="score"):
     """Replaces audio above 64 KiB between processes; handlers never see it."""
 
 
+class Record(Work, frozen=True, tag="record"):
+    """Write units of rows to the database. Writing them again changes nothing."""
+
+    queue = "record"
+    group = "record-workers"
+    units: tuple[Unit, ...] = ()
+
+
 class Persist(Work, frozen=True, tag="persist"):
-    """Write rows of the history to the database. Writing a row again changes nothing."""
+    """Write items to the database, as gateways of earlier releases ask.
+
+    New kinds of rows need a queue that those releases do not read: their workers drop fields that they do not know.
+    """
 
     queue = "persist"
     group = "persist-workers"

@@ -24,7 +24,10 @@ async def test_a_session_whose_time_is_over_stays_until_it_is_cleaned_up_once() 
     clock.advance(90)
     assert await sessions.find("t", "saved") is None
     assert len(sessions) == 2
-    assert [one async for one in sessions.expired()] == [Expired("t", "saved", b"state"), Expired("t", "new", b"")]
+    assert [one async for one in sessions.expired()] == [
+        Expired("t", "saved", b"state", 1),
+        Expired("t", "new", b"", 2),
+    ]
     assert [one async for one in sessions.expired()] == []
     assert len(sessions) == 0
 

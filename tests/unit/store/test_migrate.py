@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import StoredItem, Unit
 from antiphon.errors import AntiphonError, InvalidRequest, ProviderUnavailable
 from antiphon.store.migrate import downgrade, upgrade
 from antiphon.store.opening import make_store, opened_by_owner
@@ -91,7 +91,7 @@ async def test_up_down_and_up_again_with_rows_keeps_the_items(place: Place) -> N
         await owner.upgrade()
         store = place.store()
         await store.start()
-        await store.record([ITEM])
+        await store.record([Unit((ITEM,))])
         await store.close()
         await owner.migrate(partial(downgrade, revision="0001"))
         assert await owner.revision() == "0001"
@@ -100,7 +100,10 @@ async def test_up_down_and_up_again_with_rows_keeps_the_items(place: Place) -> N
         await owner.upgrade()
         store = place.store()
         await store.start()
-        assert await store.items("t", "s") == [ITEM, StoredItem("t", "s", "item_2", 2, 1, b"{}", 1001.5)]
+        assert await store.items("t", "s", oldest_first=True) == [
+            ITEM,
+            StoredItem("t", "s", "item_2", 2, 1, b"{}", 1001.5),
+        ]
         await store.close()
         await owner.migrate(partial(downgrade, revision="base"))
         assert await owner.revision() == ""
@@ -116,7 +119,7 @@ async def test_of_processes_that_start_together_one_migrates(place: Place) -> No
     await asyncio.gather(*(start() for _ in range(6)))
     store = place.store()
     await store.start()
-    await store.record([ITEM])
+    await store.record([Unit((ITEM,))])
     assert await store.items("t", "s") == [ITEM]
     await store.close()
 

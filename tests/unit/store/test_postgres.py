@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import StoredItem, Unit
 from antiphon.errors import InvalidRequest, ProviderUnavailable, Transient
 from antiphon.store.migrate import downgrade
 from antiphon.store.opening import OWNER_URL, opened_by_owner
@@ -34,7 +34,16 @@ async def database(postgres_url: str) -> Database:
 async def store(database: Database) -> AsyncIterator[PostgresStore]:
     made = PostgresStore(address(database.url("antiphon_app")))
     await made.start()
-    await made.record([ITEM, replace(ITEM, tenant="other")])
+    await made.record(
+        [
+            Unit(
+                (
+                    ITEM,
+                    replace(ITEM, tenant="other"),
+                )
+            )
+        ]
+    )
     yield made
     await made.close()
 
@@ -86,7 +95,7 @@ async def test_a_tenant_sees_changes_and_deletes_its_own_rows_only(store: Postgr
         "UPDATE conversation_items SET tenant_id = 'other'",
         "INSERT INTO conversation_items VALUES ('other', 's', 'j', 1, 1, '{}', 0, false)",
     ):
-        await store.record([ITEM])
+        await store.record([Unit((ITEM,))])
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await run(database, "antiphon_app", SET, statement)
     assert await store.items("other", "s") == [replace(ITEM, tenant="other")]
@@ -200,7 +209,7 @@ async def test_a_login_that_only_belongs_to_the_role_is_taken(database: Database
     await run(database, "postgres", f"CREATE ROLE {name} LOGIN IN ROLE antiphon_app")
     made = PostgresStore(address(database.url(name)))
     await made.start()
-    await made.record([ITEM])
+    await made.record([Unit((ITEM,))])
     assert await made.items("t", "s") == [ITEM]
     await made.close()
     await run(database, "postgres", f"DROP ROLE {name}")
@@ -230,10 +239,10 @@ async def test_a_server_that_is_killed_and_comes_back_is_used_again(tmp_path: Pa
         database = await migrated(server.url())
         store = PostgresStore(address(database.url("antiphon_app")))
         await store.start()
-        await store.record([ITEM])
+        await store.record([Unit((ITEM,))])
         server.kill()
         with pytest.raises(Transient):
-            await store.record([replace(ITEM, item_id="lost")])
+            await store.record([Unit((replace(ITEM, item_id="lost"),))])
         with pytest.raises(Transient):
             await store.check()
         other = PostgresStore(address(database.url("antiphon_app")))
@@ -246,7 +255,7 @@ async def test_a_server_that_is_killed_and_comes_back_is_used_again(tmp_path: Pa
         async with asyncio.timeout(60):
             while True:
                 try:
-                    await store.record([replace(ITEM, item_id="later")])
+                    await store.record([Unit((replace(ITEM, item_id="later"),))])
                     break
                 except Transient:
                     await asyncio.sleep(0.1)

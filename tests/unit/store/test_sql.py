@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import StoredItem, Unit
 from antiphon.errors import AntiphonError, InvalidRequest, ProviderBusy, ProviderUnavailable
 from antiphon.store.opening import make_store
 from antiphon.store.sql import SqlStore, translated
@@ -47,7 +47,7 @@ WRONG: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("wrong", WRONG)
 async def test_a_wrong_value_is_refused_and_nothing_of_its_batch_is_written(store: SqlStore, wrong: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        await store.record([ITEM, replace(ITEM, **{"item_id": "j", **WRONG[wrong]})])
+        await store.record([Unit(items=(ITEM,)), Unit(items=(replace(ITEM, **{"item_id": "j", **WRONG[wrong]}),))])
     assert refused.value.code == "row_refused"
     assert await store.items("t", "s") == []
 
@@ -63,7 +63,7 @@ async def test_writers_of_the_same_rows_in_any_order_do_not_block_each_other(sto
         chance.shuffle(own)
         while True:
             try:
-                return await store.record(own)
+                return await store.record([Unit(items=(row,)) for row in own])
             except ProviderBusy as error:
                 waits.append(str(error.__cause__))
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 import structlog
 
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import StoredItem, Unit
 from antiphon.errors import ProviderBusy, ProviderUnavailable
 from antiphon.store.sqlite import SqliteStore
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from antiphon.ports.store import StoredItem
+from antiphon.ports.store import StoredItem, Unit
 from antiphon.store.sqlite import SqliteStore
 
 async def main():
@@ -30,7 +30,7 @@ async def main():
     number = 0
     while True:
         batch = range(number, number + 7)
-        await store.record([StoredItem("t", "s", f"i{n}", n, 1, b'{"n": 1}', 1.0) for n in batch])
+        await store.record([Unit(tuple(StoredItem("t", "s", f"i{n}", n, 1, b'{"n": 1}', 1.0) for n in batch))])
         number = batch.stop
         print(number, flush=True)  # the acknowledgement
 
@@ -55,7 +55,7 @@ async def test_killing_the_process_loses_nothing_that_was_acknowledged(tmp_path:
     check.close()
     store = SqliteStore(path)
     await store.start()
-    found = [item.position for item in await store.items("t", "s", limit=10**6)]
+    found = [item.position for item in await store.items("t", "s", limit=10**6, oldest_first=True)]
     await store.close()
     assert found[:rows] == list(range(rows))
     assert len(found) % 7 == 0, "half a batch was written"
@@ -65,7 +65,7 @@ async def test_the_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "er" / "history.db"
     store = SqliteStore(path)
     await store.start()
-    await store.record([StoredItem("t", "s", "i", 1, 1, b"{}", 1.0)])
+    await store.record([Unit((StoredItem("t", "s", "i", 1, 1, b"{}", 1.0),))])
     assert {file.name: oct(file.stat().st_mode & 0o777) for file in path.parent.iterdir()} == {
         "history.db": "0o600",
         "history.db-wal": "0o600",
@@ -105,7 +105,7 @@ async def test_a_file_of_the_former_release_is_taken_over_with_all_its_rows(form
     store = SqliteStore(former_file)
     await store.start()
     await store.check()
-    assert [item.content.decode() for item in await store.items("default", "sess_ended")] == [
+    assert [item.content.decode() for item in await store.items("default", "sess_ended", oldest_first=True)] == [
         '{"id":"item_1","type":"message","role":"user","content":[{"type":"input_text","text":"Grüße \\u0000"}]}',
         '{"id":"item_2","type":"message","role":"assistant","content":[{"type":"output_audio","transcript":"Hello."}]}',
     ]
@@ -167,7 +167,9 @@ async def test_a_caller_that_leaves_in_the_middle_leaves_nothing_behind(tmp_path
     others = asyncio.all_tasks()
     rows = [StoredItem("t", "s", f"i{n}", n, 1, b"{}", 1.0) for n in range(50)]
     for _ in range(100):
-        call = asyncio.ensure_future(store.record(rows) if chance.random() < 0.7 else store.items("t", "s"))
+        call = asyncio.ensure_future(
+            store.record([Unit(tuple(rows))]) if chance.random() < 0.7 else store.items("t", "s")
+        )
         await asyncio.sleep(chance.random() * 0.01)
         call.cancel()
         await asyncio.sleep(chance.random() * 0.002)
@@ -188,13 +190,13 @@ async def test_what_was_said_is_never_logged(tmp_path: Path, caplog: pytest.LogC
     said = StoredItem("t", "s", "i", 1, 1, b'"my card number"', 1.0)
     with sqlite3.connect(path) as other:
         other.execute("BEGIN IMMEDIATE")
-        call = asyncio.ensure_future(store.record([said]))
+        call = asyncio.ensure_future(store.record([Unit((said,))]))
         await asyncio.sleep(0)  # its transaction has begun
         call.cancel()
         with structlog.testing.capture_logs() as logged:
             await asyncio.wait((call,))
             with pytest.raises(ProviderBusy) as busy:
-                await store.record([said])
+                await store.record([Unit((said,))])
             async with asyncio.timeout(20):
                 while not logged:
                     await asyncio.sleep(0.01)

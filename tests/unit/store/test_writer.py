@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from antiphon.clock import VirtualClock
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import StoredItem, Unit
 from antiphon.errors import ProviderBusy
 from antiphon.resilience.backoff import Backoff
 from antiphon.store.sqlite import SqliteStore
@@ -22,6 +22,10 @@ FAST = Backoff(base_s=0.01, cap_s=0.02)
 
 def item(position: int) -> StoredItem:
     return StoredItem("t", "s", f"i{position}", position, 1, b"{}", 1.0)
+
+
+def unit(*rows: StoredItem) -> Unit:
+    return Unit(items=rows)
 
 
 class FaultyStore(SqliteStore):
@@ -39,12 +43,12 @@ class FaultyStore(SqliteStore):
         async with self._engine.begin() as connection:
             await connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
-    async def record(self, rows: Sequence[StoredItem]) -> None:
+    async def record(self, units: Sequence[Unit]) -> None:
         if self.failing:
             self.failures += 1
             raise ProviderBusy("the database is locked")
-        self.batches.append(len(rows))
-        await super().record(rows)
+        self.batches.append(len(units))
+        await super().record(units)
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ async def store(tmp_path: Path):
 
 
 async def stored(store: FaultyStore) -> list[int]:
-    return [found.position for found in await store.items("t", "s", limit=100_000)]
+    return [found.position for found in await store.items("t", "s", limit=100_000, oldest_first=True)]
 
 
 async def emptied(writer: StoreWriter) -> None:
@@ -69,7 +73,7 @@ async def test_rows_of_a_moment_are_on_disk_in_one_batch(store: FaultyStore) -> 
     writer = StoreWriter(store)
     running = asyncio.ensure_future(writer.run())
     for number in range(100):
-        writer.put(item(number))
+        writer.put(unit(item(number)))
     assert store.batches == []
     await emptied(writer)
     assert store.batches == [100]
@@ -78,7 +82,7 @@ async def test_rows_of_a_moment_are_on_disk_in_one_batch(store: FaultyStore) -> 
 
 
 class Rows:
-    """A store in memory that fails so many times, and notes when it was given rows."""
+    """A recorder in memory that fails so many times, and notes when it was given rows."""
 
     def __init__(self, clock: VirtualClock, failures: int = 0, commit_s: float = 0.0) -> None:
         self._clock = clock
@@ -88,23 +92,12 @@ class Rows:
         self.ages: list[float] = []
         """How old each row was when it was on disk."""
 
-    async def start(self) -> None: ...
-
-    async def check(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def items(
-        self, tenant: str, session_id: str, *, limit: int = 100, before: int | None = None
-    ) -> list[StoredItem]:
-        raise NotImplementedError
-
-    async def record(self, rows: Sequence[StoredItem]) -> None:
-        self.given.append((round(self._clock.now(), 3), len(rows)))
+    async def record(self, units: Sequence[Unit]) -> None:
+        self.given.append((round(self._clock.now(), 3), len(units)))
         if len(self.given) <= self._failures:
             raise ProviderBusy("the database is locked")
         await asyncio.sleep(self._commit_s)
-        self.ages += [self._clock.now() - row.created_at for row in rows]
+        self.ages += [self._clock.now() - row.created_at for unit in units for row in unit.items]
 
 
 @on_virtual_time
@@ -114,7 +107,7 @@ async def test_no_row_is_lost_that_is_older_than_100_ms_when_the_process_is_kill
     running = asyncio.ensure_future(writer.run())
     chance = random.Random(5)
     for number in range(2_000):
-        writer.put(replace(item(number), created_at=clock.now()))
+        writer.put(unit(replace(item(number), created_at=clock.now())))
         await asyncio.sleep(chance.choice([0, 0, 0.001, 0.03, 0.07, 0.3]))
     await asyncio.sleep(1)
     assert len(rows.ages) == 2_000
@@ -128,9 +121,9 @@ async def test_rows_go_to_the_store_a_moment_after_the_first_came(clock: Virtual
     writer = StoreWriter(rows, flush_s=0.1)
     running = asyncio.ensure_future(writer.run())
     await asyncio.sleep(5)
-    writer.put(item(1))
+    writer.put(unit(item(1)))
     await asyncio.sleep(0.05)
-    await writer.write([item(2)])
+    await writer.write([unit(item(2))])
     assert rows.given == [(5.1, 2)]
     running.cancel()
 
@@ -140,11 +133,11 @@ async def test_a_store_that_fails_is_tried_again_after_a_growing_pause(clock: Vi
     rows = Rows(clock, failures=4)
     writer = StoreWriter(rows, flush_s=0.1, backoff=Backoff(base_s=1.0, cap_s=4.0), uniform=lambda: 1.0)
     running = asyncio.ensure_future(writer.run())
-    writer.put(item(1))
+    writer.put(unit(item(1)))
     assert not writer.is_failing
     await asyncio.sleep(0.2)
     assert writer.is_failing
-    await writer.write([item(2)])
+    await writer.write([unit(item(2))])
     assert [at for at, _ in rows.given] == [0.1, 1.1, 3.1, 7.1, 11.1]
     assert not writer.is_failing
     running.cancel()
@@ -155,7 +148,7 @@ async def test_put_waits_for_no_store(store: FaultyStore) -> None:
     writer = StoreWriter(store, capacity=50_000, backoff=FAST)
     running = asyncio.ensure_future(writer.run())
     for number in range(20_000):
-        writer.put(item(number))
+        writer.put(unit(item(number)))
     assert (writer.backlog, store.failures) == (20_000, 0), "the store had no turn meanwhile"
     running.cancel()
 
@@ -165,7 +158,7 @@ async def test_a_failing_store_gets_everything_once_it_works_again(store: Faulty
     writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
     running = asyncio.ensure_future(writer.run())
     for number in range(50):
-        writer.put(item(number))
+        writer.put(unit(item(number)))
         await asyncio.sleep(0.001)
     assert writer.backlog == 50
     store.failing = False
@@ -179,7 +172,7 @@ async def test_only_a_full_buffer_drops_and_only_the_oldest(store: FaultyStore) 
     store.failing = True
     writer = StoreWriter(store, capacity=10, flush_s=0.01, backoff=FAST)
     for number in range(25):
-        writer.put(item(number))
+        writer.put(unit(item(number)))
     assert (writer.backlog, writer.dropped) == (10, 15)
     store.failing = False
     assert await writer.drain() == 0
@@ -189,7 +182,7 @@ async def test_only_a_full_buffer_drops_and_only_the_oldest(store: FaultyStore) 
 async def test_drain_stores_what_waits_also_after_the_task_was_cancelled(store: FaultyStore) -> None:
     writer = StoreWriter(store, flush_s=60)
     running = asyncio.ensure_future(writer.run())
-    writer.put(item(1))
+    writer.put(unit(item(1)))
     await asyncio.sleep(0)
     running.cancel()
     assert await writer.drain() == 0
@@ -199,8 +192,8 @@ async def test_drain_stores_what_waits_also_after_the_task_was_cancelled(store: 
 async def test_drain_times_out_and_says_what_is_left(store: FaultyStore) -> None:
     store.failing = True
     writer = StoreWriter(store, backoff=FAST)
-    writer.put(item(1))
-    writer.put(item(2))
+    writer.put(unit(item(1)))
+    writer.put(unit(item(2)))
     assert await writer.drain(timeout_s=0.05) == 2
 
 
@@ -208,7 +201,7 @@ async def test_a_row_that_is_refused_permanently_is_dropped_alone(store: FaultyS
     writer = StoreWriter(store, batch=16)
     for number in range(50):
         content = b"\xff" if number in {7, 31} else b"{}"
-        writer.put(replace(item(number), content=content))
+        writer.put(unit(replace(item(number), content=content)))
     assert await writer.drain() == 0
     assert writer.dropped == 2
     assert await stored(store) == [number for number in range(50) if number not in {7, 31}]
@@ -219,7 +212,7 @@ async def test_a_database_locked_by_another_process_is_waited_for(store: FaultyS
     running = asyncio.ensure_future(writer.run())
     other = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    writer.put(item(1))
+    writer.put(unit(item(1)))
     await asyncio.sleep(0.1)
     assert writer.backlog == 1
     other.execute("COMMIT")
@@ -235,7 +228,7 @@ async def test_a_full_disk_is_waited_out(store: FaultyStore) -> None:
     running = asyncio.ensure_future(writer.run())
     rows = [replace(item(number), content=b'"' + b"x" * 4000 + b'"') for number in range(50)]
     for row in rows:
-        writer.put(row)
+        writer.put(unit(row))
     await asyncio.sleep(0.1)
     assert writer.backlog == 50
     await store.limit_pages(10_000)
@@ -248,8 +241,8 @@ async def test_who_waits_for_rows_is_told_when_they_are_on_disk_and_not_before(s
     store.failing = True
     writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
     running = asyncio.ensure_future(writer.run())
-    first = asyncio.ensure_future(writer.write([item(1), item(2)]))
-    second = asyncio.ensure_future(writer.write([item(3)]))
+    first = asyncio.ensure_future(writer.write([unit(item(1)), unit(item(2))]))
+    second = asyncio.ensure_future(writer.write([unit(item(3))]))
     await asyncio.sleep(0.05)
     assert not first.done()
     assert not second.done()
@@ -264,19 +257,19 @@ async def test_who_waits_for_rows_that_are_refused_permanently_waits_no_longer(s
     writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
     running = asyncio.ensure_future(writer.run())
     async with asyncio.timeout(20):
-        await writer.write([item(1), replace(item(2), content=b"\xff"), item(3)])
+        await writer.write([unit(item(1)), unit(replace(item(2), content=b"\xff")), unit(item(3))])
     assert await stored(store) == [1, 3]
     running.cancel()
 
 
 async def test_who_no_longer_waits_does_not_hold_up_the_others(store: FaultyStore) -> None:
     writer = StoreWriter(store, flush_s=0.01, backoff=FAST)
-    gone = asyncio.ensure_future(writer.write([item(1)]))
+    gone = asyncio.ensure_future(writer.write([unit(item(1))]))
     await asyncio.sleep(0)
     gone.cancel()
     running = asyncio.ensure_future(writer.run())
     async with asyncio.timeout(20):
-        await writer.write([item(2)])
+        await writer.write([unit(item(2))])
     assert await stored(store) == [1, 2]
     running.cancel()
 
@@ -285,12 +278,12 @@ async def test_who_waits_for_rows_is_not_told_of_those_of_others(store: FaultySt
     store.failing = True
     writer = StoreWriter(store, capacity=4, batch=2, flush_s=0.01, backoff=FAST)
     running = asyncio.ensure_future(writer.run())
-    mine = asyncio.ensure_future(writer.write([item(1), item(2)]))
+    mine = asyncio.ensure_future(writer.write([unit(item(1)), unit(item(2))]))
     async with asyncio.timeout(20):
         while not store.failures:
             await asyncio.sleep(0.005)
     for number in range(3, 12):  # more than there is room for
-        writer.put(item(number))
+        writer.put(unit(item(number)))
     await asyncio.sleep(0.05)
     assert writer.dropped == 7
     assert not mine.done()

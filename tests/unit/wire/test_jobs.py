@@ -11,6 +11,7 @@ from antiphon.wire.entries import PipeEntry
 from antiphon.wire.jobs import (
     Job,
     Persist,
+    Record,
     Respond,
     Score,
     Speak,
@@ -22,8 +23,17 @@ from antiphon.wire.jobs import (
 
 
 def test_each_kind_of_work_has_its_queue() -> None:
-    works = (Transcribe(b"", 1), Respond(ChatRequest(())), Speak("x"), Translate("x", "de"), Score(b"", 1), Persist())
-    assert [work.queue for work in works] == ["transcribe", "respond", "speak", "translate", "score", "persist"]
+    voice = (Transcribe(b"", 1), Respond(ChatRequest(())), Speak("x"), Translate("x", "de"), Score(b"", 1))
+    works = (*voice, Persist(), Record())
+    assert [work.queue for work in works] == [
+        "transcribe",
+        "respond",
+        "speak",
+        "translate",
+        "score",
+        "persist",
+        "record",
+    ]
     assert [kind_of(work.queue) for work in works] == [type(work) for work in works]
 
 

@@ -1,4 +1,4 @@
-"""Writes conversation rows to the database for gateways that have none."""
+"""Writes rows of the history to the database, for gateways that have none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ def _work(services: Services) -> Added:
     rows = services.rows
     if rows.writer is rows.database:  # a single process writes without a queue
         return Added()
-    return Added(work=(Workload("persist", Persister(rows.database.write).handle, _BATCHES_AT_ONCE),))
+    persister = Persister(rows.database.write)
+    return Added(
+        work=(
+            Workload("record", persister.record, _BATCHES_AT_ONCE),
+            Workload("persist", persister.persist, _BATCHES_AT_ONCE),
+        )
+    )
 
 
 PART = Part(adds={"persist": _work})

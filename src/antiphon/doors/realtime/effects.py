@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import structlog
 
 from antiphon.conversation import inputs
@@ -36,12 +35,13 @@ from antiphon.conversation.effects import (
 )
 from antiphon.doors.realtime.checkpoint import Checkpointer
 from antiphon.doors.realtime.event_sender import EventSender
+from antiphon.doors.realtime.history import ConversationHistory
 from antiphon.doors.realtime.intake import Intake
 from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.doors.websocket.connection import Connection
 from antiphon.doors.websocket.serial_tasks import SerialTasks
+from antiphon.doors.websocket.session_history import SessionHistory
 from antiphon.doors.websocket.session_options import SessionServices
-from antiphon.entities.history import StoredItem
 from antiphon.ports.limiter import Account, used_up
 from antiphon.wire.jobs import Job
 from antiphon.wire.realtime_response import Response, ResponseError, StatusDetails
@@ -75,18 +75,18 @@ class EffectHandler:
         jobs: RealtimeJobs,
         checkpointer: Checkpointer | None,
         account: Account,
-        session_id: str,
+        history: SessionHistory,
     ) -> None:
         """Without a ``checkpointer``, commands do not wait for a save."""
         self._services = services
         self._connection = connection
+        self._history = ConversationHistory(history)
         self._account = account
-        self._session_id = session_id
         self._intake = intake
         self._sender = sender
         self._jobs = jobs
         self._checkpointer = checkpointer
-        self._commands: SerialTasks[_Command] = SerialTasks(group, f"jobs {session_id}", self._command)
+        self._commands: SerialTasks[_Command] = SerialTasks(group, f"jobs {history.session_id}", self._command)
         self.unsent: list[inputs.Unsent] = []
         """Inputs for the machine about speech that was cut off."""
         self.replays = False
@@ -96,6 +96,7 @@ class EffectHandler:
         """Carry out the effects of one input."""
         for effect in effects:
             self._carry_out(effect)
+        self._history.flush()
 
     def submit(self, jobs: tuple[Job, ...]) -> None:
         """Submit jobs after all earlier commands."""
@@ -110,6 +111,8 @@ class EffectHandler:
             case Send():
                 self._sender.send(effect.event)
                 self._count_refusal(effect.event)
+                if isinstance(effect.event, ResponseDone):
+                    self._history.answered(effect.event.response)
             case SendAudio():
                 self._sender.send_audio(effect)
             case EndSpeech():
@@ -123,7 +126,7 @@ class EffectHandler:
             case StartTranscription() | StartScore() | StartAnswer() | StartSpeech() | CancelJob():
                 self._start(effect)
             case PersistItem():
-                self._persist(effect)
+                self._history.item(effect)
             case Charge() | ComponentChanged():
                 self._count(effect)
             case Close():
@@ -140,6 +143,7 @@ class EffectHandler:
     def _carry_out_audio(self, effect: _AudioEffect) -> None:
         match effect:
             case CommitAudio():
+                self._history.heard(effect)
                 clip = self._intake.buffer.clip(effect.start, effect.end)
                 self._sender.items.add(effect.item_id, self._intake.buffer.form, self._intake.buffer.encode(clip.data))
             case ForgetInput():
@@ -181,22 +185,7 @@ class EffectHandler:
         if command.effect is not None:
             await self._jobs.cancel(command.effect.job_id)
 
-    # -- history and counting ----------------------------------------------------------------------------------------
-    def _persist(self, effect: PersistItem) -> None:
-        content = b"" if effect.item is None else msgspec.json.encode(effect.item)
-        self._services.persist_item(
-            StoredItem(
-                tenant=self._account.tenant,
-                session_id=self._session_id,
-                item_id=effect.item_id,
-                position=effect.position,
-                revision=effect.revision,
-                content=content,
-                created_at=self._services.clock.wall(),
-                deleted=effect.item is None,
-            )
-        )
-
+    # -- counting ------------------------------------------------------------------------------------------------------
     def _count_refusal(self, event: ServerMessage) -> None:
         match event:
             case Error():

@@ -17,7 +17,7 @@ from antiphon.conversation import snapshot
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.resume import number_of, speakers
 from antiphon.conversation.session import Defaults, describe
-from antiphon.conversation.state import Rules
+from antiphon.conversation.state import Rules, State
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.access.resume_tokens import may_resume, new_token, no_session, owner_of, sent_token
@@ -30,13 +30,14 @@ from antiphon.doors.websocket.connection import Connection, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
+from antiphon.doors.websocket.session_history import SessionHistory, expired_session
 from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.sessions import Expired, Sessions
 from antiphon.text.quoting import quoted
 from antiphon.wire.realtime_server import TAKEN_OVER, Component
-from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, TranscriptionSession
+from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, RealtimeSession, TranscriptionSession
 
 _SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
 _HEARTBEATS_AT_ONCE = 32
@@ -109,6 +110,7 @@ class RealtimeDoor:
 
     async def _serve(self, guest: _Guest, scope: Scope, receive: Receive, send: Send) -> None:
         may_return = guest.resumption is not None  # until it continues, its saved state is unchanged
+        record = guest.lease.record
         try:
             await receive()
             await send({"type": "websocket.accept", "subprotocol": subprotocol(scope.get("subprotocols", ()))})
@@ -117,16 +119,29 @@ class RealtimeDoor:
                 return
             with (
                 self._connections.connect(scope, receive, send) as connection,
-                self._usage.hold(guest.identity, guest.lease.record.session_id, connection),
+                self._usage.hold(guest.identity, record.session_id, connection),
             ):
                 self._leases[connection] = guest.lease
+                history = SessionHistory(
+                    self._services.record,
+                    self._services.clock,
+                    "realtime",
+                    tenant=record.tenant,
+                    session_id=record.session_id,
+                    key_id=record.owner.id,
+                    epoch=record.epoch,
+                    conversation_id=ids.conversation_id(record.owner.seed),
+                )
+                history.opened(*_described(guest.machine.state))
                 try:
-                    await self._run(connection, guest)
+                    await self._run(connection, guest, history)
                 finally:
                     del self._leases[connection]
                     guest.lease.is_over = True
                     self._running.pop(connection, None)
                     may_return = connection.may_return
+                    described = _described(guest.machine.state)
+                    history.ended(*described, resumable=may_return, epoch=guest.lease.record.epoch)
         finally:
             await guest.lease.end(resumable=may_return)
 
@@ -181,6 +196,7 @@ class RealtimeDoor:
     async def _clean_up(self, expired: Expired) -> None:
         jobs = RealtimeJobs(self._services.bus, self._services.clock, expired.tenant, expired.session_id, timeout_s=0)
         running: Collection[str] = ()
+        model, config = "", b""
         if expired.snapshot:
             try:
                 state = snapshot.load_frame(expired.snapshot)
@@ -189,12 +205,16 @@ class RealtimeDoor:
             else:
                 running = state.jobs
                 jobs.adopt(speakers(state))
+                model, config = _described(state)
         await jobs.close(running)
+        self._services.record(
+            expired_session(expired, self._services.clock.wall(), "realtime", model=model, config=config)
+        )
         _log.info(
             "session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="not resumed in time"
         )
 
-    async def _run(self, connection: Connection, guest: _Guest) -> None:
+    async def _run(self, connection: Connection, guest: _Guest, history: SessionHistory) -> None:
         record, identity = guest.lease.record, guest.identity
 
         def open_session(group: asyncio.TaskGroup) -> RealtimeConnection:
@@ -205,8 +225,7 @@ class RealtimeDoor:
                 group,
                 connection,
                 account=identity.account,
-                session_id=record.session_id,
-                epoch=record.epoch,
+                history=history,
                 lease=guest.lease if self._options.resumes else None,
                 resumption=guest.resumption,
             )
@@ -288,6 +307,12 @@ class RealtimeDoor:
             raise InvalidRequest("This client secret was not made for conversations.", param="session") from error
         now = self._services.clock.wall()
         return describe(update, self._options.defaults, now=now, model=model, transcribes=transcribes)
+
+
+def _described(state: State) -> tuple[str, bytes]:
+    """Return the model and the whole configuration (JSON) of a session."""
+    session = state.session
+    return session.model if isinstance(session, RealtimeSession) else "", msgspec.json.encode(session)
 
 
 def _is_beta(scope: Scope) -> bool:

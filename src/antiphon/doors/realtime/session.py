@@ -24,6 +24,7 @@ from antiphon.doors.websocket.connection import Connection
 from antiphon.doors.websocket.event_rate import EventRateLimiter
 from antiphon.doors.websocket.large_events import size_bytes
 from antiphon.doors.websocket.send_queue import SendQueue
+from antiphon.doors.websocket.session_history import SessionHistory
 from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
 from antiphon.ports.limiter import Account
 from antiphon.wire import realtime_codec
@@ -55,8 +56,7 @@ class RealtimeConnection:
         connection: Connection,
         *,
         account: Account,
-        session_id: str,
-        epoch: int,
+        history: SessionHistory,
         lease: SessionLease | None = None,
         resumption: Resumption | None = None,
     ) -> None:
@@ -69,7 +69,7 @@ class RealtimeConnection:
         self._group = group
         self._connection = connection
         self._account = account
-        self._session_id = session_id
+        self._session_id = session_id = history.session_id
         self._send_queue = SendQueue(group, connection, limit_bytes=limits.max_queue_bytes, stall_s=limits.stall_s)
         self._jobs = RealtimeJobs(
             services.bus,
@@ -91,13 +91,13 @@ class RealtimeConnection:
         items = ItemAudio(limits.spill_dir)
         self._sender = EventSender(self._send_queue, items, self._checkpointer, state)
         self._effects = EffectHandler(
-            services, connection, group, self._intake, self._sender, self._jobs, self._checkpointer, account, session_id
+            services, connection, group, self._intake, self._sender, self._jobs, self._checkpointer, account, history
         )
         self._resume: Resume | None = None
         """Set until the session is resumed."""
         if resumption is not None:
             self._resume = Resume(
-                resumption, epoch, state, self._send_queue, self._sender, self._jobs, self._checkpointer
+                resumption, history.epoch, state, self._send_queue, self._sender, self._jobs, self._checkpointer
             )
         self._fail_group = FailGroupOnError(group)
         self._reader: asyncio.Task[None] | None = None

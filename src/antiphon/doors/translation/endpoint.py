@@ -17,6 +17,7 @@ from antiphon.doors.websocket.connection import refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
+from antiphon.doors.websocket.session_history import SessionHistory
 from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.errors import AntiphonError, InvalidRequest
 from antiphon.observe.metrics import Metrics
@@ -75,6 +76,14 @@ class TranslationDoor:
         machine = TranslationMachine(
             State(seed=ids.token(12), session=session, job_timeout_s=self._options.job_timeout_s)
         )
+        history = SessionHistory(
+            self._services.record,
+            self._services.clock,
+            "translation",
+            tenant=identity.tenant,
+            session_id=session.id,
+            key_id=identity.key_id,
+        )
         with (
             self._connections.connect(scope, receive, send) as connection,
             self._usage.hold(identity, session.id, connection),
@@ -85,7 +94,12 @@ class TranslationDoor:
                     machine, self._services, self._options, group, connection, tenant=identity.tenant
                 )
 
-            await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
+            history.opened(session.model, msgspec.json.encode(session))
+            try:
+                await connection.run(link, session_id=session.id, tenant=identity.tenant, key_id=identity.key_id)
+            finally:
+                config = msgspec.json.encode(machine.state.session)
+                history.ended(session.model, config, resumable=False)
 
     def _session(self, identity: Identity, scope: Scope) -> TranslationSession:
         """Return the initial session of a client. Raises `InvalidRequest`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from antiphon.clock import Clock
 from antiphon.doors.websocket.large_events import LARGE_AT_ONCE
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import Unit
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.bus import Bus
 from antiphon.ports.limiter import Limiter
@@ -37,7 +37,8 @@ class SessionServices:
     vad: VoiceActivity
     clock: Clock
     limiter: Limiter
-    persist_item: Callable[[StoredItem], None]
+    record: Callable[[Unit], None]
+    """Writes rows of the history; returns at once."""
     job_timeout_s: float
     metrics: Metrics
     large_events: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))

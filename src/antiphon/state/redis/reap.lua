@@ -1,7 +1,7 @@
 -- Forget a session whose resume window is over.
 -- KEYS  1 the session  2 its heartbeat  3 items  4 events
--- gives {"over", snapshot}, or {"gone"} for an unknown session, or {"known", ms until its window may be over}
-local kept = redis.call('HMGET', KEYS[1], 'until', 'snapshot')
+-- gives {"over", snapshot, epoch}, or {"gone"} for an unknown session, or {"known", ms until its window may be over}
+local kept = redis.call('HMGET', KEYS[1], 'until', 'snapshot', 'epoch')
 if not kept[1] then
   return {'gone'}
 end
@@ -12,4 +12,4 @@ if tonumber(kept[1]) > now then
 end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 redis.call('PUBLISH', KEYS[1], cjson.encode({type = 'session.closed'}))
-return {'over', kept[2] or ''}
+return {'over', kept[2] or '', kept[3]}

@@ -136,7 +136,7 @@ class RedisSessions:
                     continue
                 await self._connection.command("ZREM", self._index, member)
                 if kind == b"over":
-                    yield Expired(tenant, session_id, rest[0])
+                    yield Expired(tenant, session_id, rest[0], int(rest[1]))
 
     async def _release(self, record: SessionRecord, *, resumable: bool) -> bool:
         """Release a session; False when it has a newer owner."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from antiphon.app.services import Rows
-from antiphon.store.queued import QueuedStore
+from antiphon.store.queued import QueuedRecorder
 from antiphon.store.sqlite import SqliteStore
 from antiphon.store.writer import StoreWriter
 from tests.unit.app.stage import added_by, services_of
@@ -19,7 +19,7 @@ async def test_a_single_process_writes_without_a_queue(tmp_path: Path) -> None:
 async def test_where_rows_go_through_a_queue_batches_are_written_at_a_time(tmp_path: Path) -> None:
     async with services_of(tmp_path) as services:
         sqlite = SqliteStore(tmp_path / "antiphon.db")
-        queued = QueuedStore(services.shared.bus, sqlite)
-        services.rows = Rows(queued, StoreWriter(queued), StoreWriter(sqlite))
-        (work,) = added_by("persist", "persist", services).work
-    assert (work.queue, work.slots, work.patient_slots) == ("persist", 8, 0)
+        queued = QueuedRecorder(services.shared.bus)
+        services.rows = Rows(sqlite, StoreWriter(queued), StoreWriter(sqlite))
+        works = added_by("persist", "persist", services).work
+    assert [(work.queue, work.slots, work.patient_slots) for work in works] == [("record", 8, 0), ("persist", 8, 0)]

@@ -17,8 +17,9 @@ from antiphon.conversation.state import Rules
 from antiphon.doors.realtime.checkpoint import SessionLease
 from antiphon.doors.realtime.resume import Resumption
 from antiphon.doors.realtime.session import RealtimeConnection
+from antiphon.doors.websocket.session_history import SessionHistory
 from antiphon.doors.websocket.session_options import SessionServices
-from antiphon.entities.history import StoredItem
+from antiphon.entities.history import Unit
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.engine import EngineContext
@@ -39,10 +40,10 @@ class Stage:
         self.bus = embedded_bus(self.clock, pipe_entries=pipe_entries)
         self.limiter = SlidingWindowLimiter(requests=requests, clock=self.clock)
         self.sessions = EmbeddedSessions(self.clock)
-        self.rows: list[StoredItem] = []
+        self.units: list[Unit] = []
         vad = load("vad", ["stub"], EngineContext(data_dir=None))
         self.metrics = Metrics()
-        self.services = SessionServices(self.bus, vad, self.clock, self.limiter, self.rows.append, 30.0, self.metrics)
+        self.services = SessionServices(self.bus, vad, self.clock, self.limiter, self.units.append, 30.0, self.metrics)
         self.events: list[dict[str, Any]] = []
         self.hung_up: list[tuple[int, str]] = []
         self.code = 1006
@@ -77,8 +78,15 @@ class Stage:
             group,
             self,
             account=Account("default", "open"),
-            session_id="sess_1",
-            epoch=epoch,
+            history=SessionHistory(
+                self.services.record,
+                self.clock,
+                "realtime",
+                tenant="default",
+                session_id="sess_1",
+                key_id="open",
+                epoch=epoch,
+            ),
             lease=lease,
             resumption=resumption,
         )

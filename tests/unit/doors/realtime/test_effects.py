@@ -40,17 +40,6 @@ async def test_speech_that_was_still_queued_when_its_answer_was_broken_off_was_n
         assert abs(stage.last("conversation.item.truncated")["audio_end_ms"] - 2000) < 200  # one was on its way
 
 
-async def test_what_is_changed_and_deleted_goes_into_the_history() -> None:
-    async with staged() as stage:
-        item = {"id": "item_1", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
-        await stage.send("conversation.item.create", item=item)
-        await stage.send("conversation.item.delete", item_id="item_1")
-        made, deleted = stage.rows
-        assert (made.session_id, made.item_id, made.deleted, b"Hi" in made.content) == ("sess_1", "item_1", False, True)
-        assert (deleted.item_id, deleted.deleted, deleted.content) == ("item_1", True, b"")
-        assert deleted.revision > made.revision
-
-
 async def test_audio_of_an_item_is_that_of_the_committed_turn_until_the_item_is_deleted() -> None:
     async with staged() as stage:
         await stage.send("input_audio_buffer.append", audio=pybase64.b64encode(bytes(range(200)) * 48).decode())

@@ -1,0 +1,82 @@
+"""The rows of a conversation: its items, function calls and usage."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import msgspec
+
+from antiphon.audio.ticks import TICKS_PER_S
+from antiphon.conversation.effects import CommitAudio, PersistItem
+from antiphon.doors.websocket.session_history import SessionHistory
+from antiphon.entities.history import StoredCall, StoredItem, Unit
+from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput
+from antiphon.wire.realtime_response import Response
+
+
+class ConversationHistory:
+    """Makes rows of what a conversation does; those of one input are one unit."""
+
+    def __init__(self, session: SessionHistory) -> None:
+        self._session = session
+        self._parts: list[Unit] = []
+
+    def item(self, effect: PersistItem) -> None:
+        """Note a version of an item, and the half of a function call that it is."""
+        session, item, now = self._session, effect.item, self._session.clock.wall()
+        row = StoredItem(
+            tenant=session.tenant,
+            session_id=session.session_id,
+            item_id=effect.item_id,
+            position=effect.position,
+            revision=effect.revision,
+            content=b"" if item is None else msgspec.json.encode(item),
+            created_at=now,
+            deleted=item is None,
+            interrupted=effect.interrupted,
+        )
+        calls: tuple[StoredCall, ...] = ()
+        match item:
+            case FunctionCall(call_id=str(call_id)):
+                calls = (
+                    StoredCall(
+                        session.tenant,
+                        session.session_id,
+                        call_id,
+                        now,
+                        item_id=effect.item_id,
+                        name=item.name,
+                        arguments=item.arguments,
+                        status=item.status or "",
+                        revision=effect.revision,
+                    ),
+                )
+            case FunctionCallOutput():
+                calls = (
+                    StoredCall(
+                        session.tenant, session.session_id, item.call_id, now, output=item.output, completed_at=now
+                    ),
+                )
+            case _:
+                pass
+        self._parts.append(Unit(items=(row,), calls=calls))
+
+    def heard(self, effect: CommitAudio) -> None:
+        """Note the seconds of audio that became an item."""
+        seconds = (effect.end - effect.start) / TICKS_PER_S
+        self._parts.append(Unit(usage=self._session.used(effect.item_id, {"audio_input_s": seconds})))
+
+    def answered(self, response: Response) -> None:
+        """Note what a response used, once it is done."""
+        usage = response.usage
+        tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {}
+        self._parts.append(Unit(usage=self._session.used(response.id, {"requests": 1, **tokens})))
+
+    def flush(self) -> None:
+        """Record what was noted since the last call, as one unit."""
+        if self._parts:
+            parts, self._parts = self._parts, []
+            kinds = [field.name for field in fields(Unit)]
+            self._session.record(
+                Unit(**{name: tuple(row for part in parts for row in getattr(part, name)) for name in kinds})
+            )

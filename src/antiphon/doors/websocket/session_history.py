@@ -1,0 +1,107 @@
+"""The rows of one session over a WebSocket: its beginning and end, and what it used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from antiphon.clock import Clock
+from antiphon.entities.history import SessionKind, StoredSession, StoredUsage, Unit
+from antiphon.ports.sessions import Expired
+
+_PHASES = 4
+"""Revisions of a session per epoch: connected, disconnected, closed, expired."""
+CONNECTED, DISCONNECTED, CLOSED, EXPIRED = range(_PHASES)
+
+
+def revision(epoch: int, phase: int) -> int:
+    """Return the revision of a session's state; that of a later owner is higher."""
+    return epoch * _PHASES + phase
+
+
+def expired_session(expired: Expired, now: float, kind: SessionKind, *, model: str = "", config: bytes = b"") -> Unit:
+    """Return the row of a session that was not resumed in time."""
+    session = StoredSession(
+        expired.tenant,
+        expired.session_id,
+        kind,
+        "expired",
+        created_at=now,
+        revision=revision(expired.epoch, EXPIRED),
+        closed_at=now,
+        model=model,
+        config=config,
+    )
+    return Unit(sessions=(session,))
+
+
+class SessionHistory:
+    """Records one connected session, from its handshake to its end.
+
+    Row ids are derived from the session: whatever is recorded again, such as by another gateway that replays results,
+    makes no second row.
+    """
+
+    def __init__(
+        self,
+        record: Callable[[Unit], None],
+        clock: Clock,
+        kind: SessionKind,
+        *,
+        tenant: str,
+        session_id: str,
+        key_id: str,
+        epoch: int = 0,
+        conversation_id: str = "",
+    ) -> None:
+        """``epoch`` is that of the session's owner, ``key_id`` the key that began the session."""
+        self.record = record
+        self.clock = clock
+        self.tenant = tenant
+        self.session_id = session_id
+        self._kind: SessionKind = kind
+        self._key_id = key_id
+        self.epoch = epoch
+        self._conversation_id = conversation_id
+        self._opened_at = 0.0
+
+    def opened(self, model: str, config: bytes) -> None:
+        """Record that the session is connected; ``config`` is its configuration, JSON."""
+        self._opened_at = self.clock.wall()
+        self.record(Unit(sessions=(self._session(CONNECTED, model, config),)))
+
+    def ended(self, model: str, config: bytes, *, resumable: bool, epoch: int | None = None) -> None:
+        """Record that the connection has ended, and the seconds that it lasted.
+
+        ``epoch`` is that of the session's owner if it was claimed again meanwhile.
+        """
+        self.epoch = self.epoch if epoch is None else epoch
+        session = self._session(DISCONNECTED if resumable else CLOSED, model, config)
+        seconds = max(0.0, self.clock.wall() - self._opened_at)
+        used = self.used(f"{self.session_id}:{self.epoch}", {"connection_s": seconds})
+        self.record(Unit(sessions=(session,), usage=used))
+
+    def used(self, source: str, amounts: Mapping[str, float]) -> tuple[StoredUsage, ...]:
+        """Return the rows of what ``source`` used: its id is counted once; amounts of 0 make no row."""
+        now = self.clock.wall()
+        return tuple(
+            StoredUsage(
+                self.tenant, f"{source}:{metric}", metric, amount, now, session_id=self.session_id, key_id=self._key_id
+            )
+            for metric, amount in amounts.items()
+            if amount
+        )
+
+    def _session(self, phase: int, model: str, config: bytes) -> StoredSession:
+        return StoredSession(
+            tenant=self.tenant,
+            session_id=self.session_id,
+            kind=self._kind,
+            status="connected" if phase == CONNECTED else "disconnected",
+            created_at=self._opened_at,
+            revision=revision(self.epoch, phase),
+            closed_at=self.clock.wall() if phase == CLOSED else None,
+            key_id=self._key_id,
+            model=model,
+            config=config,
+            conversation_id=self._conversation_id,
+        )
