@@ -11,7 +11,7 @@ import pytest
 
 from antiphon.clock import VirtualClock
 from antiphon.errors import Fenced, NotFound
-from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner, Sessions, Taken
+from antiphon.ports.sessions import NOBODY, Change, EndedSession, Saved, SessionOwner, Sessions, Taken
 from antiphon.state.embedded import EmbeddedSessions
 from antiphon.state.redis.sessions import RedisSessions
 from tests.conformance.redis_time import AgedConnection, let_pass
@@ -64,7 +64,7 @@ async def stage(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator
         yield made
 
 
-async def over(stage: Stage) -> list[Expired]:
+async def over(stage: Stage) -> list[EndedSession]:
     """Clean up the sessions whose time is over."""
     return [one async for one in stage.sessions.expired()]
 

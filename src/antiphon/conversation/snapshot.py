@@ -46,6 +46,11 @@ def dump_item(record: ItemRecord) -> bytes:
     return _encoder.encode(record)
 
 
+def load_item(data: bytes) -> ItemRecord:
+    """Return what `dump_item` was given. Raises `msgspec.ValidationError` for foreign bytes."""
+    return _record_decoder.decode(data)
+
+
 def load_frame(frame: bytes) -> State:
     """Return what `dump_frame` gave: a state without its items. Raises `msgspec.ValidationError` for foreign bytes."""
     return _frame_decoder.decode(frame).state
@@ -58,7 +63,7 @@ def join(frame: bytes, items: Mapping[str, bytes]) -> State:
     """
     found = _frame_decoder.decode(frame)
     order = _unpacked(found.order, found.state.seed)
-    found.state.records = [_record_decoder.decode(items[item_id]) for item_id in order]
+    found.state.records = [load_item(items[item_id]) for item_id in order]
     return found.state
 
 

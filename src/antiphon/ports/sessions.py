@@ -36,7 +36,7 @@ class SessionRecord:
     """Grows with every change of owner; only the newest owner may write."""
     gateway_id: str
     status: str
-    """``connected`` or ``disconnected``."""
+    """``connected``, ``disconnected``, or ``ended`` for a while after `Sessions.stop`."""
     owner: SessionOwner = NOBODY
 
 
@@ -70,8 +70,16 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedContent:
+    """The part of a saved state that can be shown; the fields are those of `Saved`."""
+
+    snapshot: bytes
+    items: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """A session that another connection has resumed, at this gateway or another."""
+    """A session that its gateway has lost: another connection has resumed it, or it was stopped."""
 
     tenant: str
     session_id: str
@@ -80,8 +88,8 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Expired:
-    """A session that was not resumed in time; it is forgotten, and its other data can be removed."""
+class EndedSession:
+    """A session that is over because it was not resumed in time, or was stopped; its other data can be removed."""
 
     tenant: str
     session_id: str
@@ -123,11 +131,23 @@ class Sessions(Protocol):
         """Release: a resumable session stays for the resume window, any other is forgotten. Never raises `Fenced`."""
         ...
 
-    def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
-        """Yield the sessions of this gateway that others resume, endlessly. May repeat or miss some."""
+    async def peek(self, tenant: str, session_id: str) -> SavedContent | None:
+        """Return what is saved of a session; None when it is unknown, over or was never saved."""
         ...
 
-    def expired(self) -> AsyncIterator[Expired]:
+    async def stop(self, tenant: str, session_id: str) -> EndedSession | None:
+        """End a session, whoever owns it; None when it is unknown or over. Its gateway is notified.
+
+        Its owner can no longer save it and nobody can resume it. `find` still returns it for a while, so that its owner
+        does not take it for one that was forgotten.
+        """
+        ...
+
+    def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
+        """Yield the sessions of this gateway that others resume or stop, endlessly. May repeat or miss some."""
+        ...
+
+    def expired(self) -> AsyncIterator[EndedSession]:
         """Forget sessions whose resume window is over, and yield each of them, to one caller.
 
         After the store was unavailable, no session is over before its owner had the time for a heartbeat.

@@ -10,7 +10,16 @@ from dataclasses import replace
 
 from antiphon.clock import Clock, SystemClock
 from antiphon.errors import Fenced, NotFound
-from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner, SessionRecord, Taken
+from antiphon.ports.sessions import (
+    NOBODY,
+    Change,
+    EndedSession,
+    Saved,
+    SavedContent,
+    SessionOwner,
+    SessionRecord,
+    Taken,
+)
 
 
 class _Kept:
@@ -81,8 +90,7 @@ class EmbeddedSessions:
             raise NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found")
         former = kept.record.gateway_id
         record, last = self._own(kept, gateway_id), kept.last
-        for listener in self._listeners.get(former, ()):
-            listener.put_nowait(Taken(tenant, session_id, record.epoch))
+        self._notify(former, record)
         events = tuple(data for _, data in kept.events or ())
         return record, Saved(last.snapshot, last.position, last.jobs, dict(kept.items or {}), events)
 
@@ -117,8 +125,26 @@ class EmbeddedSessions:
         else:
             del self._kept[record.tenant, record.session_id]
 
+    async def peek(self, tenant: str, session_id: str) -> SavedContent | None:
+        """Return what is saved of a session; None when it is unknown, over or was never saved."""
+        kept = self._find(tenant, session_id)
+        if kept is None or kept.last is None:
+            return None
+        return SavedContent(kept.last.snapshot, dict(kept.items or {}))
+
+    async def stop(self, tenant: str, session_id: str) -> EndedSession | None:
+        """End a session, whoever owns it; None when it is unknown or over."""
+        kept = self._find(tenant, session_id)
+        if kept is None or kept.record.status == "ended":
+            return None
+        snapshot, former = kept.last.snapshot if kept.last else b"", kept.record.gateway_id
+        self._kept[tenant, session_id] = ended = _Kept(replace(kept.record, owner=NOBODY))
+        record = self._own(ended, "", "ended")
+        self._notify(former, record)
+        return EndedSession(tenant, session_id, snapshot, record.epoch)
+
     async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
-        """Yield the sessions of this gateway that others resume."""
+        """Yield the sessions of this gateway that others resume or stop."""
         listener: asyncio.Queue[Taken] = asyncio.Queue()
         listeners = self._listeners.setdefault(gateway_id, [])
         listeners.append(listener)
@@ -128,20 +154,26 @@ class EmbeddedSessions:
         finally:
             listeners.remove(listener)
 
-    async def expired(self) -> AsyncIterator[Expired]:
+    async def expired(self) -> AsyncIterator[EndedSession]:
         """Forget sessions whose resume window is over, and yield each of them."""
         now = self._clock.now()
         for (tenant, session_id), kept in list(self._kept.items()):
             if kept.resumable_until <= now and self._kept.pop((tenant, session_id), None) is kept:
+                if kept.record.status == "ended":
+                    continue
                 snapshot = kept.last.snapshot if kept.last else b""
-                yield Expired(tenant, session_id, snapshot, kept.record.epoch)
+                yield EndedSession(tenant, session_id, snapshot, kept.record.epoch)
 
     def __len__(self) -> int:
         """Return how many sessions are kept."""
         return len(self._kept)
 
-    def _own(self, kept: _Kept, gateway_id: str) -> SessionRecord:
-        kept.record = replace(kept.record, epoch=next(self._epochs), gateway_id=gateway_id, status="connected")
+    def _notify(self, gateway_id: str, record: SessionRecord) -> None:
+        for listener in self._listeners.get(gateway_id, ()):
+            listener.put_nowait(Taken(record.tenant, record.session_id, record.epoch))
+
+    def _own(self, kept: _Kept, gateway_id: str, status: str = "connected") -> SessionRecord:
+        kept.record = replace(kept.record, epoch=next(self._epochs), gateway_id=gateway_id, status=status)
         self._see(kept)
         return kept.record
 

@@ -47,9 +47,17 @@ class RowWriter:
         for number, (kind, statement) in enumerate(self._statements):
             rows = sorted(chain.from_iterable(map(kind.rows, units)), key=kind.order)
             for tenant, own in groupby(rows, key=attrgetter("tenant")):
-                found.append((tenant, number, statement, [kind.columns(row) for row in own]))
+                found.append((tenant, number, statement, [_storable(kind.columns(row)) for row in own]))
         for tenant, _, statement, parameters in sorted(found, key=lambda one: one[:2]):
             yield tenant, statement, parameters
+
+
+def _storable(columns: dict[str, Any]) -> dict[str, Any]:
+    """Return columns that both databases take: PostgreSQL has no text with U+0000, which clients may send."""
+    return {
+        name: value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) and "\0" in value else value
+        for name, value in columns.items()
+    }
 
 
 def _upsert_items(insert: Callable[[sa.Table], _Insert]) -> _Insert:

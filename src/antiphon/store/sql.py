@@ -31,8 +31,8 @@ _CLOSE_S = 10.0
 _TRY_AGAIN = ("40", "53", "55", "57014")
 """Beginnings of PostgreSQL's codes: rolled back, out of resources, locked, cancelled by a timeout."""
 _WRONG_VALUE = (IntegrityError, DataError, OverflowError, UnicodeError)
-_REFUSED = ("22", "23")
-"""Beginnings of its codes: the data are wrong, or break a constraint."""
+_REFUSED = ("22", "23", "54")
+"""Beginnings of its codes: the data are wrong, break a constraint, or exceed a limit of the server."""
 
 
 class SqlStore:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from antiphon.clock import VirtualClock
-from antiphon.ports.sessions import Change, Expired
+from antiphon.ports.sessions import Change, EndedSession
 from antiphon.state.embedded import EmbeddedSessions
 
 
@@ -25,8 +25,8 @@ async def test_a_session_whose_time_is_over_stays_until_it_is_cleaned_up_once() 
     assert await sessions.find("t", "saved") is None
     assert len(sessions) == 2
     assert [one async for one in sessions.expired()] == [
-        Expired("t", "saved", b"state", 1),
-        Expired("t", "new", b"", 2),
+        EndedSession("t", "saved", b"state", 1),
+        EndedSession("t", "new", b"", 2),
     ]
     assert [one async for one in sessions.expired()] == []
     assert len(sessions) == 0

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from antiphon.app.part import Added, Part
 from antiphon.app.services import Services, process_id
 
+if TYPE_CHECKING:  # a process without this part must not import what it runs on
+    from antiphon.doors.realtime.endpoint import RealtimeDoor
 
-def _door(services: Services) -> Added:
+
+def make_door(services: Services) -> RealtimeDoor:
+    """Return the endpoint of conversations; see `Services.once`."""
     from antiphon.app.gateway import Gateway
     from antiphon.doors.realtime.endpoint import RealtimeDoor, RealtimeOptions
 
@@ -20,7 +26,7 @@ def _door(services: Services) -> Added:
         resumes=settings.resume_window_s > 0,
         gateway_id=process_id("gateway"),
     )
-    door = RealtimeDoor(
+    return RealtimeDoor(
         services.access,
         gateway.links,
         services.shared.sessions,
@@ -29,6 +35,12 @@ def _door(services: Services) -> Added:
         gateway.connections,
         gateway.usage,
     )
+
+
+def _door(services: Services) -> Added:
+    from antiphon.app.gateway import Gateway
+
+    door, gateway = services.once(make_door), services.once(Gateway)
     return Added(
         sockets={"/v1/realtime": door},
         tasks={

@@ -25,6 +25,8 @@ from antiphon.resilience.backoff import Backoff
 from antiphon.wire.jobs import Job
 from antiphon.wire.realtime_server import TAKEN_OVER
 
+LOST = TAKEN_OVER, "the session was resumed elsewhere, or ended"
+"""Close code and reason of a connection that has lost its session."""
 _TIMEOUT_S = 1.0
 """Longest wait for a save; then the session continues unsaved, and output is no longer held back."""
 _RETRY_S = 0.25
@@ -238,7 +240,7 @@ class Checkpointer:
             except Fenced:
                 self.is_lost = not await self._lease.take_back(self._epoch)
                 if self.is_lost:
-                    self._connection.hang_up(TAKEN_OVER, "the session was resumed elsewhere")
+                    self._connection.hang_up(*LOST)
             else:
                 return
 

@@ -21,7 +21,7 @@ from antiphon.conversation.state import Rules, State
 from antiphon.doors.access.authentication import Access, Credentials, Identity, subprotocol
 from antiphon.doors.access.rate_limits import charge_request
 from antiphon.doors.access.resume_tokens import may_resume, new_token, no_session, owner_of, sent_token
-from antiphon.doors.realtime.checkpoint import SessionLease
+from antiphon.doors.realtime.checkpoint import LOST, SessionLease
 from antiphon.doors.realtime.jobs import RealtimeJobs
 from antiphon.doors.realtime.resume import Resumption
 from antiphon.doors.realtime.session import RealtimeConnection
@@ -30,13 +30,14 @@ from antiphon.doors.websocket.connection import Connection, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
-from antiphon.doors.websocket.session_history import SessionHistory, expired_session
+from antiphon.doors.websocket.session_history import SessionHistory, ended_session
 from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
+from antiphon.entities.history import SessionStatus
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
-from antiphon.ports.sessions import Expired, Sessions
+from antiphon.ports.sessions import EndedSession, Sessions
 from antiphon.text.quoting import quoted
-from antiphon.wire.realtime_server import TAKEN_OVER, Component
+from antiphon.wire.realtime_server import Component
 from antiphon.wire.realtime_session import AnySession, AnySessionUpdate, RealtimeSession, TranscriptionSession
 
 _SESSION_ID = re.compile("sess_[0-9A-Za-z]{1,64}", re.ASCII)
@@ -162,7 +163,7 @@ class RealtimeDoor:
                     await self._sessions.heartbeat(record)
                 except Fenced:
                     if not await lease.take_back(record.epoch):
-                        connection.hang_up(TAKEN_OVER, "the session was resumed elsewhere")
+                        connection.hang_up(*LOST)
             except ProviderUnavailable as error:  # open sessions continue
                 _log.warning("session heartbeat failed", session_id=record.session_id, error=str(error))
 
@@ -181,7 +182,7 @@ class RealtimeDoor:
                 record = lease.record
                 is_this = (record.tenant, record.session_id) == (taken.tenant, taken.session_id)
                 if is_this and record.epoch < taken.epoch:
-                    connection.hang_up(TAKEN_OVER, "the session was resumed elsewhere")
+                    connection.hang_up(*LOST)
 
     async def sweep(self) -> None:
         """Cancel, endlessly, the jobs and drop the pipes of sessions that were not resumed in time."""
@@ -189,30 +190,38 @@ class RealtimeDoor:
             await asyncio.sleep(self._options.sweep_s)
             try:
                 async for expired in self._sessions.expired():
-                    await self._clean_up(expired)
+                    await self._clean_up(expired, "expired", "not resumed in time")
             except ProviderUnavailable as error:
                 _log.warning("expired session sweep failed", error=str(error))
 
-    async def _clean_up(self, expired: Expired) -> None:
-        jobs = RealtimeJobs(self._services.bus, self._services.clock, expired.tenant, expired.session_id, timeout_s=0)
+    async def stop(self, tenant: str, session_id: str) -> float | None:
+        """End a session, connected here, elsewhere or nowhere, and return when; None if it is over or unknown.
+
+        Raises `ProviderUnavailable`.
+        """
+        ended = await self._sessions.stop(tenant, session_id)
+        if ended is None:
+            return None
+        return await self._clean_up(ended, "disconnected", "ended by the API")
+
+    async def _clean_up(self, ended: EndedSession, status: SessionStatus, reason: str) -> float:
+        jobs = RealtimeJobs(self._services.bus, self._services.clock, ended.tenant, ended.session_id, timeout_s=0)
         running: Collection[str] = ()
         model, config = "", b""
-        if expired.snapshot:
+        if ended.snapshot:
             try:
-                state = snapshot.load_frame(expired.snapshot)
+                state = snapshot.load_frame(ended.snapshot)
             except msgspec.ValidationError as error:  # another version saved it: its jobs time out
-                _log.warning("saved session is unreadable", session_id=expired.session_id, error=repr(error))
+                _log.warning("saved session is unreadable", session_id=ended.session_id, error=repr(error))
             else:
                 running = state.jobs
                 jobs.adopt(speakers(state))
                 model, config = _described(state)
         await jobs.close(running)
-        self._services.record(
-            expired_session(expired, self._services.clock.wall(), "realtime", model=model, config=config)
-        )
-        _log.info(
-            "session closed", session_id=expired.session_id, tenant_id=expired.tenant, reason="not resumed in time"
-        )
+        now = self._services.clock.wall()
+        self._services.record(ended_session(ended, status, now, "realtime", model=model, config=config))
+        _log.info("session closed", session_id=ended.session_id, tenant_id=ended.tenant, reason=reason)
+        return now
 
     async def _run(self, connection: Connection, guest: _Guest, history: SessionHistory) -> None:
         record, identity = guest.lease.record, guest.identity

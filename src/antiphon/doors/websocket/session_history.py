@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from antiphon.clock import Clock
-from antiphon.entities.history import SessionKind, StoredSession, StoredUsage, Unit
-from antiphon.ports.sessions import Expired
+from antiphon.entities.history import SessionKind, SessionStatus, StoredSession, StoredUsage, Unit
+from antiphon.ports.sessions import EndedSession
 
 _PHASES = 4
-"""Revisions of a session per epoch: connected, disconnected, closed, expired."""
-CONNECTED, DISCONNECTED, CLOSED, EXPIRED = range(_PHASES)
+"""Revisions of a session per epoch: connected, disconnected, closed, cleaned up."""
+CONNECTED, DISCONNECTED, CLOSED, CLEANED_UP = range(_PHASES)
 
 
 def revision(epoch: int, phase: int) -> int:
@@ -18,15 +18,17 @@ def revision(epoch: int, phase: int) -> int:
     return epoch * _PHASES + phase
 
 
-def expired_session(expired: Expired, now: float, kind: SessionKind, *, model: str = "", config: bytes = b"") -> Unit:
-    """Return the row of a session that was not resumed in time."""
+def ended_session(
+    ended: EndedSession, status: SessionStatus, now: float, kind: SessionKind, *, model: str = "", config: bytes = b""
+) -> Unit:
+    """Return the row of a session that did not end with its connection."""
     session = StoredSession(
-        expired.tenant,
-        expired.session_id,
+        ended.tenant,
+        ended.session_id,
         kind,
-        "expired",
+        status,
         created_at=now,
-        revision=revision(expired.epoch, EXPIRED),
+        revision=revision(ended.epoch, CLEANED_UP),
         closed_at=now,
         model=model,
         config=config,

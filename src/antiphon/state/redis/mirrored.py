@@ -8,7 +8,7 @@ from typing import Any
 from antiphon.connections.redis import RedisConnection
 from antiphon.ids import conversation_id
 from antiphon.ports.mirror import Mirror
-from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner, SessionRecord
+from antiphon.ports.sessions import NOBODY, Change, EndedSession, Saved, SessionOwner, SessionRecord
 from antiphon.state.redis.sessions import PROJECT, RedisSessions
 
 SESSION = "session"
@@ -47,7 +47,14 @@ class MirroredSessions(RedisSessions):
         if await self._release(record, resumable=resumable):
             self._tell(record, "session.disconnected" if resumable else "session.closed", status="disconnected")
 
-    async def expired(self) -> AsyncIterator[Expired]:
+    async def stop(self, tenant: str, session_id: str) -> EndedSession | None:
+        """End a session, whoever owns it; None when it is unknown or over."""
+        ended = await super().stop(tenant, session_id)
+        if ended is not None:
+            self._mirror.tell(SESSION, tenant, session_id, {"type": "session.closed", "status": "disconnected"})
+        return ended
+
+    async def expired(self) -> AsyncIterator[EndedSession]:
         """Forget sessions whose resume window is over, and yield each of them."""
         async for one in super().expired():
             self._mirror.tell(SESSION, one.tenant, one.session_id, {"type": "session.closed", "status": "expired"})

@@ -14,7 +14,16 @@ import structlog
 from antiphon.connections.redis import Argument, RedisConnection, Script
 from antiphon.errors import Fenced, NotFound
 from antiphon.ids import conversation_id
-from antiphon.ports.sessions import NOBODY, Change, Expired, Saved, SessionOwner, SessionRecord, Taken
+from antiphon.ports.sessions import (
+    NOBODY,
+    Change,
+    EndedSession,
+    Saved,
+    SavedContent,
+    SessionOwner,
+    SessionRecord,
+    Taken,
+)
 
 _GRACE_MS = 120_000
 """How much longer than its resume window the data of a session stays, for clean-up."""
@@ -25,8 +34,8 @@ _MEMBER = re.compile(r"(\S+) (\S+)")
 _TAKEN = re.compile(r"(\S+) (\S+) ([0-9]{1,18})")
 """Entries of another form were written by other programs and are skipped."""
 
-_ACQUIRE, _SAVE, _FIND, _RELEASE, _REAP = (
-    Script.load("antiphon.state.redis", name) for name in ("acquire", "save", "find", "release", "reap")
+_ACQUIRE, _SAVE, _FIND, _RELEASE, _REAP, _PEEK, _STOP = (
+    Script.load("antiphon.state.redis", name) for name in ("acquire", "save", "find", "release", "reap", "peek", "stop")
 )
 
 
@@ -75,9 +84,8 @@ class RedisSessions:
         if not found:
             raise NotFound(f"There is no session '{session_id}' to resume.", code="session_not_found")
         epoch, snapshot, position, jobs, flat, events = found
-        items = {flat[at].decode(): flat[at + 1] for at in range(0, len(flat), 2)}
         record = SessionRecord(session_id, tenant, int(epoch), gateway_id, "connected", owner)
-        return record, Saved(snapshot, int(position), jobs, items, tuple(events))
+        return record, Saved(snapshot, int(position), jobs, _items(flat), tuple(events))
 
     async def save(self, record: SessionRecord, change: Change) -> None:
         """Write a change. Raises `Fenced` when ``record.epoch`` is not the newest."""
@@ -104,15 +112,27 @@ class RedisSessions:
         if not found:
             return None
         epoch, gateway_id, status, is_alive, owner = found
-        told = status.decode() if is_alive else "disconnected"
+        told = status.decode() if is_alive or status == b"ended" else "disconnected"
         return SessionRecord(session_id, tenant, int(epoch), gateway_id.decode(), told, _read_owner(owner))
 
     async def end(self, record: SessionRecord, *, resumable: bool) -> None:
         """Release the session; no effect when a newer owner has taken over."""
         await self._release(record, resumable=resumable)
 
+    async def peek(self, tenant: str, session_id: str) -> SavedContent | None:
+        """Return what is saved of a session; None when it is unknown, over or was never saved."""
+        stem, _, items, _ = self._keys(tenant, session_id)
+        found = await self._connection.run(_PEEK, (stem, items))
+        return SavedContent(found[0], _items(found[1])) if found else None
+
+    async def stop(self, tenant: str, session_id: str) -> EndedSession | None:
+        """End a session, whoever owns it; None when it is unknown or over."""
+        keys, name = self._keys(tenant, session_id), f"{tenant} {session_id}"
+        found = await self._connection.run(_STOP, keys, self._taken, name, self._liveness_ms + _GRACE_MS)
+        return EndedSession(tenant, session_id, found[1], int(found[0])) if found else None
+
     async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
-        """Yield the sessions of this gateway that others resume."""
+        """Yield the sessions of this gateway that others resume or stop."""
         async for message in self._connection.listen([self._taken + gateway_id]):
             if message is None:
                 continue
@@ -121,7 +141,7 @@ class RedisSessions:
                 continue
             yield Taken(named[1], named[2], int(named[3]))
 
-    async def expired(self) -> AsyncIterator[Expired]:
+    async def expired(self) -> AsyncIterator[EndedSession]:
         """Forget sessions whose resume window is over, and yield each of them."""
         while self._has_settled() and (due := await self._due()):
             for member in due:
@@ -136,7 +156,7 @@ class RedisSessions:
                     continue
                 await self._connection.command("ZREM", self._index, member)
                 if kind == b"over":
-                    yield Expired(tenant, session_id, rest[0], int(rest[1]))
+                    yield EndedSession(tenant, session_id, rest[0], int(rest[1]))
 
     async def _release(self, record: SessionRecord, *, resumable: bool) -> bool:
         """Release a session; False when it has a newer owner."""
@@ -190,6 +210,11 @@ class RedisSessions:
     def _keys(self, tenant: str, session_id: str) -> tuple[str, str, str, str]:
         stem = f"t:{tenant}:{self._kind}:{{{session_id}}}"
         return stem, f"{stem}:alive", f"{stem}:items", f"{stem}:events"
+
+
+def _items(flat: list[bytes]) -> dict[str, bytes]:
+    """Return the items of a reply of names and values in turns."""
+    return {flat[at].decode(): flat[at + 1] for at in range(0, len(flat), 2)}
 
 
 def _write_owner(owner: SessionOwner) -> bytes:

@@ -6,16 +6,16 @@ import itertools
 
 from antiphon.clock import VirtualClock
 from antiphon.doors.websocket.session_history import (
+    CLEANED_UP,
     CLOSED,
     CONNECTED,
     DISCONNECTED,
-    EXPIRED,
     SessionHistory,
-    expired_session,
+    ended_session,
     revision,
 )
 from antiphon.entities.history import Unit
-from antiphon.ports.sessions import Expired
+from antiphon.ports.sessions import EndedSession
 
 
 def history(units: list[Unit], clock: VirtualClock, epoch: int = 7) -> SessionHistory:
@@ -59,14 +59,14 @@ def test_a_session_that_may_be_resumed_is_not_closed() -> None:
 
 
 def test_a_session_that_was_not_resumed_in_time_is_expired() -> None:
-    (session,) = expired_session(Expired("t", "sess_1", b"", 7), 90.0, "realtime").sessions
+    (session,) = ended_session(EndedSession("t", "sess_1", b"", 7), "expired", 90.0, "realtime").sessions
     assert (session.status, session.closed_at) == ("expired", 90.0)
-    assert session.revision == revision(7, EXPIRED)
+    assert session.revision == revision(7, CLEANED_UP)
 
 
 def test_states_of_a_later_owner_are_newer_than_all_of_an_earlier_one() -> None:
     states = [
-        revision(epoch, phase) for epoch in (1, 2, 10**15) for phase in (CONNECTED, DISCONNECTED, CLOSED, EXPIRED)
+        revision(epoch, phase) for epoch in (1, 2, 10**15) for phase in (CONNECTED, DISCONNECTED, CLOSED, CLEANED_UP)
     ]
     assert all(earlier < later for earlier, later in itertools.pairwise(states))
     assert max(states) < 2**63

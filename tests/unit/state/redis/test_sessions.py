@@ -8,7 +8,7 @@ import json
 from structlog.testing import capture_logs
 
 from antiphon.connections.redis import RedisConnection
-from antiphon.ports.sessions import Change, Expired, SessionOwner, Taken
+from antiphon.ports.sessions import Change, EndedSession, SessionOwner, Taken
 from antiphon.state.redis.sessions import RedisSessions
 from tests.valkey import valkey
 
@@ -59,7 +59,7 @@ async def test_members_that_are_no_sessions_are_removed_and_the_others_expire() 
         await sessions.end(record, resumable=True)
         for member in (b"", b"one", b"\xff", b"t s u"):
             await connection.command("ZADD", "antiphon:sessions", 1, member)
-        found: list[Expired] = []
+        found: list[EndedSession] = []
         async with asyncio.timeout(10):
             while not found:
                 found += [one async for one in sessions.expired()]
