@@ -119,7 +119,7 @@ def _shown(part: Content) -> Content:
 
 
 def make_room(step: Step) -> None:
-    """Remove the oldest item of a full conversation."""
+    """Remove the oldest item of a full conversation; the history keeps it."""
     records = step.state.records
     if len(records) >= step.state.rules.max_items:
         oldest = next((old for old in records if old.item.status != "in_progress"), None)
@@ -193,6 +193,7 @@ def delete(step: Step, message: ConversationItemDelete) -> None:
             param="item_id",
         )
     _remove(step, record)
+    step.do(PersistItem(message.item_id, record.position, record.revision + 1, None))
 
 
 def _remove(step: Step, record: ItemRecord) -> None:
@@ -203,4 +204,3 @@ def _remove(step: Step, record: ItemRecord) -> None:
     transcription.forget(step, record)
     step.do(ForgetAudio(item_id))
     step.send(ConversationItemDeleted, item_id=item_id)
-    step.do(PersistItem(item_id, record.position, record.revision + 1, None))

@@ -81,6 +81,9 @@ def test_a_full_conversation_removes_its_oldest_item(most: int) -> None:
         world.finish()
         assert world.last("response.done")["response"]["status"] == "completed"
         assert len(world.client.order) <= most + 1
+    assert not [one for one in world.effects if isinstance(one, effects.PersistItem) and one.item is None], (
+        "history keeps it"
+    )
     (error,) = world.send("conversation.item.create", item=user())
     assert error["error"]["code"] == "conversation_items_limit_exceeded"
 

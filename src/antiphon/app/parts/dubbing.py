@@ -46,6 +46,7 @@ def _door(services: Services) -> Added:
             services.metrics,
             measures,
             _judge(services),
+            services.rows.writer.put,
             ownership,
             artifacts,
             services.once(Gateway).limiter,

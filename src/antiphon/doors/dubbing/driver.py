@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,25 +13,26 @@ from uuid import uuid4
 
 import pybase64
 import structlog
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, to_builtins
 from msgspec.structs import replace
 
 from antiphon.clock import Clock
+from antiphon.doors.dubbing.artifact import artifact_of
 from antiphon.doors.dubbing.ownership import Key, StreamLease, opaque_name
+from antiphon.doors.websocket.session_history import SessionHistory
 from antiphon.dubbing import effects, inputs
 from antiphon.dubbing.codes import NATURES
 from antiphon.dubbing.failures import failure
 from antiphon.dubbing.hints import initial_prompt
-from antiphon.dubbing.lineage import NO_MODEL, AudioAsset, AudioFacts, lineage, original_asset, without_audio
-from antiphon.dubbing.lineage import Stage as IngestStage
 from antiphon.dubbing.stream import Stream
 from antiphon.dubbing.voices import VoiceProfile
+from antiphon.entities.history import Unit
 from antiphon.errors import AntiphonError
 from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import OTHER
 from antiphon.observe.tasks import unattended
-from antiphon.ports.artifacts import Artifact, ArtifactAudio
+from antiphon.ports.artifacts import Artifact
 from antiphon.ports.limiter import Account
 from antiphon.wire.dubbing_client import StreamConfig, StreamInit, take_audio
 from antiphon.wire.dubbing_server import DubbedAudio, DubbingError, FragmentProcessed
@@ -70,6 +72,8 @@ class StreamServices:
     clock: Clock
     metrics: DubbingMetrics
     keep: Keep
+    record: Callable[[Unit], None]
+    """Writes rows of the history; returns at once."""
     shows_id: bool
     """False where keys are configured: metrics then use an opaque name, since stream ids are private to a key."""
 
@@ -100,6 +104,8 @@ class StreamDriver:
         self._begun: dict[str, _Begun] = {}
         self._made: dict[str, FragmentDubbed] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._history: SessionHistory | None = None
+        """Set as soon as the stream has begun."""
 
     @property
     def machine(self) -> Stream:
@@ -136,6 +142,27 @@ class StreamDriver:
         self._job_of = partial(_job_of, config=init.config, profile=profile)
         is_new = not self._machine.stream_id
         self.tell(inputs.Begun(init, str(uuid4()), self.lease.resumed_at if self.lease and is_new else None))
+        self._open_history(json.dumps(to_builtins(init.config)).encode())  # msgspec rejects half characters in texts
+
+    def _open_history(self, config: bytes) -> None:
+        session_id = self._machine.state.session_id
+        if self._history is not None and self._history.session_id == session_id:  # the machine has refused to begin
+            return
+        self._end_history()
+        self._history = SessionHistory(
+            self._services.record,
+            self._services.clock,
+            "dubbing",
+            tenant=self._account.tenant,
+            session_id=session_id,
+            key_id=self._account.key_id,
+        )
+        self._history.opened("", config)
+
+    def _end_history(self) -> None:
+        if self._history is not None:
+            self._history.ended("", b"", resumable=False)
+            self._history = None
 
     def offer(self, payload: object) -> None:
         """Pass a fragment to the machine; its audio stays in the driver."""
@@ -199,9 +226,12 @@ class StreamDriver:
             job_id = begun.start.job_id
             del self._begun[job_id]
             made = self._made.get(job_id)
-            self._services.keep(_artifact(begun, made, result, self._account, self._services.clock.wall()))
+            self._services.keep(
+                artifact_of(begun.start, begun.audio, made, result, self._account, self._services.clock.wall())
+            )
         if not effect.again:
             self._count(result)
+            self._use(result, begun)
             _log_result(result, self._machine.state.session_id)
 
     def _count(self, result: FragmentProcessed) -> None:
@@ -214,6 +244,14 @@ class StreamDriver:
                 result.error.code if result.error.code in NATURES else OTHER
             )  # in echo mode workers may request any code
             metrics.failed(self._series, result.error.stage, code)
+
+    def _use(self, result: FragmentProcessed, begun: _Begun | None) -> None:
+        """Record what a fragment has used."""
+        if self._history is not None:
+            seconds = 0.0 if begun is None else begun.start.fragment.audio.duration_ms / 1000
+            source = f"{self._history.session_id}:{result.sequence_number}"
+            rows = self._history.used(source, {"requests": 1, "audio_input_s": seconds})
+            self._services.record(Unit(usage=rows))
 
     async def _work(self, begun: _Begun) -> None:
         job_id = begun.start.job_id
@@ -267,6 +305,7 @@ class StreamDriver:
         self.listen(None)
         for task in self._tasks.values():
             task.cancel()
+        self._end_history()
         self._services.metrics.forget(self._series)
 
 
@@ -278,56 +317,6 @@ def _audio_of(made: FragmentDubbed) -> DubbedAudio:
         duration_ms=made.duration_ms,
         data_base64=pybase64.b64encode(made.audio).decode(),
     )
-
-
-def _artifact(
-    begun: _Begun, made: FragmentDubbed | None, result: FragmentProcessed, owner: Account, now_s: float
-) -> Artifact:
-    """Return the artifact of a fragment."""
-    original = _original(begun.start, result, now_s)
-    return Artifact(
-        tenant=owner.tenant,
-        owner=owner.key_id,
-        stream_id=result.stream_id,
-        fragment_id=result.fragment_id,
-        status=result.status,
-        processing_time_ms=result.processing_time_ms,
-        timestamp=int(now_s * 1000),
-        stage_timings=result.stage_timings,
-        lineage={**lineage([original]), **(made.lineage if made else {})},
-        assets=(without_audio(original), *(made.assets if made else ())),
-        error=result.error or None,
-        transcript=None if result.transcript is UNSET else result.transcript,
-        translation=None if result.translated_text is UNSET else result.translated_text,
-        dubbed_audio=ArtifactAudio(made.audio, made.format, made.rate_hz, made.channels)
-        if made and made.audio
-        else None,
-        original_audio=ArtifactAudio(begun.audio, original.format, original.sample_rate_hz, original.channels)
-        if begun.audio
-        else None,
-    )
-
-
-def _original(start: effects.Start, result: FragmentProcessed, now_s: float) -> AudioAsset:
-    """Return the asset of a fragment's original audio."""
-    received = start.fragment.audio
-    stage = IngestStage(
-        stream_id=result.stream_id,
-        fragment_id=result.fragment_id,
-        sequence_number=result.sequence_number,
-        component_instance="gateway",
-        model_id=NO_MODEL,
-        latency_ms=0,
-        ended_at_s=now_s - result.processing_time_ms / 1000,
-    )
-    audio = AudioFacts(
-        audio_bytes=b"",
-        format=received.format,
-        sample_rate_hz=received.sample_rate_hz,
-        channels=received.channels,
-        duration_ms=received.duration_ms,
-    )
-    return original_asset(stage, audio)
 
 
 def _log_result(result: FragmentProcessed, session_id: str) -> None:

@@ -59,7 +59,12 @@ class DubbingDoor:
         self._is_empty.set()
         self._background = TrackedTasks("dubbing task")
         needs = StreamServices(
-            services.job_client, services.clock, services.dubbing_metrics, self._keep, shows_id=services.access.is_open
+            services.job_client,
+            services.clock,
+            services.dubbing_metrics,
+            self._keep,
+            services.record,
+            shows_id=services.access.is_open,
         )
         self._streams = StreamRegistry(
             needs, options.rules, services.ownership, self._background, resume_s=options.resume_s

@@ -11,6 +11,7 @@ from antiphon.doors.access.authentication import Access
 from antiphon.doors.dubbing.ownership import StreamOwnership
 from antiphon.dubbing.state import Rules
 from antiphon.dubbing.voices import VoiceProfile
+from antiphon.entities.history import Unit
 from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
@@ -67,6 +68,8 @@ class DubbingServices:
     dubbing_metrics: DubbingMetrics
     judge: Callable[[StreamConfig], VoiceProfile]
     """Returns the voice of a stream. Raises `DubbingRefusal` for unsupported languages and voices."""
+    record: Callable[[Unit], None]
+    """Writes rows of the history; returns at once."""
     ownership: StreamOwnership
     artifacts: Artifacts
     limiter: Limiter

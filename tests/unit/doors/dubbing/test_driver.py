@@ -19,6 +19,7 @@ from antiphon.dubbing.inputs import Ended, Lost
 from antiphon.dubbing.state import State
 from antiphon.dubbing.stream import Stream
 from antiphon.dubbing.voices import VoiceProfile
+from antiphon.entities.history import Unit
 from antiphon.errors import ProviderUnavailable, Unsupported
 from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
@@ -62,6 +63,7 @@ class Client:
         self.jobs: list[Job] = []
         self.metrics = metrics
         self.kept: list[Artifact] = []
+        self.units: list[Unit] = []
         self.sent: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
         self.reports: list[str] = []
         services = StreamServices(
@@ -69,6 +71,7 @@ class Client:
             clock,
             DubbingMetrics(metrics.registry),
             self.kept.append,
+            self.units.append,
             shows_id,
         )
         self.driver = StreamDriver(KEY, Stream(State(seed="j"), stream_rules()), services, None)
@@ -247,6 +250,32 @@ async def test_a_result_that_is_finished_after_the_connection_was_lost_waits_for
     assert base64.b64decode(result.dubbed_audio.data_base64) == b"dubbed"
     assert len(client.jobs) == 1
     assert client.kept[0].original_audio is None, "originals are dropped with the connection"
+
+
+async def test_a_stream_and_what_it_uses_go_into_the_history() -> None:
+    async with streaming() as client:
+        session_id = client.driver.machine.state.session_id
+        await client.offered(0)
+        await client.next("fragment:processed")
+        client.driver.offer(fragment(0))
+        await client.next("fragment:processed")
+        (opened,), used = client.units[0].sessions, [row for unit in client.units for row in unit.usage]
+        assert (opened.session_id, opened.kind, opened.status, opened.key_id) == (
+            session_id,
+            "dubbing",
+            "connected",
+            "key",
+        )
+        assert b'"target_language": "es"' in opened.config
+        assert {row.record_id: row.amount for row in used} == {
+            f"{session_id}:0:requests": 1,
+            f"{session_id}:0:audio_input_s": fragment(0)["audio"]["duration_ms"] / 1000,
+        }
+        client.driver.begin(parsed_init(timeout_ms=20_000), VoiceProfile("default"))
+    states = [(row.session_id, row.closed_at is None) for unit in client.units for row in unit.sessions]
+    again = states[2][0]
+    assert states == [(session_id, True), (session_id, False), (again, True), (again, False)]
+    assert again != session_id
 
 
 async def test_the_end_of_the_stream_is_reported_after_its_last_event() -> None:

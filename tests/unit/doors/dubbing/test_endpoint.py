@@ -13,6 +13,7 @@ from antiphon.doors.dubbing.endpoint import DubbingDoor
 from antiphon.doors.dubbing.options import DubbingOptions, DubbingRefusal, DubbingServices
 from antiphon.doors.dubbing.ownership import StreamOwnership
 from antiphon.dubbing.voices import VoiceProfile
+from antiphon.entities.history import Unit
 from antiphon.jobs.client import JobClient
 from antiphon.observe.dubbing_metrics import DubbingMetrics
 from antiphon.observe.metrics import Metrics
@@ -57,6 +58,7 @@ class Door:
     ):
         time, metrics = clock or SystemClock(), Metrics()
         self.metrics = metrics
+        self.units: list[Unit] = []
         self.door = DubbingDoor(
             DubbingServices(
                 access(*keys)[0],
@@ -65,6 +67,7 @@ class Door:
                 metrics,
                 DubbingMetrics(metrics.registry),
                 judge,
+                self.units.append,
                 StreamOwnership(None, "here", heartbeat_s=1, sweep_s=1),
                 NullArtifacts(),
                 SlidingWindowLimiter(requests=requests, clock=time),

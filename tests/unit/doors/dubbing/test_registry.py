@@ -55,6 +55,7 @@ class Gateway:
             clock,
             DubbingMetrics(metrics.registry),
             lambda _: None,
+            lambda _: None,
             shows_id=True,
         )
         ownership = StreamOwnership(sessions, name, heartbeat_s=0.01, sweep_s=60, has_room=lambda: has_room)
