@@ -82,21 +82,6 @@ class Postgres:
         self._signal(signal.SIGKILL)
         self._process.wait()
 
-    @contextlib.contextmanager
-    def away(self, fault: str) -> Iterator[None]:
-        """Let it be ``down`` or ``standing still`` for a while."""
-        if fault == "down":
-            self.kill()
-        else:
-            self._signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            if fault == "down":
-                self.start()
-            else:
-                self._signal(signal.SIGCONT)
-
     def _signal(self, number: signal.Signals) -> None:
         """Send a signal to it and all its processes."""
         assert self._process is not None

@@ -11,11 +11,12 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import websockets
 from sqlalchemy import event
@@ -25,6 +26,7 @@ from tests.fakes.openai_server import OpenAiServer
 from tests.fakes.openai_stt_server import OpenAiSttServer
 from tests.fakes.openai_tts_server import OpenAiTtsServer
 from tests.faults import FAULTS, Fault, FaultProxy, faulty
+from tests.postgres import Postgres, migrated, postgres
 from tests.serving import Client, Served, recording, serving, silence
 from tests.valkey import valkey
 
@@ -240,6 +242,47 @@ async def test_without_redis_nobody_is_let_in_and_who_is_in_goes_on(tmp_path: Pa
                 await talk.told("recovered", "redis", "no_new_sessions")
 
 
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Postgres]:
+    """A PostgreSQL that other tests do not use."""
+    with postgres() as server:
+        yield server
+
+
+async def history(served: Served, session_id: str) -> httpx.Response:
+    """Ask for what was said."""
+    async with httpx.AsyncClient(timeout=DEADLINE_S) as http:
+        return await http.get(f"{served.url}/v1/sessions/{session_id}/items?order=asc")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_without_postgresql_rows_wait_and_only_the_history_is_refused(
+    tmp_path: Path, own_server: Postgres, fault: Fault
+) -> None:
+    database = await migrated(own_server.url())
+    async with faulty("127.0.0.1", own_server.port) as proxy:
+        url = database.url("antiphon_app").replace(f":{own_server.port}/", f":{proxy.port}/")
+        settings = {**QUICK, "database_url": url, "database_timeout_s": 1}
+        async with serving(tmp_path, **settings) as served, talking(served) as talk:
+            assert (await talk.ask())[0] == "completed"
+            session_id = talk.client.events[0]["session"]["id"]
+            await proxy.set(fault)
+            status, words, heard = await talk.ask()
+            assert (status, len(words.split())) == ("completed", 5)
+            assert heard
+            await talk.told("degraded", "database", "buffered")
+            refused = await history(served, session_id)
+            assert (refused.status_code, refused.json()["error"]["code"]) in [
+                (503, "store_unavailable"),
+                (503, "store_busy"),
+            ]
+            await proxy.set("none")
+            await talk.told("recovered", "database", "buffered")
+            assert (await talk.ask())[0] == "completed"
+            told = [event["item"]["id"] for event in talk.client.events if event["type"] == "conversation.item.done"]
+            assert [item["id"] for item in (await history(served, session_id)).json()["data"]] == told
+
+
 class Disk:
     """Makes SQLite itself fail: whatever connection the server takes out of its pool is prepared accordingly."""
 
@@ -262,7 +305,7 @@ class Disk:
             self._lock.close()
             self._lock = None
         if fault == "locked":
-            self._lock = sqlite3.connect(self._file, isolation_level=None)
+            self._lock = sqlite3.connect(self._file, isolation_level=None, check_same_thread=False)
             self._lock.execute("BEGIN IMMEDIATE")
 
     def texts(self) -> list[str]:
@@ -281,7 +324,7 @@ async def test_without_a_database_rows_wait_and_nothing_else_stops(tmp_path: Pat
         async with serving(tmp_path, **QUICK) as served, talking(served) as talk:
             said = [f"{number} {'x' * 9000}" for number in range(4)]
             assert (await talk.ask(said[0]))[0] == "completed"
-            disk.set(fault)
+            await asyncio.to_thread(disk.set, fault)  # a transaction of the server may have to end first
             for text in said[1:3]:
                 status, words, heard = await talk.ask(text)
                 assert (status, len(words.split())) == ("completed", 5)

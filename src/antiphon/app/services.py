@@ -106,13 +106,14 @@ class Services:
         from antiphon.store.queued import QueuedRecorder
         from antiphon.store.writer import StoreWriter
 
-        store = make_store(self.settings.database_url, self.settings.data_dir)
+        settings = self.settings
+        store = make_store(settings.database_url, settings.data_dir, timeout_s=settings.database_timeout_s)
         database = StoreWriter(store, metrics=self.metrics)
         rows = Rows(store, database, database)
-        if self.settings.redis_url:
+        if settings.redis_url:
             rows = Rows(store, StoreWriter(QueuedRecorder(self.shared.bus), metrics=self.metrics), database)
-        if self.settings.database_migrate:
-            self.lifetime.starts.append(partial(_migrate, self.settings))
+        if settings.database_migrate:
+            self.lifetime.starts.append(partial(_migrate, settings))
         self.lifetime.starts.append(store.start)
         self.lifetime.closes.append(store.close)
         self.lifetime.tasks["store writer"] = rows.writer.run

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from antiphon.errors import InvalidRequest
-from antiphon.store.postgres import PostgresStore
+from antiphon.store.postgres import TIMEOUT_S, PostgresStore
 from antiphon.store.sqlite import SqliteStore
 
 URL = "ANTIPHON_DATABASE_URL"
@@ -20,10 +20,13 @@ _POSTGRESQL = ("postgresql", "postgres", "postgresql+asyncpg")
 _FORMS = "sqlite:///PATH or postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE"
 
 
-def make_store(url: str, data_dir: Path) -> SqliteStore | PostgresStore:
-    """Return the store of ``url``, by default ``antiphon.db`` in ``data_dir``, not started. Raises `InvalidRequest`."""
+def make_store(url: str, data_dir: Path, *, timeout_s: float = TIMEOUT_S) -> SqliteStore | PostgresStore:
+    """Return the store of ``url``, by default ``antiphon.db`` in ``data_dir``, not started. Raises `InvalidRequest`.
+
+    ``timeout_s`` is that of a statement of PostgreSQL.
+    """
     place = parse(url, URL) if url else data_dir / "antiphon.db"
-    return SqliteStore(place) if isinstance(place, Path) else PostgresStore(place)
+    return SqliteStore(place) if isinstance(place, Path) else PostgresStore(place, timeout_s=timeout_s)
 
 
 @asynccontextmanager

@@ -21,9 +21,10 @@ _log = structlog.get_logger(__name__)
 
 START_S = 30.0
 """How long a start waits for a server that is away."""
-_CONNECT_S = 5.0
-_STATEMENT_S = 10.0
+TIMEOUT_S = 10.0
 """Timeout of a statement; a server that stands still is unavailable after it."""
+_CONNECT_S = 5.0
+"""Longest timeout of a connection."""
 
 _SSL = re.compile("disable|allow|prefer|require|verify-ca|verify-full")
 _OPTIONS = {
@@ -57,16 +58,25 @@ class PostgresStore(SqlStore):
     URL must be one that these policies bind.
     """
 
-    def __init__(self, url: sa.URL, *, role: str | None = "antiphon_app", start_s: float = START_S) -> None:
+    def __init__(
+        self,
+        url: sa.URL,
+        *,
+        role: str | None = "antiphon_app",
+        start_s: float = START_S,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         """``role`` is the one the connection must be or belong to; None for the owner, who only migrates.
 
-        ``start_s`` is how long `start` waits for a server that is not there, seconds.
+        ``start_s`` is how long `start` waits for a server that is not there, ``timeout_s`` how long a statement may
+        take; seconds.
         """
         super().__init__("postgresql")
         self._url = url
         self._role = role
         self._variable = "ANTIPHON_DATABASE_OWNER_URL" if role is None else "ANTIPHON_DATABASE_URL"
         self._start_s = start_s
+        self._timeout_s = timeout_s
 
     async def start(self) -> None:
         """Open the database, and wait for its server.
@@ -128,12 +138,16 @@ class PostgresStore(SqlStore):
                 self._url.set(query={}),
                 pool_size=8,
                 max_overflow=0,
-                pool_timeout=_STATEMENT_S,
+                pool_timeout=self._timeout_s,
                 pool_pre_ping=True,  # connections of before a restart
                 hide_parameters=True,
                 json_serializer=str,  # JSON is text here, both ways
                 json_deserializer=str,
-                connect_args={"timeout": _CONNECT_S, "command_timeout": None if is_owner else _STATEMENT_S, **options},
+                connect_args={
+                    "timeout": min(_CONNECT_S, self._timeout_s),
+                    "command_timeout": None if is_owner else self._timeout_s,
+                    **options,
+                },
             )
         except ModuleNotFoundError as error:
             message = "the PostgreSQL driver is not installed: pip install 'antiphon[fleet]'"
