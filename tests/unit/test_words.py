@@ -49,6 +49,7 @@ ALLOWED = {
     ("src/antiphon/cli/bench_answers.toml", "farewell"): "a word that marks an answer as on topic",
     ("src/antiphon/client/session.py", "patience"): "the former name of an argument",
     ("src/antiphon/app/settings/fleet.py", "patience"): "the former name of a setting",
+    ("src/antiphon/conversation/state.py", "patience"): "the former name of a field, in snapshots",
     ("changelog.d/log-messages.changed.md", "leg"): "the former name of a field in logs",
     ("changelog.d/old-names.changed.md", "leg"): "the former label of metrics",
     ("changelog.d/old-names.changed.md", "patience"): "the former names of settings",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -15,8 +15,13 @@ class _Frame(msgspec.Struct, array_like=True):
     """A state without its items, and their order."""
 
     state: State
-    order: list[int | str]
-    """Item ids; one of ours as its distance to the previous one of ours, because 2,000 full ids take 50 KiB."""
+    order: Sequence[int | str]
+    """Item ids; in long conversations one of ours as its distance to the previous one of ours, because 2,000 full ids
+    take 50 KiB."""
+
+
+_FULL_IDS = 100
+"""Most ids that are written in full; the former release reads no others."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -37,7 +42,8 @@ def load(data: bytes) -> State:
 
 def dump_frame(state: State) -> bytes:
     """Return the state without its items, which `dump_item` gives one by one."""
-    order = _packed([str(record.item.id) for record in state.records], state.seed)
+    ids = [str(record.item.id) for record in state.records]
+    order = ids if len(ids) <= _FULL_IDS else _packed(ids, state.seed)
     return _encoder.encode(_Frame(replace(state, records=[]), order))
 
 
@@ -67,7 +73,7 @@ def join(frame: bytes, items: Mapping[str, bytes]) -> State:
     return found.state
 
 
-def _packed(ids: Iterable[str], seed: str) -> list[int | str]:
+def _packed(ids: Iterable[str], seed: str) -> Sequence[int | str]:
     packed: list[int | str] = []
     last = 0
     for item_id in ids:

@@ -42,7 +42,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Configuration of the server; the same for all its sessions."""
 
     accepts_images: bool = False
-    image_hosts: tuple[str, ...]
+    image_hosts: tuple[str, ...] = ()
     """Hosts whose image URLs are accepted; other images must be sent as data."""
     pace: bool
     """True holds speech back so that it is at most `lead_ms` ahead of the listener."""
@@ -55,8 +55,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     max_buffer_s: float
     max_out_of_band: int = 8
     min_commit_ms: int = 100
-    job_timeout_s: float
-    """A job without a result for this long times out; 0 disables the timeout."""
+    job_timeout_s: float = msgspec.field(name="patience_s")
+    """A job without a result for this long times out; 0 disables the timeout. In snapshots it has its former name."""
     apology: str
     """The answer while no LLM works; ``{heard}`` stands for the user's words. Empty: the response fails."""
 
