@@ -41,8 +41,15 @@ def encode_entry(entry: PipeEntry) -> bytes:
 
 
 def decode_entry(data: bytes) -> PipeEntry:
-    """Unpack what `encode_entry` packed."""
-    return _entries.decode(data)
+    """Unpack what `encode_entry` packed, in this release or the former one."""
+    try:
+        return _entries.decode(data)
+    except msgspec.ValidationError:  # the former release sends incomplete metadata of a failed fragment
+        entry = msgspec.msgpack.decode(data)
+        if not isinstance(entry, dict) or "metadata" not in entry:
+            raise
+        del entry["metadata"]
+        return _entries.decode(_encoder.encode(entry))
 
 
 def encode_job(job: Job) -> bytes:

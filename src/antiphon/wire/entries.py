@@ -165,8 +165,8 @@ class ScoreReady(PipeEntry, frozen=True, tag="score"):
     probability: float
 
 
-class FragmentDubbed(PipeEntry, frozen=True, tag="dubbed", kw_only=True):
-    """The result of a fragment, failed or not. Last entry of a dub job."""
+class FragmentDubbed(PipeEntry, frozen=True, tag="dubbed", kw_only=True, omit_defaults=True):
+    """The result of a fragment, failed or not. Last entry of a dub job. The former release reads no null metadata."""
 
     is_last = True
     status: Status
