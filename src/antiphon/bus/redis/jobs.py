@@ -271,7 +271,7 @@ class RedisJobs:
 async def all_dead_letters(connection: RedisConnection) -> list[DeadLetter]:
     """Return the failed jobs of all queues, oldest first."""
     found = await connection.batch([("XRANGE", _dead(queue), "-", "+") for queue in _queues()])
-    return sorted((_dead_letter(fields) for letters in found for _, fields in letters), key=lambda letter: letter.at)
+    return sorted((_dead_letter(*letter) for letters in found for letter in letters), key=lambda letter: letter.at)
 
 
 def _class(priority: int) -> int:
@@ -286,5 +286,8 @@ def _fields(letter: DeadLetter) -> Iterator[str | float]:
     return chain.from_iterable(msgspec.structs.asdict(letter).items())
 
 
-def _dead_letter(fields: dict[bytes, bytes]) -> DeadLetter:
+def _dead_letter(entry_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+    if b"data" in fields:  # written by the former release
+        job = msgspec.structs.replace(decode_job(fields[b"data"]), attempt=int(fields[b"attempt"]))
+        return DeadLetter.of(job, fields[b"reason"].decode(), int(entry_id.partition(b"-")[0]) / 1000)
     return msgspec.convert({name.decode(): value.decode() for name, value in fields.items()}, DeadLetter, strict=False)
