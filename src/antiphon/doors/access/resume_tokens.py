@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from antiphon.doors.access.authentication import Identity
 from antiphon.errors import NotFound
-from antiphon.ports.sessions import SessionOwner
+from antiphon.ports.sessions import NOBODY, SessionOwner
 
 TOKEN_HEADER = b"x-antiphon-resume-token"
 TOKEN_FIELD = "resume_token"  # noqa: S105 - the name of a query field
@@ -37,8 +37,11 @@ def may_resume(identity: Identity, owner: SessionOwner, token: str) -> bool:
     """Return whether ``identity`` may resume a session of ``owner``.
 
     The owner needs no token. With the token these may: the key that issued the owner's secret, and a secret of the same
-    kind that was issued by this key or by the key that owns the session.
+    kind that was issued by this key or by the key that owns the session. A session that a gateway of the former release
+    began has no owner: every key of its tenant may resume it, and no ephemeral secret.
     """
+    if owner == NOBODY:
+        return not identity.is_ephemeral
     if owner.id and identity.key_id == owner.id:
         return True
     shows_token = bool(owner.token_digest) and hmac.compare_digest(_digest(token), owner.token_digest)

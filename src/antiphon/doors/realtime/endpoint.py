@@ -285,7 +285,7 @@ class RealtimeDoor:
         if found is None or not may_resume(identity, found.owner, token):
             raise no_session(session_id)
         number = number_of(after, found.owner.seed) if after else None
-        if after and number is None:
+        if after and number is None and found.owner.seed:
             raise InvalidRequest(f"{quoted(after)} is no event id of session '{session_id}'.", param="after")
         record, saved = await self._sessions.resume(identity.tenant, session_id, self._options.gateway_id, found.owner)
         lease = SessionLease(self._sessions, record)
@@ -295,6 +295,8 @@ class RealtimeDoor:
             _log.warning("saved session is unreadable", session_id=session_id, error=repr(error))
             await lease.end(resumable=False)
             raise no_session(session_id) from error
+        if not found.owner.seed:  # a gateway of the former release began it
+            number = number_of(after, state.seed)
         state.locked = tuple(sorted({*state.locked, *identity.locked}))
         return _Guest(identity, lease, Conversation(state), Resumption(saved, number))
 

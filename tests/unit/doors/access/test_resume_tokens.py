@@ -54,9 +54,13 @@ def test_no_token_lets_in_another_key_or_a_secret_of_another_kind(owner: Identit
     assert not may_resume(other, owner_of(owner, "realtime", TOKEN, "seed"), TOKEN)
 
 
-def test_a_session_without_a_token_or_without_an_owner_is_not_resumed_by_an_empty_one() -> None:
+def test_a_session_without_a_token_is_not_resumed_by_an_empty_one() -> None:
     assert not may_resume(secret("ek_2", "key_a"), owner_of(key("key_a"), "realtime", "", "seed"), "")
-    assert not any(may_resume(one, NOBODY, "") for one in (key(""), key("key_a"), secret("ek_1", "")))
+
+
+def test_a_session_of_the_former_release_is_resumed_by_a_key_and_by_no_secret() -> None:
+    assert may_resume(key("key_a"), NOBODY, "")
+    assert not any(may_resume(one, NOBODY, "") for one in (secret("ek_1", ""), secret("ek_1", "key_a")))
 
 
 def test_a_token_is_read_from_the_header_first_and_else_from_the_query() -> None:
