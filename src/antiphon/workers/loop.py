@@ -84,10 +84,15 @@ class _JobOutput:
         self.shut = False
 
     async def begin(self) -> None:
-        """Continue after the entries of an earlier attempt, and fence that attempt."""
+        """Continue after the entries of an earlier attempt, and fence that attempt.
+
+        Raises `ProviderUnavailable` for entries that cannot be recalled: workers of the former release keep none.
+        """
         if self._job.attempt > 1:
             written = await self._bus.begin(self._job.output, self._attempt)
             self._ahead = 0 if self._attempt.keeps else written
+            if self._attempt.keeps and written and not await self._bus.recall(self._job.output, self._job.id):
+                raise ProviderUnavailable("the worker was lost in the middle of an answer", code="worker_lost")
 
     async def emit(self, entries: Sequence[PipeEntry]) -> None:
         """Write results. Raises `JobCancelled` if they have no reader."""
