@@ -64,7 +64,7 @@ class TranscriptReady(PipeEntry, frozen=True, tag="transcript"):
 
 
 class TextReady(PipeEntry, frozen=True, tag="text"):
-    """More text of an answer; empty while the model writes a call, as a sign of progress."""
+    """More text of an answer."""
 
     text: str
 
@@ -99,7 +99,7 @@ class AnswerDone(PipeEntry, frozen=True, tag="answer_done"):
 
 
 class SentenceReady(PipeEntry, frozen=True, tag="sentence"):
-    """A sentence to speak, in a speech pipe."""
+    """A sentence to speak; an empty one in an answer is a sign of progress, which the former release ignores."""
 
     text: str
 

@@ -11,7 +11,7 @@ from antiphon.ports.bus import Bus
 from antiphon.ports.llm import LanguageModel
 from antiphon.resilience.empty_answers import answered
 from antiphon.text.tokens import estimate_tokens
-from antiphon.wire.entries import AnswerDone, CallReady, PipeEntry, TextReady
+from antiphon.wire.entries import AnswerDone, CallReady, PipeEntry, SentenceReady, TextReady
 from antiphon.wire.jobs import Job, Respond
 from antiphon.workers.loop import Emit
 from antiphon.workers.sentences import Sentences
@@ -62,7 +62,7 @@ class Responder:
                         await sentences.add(event.text)
                     case ToolCallDelta():
                         calls.add(event)
-                        await emit([TextReady(job.id, "")])
+                        await emit([SentenceReady(job.id, "")])
                     case ChatDone():
                         await emit([*calls.whole(), _done(job.id, event)])
 

@@ -129,7 +129,7 @@ async def test_a_forced_call_satisfies_its_schema_and_is_not_spoken(choice: str)
         assert await sentences(bench) == [SentencesDone("job_1")]
     assert isinstance(last, AnswerDone)
     assert last.finish_reason == "tool_calls"
-    assert signs == [TextReady("job_1", "")] * len(signs)
+    assert signs == [SentenceReady("job_1", "")] * len(signs)
     assert isinstance(call, CallReady)
     assert (call.name, call.index) == ("get_weather", 0)
     assert call.call_id
@@ -158,7 +158,7 @@ async def test_words_come_at_once_and_calls_whole_when_the_answer_is_over() -> N
         said = await sentences(bench)
     assert found == [
         TextReady("job_1", "Wait. "),
-        *[TextReady("job_1", "")] * 3,
+        *[SentenceReady("job_1", "")] * 3,
         TextReady("job_1", "Done"),
         CallReady("job_1", 0, "call_a", "get_time", "{}"),
         CallReady("job_1", 1, "call_b", "get_weather", '{"city"'),

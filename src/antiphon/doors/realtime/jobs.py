@@ -14,6 +14,7 @@ from antiphon.wire.entries import (
     PipeEntry,
     ScoreReady,
     SegmentReady,
+    SentenceReady,
     SentenceSpoken,
     SpeechDone,
     TextReady,
@@ -65,6 +66,8 @@ class RealtimeJobs(SessionJobs):
                 return inputs.Transcribed(job_id, entry.text, entry.duration_s)
             case TextReady():
                 return inputs.TextMade(job_id, entry.text)
+            case SentenceReady(text=""):
+                return inputs.TextMade(job_id, "")
             case CallReady():
                 return inputs.CallMade(job_id, entry.index, entry.call_id, entry.name, entry.arguments)
             case AnswerDone():

@@ -137,6 +137,7 @@ ENTRIES: list[tuple[PipeEntry, inputs.AnyInput | None]] = [
     (SegmentReady("sess_1.job_1", SEGMENT), inputs.Transcribing("job_1", SEGMENT)),
     (TranscriptReady("sess_1.job_1", "hi", "en", 1.5, (SEGMENT,)), inputs.Transcribed("job_1", "hi", 1.5)),
     (TextReady("sess_1.job_1", "hi"), inputs.TextMade("job_1", "hi")),
+    (SentenceReady("sess_1.job_1", ""), inputs.TextMade("job_1", "")),
     (CallReady("sess_1.job_1", 2, "call_1", "f", "{}"), inputs.CallMade("job_1", 2, "call_1", "f", "{}")),
     (AnswerDone("sess_1.job_1", "length", 3, 2, 1), inputs.AnswerMade("job_1", "length", 3, 2, 1)),
     (SpeechDone("sess_1.job_1"), inputs.SpeechMade("job_1")),
