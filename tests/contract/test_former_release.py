@@ -20,17 +20,19 @@ from antiphon.conversation.state import State
 from antiphon.doors.realtime.checkpoint import jobs_of
 from antiphon.doors.realtime.sent_events import events_since
 from antiphon.entities.dubbing import FragmentMetadata
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AnswerDone,
     CallReady,
     FragmentDubbed,
     JobFailed,
-    Persist,
     PipeEntry,
     ScoreReady,
     SpeechDone,
     TranscriptReady,
     TranslationReady,
+)
+from antiphon.wire.jobs import (
+    Persist,
     Work,
 )
 from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput, Message

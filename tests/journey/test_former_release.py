@@ -14,7 +14,7 @@ import redis
 
 from antiphon.bus.redis.bus import RedisBus
 from antiphon.connections.redis import RedisConnection
-from antiphon.wire.jobs import (
+from antiphon.wire.entries import (
     AnswerDone,
     FragmentDubbed,
     PipeEntry,
