@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from jsonschema import Draft202012Validator
 
+from antiphon.doors.history.routes import ROUTES as HISTORY_ROUTES
 from antiphon.doors.http.bodies import JsonBody
 from antiphon.doors.http.forms import FormBody
 from antiphon.doors.http.openapi import Description, describe_api, openapi_json
@@ -107,7 +108,7 @@ def test_only_an_open_route_says_that_it_needs_no_key() -> None:
 
 
 def test_every_schema_of_the_servers_own_document_is_one() -> None:
-    document = describe_api((*API_ROUTES, *health.ROUTES), "1.2.3")
+    document = describe_api((*API_ROUTES, *HISTORY_ROUTES, *health.ROUTES), "1.2.3")
     assert document["info"]["version"] == "1.2.3"
     for schema in document["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)

@@ -6,6 +6,7 @@ from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from antiphon.doors.history.routes import ROUTES as HISTORY_ROUTES
 from antiphon.doors.http.app import build_http
 from antiphon.doors.http.forms import FormBody, Upload
 from antiphon.doors.http.openapi import Description, describe_api
@@ -100,7 +101,9 @@ async def test_an_open_route_needs_no_key_and_any_other_does() -> None:
         assert (await ask(app, path="/shut", headers=[("authorization", "Bearer sk-1")])).status == 200
 
 
-@pytest.mark.parametrize("listed", [*API_ROUTES, *health.ROUTES], ids=lambda listed: f"{listed.method} {listed.path}")
+@pytest.mark.parametrize(
+    "listed", [*API_ROUTES, *HISTORY_ROUTES, *health.ROUTES], ids=lambda listed: f"{listed.method} {listed.path}"
+)
 def test_a_handler_gets_the_body_and_the_query_of_its_entry(listed: AnyRoute) -> None:
     body, query = get_args(get_type_hints(listed.handler)["call"])
     kind = listed.body.kind
