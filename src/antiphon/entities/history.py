@@ -108,6 +108,17 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class PendingEvent:
+    """An event of the outbox that is not delivered yet."""
+
+    row_id: int
+    """Order of insertion over all tenants, which is not that of commits: a lower one may appear later."""
+    event: StoredEvent
+    attempts: int
+    """Deliveries that failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """Rows that are written together or not at all."""
 

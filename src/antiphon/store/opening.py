@@ -15,6 +15,7 @@ from antiphon.store.sqlite import SqliteStore
 
 URL = "ANTIPHON_DATABASE_URL"
 OWNER_URL = "ANTIPHON_DATABASE_OWNER_URL"
+JOBS_URL = "ANTIPHON_DATABASE_JOBS_URL"
 _SQLITE = ("sqlite", "sqlite+aiosqlite")
 _POSTGRESQL = ("postgresql", "postgres", "postgresql+asyncpg")
 _FORMS = "sqlite:///PATH or postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE"
@@ -29,6 +30,19 @@ def make_store(url: str, data_dir: Path, *, timeout_s: float = TIMEOUT_S) -> Sql
     return SqliteStore(place) if isinstance(place, Path) else PostgresStore(place, timeout_s=timeout_s)
 
 
+def upkeep_store(store: SqliteStore | PostgresStore, jobs_url: str) -> SqliteStore | PostgresStore | None:
+    """Return a store that sees all tenants: ``store`` itself if it is a file, else that of ``jobs_url``, not started.
+
+    None for PostgreSQL without ``jobs_url``. Raises `InvalidRequest`.
+    """
+    if not jobs_url:
+        return store if isinstance(store, SqliteStore) else None
+    place = parse(jobs_url, JOBS_URL)
+    if isinstance(store, SqliteStore) or isinstance(place, Path):
+        raise _not_for_sqlite(JOBS_URL)
+    return PostgresStore(place, role="antiphon_jobs")
+
+
 @asynccontextmanager
 async def opened_by_owner(
     url: str, owner_url: str, data_dir: Path, *, wait_s: float = 0.0
@@ -41,7 +55,7 @@ async def opened_by_owner(
     if not isinstance(place, Path) and not owner_url:
         raise InvalidRequest(f"{OWNER_URL} is not set: migrations run as the owner of the tables", param=OWNER_URL)
     if owner_url and isinstance(place, Path):
-        raise InvalidRequest(f"{OWNER_URL} is for PostgreSQL: SQLite needs {URL} only", param=OWNER_URL)
+        raise _not_for_sqlite(OWNER_URL)
     store = SqliteStore(place) if isinstance(place, Path) else PostgresStore(place, role=None, start_s=wait_s)
     await store.open()
     try:
@@ -68,6 +82,10 @@ def parse(url: str, variable: str) -> Path | sa.URL:
         if made.database:
             return made
     raise _refused(variable)
+
+
+def _not_for_sqlite(variable: str) -> InvalidRequest:
+    return InvalidRequest(f"{variable} is for PostgreSQL: SQLite needs {URL} only", param=variable)
 
 
 def _refused(variable: str) -> InvalidRequest:

@@ -41,6 +41,13 @@ _NAMES = {"sslmode": "ssl"}
 _NOT_LET_IN = ("28", "3D")
 """Beginnings of PostgreSQL's codes for a role or password that it refuses, and for a database that it does not have."""
 _NOT_GRANTED = "42501"
+_UPKEEP = "antiphon_jobs"
+_VARIABLES = {
+    "antiphon_app": "ANTIPHON_DATABASE_URL",
+    _UPKEEP: "ANTIPHON_DATABASE_JOBS_URL",
+    None: "ANTIPHON_DATABASE_OWNER_URL",
+}
+"""The setting with the URL of each role; None is the owner."""
 _START_BACKOFF = Backoff(base_s=0.1, cap_s=2.0)
 _ROLE = sa.text("""
 SELECT rolname, rolsuper, rolbypassrls,
@@ -55,7 +62,7 @@ class PostgresStore(SqlStore):
     """A `Store` in PostgreSQL.
 
     Every transaction names its tenant (``antiphon.tenant``) and sees the rows of that tenant only. The role of the
-    URL must be one that these policies bind.
+    URL must be one that these policies bind. As ``antiphon_jobs`` it sees all rows and changes none but the outbox's.
     """
 
     def __init__(
@@ -66,7 +73,8 @@ class PostgresStore(SqlStore):
         start_s: float = START_S,
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """``role`` is the one the connection must be or belong to; None for the owner, who only migrates.
+        """``role`` is the one the connection must be or belong to: ``antiphon_app``, ``antiphon_jobs`` for `Upkeep`, or
+        None for the owner, who only migrates.
 
         ``start_s`` is how long `start` waits for a server that is not there, ``timeout_s`` how long a statement may
         take; seconds.
@@ -74,7 +82,7 @@ class PostgresStore(SqlStore):
         super().__init__("postgresql")
         self._url = url
         self._role = role
-        self._variable = "ANTIPHON_DATABASE_OWNER_URL" if role is None else "ANTIPHON_DATABASE_URL"
+        self._variable = _VARIABLES[role]
         self._start_s = start_s
         self._timeout_s = timeout_s
 
@@ -116,7 +124,7 @@ class PostgresStore(SqlStore):
                 if _state(error).startswith(_NOT_LET_IN):
                     raise InvalidRequest(
                         f"{self._variable}: PostgreSQL does not let this role into this database; "
-                        "'antiphon db upgrade' creates antiphon_app",
+                        "'antiphon db upgrade' creates antiphon_app and antiphon_jobs",
                         param=self._variable,
                         code="wrong_database_role",
                         detail=error.detail,
@@ -173,13 +181,13 @@ class PostgresStore(SqlStore):
             "is a superuser": found.rolsuper,
             "has BYPASSRLS": found.rolbypassrls,
             "owns the tables": found.is_owner,
-            "belongs to antiphon_jobs, which sees all tenants": found.has_upkeep,
+            "belongs to antiphon_jobs, which sees all tenants": found.has_upkeep and self._role != _UPKEEP,
             f"is not a member of {self._role}": not found.is_member,
         }
         if flaw := next((name for name, is_so in flaws.items() if is_so), None):
             raise InvalidRequest(
-                f"{self._variable}: the role '{found.rolname}' {flaw}; the server runs as {self._role}, which "
-                "row-level security binds",
+                f"{self._variable}: the role '{found.rolname}' {flaw}; this URL is for {self._role}, which row-level "
+                "security binds",
                 param=self._variable,
                 code="wrong_database_role",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ def select_items(
     query = sa.select(conversation_items).where(
         table.tenant_id == tenant, table.session_id == session_id, table.deleted.is_(False)
     )
-    return _page(query, (table.position, table.item_id), limit, beyond, oldest_first=oldest_first)
+    return page(query, (table.position, table.item_id), limit, beyond, oldest_first=oldest_first)
 
 
 def select_item_place(tenant: str, session_id: str, item_id: str) -> sa.Select[Any, Any]:
@@ -53,17 +54,18 @@ def select_sessions(
         query = query.where(table.created_at < until)
     if kind is not None:
         query = query.where(table.kind == kind)
-    return _page(query, (table.created_at, table.session_id), limit, beyond, oldest_first=oldest_first)
+    return page(query, (table.created_at, table.session_id), limit, beyond, oldest_first=oldest_first)
 
 
-def _page(
+def page(
     query: sa.Select[Any],
-    order: tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]],
+    order: Sequence[sa.ColumnElement[Any]],
     limit: int,
-    beyond: tuple[Any, str] | None,
+    beyond: Sequence[Any] | None,
     *,
     oldest_first: bool,
 ) -> sa.Select[Any]:
+    """Return the query of the page of ``query`` that follows the row with the key ``beyond``."""
     if beyond is not None:
         place, here = sa.tuple_(*order), sa.tuple_(*(sa.literal(value) for value in beyond))
         query = query.where(place > here if oldest_first else place < here)

@@ -11,7 +11,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from antiphon.entities.history import StoredCall, StoredEvent, StoredItem, StoredSession, StoredUsage, Unit
+from antiphon.entities.history import (
+    PendingEvent,
+    StoredCall,
+    StoredEvent,
+    StoredItem,
+    StoredSession,
+    StoredUsage,
+    Unit,
+)
 from antiphon.store.tables import conversation_items, function_calls, outbox_events, sessions, usage_records
 
 _NO_CONTENT = "null"
@@ -247,3 +255,17 @@ def to_session(row: sa.Row[Any]) -> StoredSession:
         conversation_id=row.conversation_id,
         project_id=row.project_id,
     )
+
+
+def to_pending_event(row: sa.Row[Any]) -> PendingEvent:
+    """Return the event of a row of the outbox."""
+    event = StoredEvent(
+        tenant=row.tenant_id,
+        event_id=row.event_id,
+        type=row.type,
+        payload=row.payload.encode(),
+        created_at=row.created_at,
+        session_id=row.session_id,
+        session_sequence=row.session_sequence,
+    )
+    return PendingEvent(row.id, event, row.attempts)

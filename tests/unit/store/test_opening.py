@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from antiphon.errors import InvalidRequest
-from antiphon.store.opening import make_store, opened_by_owner, parse
+from antiphon.store.opening import JOBS_URL, make_store, opened_by_owner, parse, upkeep_store
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.sqlite import SqliteStore
 
@@ -35,7 +35,7 @@ def test_every_spelling_of_postgresql_gets_the_asynchronous_driver(scheme: str) 
     assert (found.database, found.query) == ("antiphon", {"ssl": "require"})
 
 
-@pytest.mark.parametrize("variable", ["ANTIPHON_DATABASE_URL", "ANTIPHON_DATABASE_OWNER_URL"])
+@pytest.mark.parametrize("variable", ["ANTIPHON_DATABASE_URL", "ANTIPHON_DATABASE_OWNER_URL", JOBS_URL])
 @pytest.mark.parametrize(
     "url",
     [
@@ -84,3 +84,22 @@ async def test_the_owner_opens_the_default_file_as_it_is(tmp_path: Path) -> None
     async with opened_by_owner("", "", tmp_path) as store:
         assert await store.revision() == ""
     assert (tmp_path / "antiphon.db").exists()
+
+
+POSTGRESQL = "postgresql://app@db/antiphon"
+
+
+@pytest.mark.parametrize(
+    ("url", "jobs_url"), [("", "postgresql://jobs@db/antiphon"), ("", "sqlite:///a.db"), (POSTGRESQL, "sqlite:///a.db")]
+)
+def test_the_url_of_upkeep_is_that_of_postgresql_and_no_other(url: str, jobs_url: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="ANTIPHON_DATABASE_JOBS_URL is for PostgreSQL") as refused:
+        upkeep_store(make_store(url, tmp_path), jobs_url)
+    assert refused.value.param == JOBS_URL
+
+
+def test_upkeep_has_the_file_itself_and_a_store_of_its_own_in_postgresql(tmp_path: Path) -> None:
+    file, server = make_store("", tmp_path), make_store(POSTGRESQL, tmp_path)
+    assert upkeep_store(file, "") is file
+    assert upkeep_store(server, "") is None
+    assert isinstance(upkeep_store(server, "postgresql://jobs@db/antiphon"), PostgresStore)

@@ -14,7 +14,7 @@ import pytest
 from antiphon.entities.history import StoredItem, Unit
 from antiphon.errors import InvalidRequest, ProviderUnavailable, Transient
 from antiphon.store.migrate import downgrade
-from antiphon.store.opening import OWNER_URL, opened_by_owner
+from antiphon.store.opening import JOBS_URL, OWNER_URL, opened_by_owner
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.schema import HEAD
 from tests.postgres import Database, address, create, migrated, postgres
@@ -166,18 +166,32 @@ async def test_what_the_server_does_not_know_is_refused_at_once(database: Databa
     assert (refused.value.code, refused.value.param) == ("wrong_database_role", "ANTIPHON_DATABASE_URL")
 
 
-@pytest.mark.parametrize("flaw", ROLES)
-async def test_a_role_that_policies_do_not_bind_is_refused(database: Database, flaw: str) -> None:
+JOBS = "antiphon_app", "antiphon_jobs"
+REFUSED = [("antiphon_app", "ANTIPHON_DATABASE_URL", flaw, role) for flaw, role in ROLES.items()]
+REFUSED += [
+    ("antiphon_jobs", JOBS_URL, flaw.replace(*JOBS), role.replace(*JOBS))
+    for flaw, role in ROLES.items()
+    if "antiphon_jobs" not in flaw
+]
+
+
+@pytest.mark.parametrize(("role", "variable", "flaw", "statement"), REFUSED)
+async def test_a_role_that_policies_do_not_bind_is_refused(
+    database: Database, role: str, variable: str, flaw: str, statement: str
+) -> None:
     name = f"{database.name}_role"
-    await run(database, "postgres", ROLES[flaw].format(name=name))
-    made = PostgresStore(address(database.url(name)))
-    with pytest.raises(InvalidRequest, match=f"ANTIPHON_DATABASE_URL: the role '{name}' {flaw}") as refused:
+    await run(database, "postgres", statement.format(name=name))
+    made = PostgresStore(address(database.url(name)), role=role)
+    with pytest.raises(InvalidRequest, match=f"{variable}: the role '{name}' {flaw}") as refused:
         await made.start()
-    assert refused.value.code == "wrong_database_role"
+    assert (refused.value.code, refused.value.param) == ("wrong_database_role", variable)
     await run(database, "postgres", f"DROP ROLE {name}")
 
 
-@pytest.mark.parametrize(("role", "variable"), [("antiphon_app", "ANTIPHON_DATABASE_URL"), (None, OWNER_URL)])
+@pytest.mark.parametrize(
+    ("role", "variable"),
+    [("antiphon_app", "ANTIPHON_DATABASE_URL"), ("antiphon_jobs", JOBS_URL), (None, OWNER_URL)],
+)
 async def test_an_option_that_the_driver_does_not_have_is_named(role: str | None, variable: str) -> None:
     for options in ("hunter2=2&ssl=require", "ssl=hunter2", "statement_cache_size=-1", "loop=1", "port=1&port=2"):
         made = PostgresStore(address(f"postgresql://app:hunter2@127.0.0.1/antiphon?{options}"), role=role)
@@ -204,12 +218,14 @@ async def test_an_older_schema_is_refused_with_the_command(database: Database, r
     assert refused.value.code == "store_too_old"
 
 
-async def test_a_login_that_only_belongs_to_the_role_is_taken(database: Database) -> None:
+@pytest.mark.parametrize("role", JOBS)
+async def test_a_login_that_only_belongs_to_the_role_is_taken(
+    store: PostgresStore, database: Database, role: str
+) -> None:
     name = f"{database.name}_role"
-    await run(database, "postgres", f"CREATE ROLE {name} LOGIN IN ROLE antiphon_app")
-    made = PostgresStore(address(database.url(name)))
+    await run(database, "postgres", f"CREATE ROLE {name} LOGIN IN ROLE {role}")
+    made = PostgresStore(address(database.url(name)), role=role)
     await made.start()
-    await made.record([Unit((ITEM,))])
     assert await made.items("t", "s") == [ITEM]
     await made.close()
     await run(database, "postgres", f"DROP ROLE {name}")
