@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+import structlog
+
+from antiphon.errors import InvalidRequest
+
 if TYPE_CHECKING:  # the command line lists parts and must not import their dependencies
     from prometheus_client import CollectorRegistry
 
@@ -21,11 +25,15 @@ if TYPE_CHECKING:  # the command line lists parts and must not import their depe
     from antiphon.jobs.client import JobClient
     from antiphon.observe.metrics import Metrics
     from antiphon.ports.engine import Engine
-    from antiphon.ports.store import Store
     from antiphon.providers.decoding.decoders import Decoders
+    from antiphon.store.postgres import PostgresStore
+    from antiphon.store.sqlite import SqliteStore
+    from antiphon.store.upkeep import Upkeep
     from antiphon.store.writer import StoreWriter
 
 T = TypeVar("T")
+
+_log = structlog.get_logger(__name__)
 
 EndlessTask = Callable[[], Coroutine[Any, Any, None]]
 
@@ -47,7 +55,7 @@ class Lifetime:
 class Rows(NamedTuple):
     """The database of this process and its writers."""
 
-    store: Store
+    store: SqliteStore | PostgresStore
     """For reading; it may lag behind the writers."""
     writer: StoreWriter
     """Writes to the database, or to the queue of the persist workers."""
@@ -120,6 +128,25 @@ class Services:
         if rows.database is not rows.writer:
             self.lifetime.tasks["database writer"] = database.run
         return rows
+
+    @cached_property
+    def upkeep(self) -> Upkeep | None:
+        """Works on the rows of all tenants; None on PostgreSQL without a URL for it. Raises `InvalidRequest`."""
+        from antiphon.store.opening import JOBS_URL, upkeep_store
+        from antiphon.store.upkeep import Upkeep
+
+        days = self.settings.database_retention_days
+        store = upkeep_store(self.rows.store, self.settings.database_jobs_url.get_secret_value())
+        if store is None:
+            if days:
+                message = f"{JOBS_URL} is not set: ANTIPHON_DATABASE_RETENTION_DAYS needs it on PostgreSQL"
+                raise InvalidRequest(message, param=JOBS_URL)
+            _log.warning("retention is off: no URL of the role antiphon_jobs", setting=JOBS_URL)
+            return None
+        if store is not self.rows.store:
+            self.lifetime.starts.append(store.start)
+            self.lifetime.closes.append(store.close)
+        return Upkeep(store, self.clock, retention_days=days)
 
     @property
     def opened_rows(self) -> Rows | None:

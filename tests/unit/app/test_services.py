@@ -14,7 +14,7 @@ from antiphon.errors import InvalidRequest
 from antiphon.observe.work_metrics import SpeechMetrics
 from antiphon.wire.jobs import Persist
 from tests.fakes.engines import ScriptedTurn
-from tests.postgres import create
+from tests.postgres import create, migrated
 from tests.unit.app.stage import services_of
 
 
@@ -90,10 +90,36 @@ async def test_postgresql_is_migrated_at_the_start_only_when_told_so_and_by_its_
     await begin(tmp_path, database_url=url)
 
 
+JOBS_URL = "ANTIPHON_DATABASE_JOBS_URL"
+
+
+async def test_upkeep_of_a_file_is_that_of_its_store(tmp_path: Path) -> None:
+    async with services_of(tmp_path, database_retention_days=30) as services:
+        assert services.upkeep is services.upkeep
+        assert services.lifetime.starts == [services.rows.store.start]
+    async with services_of(tmp_path, database_jobs_url="postgresql://jobs@db/antiphon") as services:
+        with pytest.raises(InvalidRequest, match=f"{JOBS_URL} is for PostgreSQL"):
+            _ = services.upkeep
+
+
+async def test_upkeep_of_postgresql_has_a_role_of_its_own_which_a_limit_needs(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    database = await migrated(postgres_url)
+    url, jobs_url = database.url("antiphon_app"), database.url("antiphon_jobs")
+    async with services_of(tmp_path, database_url=url, database_retention_days=30) as services:
+        with pytest.raises(InvalidRequest, match=f"{JOBS_URL} is not set: ANTIPHON_DATABASE_RETENTION_DAYS") as refused:
+            _ = services.upkeep
+        assert refused.value.param == JOBS_URL
+    await begin(tmp_path, database_url=url, database_jobs_url=jobs_url, database_retention_days=30)
+    with pytest.raises(InvalidRequest, match=f"{JOBS_URL}: the role 'antiphon_app' is not a member of antiphon_jobs"):
+        await begin(tmp_path, database_url=url, database_jobs_url=url)
+
+
 async def begin(data_dir: Path, **settings: str | bool) -> None:
-    """Open the rows of a process, and close them."""
+    """Open the rows of a process as its parts do, and close them."""
     async with services_of(data_dir, **settings) as services:
-        rows = services.rows
+        rows, _ = services.rows, services.upkeep
         try:
             for start in services.lifetime.starts:
                 await start()

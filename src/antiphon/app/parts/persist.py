@@ -1,4 +1,4 @@
-"""Writes rows of the history to the database, for gateways that have none."""
+"""Writes rows of the history to the database, for gateways that have none, and removes old ones."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ _BATCHES_AT_ONCE = 8
 def _work(services: Services) -> Added:
     from antiphon.workers.persist import Persister
 
-    rows = services.rows
+    rows, upkeep = services.rows, services.upkeep
+    tasks = {} if upkeep is None else {"retention": upkeep.run}
     if rows.writer is rows.database:  # a single process writes without a queue
-        return Added()
+        return Added(tasks=tasks)
     persister = Persister(rows.database.write)
     return Added(
         work=(
             Workload("record", persister.record, _BATCHES_AT_ONCE),
             Workload("persist", persister.persist, _BATCHES_AT_ONCE),
-        )
+        ),
+        tasks=tasks,
     )
 
 

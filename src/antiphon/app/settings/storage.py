@@ -33,6 +33,17 @@ class StorageSettings(Section):
         description="PostgreSQL URL of the role that owns the tables, for `antiphon db` and "
         "`ANTIPHON_DATABASE_MIGRATE`.",
     )
+    database_jobs_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="PostgreSQL URL of the role `antiphon_jobs`, with which processes of the role `persist` remove old "
+        "rows.",
+    )
+    database_retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="How many days the rows of tenants without a `retention_days` of their own are kept; 0: for ever.",
+    )
     database_migrate: bool = Field(
         default=False,
         description="True migrates PostgreSQL at the start, as `antiphon db upgrade` does. SQLite is always migrated.",
