@@ -34,9 +34,9 @@ class Locked(SqlStore):
 
 
 @pytest.mark.parametrize(
-    ("chance", "expected"), [(0.0, [45, 2745, 5445]), (0.5, [60, 3660, 7260]), (1.0, [75, 4575, 9075])]
+    ("chance", "expected"), [(0.0, [45, 64_845, 129_645]), (0.5, [60, 86_460, 172_860]), (1.0, [75, 108_075, 216_075])]
 )
-def test_rows_are_removed_soon_after_the_start_and_then_every_hour_though_the_database_fails(
+def test_rows_are_removed_soon_after_the_start_and_then_every_day_though_the_database_fails(
     chance: float, expected: list[float]
 ) -> None:
     async def scenario(clock: VirtualClock) -> None:
