@@ -49,5 +49,8 @@ class StorageSettings(Section):
         description="True migrates PostgreSQL at the start, as `antiphon db upgrade` does. SQLite is always migrated.",
     )
     database_timeout_s: float = Field(
-        default=10, gt=0, description="Timeout of one statement of PostgreSQL, seconds; beyond it, it is unavailable."
+        default=10,
+        gt=0,
+        le=3_600,
+        description="Timeout of one statement of PostgreSQL, seconds; beyond it, it is unavailable.",
     )
