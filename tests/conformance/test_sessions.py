@@ -1,75 +1,22 @@
-"""What every `Sessions` promises. An adapter joins by a line in `ADAPTERS`."""
+"""What every `Sessions` promises."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from antiphon.clock import VirtualClock
 from antiphon.errors import Fenced, NotFound
-from antiphon.ports.sessions import NOBODY, Change, EndedSession, Saved, SessionOwner, Sessions, Taken
-from antiphon.state.embedded import EmbeddedSessions
-from antiphon.state.redis.sessions import RedisSessions
-from tests.conformance.redis_time import AgedConnection, let_pass
-
-RESUME_S = 60.0
-LIVENESS_S = 30.0
-EVENTS_S = 60.0
-
-
-IN_TIME = 0.8
-"""So much of a time is surely not all of it, also where a busy machine is late by some seconds."""
-
-
-@dataclass
-class Stage:
-    """The sessions under test, and a way to let time pass for them."""
-
-    sessions: Sessions
-    advance: Callable[[float], None]
-
-
-@asynccontextmanager
-async def embedded(_: str) -> AsyncGenerator[Stage]:
-    clock = VirtualClock()
-    yield Stage(
-        EmbeddedSessions(clock, resume_window_s=RESUME_S, liveness_s=LIVENESS_S, event_window_s=EVENTS_S), clock.advance
-    )
-
-
-@asynccontextmanager
-async def redis(url: str) -> AsyncGenerator[Stage]:
-    connection = AgedConnection(url)
-    await connection.command("FLUSHDB")
-    sessions = RedisSessions(connection, resume_window_s=RESUME_S, liveness_s=LIVENESS_S, event_window_s=EVENTS_S)
-
-    def advance(seconds: float) -> None:
-        let_pass(url, seconds)
-        connection.aged_s += seconds
-
-    yield Stage(sessions, advance)
-    await connection.close()
-
-
-ADAPTERS: dict[str, Callable[[str], AbstractAsyncContextManager[Stage]]] = {"embedded": embedded, "redis": redis}
+from antiphon.ports.sessions import NOBODY, Change, Saved, SessionOwner, Taken
+from tests.conformance.session_adapters import ADAPTERS, IN_TIME, LIVENESS_S, RESUME_S, STATE, Stage, over
 
 
 @pytest.fixture(params=list(ADAPTERS))
 async def stage(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterator[Stage]:
     async with ADAPTERS[request.param](redis_url) as made:
         yield made
-
-
-async def over(stage: Stage) -> list[EndedSession]:
-    """Clean up the sessions whose time is over."""
-    return [one async for one in stage.sessions.expired()]
-
-
-STATE = Change(b"state", 7, b"jobs", {"a": b"1", "b": b"2"}, (), b"said")
 
 
 async def test_a_claimed_session_is_new_and_connected(stage: Stage) -> None:

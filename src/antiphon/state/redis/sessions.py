@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from antiphon import ids
 from antiphon.connections.redis import Argument, RedisConnection, Script
 from antiphon.errors import Fenced, NotFound
 from antiphon.ids import conversation_id
@@ -128,7 +129,8 @@ class RedisSessions:
     async def stop(self, tenant: str, session_id: str) -> EndedSession | None:
         """End a session, whoever owns it; None when it is unknown or over."""
         keys, name = self._keys(tenant, session_id), f"{tenant} {session_id}"
-        found = await self._connection.run(_STOP, keys, self._taken, name, self._liveness_ms + _GRACE_MS)
+        lasts_ms = self._liveness_ms + _GRACE_MS
+        found = await self._connection.run(_STOP, keys, self._taken, name, lasts_ms, ids.token(12))
         return EndedSession(tenant, session_id, found[1], int(found[0])) if found else None
 
     async def taken(self, gateway_id: str) -> AsyncIterator[Taken]:

@@ -82,3 +82,14 @@ async def test_a_session_that_expires_is_told_closed(connection: RedisConnection
         while not [one async for one in sessions.expired()]:
             await asyncio.sleep(0.05)
     assert told.messages[-1] == {"type": "session.closed", "status": "expired"}
+
+
+async def test_a_session_that_is_stopped_is_told_closed_once(connection: RedisConnection) -> None:
+    told = Told()
+    sessions = MirroredSessions(connection, told)
+    await sessions.claim("t", "s", "g1", OWNER)
+    assert await sessions.stop("t", "s") is not None
+    assert await sessions.stop("t", "s") is None
+    assert await sessions.stop("t", "nobody") is None
+    assert told.types() == ["session.created", "session.closed"]
+    assert told.messages[-1]["status"] == "disconnected"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from structlog.testing import capture_logs
 
-from antiphon.connections.redis import RedisConnection
+from antiphon.connections.redis import Argument, RedisConnection, Script
 from antiphon.ports.sessions import Change, EndedSession, SessionOwner, Taken
 from antiphon.state.redis.sessions import RedisSessions
 from tests.valkey import valkey
@@ -66,4 +68,43 @@ async def test_members_that_are_no_sessions_are_removed_and_the_others_expire() 
                 await asyncio.sleep(0.05)
         assert [(one.tenant, one.session_id) for one in found] == [("t", "s")]
         assert await connection.command("ZRANGE", "antiphon:sessions", 0, -1) == []
+        await connection.close()
+
+
+class Repeating(RedisConnection):
+    """A connection that loses the first reply to every script, and sends it again."""
+
+    async def run(self, script: Script, keys: Sequence[str], *arguments: Argument) -> Any:
+        await super().run(script, keys, *arguments)
+        return await super().run(script, keys, *arguments)
+
+
+async def test_a_session_whose_end_is_sent_twice_is_ended_once_and_its_state_is_told() -> None:
+    with valkey() as server:
+        connection, repeating = RedisConnection(server.url), Repeating(server.url)
+        record = await RedisSessions(connection).claim("t", "s", "g1")
+        await RedisSessions(connection).save(record, Change(b"state", 1))
+        ended = await RedisSessions(repeating).stop("t", "s")
+        assert ended is not None
+        assert ended.snapshot == b"state"
+        found = await RedisSessions(connection).find("t", "s")
+        assert found is not None
+        assert (found.status, found.epoch) == ("ended", ended.epoch)
+        assert await RedisSessions(repeating).stop("t", "s") is None
+        await repeating.close()
+        await connection.close()
+
+
+async def test_a_stopped_session_that_redis_has_not_dropped_yet_is_no_expired_one() -> None:
+    with valkey() as server:
+        connection = RedisConnection(server.url)
+        sessions = RedisSessions(connection, resume_window_s=0.01, liveness_s=0.01)
+        await sessions.claim("t", "s", "g1")
+        assert await sessions.stop("t", "s") is not None
+        await connection.command("HSET", "t:t:session:{s}", "until", 1)
+        async with asyncio.timeout(10):
+            while await connection.command("ZCARD", "antiphon:sessions"):
+                assert [one async for one in sessions.expired()] == []
+                await asyncio.sleep(0.01)
+        assert not await connection.command("EXISTS", "t:t:session:{s}")
         await connection.close()
