@@ -61,12 +61,13 @@ class HistoryReader:
         stored = await self._store.items(tenant, session_id, limit=limit + 1, beyond=beyond, oldest_first=oldest_first)
         found = {item.item_id: item for item in stored}
         for item in live.values():
-            is_beyond = beyond is None or (_place(item) > beyond if oldest_first else _place(item) < beyond)
-            if item.item_id not in found:
-                if is_beyond:
-                    found[item.item_id] = item
-            elif item.revision > found[item.item_id].revision:
-                found[item.item_id] = replace(item, created_at=found[item.item_id].created_at)
+            known = found.get(item.item_id)
+            if known is not None and known.revision >= item.revision:
+                continue
+            if beyond is None or (_place(item) > beyond if oldest_first else _place(item) < beyond):
+                found[item.item_id] = item if known is None else replace(item, created_at=known.created_at)
+            else:  # it has moved to a former page
+                found.pop(item.item_id, None)
         ordered = sorted(found.values(), key=_place, reverse=not oldest_first)
         if not ordered and after is None:
             await self.session(tenant, session_id)
@@ -152,15 +153,16 @@ class HistoryReader:
         saved = await self._saved(tenant, session_id)
         if saved is None:
             return {}
+        try:
+            records = snapshot.join(saved.snapshot, saved.items).records
+        except (msgspec.ValidationError, KeyError) as error:  # another version saved it
+            _log.warning("saved items are unreadable", session_id=session_id, error=repr(error))
+            return {}
         now = self._clock.wall()
         found: dict[str, StoredItem] = {}
-        for item_id, data in saved.items.items():
-            try:
-                record = snapshot.load_item(data)
-            except msgspec.ValidationError as error:  # another version saved it
-                _log.warning("saved item is unreadable", session_id=session_id, error=repr(error))
-                continue
+        for record in records:
             if record.revision:  # before it is finished for the first time it is not in the history
+                item_id = str(record.item.id).replace("\0", "\N{REPLACEMENT CHARACTER}")  # as databases store it
                 content = msgspec.json.encode(record.item)
                 found[item_id] = StoredItem(
                     tenant,
