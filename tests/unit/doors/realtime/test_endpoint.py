@@ -1,145 +1,17 @@
-"""The realtime door: admission, new and resumed sessions, and its endless tasks."""
+"""The realtime door: admission, new and resumed sessions, its endless tasks, and the rows that it records."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from antiphon.clock import VirtualClock
-from antiphon.conversation.session import Defaults
-from antiphon.doors.access.authentication import Access
-from antiphon.doors.access.client_secrets import EphemeralSecrets
-from antiphon.doors.realtime.endpoint import RealtimeDoor, RealtimeOptions
-from antiphon.doors.websocket.registry import ConnectionRegistry
-from antiphon.doors.websocket.secret_usage import SecretUsage
-from antiphon.doors.websocket.session_options import SessionServices
-from antiphon.errors import ProviderUnavailable
-from antiphon.observe.metrics import Metrics
-from antiphon.policy.window import SlidingWindowLimiter
-from antiphon.ports.engine import EngineContext
-from antiphon.ports.sessions import SessionRecord
-from antiphon.providers.registry import load
-from antiphon.state.embedded import EmbeddedSessions
-from antiphon.state.embedded_uses import EmbeddedUses
 from antiphon.wire.realtime_server import TAKEN_OVER
-from tests.options import embedded_bus, link_limits, session_rules
-from tests.unit.doors.websocket.stage import Peer
+from tests.unit.doors.realtime.door_stage import BUSY, KEYS, Client, Stage, running
 from tests.virtual_time import on_virtual_time
-
-KEYS = ("first-key-of-the-server", "second-key-of-the-server")
-BUSY = {"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}}
-
-
-class Faulty(EmbeddedSessions):
-    """Sessions whose heartbeats can fail."""
-
-    is_away = False
-
-    async def heartbeat(self, record: SessionRecord) -> None:
-        if self.is_away:
-            raise ProviderUnavailable("away", code="redis_unavailable")
-        await super().heartbeat(record)
-
-
-class Client(Peer):
-    """A client of the door."""
-
-    def __init__(self, door: RealtimeDoor, query: str, headers: dict[str, str]) -> None:
-        super().__init__()
-        pairs = {"authorization": f"Bearer {KEYS[0]}", **headers}
-        scope = {
-            "type": "websocket",
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in pairs.items()],
-        }
-        self.frames.put_nowait({"type": "websocket.connect"})
-        self.serving = asyncio.create_task(door(scope, self.receive, self.send))
-
-    async def until(self, done: Callable[[], Any]) -> None:
-        """Return when ``done``, on virtual or real time."""
-        async with asyncio.timeout(30):
-            while not done():
-                await asyncio.sleep(0.001)
-
-    async def event(self, kind: str) -> dict[str, Any]:
-        """Return the first event of a type."""
-        await self.until(lambda: kind in [event["type"] for event in self.events()] or self.serving.done())
-        (found, *_) = [event for event in self.events() if event["type"] == kind]
-        return found
-
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(message["text"]) for message in self.sent if message["type"] == "websocket.send"]
-
-    async def refusal(self) -> tuple[int, dict[str, Any]]:
-        """Return status and error of a refused handshake."""
-        await self.serving
-        start, body = self.sent
-        return start["status"], json.loads(body["body"])["error"]
-
-    async def close_code(self) -> int:
-        await self.serving
-        return self.sent[-1]["code"]
-
-
-class Stage:
-    """A gateway with a realtime door; several may share their sessions."""
-
-    def __init__(
-        self, clock: VirtualClock | None = None, *, sessions: Faulty | None = None, resumes: bool = True, **room: Any
-    ) -> None:
-        self.clock = clock or VirtualClock()
-        self.sessions = Faulty(self.clock) if sessions is None else sessions
-        self.metrics = Metrics()
-        self.secrets = EphemeralSecrets(b"k" * 32)
-        self.bus = embedded_bus(self.clock)
-        self.name = f"gateway {id(self)}"
-        vad = load("vad", ["stub"], EngineContext(data_dir=None))
-        limiter = SlidingWindowLimiter(clock=self.clock)
-        services = SessionServices(self.bus, vad, self.clock, limiter, lambda row: None, 30.0, self.metrics)
-        options = RealtimeOptions(
-            session_rules(), link_limits(), Defaults(), self.name, resumes=resumes, sweep_s=1.0, heartbeat_s=10.0
-        )
-        self.registry = ConnectionRegistry(self.metrics, **room)
-        access = Access(KEYS, self.secrets, self.clock)
-        usage = SecretUsage(EmbeddedUses(self.clock))
-        self.door = RealtimeDoor(access, services, self.sessions, self.metrics, options, self.registry, usage)
-
-    @asynccontextmanager
-    async def client(self, query: str = "", **headers: str) -> AsyncGenerator[Client]:
-        """Connect a client; it is lost when the block ends."""
-        client = Client(self.door, query, headers)
-        try:
-            yield client
-        finally:
-            client.leaves(code=1006)
-            await client.serving
-
-    async def saved(self) -> tuple[str, str, str]:
-        """Begin a session and lose it; returns its id, its resume token, and a cursor."""
-        async with self.client() as client:
-            created = await client.event("session.created")
-            client.says(text=json.dumps(BUSY))
-            updated = await client.event("session.updated")
-        return created["session"]["id"], created["antiphon"]["resume_token"], updated["event_id"]
-
-
-@asynccontextmanager
-async def running(endless: Callable[[], Any]) -> AsyncIterator[None]:
-    """Run an endless task of the door."""
-    task = asyncio.ensure_future(endless())
-    await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 # -- admission -------------------------------------------------------------------------------------------------------
@@ -333,3 +205,109 @@ async def test_sessions_are_told_which_components_fail(clock: VirtualClock) -> N
         assert (await client.event("antiphon.degraded"))["leg"] == "redis"
         redis[0] = True
         assert (await client.event("antiphon.recovered"))["leg"] == "redis"
+
+
+# -- rows and ends -----------------------------------------------------------------------------------------------------
+async def test_a_connection_is_recorded_when_it_opens_and_when_it_ends() -> None:
+    stage = Stage()
+    client = Client(stage.door, "model=m", {})
+    session_id = (await client.event("session.created"))["session"]["id"]
+    (opened,) = stage.rows
+    assert (opened.session_id, opened.tenant, opened.kind, opened.model) == (session_id, "default", "realtime", "m")
+    assert (opened.status, opened.created_at, opened.closed_at) == ("connected", stage.clock.wall(), None)
+    assert opened.key_id.startswith("key_")
+    assert opened.conversation_id.startswith("conv_")
+    client.says(text=json.dumps(BUSY))
+    await client.event("session.updated")
+    stage.clock.advance(5)
+    client.leaves(code=1000)
+    await client.serving
+    _, ended = stage.rows
+    assert (ended.status, ended.created_at, ended.closed_at) == ("disconnected", opened.created_at, stage.clock.wall())
+    assert json.loads(ended.config)["instructions"] == "Be brief."
+    assert ended.revision > opened.revision
+    assert [(used.metric, used.amount) for unit in stage.units for used in unit.usage] == [("connection_s", 5.0)]
+
+
+async def test_a_lost_session_is_recorded_as_not_closed_and_its_resumption_under_a_newer_revision() -> None:
+    stage = Stage()
+    session_id, _, cursor = await stage.saved()
+    assert [(row.status, row.closed_at) for row in stage.rows] == [("connected", None), ("disconnected", None)]
+    async with stage.client(f"session_id={session_id}&after={cursor}") as client:
+        await client.event("antiphon.session.resumed")
+    assert {row.session_id for row in stage.rows} == {session_id}
+    revisions = [row.revision for row in stage.rows]
+    assert revisions == sorted(set(revisions))
+    assert len({row.conversation_id for row in stage.rows}) == 1
+
+
+@pytest.mark.parametrize(("query", "headers"), [
+    ("", {"authorization": "Bearer wrong"}), ("intent=dictation", {}), ("session_id=sess_1", {}),
+    ("", {"openai-beta": "realtime=v1"}),
+])  # fmt: skip
+async def test_a_refused_handshake_is_not_recorded(query: str, headers: dict[str, str]) -> None:
+    stage = Stage()
+    await Client(stage.door, query, headers).serving
+    assert stage.units == []
+
+
+@on_virtual_time
+async def test_a_session_that_is_swept_is_recorded_as_expired(clock: VirtualClock) -> None:
+    stage = Stage(clock)
+    session_id, _, _ = await stage.saved()
+    async with running(stage.door.sweep):
+        await asyncio.sleep(1000)
+    *former, expired = stage.rows
+    assert (expired.session_id, expired.status) == (session_id, "expired")
+    assert expired.closed_at is not None
+    assert json.loads(expired.config)["instructions"] == "Be brief."
+    assert expired.revision > max(row.revision for row in former)
+
+
+@pytest.mark.parametrize("task", ["watch_taken", "keep_alive"])
+def test_a_session_that_is_ended_from_outside_loses_its_connection_and_cannot_be_resumed(task: str) -> None:
+    @on_virtual_time
+    async def scenario(clock: VirtualClock) -> None:
+        stage = Stage(clock)
+        client = Client(stage.door, "", {})
+        async with running(getattr(stage.door, task)):
+            client.says(text=json.dumps(BUSY))
+            await client.event("session.updated")
+            session_id = client.events()[0]["session"]["id"]
+            ended_at = await stage.door.stop("default", session_id)
+            assert ended_at is not None
+            assert await client.close_code() == TAKEN_OVER == 4409
+        newest = max(stage.rows, key=lambda row: row.revision)
+        assert (newest.status, newest.closed_at) == ("disconnected", ended_at)
+        assert json.loads(newest.config)["instructions"] == "Be brief."
+        token = client.events()[0]["antiphon"]["resume_token"]
+        for query in (f"session_id={session_id}", f"session_id={session_id}&resume_token={token}&after=event_1"):
+            status, error = await Client(stage.door, query, {}).refusal()
+            assert (status, error["code"]) == (404, "session_not_found")
+        assert await stage.door.stop("default", session_id) is None
+
+    scenario()
+
+
+async def test_the_jobs_of_a_session_that_is_ended_are_cancelled() -> None:
+    stage = Stage()
+    async with stage.client() as client:
+        session_id = (await client.event("session.created"))["session"]["id"]
+        client.says(text=json.dumps(BUSY))
+        client.says(text=json.dumps({"type": "response.create"}))
+        await client.event("response.created")
+        async with asyncio.timeout(20):
+            lease = await anext(stage.bus.claim("respond", "worker"))
+            await stage.door.stop("default", session_id)
+            await stage.bus.cancelled(lease.job.id, "respond")
+
+
+async def test_an_unknown_session_and_one_of_another_tenant_cannot_be_ended() -> None:
+    stage = Stage()
+    session_id, _, _ = await stage.saved()
+    before = list(stage.units)
+    assert await stage.door.stop("other", session_id) is None
+    assert await stage.door.stop("default", "sess_0") is None
+    assert stage.units == before
+    async with stage.client(f"session_id={session_id}") as client:
+        await client.event("antiphon.session.resumed")

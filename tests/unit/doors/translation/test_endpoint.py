@@ -18,6 +18,7 @@ from antiphon.doors.translation.session import TranslationSessionOptions
 from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_options import SessionServices
+from antiphon.entities.history import Unit
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
 from antiphon.ports.limiter import Account
@@ -40,12 +41,13 @@ class Stage:
         self.clock = VirtualClock()
         self.bus = embedded_bus(self.clock)
         self.metrics = Metrics()
+        self.units: list[Unit] = []
         services = SessionServices(
             self.bus,
             InstantVoiceActivity("stub", Threshold),
             self.clock,
             SlidingWindowLimiter(requests=requests, clock=self.clock),
-            lambda row: None,
+            self.units.append,
             30.0,
             self.metrics,
         )
@@ -218,3 +220,28 @@ async def test_a_secret_is_spent_by_a_session_and_not_by_a_refusal() -> None:
     async with client(stage, key=secret) as one:
         status, error = await one.refused()
     assert (status, error["code"]) == (401, "used_secret")
+
+
+async def test_a_session_is_recorded_when_it_opens_and_when_it_ends() -> None:
+    stage = Stage(KEY)
+    async with client(stage, "model=mine", key=KEY) as one:
+        session_id = (await one.greeted())["id"]
+        stage.clock.advance(3)
+    opened, ended = [row for unit in stage.units for row in unit.sessions]
+    assert (opened.session_id, opened.kind, opened.status, opened.model) == (
+        *(session_id, "translation", "connected"),
+        "mine",
+    )
+    assert (opened.key_id, opened.closed_at) == (key_id(KEY), None)
+    assert json.loads(opened.config)["id"] == session_id
+    assert (ended.session_id, ended.status, ended.closed_at) == (session_id, "disconnected", stage.clock.wall())
+    assert ended.created_at == opened.created_at
+    assert ended.revision > opened.revision
+    assert [(used.metric, used.amount) for unit in stage.units for used in unit.usage] == [("connection_s", 3.0)]
+
+
+async def test_a_refused_session_is_not_recorded() -> None:
+    stage = Stage(KEY)
+    async with client(stage, "intent=nonsense", key=KEY) as one:
+        await one.refused()
+    assert stage.units == []
