@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from antiphon.wire.realtime_server import TAKEN_OVER
 from tests.serving import Client, Served, serving
 
 QUICK = {"stub_llm_words": 2, "stub_llm_wps": 0, "stub_tts_ms_per_word": 20}
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -75,3 +77,10 @@ async def test_a_conversation_is_listed_live_after_its_end_and_after_a_restart(t
     async with serving(tmp_path, **QUICK) as served, rest(served) as client:
         assert await listed(client, session_id) == after
         assert await told(client, f"/v1/sessions/{session_id}") == found
+
+
+async def test_the_reference_describes_the_routes_of_a_running_server(tmp_path: Path) -> None:
+    reference = json.loads(REFERENCE.read_text("utf-8"))
+    async with serving(tmp_path) as served, rest(served) as client:
+        document = await told(client, "/openapi.json")
+    assert document["paths"].keys() == reference["paths"].keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,9 @@ from antiphon.ports.store import ItemPlace, SessionPlace, Store
 from antiphon.text.quoting import quoted
 from antiphon.text.surrogates import replace_surrogates
 from antiphon.wire.realtime_session import RealtimeSession
+
+_LIVE = re.compile("[0-9A-Za-z_-]{1,128}", re.ASCII)
+"""Ids that a live session can have. Others may be no part of a key: the braces of a cluster's keys name their slot."""
 
 _log = structlog.get_logger(__name__)
 
@@ -138,10 +142,14 @@ class HistoryReader:
 
     async def _record(self, tenant: str, session_id: str) -> SessionRecord | None:
         """Return a session that is connected or may be resumed. Raises `ProviderUnavailable`."""
+        if not _LIVE.fullmatch(session_id):
+            return None
         record = await self._sessions.find(tenant, session_id)
         return record if record is not None and record.status != "ended" else None
 
     async def _saved(self, tenant: str, session_id: str) -> SavedContent | None:
+        if not _LIVE.fullmatch(session_id):
+            return None
         try:
             return await self._sessions.peek(tenant, session_id)
         except ProviderUnavailable as error:

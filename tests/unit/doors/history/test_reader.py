@@ -285,6 +285,14 @@ async def test_while_redis_is_away_nobody_can_say_that_a_session_is_unknown(stag
         await listed(stage)
 
 
+@pytest.mark.parametrize("name", ["}", "{", "s t", "ä", "s" * 129])
+async def test_redis_is_not_asked_for_an_id_that_no_live_session_has(stage: Stage, name: str) -> None:
+    stage.sessions.is_away = True
+    for asked in (listed(stage, session_id=name), stage.reader.session("t", name)):
+        with pytest.raises(NotFound):
+            await asked
+
+
 async def test_without_a_database_reading_fails(stage: Stage) -> None:
     await stage.saved("s", live("a", 1))
     await stage.store.close()
