@@ -193,7 +193,7 @@ def delete(step: Step, message: ConversationItemDelete) -> None:
             param="item_id",
         )
     _remove(step, record)
-    step.do(PersistItem(message.item_id, record.position, record.revision + 1, None))
+    step.do(PersistItem(message.item_id, record.position, step.next_revision(record.revision), None))
 
 
 def _remove(step: Step, record: ItemRecord) -> None:

@@ -239,6 +239,8 @@ class State(msgspec.Struct):
     records: list[ItemRecord] = msgspec.field(default_factory=list[ItemRecord])
     positions: int = 0
     """Highest position of an item so far."""
+    revisions: int = 0
+    """Highest revision of an item so far."""
     buffer: BufferState = msgspec.field(default_factory=BufferState)
     responses: dict[str, ResponseState] = msgspec.field(default_factory=dict[str, ResponseState])
     active: str = ""

@@ -105,8 +105,13 @@ class Step:
         """Return the id of the last item."""
         return str(self.state.records[-1].item.id) if self.state.records else None
 
+    def next_revision(self, last: int) -> int:
+        """Return a revision above ``last``, and above all in this conversation: ids of deleted items may come again."""
+        self.state.revisions = max(self.state.revisions, last) + 1
+        return self.state.revisions
+
     def persist(self, record: ItemRecord) -> None:
         """Write this version of an item to the store."""
-        record.revision += 1
+        record.revision = self.next_revision(record.revision)
         item_id = str(record.item.id)
         self.do(PersistItem(item_id, record.position, record.revision, record.item, record.interrupted))

@@ -73,6 +73,17 @@ def test_any_number_of_items_fit_behind_one() -> None:
     assert len(set(positions)) == len(positions)
 
 
+def test_an_item_whose_id_was_deleted_is_newer_than_its_deletion() -> None:
+    world = strict_world()
+    for _ in range(2):
+        world.send("conversation.item.create", item=user(id="mine"))
+        world.send("conversation.item.delete", item_id="mine")
+    world.send("conversation.item.create", item=user(id="mine"))
+    revisions = [effect.revision for effect in world.started(effects.PersistItem)]
+    assert revisions == sorted(set(revisions))
+    assert stored(world) == ["mine"]
+
+
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_a_full_conversation_removes_its_oldest_item(most: int) -> None:
     world = strict_world(session_rules(max_items=most))
