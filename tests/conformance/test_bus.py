@@ -11,12 +11,14 @@ import msgspec
 import pytest
 
 from antiphon.entities.chat import ChatMessage, ChatRequest, Tool, ToolCall
+from antiphon.entities.history import Unit
 from antiphon.entities.priority import LIVE, PATIENT, TOLERANT
 from antiphon.errors import LeaseLost
 from antiphon.wire.entries import JobFailed
 from antiphon.wire.jobs import (
     Job,
     Queue,
+    Record,
     Respond,
     Score,
     Speak,
@@ -275,6 +277,17 @@ async def test_a_job_that_is_given_back_untouched_has_as_many_attempts_as_before
         await lease.release("busy")
     (letter,) = await dead(calm)
     assert letter.reason == "busy"
+
+
+async def test_rows_are_never_given_up_however_often_their_workers_are_lost(calm: AnyBus) -> None:
+    rows = Job("a", "record", Record((Unit(),)), "out")
+    await calm.submit(rows)
+    for attempt in range(1, 3 * ATTEMPTS):
+        lease = await anext(calm.claim("record", "w"))
+        assert lease.job.attempt == attempt
+        await lease.release("the worker was lost")
+    assert (await anext(calm.claim("record", "w"))).job.work == rows.work
+    assert await dead(calm) == []
 
 
 async def test_a_released_job_keeps_its_age(calm: AnyBus) -> None:

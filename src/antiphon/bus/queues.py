@@ -227,7 +227,7 @@ class JobQueues:
         if self.flags.is_up(record.id):
             self.finish(record)
             return True
-        if record.deliveries < self._limit.attempts:
+        if record.deliveries < self._limit.attempts_of(type(job.work)):
             return False
         self.dead.append(DeadLetter.of(job, reason, self._clock.wall()))
         self.finish(record)

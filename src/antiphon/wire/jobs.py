@@ -31,6 +31,8 @@ class Work(msgspec.Struct, frozen=True):
     """Consumer group of its workers over Redis."""
     is_continued: ClassVar[bool] = False
     """True if a later attempt continues the entries of earlier ones; otherwise it starts over, and skips them."""
+    has_last_attempt: ClassVar[bool] = True
+    """False if its jobs have any number of attempts: what they carry is nowhere else."""
     carries_audio: ClassVar[bool] = False
     """True if ``audio`` may be stored elsewhere, in the parts that ``audio_refs`` lists in order."""
 
@@ -129,6 +131,7 @@ class Record(Work, frozen=True, tag="record"):
 
     queue = "record"
     group = "record-workers"
+    has_last_attempt = False
     units: tuple[Unit, ...] = ()
 
 
@@ -140,6 +143,7 @@ class Persist(Work, frozen=True, tag="persist"):
 
     queue = "persist"
     group = "persist-workers"
+    has_last_attempt = False
     items: tuple[StoredItem, ...] = ()
 
 

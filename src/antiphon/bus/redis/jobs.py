@@ -182,7 +182,7 @@ class RedisJobs:
                 self._lease_ms,
                 _jobs(queue),
                 _flags(queue),
-                self._limit.attempts,
+                self._limit.attempts_of(kind_of(queue)),
                 "exhausted" if exhausted else "",
                 *_SHARES[share],
             )
@@ -209,7 +209,7 @@ class RedisJobs:
         """Return a job to its queue; a cancelled job ends, and so does one after its last attempt."""
         if await self._connection.command("EXISTS", _flags(job.queue) + job.id):
             await self.finish(job)
-        elif counts and job.attempt >= self._limit.attempts:
+        elif counts and job.attempt >= self._limit.attempts_of(type(job.work)):
             await self._fail(job, token, reason)
         else:
             keys = (_jobs(job.queue) + job.id, *_index(job.queue))
