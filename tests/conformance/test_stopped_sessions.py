@@ -10,6 +10,7 @@ import pytest
 from antiphon.doors.realtime.checkpoint import SessionLease
 from antiphon.errors import Fenced, NotFound
 from antiphon.ports.sessions import NOBODY, Change, SavedContent, SessionOwner, SessionRecord, Taken
+from antiphon.state.embedded import EmbeddedSessions
 from tests.conformance.session_adapters import ADAPTERS, IN_TIME, LIVENESS_S, RESUME_S, STATE, Stage, over
 
 OWNER = SessionOwner("key_a", "key_a", "realtime", "d1937", "seed")
@@ -172,3 +173,22 @@ async def test_a_stopped_session_is_known_for_longer_than_a_heartbeat_may_take_a
         await stage.sessions.heartbeat(record)
     again = await stage.sessions.claim("t", "s", "g1", OWNER)
     assert again.epoch > ended.epoch
+
+
+async def test_a_look_without_items_has_the_snapshot_alone(stage: Stage) -> None:
+    await begun(stage)
+    assert await stage.sessions.peek("t", "s", with_items=False) == SavedContent(b"state", {})
+
+
+async def test_only_sessions_that_nobody_else_can_resume_end_with_their_process(stage: Stage) -> None:
+    record = await begun(stage)
+    await stage.sessions.end(record, resumable=True)
+    await stage.sessions.claim("t", "over", "g1")
+    await stage.sessions.stop("t", "over")
+    left = [(one.tenant, one.session_id, one.epoch) async for one in stage.sessions.leave()]
+    if isinstance(stage.sessions, EmbeddedSessions):
+        assert left == [("t", "s", record.epoch)]
+        assert await stage.sessions.find("t", "s") is None
+    else:
+        assert left == []
+        assert await stage.sessions.resume("t", "s", "g2", OWNER)

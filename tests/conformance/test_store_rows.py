@@ -176,8 +176,8 @@ async def test_an_item_has_a_place_also_when_it_was_deleted(store: SqlStore) -> 
 
 
 # -- calls, usage and events -------------------------------------------------------------------------------------------
-CALL = StoredCall("t", "s", "call_1", 1.0, item_id="i1", name="find", arguments="{", status="completed", revision=2)
-OUTPUT = StoredCall("t", "s", "call_1", 2.0, output="42", completed_at=2.0)
+CALL = StoredCall("t", "s", "i1", 1.0, "call_1", name="find", arguments="{", status="completed", revision=2)
+OUTPUT = StoredCall("t", "s", "i1", 2.0, output="42", completed_at=2.0, output_revision=3)
 USED = StoredUsage("t", "resp_1:requests", "requests", 1, 5.0, session_id="s", key_id="key_1")
 EVENT = StoredEvent("t", "evt_1", "analytics.turn", b'{"n": 1}', 5.0, "s", 3)
 
@@ -186,8 +186,26 @@ EVENT = StoredEvent("t", "evt_1", "analytics.turn", b'{"n": 1}', 5.0, "s", 3)
 async def test_both_halves_of_a_function_call_make_one_row(store: SqlStore, order: tuple[StoredCall, ...]) -> None:
     await store.record([Unit(calls=(half,)) for half in order])
     (found,) = await rows(store, function_calls)
-    assert (found.item_id, found.name, found.arguments, found.status) == ("i1", "find", "{", "completed")
+    assert (found.call_id, found.name, found.arguments, found.status) == ("call_1", "find", "{", "completed")
     assert (found.output, found.created_at, found.completed_at) == ("42", 1.0, 2.0)
+
+
+async def test_calls_of_one_id_are_two_rows_and_the_newest_output_counts(store: SqlStore) -> None:
+    other = replace(CALL, item_id="i2", name="other")
+    newer = replace(OUTPUT, output="43", output_revision=5)
+    await store.record([Unit(calls=(half,)) for half in (CALL, other, newer, OUTPUT)])
+    found = await rows(store, function_calls)
+    assert sorted((one.item_id, one.name, one.output) for one in found) == [("i1", "find", "43"), ("i2", "other", None)]
+
+
+async def test_a_call_that_is_deleted_is_emptied(store: SqlStore) -> None:
+    gone = (
+        StoredCall("t", "s", "i1", 3.0, status="deleted", revision=8),
+        StoredCall("t", "s", "i1", 3.0, output_revision=9),
+    )
+    await store.record([Unit(calls=(half,)) for half in (*gone, CALL, OUTPUT)])
+    (found,) = await rows(store, function_calls)
+    assert (found.name, found.arguments, found.output, found.status) == ("", "", None, "deleted")
 
 
 async def test_usage_is_counted_once(store: SqlStore) -> None:

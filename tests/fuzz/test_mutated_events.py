@@ -20,6 +20,7 @@ from antiphon.clock import VirtualClock
 from antiphon.conversation.machine import Conversation
 from antiphon.conversation.session import Defaults, describe
 from antiphon.doors.realtime.session import RealtimeConnection
+from antiphon.doors.websocket.session_history import SessionHistory
 from antiphon.doors.websocket.session_options import SessionServices
 from antiphon.observe.metrics import Metrics
 from antiphon.policy.window import SlidingWindowLimiter
@@ -154,8 +155,11 @@ def connect(group: asyncio.TaskGroup, wire: Wire, clock: VirtualClock) -> Realti
         describe(None, Defaults(), now=clock.wall()), rules, seed="fuzz", now=clock.wall(), lasts_s=3600
     )
     limits = link_limits(max_append_bytes=64, events_per_s=10**9)
+    history = SessionHistory(
+        services.record, clock, "realtime", tenant="default", session_id="sess_1", key_id="open", epoch=1
+    )
     return RealtimeConnection(
-        machine, services, limits, group, wire, account=Account("default", "open"), session_id="sess_1", epoch=1
+        machine, services, limits, group, wire, account=Account("default", "open"), history=history
     )
 
 

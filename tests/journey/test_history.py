@@ -60,7 +60,10 @@ async def test_a_conversation_is_listed_live_after_its_end_and_after_a_restart(t
             assert [items[at]["content"] for at in (0, 2)] == [done[at]["content"] for at in (0, 2)]
             assert [one.pop("interrupted") for one in items] == [False] * 4
             assert items == done
-            (entry,) = (await told(client, "/v1/sessions"))["data"]
+            async with asyncio.timeout(20):
+                while not (entries := (await told(client, "/v1/sessions"))["data"]):
+                    await asyncio.sleep(0.01)
+            (entry,) = entries
             assert (entry["id"], entry["status"], entry["kind"]) == (session_id, "connected", "realtime")
             ended = await told(client, f"/v1/realtime/sessions/{session_id}", "DELETE")
             assert (ended["id"], ended["status"]) == (session_id, "disconnected")

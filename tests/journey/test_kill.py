@@ -64,7 +64,7 @@ async def test_a_kill_in_mid_answer_loses_no_completed_item(tmp_path: Path) -> N
     with sqlite3.connect(tmp_path / "antiphon.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     async with serving(tmp_path) as served:
-        kept = await served.process.services.rows.store.items("default", session_id)
+        kept = await served.process.services.rows.store.items("default", session_id, oldest_first=True)
         assert [item.item_id for item in kept] == completed
         texts = [json.loads(item.content)["content"][0] for item in kept]
         assert [part["text"] for part in texts if "text" in part] == [f"question {turn}" for turn in range(3)]

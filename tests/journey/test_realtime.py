@@ -418,6 +418,6 @@ async def test_items_are_kept_in_the_store(served: Served) -> None:
         await client.until("response.done")
     store = served.process.services.rows.store
     async with asyncio.timeout(10):
-        while len(kept := await store.items("default", session["id"])) < 2:
+        while len(kept := await store.items("default", session["id"], oldest_first=True)) < 2:
             await asyncio.sleep(0.02)
     assert [json.loads(item.content)["role"] for item in kept] == ["user", "assistant"]

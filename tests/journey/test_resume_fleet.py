@@ -270,7 +270,7 @@ async def test_whatever_a_hundred_clients_do_a_drain_closes_and_cleans_everythin
 def jobs_left(client: redis.Redis) -> dict[bytes, int]:
     """Return how many jobs are in each queue that has some; rows aside, which no member of this fleet writes."""
     streams = [key for key in client.keys("antiphon:queue:*") if client.type(key) == b"stream"]
-    lengths = {key: client.xlen(key) for key in streams if b"{persist}" not in key and not key.endswith(b":dead")}
+    lengths = {key: client.xlen(key) for key in streams if b"{record}" not in key and not key.endswith(b":dead")}
     return {key: length for key, length in lengths.items() if length}
 
 

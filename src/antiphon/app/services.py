@@ -135,8 +135,9 @@ class Services:
         from antiphon.store.opening import JOBS_URL, upkeep_store
         from antiphon.store.upkeep import Upkeep
 
-        days = self.settings.database_retention_days
-        store = upkeep_store(self.rows.store, self.settings.database_jobs_url.get_secret_value())
+        settings, days = self.settings, self.settings.database_retention_days
+        jobs_url, timeout_s = settings.database_jobs_url.get_secret_value(), settings.database_timeout_s
+        store = upkeep_store(self.rows.store, jobs_url, timeout_s=timeout_s)
         if store is None:
             if days:
                 message = f"{JOBS_URL} is not set: ANTIPHON_DATABASE_RETENTION_DAYS needs it on PostgreSQL"

@@ -171,6 +171,8 @@ class PersistItem:
     item: OwnItem | None
     interrupted: bool = False
     """True if its speaker was stopped before the end."""
+    call: str = ""
+    """Id of the function call that it is or answers, if there is one in the conversation."""
 
 
 @dataclass(frozen=True, slots=True)

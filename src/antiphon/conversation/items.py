@@ -192,8 +192,10 @@ def delete(step: Step, message: ConversationItemDelete) -> None:
             code="item_delete_in_progress",
             param="item_id",
         )
+    call = step.call_of(record.item)
     _remove(step, record)
-    step.do(PersistItem(message.item_id, record.position, step.next_revision(record.revision), None))
+    revision = step.next_revision(record.revision)
+    step.do(PersistItem(message.item_id, record.position, revision, None, call=call))
 
 
 def _remove(step: Step, record: ItemRecord) -> None:

@@ -24,10 +24,18 @@ _FULL_IDS = 100
 """Most ids that are written in full; the former release reads no others."""
 
 
+class ItemPosition(msgspec.Struct):
+    """The part of an item that says where it is in the history; decoding it skips the rest."""
+
+    position: int
+    revision: int = 0
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(State)
 _frame_decoder = msgspec.msgpack.Decoder(_Frame)
 _record_decoder = msgspec.msgpack.Decoder(ItemRecord)
+_position_decoder = msgspec.msgpack.Decoder(ItemPosition)
 
 
 def dump(state: State) -> bytes:
@@ -55,6 +63,12 @@ def dump_item(record: ItemRecord) -> bytes:
 def load_item(data: bytes) -> ItemRecord:
     """Return what `dump_item` was given. Raises `msgspec.ValidationError` for foreign bytes."""
     return _record_decoder.decode(data)
+
+
+def positions(frame: bytes, items: Mapping[str, bytes]) -> dict[str, ItemPosition]:
+    """Return where the items of a frame are, by id. Raises like `join`."""
+    found = _frame_decoder.decode(frame)
+    return {item_id: _position_decoder.decode(items[item_id]) for item_id in _unpacked(found.order, found.state.seed)}
 
 
 def load_frame(frame: bytes) -> State:

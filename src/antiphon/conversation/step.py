@@ -7,6 +7,7 @@ from typing import Any
 from antiphon.conversation.effects import Effect, PersistItem, Send
 from antiphon.conversation.numbered_ids import numbered
 from antiphon.conversation.state import ItemRecord, Owner, OwnerKind, State
+from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput, OwnItem
 from antiphon.wire.realtime_server import Error, ErrorDetail, ServerEvent
 
 
@@ -113,5 +114,14 @@ class Step:
     def persist(self, record: ItemRecord) -> None:
         """Write this version of an item to the store."""
         record.revision = self.next_revision(record.revision)
-        item_id = str(record.item.id)
-        self.do(PersistItem(item_id, record.position, record.revision, record.item, record.interrupted))
+        item_id, call = str(record.item.id), self.call_of(record.item)
+        self.do(PersistItem(item_id, record.position, record.revision, record.item, record.interrupted, call))
+
+    def call_of(self, item: OwnItem) -> str:
+        """Return the id of the function call that an item is or answers: the last one with its ``call_id``, or none."""
+        if isinstance(item, FunctionCall):
+            return str(item.id)
+        if not isinstance(item, FunctionCallOutput):
+            return ""
+        calls = (record.item for record in reversed(self.state.records) if isinstance(record.item, FunctionCall))
+        return next((str(call.id) for call in calls if call.call_id == item.call_id), "")

@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+
+def storable(text: str) -> str:
+    """Return a text as every database stores it: PostgreSQL has none with U+0000, which clients may send."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
+
+
+_ROW_BYTES = 256
+"""Assumed size of a row besides its texts."""
 PROJECT = "default"
 """All sessions belong to one project."""
 
@@ -28,6 +36,11 @@ class StoredItem:
     deleted: bool = False
     interrupted: bool = False
     """True if its speaker was stopped before the end."""
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Its place in the order of the session's items."""
+        return self.position, self.item_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +72,15 @@ class StoredSession:
 class StoredCall:
     """One half of a function call: the model's call, or the client's output. Whichever comes first waits for the other.
 
-    Of the call a higher ``revision`` replaces a lower one; the output has revision 0 and leaves the rest as it is.
+    Each half has a revision, and a higher one replaces a lower one; a half of revision 0 leaves what is stored.
     """
 
     tenant: str
     session_id: str
-    call_id: str
+    item_id: str
+    """Item of the call, for both halves: models give the same ``call_id`` to several calls."""
     created_at: float
-    item_id: str = ""
+    call_id: str = ""
     name: str = ""
     arguments: str = ""
     """JSON as the model wrote it, which may be malformed."""
@@ -75,6 +89,7 @@ class StoredCall:
     output: str | None = None
     completed_at: float | None = None
     """When the output came."""
+    output_revision: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +142,21 @@ class Unit:
     calls: tuple[StoredCall, ...] = ()
     usage: tuple[StoredUsage, ...] = ()
     events: tuple[StoredEvent, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Approximate size of its rows."""
+        rows = _ROW_BYTES * (
+            len(self.items) + len(self.sessions) + len(self.calls) + len(self.usage) + len(self.events)
+        )
+        texts = sum(len(call.arguments) + len(call.output or "") for call in self.calls)
+        documents = (*(one.content for one in self.items), *(one.config for one in self.sessions))
+        return rows + texts + sum(map(len, documents)) + sum(len(event.payload) for event in self.events)
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The tenant and the session of its first row, for logs."""
+        first = next(
+            (row for rows in (self.items, self.sessions, self.calls, self.usage, self.events) for row in rows), None
+        )
+        return {} if first is None else {"tenant_id": first.tenant, "session_id": first.session_id}

@@ -131,7 +131,7 @@ class Sessions(Protocol):
         """Release: a resumable session stays for the resume window, any other is forgotten. Never raises `Fenced`."""
         ...
 
-    async def peek(self, tenant: str, session_id: str) -> SavedContent | None:
+    async def peek(self, tenant: str, session_id: str, *, with_items: bool = True) -> SavedContent | None:
         """Return what is saved of a session; None when it is unknown, over or was never saved."""
         ...
 
@@ -145,6 +145,10 @@ class Sessions(Protocol):
 
     def taken(self, gateway_id: str) -> AsyncIterator[Taken]:
         """Yield the sessions of this gateway that others resume or stop, endlessly. May repeat or miss some."""
+        ...
+
+    def leave(self) -> AsyncIterator[EndedSession]:
+        """Yield the sessions that end with this process: none where another process can resume them."""
         ...
 
     def expired(self) -> AsyncIterator[EndedSession]:

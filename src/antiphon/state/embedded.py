@@ -125,12 +125,12 @@ class EmbeddedSessions:
         else:
             del self._kept[record.tenant, record.session_id]
 
-    async def peek(self, tenant: str, session_id: str) -> SavedContent | None:
+    async def peek(self, tenant: str, session_id: str, *, with_items: bool = True) -> SavedContent | None:
         """Return what is saved of a session; None when it is unknown, over or was never saved."""
         kept = self._find(tenant, session_id)
         if kept is None or kept.last is None:
             return None
-        return SavedContent(kept.last.snapshot, dict(kept.items or {}))
+        return SavedContent(kept.last.snapshot, dict(kept.items or {}) if with_items else {})
 
     async def stop(self, tenant: str, session_id: str) -> EndedSession | None:
         """End a session, whoever owns it; None when it is unknown or over."""
@@ -163,6 +163,13 @@ class EmbeddedSessions:
                     continue
                 snapshot = kept.last.snapshot if kept.last else b""
                 yield EndedSession(tenant, session_id, snapshot, kept.record.epoch)
+
+    async def leave(self) -> AsyncIterator[EndedSession]:
+        """Forget all sessions, and yield each that was not over: nobody can resume it."""
+        for (tenant, session_id), kept in list(self._kept.items()):
+            del self._kept[tenant, session_id]
+            if kept.record.status != "ended":
+                yield EndedSession(tenant, session_id, b"", kept.record.epoch)
 
     def __len__(self) -> int:
         """Return how many sessions are kept."""

@@ -30,17 +30,19 @@ def make_store(url: str, data_dir: Path, *, timeout_s: float = TIMEOUT_S) -> Sql
     return SqliteStore(place) if isinstance(place, Path) else PostgresStore(place, timeout_s=timeout_s)
 
 
-def upkeep_store(store: SqliteStore | PostgresStore, jobs_url: str) -> SqliteStore | PostgresStore | None:
+def upkeep_store(
+    store: SqliteStore | PostgresStore, jobs_url: str, *, timeout_s: float = TIMEOUT_S
+) -> SqliteStore | PostgresStore | None:
     """Return a store that sees all tenants: ``store`` itself if it is a file, else that of ``jobs_url``, not started.
 
-    None for PostgreSQL without ``jobs_url``. Raises `InvalidRequest`.
+    None for PostgreSQL without ``jobs_url``. ``timeout_s`` is that of a statement. Raises `InvalidRequest`.
     """
     if not jobs_url:
         return store if isinstance(store, SqliteStore) else None
     place = parse(jobs_url, JOBS_URL)
     if isinstance(store, SqliteStore) or isinstance(place, Path):
         raise _not_for_sqlite(JOBS_URL)
-    return PostgresStore(place, role="antiphon_jobs")
+    return PostgresStore(place, role="antiphon_jobs", timeout_s=timeout_s)
 
 
 @asynccontextmanager

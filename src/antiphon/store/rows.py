@@ -19,6 +19,7 @@ from antiphon.entities.history import (
     StoredSession,
     StoredUsage,
     Unit,
+    storable,
 )
 from antiphon.store.tables import conversation_items, function_calls, outbox_events, sessions, usage_records
 
@@ -61,11 +62,7 @@ class RowWriter:
 
 
 def _storable(columns: dict[str, Any]) -> dict[str, Any]:
-    """Return columns that both databases take: PostgreSQL has no text with U+0000, which clients may send."""
-    return {
-        name: value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) and "\0" in value else value
-        for name, value in columns.items()
-    }
+    return {name: storable(value) if isinstance(value, str) else value for name, value in columns.items()}
 
 
 def _upsert_items(insert: Callable[[sa.Table], _Insert]) -> _Insert:
@@ -105,11 +102,15 @@ def _upsert_calls(insert: Callable[[sa.Table], _Insert]) -> _Insert:
     """Return the statement that merges a half of a function call with the stored one."""
     statement = insert(function_calls)
     new, old = statement.excluded, function_calls.c
-    is_newer = new.revision > old.revision
-    call = ("item_id", "name", "arguments", "status", "created_at", "revision")
-    changes: dict[str, Any] = {name: sa.case((is_newer, new[name]), else_=old[name]) for name in call}
-    for name in ("output", "completed_at"):
-        changes[name] = sa.func.coalesce(new[name], old[name])
+    halves = {
+        "revision": ("call_id", "name", "arguments", "status", "created_at", "revision"),
+        "output_revision": ("output", "completed_at", "output_revision"),
+    }
+    changes = {
+        name: sa.case((new[revision] > old[revision], new[name]), else_=old[name])
+        for revision, names in halves.items()
+        for name in names
+    }
     return statement.on_conflict_do_update(index_elements=list(function_calls.primary_key.columns), set_=changes)
 
 
@@ -162,8 +163,8 @@ def _call_columns(row: StoredCall) -> dict[str, Any]:
     return {
         "tenant_id": row.tenant,
         "session_id": row.session_id,
-        "call_id": row.call_id,
         "item_id": row.item_id,
+        "call_id": row.call_id,
         "name": row.name,
         "arguments": row.arguments,
         "output": row.output,
@@ -171,6 +172,7 @@ def _call_columns(row: StoredCall) -> dict[str, Any]:
         "created_at": row.created_at,
         "completed_at": row.completed_at,
         "revision": row.revision,
+        "output_revision": row.output_revision,
     }
 
 
@@ -207,7 +209,7 @@ _KINDS = (
         attrgetter("items"), attrgetter("tenant", "session_id", "item_id", "revision"), _item_columns, _upsert_items
     ),
     _RowKind(
-        attrgetter("calls"), attrgetter("tenant", "session_id", "call_id", "revision"), _call_columns, _upsert_calls
+        attrgetter("calls"), attrgetter("tenant", "session_id", "item_id", "revision"), _call_columns, _upsert_calls
     ),
     _RowKind(
         attrgetter("usage"),

@@ -123,8 +123,8 @@ conversation_items = sa.Table(
 function_calls = sa.Table(
     "function_calls",
     metadata,
-    *_key("tenant_id", "session_id", "call_id"),
-    _text("item_id"),
+    *_key("tenant_id", "session_id", "item_id"),
+    _text("call_id"),
     _text("name"),
     _text("arguments"),
     sa.Column("output", sa.Text),
@@ -132,6 +132,7 @@ function_calls = sa.Table(
     _time("created_at"),
     _time("completed_at", nullable=True),
     _number("revision"),
+    _number("output_revision"),
 )
 
 usage_records = sa.Table(

@@ -27,16 +27,15 @@ class _Receipt:
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-_Entry = tuple[Unit, _Receipt | None]
+class _Entry:
+    """A unit that waits."""
 
+    __slots__ = ("receipt", "size_bytes", "unit")
 
-def _resolve(entries: Sequence[_Entry]) -> None:
-    """Count units as done: on disk, or dropped."""
-    for _, receipt in entries:
-        if receipt is not None:
-            receipt.left -= 1
-            if not receipt.left:
-                receipt.done.set()
+    def __init__(self, unit: Unit, receipt: _Receipt | None = None) -> None:
+        self.unit = unit
+        self.receipt = receipt
+        self.size_bytes = unit.size_bytes
 
 
 class StoreWriter:
@@ -44,7 +43,9 @@ class StoreWriter:
 
     While the store works and a commit takes at most ``flush_s``, a unit is on disk twice that long after `put`, 0.1 s
     by default: the most that is lost when the process is killed. While the store fails, units wait; the oldest are
-    dropped only above ``capacity``. A unit that the store refuses permanently is dropped alone.
+    dropped only above ``capacity`` or ``capacity_bytes``. A unit that the store refuses permanently is dropped alone.
+    A batch ends at ``batch`` units or, after its first, at ``batch_bytes``: one that is too large for a timeout would
+    fail for ever.
     """
 
     def __init__(
@@ -52,7 +53,9 @@ class StoreWriter:
         store: Recorder,
         *,
         capacity: int = 20_000,
+        capacity_bytes: int = 64 * 2**20,
         batch: int = 500,
+        batch_bytes: int = 2**20,
         flush_s: float = 0.05,
         backoff: Backoff | None = None,
         uniform: Callable[[], float] = random.random,
@@ -60,13 +63,17 @@ class StoreWriter:
     ) -> None:
         self._store = store
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
         self._batch = batch
+        self._batch_bytes = batch_bytes
         self._flush_s = flush_s
         self._backoff = backoff or Backoff(base_s=0.1, cap_s=2.0)
         self._uniform = uniform
         self._metrics = metrics or Metrics()
         self._units: deque[_Entry] = deque()
         self._writing: list[_Entry] = []
+        self._held_bytes = 0
+        """Size of all units that are not on disk yet."""
         self._filled = asyncio.Event()
         self._one_writer = asyncio.Lock()
         self._failures = 0
@@ -85,10 +92,11 @@ class StoreWriter:
 
     def put(self, unit: Unit) -> None:
         """Buffer ``unit``; returns at once."""
-        self._put((unit, None))
+        self._put(_Entry(unit))
 
     def _put(self, entry: _Entry) -> None:
-        if self.backlog >= self._capacity and self._units:
+        self._held_bytes += entry.size_bytes
+        while self._units and (self.backlog >= self._capacity or self._held_bytes > self._capacity_bytes):
             self._drop(self._units.popleft(), "store buffer is full, oldest unit dropped")
         self._units.append(entry)
         self._filled.set()
@@ -99,7 +107,7 @@ class StoreWriter:
             return
         receipt = _Receipt(len(units))
         for unit in units:
-            self._put((unit, receipt))
+            self._put(_Entry(unit, receipt))
         await receipt.done.wait()
 
     async def run(self) -> None:
@@ -122,14 +130,31 @@ class StoreWriter:
         async with self._one_writer:
             self._filled.clear()
             while self.backlog:
-                while self._units and len(self._writing) < self._batch:
-                    self._writing.append(self._units.popleft())
+                self._fill()
                 await self._write()
+
+    def _fill(self) -> None:
+        """Add waiting units to the batch."""
+        size_bytes = sum(entry.size_bytes for entry in self._writing)
+        while self._units and len(self._writing) < self._batch:
+            size_bytes += self._units[0].size_bytes
+            if self._writing and size_bytes > self._batch_bytes:
+                break
+            self._writing.append(self._units.popleft())
+
+    def _resolve(self, entries: Sequence[_Entry]) -> None:
+        """Count units as done: on disk, or dropped."""
+        for entry in entries:
+            self._held_bytes -= entry.size_bytes
+            if entry.receipt is not None:
+                entry.receipt.left -= 1
+                if not entry.receipt.left:
+                    entry.receipt.done.set()
 
     async def _write(self) -> None:
         """Store the present batch; it is kept for the next try when that fails or is cancelled."""
         try:
-            await self._store.record([unit for unit, _ in self._writing])
+            await self._store.record([entry.unit for entry in self._writing])
         except Transient as error:
             await self._wait(error)
         except Permanent as error:
@@ -138,7 +163,7 @@ class StoreWriter:
             if self._failures:
                 _log.info("store recovered", failures=self._failures)
             self._failures = 0
-            _resolve(self._writing)
+            self._resolve(self._writing)
             self._writing = []
 
     async def _wait(self, error: AntiphonError) -> None:
@@ -161,11 +186,11 @@ class StoreWriter:
         else:
             (refused,) = self._writing
             self._writing = []
-            self._drop(refused, "unit refused by the store and dropped")
+            self._drop(refused, "unit refused by the store and dropped", code=error.code)
 
-    def _drop(self, entry: _Entry, event: str) -> None:
+    def _drop(self, entry: _Entry, event: str, **why: object) -> None:
         self.dropped += 1
-        _resolve([entry])
+        self._resolve([entry])
         self._metrics.error("store", "overloaded_error")
         if self.dropped & (self.dropped - 1) == 0:  # the 1st, 2nd, 4th, 8th …: a broken store fills no log
-            _log.error(event, dropped=self.dropped)
+            _log.error(event, dropped=self.dropped, **entry.unit.ids, **why)

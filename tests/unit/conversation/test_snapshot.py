@@ -37,6 +37,19 @@ def test_a_frame_without_one_of_its_items_is_not_loaded() -> None:
         snapshot.join(parts.frame, parts.items)
 
 
+def test_the_positions_of_items_are_those_of_the_whole_conversation() -> None:
+    world, delta = long_conversation(150), CheckpointDelta()
+    parts = delta.take(world.machine.state)
+    found = snapshot.positions(parts.frame, parts.items)
+    records = snapshot.join(parts.frame, parts.items).records
+    assert {name: (one.position, one.revision) for name, one in found.items()} == {
+        str(record.item.id): (record.position, record.revision) for record in records
+    }
+    del parts.items[str(records[0].item.id)]
+    with pytest.raises(KeyError):
+        snapshot.positions(parts.frame, parts.items)
+
+
 def test_the_frame_stays_small_however_long_the_conversation_is() -> None:
     seed = ids.token(12)  # as the door gives it
     state = long_conversation(1, seed).machine.state

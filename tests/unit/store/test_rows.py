@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.entities.history import StoredCall, StoredEvent, StoredItem, StoredSession, StoredUsage, Unit
+from antiphon.entities.history import StoredCall, StoredEvent, StoredItem, StoredSession, StoredUsage, Unit, storable
 from antiphon.store.rows import RowWriter, to_item, to_session
 from antiphon.store.tables import conversation_items, function_calls, metadata, outbox_events, sessions, usage_records
 
@@ -19,8 +19,8 @@ OPENED = StoredSession("t", "s", "realtime", "connected", 10.0, 4, key_id="key_1
 LOST = replace(OPENED, status="disconnected", revision=5, config=b'{"a":2}')
 RESUMED = replace(OPENED, created_at=20.0, revision=8, config=b'{"a":3}')
 EXPIRED = StoredSession("t", "s", "realtime", "expired", 90.0, 11, closed_at=90.0)
-CALL = StoredCall("t", "s", "call_1", 1.0, item_id="i1", name="find", arguments="{}", status="completed", revision=2)
-OUTPUT = StoredCall("t", "s", "call_1", 2.0, output="42", completed_at=2.0)
+CALL = StoredCall("t", "s", "i1", 1.0, "call_1", name="find", arguments="{}", status="completed", revision=2)
+OUTPUT = StoredCall("t", "s", "i1", 2.0, output="42", completed_at=2.0, output_revision=3)
 
 
 def written(table: sa.Table, *units: Unit) -> list[sa.Row[Any]]:
@@ -118,4 +118,4 @@ def test_content_that_is_no_text_is_refused(content: bytes) -> None:
             list(RowWriter("sqlite").writes([unit]))
     else:
         ((_, _, (columns,)),) = RowWriter("sqlite").writes([unit])
-        assert columns["content"] == text
+        assert columns["content"] == storable(text)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from antiphon.clock import VirtualClock
 from antiphon.entities.history import StoredItem, Unit
@@ -177,6 +178,38 @@ async def test_only_a_full_buffer_drops_and_only_the_oldest(store: FaultyStore) 
     store.failing = False
     assert await writer.drain() == 0
     assert await stored(store) == list(range(15, 25))
+
+
+async def test_a_batch_ends_at_its_size_but_has_at_least_one_unit(store: FaultyStore) -> None:
+    writer = StoreWriter(store, batch_bytes=3_000)
+    for number, size in enumerate([900, 900, 900, 9_000, 10]):
+        writer.put(unit(replace(item(number), content=b'"' + b"x" * size + b'"')))
+    assert await writer.drain() == 0
+    assert store.batches == [2, 1, 1, 1]
+    assert await stored(store) == list(range(5))
+
+
+async def test_a_buffer_is_full_by_size_too_and_has_room_again_once_it_is_written(store: FaultyStore) -> None:
+    writer = StoreWriter(store, capacity_bytes=10_000, backoff=FAST)
+    large = [unit(replace(item(number), content=b'"' + b"x" * 4_000 + b'"')) for number in range(5)]
+    for one in large[:4]:
+        writer.put(one)
+    assert (writer.backlog, writer.dropped) == (2, 2)
+    assert await writer.drain() == 0
+    for one in large[3:]:
+        writer.put(one)
+    assert (writer.backlog, writer.dropped) == (2, 2)
+    assert await writer.drain() == 0
+    assert await stored(store) == [2, 3, 4]
+
+
+async def test_a_refused_unit_is_told_with_its_tenant_and_session(store: FaultyStore) -> None:
+    writer = StoreWriter(store)
+    writer.put(unit(replace(item(1), content=b"\xff")))
+    with capture_logs() as logs:
+        await writer.drain()
+    (told,) = [one for one in logs if one["log_level"] == "error"]
+    assert (told["tenant_id"], told["session_id"], told["code"]) == ("t", "s", "row_refused")
 
 
 async def test_drain_stores_what_waits_also_after_the_task_was_cancelled(store: FaultyStore) -> None:

@@ -49,6 +49,7 @@ def _door(services: Services) -> Added:
             "components": lambda: door.watch_components(gateway.components),
             "expired sessions": door.sweep,
         },
+        close=door.close,
     )
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 from uuid import uuid4
 
+import msgspec
 import pybase64
 import structlog
-from msgspec import UNSET, Struct, to_builtins
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from antiphon.clock import Clock
@@ -135,6 +135,7 @@ class StreamDriver:
         """Set or remove the connection."""
         self._listener = listener
         if listener is None:  # drop the originals, of up to 10 MiB each
+            self._end_history()
             self._begun = {job_id: dataclasses.replace(one, audio=b"") for job_id, one in self._begun.items()}
 
     def begin(self, init: StreamInit, profile: VoiceProfile) -> None:
@@ -142,7 +143,7 @@ class StreamDriver:
         self._job_of = partial(_job_of, config=init.config, profile=profile)
         is_new = not self._machine.stream_id
         self.tell(inputs.Begun(init, str(uuid4()), self.lease.resumed_at if self.lease and is_new else None))
-        self._open_history(json.dumps(to_builtins(init.config)).encode())  # msgspec rejects half characters in texts
+        self._open_history(msgspec.json.encode(init.config))
 
     def _open_history(self, config: bytes) -> None:
         session_id = self._machine.state.session_id
@@ -305,7 +306,6 @@ class StreamDriver:
         self.listen(None)
         for task in self._tasks.values():
             task.cancel()
-        self._end_history()
         self._services.metrics.forget(self._series)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import structlog
 
 from antiphon.clock import Clock
 from antiphon.conversation import snapshot
-from antiphon.entities.history import SessionKind, StoredItem, StoredSession
+from antiphon.entities.history import SessionKind, StoredItem, StoredSession, storable
 from antiphon.errors import InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.ids import conversation_id
 from antiphon.ports.sessions import SavedContent, SessionRecord, Sessions
@@ -44,11 +45,38 @@ class SessionPage:
     has_more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _LiveItem:
+    """An item of a saved session, loaded only when a page has it."""
+
+    item_id: str
+    position: int
+    revision: int
+    data: bytes
+
+    @property
+    def place(self) -> ItemPlace:
+        return self.position, self.item_id
+
+    def loaded(self, tenant: str, session_id: str, created_at: float) -> StoredItem:
+        record = snapshot.load_item(self.data)
+        return StoredItem(
+            tenant,
+            session_id,
+            self.item_id,
+            self.position,
+            self.revision,
+            msgspec.json.encode(record.item),
+            created_at,
+            interrupted=record.interrupted,
+        )
+
+
 class HistoryReader:
     """Reads sessions and items of a tenant. While Redis is away it reads the database alone."""
 
     def __init__(self, store: Store, sessions: Sessions, clock: Clock, *, lasts_s: float) -> None:
-        """``lasts_s`` is the longest duration of a session."""
+        """``lasts_s`` is the longest duration of a translation session."""
         self._store = store
         self._sessions = sessions
         self._clock = clock
@@ -63,19 +91,25 @@ class HistoryReader:
         live = await self._live(tenant, session_id)
         beyond = None if after is None else await self._place(tenant, session_id, after, live)
         stored = await self._store.items(tenant, session_id, limit=limit + 1, beyond=beyond, oldest_first=oldest_first)
-        found = {item.item_id: item for item in stored}
-        for item in live.values():
-            known = found.get(item.item_id)
+        found: dict[str, StoredItem | _LiveItem] = {item.item_id: item for item in stored}
+        for item_id, item in live.items():
+            known = found.get(item_id)
             if known is not None and known.revision >= item.revision:
                 continue
-            if beyond is None or (_place(item) > beyond if oldest_first else _place(item) < beyond):
-                found[item.item_id] = item if known is None else replace(item, created_at=known.created_at)
+            if beyond is None or (item.place > beyond if oldest_first else item.place < beyond):
+                found[item_id] = item
             else:  # it has moved to a former page
-                found.pop(item.item_id, None)
-        ordered = sorted(found.values(), key=_place, reverse=not oldest_first)
+                found.pop(item_id, None)
+        ordered = sorted(found.values(), key=attrgetter("place"), reverse=not oldest_first)
         if not ordered and after is None:
             await self.session(tenant, session_id)
-        return ItemPage(ordered[:limit], len(ordered) > limit)
+        known_at = {item.item_id: item.created_at for item in stored}
+        now = self._clock.wall()
+        page = [
+            item if isinstance(item, StoredItem) else item.loaded(tenant, session_id, known_at.get(item.item_id, now))
+            for item in ordered[:limit]
+        ]
+        return ItemPage(page, len(ordered) > limit or len(stored) > limit)
 
     async def session(self, tenant: str, session_id: str) -> StoredSession:
         """Return a session. Raises `NotFound`."""
@@ -84,7 +118,7 @@ class HistoryReader:
         stored = await self._store.session(tenant, session_id)
         if stored is not None and stored.closed_at is not None:
             return stored
-        saved = await self._saved(tenant, session_id)
+        saved = await self._saved(tenant, session_id, with_items=False)
         if stored is not None:
             described = {} if saved is None else _described(saved)
             return replace(await self._as_it_is(stored), **described)
@@ -131,8 +165,10 @@ class HistoryReader:
         """Return a session with its present status: nothing ends the row of a session whose server was killed."""
         if row.closed_at is not None:
             return row
-        is_connected = row.status == "connected" and row.created_at + self._lasts_s > self._clock.wall()
-        if row.kind == "realtime":
+        is_connected = row.status == "connected"
+        if row.kind == "translation":
+            is_connected = is_connected and row.created_at + self._lasts_s > self._clock.wall()
+        elif row.kind == "realtime":
             try:
                 record = await self._record(row.tenant, row.session_id)
             except ProviderUnavailable:
@@ -147,54 +183,41 @@ class HistoryReader:
         record = await self._sessions.find(tenant, session_id)
         return record if record is not None and record.status != "ended" else None
 
-    async def _saved(self, tenant: str, session_id: str) -> SavedContent | None:
+    async def _saved(self, tenant: str, session_id: str, *, with_items: bool) -> SavedContent | None:
         if not _LIVE.fullmatch(session_id):
             return None
         try:
-            return await self._sessions.peek(tenant, session_id)
+            return await self._sessions.peek(tenant, session_id, with_items=with_items)
         except ProviderUnavailable as error:
             _log.warning("saved sessions are unavailable, the database alone is read", error=str(error))
             return None
 
-    async def _live(self, tenant: str, session_id: str) -> Mapping[str, StoredItem]:
-        """Return the items of a live session that its clients have seen, by id."""
-        saved = await self._saved(tenant, session_id)
+    async def _live(self, tenant: str, session_id: str) -> Mapping[str, _LiveItem]:
+        """Return the items of a live session that its client has seen, by id as databases store it."""
+        saved = await self._saved(tenant, session_id, with_items=True)
         if saved is None:
             return {}
         try:
-            records = snapshot.join(saved.snapshot, saved.items).records
+            positions = snapshot.positions(saved.snapshot, saved.items)
         except (msgspec.ValidationError, KeyError) as error:  # another version saved it
             _log.warning("saved items are unreadable", session_id=session_id, error=repr(error))
             return {}
-        now = self._clock.wall()
-        found: dict[str, StoredItem] = {}
-        for record in records:
-            if record.revision:  # before it is finished for the first time it is not in the history
-                item_id = str(record.item.id).replace("\0", "\N{REPLACEMENT CHARACTER}")  # as databases store it
-                content = msgspec.json.encode(record.item)
-                found[item_id] = StoredItem(
-                    tenant,
-                    session_id,
-                    item_id,
-                    record.position,
-                    record.revision,
-                    content,
-                    now,
-                    interrupted=record.interrupted,
-                )
-        return found
+        items = (
+            _LiveItem(storable(item_id), one.position, one.revision, saved.items[item_id])
+            for item_id, one in positions.items()
+            if one.revision  # before it is finished for the first time it is not in the history
+        )
+        return {item.item_id: item for item in items}
 
-    async def _place(self, tenant: str, session_id: str, after: str, live: Mapping[str, StoredItem]) -> ItemPlace:
+    async def _place(self, tenant: str, session_id: str, after: str, live: Mapping[str, _LiveItem]) -> ItemPlace:
         if after in live:
-            return _place(live[after])
+            return live[after].place
         place = await self._store.item_place(tenant, session_id, after) if is_id(after) else None
         if place is None:
+            if not live and not await self._store.items(tenant, session_id, limit=1):
+                await self.session(tenant, session_id)
             raise _unknown_cursor(after, "item")
         return place
-
-
-def _place(item: StoredItem) -> ItemPlace:
-    return item.position, item.item_id
 
 
 def _described(saved: SavedContent) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from antiphon.doors.history.reader import HistoryReader, unknown
+from antiphon.doors.history.reader import HistoryReader
 from antiphon.doors.http.route import JSON, AnyRoute, Call, Route
 from antiphon.entities.history import StoredItem, StoredSession
 from antiphon.errors import InvalidRequest, NotFound, ProviderBusy, ProviderUnavailable
+from antiphon.text.quoting import quoted
 from antiphon.wire.history import ItemList, ItemQuery, SessionDetails, SessionEntry, SessionList, SessionQuery
 
 
@@ -20,8 +21,8 @@ class HistoryServices:
     """Everything that these routes use."""
 
     reader: HistoryReader
-    stop: Callable[[str, str], Awaitable[float | None]]
-    """Ends a realtime session, given its tenant and id, and returns when; None if it was over before."""
+    stop: Callable[[str, str], Awaitable[StoredSession | None]]
+    """Ends a realtime session, given its tenant and id, and returns its row; None if it was over before."""
 
 
 async def list_items(services: HistoryServices, call: Call[None, ItemQuery]) -> dict[str, Any]:
@@ -63,12 +64,19 @@ async def end_session(services: HistoryServices, call: Call[None, Any]) -> Sessi
     What was said stays in the history. Ending a session that is over changes nothing.
     """
     tenant, session_id = call.identity.tenant, call.path_params["session_id"]
-    found = await services.reader.session(tenant, session_id)
+    ended = await services.stop(tenant, session_id)  # first: the database may be away
+    try:
+        found = await services.reader.session(tenant, session_id)
+    except (NotFound, ProviderBusy, ProviderUnavailable):
+        if ended is None:
+            raise
+        return _details(ended)
+    if ended is not None:
+        known = {"model": ended.model or found.model, "config": ended.config or found.config}
+        return _details(replace(found, status=ended.status, closed_at=ended.closed_at, **known))
     if found.kind != "realtime":
-        raise unknown(session_id)
-    ended_at = await services.stop(tenant, session_id)
-    if ended_at is not None:
-        found = replace(found, status="disconnected", closed_at=ended_at)
+        message = f"The session {quoted(session_id)} is of kind '{found.kind}'; only realtime ones can be ended."
+        raise InvalidRequest(message, param="session_id", code="wrong_session_kind")
     return _details(found)
 
 
@@ -124,7 +132,7 @@ ROUTES: tuple[AnyRoute, ...] = (
     ),
     Route(
         "DELETE", "/v1/realtime/sessions/{session_id}", end_session, "End a realtime session", "history",
-        {JSON: (SessionDetails,)}, errors=(NotFound, *_AWAY),
+        {JSON: (SessionDetails,)}, errors=(InvalidRequest, NotFound, *_AWAY),
     ),
 )  # fmt: skip
 """Their services are `HistoryServices`."""

@@ -32,7 +32,7 @@ from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
 from antiphon.doors.websocket.session_history import SessionHistory, ended_session
 from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
-from antiphon.entities.history import SessionStatus
+from antiphon.entities.history import SessionStatus, StoredSession, Unit
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.sessions import EndedSession, Sessions
@@ -194,17 +194,22 @@ class RealtimeDoor:
             except ProviderUnavailable as error:
                 _log.warning("expired session sweep failed", error=str(error))
 
-    async def stop(self, tenant: str, session_id: str) -> float | None:
-        """End a session, connected here, elsewhere or nowhere, and return when; None if it is over or unknown.
+    async def stop(self, tenant: str, session_id: str) -> StoredSession | None:
+        """End a session, connected here, elsewhere or nowhere, and return its row; None if it is over or unknown.
 
         Raises `ProviderUnavailable`.
         """
-        ended = await self._sessions.stop(tenant, session_id)
+        ended = await self._sessions.stop(tenant, session_id) if _SESSION_ID.fullmatch(session_id) else None
         if ended is None:
             return None
         return await self._clean_up(ended, "disconnected", "ended by the API")
 
-    async def _clean_up(self, ended: EndedSession, status: SessionStatus, reason: str) -> float:
+    async def close(self) -> None:
+        """Record the end of the sessions that end with this process."""
+        async for ended in self._sessions.leave():
+            await self._clean_up(ended, "disconnected", "the server has ended")
+
+    async def _clean_up(self, ended: EndedSession, status: SessionStatus, reason: str) -> StoredSession:
         jobs = RealtimeJobs(self._services.bus, self._services.clock, ended.tenant, ended.session_id, timeout_s=0)
         running: Collection[str] = ()
         model, config = "", b""
@@ -219,9 +224,10 @@ class RealtimeDoor:
                 model, config = _described(state)
         await jobs.close(running)
         now = self._services.clock.wall()
-        self._services.record(ended_session(ended, status, now, "realtime", model=model, config=config))
+        row = ended_session(ended, status, now, "realtime", model=model, config=config)
+        self._services.record(Unit(sessions=(row,)))
         _log.info("session closed", session_id=ended.session_id, tenant_id=ended.tenant, reason=reason)
-        return now
+        return row
 
     async def _run(self, connection: Connection, guest: _Guest, history: SessionHistory) -> None:
         record, identity = guest.lease.record, guest.identity

@@ -35,31 +35,20 @@ class ConversationHistory:
             deleted=item is None,
             interrupted=effect.interrupted,
         )
-        calls: tuple[StoredCall, ...] = ()
-        match item:
-            case FunctionCall(call_id=str(call_id)):
-                calls = (
-                    StoredCall(
-                        session.tenant,
-                        session.session_id,
-                        call_id,
-                        now,
-                        item_id=effect.item_id,
-                        name=item.name,
-                        arguments=item.arguments,
-                        status=item.status or "",
-                        revision=effect.revision,
-                    ),
-                )
-            case FunctionCallOutput():
-                calls = (
-                    StoredCall(
-                        session.tenant, session.session_id, item.call_id, now, output=item.output, completed_at=now
-                    ),
-                )
-            case _:
-                pass
-        self._parts.append(Unit(items=(row,), calls=calls))
+        self._parts.append(Unit(items=(row,), calls=self._half(effect, now) if effect.call else ()))
+
+    def _half(self, effect: PersistItem, now: float) -> tuple[StoredCall, ...]:
+        """Return the half of a function call that an item is; an empty one when it was deleted."""
+        session, item, revision = self._session, effect.item, effect.revision
+        key = (session.tenant, session.session_id, effect.call, now)
+        if isinstance(item, FunctionCall):
+            call_id, status = str(item.call_id or ""), str(item.status or "")
+            return (StoredCall(*key, call_id, item.name, item.arguments, status, revision),)
+        if isinstance(item, FunctionCallOutput):
+            return (StoredCall(*key, output=item.output, completed_at=now, output_revision=revision),)
+        if effect.call == effect.item_id:
+            return (StoredCall(*key, status="deleted", revision=revision),)
+        return (StoredCall(*key, output_revision=revision),)
 
     def heard(self, effect: CommitAudio) -> None:
         """Note the seconds of audio that became an item."""

@@ -20,9 +20,9 @@ def revision(epoch: int, phase: int) -> int:
 
 def ended_session(
     ended: EndedSession, status: SessionStatus, now: float, kind: SessionKind, *, model: str = "", config: bytes = b""
-) -> Unit:
+) -> StoredSession:
     """Return the row of a session that did not end with its connection."""
-    session = StoredSession(
+    return StoredSession(
         ended.tenant,
         ended.session_id,
         kind,
@@ -33,7 +33,6 @@ def ended_session(
         model=model,
         config=config,
     )
-    return Unit(sessions=(session,))
 
 
 class SessionHistory:

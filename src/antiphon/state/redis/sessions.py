@@ -120,10 +120,10 @@ class RedisSessions:
         """Release the session; no effect when a newer owner has taken over."""
         await self._release(record, resumable=resumable)
 
-    async def peek(self, tenant: str, session_id: str) -> SavedContent | None:
+    async def peek(self, tenant: str, session_id: str, *, with_items: bool = True) -> SavedContent | None:
         """Return what is saved of a session; None when it is unknown, over or was never saved."""
         stem, _, items, _ = self._keys(tenant, session_id)
-        found = await self._connection.run(_PEEK, (stem, items))
+        found = await self._connection.run(_PEEK, (stem, items), int(with_items))
         return SavedContent(found[0], _items(found[1])) if found else None
 
     async def stop(self, tenant: str, session_id: str) -> EndedSession | None:
@@ -142,6 +142,11 @@ class RedisSessions:
                 _log.warning("malformed message of a taken session skipped", channel=message[0])
                 continue
             yield Taken(named[1], named[2], int(named[3]))
+
+    async def leave(self) -> AsyncIterator[EndedSession]:
+        """Yield nothing: any gateway can resume the sessions."""
+        return
+        yield
 
     async def expired(self) -> AsyncIterator[EndedSession]:
         """Forget sessions whose resume window is over, and yield each of them."""

@@ -266,7 +266,7 @@ async def test_a_stream_and_what_it_uses_go_into_the_history() -> None:
             "connected",
             "key",
         )
-        assert b'"target_language": "es"' in opened.config
+        assert b'"target_language":"es"' in opened.config
         assert {row.record_id: row.amount for row in used} == {
             f"{session_id}:0:requests": 1,
             f"{session_id}:0:audio_input_s": fragment(0)["audio"]["duration_ms"] / 1000,

@@ -37,9 +37,9 @@ class Faulty(EmbeddedSessions):
         self._check()
         return await super().find(tenant, session_id)
 
-    async def peek(self, tenant: str, session_id: str) -> SavedContent | None:
+    async def peek(self, tenant: str, session_id: str, *, with_items: bool = True) -> SavedContent | None:
         self._check()
-        return await super().peek(tenant, session_id)
+        return await super().peek(tenant, session_id, with_items=with_items)
 
 
 class Stage:

@@ -146,9 +146,9 @@ async def test_a_cursor_of_another_tenants_session_is_as_unknown_as_any(stage: S
     await stage.stored(session("s", tenant="u"), row("a", 1, tenant="u"))
     messages = set[str]()
     for name in ("s", "n"):
-        with pytest.raises(InvalidRequest) as refused:
+        with pytest.raises(NotFound) as refused:
             await listed(stage, session_id=name, after="a")
-        messages.add(refused.value.message)
+        messages.add(refused.value.message.replace(f"'{name}'", "it"))
     assert len(messages) == 1
 
 

@@ -251,6 +251,16 @@ async def test_a_refused_handshake_is_not_recorded(query: str, headers: dict[str
     assert stage.units == []
 
 
+async def test_a_session_that_ends_with_its_process_is_recorded_as_closed() -> None:
+    stage = Stage()
+    session_id, _, _ = await stage.saved()
+    await stage.door.close()
+    *_, closed = stage.rows
+    assert (closed.session_id, closed.status) == (session_id, "disconnected")
+    assert closed.closed_at is not None
+    assert closed.revision == max(row.revision for row in stage.rows)
+
+
 @on_virtual_time
 async def test_a_session_that_is_swept_is_recorded_as_expired(clock: VirtualClock) -> None:
     stage = Stage(clock)
@@ -274,11 +284,12 @@ def test_a_session_that_is_ended_from_outside_loses_its_connection_and_cannot_be
             client.says(text=json.dumps(BUSY))
             await client.event("session.updated")
             session_id = client.events()[0]["session"]["id"]
-            ended_at = await stage.door.stop("default", session_id)
-            assert ended_at is not None
+            ended = await stage.door.stop("default", session_id)
+            assert ended is not None
             assert await client.close_code() == TAKEN_OVER == 4409
         newest = max(stage.rows, key=lambda row: row.revision)
-        assert (newest.status, newest.closed_at) == ("disconnected", ended_at)
+        assert (newest, newest.status) == (ended, "disconnected")
+        assert newest.closed_at is not None
         assert json.loads(newest.config)["instructions"] == "Be brief."
         token = client.events()[0]["antiphon"]["resume_token"]
         for query in (f"session_id={session_id}", f"session_id={session_id}&resume_token={token}&after=event_1"):

@@ -78,10 +78,17 @@ async def test_a_function_call_and_its_output_are_two_halves_of_a_row() -> None:
         output = {"type": "function_call_output", "call_id": "call_1", "output": "found"}
         await stage.send("conversation.item.create", item=output)
         call, answer = calls(stage.units)
+        call_item, output_item = stage.units[-2].items[-1].item_id, stage.units[-1].items[-1].item_id
         assert (call.call_id, call.name, call.arguments, call.output) == ("call_1", "find", '{"a": 1}', None)
-        assert (call.status, call.revision > 0, call.item_id) == ("completed", True, stage.units[-2].items[-1].item_id)
-        assert (answer.call_id, answer.output, answer.revision, answer.name) == ("call_1", "found", 0, "")
-        assert answer.completed_at is not None
+        assert (call.status, call.revision > 0, call.item_id) == ("completed", True, call_item)
+        assert (answer.item_id, answer.output, answer.revision, answer.name) == (call_item, "found", 0, "")
+        assert (answer.completed_at is not None, answer.output_revision > 0) == (True, True)
+        for item_id in (output_item, call_item):
+            await stage.send("conversation.item.delete", item_id=item_id)
+        no_output, no_call = calls(stage.units)[2:]
+        assert (no_output.output, no_output.output_revision > answer.output_revision) == (None, True)
+        assert (no_call.name, no_call.arguments, no_call.revision > call.revision) == ("", "", True)
+        assert {half.item_id for half in calls(stage.units)} == {call_item}
 
 
 async def test_audio_is_counted_when_it_becomes_an_item() -> None:

@@ -59,7 +59,7 @@ def test_a_session_that_may_be_resumed_is_not_closed() -> None:
 
 
 def test_a_session_that_was_not_resumed_in_time_is_expired() -> None:
-    (session,) = ended_session(EndedSession("t", "sess_1", b"", 7), "expired", 90.0, "realtime").sessions
+    session = ended_session(EndedSession("t", "sess_1", b"", 7), "expired", 90.0, "realtime")
     assert (session.status, session.closed_at) == ("expired", 90.0)
     assert session.revision == revision(7, CLEANED_UP)
 
