@@ -17,6 +17,8 @@ from antiphon.wire.realtime_response import Response
 class ConversationHistory:
     """Makes rows of what a conversation does; those of one input are one unit."""
 
+    __slots__ = ("_parts", "_session")
+
     def __init__(self, session: SessionHistory) -> None:
         self._session = session
         self._parts: list[Unit] = []

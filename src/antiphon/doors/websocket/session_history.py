@@ -42,6 +42,11 @@ class SessionHistory:
     makes no second row.
     """
 
+    __slots__ = (
+        *("_conversation_id", "_key_id", "_kind", "_opened_at"),
+        *("clock", "epoch", "record", "session_id", "tenant"),
+    )
+
     def __init__(
         self,
         record: Callable[[Unit], None],
