@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from itertools import chain, groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from antiphon.entities.history import (
     PendingEvent,
-    StoredCall,
     StoredEvent,
     StoredItem,
     StoredSession,
-    StoredUsage,
     Unit,
     storable,
 )
@@ -25,6 +24,10 @@ from antiphon.store.tables import conversation_items, function_calls, outbox_eve
 
 _NO_CONTENT = "null"
 """Content of a deleted item."""
+_NO_CONFIG = "{}"
+"""Configuration of a session whose state does not know it."""
+
+E = TypeVar("E")
 
 _Insert = postgresql.Insert | sqlite.Insert
 
@@ -56,13 +59,9 @@ class RowWriter:
         for number, (kind, statement) in enumerate(self._statements):
             rows = sorted(chain.from_iterable(map(kind.rows, units)), key=kind.order)
             for tenant, own in groupby(rows, key=attrgetter("tenant")):
-                found.append((tenant, number, statement, [_storable(kind.columns(row)) for row in own]))
+                found.append((tenant, number, statement, [kind.columns(row) for row in own]))
         for tenant, _, statement, parameters in sorted(found, key=lambda one: one[:2]):
             yield tenant, statement, parameters
-
-
-def _storable(columns: dict[str, Any]) -> dict[str, Any]:
-    return {name: storable(value) if isinstance(value, str) else value for name, value in columns.items()}
 
 
 def _upsert_items(insert: Callable[[sa.Table], _Insert]) -> _Insert:
@@ -83,7 +82,7 @@ def _upsert_sessions(insert: Callable[[sa.Table], _Insert]) -> _Insert:
     is_newer = new.revision > old.revision
     changes: dict[str, Any] = {name: sa.case((is_newer, new[name]), else_=old[name]) for name in _STATE}
     for name in ("key_id", "model", "conversation_id", "config"):
-        nothing = "{}" if name == "config" else ""
+        nothing = _NO_CONFIG if name == "config" else ""
         is_known = sa.cast(new[name], sa.Text) != nothing
         # an older state that comes later still tells what a newer one did not know
         wins = sa.or_(sa.and_(is_newer, is_known), sa.cast(old[name], sa.Text) == nothing)
@@ -128,77 +127,35 @@ def _fields(table: sa.Table) -> list[sa.Column[Any]]:
     return [column for column in table.columns if column not in keys]
 
 
+def _columns(row: Any) -> dict[str, Any]:
+    """Return the columns of an entity: its fields under their names, documents as text."""
+    found: dict[str, Any] = {"tenant_id": row.tenant}
+    for name in _names(type(row)):
+        value = getattr(row, name)
+        if isinstance(value, bytes):
+            value = value.decode()
+        found[name] = storable(value) if isinstance(value, str) else value
+    return found
+
+
 def _item_columns(row: StoredItem) -> dict[str, Any]:
-    return {
-        "tenant_id": row.tenant,
-        "session_id": row.session_id,
-        "item_id": row.item_id,
-        "position": row.position,
-        "revision": row.revision,
-        "content": _NO_CONTENT if row.deleted else row.content.decode(),
-        "created_at": row.created_at,
-        "deleted": row.deleted,
-        "interrupted": row.interrupted,
-    }
+    return {**_columns(row), **({"content": _NO_CONTENT} if row.deleted else {})}
 
 
 def _session_columns(row: StoredSession) -> dict[str, Any]:
-    return {
-        "tenant_id": row.tenant,
-        "session_id": row.session_id,
-        "project_id": row.project_id,
-        "key_id": row.key_id,
-        "kind": row.kind,
-        "status": row.status,
-        "model": row.model,
-        "config": row.config.decode() or "{}",
-        "conversation_id": row.conversation_id,
-        "created_at": row.created_at,
-        "closed_at": row.closed_at,
-        "revision": row.revision,
-    }
+    return {**_columns(row), "config": row.config.decode() or _NO_CONFIG}
 
 
-def _call_columns(row: StoredCall) -> dict[str, Any]:
-    return {
-        "tenant_id": row.tenant,
-        "session_id": row.session_id,
-        "item_id": row.item_id,
-        "call_id": row.call_id,
-        "name": row.name,
-        "arguments": row.arguments,
-        "output": row.output,
-        "status": row.status,
-        "created_at": row.created_at,
-        "completed_at": row.completed_at,
-        "revision": row.revision,
-        "output_revision": row.output_revision,
-    }
+@cache
+def _names(entity: Any) -> tuple[str, ...]:
+    """Return the fields of an entity but for its tenant: the column of that has another name."""
+    return tuple(field.name for field in fields(entity) if field.name != "tenant")
 
 
-def _usage_columns(row: StoredUsage) -> dict[str, Any]:
-    return {
-        "tenant_id": row.tenant,
-        "record_id": row.record_id,
-        "project_id": row.project_id,
-        "key_id": row.key_id,
-        "session_id": row.session_id,
-        "metric": row.metric,
-        "amount": row.amount,
-        "created_at": row.created_at,
-    }
-
-
-def _event_columns(row: StoredEvent) -> dict[str, Any]:
-    return {
-        "tenant_id": row.tenant,
-        "event_id": row.event_id,
-        "type": row.type,
-        "payload": row.payload.decode(),
-        "session_id": row.session_id,
-        "session_sequence": row.session_sequence,
-        "created_at": row.created_at,
-    }
+def _entity(kind: Callable[..., E], row: sa.Row[Any], **documents: bytes) -> E:
+    """Return the entity of a row; ``documents`` are its fields that are stored as text."""
+    plain = {name: getattr(row, name) for name in _names(kind) if name not in documents}
+    return kind(tenant=row.tenant_id, **plain, **documents)
 
 
 _KINDS = (
@@ -208,19 +165,17 @@ _KINDS = (
     _RowKind(
         attrgetter("items"), attrgetter("tenant", "session_id", "item_id", "revision"), _item_columns, _upsert_items
     ),
-    _RowKind(
-        attrgetter("calls"), attrgetter("tenant", "session_id", "item_id", "revision"), _call_columns, _upsert_calls
-    ),
+    _RowKind(attrgetter("calls"), attrgetter("tenant", "session_id", "item_id", "revision"), _columns, _upsert_calls),
     _RowKind(
         attrgetter("usage"),
         attrgetter("tenant", "record_id"),
-        _usage_columns,
+        _columns,
         _insert_once(usage_records, "tenant_id", "record_id"),
     ),
     _RowKind(
         attrgetter("events"),
         attrgetter("tenant", "session_id", "session_sequence", "event_id"),
-        _event_columns,
+        _columns,
         _insert_once(outbox_events, "event_id"),
     ),
 )
@@ -228,46 +183,14 @@ _KINDS = (
 
 def to_item(row: sa.Row[Any]) -> StoredItem:
     """Return the item of a database row."""
-    return StoredItem(
-        tenant=row.tenant_id,
-        session_id=row.session_id,
-        item_id=row.item_id,
-        position=row.position,
-        revision=row.revision,
-        content=b"" if row.deleted else row.content.encode(),
-        created_at=row.created_at,
-        deleted=row.deleted,
-        interrupted=row.interrupted,
-    )
+    return _entity(StoredItem, row, content=b"" if row.deleted else row.content.encode())
 
 
 def to_session(row: sa.Row[Any]) -> StoredSession:
     """Return the session of a database row."""
-    return StoredSession(
-        tenant=row.tenant_id,
-        session_id=row.session_id,
-        kind=row.kind,
-        status=row.status,
-        created_at=row.created_at,
-        revision=row.revision,
-        closed_at=row.closed_at,
-        key_id=row.key_id,
-        model=row.model,
-        config=b"" if row.config == "{}" else row.config.encode(),
-        conversation_id=row.conversation_id,
-        project_id=row.project_id,
-    )
+    return _entity(StoredSession, row, config=b"" if row.config == _NO_CONFIG else row.config.encode())
 
 
 def to_pending_event(row: sa.Row[Any]) -> PendingEvent:
     """Return the event of a row of the outbox."""
-    event = StoredEvent(
-        tenant=row.tenant_id,
-        event_id=row.event_id,
-        type=row.type,
-        payload=row.payload.encode(),
-        created_at=row.created_at,
-        session_id=row.session_id,
-        session_sequence=row.session_sequence,
-    )
-    return PendingEvent(row.id, event, row.attempts)
+    return PendingEvent(row.id, _entity(StoredEvent, row, payload=row.payload.encode()), row.attempts)

@@ -23,8 +23,8 @@ from antiphon.text.quoting import quoted
 from antiphon.text.surrogates import replace_surrogates
 from antiphon.wire.realtime_session import RealtimeSession
 
-_LIVE = re.compile("[0-9A-Za-z_-]{1,128}", re.ASCII)
-"""Ids that a live session can have. Others may be no part of a key: the braces of a cluster's keys name their slot."""
+_SESSION_ID = re.compile("[0-9A-Za-z_-]{1,128}", re.ASCII)
+"""Ids of sessions. Other text may be no part of a key: the braces of a cluster's keys name their slot."""
 
 _log = structlog.get_logger(__name__)
 
@@ -86,8 +86,8 @@ class HistoryReader:
         self, tenant: str, session_id: str, *, limit: int, after: str | None, oldest_first: bool
     ) -> ItemPage:
         """Return a page of a session's items. Raises `NotFound`, `InvalidRequest` for an unknown cursor."""
-        if not is_id(session_id):
-            raise unknown(session_id)
+        if not _SESSION_ID.fullmatch(session_id):
+            raise _unknown(session_id)
         live = await self._live(tenant, session_id)
         beyond = None if after is None else await self._place(tenant, session_id, after, live)
         stored = await self._store.items(tenant, session_id, limit=limit + 1, beyond=beyond, oldest_first=oldest_first)
@@ -109,12 +109,12 @@ class HistoryReader:
             item if isinstance(item, StoredItem) else item.loaded(tenant, session_id, known_at.get(item.item_id, now))
             for item in ordered[:limit]
         ]
-        return ItemPage(page, len(ordered) > limit or len(stored) > limit)
+        return ItemPage(page, bool(page) and (len(ordered) > limit or len(stored) > limit))
 
     async def session(self, tenant: str, session_id: str) -> StoredSession:
         """Return a session. Raises `NotFound`."""
-        if not is_id(session_id):
-            raise unknown(session_id)
+        if not _SESSION_ID.fullmatch(session_id):
+            raise _unknown(session_id)
         stored = await self._store.session(tenant, session_id)
         if stored is not None and stored.closed_at is not None:
             return stored
@@ -124,7 +124,7 @@ class HistoryReader:
             return replace(await self._as_it_is(stored), **described)
         record = await self._record(tenant, session_id)
         if record is None:
-            raise unknown(session_id)
+            raise _unknown(session_id)
         return StoredSession(  # it is not in the database yet
             tenant,
             session_id,
@@ -151,7 +151,7 @@ class HistoryReader:
         """Return a page of a tenant's sessions. Raises `InvalidRequest` for an unknown cursor."""
         beyond: SessionPlace | None = None
         if after is not None:
-            found = await self._store.session(tenant, after) if is_id(after) else None
+            found = await self._store.session(tenant, after) if _SESSION_ID.fullmatch(after) else None
             if found is None:
                 raise _unknown_cursor(after, "session")
             beyond = (found.created_at, found.session_id)
@@ -178,14 +178,10 @@ class HistoryReader:
 
     async def _record(self, tenant: str, session_id: str) -> SessionRecord | None:
         """Return a session that is connected or may be resumed. Raises `ProviderUnavailable`."""
-        if not _LIVE.fullmatch(session_id):
-            return None
         record = await self._sessions.find(tenant, session_id)
         return record if record is not None and record.status != "ended" else None
 
     async def _saved(self, tenant: str, session_id: str, *, with_items: bool) -> SavedContent | None:
-        if not _LIVE.fullmatch(session_id):
-            return None
         try:
             return await self._sessions.peek(tenant, session_id, with_items=with_items)
         except ProviderUnavailable as error:
@@ -212,7 +208,9 @@ class HistoryReader:
     async def _place(self, tenant: str, session_id: str, after: str, live: Mapping[str, _LiveItem]) -> ItemPlace:
         if after in live:
             return live[after].place
-        place = await self._store.item_place(tenant, session_id, after) if is_id(after) else None
+        # no database has an id with U+0000 or half a character
+        is_stored = storable(after) == replace_surrogates(after) == after
+        place = await self._store.item_place(tenant, session_id, after) if is_stored else None
         if place is None:
             if not live and not await self._store.items(tenant, session_id, limit=1):
                 await self.session(tenant, session_id)
@@ -231,12 +229,7 @@ def _described(saved: SavedContent) -> dict[str, Any]:
     return {"model": model, "config": msgspec.json.encode(session)}
 
 
-def is_id(text: str) -> bool:
-    """Say whether ``text`` can be an id: no database has one with U+0000 or half a character."""
-    return "\0" not in text and replace_surrogates(text) == text
-
-
-def unknown(session_id: str) -> NotFound:
+def _unknown(session_id: str) -> NotFound:
     """Return the same error for an unknown session and for one of another tenant."""
     return NotFound(f"There is no session {quoted(session_id)}.", code="session_not_found")
 
