@@ -102,5 +102,19 @@ async def take(bus: Bus, pipe: str, count: int, *, after: int = 0) -> list[PipeE
     return taken
 
 
+async def present(bus: AnyBus, pipe: str, count: int) -> None:
+    """Return when so many readers of a pipe are known: entries may be dropped before a reader that is not."""
+    await asyncio.sleep(0)
+    if isinstance(bus, RedisBus):
+        async with asyncio.timeout(20):
+            while await _known(bus, pipe) < count:
+                await asyncio.sleep(0.001)
+
+
+async def _known(bus: RedisBus, pipe: str) -> int:
+    keys: list[bytes] = await bus._connection.command("KEYS", f"*{pipe}}}:pipe:readers")
+    return sum([await bus._connection.command("HLEN", key) for key in keys])
+
+
 def texts(entries: Iterable[PipeEntry]) -> list[str]:
     return [entry.text for entry in entries if isinstance(entry, TextReady)]

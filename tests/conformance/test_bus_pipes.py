@@ -7,7 +7,7 @@ import itertools
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from antiphon.entities.speech import Segment, Word
@@ -28,7 +28,18 @@ from antiphon.wire.entries import (
     TranscriptReady,
     TranslationReady,
 )
-from tests.conformance.buses import PIPE_BYTES, PIPE_ENTRIES, WOKEN_S, AnyBus, quickest, soon, take, texts, words
+from tests.conformance.buses import (
+    PIPE_BYTES,
+    PIPE_ENTRIES,
+    WOKEN_S,
+    AnyBus,
+    present,
+    quickest,
+    soon,
+    take,
+    texts,
+    words,
+)
 
 NUMBERS = itertools.count()
 
@@ -273,6 +284,7 @@ async def test_claims_and_reads_end_when_the_bus_closes(bus: AnyBus) -> None:
     batches=st.lists(st.integers(1, PIPE_ENTRIES * 2), max_size=12),
     starts=st.lists(st.integers(0, PIPE_ENTRIES), min_size=1, max_size=3),
 )
+@example(batches=[16, 16], starts=[8, 7, 0])
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_whatever_the_batches_every_reader_sees_all_behind_its_start(
     bus: AnyBus, batches: list[int], starts: list[int]
@@ -291,7 +303,7 @@ async def test_whatever_the_batches_every_reader_sees_all_behind_its_start(
         return texts(await take(bus, pipe, total - after, after=after)) if total > after else []
 
     readers = [asyncio.ensure_future(read(start)) for start in starts]
-    await asyncio.sleep(0)
+    await present(bus, pipe, sum(start < total for start in starts))
     await soon(asyncio.gather(write(), *readers))
     for start, reader in zip(starts, readers, strict=True):
         assert reader.result() == expected[start:]
