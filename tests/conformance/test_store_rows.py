@@ -14,7 +14,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from antiphon.entities.history import StoredCall, StoredEvent, StoredItem, StoredSession, StoredUsage, Unit
+from antiphon.entities.events import Event
+from antiphon.entities.history import StoredCall, StoredItem, StoredSession, StoredUsage, Unit
 from antiphon.errors import InvalidRequest
 from antiphon.ports.store import SessionPlace
 from antiphon.store.postgres import PostgresStore
@@ -179,7 +180,7 @@ async def test_an_item_has_a_place_also_when_it_was_deleted(store: SqlStore) -> 
 CALL = StoredCall("t", "s", "i1", 1.0, "call_1", name="find", arguments="{", status="completed", revision=2)
 OUTPUT = StoredCall("t", "s", "i1", 2.0, output="42", completed_at=2.0, output_revision=3)
 USED = StoredUsage("t", "resp_1:requests", "requests", 1, 5.0, session_id="s", key_id="key_1")
-EVENT = StoredEvent("t", "evt_1", "analytics.turn", b'{"n": 1}', 5.0, "s", 3)
+EVENT = Event("t", "evt_1", "analytics.turn", b'{"n": 1}', 5.0, "s", 3)
 
 
 @pytest.mark.parametrize("order", [(CALL, OUTPUT), (OUTPUT, CALL), (CALL, replace(CALL, revision=1, name="x"), OUTPUT)])

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 
 from antiphon.clock import VirtualClock
-from antiphon.entities.history import StoredCall, StoredEvent, StoredItem, StoredSession, StoredUsage, Unit
+from antiphon.entities.events import Event
+from antiphon.entities.history import StoredCall, StoredItem, StoredSession, StoredUsage, Unit
 from antiphon.store.opening import make_store, upkeep_store
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.sql import SqlStore
@@ -72,7 +73,7 @@ def unit(tenant: str, age: float, at: float) -> Unit:
         sessions=(StoredSession(tenant, name, "realtime", "disconnected", at, 1, closed_at=at),),
         calls=(StoredCall(tenant, "s", name, at),),
         usage=(StoredUsage(tenant, name, "tokens", 1.0, at),),
-        events=(StoredEvent(tenant, f"{tenant} {name}", "session.closed", b'{"a": 1}', at, "s"),),
+        events=(Event(tenant, f"{tenant} {name}", "session.closed", b'{"a": 1}', at, "s"),),
     )
 
 
@@ -204,7 +205,7 @@ async def test_two_processes_at_once_do_the_same_work_without_an_error(world: Wo
 
 
 async def test_due_events_come_in_order_until_they_are_delivered(world: World) -> None:
-    events = [StoredEvent(f"t{number}", f"e{number}", "a", b'{"n": 1}', 5.0, "s", number) for number in range(4)]
+    events = [Event(f"t{number}", f"e{number}", "a", b'{"n": 1}', 5.0, "s", number) for number in range(4)]
     await world.store.record([Unit(events=(event,)) for event in events])
     upkeep = world.upkeep()
     found = await upkeep.pending_events(10)
@@ -218,7 +219,7 @@ async def test_due_events_come_in_order_until_they_are_delivered(world: World) -
 
 
 async def test_a_postponed_event_is_due_again_at_its_time_and_its_attempts_are_counted(world: World) -> None:
-    await world.store.record([Unit(events=(StoredEvent("t", "e", "a", b"{}", 5.0),))])
+    await world.store.record([Unit(events=(Event("t", "e", "a", b"{}", 5.0),))])
     upkeep = world.upkeep()
     (event,) = await upkeep.pending_events(10)
     await upkeep.postpone(event.row_id, world.clock.wall() + 30)

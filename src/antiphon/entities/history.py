@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from antiphon.entities.events import Event
+
 
 def storable(text: str) -> str:
     """Return a text as every database stores it: PostgreSQL has none with U+0000, which clients may send."""
@@ -108,32 +110,6 @@ class StoredUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """An event of the outbox, stored once per ``event_id``."""
-
-    tenant: str
-    event_id: str
-    type: str
-    payload: bytes
-    """JSON."""
-    created_at: float
-    session_id: str = ""
-    session_sequence: int = 0
-    """Order within the session."""
-
-
-@dataclass(frozen=True, slots=True)
-class PendingEvent:
-    """An event of the outbox that is not delivered yet."""
-
-    row_id: int
-    """Order of insertion over all tenants, which is not that of commits: a lower one may appear later."""
-    event: StoredEvent
-    attempts: int
-    """Deliveries that failed."""
-
-
-@dataclass(frozen=True, slots=True)
 class Unit:
     """Rows that are written together or not at all."""
 
@@ -141,7 +117,7 @@ class Unit:
     sessions: tuple[StoredSession, ...] = ()
     calls: tuple[StoredCall, ...] = ()
     usage: tuple[StoredUsage, ...] = ()
-    events: tuple[StoredEvent, ...] = ()
+    events: tuple[Event, ...] = ()
 
     @property
     def size_bytes(self) -> int:

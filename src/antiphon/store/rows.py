@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from antiphon.entities.events import Event, PendingEvent
 from antiphon.entities.history import (
-    PendingEvent,
-    StoredEvent,
     StoredItem,
     StoredSession,
     Unit,
@@ -193,4 +192,4 @@ def to_session(row: sa.Row[Any]) -> StoredSession:
 
 def to_pending_event(row: sa.Row[Any]) -> PendingEvent:
     """Return the event of a row of the outbox."""
-    return PendingEvent(row.id, _entity(StoredEvent, row, payload=row.payload.encode()), row.attempts)
+    return PendingEvent(row.id, _entity(Event, row, payload=row.payload.encode()), row.attempts)

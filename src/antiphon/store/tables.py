@@ -177,7 +177,35 @@ outbox_events = sa.Table(
     sa.Column("delivered", sa.Integer, nullable=False, server_default="0"),
     _number("attempts"),
     sa.Column("next_attempt_at", sa.Double, nullable=False, server_default="0"),
+    sa.Column(
+        "log",
+        sa.Text,
+        sa.Computed("CASE WHEN lower(type) LIKE 'ltm%' THEN 'events.ltm' ELSE 'events.analytics' END"),
+    ),
     sa.UniqueConstraint("event_id", name="outbox_events_event"),
-    sa.Index("outbox_events_undelivered", "delivered", "id"),
+    sa.Index("outbox_events_undelivered", "delivered", "log", "id"),
+    sa.Index("outbox_events_by_session", "tenant_id", "session_id", "log", "session_sequence"),
     sqlite_autoincrement=True,
+)
+
+analytics_events = sa.Table(
+    "analytics_events",
+    metadata,
+    *_key("tenant_id", "event_id"),
+    sa.Column("type", sa.Text, nullable=False),
+    _text("session_id"),
+    _number("turn"),
+    _text("correlation_id"),
+    _time("created_at"),
+    sa.Column("fields", JSON_TEXT, nullable=False, server_default="{}"),
+    sa.Index("analytics_events_by_type", "tenant_id", "type", "created_at"),
+    sa.Index("analytics_events_by_session", "tenant_id", "session_id"),
+)
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    *_key("tenant_id", "kind", "subject"),
+    _time("created_at"),
+    sa.CheckConstraint("kind IN ('session', 'user')", name="erasures_kind"),
 )

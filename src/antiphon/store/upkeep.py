@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from antiphon.clock import Clock
-from antiphon.entities.history import PendingEvent
+from antiphon.entities.events import PendingEvent
 from antiphon.errors import AntiphonError
 from antiphon.observe.failures import error_fields
 from antiphon.store.queries import page

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from antiphon.entities.history import StoredCall, StoredEvent, StoredItem, StoredSession, StoredUsage, Unit, storable
+from antiphon.entities.events import Event
+from antiphon.entities.history import StoredCall, StoredItem, StoredSession, StoredUsage, Unit, storable
 
 
 def test_a_unit_weighs_its_texts_and_something_for_each_row() -> None:
     item = StoredItem("t", "s", "i", 1, 1, bytes(1000), 1.0)
     session = StoredSession("t", "s", "realtime", "connected", 1.0, 1, config=bytes(200))
     call = StoredCall("t", "s", "i", 1.0, arguments="x" * 30, output="y" * 4)
-    usage, event = StoredUsage("t", "u", "requests", 1, 1.0), StoredEvent("t", "e", "x", bytes(5000), 1.0)
+    usage, event = StoredUsage("t", "u", "requests", 1, 1.0), Event("t", "e", "x", bytes(5000), 1.0)
     rows = Unit((item,), (session,), (call,), (usage,), (event,))
     assert rows.size_bytes == 6234 + 5 * Unit(usage=(usage,)).size_bytes
     assert Unit().size_bytes == 0

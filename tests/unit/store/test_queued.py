@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from antiphon.clock import SystemClock
-from antiphon.entities.history import StoredEvent, StoredItem, Unit
+from antiphon.entities.events import Event
+from antiphon.entities.history import StoredItem, Unit
 from antiphon.errors import Overloaded
 from antiphon.store.queued import QueuedRecorder
 from antiphon.store.sqlite import SqliteStore
@@ -21,7 +22,7 @@ async def test_rows_reach_the_database_by_the_queue(tmp_path: Path) -> None:
     database = SqliteStore(tmp_path / "history.db")
     await database.start()
     items = [StoredItem("t", "s", f"i{number}", number, 1, b"{}", 1.0) for number in range(3)]
-    events = (StoredEvent("t", "evt_1", "x", b"{}", 1.0),)
+    events = (Event("t", "evt_1", "x", b"{}", 1.0),)
     await QueuedRecorder(bus).record([Unit(items=(item,), events=events) for item in items])
     assert await database.items("t", "s") == [], "nobody has written them yet"
     writer = StoreWriter(database, flush_s=0.01)

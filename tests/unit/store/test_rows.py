@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from antiphon.entities.history import StoredCall, StoredEvent, StoredItem, StoredSession, StoredUsage, Unit, storable
+from antiphon.entities.events import Event
+from antiphon.entities.history import StoredCall, StoredItem, StoredSession, StoredUsage, Unit, storable
 from antiphon.store.rows import RowWriter, to_item, to_session
 from antiphon.store.tables import conversation_items, function_calls, metadata, outbox_events, sessions, usage_records
 
@@ -71,7 +72,7 @@ def test_the_halves_of_a_function_call_make_one_row_in_any_order(order: tuple[St
 
 def test_usage_and_events_are_counted_once_by_their_ids() -> None:
     used = StoredUsage("t", "resp_1:requests", "requests", 1, 5.0, session_id="s", key_id="key_1")
-    event = StoredEvent("t", "evt_1", "analytics.turn", b'{"n": 1}', 5.0, "s", 3)
+    event = Event("t", "evt_1", "analytics.turn", b'{"n": 1}', 5.0, "s", 3)
     unit = Unit(usage=(used,), events=(event,))
     (row,) = written(usage_records, unit, unit)
     assert (row.metric, row.amount, row.session_id, row.key_id, row.created_at) == ("requests", 1.0, "s", "key_1", 5.0)
@@ -85,7 +86,7 @@ def test_every_column_is_written_but_those_of_the_delivery() -> None:
         (OPENED,),
         (CALL,),
         (StoredUsage("t", "u", "requests", 1, 1.0),),
-        (StoredEvent("t", "e", "x", b"{}", 1.0),),
+        (Event("t", "e", "x", b"{}", 1.0),),
     )
     later = {"outbox_events": {"id", "delivered", "attempts", "next_attempt_at"}}
     for _, statement, (columns,) in RowWriter("sqlite").writes([unit]):
