@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 
 from antiphon.clock import VirtualClock
-from antiphon.entities.events import Event
+from antiphon.entities.events import ANALYTICS, LTM, Event
 from antiphon.entities.history import StoredCall, StoredItem, StoredSession, StoredUsage, Unit
 from antiphon.store.opening import make_store, upkeep_store
+from antiphon.store.outbox import SqlOutbox
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.sql import SqlStore
 from antiphon.store.tables import audit_logs, metadata, outbox_events, tenants
@@ -40,6 +41,9 @@ class World:
 
     def upkeep(self, **options: int) -> Upkeep:
         return Upkeep(self.jobs, self.clock, **options)
+
+    def outbox(self) -> SqlOutbox:
+        return SqlOutbox(self.jobs, self.clock)
 
     async def retain(self, **days: int) -> None:
         """Give tenants rows of their own."""
@@ -207,24 +211,67 @@ async def test_two_processes_at_once_do_the_same_work_without_an_error(world: Wo
 async def test_due_events_come_in_order_until_they_are_delivered(world: World) -> None:
     events = [Event(f"t{number}", f"e{number}", "a", b'{"n": 1}', 5.0, "s", number) for number in range(4)]
     await world.store.record([Unit(events=(event,)) for event in events])
-    upkeep = world.upkeep()
-    found = await upkeep.pending_events(10)
+    outbox = world.outbox()
+    found = await outbox.pending_events(ANALYTICS, 10)
     assert [one.event for one in found] == events
     assert [one.attempts for one in found] == [0] * 4
-    await upkeep.postpone(found[0].row_id, 0.0)  # PostgreSQL moves a row that changes to the end
-    assert await upkeep.pending_events(2) == [replace(found[0], attempts=1), found[1]]
-    await upkeep.mark_delivered([found[0].row_id, found[2].row_id])
-    await upkeep.mark_delivered([])
-    assert await upkeep.pending_events(10) == [found[1], found[3]]
+    await outbox.postpone([(found[0].row_id, 0.0)])  # PostgreSQL moves a row that changes to the end
+    assert await outbox.pending_events(ANALYTICS, 2) == [replace(found[0], attempts=1), found[1]]
+    await outbox.mark_delivered([found[0].row_id, found[2].row_id])
+    await outbox.mark_delivered([])
+    assert await outbox.pending_events(ANALYTICS, 10) == [found[1], found[3]]
 
 
 async def test_a_postponed_event_is_due_again_at_its_time_and_its_attempts_are_counted(world: World) -> None:
     await world.store.record([Unit(events=(Event("t", "e", "a", b"{}", 5.0),))])
-    upkeep = world.upkeep()
-    (event,) = await upkeep.pending_events(10)
-    await upkeep.postpone(event.row_id, world.clock.wall() + 30)
+    outbox = world.outbox()
+    (event,) = await outbox.pending_events(ANALYTICS, 10)
+    await outbox.postpone([(event.row_id, 30.0)])
     world.clock.advance(29.9)
-    assert await upkeep.pending_events(10) == []
+    assert await outbox.pending_events(ANALYTICS, 10) == []
     world.clock.advance(0.1)
-    (again,) = await upkeep.pending_events(10)
+    (again,) = await outbox.pending_events(ANALYTICS, 10)
     assert (again.row_id, again.event, again.attempts) == (event.row_id, event.event, 1)
+
+
+async def test_each_log_has_its_own_events_by_their_type(world: World) -> None:
+    kinds = ["LtmWriteRequested", "ltm.write", "AnalyticsChatStats", "session.closed", "custom", "altm", "LTM"]
+    events = [Event("t", kind, kind, b"{}", 5.0) for kind in kinds]
+    await world.store.record([Unit(events=tuple(events))])
+    for log in (LTM, ANALYTICS):
+        found = [one.event for one in await world.outbox().pending_events(log, 10)]
+        assert sorted(found, key=kinds_of) == sorted((one for one in events if one.log == log), key=kinds_of)
+
+
+def kinds_of(event: Event) -> str:
+    return event.type
+
+
+async def test_undelivered_events_of_all_tenants_are_counted_due_or_not(world: World) -> None:
+    outbox = world.outbox()
+    assert [(one.count, one.oldest_s) for one in await outbox.undelivered()] == [(0, 0.0)] * 3
+    now = world.clock.wall()
+    events = [Event(f"t{number}", f"e{number}", "a", b"{}", now - number) for number in range(3)]
+    await world.store.record([Unit(events=tuple(events)), Unit(events=(Event("t", "m", "ltm", b"{}", now - 9),))])
+    first, *_ = await outbox.pending_events(ANALYTICS, 10)
+    await outbox.postpone([(first.row_id, 1_000.0)])
+    assert {one.log: (one.count, round(one.oldest_s)) for one in await outbox.undelivered()} == {
+        ANALYTICS: (3, 2),
+        LTM: (1, 9),
+        "events.plugins": (0, 0),
+    }
+    await outbox.mark_delivered([first.row_id])
+    await outbox.mark_refused([first.row_id + 1])
+    assert {one.log: one.count for one in await outbox.undelivered()}[ANALYTICS] == 1
+
+
+async def test_the_last_delivered_number_of_a_session_is_known_by_tenant_and_log(world: World) -> None:
+    events = [Event(tenant, f"{tenant}{number}", "a", b"{}", 5.0, "s", number) for tenant in "tu" for number in (1, 2)]
+    await world.store.record([Unit(events=(*events, Event("t", "m", "ltm", b"{}", 5.0, "s", 7)))])
+    outbox = world.outbox()
+    rows = {one.event.event_id: one.row_id for one in await outbox.pending_events(ANALYTICS, 10)}
+    (memory,) = await outbox.pending_events(LTM, 10)
+    await outbox.mark_delivered([rows["t1"], rows["t2"], memory.row_id])
+    assert await outbox.delivered_until(ANALYTICS, [("t", "s"), ("u", "s"), ("t", "none")]) == {("t", "s"): 2}
+    assert await outbox.delivered_until(LTM, {("t", "s")}) == {("t", "s"): 7}
+    assert await outbox.delivered_until(LTM, []) == {}

@@ -1,10 +1,10 @@
-"""Work on the rows of all tenants: removes those that are too old, and reads and marks events of the outbox."""
+"""Work on the rows of all tenants: removes those that are too old."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,11 +12,9 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from antiphon.clock import Clock
-from antiphon.entities.events import PendingEvent
 from antiphon.errors import AntiphonError
 from antiphon.observe.failures import error_fields
 from antiphon.store.queries import page
-from antiphon.store.rows import to_pending_event
 from antiphon.store.sql import SqlStore
 from antiphon.store.tables import (
     audit_logs,
@@ -80,25 +78,6 @@ class Upkeep:
                 days = own.where(tenants.c.tenant_id == table.c.tenant_id).scalar_subquery()
                 await self._remove(table, sa.func.coalesce(days, self._retention_days), now)
         await self._remove(audit_logs, sa.literal(_AUDIT_DAYS), now)
-
-    async def pending_events(self, limit: int) -> list[PendingEvent]:
-        """Return at most ``limit`` events that are due, in the order of their rows.
-
-        Call it until it returns nothing, and never by the last row seen: a lower one may be committed later.
-        """
-        row = outbox_events.c
-        query = sa.select(outbox_events).where(row.delivered == 0, row.next_attempt_at <= self._clock.wall())
-        return [to_pending_event(one) for one in await self._read(query.order_by(row.id).limit(limit))]
-
-    async def mark_delivered(self, row_ids: Collection[int]) -> None:
-        """Take these events out of the outbox; they are removed when they are old."""
-        await self._run(sa.update(outbox_events).where(outbox_events.c.id.in_(row_ids)).values(delivered=1))
-
-    async def postpone(self, row_id: int, next_attempt_at: float) -> None:
-        """Count a failed delivery; the event is due again at ``next_attempt_at``, seconds since the epoch."""
-        row = outbox_events.c
-        changes = {row.attempts: row.attempts + 1, row.next_attempt_at: next_attempt_at}
-        await self._run(sa.update(outbox_events).where(row.id == row_id).values(changes))
 
     async def _has_limits(self) -> bool:
         """Say whether any tenant has a retention: without one the tables are not read."""

@@ -104,8 +104,8 @@ class RedisEventLogs:
         """Add a dead event. Raises `ProviderUnavailable`."""
         dead_id = f"{group}:{delivery.event.event_id}"
         about = {"dead_id": dead_id, "log": log, "group": group, "reason": reason}
-        fields = {**about, "attempts": delivery.attempt, "at": time.time()}
-        fields.update(zip(_FIELDS, _values(delivery.event), strict=True))
+        event = dict(zip(_FIELDS, _values(delivery.event), strict=True))
+        fields = {**about, "attempts": delivery.attempt, "at": time.time(), **event}
         arguments = chain.from_iterable(fields.items())
         await self.connection.run(_BURY, (DEAD, _ids(DEAD)), dead_id, self.limit.dead, *arguments)
 
