@@ -15,6 +15,8 @@ from antiphon.clock import Clock
 from antiphon.connections.redis import RedisConnection
 from antiphon.connections.redis_memory import MemoryWatch
 from antiphon.connections.redis_mirror import RedisMirror
+from antiphon.events.limits import LogLimit
+from antiphon.events.redis.logs import RedisEventLogs
 from antiphon.jobs.audio import JobAudio
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.blobs import Blobs
@@ -73,6 +75,7 @@ async def over_redis(settings: Settings, clock: Clock, watch: CircuitWatch, metr
             memory.run,
             lambda: {"redis": connection.reachable_since is not None},
             audio,
+            RedisEventLogs(connection, LogLimit(settings.bus_lease_s, settings.events_capacity)),
         )
     finally:
         if mirror is not None:

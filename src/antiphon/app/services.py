@@ -25,6 +25,8 @@ if TYPE_CHECKING:  # the command line lists parts and must not import their depe
     from antiphon.jobs.client import JobClient
     from antiphon.observe.metrics import Metrics
     from antiphon.ports.engine import Engine
+    from antiphon.ports.event_logs import EventLogs
+    from antiphon.ports.outbox import Outbox
     from antiphon.providers.decoding.decoders import Decoders
     from antiphon.store.postgres import PostgresStore
     from antiphon.store.sqlite import SqliteStore
@@ -130,24 +132,54 @@ class Services:
         return rows
 
     @cached_property
-    def upkeep(self) -> Upkeep | None:
-        """Works on the rows of all tenants; None on PostgreSQL without a URL for it. Raises `InvalidRequest`."""
+    def all_tenants(self) -> SqliteStore | PostgresStore | None:
+        """The database with the rows of all tenants; None on PostgreSQL without a URL for it."""
         from antiphon.store.opening import JOBS_URL, upkeep_store
-        from antiphon.store.upkeep import Upkeep
 
-        settings, days = self.settings, self.settings.database_retention_days
+        settings = self.settings
         jobs_url, timeout_s = settings.database_jobs_url.get_secret_value(), settings.database_timeout_s
         store = upkeep_store(self.rows.store, jobs_url, timeout_s=timeout_s)
         if store is None:
-            if days:
-                message = f"{JOBS_URL} is not set: ANTIPHON_DATABASE_RETENTION_DAYS needs it on PostgreSQL"
-                raise InvalidRequest(message, param=JOBS_URL)
-            _log.warning("retention is off: no URL of the role antiphon_jobs", setting=JOBS_URL)
-            return None
-        if store is not self.rows.store:
+            _log.warning("retention and events are off: no URL of the role antiphon_jobs", setting=JOBS_URL)
+        elif store is not self.rows.store:
             self.lifetime.starts.append(store.start)
             self.lifetime.closes.append(store.close)
-        return Upkeep(store, self.clock, retention_days=days)
+        return store
+
+    @cached_property
+    def upkeep(self) -> Upkeep | None:
+        """Removes old rows of all tenants; None without `all_tenants`. Raises `InvalidRequest`."""
+        from antiphon.store.opening import JOBS_URL
+        from antiphon.store.upkeep import Upkeep
+
+        days = self.settings.database_retention_days
+        if self.all_tenants is not None:
+            return Upkeep(self.all_tenants, self.clock, retention_days=days)
+        if days:
+            message = f"{JOBS_URL} is not set: ANTIPHON_DATABASE_RETENTION_DAYS needs it on PostgreSQL"
+            raise InvalidRequest(message, param=JOBS_URL)
+        return None
+
+    @cached_property
+    def outbox(self) -> Outbox | None:
+        """Events of all tenants that no log has yet; None without `all_tenants`."""
+        from antiphon.store.outbox import SqlOutbox
+
+        return None if self.all_tenants is None else SqlOutbox(self.all_tenants, self.clock)
+
+    @cached_property
+    def event_logs(self) -> EventLogs:
+        """The event logs: over Redis, else in a file of this process."""
+        if self.shared.event_logs is not None:
+            return self.shared.event_logs
+        from antiphon.events.limits import LogLimit
+        from antiphon.events.sqlite import SqliteEventLogs
+
+        limit = LogLimit(self.settings.bus_lease_s, self.settings.events_capacity)
+        logs = SqliteEventLogs(self.settings.data_dir / "events.db", limit, self.clock)
+        self.lifetime.starts.append(logs.start)
+        self.lifetime.closes.append(logs.close)
+        return logs
 
     @property
     def opened_rows(self) -> Rows | None:

@@ -16,6 +16,7 @@ from antiphon.jobs.audio import JobAudio
 from antiphon.observe.metrics import Metrics
 from antiphon.ports.breakers import Breakers
 from antiphon.ports.bus import Bus
+from antiphon.ports.event_logs import EventLogs
 from antiphon.ports.sessions import Sessions
 from antiphon.ports.uses import Uses
 from antiphon.resilience.breaker import BreakerRule
@@ -49,6 +50,8 @@ class Shared:
     """Health of the shared services, by name."""
     audio: JobAudio | None = None
     """Stores the audio of large jobs; None if jobs carry it themselves."""
+    event_logs: EventLogs | None = None
+    """The event logs, if they are shared."""
 
     async def watch_queues(self, metrics: Metrics, queues: Sequence[Queue]) -> None:
         """Keep the gauges of these queues up to date, endlessly."""

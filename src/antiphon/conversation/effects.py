@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from antiphon.entities.chat import ChatRequest
+from antiphon.wire.events import EventPayload
 from antiphon.wire.realtime_items import OwnItem
 from antiphon.wire.realtime_server import (
     Component,
@@ -176,6 +177,15 @@ class PersistItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """Record an event for memory, analytics and webhooks, with the rows of the same input."""
+
+    payload: EventPayload
+    number: int
+    """Its place among the events of the session in its log."""
+
+
+@dataclass(frozen=True, slots=True)
 class Charge:
     """Count against the rate limits."""
 
@@ -219,6 +229,7 @@ Effect = (
     | StartSpeech
     | CancelJob
     | PersistItem
+    | Report
     | Charge
     | ComponentChanged
     | Close

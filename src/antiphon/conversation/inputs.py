@@ -59,6 +59,8 @@ class Transcribed(Input, frozen=True, tag="transcribed"):
     job_id: str
     text: str
     duration_s: float
+    engine: str = ""
+    """Name of the engine in the settings."""
 
 
 class TextMade(Input, frozen=True, tag="text_made"):
@@ -110,6 +112,8 @@ class SpeechMade(Input, frozen=True, tag="speech_made"):
     job_id: str
     by_another: bool = False
     """True when a fallback engine has spoken."""
+    engine: str = ""
+    """Name of the engine in the settings."""
 
 
 class Failed(Input, frozen=True, tag="failed"):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET
 
-from antiphon.conversation import content, degraded, history, locks, response_items, session
+from antiphon.conversation import content, degraded, history, locks, reports, response_items, session
 from antiphon.conversation.effects import CancelJob, Charge, DropSpeech, Fence, StartAnswer, StartSpeech
 from antiphon.conversation.inputs import AnswerMade, AudioMade, Failed, TextMade
 from antiphon.conversation.state import ItemRecord, Owner, ResponseState
@@ -57,6 +57,8 @@ def open_response(step: Step, response: ResponseState) -> ResponseState:
 def _announce(step: Step, response: ResponseState) -> None:
     state = step.state
     state.responses[response.id] = response
+    state.turns += 1
+    response.turn, response.created_at = state.turns, step.now
     if response.conversation_id is not None:
         state.active = response.id
         state.due.clear()
@@ -304,6 +306,7 @@ def end(
     response.status, response.reason = status, reason
     response_items.account(response)
     step.send(ResponseDone, response=show(step, response, status, error))
+    reports.answered(step, response, status)
     if response.usage is not None and response.usage.total_tokens:
         step.do(Charge(tokens=response.usage.total_tokens))
     if response.conversation_id is None:

@@ -42,6 +42,7 @@ def more_text(step: Step, response: ResponseState, event: TextMade) -> None:
     response.said_tokens += 1
     if not event.text:
         return
+    response.text_at = response.text_at or step.now
     message = _message(step, response)
     message.add(event.text)
     kind = ResponseOutputAudioTranscriptDelta if response.speak_job_id else ResponseOutputTextDelta
@@ -91,6 +92,7 @@ def sentence_done(step: Step, response: ResponseState) -> None:
 def speech_done(step: Step, response: ResponseState, event: SpeechMade) -> None:
     """Record that the speech is complete."""
     sentence_done(step, response)
+    response.voice_engine = event.engine
     if response.held:
         response.held.append(event)
     else:
@@ -156,6 +158,8 @@ def _speak(step: Step, response: ResponseState, event: AudioMade) -> None:
     speech = playout_of(step, response, message.item_id)
     playout.sent(speech, event.ticks, step.now)
     response.audio_ticks += event.ticks
+    response.audio_at = response.audio_at or step.now
+    response.chunks += 1
     if step.state.rules.pace:
         response.burst_ticks = max(response.burst_ticks, event.ticks)
         lead = max(0, step.state.rules.lead_ms * TICKS_PER_MS - response.burst_ticks)

@@ -139,7 +139,7 @@ def _merge_realtime(session: RealtimeSession, wish: RealtimeUpdate, voice_locked
         )
     changes |= _cleared(wish, instructions="", max_output_tokens="inf", truncation="auto")
     changes |= _cleared(wish, tracing=None, prompt=None, include=None)
-    changes |= _cleared(wish, parallel_tool_calls=UNSET, reasoning=UNSET)
+    changes |= _cleared(wish, parallel_tool_calls=UNSET, reasoning=UNSET, antiphon=UNSET)
     return replace(session, **changes)
 
 

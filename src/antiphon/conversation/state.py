@@ -8,6 +8,7 @@ import msgspec
 
 from antiphon.audio.ticks import TICKS_PER_MS
 from antiphon.conversation.inputs import WorkerInput
+from antiphon.entities.events import ANALYTICS, Log
 from antiphon.ports.limiter import Allowance
 from antiphon.wire.realtime_items import ItemReference, OwnItem, Status
 from antiphon.wire.realtime_response import Reason, ResponseStatus, Usage
@@ -106,6 +107,8 @@ class ItemRecord(msgspec.Struct):
     playout: Playout | None = None
     interrupted: bool = False
     """True if it is an answer that was stopped before its end."""
+    asked_at: float = 0.0
+    """When the transcription of the whole speech began; 0 if it was not."""
 
 
 class OutputItem(msgspec.Struct):
@@ -178,6 +181,17 @@ class ResponseState(msgspec.Struct):
     """Results that wait until pacing releases them."""
     due: float = 0.0
     """When the lead has room for the next burst, seconds; 0 without pacing."""
+    turn: int = 0
+    """Its number in the session, from 1."""
+    created_at: float = 0.0
+    text_at: float = 0.0
+    """When its first text came; 0 without text."""
+    audio_at: float = 0.0
+    """When its first speech was sent; 0 without speech."""
+    chunks: int = 0
+    """Pieces of speech that were sent."""
+    voice_engine: str = ""
+    """Name of the engine that has spoken, once it is done."""
     eager: bool = True
     """True sends the next piece as soon as it fits; False while speech is held, which is sent in bursts."""
 
@@ -241,6 +255,12 @@ class State(msgspec.Struct):
     """Highest position of an item so far."""
     revisions: int = 0
     """Highest revision of an item so far."""
+    turns: int = 0
+    """Responses so far."""
+    events: dict[Log, int] = msgspec.field(default_factory=lambda: dict[Log, int]({ANALYTICS: 1}))
+    """Events of this session in each log so far. The first says that it was opened, and comes from the door."""
+    remembered: str = ""
+    """Id of the last item of the user that is to be remembered."""
     buffer: BufferState = msgspec.field(default_factory=BufferState)
     responses: dict[str, ResponseState] = msgspec.field(default_factory=dict[str, ResponseState])
     active: str = ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from antiphon.conversation.effects import Effect, PersistItem, Send
+from antiphon.conversation.effects import Effect, PersistItem, Report, Send
 from antiphon.conversation.numbered_ids import numbered
 from antiphon.conversation.state import ItemRecord, Owner, OwnerKind, State
+from antiphon.entities.events import log_of
+from antiphon.wire.events import EventPayload, type_of
 from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput, OwnItem
 from antiphon.wire.realtime_server import Error, ErrorDetail, ServerEvent
 
@@ -80,6 +82,17 @@ class Step:
             event_id=event_id,
         )
         self.send(Error, error=detail)
+
+    @property
+    def session_id(self) -> str:
+        """Id of the session."""
+        return self.state.session.id
+
+    def report(self, payload: EventPayload) -> None:
+        """Record an event for others than the client, under the next number of its log."""
+        log = log_of(type_of(payload))
+        number = self.state.events[log] = self.state.events.get(log, 0) + 1
+        self.do(Report(payload, number))
 
     # -- the conversation's items -----------------------------------------------------------------------------------
     def find(self, item_id: str) -> ItemRecord | None:

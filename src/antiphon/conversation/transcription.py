@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from antiphon.audio.ticks import TICKS_PER_S
-from antiphon.conversation import degraded
+from antiphon.conversation import degraded, reports
 from antiphon.conversation.effects import CancelJob, StartTranscription
 from antiphon.conversation.inputs import Failed, Transcribed, Transcribing
 from antiphon.conversation.state import ItemRecord
@@ -27,7 +27,7 @@ _USUAL_S = 30
 
 def begin(step: Step, record: ItemRecord, start: int = 0, end: int = 0) -> None:
     """Start to transcribe an item's audio, or its part from ``start`` to ``end``."""
-    record.hearing = "pending"
+    record.hearing, record.asked_at = "pending", step.now
     item_id = str(record.item.id)
     extra_s = max(0, record.input_ticks // TICKS_PER_S - _USUAL_S)
     step.do(transcription_job(step, step.new_job("item", item_id, extra_s=extra_s), item_id, start, end))
@@ -76,7 +76,7 @@ def completed(step: Step, event: Transcribed) -> None:
     record = _item_of(step, event.job_id)
     step.state.jobs.pop(event.job_id, None)
     if record is not None:
-        finish(step, record, event.text, event.duration_s)
+        finish(step, record, event.text, event.duration_s, event.engine)
 
 
 def _item_of(step: Step, job_id: str) -> ItemRecord | None:
@@ -85,18 +85,19 @@ def _item_of(step: Step, job_id: str) -> ItemRecord | None:
     return None if item_id is None else step.find(item_id)
 
 
-def finish(step: Step, record: ItemRecord, text: str, duration_s: float) -> None:
+def finish(step: Step, record: ItemRecord, text: str, duration_s: float, engine: str = "") -> None:
     """Store a transcript with its item, then send it: clients retrieve the item at once."""
     had_deltas = bool(record.heard)
     record.heard = text
     record.hearing = "done"
+    seconds = duration_s or record.input_ticks / TICKS_PER_S
+    reports.transcribed(step, record, text, seconds, engine, is_shown=is_shown(step))
     if not is_shown(step):
         return
     _show_transcript(record, text)
     item_id, index = str(record.item.id), _audio_index(record)
     if text and not had_deltas:
         step.send(InputAudioTranscriptionDelta, item_id=item_id, content_index=index, delta=text)
-    seconds = duration_s or record.input_ticks / TICKS_PER_S
     step.send(
         InputAudioTranscriptionCompleted,
         item_id=item_id,

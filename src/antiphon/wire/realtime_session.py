@@ -227,6 +227,23 @@ Include = Annotated[
 """Additional events that a client requests; ``antiphon.degraded`` stands for that event and ``antiphon.recovered``."""
 
 
+class MemoryOptions(Partial, frozen=True):
+    """What is said is remembered for a user, and what was remembered is recalled for the answers."""
+
+    user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    """Whose memory; the client's own name for the user."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=20)] = 5
+    """Most memories for one answer."""
+    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.4
+    """Least similarity of a memory to the user's words."""
+
+
+class Extensions(Partial, frozen=True):
+    """Options of a conversation that the Realtime API does not have."""
+
+    memory: MemoryOptions | None = None
+
+
 class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):
     """``session.update`` of a conversation."""
 
@@ -246,6 +263,7 @@ class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):
     tracing: Literal["auto"] | Tracing | UnsetType | None = UNSET
     prompt: Prompt | UnsetType | None = UNSET
     include: Include | UnsetType | None = UNSET
+    antiphon: Extensions | UnsetType | None = UNSET
 
 
 class TranscriptionUpdate(Partial, frozen=True, tag_field="type", tag="transcription"):
@@ -330,6 +348,7 @@ class RealtimeSession(msgspec.Struct, frozen=True, kw_only=True, tag_field="type
     audio: Audio = Audio()
     parallel_tool_calls: bool | UnsetType = UNSET
     reasoning: Reasoning | UnsetType = UNSET
+    antiphon: Extensions | UnsetType = UNSET
 
 
 class TranscriptionSession(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="transcription"):

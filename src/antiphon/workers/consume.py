@@ -16,11 +16,11 @@ from antiphon.observe.failures import error_fields
 from antiphon.ports.event_consumer import EventHandler
 from antiphon.ports.event_logs import Subscription
 from antiphon.resilience.backoff import Backoff
-from antiphon.workers.pauses import paused
 
 _log = structlog.get_logger(__name__)
 
 _BACKOFF = Backoff(base_s=0.2, cap_s=5.0)
+_LEAVE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,36 +59,42 @@ class EventConsumer:
         self._metrics = metrics
         self._uniform = uniform
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Process events until ``stop`` is set; what is not processed then goes to another consumer."""
+    async def run(self) -> None:
+        """Process events until cancelled; what is not processed then goes to another consumer."""
         failures = 0
-        while not stop.is_set():
-            try:
-                if not await self._round(stop):
-                    await paused(stop, self._options.idle_s)
-                failures = 0
-            except LeaseLost:
-                _log.warning("another consumer took over", group=self._group)
-            except Transient as error:
-                failures += 1
-                if failures == 1:
-                    _log.warning("event logs failed", group=self._group, **error_fields(error))
-                await paused(stop, _BACKOFF.delay_s(failures, self._uniform))
         try:
-            await self._subscription.leave()
-        except Transient as error:  # its lease runs out
-            _log.warning("event logs failed", group=self._group, **error_fields(error))
+            while True:
+                try:
+                    if not await self._round():
+                        await asyncio.sleep(self._options.idle_s)
+                    failures = 0
+                except LeaseLost:
+                    _log.warning("another consumer took over", group=self._group)
+                except Transient as error:
+                    failures += 1
+                    if failures == 1:
+                        _log.warning("event logs failed", group=self._group, **error_fields(error))
+                    await asyncio.sleep(_BACKOFF.delay_s(failures, self._uniform))
+        finally:
+            await self._leave()
 
-    async def _round(self, stop: asyncio.Event) -> int:
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(_LEAVE_S):
+                await self._subscription.leave()
+        except (Transient, TimeoutError) as error:  # its lease runs out
+            _log.warning("consumer did not leave its group", group=self._group, **error_fields(error))
+
+    async def _round(self) -> int:
         """Take events and process them; return their number."""
         taken = await self._subscription.take(self._options.batch)
         if taken:
-            await self._under_lease(taken, stop)
+            await self._under_lease(taken)
         return len(taken)
 
-    async def _under_lease(self, taken: Sequence[Delivery], stop: asyncio.Event) -> None:
+    async def _under_lease(self, taken: Sequence[Delivery]) -> None:
         """Process events with heartbeats; ends with `LeaseLost` as soon as another consumer is active."""
-        work = asyncio.ensure_future(self._process(taken, stop))
+        work = asyncio.ensure_future(self._process(taken))
         heartbeats = asyncio.ensure_future(self._beat())
         try:
             done, _ = await asyncio.wait({work, heartbeats}, return_when=asyncio.FIRST_COMPLETED)
@@ -104,37 +110,39 @@ class EventConsumer:
             await asyncio.sleep(self._options.heartbeat_s)
             try:
                 await self._subscription.renew()
-            except Transient as error:  # the work goes on: if somebody took over, settling it will tell
+            except Transient as error:  # the work continues: if another consumer is active, settling tells
                 _log.warning("heartbeat of a consumer failed", group=self._group, **error_fields(error))
 
-    async def _process(self, taken: Sequence[Delivery], stop: asyncio.Event) -> None:
+    async def _process(self, taken: Sequence[Delivery]) -> None:
         worn = [one for one in taken if one.attempt > self._options.most_deliveries]
         for one in worn:
             await self._bury(one, f"delivered {one.attempt - 1} times without an outcome")
         fit = [one for one in taken if one.attempt <= self._options.most_deliveries]
-        if fit and await self._handle(fit, stop):
+        if fit:
+            await self._handle(fit)
             await self._subscription.acknowledge([one.position for one in fit])
             self._metrics.processed(self._group, len(fit))
 
-    async def _handle(self, deliveries: Sequence[Delivery], stop: asyncio.Event) -> bool:
-        """Have events processed, each alone if they are refused together; False when stopped before."""
+    async def _handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Have events processed, each alone if they are refused together."""
         failures = 0
-        while not stop.is_set():
+        while True:
             try:
                 await self._handler([one.event for one in deliveries])
             except Transient as error:
                 failures += 1
                 self._failed(error, failures)
-                await paused(stop, _BACKOFF.delay_s(failures, self._uniform))
+                await asyncio.sleep(_BACKOFF.delay_s(failures, self._uniform))
             except Permanent as error:
                 self._metrics.failed(self._group)
                 if len(deliveries) == 1:
                     await self._bury(deliveries[0], f"{type(error).__name__}: {error.message}")
-                    return True
-                return all([await self._handle([one], stop) for one in deliveries])
+                else:
+                    for one in deliveries:
+                        await self._handle([one])
+                return
             else:
-                return True
-        return False
+                return
 
     def _failed(self, error: AntiphonError, failures: int) -> None:
         self._metrics.failed(self._group)

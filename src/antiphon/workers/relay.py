@@ -16,7 +16,6 @@ from antiphon.observe.failures import error_fields
 from antiphon.ports.event_logs import EventLogs
 from antiphon.ports.outbox import Outbox
 from antiphon.resilience.backoff import Backoff
-from antiphon.workers.pauses import paused
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +28,7 @@ _HOLD_S = 0.1
 """First wait for the missing predecessor of an event; it doubles each time."""
 _MOST_HOLD_S = 2.0
 MOST_HOLDS = 35
-"""Waits for it, about 60 s in all: then its unit is given up, such as one that a full buffer has dropped."""
+"""Waits for it, about 60 s in all: then it counts as lost, such as one that a full buffer has dropped."""
 
 
 def hold_s(attempts: int) -> float:
@@ -76,18 +75,18 @@ class Relay:
         self._metrics = metrics
         self._uniform = uniform
 
-    async def run(self, log: Log, stop: asyncio.Event) -> None:
-        """Relay the events of one log until ``stop`` is set, however long the log or the database is away."""
+    async def run(self, log: Log) -> None:
+        """Relay the events of one log until cancelled, however long the log or the database is away."""
         failures = 0
-        while not stop.is_set():
+        while True:
             try:
                 if not await self.step(log):
-                    await paused(stop, _IDLE_S)
+                    await asyncio.sleep(_IDLE_S)
             except Transient as error:
                 failures += 1
                 if failures == 1:
                     _log.warning("relay failed, will retry", log=log, **error_fields(error))
-                await paused(stop, _BACKOFF.delay_s(failures, self._uniform))
+                await asyncio.sleep(_BACKOFF.delay_s(failures, self._uniform))
             else:
                 if failures:
                     _log.info("relay recovered", log=log, failures=failures)

@@ -10,6 +10,7 @@ from pydantic import create_model
 from antiphon.app.settings.blobs import BlobSettings
 from antiphon.app.settings.dubbing import DubbingSettings
 from antiphon.app.settings.engines import EngineSettings
+from antiphon.app.settings.events import EventSettings
 from antiphon.app.settings.fleet import FleetSettings
 from antiphon.app.settings.limits import LimitSettings
 from antiphon.app.settings.logs import LogSettings
@@ -34,6 +35,7 @@ class Settings(
     SpeechSettings,
     DubbingSettings,
     FleetSettings,
+    EventSettings,
     BlobSettings,
 ):
     """The settings of all areas, by name; `load_settings` adds those of the installed engines."""

@@ -24,6 +24,7 @@ from antiphon.conversation.effects import (
     ForgetAudio,
     ForgetInput,
     PersistItem,
+    Report,
     RestartVad,
     Send,
     SendAudio,
@@ -125,8 +126,8 @@ class EffectHandler:
                 self._fence(effect)
             case StartTranscription() | StartScore() | StartAnswer() | StartSpeech() | CancelJob():
                 self._start(effect)
-            case PersistItem():
-                self._history.item(effect)
+            case PersistItem() | Report():
+                self._history.note(effect)
             case Charge() | ComponentChanged():
                 self._count(effect)
             case Close():

@@ -30,8 +30,9 @@ from antiphon.doors.websocket.connection import Connection, refuse
 from antiphon.doors.websocket.intent import intent_of
 from antiphon.doors.websocket.registry import ConnectionRegistry
 from antiphon.doors.websocket.secret_usage import SecretUsage
-from antiphon.doors.websocket.session_history import SessionHistory, ended_session
+from antiphon.doors.websocket.session_history import SessionHistory, closed_event, ended_session, session_event
 from antiphon.doors.websocket.session_options import SessionLimits, SessionServices
+from antiphon.entities.events import ANALYTICS
 from antiphon.entities.history import SessionStatus, StoredSession, Unit
 from antiphon.errors import AntiphonError, Fenced, InvalidRequest, NotFound, ProviderUnavailable
 from antiphon.observe.metrics import Metrics
@@ -133,7 +134,7 @@ class RealtimeDoor:
                     epoch=record.epoch,
                     conversation_id=ids.conversation_id(record.owner.seed),
                 )
-                history.opened(*_described(guest.machine.state))
+                history.opened(*_described(guest.machine.state), is_new=guest.resumption is None)
                 try:
                     await self._run(connection, guest, history)
                 finally:
@@ -142,7 +143,8 @@ class RealtimeDoor:
                     self._running.pop(connection, None)
                     may_return = connection.may_return
                     described = _described(guest.machine.state)
-                    history.ended(*described, resumable=may_return, epoch=guest.lease.record.epoch)
+                    epoch, events = guest.lease.record.epoch, guest.machine.state.events[ANALYTICS]
+                    history.ended(*described, resumable=may_return, epoch=epoch, events=events)
         finally:
             await guest.lease.end(resumable=may_return)
 
@@ -212,7 +214,7 @@ class RealtimeDoor:
     async def _clean_up(self, ended: EndedSession, status: SessionStatus, reason: str) -> StoredSession:
         jobs = RealtimeJobs(self._services.bus, self._services.clock, ended.tenant, ended.session_id, timeout_s=0)
         running: Collection[str] = ()
-        model, config = "", b""
+        model, config, number = "", b"", 0
         if ended.snapshot:
             try:
                 state = snapshot.load_frame(ended.snapshot)
@@ -222,10 +224,12 @@ class RealtimeDoor:
                 running = state.jobs
                 jobs.adopt(speakers(state))
                 model, config = _described(state)
+                number = state.events[ANALYTICS] + 1
         await jobs.close(running)
         now = self._services.clock.wall()
         row = ended_session(ended, status, now, "realtime", model=model, config=config)
-        self._services.record(Unit(sessions=(row,)))
+        closed = session_event(ended.tenant, ended.session_id, closed_event(row), number, now)
+        self._services.record(Unit(sessions=(row,), events=(closed,)))
         _log.info("session closed", session_id=ended.session_id, tenant_id=ended.tenant, reason=reason)
         return row
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 import msgspec
 
 from antiphon.audio.ticks import TICKS_PER_S
-from antiphon.conversation.effects import CommitAudio, PersistItem
+from antiphon.conversation.effects import CommitAudio, PersistItem, Report
 from antiphon.doors.websocket.session_history import SessionHistory
 from antiphon.entities.history import StoredCall, StoredItem, Unit
 from antiphon.wire.realtime_items import FunctionCall, FunctionCallOutput
@@ -23,8 +23,14 @@ class ConversationHistory:
         self._session = session
         self._parts: list[Unit] = []
 
-    def item(self, effect: PersistItem) -> None:
-        """Note a version of an item, and the half of a function call that it is."""
+    def note(self, effect: PersistItem | Report) -> None:
+        """Note an event, or a version of an item with the half of a function call that it is."""
+        if isinstance(effect, Report):
+            self._parts.append(Unit(events=(self._session.event(effect.payload, effect.number),)))
+        else:
+            self._item(effect)
+
+    def _item(self, effect: PersistItem) -> None:
         session, item, now = self._session, effect.item, self._session.clock.wall()
         row = StoredItem(
             tenant=session.tenant,

@@ -63,7 +63,7 @@ class RealtimeJobs(SessionJobs):
             case SegmentReady():
                 return inputs.Transcribing(job_id, entry.segment)
             case TranscriptReady():
-                return inputs.Transcribed(job_id, entry.text, entry.duration_s)
+                return inputs.Transcribed(job_id, entry.text, entry.duration_s, entry.engine)
             case TextReady():
                 return inputs.TextMade(job_id, entry.text)
             case SentenceReady(text=""):
@@ -77,7 +77,7 @@ class RealtimeJobs(SessionJobs):
             case SentenceSpoken():
                 return inputs.SentenceMade(job_id)
             case SpeechDone():
-                return inputs.SpeechMade(job_id, by_another=bool(entry.instead_of))
+                return inputs.SpeechMade(job_id, by_another=bool(entry.instead_of), engine=entry.engine)
             case ScoreReady():
                 return inputs.TurnScored(job_id, entry.probability)
             case JobFailed():

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from antiphon.clock import Clock
+from antiphon.entities.events import Event
 from antiphon.entities.history import SessionKind, SessionStatus, StoredSession, StoredUsage, Unit
 from antiphon.ports.sessions import EndedSession
+from antiphon.wire.events import EventPayload, SessionClosed, SessionCreated, encode, type_of
 
 _PHASES = 4
 """Revisions of a session per epoch: connected, disconnected, closed, cleaned up."""
@@ -33,6 +35,17 @@ def ended_session(
         model=model,
         config=config,
     )
+
+
+def session_event(tenant: str, session_id: str, payload: EventPayload, number: int, now: float) -> Event:
+    """Return an event of a session; recorded again, it is the same one."""
+    kind = type_of(payload)
+    return Event(tenant, f"{session_id}:{kind}:{number}", kind, encode(payload), now, session_id, number)
+
+
+def closed_event(row: StoredSession) -> SessionClosed:
+    """Return the last event of a session."""
+    return SessionClosed(session_id=row.session_id, kind=row.kind, model=row.model, status=row.status)
 
 
 class SessionHistory:
@@ -70,21 +83,32 @@ class SessionHistory:
         self._conversation_id = conversation_id
         self._opened_at = 0.0
 
-    def opened(self, model: str, config: bytes) -> None:
-        """Record that the session is connected; ``config`` is its configuration, JSON."""
-        self._opened_at = self.clock.wall()
-        self.record(Unit(sessions=(self._session(CONNECTED, model, config),)))
+    def opened(self, model: str, config: bytes, *, is_new: bool = True) -> None:
+        """Record that the session is connected; ``config`` is its configuration, JSON.
 
-    def ended(self, model: str, config: bytes, *, resumable: bool, epoch: int | None = None) -> None:
+        Its first event says that it was created, unless it is resumed.
+        """
+        self._opened_at = self.clock.wall()
+        created = SessionCreated(session_id=self.session_id, kind=self._kind, model=model)
+        events = (self.event(created, 1),) if is_new else ()
+        self.record(Unit(sessions=(self._session(CONNECTED, model, config),), events=events))
+
+    def ended(self, model: str, config: bytes, *, resumable: bool, epoch: int | None = None, events: int = 1) -> None:
         """Record that the connection has ended, and the seconds that it lasted.
 
-        ``epoch`` is that of the session's owner if it was claimed again meanwhile.
+        ``epoch`` is that of the session's owner if it was claimed again meanwhile, ``events`` the number of its events
+        for analytics so far.
         """
         self.epoch = self.epoch if epoch is None else epoch
         session = self._session(DISCONNECTED if resumable else CLOSED, model, config)
         seconds = max(0.0, self.clock.wall() - self._opened_at)
         used = self.used(f"{self.session_id}:{self.epoch}", {"connection_s": seconds})
-        self.record(Unit(sessions=(session,), usage=used))
+        last = () if resumable else (self.event(closed_event(session), events + 1),)
+        self.record(Unit(sessions=(session,), usage=used, events=last))
+
+    def event(self, payload: EventPayload, number: int) -> Event:
+        """Return an event of this session; ``number`` is its place among those in the same log."""
+        return session_event(self.tenant, self.session_id, payload, number, self.clock.wall())
 
     def used(self, source: str, amounts: Mapping[str, float]) -> tuple[StoredUsage, ...]:
         """Return the rows of what ``source`` used: its id is counted once; amounts of 0 make no row."""

@@ -39,5 +39,5 @@ async def test_postgresql_without_a_url_of_upkeep_keeps_rows_and_says_so(tmp_pat
         with capture_logs() as logs:
             assert added_by("persist", "persist", services).tasks == {}
     assert [(entry["event"], entry["setting"]) for entry in logs] == [
-        ("retention is off: no URL of the role antiphon_jobs", "ANTIPHON_DATABASE_JOBS_URL")
+        ("retention and events are off: no URL of the role antiphon_jobs", "ANTIPHON_DATABASE_JOBS_URL")
     ]
