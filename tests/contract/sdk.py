@@ -16,7 +16,9 @@ from openai.types.realtime import (
 
 from tests.contract.goldens import Direction
 
-KNOWN_EXTRAS = frozenset({"session.id", "session.object", "session.expires_at", "antiphon", "antiphon.resume_token"})
+KNOWN_EXTRAS = frozenset(
+    {"session.id", "session.object", "session.expires_at", "antiphon", "antiphon.resume_token", "session.antiphon"}
+)
 """What every server sends and the SDK's types do not name, and the object with what only this one sends."""
 
 OUR_OWN = "antiphon."
