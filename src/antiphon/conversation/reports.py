@@ -99,7 +99,7 @@ def memory_of(step: Step) -> MemoryOptions | None:
     session = step.state.session
     if not isinstance(session, RealtimeSession) or session.antiphon is UNSET:
         return None
-    return session.antiphon.memory
+    return session.antiphon.memory or None
 
 
 def _last_said(step: Step) -> ItemRecord | None:

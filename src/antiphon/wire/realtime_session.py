@@ -241,7 +241,8 @@ class MemoryOptions(Partial, frozen=True):
 class Extensions(Partial, frozen=True):
     """Options of a conversation that the Realtime API does not have."""
 
-    memory: MemoryOptions | None = None
+    memory: MemoryOptions | UnsetType | None = UNSET
+    """None or absent: no memory."""
 
 
 class RealtimeUpdate(Partial, frozen=True, tag_field="type", tag="realtime"):
