@@ -1,7 +1,7 @@
 # One target per task. A fresh machine needs Python 3.11, pip and make; `make env` installs the rest.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz chaos soak fmt lint env audit
+.PHONY: help demo fleet fleet-down test check bench docs gen clients fuzz chaos soak soak-events fmt lint env audit
 
 EXTRAS := local kokoro piper espeak microphone fleet anthropic dub deepl elevenlabs
 BIN := .venv/bin
@@ -17,7 +17,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE
 
 help: # list the targets
-	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':[^#]*# ' '/^[a-z-]+:.*# / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) # start a server, ask it a question by voice, and save the spoken answer as a WAV
 	$(BIN)/python examples/demo.py
@@ -58,6 +58,9 @@ chaos: $(READY) # kill, stop and restart a fleet under talking clients, then sho
 
 soak: $(READY) # run clients against a fleet for half an hour, and check that its memory does not grow
 	$(BIN)/python -m tests.chaos.soak
+
+soak-events: $(READY) # write 100,000 events while relays, consumers and Redis are killed, and count their effects
+	$(BIN)/python -m tests.chaos.events
 
 fmt: $(READY) # format the code and apply ruff's fixes
 	$(BIN)/ruff check --fix-only --quiet

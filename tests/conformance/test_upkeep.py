@@ -265,6 +265,20 @@ async def test_undelivered_events_of_all_tenants_are_counted_due_or_not(world: W
     assert {one.log: one.count for one in await outbox.undelivered()}[ANALYTICS] == 1
 
 
+async def test_the_undelivered_events_of_sessions_come_by_their_numbers_due_or_not(world: World) -> None:
+    events = [
+        Event(tenant, f"{tenant}{number}", "a", b"{}", 5.0, "s", number) for tenant in "tu" for number in (3, 1, 2)
+    ]
+    await world.store.record([Unit(events=(one,)) for one in (*events, Event("t", "m", "ltm", b"{}", 5.0, "s", 1))])
+    outbox = world.outbox()
+    rows = {one.event.event_id: one.row_id for one in await outbox.pending_events(ANALYTICS, 10)}
+    await outbox.postpone([(rows["t2"], 1_000.0)])
+    await outbox.mark_delivered([rows["t1"]])
+    found = await outbox.pending_of(ANALYTICS, {("t", "s"), ("x", "s")}, 10)
+    assert [one.event.event_id for one in found] == ["t2", "t3"]
+    assert len(await outbox.pending_of(ANALYTICS, {("t", "s"), ("u", "s")}, 3)) == 3
+
+
 async def test_the_last_delivered_number_of_a_session_is_known_by_tenant_and_log(world: World) -> None:
     events = [Event(tenant, f"{tenant}{number}", "a", b"{}", 5.0, "s", number) for tenant in "tu" for number in (1, 2)]
     await world.store.record([Unit(events=(*events, Event("t", "m", "ltm", b"{}", 5.0, "s", 7)))])

@@ -32,6 +32,10 @@ class Outbox(Protocol):
         """
         ...
 
+    async def pending_of(self, log: Log, sessions: Collection[tuple[str, str]], limit: int) -> Sequence[PendingEvent]:
+        """Return at most ``limit`` events of these sessions (tenant and id), due or not, by their numbers."""
+        ...
+
     async def delivered_until(self, log: Log, sessions: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Return the highest delivered sequence number of each session (tenant and id) that has one."""
         ...

@@ -34,6 +34,14 @@ class SqlOutbox:
         )
         return [to_pending_event(row) for row in await self._read(query.order_by(_row.id).limit(limit))]
 
+    async def pending_of(self, log: Log, sessions: Collection[tuple[str, str]], limit: int) -> list[PendingEvent]:
+        """Return events of these sessions, due or not, by their numbers."""
+        query = sa.select(outbox_events).where(
+            sa.tuple_(_row.tenant_id, _row.session_id).in_(sessions), _row.log == log, _row.delivered == 0
+        )
+        rows = await self._read(query.order_by(_row.session_sequence, _row.id).limit(limit))
+        return [to_pending_event(row) for row in rows]
+
     async def delivered_until(self, log: Log, sessions: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
         """Return the highest delivered sequence number of each session that has one."""
         if not sessions:

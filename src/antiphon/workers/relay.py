@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -20,6 +20,8 @@ from antiphon.resilience.backoff import Backoff
 _log = structlog.get_logger(__name__)
 
 BATCH = 200
+_MOST_MORE = 1_000
+"""Most events that are read in addition to a batch."""
 _IDLE_S = 0.5
 _LOOK_S = 5.0
 """Interval of the metrics."""
@@ -60,6 +62,10 @@ def in_order(
     return ready, early
 
 
+def _sessions(pending: Iterable[PendingEvent]) -> set[tuple[str, str]]:
+    return {(one.event.tenant, one.event.session_id) for one in pending}
+
+
 class Relay:
     """Publishes the events of an outbox. Several relays may run: an event that two publish has one effect."""
 
@@ -95,8 +101,13 @@ class Relay:
     async def step(self, log: Log) -> bool:
         """Publish one batch; return whether there may be more at once. Raises `Transient`."""
         pending = await self._outbox.pending_events(log, BATCH)
-        numbered = {(one.event.tenant, one.event.session_id) for one in pending if one.event.session_sequence > 1}
-        ready, early = in_order(pending, await self._outbox.delivered_until(log, numbered))
+        sessions = _sessions(one for one in pending if one.event.session_sequence > 1)
+        delivered = await self._outbox.delivered_until(log, sessions)
+        ready, early = in_order(pending, delivered)
+        if early:  # their predecessors may have been committed later: look for them
+            more = await self._outbox.pending_of(log, _sessions(early), _MOST_MORE)
+            rows = {one.row_id: one for one in (*pending, *more)}
+            ready, early = in_order(list(rows.values()), delivered)
         if ready:
             await self._publish(log, ready)
         if early:
