@@ -14,7 +14,7 @@ from antiphon.wire.realtime_server import (
     ResponseOutputAudioDelta,
     ServerMessage,
 )
-from antiphon.wire.realtime_session import AudioFormat
+from antiphon.wire.realtime_session import AudioFormat, MemoryOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,8 @@ class StartAnswer:
     request: ChatRequest
     voice: str
     speed: float
+    memory: MemoryOptions | None = None
+    """Whose memories to recall for the answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,7 @@ def start_effect(step: Step, response: ResponseState, records: list[ItemRecord],
         request=history.request(response, records, model),
         voice=response.voice,
         speed=response.speed,
+        memory=reports.memory_of(step),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import msgspec
 
 from antiphon.entities.dubbing import FragmentMetadata, ProcessingError, StageTimings, Status
+from antiphon.entities.memories import Found
 from antiphon.entities.speech import Segment
 from antiphon.errors import AntiphonError, RateLimited, Transient
 
@@ -163,6 +164,20 @@ class ScoreReady(PipeEntry, frozen=True, tag="score"):
 
     is_last = True
     probability: float
+
+
+class MemoriesRecalled(PipeEntry, frozen=True, tag="memories"):
+    """The memories that were found, the most similar first. Last entry of a recall job."""
+
+    is_last = True
+    found: tuple[Found, ...]
+
+
+class MemoryStored(PipeEntry, frozen=True, tag="memory_stored"):
+    """The memory is stored. Last entry of a memorize job."""
+
+    is_last = True
+    memory_id: str
 
 
 class FragmentDubbed(PipeEntry, frozen=True, tag="dubbed", kw_only=True, omit_defaults=True):

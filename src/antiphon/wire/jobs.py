@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 from antiphon.entities.blobs import BlobRef
 from antiphon.entities.chat import ChatRequest
 from antiphon.entities.history import StoredItem, Unit
+from antiphon.entities.memories import Category
 from antiphon.entities.priority import LIVE
 
 Queue = str
@@ -79,6 +80,39 @@ class Transcribe(Work, frozen=True, tag="transcribe"):
         return usual_s + int(self.duration_s)
 
 
+class MemoryScope(msgspec.Struct, frozen=True):
+    """Which memories of a user to recall."""
+
+    user_id: str
+    limit: int = 5
+    threshold: float = 0.7
+    """Least similarity to the query, 0 to 1."""
+    category: Category | None = None
+
+
+class Recall(Work, frozen=True, tag="recall"):
+    """Find memories that are similar to ``query``."""
+
+    queue = "recall"
+    group = "recall-workers"
+    scope: MemoryScope
+    query: str
+
+
+class Memorize(Work, frozen=True, tag="memorize"):
+    """Store a memory; ``category`` None is found by its words."""
+
+    queue = "memorize"
+    group = "memorize-workers"
+    user_id: str
+    content: str
+    category: Category | None = None
+    confidence: float = 0.8
+    source: str = ""
+    tags: tuple[str, ...] = ()
+    session_id: str = ""
+
+
 class Respond(Work, frozen=True, tag="respond"):
     """Generate an answer. Text goes to the job's output and, by sentences, to ``speech_pipe`` if set."""
 
@@ -87,6 +121,8 @@ class Respond(Work, frozen=True, tag="respond"):
     is_continued = True
     request: ChatRequest
     speech_pipe: str = ""
+    memory: MemoryScope | None = None
+    """Whose memories to recall for the answer; None for none."""
 
 
 class Speak(Work, frozen=True, tag="speak"):

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from antiphon.entities.chat import ChatDone, ChatEvent, ChatRequest, TextDelta, ToolCallDelta
 from antiphon.errors import ProviderRejected
+from antiphon.memory.prompt import question, with_memories
 from antiphon.ports.bus import Bus
 from antiphon.ports.llm import LanguageModel
 from antiphon.resilience.empty_answers import answered
@@ -14,6 +15,7 @@ from antiphon.text.tokens import estimate_tokens
 from antiphon.wire.entries import AnswerDone, CallReady, PipeEntry, SentenceReady, TextReady
 from antiphon.wire.jobs import Job, Respond
 from antiphon.workers.loop import Emit
+from antiphon.workers.recall import RecallMemories
 from antiphon.workers.sentences import Sentences
 from antiphon.workers.work import work_of
 
@@ -24,8 +26,10 @@ _MOST_CHARACTERS = 2**20
 class Responder:
     """Handles ``respond`` jobs with one LLM."""
 
-    def __init__(self, engine: LanguageModel) -> None:
+    def __init__(self, engine: LanguageModel, recall: RecallMemories | None = None) -> None:
+        """Without ``recall``, answers have no memories."""
         self._engine = engine
+        self._recall = recall
 
     async def handle(self, job: Job, emit: Emit, bus: Bus) -> None:
         """Emit text as it arrives, the calls, then `AnswerDone`; the speaker gets each sentence as soon as it ends.
@@ -45,8 +49,16 @@ class Responder:
             case CallReady():
                 await emit([_called(job.id, work.request, said)])
             case _:
-                await self._continue(job, replace(work.request, prefix=said), emit, sentences)
+                request = await self._remembering(job, work)
+                await self._continue(job, replace(request, prefix=said), emit, sentences)
         await sentences.end()
+
+    async def _remembering(self, job: Job, work: Respond) -> ChatRequest:
+        """Return the request, with memories if there are any."""
+        query = question(work.request)
+        if work.memory is None or self._recall is None or not query:
+            return work.request
+        return with_memories(work.request, await self._recall(job.tenant, work.memory, query))
 
     async def _continue(self, job: Job, request: ChatRequest, emit: Emit, sentences: Sentences) -> None:
         characters, calls = len(request.prefix), _Calls(job.id)

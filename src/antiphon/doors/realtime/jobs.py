@@ -22,6 +22,7 @@ from antiphon.wire.entries import (
 )
 from antiphon.wire.jobs import (
     Job,
+    MemoryScope,
     Respond,
     Score,
     Speak,
@@ -41,14 +42,16 @@ class RealtimeJobs(SessionJobs):
 
     def answering(self, effect: StartAnswer) -> tuple[Job, ...]:
         """Make the jobs of an answer, the speaker first: sentences go from the LLM to it in a pipe of their own."""
+        memory = effect.memory
+        scope = MemoryScope(memory.user_id, memory.limit, memory.threshold) if memory else None
         if not effect.speak_job_id:
-            return (self.make(effect.job_id, Respond(effect.request)),)
+            return (self.make(effect.job_id, Respond(effect.request, memory=scope)),)
         self.adopt((effect.speak_job_id,))
         speech_pipe = self.speech_pipes[effect.speak_job_id]
         speak = Speak(voice=effect.voice, speed=effect.speed, rate_hz=PCM_HZ)
         return (
             self.make(effect.speak_job_id, speak, source=speech_pipe),
-            self.make(effect.job_id, Respond(effect.request, speech_pipe)),
+            self.make(effect.job_id, Respond(effect.request, speech_pipe, scope)),
         )
 
     def speaking(self, effect: StartSpeech) -> tuple[Job, ...]:
