@@ -110,8 +110,8 @@ class Database:
         return self.server_url.replace("//postgres@", f"//{role}@").rpartition("/")[0] + f"/{self.name}"
 
 
-async def create(server_url: str, template: str = "template0") -> Database:
-    """Create a database, owned by a role that may do nothing else but create roles."""
+async def create(server_url: str, template: str = "template0", *, vectors: bool = False) -> Database:
+    """Create a database, owned by a role that may do nothing else but create roles; with pgvector for ``vectors``."""
     name = f"test_{secrets.token_hex(6)}"
     connection = await asyncpg.connect(server_url)
     try:
@@ -120,21 +120,26 @@ async def create(server_url: str, template: str = "template0") -> Database:
         await connection.execute(f"CREATE DATABASE {name} OWNER antiphon_owner TEMPLATE {template}")
     finally:
         await connection.close()
-    return Database(server_url, name)
+    made = Database(server_url, name)
+    if vectors:
+        connection = await asyncpg.connect(made.url("postgres"))
+        await connection.execute("CREATE EXTENSION vector")
+        await connection.close()
+    return made
 
 
-_templates: dict[str, Database] = {}
-"""A migrated database of each server, to copy."""
+_templates: dict[tuple[str, bool], Database] = {}
+"""A migrated database of each server, with and without pgvector, to copy."""
 
 
-async def migrated(server_url: str) -> Database:
-    """Create a database with the schema of this release."""
-    if server_url not in _templates:
-        made = await create(server_url)
+async def migrated(server_url: str, *, vectors: bool = True) -> Database:
+    """Create a database with the schema of this release, with pgvector or without."""
+    if (server_url, vectors) not in _templates:
+        made = await create(server_url, vectors=vectors)
         async with opened_by_owner("", made.url("antiphon_owner"), Path()) as owner:
             await owner.upgrade()
-        _templates[server_url] = made
-    return await create(server_url, _templates[server_url].name)
+        _templates[server_url, vectors] = made
+    return await create(server_url, _templates[server_url, vectors].name)
 
 
 def address(url: str) -> sa.URL:

@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from antiphon.errors import ProviderUnavailable
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision; that of the last file in ``migrations/versions``."""
-KNOWN = ("", "0001", "0002", "0003", HEAD)
+KNOWN = ("", "0001", "0002", "0003", "0004", HEAD)
 """All revisions, oldest first; a database without one is empty, or a file of a release before migrations."""
 _FORMER_VERSION = 1
 """``user_version`` of the SQLite files of those releases. It stays: they also open a file that was migrated."""

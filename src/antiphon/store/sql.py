@@ -134,10 +134,18 @@ class SqlStore:
 
     async def _fetch(self, tenant: str, query: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[Any]]:
         async def read(connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
-            await self._enter(connection, tenant)
             return (await connection.execute(query)).all()
 
-        return await self.transact(read)
+        return await self.transact_as(tenant, read)
+
+    async def transact_as(self, tenant: str, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do ``work`` in a transaction that sees rows of this tenant only; on SQLite its queries must name it."""
+
+        async def entered(connection: AsyncConnection) -> T:
+            await self._enter(connection, tenant)
+            return await work(connection)
+
+        return await self.transact(entered)
 
     async def transact(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do ``work`` in a transaction, which is finished even when its caller is cancelled.

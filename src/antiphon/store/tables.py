@@ -209,3 +209,26 @@ erasures = sa.Table(
     _time("created_at"),
     sa.CheckConstraint("kind IN ('session', 'user')", name="erasures_kind"),
 )
+
+ltm_embeddings = sa.Table(
+    "ltm_embeddings",
+    metadata,
+    *_key("tenant_id", "memory_id"),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("category", sa.Text, nullable=False),
+    # `halfvec(384)`, with an index, where PostgreSQL had pgvector when it was migrated
+    sa.Column("embedding", sa.LargeBinary, nullable=False),
+    sa.Column("confidence", sa.Double, nullable=False, server_default="0.8"),
+    _text("source"),
+    sa.Column("tags", JSON_TEXT, nullable=False, server_default="[]"),
+    _text("session_id"),
+    _time("created_at"),
+    _time("updated_at"),
+    sa.CheckConstraint(
+        "category IN ('preference', 'personality', 'habit', 'history', 'context')", name="ltm_embeddings_category"
+    ),
+    sa.UniqueConstraint("tenant_id", "user_id", "content_hash", name="ltm_embeddings_content"),
+    sa.Index("ltm_embeddings_by_session", "tenant_id", "session_id"),
+)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from antiphon.entities.history import StoredItem, Unit
 from antiphon.errors import AntiphonError, InvalidRequest, ProviderUnavailable
@@ -50,11 +51,11 @@ class Place:
             yield store
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "pgvector"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "sqlite":
         return Place(tmp_path, f"sqlite:///{tmp_path}/rows.db", "", "")
-    made = await create(request.getfixturevalue("postgres_url"))
+    made = await create(request.getfixturevalue("postgres_url"), vectors=request.param == "pgvector")
     return Place(tmp_path, made.url("antiphon_app"), made.url("antiphon_owner"), made.url("postgres"))
 
 
@@ -73,17 +74,50 @@ def execute(statement: str, **values: object) -> Callable[[Connection], Any]:
     return work
 
 
-async def test_the_newest_revision_has_the_tables_that_queries_use(place: Place) -> None:
+VECTORS = {
+    "sqlite": ("BLOB", []),
+    "postgresql": ("BYTEA", []),
+    "pgvector": ("HALFVEC(384)", [("remove_index", "ltm_embeddings_by_vector")]),
+}
+"""The type of vectors in each kind of database, and what only that kind has."""
+
+
+class HalfVector(sa.types.UserDefinedType[str]):
+    """A type of pgvector, which the comparison reads."""
+
+    cache_ok = True
+
+    def __init__(self, dimensions: int) -> None:
+        self._dimensions = dimensions
+
+    def get_col_spec(self) -> str:
+        return f"HALFVEC({self._dimensions})"
+
+
+async def test_the_newest_revision_has_the_tables_that_queries_use(
+    place: Place, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ischema_names, "halfvec", HalfVector)
+    type_of_vectors, expected = VECTORS[request.node.callspec.params["place"]]
+    found_types: list[str] = []
+
+    def compare_type(context: MigrationContext, _: Any, column: sa.Column[Any], found: Any, __: Any) -> bool | None:
+        if column.name != "embedding":
+            return None
+        found_types.append(found.compile(context.dialect))
+        return False
+
     async with place.owner() as owner:
         await owner.upgrade()
         assert await owner.revision() == HEAD == KNOWN[-1]
 
         def differences(connection: Connection) -> list[Any]:
-            options = {"compare_type": True, "compare_server_default": False}
+            options = {"compare_type": compare_type, "compare_server_default": False}
             found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
             return [one for one in found if "_partition_" not in repr(one)]
 
-        assert await run(owner, differences) == []
+        assert [(one[0], one[1].name) for one in await run(owner, differences)] == expected
+    assert found_types == [type_of_vectors]
 
 
 async def test_up_down_and_up_again_with_rows_keeps_the_items(place: Place) -> None:

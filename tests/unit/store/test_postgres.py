@@ -21,7 +21,7 @@ from tests.postgres import Database, address, create, migrated, postgres
 
 ITEM = StoredItem("t", "s", "i", 1, 1, b"{}", 1.0)
 TABLES = ("tenants", "projects", "api_keys", "sessions", "conversation_items", "function_calls", "usage_records")
-TABLES = (*TABLES, "audit_logs", "outbox_events", "analytics_events", "erasures")
+TABLES = (*TABLES, "audit_logs", "outbox_events", "analytics_events", "erasures", "ltm_embeddings")
 PARTITIONED = {"sessions", "conversation_items"}
 
 
