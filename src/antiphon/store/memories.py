@@ -1,0 +1,212 @@
+"""The long-term memories in one database: compared by pgvector where it is there, else in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from antiphon.clock import Clock
+from antiphon.entities.history import storable
+from antiphon.entities.memories import Category, Found, Memory, Profile
+from antiphon.ports.memories import Vector
+from antiphon.store.memory_rows import (
+    COLUMNS,
+    LOCK,
+    LOCK_SHARED,
+    MARK_POSTGRESQL,
+    MARK_SQLITE,
+    TYPE_OF_VECTORS,
+    HalfVector,
+    erasing,
+    half_vector,
+    of_user,
+    select_profile,
+    to_memory,
+    to_profile,
+    to_row,
+    writing,
+)
+from antiphon.store.sql import SqlStore
+from antiphon.store.tables import ltm_embeddings
+from antiphon.store.vectors import Numbers, UserVectors, VectorCache, literal, unit
+
+_CACHE_BYTES = 256 * 2**20
+_READ = 5_000
+"""Maximum number of vectors that one statement reads."""
+_EXACT = 20_000
+"""Up to this number of a user's memories all are compared; beyond it the index finds nearly all of the nearest."""
+_row = ltm_embeddings.c
+
+
+class SqlMemories:
+    """`Memories` over an open store; on PostgreSQL that of the role ``antiphon_app``."""
+
+    def __init__(self, store: SqlStore, clock: Clock, *, cache_bytes: int = _CACHE_BYTES) -> None:
+        """``cache_bytes`` limits the vectors that are kept for users who search again, without pgvector."""
+        self._store = store
+        self._clock = clock
+        self._cache = VectorCache(cache_bytes)
+        self._loading = asyncio.Lock()  # of many large users at once, one fills the memory
+        self._has_pgvector: bool | None = None
+
+    async def write(self, memories: Sequence[tuple[Memory, Vector]]) -> None:
+        """Store memories, each tenant's in one transaction."""
+        ordered = sorted(memories, key=lambda one: (one[0].tenant, one[0].user_id, one[0].memory_id))
+        for tenant, own in groupby(ordered, key=lambda one: one[0].tenant):
+            await self._write(tenant, list(own))
+
+    async def _write(self, tenant: str, memories: Sequence[tuple[Memory, Vector]]) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            has_pgvector = await self._compares(connection)
+            rows = [to_row(memory, vector, has_pgvector=has_pgvector) for memory, vector in memories]
+            # writers of the same rows must not wait for each other in a circle
+            rows.sort(key=lambda row: (row["user_id"], row["content_hash"]))
+            dialect = connection.dialect.name
+            if dialect == "postgresql":
+                await connection.execute(LOCK_SHARED, {"tenant": storable(tenant)})
+            await connection.execute(writing(dialect, has_pgvector=has_pgvector), rows)
+
+        await self._store.transact_as(storable(tenant), work)
+
+    async def search(
+        self,
+        tenant: str,
+        user_id: str,
+        vector: Vector,
+        *,
+        limit: int = 5,
+        threshold: float = 0.7,
+        category: Category | None = None,
+    ) -> list[Found]:
+        """Return the most similar memories of a user, the most similar first."""
+        wanted = unit(vector)
+        if limit < 1 or not wanted.any():
+            return []
+        if await self._store.transact_as(storable(tenant), self._compares):
+            found = await self._by_pgvector(tenant, user_id, wanted, limit, category)
+        else:
+            found = await self._here(tenant, user_id, wanted, limit, threshold, category)
+        kept = [one for one in found if one.score >= threshold]
+        return sorted(kept, key=lambda one: (-one.score, one.memory.memory_id))
+
+    async def profile(self, tenant: str, user_id: str) -> Profile:
+        """Return what is known about a user."""
+        return to_profile(await self._fetch(tenant, select_profile(tenant, user_id)))
+
+    async def erase_user(self, tenant: str, user_id: str) -> int:
+        """Remove all memories of a user, and note that."""
+        erasure = {"tenant_id": storable(tenant), "kind": "user", "subject": storable(user_id)}
+
+        async def work(connection: AsyncConnection) -> int:
+            if connection.dialect.name == "postgresql":
+                await connection.execute(LOCK, {"tenant": storable(tenant)})
+            removed = await connection.execute(sa.delete(ltm_embeddings).where(of_user(tenant, user_id)))
+            row = {**erasure, "created_at": self._clock.wall()}
+            await connection.execute(erasing(connection.dialect.name), row)
+            return removed.rowcount
+
+        number = await self._store.transact_as(storable(tenant), work)
+        self._cache.forget((storable(tenant), storable(user_id)))
+        return number
+
+    # -- by pgvector -----------------------------------------------------------------------------------------------
+    async def _compares(self, connection: AsyncConnection) -> bool:
+        """Say whether the database compares vectors itself; that changes with migrations only."""
+        if self._has_pgvector is None:
+            if connection.dialect.name == "postgresql":
+                self._has_pgvector = (await connection.execute(TYPE_OF_VECTORS)).scalar() == "halfvec"
+            else:
+                self._has_pgvector = False
+        return self._has_pgvector
+
+    async def _by_pgvector(
+        self, tenant: str, user_id: str, vector: Numbers, limit: int, category: Category | None
+    ) -> list[Found]:
+        own = of_user(tenant, user_id)
+        distance = sa.type_coerce(_row.embedding, HalfVector()).op("<=>", return_type=sa.Double())(
+            half_vector("vector")
+        )
+        query = sa.select(*COLUMNS, distance.label("distance")).where(own)
+        if category is not None:
+            query = query.where(_row.category == category)
+        few = sa.select(sa.literal(1)).where(own).limit(_EXACT + 1).subquery()
+
+        async def work(connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
+            number = (await connection.execute(sa.select(sa.func.count()).select_from(few))).scalar_one()
+            if number > _EXACT:
+                await connection.execute(sa.text("SET LOCAL hnsw.iterative_scan = 'strict_order'"))
+                ordered = query.order_by(distance)
+            else:  # an expression that the index, which misses some, does not have
+                ordered = query.order_by(distance + sa.literal_column("0"), _row.memory_id)
+            return (await connection.execute(ordered.limit(limit), {"vector": literal(vector)})).all()
+
+        rows = await self._store.transact_as(storable(tenant), work)
+        return [Found(to_memory(row), _similarity(1.0 - row.distance)) for row in rows]
+
+    # -- in this process -------------------------------------------------------------------------------------------
+    async def _here(
+        self, tenant: str, user_id: str, vector: Numbers, limit: int, threshold: float, category: Category | None
+    ) -> list[Found]:
+        vectors = await self._current(tenant, user_id)
+        scores = dict(await asyncio.to_thread(vectors.similar, vector, limit, threshold, category))
+        rows = await self._fetch(
+            tenant,
+            sa.select(*COLUMNS).where(of_user(tenant, user_id), _row.content_hash.in_([_hash(key) for key in scores])),
+        )
+        found = {_key(row): to_memory(row) for row in rows}  # meanwhile one may have been removed
+        return [Found(found[key], _similarity(score)) for key, score in scores.items() if key in found]
+
+    async def _current(self, tenant: str, user_id: str) -> UserVectors:
+        """Return the vectors of a user as the database has them, and read only those that are new."""
+        key = (storable(tenant), storable(user_id))
+        async with self._loading:
+            known = self._cache.get(key)
+            mark = await self._mark(*key)
+            if known.mark == mark:
+                return known
+            keys = sa.select(_row.content_hash, _row.created_at).where(of_user(tenant, user_id))
+            present = [_key(row) for row in await self._fetch(tenant, keys)]
+            missing = [_hash(one) for one in sorted(set(present).difference(known.names))]
+            added: list[tuple[str, str, bytes]] = []
+            for start in range(0, len(missing), _READ):
+                added += await self._vectors(tenant, user_id, missing[start : start + _READ])
+            known = await asyncio.to_thread(known.changed, mark, present, added)
+            self._cache.put(key, known)
+            return known
+
+    async def _mark(self, tenant: str, user_id: str) -> tuple[Any, ...]:
+        async def work(connection: AsyncConnection) -> tuple[Any, ...]:
+            query = MARK_POSTGRESQL if connection.dialect.name == "postgresql" else MARK_SQLITE
+            return tuple((await connection.execute(query, {"tenant": tenant, "user": user_id})).one())
+
+        return await self._store.transact_as(tenant, work)
+
+    async def _vectors(self, tenant: str, user_id: str, hashes: Sequence[str]) -> list[tuple[str, str, bytes]]:
+        query = sa.select(_row.content_hash, _row.created_at, _row.category, _row.embedding)
+        rows = await self._fetch(tenant, query.where(of_user(tenant, user_id), _row.content_hash.in_(hashes)))
+        return [(_key(row), row.category, row.embedding) for row in rows]
+
+    async def _fetch(self, tenant: str, query: sa.Select[Any]) -> list[sa.Row[Any]]:
+        async def work(connection: AsyncConnection) -> list[sa.Row[Any]]:
+            return list((await connection.execute(query)).all())
+
+        return await self._store.transact_as(storable(tenant), work)
+
+
+def _key(row: sa.Row[Any]) -> str:
+    """Return what names a vector: the same content may come again after its erasure, in another category."""
+    return f"{row.content_hash} {row.created_at!r}"
+
+
+def _hash(key: str) -> str:
+    return key.partition(" ")[0]
+
+
+def _similarity(score: float) -> float:
+    """Return a cosine without the errors of rounding beyond its range."""
+    return cast("float", min(1.0, max(-1.0, score)))
