@@ -6,6 +6,7 @@ from typing import Any
 
 from antiphon.doors.history.routes import ROUTES as HISTORY_ROUTES
 from antiphon.doors.http.openapi import describe_api
+from antiphon.doors.memory.routes import ROUTES as MEMORY_ROUTES
 from antiphon.doors.operation import health
 from antiphon.doors.rest.routes import API_ROUTES
 from antiphon.version import VERSION
@@ -20,7 +21,7 @@ _INTRODUCTION = (
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document that a server of this version serves."""
-    return _ordered(dict(describe_api((*API_ROUTES, *HISTORY_ROUTES, *health.ROUTES), VERSION)))
+    return _ordered(dict(describe_api((*API_ROUTES, *HISTORY_ROUTES, *MEMORY_ROUTES, *health.ROUTES), VERSION)))
 
 
 def _ordered(value: Any) -> Any:

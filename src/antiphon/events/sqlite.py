@@ -166,23 +166,17 @@ class SqliteEventLogs:
         excess = held + count - self.limit.capacity
         if excess <= 0:
             return
-        floor = min((self._floor(connection, log, group) for group in GROUPS[log]), default=2**62)
+        (read,) = connection.execute("SELECT min(read) FROM groups WHERE log = ?", (log,)).fetchone()
         dropped = connection.execute(
-            "DELETE FROM entries WHERE position IN"
-            " (SELECT position FROM entries WHERE log = ? AND position < ? ORDER BY position LIMIT ?)",
-            (log, floor, max(excess, _TRIMMED)),
+            """DELETE FROM entries WHERE position IN (
+                 SELECT position FROM entries WHERE log = ? AND position <= ?
+                 AND NOT EXISTS (SELECT 1 FROM pending WHERE pending.log = entries.log
+                                 AND pending.position = entries.position)
+                 ORDER BY position LIMIT ?)""",
+            (log, 2**62 if read is None else read, max(excess, _TRIMMED)),
         ).rowcount
         if dropped < excess:
             raise full(log, self.limit.capacity)
-
-    def _floor(self, connection: sqlite3.Connection, log: Log, group: str) -> int:
-        """Return the position before which a group has acknowledged every entry."""
-        pending = 'SELECT min(position) FROM pending WHERE log = ? AND "group" = ?'
-        (oldest,) = connection.execute(pending, (log, group)).fetchone()
-        if oldest is not None:
-            return oldest
-        (read,) = connection.execute('SELECT read FROM groups WHERE log = ? AND "group" = ?', (log, group)).fetchone()
-        return read + 1
 
     def _lags(self, connection: sqlite3.Connection) -> list[GroupLag]:
         found: list[GroupLag] = []
@@ -210,13 +204,18 @@ class SqliteSubscription:
         self._logs = logs
         self._key = (log, group)
         self._token = f"{consumer}:{ids.token(12)}"
+        self._held: set[str] = set()
+        """Positions that were taken and not settled."""
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         """Return the events that are due. Raises `ProviderUnavailable`."""
-        return await self._logs.transact(lambda connection: self._take(connection, limit))
+        held = [int(position) for position in self._held]
+        taken = await self._logs.transact(lambda connection: self._take(connection, limit, held))
+        self._held.update(one.position for one in taken)
+        return taken
 
-    def _take(self, connection: sqlite3.Connection, limit: int) -> list[Delivery]:
-        if not self._enter(connection):
+    def _take(self, connection: sqlite3.Connection, limit: int, held: Sequence[int]) -> list[Delivery]:
+        if not self._enter(connection, held):
             return []
         due = self._due(connection, limit)
         if due and due[0][1] >= SUSPECT:
@@ -233,17 +232,18 @@ class SqliteSubscription:
         rows = [(connection.execute(query, (position,)).fetchone(), attempts) for position, attempts in taken]
         return [_delivery(row, attempts + 1) for row, attempts in rows]
 
-    def _enter(self, connection: sqlite3.Connection) -> bool:
-        """Become or stay active; False if another consumer is."""
+    def _enter(self, connection: sqlite3.Connection, held: Sequence[int]) -> bool:
+        """Become or stay active; False if another consumer is. Entries that it does not hold are due."""
         now = self._logs.clock.wall()
         query = 'SELECT owner, until FROM groups WHERE log = ? AND "group" = ?'
         owner, until = connection.execute(query, self._key).fetchone()
-        if owner != self._token:
-            if owner and until > now:
-                return False
-            connection.execute(
-                'UPDATE pending SET due_at = 0 WHERE log = ? AND "group" = ? AND due_at IS NULL', self._key
-            )
+        if owner not in ("", self._token) and until > now:
+            return False
+        is_new = owner != self._token
+        taken = """SELECT position FROM pending WHERE log = ? AND "group" = ? AND due_at IS NULL"""
+        lost = [row[0] for row in connection.execute(taken, self._key) if is_new or row[0] not in held]
+        due = """UPDATE pending SET due_at = 0 WHERE log = ? AND "group" = ? AND position = ?"""
+        connection.executemany(due, [(*self._key, position) for position in lost])
         self._hold(connection, self._token)
         return True
 
@@ -272,13 +272,13 @@ class SqliteSubscription:
         """Note that events are processed. Raises `LeaseLost`, `ProviderUnavailable`."""
         statement = 'DELETE FROM pending WHERE log = ? AND "group" = ? AND position = ?'
         parameters = [(*self._key, int(position)) for position in positions]
-        await self._as_owner(lambda connection: connection.executemany(statement, parameters))
+        await self._as_owner(lambda connection: connection.executemany(statement, parameters), positions)
 
     async def postpone(self, position: str, delay_s: float) -> None:
         """Deliver an event again later. Raises `LeaseLost`, `ProviderUnavailable`."""
         statement = 'UPDATE pending SET due_at = ? WHERE log = ? AND "group" = ? AND position = ?'
         parameters = (self._logs.clock.wall() + delay_s, *self._key, int(position))
-        await self._as_owner(lambda connection: connection.execute(statement, parameters))
+        await self._as_owner(lambda connection: connection.execute(statement, parameters), (position,))
 
     async def bury(self, delivery: Delivery, reason: str) -> None:
         """Move an event to the dead ones. Raises `LeaseLost`, `ProviderUnavailable`."""
@@ -295,14 +295,15 @@ class SqliteSubscription:
             connection.execute(drop, (self._logs.limit.dead,))
             connection.execute(acknowledge, (*self._key, int(delivery.position)))
 
-        await self._as_owner(move)
+        await self._as_owner(move, (delivery.position,))
 
     async def leave(self) -> None:
         """Let another consumer become active. Raises `ProviderUnavailable`."""
-        statement = 'UPDATE groups SET until = 0 WHERE log = ? AND "group" = ? AND owner = ?'
+        self._held.clear()
+        statement = """UPDATE groups SET owner = '', until = 0 WHERE log = ? AND "group" = ? AND owner = ?"""
         await self._logs.transact(lambda connection: connection.execute(statement, (*self._key, self._token)))
 
-    async def _as_owner(self, work: Callable[[sqlite3.Connection], object]) -> None:
+    async def _as_owner(self, work: Callable[[sqlite3.Connection], object], settled: Collection[str] = ()) -> None:
         def run(connection: sqlite3.Connection) -> None:
             query = 'SELECT owner FROM groups WHERE log = ? AND "group" = ?'
             if connection.execute(query, self._key).fetchone()[0] != self._token:
@@ -310,7 +311,12 @@ class SqliteSubscription:
             work(connection)
             self._hold(connection, self._token)
 
-        await self._logs.transact(run)
+        try:
+            await self._logs.transact(run)
+        except LeaseLost:
+            self._held.clear()
+            raise
+        self._held.difference_update(settled)
 
     def _hold(self, connection: sqlite3.Connection, token: str) -> None:
         until = self._logs.clock.wall() + self._logs.limit.lease_s

@@ -23,6 +23,8 @@ class Subscription(Protocol):
     async def take(self, limit: int) -> Sequence[Delivery]:
         """Return at most ``limit`` events that are due, oldest first; none if there are none or another is active.
 
+        If it fails or is cancelled after the logs have counted events as taken, a later call returns them.
+
         An event that was delivered twice before comes alone: if it kills its consumer, no other event is blamed.
         """
         ...
@@ -44,7 +46,10 @@ class Subscription(Protocol):
         ...
 
     async def leave(self) -> None:
-        """Let another consumer become active at once; idempotent."""
+        """Let another consumer become active at once, or this one begin again; idempotent.
+
+        Events that were taken and not settled are delivered again, also to this consumer, even if this fails.
+        """
         ...
 
 

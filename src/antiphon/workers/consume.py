@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -74,16 +75,15 @@ class EventConsumer:
                     failures += 1
                     if failures == 1:
                         _log.warning("event logs failed", group=self._group, **error_fields(error))
+                    await self._leave()  # what was not settled comes again
                     await asyncio.sleep(_BACKOFF.delay_s(failures, self._uniform))
         finally:
             await self._leave()
 
     async def _leave(self) -> None:
-        try:
+        with suppress(Transient, TimeoutError):  # then its lease runs out
             async with asyncio.timeout(_LEAVE_S):
                 await self._subscription.leave()
-        except (Transient, TimeoutError) as error:  # its lease runs out
-            _log.warning("consumer did not leave its group", group=self._group, **error_fields(error))
 
     async def _round(self) -> int:
         """Take events and process them; return their number."""

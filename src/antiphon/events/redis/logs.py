@@ -120,13 +120,17 @@ class RedisSubscription:
         self._consumer = consumer
         self._token = f"{consumer}:{ids.token(12)}"
         self._lease_ms = math.ceil(logs.limit.lease_s * 1000)
+        self._held: set[str] = set()
+        """Positions that were taken and not settled."""
         self._keys = (log, *(f"{{{log}}}:{group}:{name}" for name in ("state", "due", "attempts")))
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         """Return the events that are due. Raises `ProviderUnavailable`."""
         arguments = (self._group, self._consumer, self._token, self._lease_ms, limit, SUSPECT, MOST_DUE)
-        rows = await self._logs.connection.run(_TAKE, self._keys, *arguments)
-        return [_delivery(entry, _pairs(flat), attempts + 1) for entry, attempts, flat in rows]
+        rows = await self._logs.connection.run(_TAKE, self._keys, *arguments, *self._held)
+        taken = [_delivery(entry, _pairs(flat), attempts + 1) for entry, attempts, flat in rows]
+        self._held.update(one.position for one in taken)
+        return taken
 
     async def renew(self) -> None:
         """Stay active. Raises `LeaseLost`, `ProviderUnavailable`."""
@@ -149,12 +153,15 @@ class RedisSubscription:
 
     async def leave(self) -> None:
         """Let another consumer become active. Raises `ProviderUnavailable`."""
+        self._held.clear()
         await self._logs.connection.run(_SETTLE, self._keys, self._group, self._token, 0, -1)
 
     async def _settle(self, delay_ms: int, positions: Collection[str]) -> None:
         arguments = (self._group, self._token, self._lease_ms, delay_ms, *positions)
         if not await self._logs.connection.run(_SETTLE, self._keys, *arguments):
+            self._held.clear()
             raise LeaseLost(f"another consumer of {self._group} is active")
+        self._held.difference_update(positions)
 
 
 def _ids(log: str) -> str:

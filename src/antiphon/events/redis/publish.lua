@@ -1,5 +1,5 @@
 -- Append events that are not in the log; acknowledged entries beyond the capacity are dropped.
--- KEYS  1 stream  2 hash of the entries by event
+-- KEYS  1 stream  2 hash of the entries by event; those of its groups follow from its name and are in its slot
 -- ARGV  1 capacity  2 entries to drop at once  3 the only group that the events are for, or ""
 --       4 number of groups, then their names, then for each event: tenant, id, type, payload, time, session, sequence
 -- gives 1, or 0 if the log has no room; then nothing is appended
@@ -23,50 +23,43 @@ for number = 1, groups do
   redis.pcall('XGROUP', 'CREATE', stream, ARGV[4 + number], '0', 'MKSTREAM')
 end
 
--- the last entry that no group needs any more: behind it lie those that are unread or pending
-local function needless(entry)
-  for number = 1, groups do
-    local pending = redis.call('XPENDING', stream, ARGV[4 + number])
-    if pending[1] > 0 and not before(entry, pending[2]) then
-      return false
-    end
-  end
-  for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
-    for place = 1, #group, 2 do
-      if group[place] == 'last-delivered-id' and before(group[place + 1], entry) then
-        return false
-      end
-    end
-  end
-  return true
-end
-
 local excess = redis.call('XLEN', stream) + count - capacity
 if excess > 0 then
-  local dropped = 0
-  local oldest = redis.call('XRANGE', stream, '-', '+', 'COUNT', math.max(excess, tonumber(ARGV[2])))
-  local low, high = 0, #oldest -- entries up to `low` are needless: those of a prefix are
-  while low < high do
-    local middle = math.ceil((low + high) / 2)
-    if needless(oldest[middle][1]) then
-      low = middle
-    else
-      high = middle - 1
-    end
-  end
-  if low < excess then
-    return 0
-  end
-  for place = 1, low do
-    local entry, fields = oldest[place][1], oldest[place][2]
-    local key
-    for at = 1, #fields, 2 do
-      if fields[at] == 'key' then
-        key = fields[at + 1]
+  local read -- every group has read up to here
+  for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    for place = 1, #group, 2 do
+      if group[place] == 'last-delivered-id' and (not read or before(group[place + 1], read)) then
+        read = group[place + 1]
       end
     end
-    if key and redis.call('HGET', ids, key) == entry then
-      redis.call('HDEL', ids, key)
+  end
+
+  local function is_pending(entry)
+    for number = 1, groups do
+      if redis.call('ZSCORE', '{' .. stream .. '}:' .. ARGV[4 + number] .. ':due', entry) then
+        return true
+      end
+    end
+    return false
+  end
+
+  local needless, room = {}, math.max(excess, tonumber(ARGV[2]))
+  for _, found in ipairs(redis.call('XRANGE', stream, '-', read or '+', 'COUNT', 10 * room)) do
+    if #needless == room then
+      break
+    elseif not is_pending(found[1]) then
+      needless[#needless + 1] = found
+    end
+  end
+  if #needless < excess then
+    return 0
+  end
+  for _, found in ipairs(needless) do
+    local entry, fields = found[1], found[2]
+    for at = 1, #fields, 2 do
+      if fields[at] == 'key' and redis.call('HGET', ids, fields[at + 1]) == entry then
+        redis.call('HDEL', ids, fields[at + 1])
+      end
     end
     redis.call('XDEL', stream, entry)
   end

@@ -10,7 +10,11 @@ local lease, delay = tonumber(ARGV[3]), tonumber(ARGV[4])
 if redis.call('HGET', state, 'owner') ~= ARGV[2] then
   return 0
 end
-redis.call('HSET', state, 'until', lease > 0 and now + lease or 0)
+if lease > 0 then
+  redis.call('HSET', state, 'until', now + lease)
+else
+  redis.call('HSET', state, 'owner', '', 'until', 0)
+end
 for place = 5, #ARGV do
   local entry = ARGV[place]
   if delay < 0 then

@@ -1,7 +1,7 @@
 -- Become or stay the active consumer of a group, and take the events that are due: oldest first, then new ones.
 -- KEYS  1 stream  2 hash of the group: owner, until  3 due times of its pending entries  4 how often each was delivered
 -- ARGV  1 group  2 consumer  3 token  4 lease, ms  5 limit  6 deliveries after which an entry comes alone
---       7 most due entries to look at
+--       7 most due entries to look at  8… entries that this consumer holds: of others the reply was lost
 -- gives {entry, deliveries before, fields} for each
 local stream, state, due, attempts = unpack(KEYS)
 local group, consumer, token = ARGV[1], ARGV[2], ARGV[3]
@@ -15,7 +15,13 @@ if owner ~= token then
   if owner and owner ~= '' and tonumber(till) > now then
     return {}
   end
-  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', due, never, never)) do
+end
+local held = {}
+for place = 8, #ARGV do
+  held[ARGV[place]] = owner == token
+end
+for _, entry in ipairs(redis.call('ZRANGEBYSCORE', due, never, never)) do
+  if not held[entry] then
     redis.call('ZADD', due, 0, entry)
   end
 end
