@@ -6,12 +6,14 @@ import re
 
 from antiphon.entities.memories import Category
 
+_VERBS = r"(really |do not |don't )?(like|love|prefer|hate|enjoy|want)"
+_DEEDS = "(was|were|went|did|had|visited|bought|moved|met)"
 _RULES: tuple[tuple[Category, re.Pattern[str]], ...] = (
-    ("preference", re.compile(r"\b(i|we) (really |do not |don't )?(like|love|prefer|hate|enjoy|want)\b|\bmy favou?rite\b")),
+    ("preference", re.compile(rf"\b(i|we) {_VERBS}\b|\bmy favou?rite\b")),
     ("habit", re.compile(r"\b(i|we) (always|usually|often|never|every)\b|\bevery (day|morning|evening|week|night)\b")),
-    ("history", re.compile(r"\b(i|we) (was|were|went|did|had|visited|bought|moved|met)\b|\b(yesterday|last (week|year|month))\b")),
+    ("history", re.compile(rf"\b(i|we) {_DEEDS}\b|\b(yesterday|last (week|year|month))\b")),
     ("personality", re.compile(r"\b(i am|i'm) (a|an|very|quite|not)\b")),
-)  # fmt: skip
+)
 """The first that matches wins; other words, and other languages, are context."""
 
 
