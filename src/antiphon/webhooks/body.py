@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import msgspec
@@ -29,7 +30,7 @@ def body_of(event: Event) -> bytes:
         "id": event.event_id,
         "object": "event",
         "type": event.type,
-        "created_at": int(event.created_at),
+        "created_at": int(event.created_at) if math.isfinite(event.created_at) else 0,
         "tenant_id": event.tenant,
         "session_id": event.session_id or None,
         "sequence": event.session_sequence,

@@ -28,6 +28,7 @@ T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 _BACKOFF = Backoff(base_s=0.2, cap_s=5.0)
+_LEAVE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,14 @@ class WebhookWorker:
             while True:
                 await self._until_lost()
         finally:
-            try:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(_LEAVE_S):
                 await self._subscription.leave()
-            except Transient as error:  # its lease runs out
-                _log.warning("event logs failed", **error_fields(error))
+        except (Transient, TimeoutError) as error:  # its lease runs out
+            _log.warning("consumer did not leave its group", **error_fields(error))
 
     async def _until_lost(self) -> None:
         """Send events until another consumer is active; then all work in progress is dropped."""

@@ -42,3 +42,10 @@ def test_a_payload_that_is_no_object_is_refused_and_not_repeated(payload: bytes)
 def test_an_id_that_fits_into_no_header_is_refused(name: str) -> None:
     with pytest.raises(InvalidRequest, match="does not fit into a header"):
         body_of(replace(EVENT, event_id=name))
+
+
+@pytest.mark.parametrize(("created_at", "seen"), [
+    (-5.5, -5), (1e12, 1_000_000_000_000), (float("nan"), 0), (float("inf"), 0),
+])  # fmt: skip
+def test_every_time_has_a_number(created_at: float, seen: int) -> None:
+    assert json.loads(body_of(replace(EVENT, created_at=created_at)))["created_at"] == seen
