@@ -111,4 +111,4 @@ class Lane:
         elif not self._fails:
             self._fails = True
             reason = progress.reason([self.endpoint])
-            _log.warning("webhook endpoint failed, will retry", endpoint=self.endpoint.name, reason=reason)
+            _log.warning("webhook endpoint failed", endpoint=self.endpoint.name, reason=reason)
