@@ -178,18 +178,17 @@ async def test_a_consumer_that_was_replaced_stops_its_work_at_the_next_heartbeat
     with capture_logs() as said:
         async with running(consumer(logs, slow, heartbeat_s=0.05)):
             await until(lambda: bool(slow.seen))
-            logs.limit = LogLimit(lease_s=-1.0)  # whoever comes next takes over
             other = logs.subscribe(ANALYTICS, WEBHOOKS, "other")
-            await until(lambda: _took(other.take(1)))
-            logs.limit = LogLimit(lease_s=60.0)
+            taken: Sequence[object] = ()
+            while not taken:
+                logs.limit = LogLimit(lease_s=-1.0)  # whoever comes next takes over
+                await asyncio.sleep(0.1)
+                logs.limit = LogLimit(lease_s=60.0)
+                taken = await other.take(1)
             async with asyncio.timeout(20):
                 await ended.wait()
             await until(lambda: any(one["event"] == "another consumer took over" for one in said))
     assert slow.seen == [["a"]]
-
-
-async def _took(taking: Awaitable[Sequence[object]]) -> bool:
-    return bool(await taking)
 
 
 async def test_logs_that_are_away_are_waited_for(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from antiphon.app.settings.server import ServerSettings
 from antiphon.app.settings.source import engine_sections, load, variables_of
 from antiphon.app.settings.speech import SpeechSettings
 from antiphon.app.settings.storage import StorageSettings
+from antiphon.app.settings.webhooks import WebhookSettings
 from antiphon.errors import InvalidRequest
 from antiphon.ports.settings import S, Section, section_of
 from antiphon.ports.workers import WorkerSettings
@@ -37,6 +38,7 @@ class Settings(
     FleetSettings,
     EventSettings,
     BlobSettings,
+    WebhookSettings,
 ):
     """The settings of all areas, by name; `load_settings` adds those of the installed engines."""
 
