@@ -105,5 +105,6 @@ def counts_of(row: AnalyticsRow) -> Iterator[tuple[str, float]]:
 
 def _amount(value: object) -> float | None:
     """Return a number from 0, None for anything else."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        return None
+    return float(value)

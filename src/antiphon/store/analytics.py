@@ -44,9 +44,9 @@ class SqlAnalytics:
         self, tenant: str, since: float, until: float, metrics: Collection[LatencyName] = LATENCY_NAMES
     ) -> list[Latency]:
         """Return the distributions in a window."""
-        wanted = [metric for metric in LATENCY_NAMES if metric in metrics]
+        wanted: list[LatencyName] = [metric for metric in LATENCY_NAMES if metric in metrics]
 
-        async def read(connection: AsyncConnection) -> dict[str, Latency]:
+        async def read(connection: AsyncConnection) -> dict[LatencyName, Latency]:
             is_postgresql = _is_postgresql(connection)
             number = _postgresql_number if is_postgresql else _sqlite_number
             values = _values(wanted, tenant, since, until, number)
@@ -142,7 +142,7 @@ def _count(counted: Counted, *, is_postgresql: bool) -> sa.ColumnElement[Any]:
 
 def _values(metrics: Iterable[LatencyName], tenant: str, since: float, until: float, number: _Number) -> sa.Subquery:
     """Return all values of the metrics in a window, as rows of metric and value."""
-    parts: list[sa.Select[Any]] = []
+    parts: list[sa.Select[*tuple[Any, ...]]] = []
     for metric in metrics:
         kind, field = LATENCIES[metric]
         value = number(field)
@@ -176,19 +176,18 @@ def _by_rank(values: sa.Subquery) -> sa.Select[Any]:
     return sa.select(ranked).where(is_near)
 
 
-def _interpolated(found: Iterable[sa.Row[Any]]) -> dict[str, Latency]:
+def _interpolated(found: Iterable[Any]) -> dict[LatencyName, Latency]:
     """Return the distributions by metric, from the rows of `_by_rank`."""
-    ranks: dict[str, dict[int, float]] = {}
-    lasts: dict[str, int] = {}
-    for metric, value, rank, last in found:
-        ranks.setdefault(metric, {})[rank] = value
-        lasts[metric] = last
-    return {metric: _distribution(metric, values, lasts[metric]) for metric, values in ranks.items()}
+    ranks: dict[LatencyName, dict[int, float]] = {}
+    for row in found:
+        ranks.setdefault(row.metric, {})[row.rank] = row.value
+    return {metric: _distribution(metric, values) for metric, values in ranks.items()}
 
 
-def _distribution(metric: Any, values: dict[int, float], last: int) -> Latency:
-    points = [_point(values, *divmod(last * percent, 100)) for percent in _PERCENTS]
-    return Latency(metric, last + 1, *points, values[last])
+def _distribution(metric: LatencyName, values: dict[int, float]) -> Latency:
+    last = max(values)
+    p50, p95, p99 = (_point(values, *divmod(last * percent, 100)) for percent in _PERCENTS)
+    return Latency(metric, last + 1, p50, p95, p99, values[last])
 
 
 def _point(values: dict[int, float], rank: int, hundredths: int) -> float:
