@@ -85,6 +85,10 @@ def row(name: str = "e", kind: str = "AnalyticsChatStats", at: float = 1500.0, t
     return AnalyticsRow(tenant, name, kind, "s", 1, "s#1", at, json.dumps(fields).encode())
 
 
+def field_of(name: str, value: float) -> dict[str, Any]:
+    return {name: value}
+
+
 async def test_a_row_comes_back_as_it_was(world: World) -> None:
     made = row(tokens=3, status="completed", odd="Grüße 🎉", amounts={"tokens": 1.5})
     assert await world.analytics.add([made]) == {("t", "e")}
@@ -103,9 +107,11 @@ async def test_percentiles_are_those_of_numpy(world: World, size: int) -> None:
     assert [found.p50, found.p95, found.p99] == pytest.approx(list(wanted), rel=1e-12)
 
 
-async def test_each_latency_has_its_own_events_and_field(world: World) -> None:
-    rows = [row(f"{number}", kind, **{field: number}) for number, (kind, field) in enumerate(LATENCIES.values())]
-    others = [row(f"other {name}", "AnalyticsUsage", **{field: 99}) for name, (_, field) in LATENCIES.items()]
+async def test_each_latency_has_its_own_events_andfield_of(world: World) -> None:
+    rows = [
+        row(f"{number}", kind, **field_of(field, number)) for number, (kind, field) in enumerate(LATENCIES.values())
+    ]
+    others = [row(f"other {name}", "AnalyticsUsage", **field_of(field, 99)) for name, (_, field) in LATENCIES.items()]
     await world.analytics.add([*rows, *others])
     found = await world.latencies()
     assert {name: one.max for name, one in found.items()} == {name: n for n, name in enumerate(LATENCIES)}

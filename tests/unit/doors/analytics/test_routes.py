@@ -116,7 +116,7 @@ async def test_a_wrong_window_is_refused_and_its_field_named(served: Served, pat
     assert (answer.status, json.loads(answer.body)["error"]["param"]) == (400, param)
 
 
-@pytest.mark.parametrize("name", ["unknown", "", "CHAT_TTFT_MS", "chat_ttft_ms%00", "x" * 5000])
+@pytest.mark.parametrize("name", ["unknown", "CHAT_TTFT_MS", "chat_ttft_ms%00", "x" * 5000])
 async def test_an_unknown_metric_is_refused_with_the_known_ones(served: Served, name: str) -> None:
     answer = await served.ask(LATENCIES, f"metric={name}")
     error = json.loads(answer.body)["error"]
