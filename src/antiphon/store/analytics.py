@@ -140,7 +140,7 @@ def _count(counted: Counted, *, is_postgresql: bool) -> sa.ColumnElement[Any]:
     return sa.func.sum(value).filter(sa.and_(matches, value >= 0))
 
 
-def _values(metrics: Iterable[LatencyName], tenant: str, since: float, until: float, number: _Number) -> sa.Subquery:
+def _values(metrics: Iterable[LatencyName], tenant: str, since: float, until: float, number: _Number) -> sa.CTE:
     """Return all values of the metrics in a window, as rows of metric and value."""
     parts: list[sa.Select[*tuple[Any, ...]]] = []
     for metric in metrics:
@@ -148,32 +148,30 @@ def _values(metrics: Iterable[LatencyName], tenant: str, since: float, until: fl
         value = number(field)
         part = sa.select(sa.literal(metric, sa.Text).label("metric"), value.label("value"))
         parts.append(part.where(*_window(tenant, since, until), _row.type == kind, value >= 0))
-    return sa.union_all(*parts).subquery()
+    return sa.union_all(*parts).cte("reported")
 
 
-def _by_percentile_cont(values: sa.Subquery) -> sa.Select[Any]:
+def _by_percentile_cont(values: sa.CTE) -> sa.Select[Any]:
     """Return the query of the distributions, with columns in the order of `Latency`."""
     value = values.c.value
     points = [sa.func.percentile_cont(percent / 100).within_group(value) for percent in _PERCENTS]
     return sa.select(values.c.metric, sa.func.count(), *points, sa.func.max(value)).group_by(values.c.metric)
 
 
-def _by_rank(values: sa.Subquery) -> sa.Select[Any]:
+def _by_rank(values: sa.CTE) -> sa.Select[Any]:
     """Return the query of the values next to the percentiles and of the highest, with their ranks from 0.
 
     SQLite has no percentiles; only these few values leave the database.
     """
     metric, value = values.c.metric, values.c.value
-    ranked = sa.select(
-        metric,
-        value,
-        (sa.func.row_number().over(partition_by=metric, order_by=value) - 1).label("rank"),
-        (sa.func.count().over(partition_by=metric) - 1).label("last"),
-    ).subquery()
-    rank, last = ranked.c.rank, ranked.c.last
+    rank = (sa.func.row_number().over(partition_by=metric, order_by=value) - 1).label("rank")
+    ranked = sa.select(metric, value, rank).subquery()
+    # a window function for the number of values takes as long again
+    lasts = sa.select(metric, (sa.func.count() - 1).label("last")).group_by(metric).subquery()
+    rank, last = ranked.c.rank, lasts.c.last
     below = [last * percent // 100 for percent in _PERCENTS]
     is_near = sa.or_(rank == last, *(rank == one for one in below), *(rank == one + 1 for one in below))
-    return sa.select(ranked).where(is_near)
+    return sa.select(ranked).join(lasts, lasts.c.metric == ranked.c.metric).where(is_near)
 
 
 def _interpolated(found: Iterable[Any]) -> dict[LatencyName, Latency]:
