@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from antiphon.doors.analytics.routes import ROUTES as ANALYTICS_ROUTES
 from antiphon.doors.history.routes import ROUTES as HISTORY_ROUTES
 from antiphon.doors.http.openapi import describe_api
 from antiphon.doors.memory.routes import ROUTES as MEMORY_ROUTES
@@ -21,7 +22,8 @@ _INTRODUCTION = (
 
 def document() -> dict[str, Any]:
     """Return the OpenAPI document that a server of this version serves."""
-    return _ordered(dict(describe_api((*API_ROUTES, *HISTORY_ROUTES, *MEMORY_ROUTES, *health.ROUTES), VERSION)))
+    features = (*HISTORY_ROUTES, *MEMORY_ROUTES, *ANALYTICS_ROUTES)
+    return _ordered(dict(describe_api((*API_ROUTES, *features, *health.ROUTES), VERSION)))
 
 
 def _ordered(value: Any) -> Any:

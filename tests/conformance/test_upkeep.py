@@ -17,16 +17,18 @@ from structlog.testing import capture_logs
 from antiphon.clock import VirtualClock
 from antiphon.entities.events import ANALYTICS, LTM, Event
 from antiphon.entities.history import StoredCall, StoredItem, StoredSession, StoredUsage, Unit
+from antiphon.store.analytics import SqlAnalytics
 from antiphon.store.opening import make_store, upkeep_store
 from antiphon.store.outbox import SqlOutbox
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.sql import SqlStore
 from antiphon.store.tables import audit_logs, metadata, outbox_events, tenants
 from antiphon.store.upkeep import Upkeep
+from antiphon.workers.analyse import to_row
 from tests.postgres import Database, address, migrated
 
 DAY_S = 86_400.0
-LIMITED = {"sessions", "conversation_items", "function_calls", "usage_records", "outbox_events"}
+LIMITED = {"sessions", "conversation_items", "function_calls", "usage_records", "outbox_events", "analytics_events"}
 
 
 @dataclass
@@ -52,7 +54,10 @@ class World:
 
     async def fill(self, tenant: str, *ages: float) -> None:
         """Write a row of each kind and of each age in days; its events are delivered."""
-        await self.store.record([unit(tenant, age, self.clock.wall() - age * DAY_S) for age in ages])
+        units = [unit(tenant, age, self.clock.wall() - age * DAY_S) for age in ages]
+        await self.store.record(units)
+        events = [event for one in units for event in one.events]
+        await SqlAnalytics(self.store).add([to_row(event) for event in events])
         await self.run(lambda connection: connection.execute(sa.update(outbox_events).values(delivered=1)))
 
     async def ages(self, tenant: str, table: str = "") -> list[float]:

@@ -17,6 +17,7 @@ from antiphon.observe.failures import error_fields
 from antiphon.store.queries import page
 from antiphon.store.sql import SqlStore
 from antiphon.store.tables import (
+    analytics_events,
     audit_logs,
     conversation_items,
     function_calls,
@@ -37,7 +38,7 @@ _JITTER = 0.25
 _DAY_S = 86_400.0
 _AUDIT_DAYS = 7 * 365 + 1
 """The database refuses to remove younger rows; a day more, as its clock is another."""
-_LIMITED = (conversation_items, function_calls, usage_records, outbox_events, sessions)
+_LIMITED = (conversation_items, function_calls, usage_records, outbox_events, analytics_events, sessions)
 """Tables with a retention per tenant."""
 
 
