@@ -30,7 +30,7 @@ from antiphon.version import VERSION
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts", "translation", "vad", "end_of_turn", "embedding")
 TARGETS = ("es", "pt", "fr", "de", "it", "ca", "nl", "pl", "ru", "tr", "ja", "zh", "ko", "ar", "hi")
 """Target languages to check for dubbing."""
-LOCAL = ("av", "faster_whisper", "hibari", "onnxruntime", "tokenizers", "xllamacpp")
+LOCAL = ("av", "faster_whisper", "hibari", "onnxruntime", "xllamacpp")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from antiphon.ports.translation import Translation
 from antiphon.ports.tts import TextToSpeech
 from antiphon.ports.vad import VoiceActivity
 from antiphon.ports.workers import WorkerSettings
+from antiphon.providers.chains.embedding import EmbeddingChain
 from antiphon.providers.chains.kinds import (
     Chain,
-    EmbeddingChain,
     EndOfTurnChain,
     LlmChain,
     SttChain,

@@ -14,9 +14,7 @@ from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import ClassVar, Generic, TypeVar
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from antiphon.clock import Clock, SystemClock
 from antiphon.entities.capabilities import Capabilities
@@ -26,7 +24,6 @@ from antiphon.errors import AntiphonError, ProviderTimeout, ProviderUnavailable,
 from antiphon.observe.failures import error_fields
 from antiphon.observe.trace import leaf_span
 from antiphon.ports.breakers import Breakers, Endpoint, Ticket
-from antiphon.ports.embedding import Embedding
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.engine import Engine, answered_by
 from antiphon.ports.llm import LanguageModel
@@ -360,16 +357,6 @@ class EndOfTurnChain(Chain[EndOfTurn]):
     async def score(self, audio: Pcm) -> float:
         """Score with the first engine that can."""
         return await self._answer(lambda engine: engine.score(audio))
-
-
-class EmbeddingChain(Chain[Embedding]):
-    """An `Embedding` of the first engine alone: vectors of different engines cannot be compared."""
-
-    kind = "embedding"
-
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed with the first engine, even when it fails."""
-        return await self._answer(lambda engine: engine.embed(texts), self._engines[:1])
 
 
 class VadChain(Chain[VoiceActivity]):

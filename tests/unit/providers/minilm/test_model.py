@@ -25,7 +25,8 @@ def tokens(model: MiniLmModel, text: str) -> list[str]:
 
 
 def test_words_are_lowered_and_split_between_the_marks(model: MiniLmModel) -> None:
-    assert tokens(model, "Café, unaffordable!") == ["[CLS]", "cafe", ",", "una", "##ff", "##ord", "##able", "!", "[SEP]"]
+    words = tokens(model, "Café, unaffordable!")
+    assert words == ["[CLS]", "cafe", ",", "una", "##ff", "##ord", "##able", "!", "[SEP]"]
     assert tokens(model, "") == ["[CLS]", "[SEP]"]
     assert tokens(model, "日本 \0") == ["[CLS]", "日", "本", "[SEP]"]
 
