@@ -27,6 +27,7 @@ STUBS: dict[str, Any] = {
     "tts": "stub",
     "vad": "stub",
     "end_of_turn": "stub",
+    "embedding": "stub",
     "translation": "stub",
     "bus_strict": True,
 }

@@ -41,7 +41,9 @@ class Server:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    stubs: dict[str, Any] = dict.fromkeys(("stt", "llm", "tts", "translation", "vad", "end_of_turn"), ("stub",))
+    stubs: dict[str, Any] = dict.fromkeys(
+        ("stt", "llm", "tts", "translation", "vad", "end_of_turn", "embedding"), ("stub",)
+    )
     settings = load_settings(data_dir=tmp_path_factory.mktemp("data"), api_keys=(KEY,), stub_tts_ms=20.0, **stubs)
     stop, bound = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with process(settings) as running:

@@ -13,6 +13,7 @@ from antiphon.app.settings import Settings, variables_of
 from antiphon.entities.capabilities import Capabilities, EngineState
 from antiphon.observe.failures import error_fields
 from antiphon.ports.breakers import Breakers
+from antiphon.ports.embedding import Embedding
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.engine import Checked, EngineContext
 from antiphon.ports.llm import LanguageModel
@@ -29,7 +30,7 @@ _CLOSE_S = 10.0
 
 _log = structlog.get_logger(__name__)
 
-AnyEngine = SpeechToText | LanguageModel | TextToSpeech | Translation | VoiceActivity | EndOfTurn
+AnyEngine = SpeechToText | LanguageModel | TextToSpeech | Translation | VoiceActivity | EndOfTurn | Embedding
 
 
 class Engines:
@@ -76,6 +77,11 @@ class Engines:
     def end_of_turn(self) -> EndOfTurn:
         """The end-of-turn model."""
         return self.of("end_of_turn")
+
+    @property
+    def embedding(self) -> Embedding:
+        """Vectors of texts."""
+        return self.of("embedding")
 
     @property
     def capabilities(self) -> Mapping[str, Capabilities]:

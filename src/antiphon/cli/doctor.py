@@ -27,7 +27,7 @@ from antiphon.providers.registry import Kind, load
 from antiphon.providers.weights.files import Weights
 from antiphon.version import VERSION
 
-KINDS: tuple[Kind, ...] = ("stt", "llm", "tts", "translation", "vad", "end_of_turn")
+KINDS: tuple[Kind, ...] = ("stt", "llm", "tts", "translation", "vad", "end_of_turn", "embedding")
 TARGETS = ("es", "pt", "fr", "de", "it", "ca", "nl", "pl", "ru", "tr", "ja", "zh", "ko", "ar", "hi")
 """Target languages to check for dubbing."""
 LOCAL = ("av", "faster_whisper", "hibari", "onnxruntime", "xllamacpp")

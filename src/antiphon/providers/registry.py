@@ -10,6 +10,7 @@ import structlog
 
 from antiphon.errors import InvalidRequest, NotFound, WeightsMissing
 from antiphon.ports.breakers import Breakers
+from antiphon.ports.embedding import Embedding
 from antiphon.ports.end_of_turn import EndOfTurn
 from antiphon.ports.engine import EngineContext
 from antiphon.ports.llm import LanguageModel
@@ -18,6 +19,7 @@ from antiphon.ports.translation import Translation
 from antiphon.ports.tts import TextToSpeech
 from antiphon.ports.vad import VoiceActivity
 from antiphon.ports.workers import WorkerSettings
+from antiphon.providers.chains.embedding import EmbeddingChain
 from antiphon.providers.chains.kinds import (
     Chain,
     EndOfTurnChain,
@@ -32,7 +34,7 @@ from antiphon.providers.install_hints import install_hint
 
 _log = structlog.get_logger(__name__)
 
-Kind = Literal["stt", "llm", "tts", "translation", "vad", "end_of_turn"]
+Kind = Literal["stt", "llm", "tts", "translation", "vad", "end_of_turn", "embedding"]
 
 _CHAINS: dict[str, Callable[..., Any]] = {
     "stt": SttChain,
@@ -41,6 +43,7 @@ _CHAINS: dict[str, Callable[..., Any]] = {
     "translation": TranslationChain,
     "vad": VadChain,
     "end_of_turn": EndOfTurnChain,
+    "embedding": EmbeddingChain,
 }
 
 
@@ -72,6 +75,10 @@ def load(
 def load(
     kind: Literal["end_of_turn"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
 ) -> EndOfTurn: ...
+@overload
+def load(
+    kind: Literal["embedding"], names: Sequence[str], context: EngineContext, breakers: Breakers | None = None
+) -> Embedding: ...
 @overload
 def load(
     kind: Kind,

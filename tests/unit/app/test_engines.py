@@ -63,7 +63,7 @@ def test_an_engine_that_nobody_knows_is_refused_with_those_that_are_known(settin
 
 def test_each_kind_says_what_it_is(settings: Settings) -> None:
     engines = make_engines(settings)
-    assert list(engines.capabilities) == ["stt", "llm", "tts", "translation", "vad", "end_of_turn"]
+    assert list(engines.capabilities) == ["stt", "llm", "tts", "translation", "vad", "end_of_turn", "embedding"]
     assert all(capabilities.name == "stub" for capabilities in engines.capabilities.values())
 
 

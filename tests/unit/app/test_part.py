@@ -198,7 +198,7 @@ from antiphon.observe.metrics import Metrics
 
 async def main():
     with tempfile.TemporaryDirectory() as folder:
-        stubs = {kind: ("stub",) for kind in ("stt", "llm", "tts", "vad", "end_of_turn", "translation")}
+        stubs = {kind: ("stub",) for kind in ("stt", "llm", "tts", "vad", "end_of_turn", "translation", "embedding")}
         settings = load_settings(data_dir=Path(folder), **stubs)
         metrics = Metrics()
         async with shared(settings, SystemClock(), metrics) as own:

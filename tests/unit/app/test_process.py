@@ -82,7 +82,7 @@ async def test_an_engine_that_cannot_start_ends_the_start_and_all_others_are_clo
         async with process(settings):
             pytest.fail("it started")
     assert failed.group_contains(WeightsMissing, match="no weights today")
-    assert closed == ["stt", "llm", "tts", "translation", "vad", "end_of_turn"]
+    assert closed == ["stt", "llm", "tts", "translation", "vad", "end_of_turn", "embedding"]
     assert asyncio.all_tasks() == before
 
 

@@ -141,6 +141,6 @@ def test_a_broken_module_of_our_own_is_not_hidden(context: EngineContext) -> Non
         registry.load("llm", ("broken", "stub"), context)
 
 
-@pytest.mark.parametrize("kind", ["stt", "llm", "tts", "translation", "vad", "end_of_turn"])
+@pytest.mark.parametrize("kind", ["stt", "llm", "tts", "translation", "vad", "end_of_turn", "embedding"])
 def test_every_kind_has_a_stub(kind: registry.Kind) -> None:
     assert "stub" in registry.names_of(kind)

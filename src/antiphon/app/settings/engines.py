@@ -33,6 +33,11 @@ class EngineSettings(Section):
         default=("smart-turn", "silence"),
         description="End-of-turn model of semantic_vad: an engine or a failover chain.",
     )
+    embedding: Names = Field(
+        default=("minilm",),
+        description="Embedding of texts for long-term memory: an engine. Vectors of different engines cannot be "
+        "compared.",
+    )
     engine_threads: int = Field(default=1, ge=1, le=1024, description="Threads inside one engine call.")
     provider_timeout_s: float = Field(
         default=30.0,

@@ -28,7 +28,8 @@ class RestServices:
     clock: Clock
     metrics: Metrics
     engines: Mapping[str, Capabilities]
-    """By kind: ``stt``, ``llm``, ``tts``, ``translation``, ``vad``, ``end_of_turn``; a missing kind is not offered."""
+    """By kind: ``stt``, ``llm``, ``tts``, ``translation``, ``vad``, ``end_of_turn``, ``embedding``; a
+    missing kind is not offered."""
     describe_session: Callable[[AnySessionUpdate], AnySession]
     """Returns the whole configuration of a new session for a client's request. Raises `InvalidRequest`."""
     waiting_audio: ByteBudget
