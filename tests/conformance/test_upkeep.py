@@ -17,18 +17,23 @@ from structlog.testing import capture_logs
 from antiphon.clock import VirtualClock
 from antiphon.entities.events import ANALYTICS, LTM, Event
 from antiphon.entities.history import StoredCall, StoredItem, StoredSession, StoredUsage, Unit
-from antiphon.store.analytics import SqlAnalytics
+from antiphon.entities.memories import DIMENSIONS, Memory
+from antiphon.store.memories import SqlMemories
 from antiphon.store.opening import make_store, upkeep_store
 from antiphon.store.outbox import SqlOutbox
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.sql import SqlStore
 from antiphon.store.tables import audit_logs, metadata, outbox_events, tenants
 from antiphon.store.upkeep import Upkeep
-from antiphon.workers.analyse import to_row
 from tests.postgres import Database, address, migrated
 
 DAY_S = 86_400.0
-LIMITED = {"sessions", "conversation_items", "function_calls", "usage_records", "outbox_events", "analytics_events"}
+LIMITED = {"sessions", "conversation_items", "function_calls", "usage_records", "outbox_events"}
+LIMITED |= {"analytics_events", "ltm_embeddings"}
+ANALYSED = sa.text(
+    "INSERT INTO analytics_events (tenant_id, event_id, type, created_at) VALUES (:tenant_id, :event_id, :type,"
+    " :created_at) ON CONFLICT DO NOTHING"
+)
 
 
 @dataclass
@@ -54,10 +59,14 @@ class World:
 
     async def fill(self, tenant: str, *ages: float) -> None:
         """Write a row of each kind and of each age in days; its events are delivered."""
-        units = [unit(tenant, age, self.clock.wall() - age * DAY_S) for age in ages]
-        await self.store.record(units)
-        events = [event for one in units for event in one.events]
-        await SqlAnalytics(self.store).add([to_row(event) for event in events])
+        times = {age: self.clock.wall() - age * DAY_S for age in ages}
+        await self.store.record([unit(tenant, age, at) for age, at in times.items()])
+        events = [
+            {"tenant_id": tenant, "event_id": str(age), "type": "a", "created_at": at} for age, at in times.items()
+        ]
+        await self.run(lambda connection: connection.execute(ANALYSED, events))
+        memories = [Memory(tenant, str(age), "u", str(age), "habit", at, at) for age, at in times.items()]
+        await SqlMemories(self.store, self.clock).write([(memory, [1.0] * DIMENSIONS) for memory in memories])
         await self.run(lambda connection: connection.execute(sa.update(outbox_events).values(delivered=1)))
 
     async def ages(self, tenant: str, table: str = "") -> list[float]:

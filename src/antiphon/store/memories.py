@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -117,12 +117,12 @@ class SqlMemories:
     # -- by pgvector -----------------------------------------------------------------------------------------------
     async def _compares(self, connection: AsyncConnection) -> bool:
         """Say whether the database compares vectors itself; that changes with migrations only."""
-        if self._has_pgvector is None:
-            if connection.dialect.name == "postgresql":
-                self._has_pgvector = (await connection.execute(TYPE_OF_VECTORS)).scalar() == "halfvec"
-            else:
-                self._has_pgvector = False
-        return self._has_pgvector
+        found = self._has_pgvector
+        if found is None:
+            is_postgresql = connection.dialect.name == "postgresql"
+            found = is_postgresql and (await connection.execute(TYPE_OF_VECTORS)).scalar() == "halfvec"
+            self._has_pgvector = found
+        return found
 
     async def _by_pgvector(
         self, tenant: str, user_id: str, vector: Numbers, limit: int, category: Category | None
@@ -191,7 +191,7 @@ class SqlMemories:
         rows = await self._fetch(tenant, query.where(of_user(tenant, user_id), _row.content_hash.in_(hashes)))
         return [(_key(row), row.category, row.embedding) for row in rows]
 
-    async def _fetch(self, tenant: str, query: sa.Select[Any]) -> list[sa.Row[Any]]:
+    async def _fetch(self, tenant: str, query: sa.Select[*tuple[Any, ...]]) -> list[sa.Row[Any]]:
         async def work(connection: AsyncConnection) -> list[sa.Row[Any]]:
             return list((await connection.execute(query)).all())
 
@@ -208,5 +208,5 @@ def _hash(key: str) -> str:
 
 
 def _similarity(score: float) -> float:
-    """Return a cosine without the errors of rounding beyond its range."""
-    return cast("float", min(1.0, max(-1.0, score)))
+    """Return a cosine without the errors of rounding beyond its range; what is not a number stays so."""
+    return max(min(score, 1.0), -1.0)

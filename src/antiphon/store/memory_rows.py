@@ -49,7 +49,7 @@ class HalfVector(sa.types.UserDefinedType[str]):
 
     cache_ok = True
 
-    def get_col_spec(self) -> str:
+    def get_col_spec(self, **_: object) -> str:
         """Return it as PostgreSQL writes it."""
         return f"halfvec({DIMENSIONS})"
 

@@ -21,6 +21,7 @@ from antiphon.store.tables import (
     audit_logs,
     conversation_items,
     function_calls,
+    ltm_embeddings,
     outbox_events,
     sessions,
     tenants,
@@ -38,7 +39,15 @@ _JITTER = 0.25
 _DAY_S = 86_400.0
 _AUDIT_DAYS = 7 * 365 + 1
 """The database refuses to remove younger rows; a day more, as its clock is another."""
-_LIMITED = (conversation_items, function_calls, usage_records, outbox_events, analytics_events, sessions)
+_LIMITED = (
+    conversation_items,
+    function_calls,
+    usage_records,
+    outbox_events,
+    analytics_events,
+    ltm_embeddings,
+    sessions,
+)
 """Tables with a retention per tenant."""
 
 
