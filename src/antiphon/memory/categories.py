@@ -20,4 +20,7 @@ _RULES: tuple[tuple[Category, re.Pattern[str]], ...] = (
 def category_of(text: str) -> Category:
     """Return the category of a text."""
     plain = text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return next((category for category, rule in _RULES if rule.search(plain)), "context")
+    for category, rule in _RULES:
+        if rule.search(plain):
+            return category
+    return "context"

@@ -20,7 +20,7 @@ from tests.postgres import address, migrated
 
 CHANCE = np.random.default_rng(1)
 VECTORS = CHANCE.normal(size=(100, DIMENSIONS)).astype(np.float32)
-VECTORS[:, 0] += 20
+VECTORS[:, 0] += 40
 
 
 class Watched(SqlMemories):
