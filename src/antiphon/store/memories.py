@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
+from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -42,6 +43,9 @@ _EXACT = 20_000
 """Up to this number of a user's memories all are compared; beyond it the index finds nearly all of the nearest."""
 _row = ltm_embeddings.c
 
+Stored = tuple[str, str, bytes]
+"""A vector as it is stored, after its name and its category."""
+
 
 class SqlMemories:
     """`Memories` over an open store; on PostgreSQL that of the role ``antiphon_app``."""
@@ -51,7 +55,8 @@ class SqlMemories:
         self._store = store
         self._clock = clock
         self._cache = VectorCache(cache_bytes)
-        self._loading = asyncio.Lock()  # of many large users at once, one fills the memory
+        self._loading: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+        """Of searches of one user at once, one reads the vectors."""
         self._has_pgvector: bool | None = None
 
     async def write(self, memories: Sequence[tuple[Memory, Vector]]) -> None:
@@ -164,20 +169,33 @@ class SqlMemories:
     async def _current(self, tenant: str, user_id: str) -> UserVectors:
         """Return the vectors of a user as the database has them, and read only those that are new."""
         key = (storable(tenant), storable(user_id))
-        async with self._loading:
+        async with self._loading.setdefault(key, asyncio.Lock()):
             known = self._cache.get(key)
             mark = await self._mark(*key)
             if known.mark == mark:
                 return known
-            keys = sa.select(_row.content_hash, _row.created_at).where(of_user(tenant, user_id))
-            present = [_key(row) for row in await self._fetch(tenant, keys)]
-            missing = [_hash(one) for one in sorted(set(present).difference(known.names))]
-            added: list[tuple[str, str, bytes]] = []
-            for start in range(0, len(missing), _READ):
-                added += await self._vectors(tenant, user_id, missing[start : start + _READ])
+            present, added = await (self._difference(*key, known) if known.names else self._everything(*key))
             known = await asyncio.to_thread(known.changed, mark, present, added)
             self._cache.put(key, known)
             return known
+
+    async def _difference(self, tenant: str, user_id: str, known: UserVectors) -> tuple[list[str], list[Stored]]:
+        """Return the names of all vectors of a user, and those that are not ``known``."""
+        keys = sa.select(_row.content_hash, _row.created_at).where(of_user(tenant, user_id))
+        present = [_key(row) for row in await self._fetch(tenant, keys)]
+        missing = [_hash(one) for one in sorted(set(present).difference(known.names))]
+        added: list[Stored] = []
+        for start in range(0, len(missing), _READ):
+            hashes = missing[start : start + _READ]
+            added += await self._vectors(tenant, user_id, _row.content_hash.in_(hashes))
+        return present, added
+
+    async def _everything(self, tenant: str, user_id: str) -> tuple[list[str], list[Stored]]:
+        """Return the names of all vectors of a user, and these."""
+        added: list[Stored] = []
+        while page := await self._vectors(tenant, user_id, _row.content_hash > (_hash(added[-1][0]) if added else "")):
+            added += page
+        return [name for name, _, _ in added], added
 
     async def _mark(self, tenant: str, user_id: str) -> tuple[Any, ...]:
         async def work(connection: AsyncConnection) -> tuple[Any, ...]:
@@ -186,10 +204,11 @@ class SqlMemories:
 
         return await self._store.transact_as(tenant, work)
 
-    async def _vectors(self, tenant: str, user_id: str, hashes: Sequence[str]) -> list[tuple[str, str, bytes]]:
+    async def _vectors(self, tenant: str, user_id: str, chosen: sa.ColumnElement[bool]) -> list[Stored]:
+        """Return the next ``_READ`` of the chosen vectors."""
         query = sa.select(_row.content_hash, _row.created_at, _row.category, _row.embedding)
-        rows = await self._fetch(tenant, query.where(of_user(tenant, user_id), _row.content_hash.in_(hashes)))
-        return [(_key(row), row.category, row.embedding) for row in rows]
+        query = query.where(of_user(tenant, user_id), chosen).order_by(_row.content_hash).limit(_READ)
+        return [(_key(row), row.category, row.embedding) for row in await self._fetch(tenant, query)]
 
     async def _fetch(self, tenant: str, query: sa.Select[*tuple[Any, ...]]) -> list[sa.Row[Any]]:
         async def work(connection: AsyncConnection) -> list[sa.Row[Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from antiphon.clock import VirtualClock
 from antiphon.entities.memories import DIMENSIONS, Memory
 from antiphon.store import memories as module
-from antiphon.store.memories import SqlMemories
+from antiphon.store.memories import SqlMemories, Stored
 from antiphon.store.postgres import PostgresStore
 from antiphon.store.sqlite import SqliteStore
 from tests.postgres import address, migrated
@@ -28,9 +29,10 @@ class Watched(SqlMemories):
 
     read = 0
 
-    async def _vectors(self, tenant: str, user_id: str, hashes: Sequence[str]) -> list[tuple[str, str, bytes]]:
-        self.read += len(hashes)
-        return await super()._vectors(tenant, user_id, hashes)
+    async def _vectors(self, tenant: str, user_id: str, chosen: sa.ColumnElement[bool]) -> list[Stored]:
+        found = await super()._vectors(tenant, user_id, chosen)
+        self.read += len(found)
+        return found
 
 
 @pytest.fixture
@@ -43,6 +45,11 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 def memory(number: int) -> Memory:
     return Memory("t", f"m{number}", "u", str(number), "habit", 1.0, 1.0)
+
+
+def more() -> list[tuple[int, Any]]:
+    """Return numbers that are not written yet, with vectors."""
+    return [(1000 + number, VECTORS[number]) for number in range(50)]
 
 
 async def test_a_vector_is_read_once(store: SqliteStore) -> None:
@@ -62,6 +69,10 @@ async def test_many_vectors_are_read_in_parts(store: SqliteStore, monkeypatch: p
     await memories.write([(memory(number), VECTORS[number]) for number in range(100)])
     assert len(await memories.search("t", "u", VECTORS[0], limit=1000)) == 100
     assert memories.read == 100
+    other = SqlMemories(store, VirtualClock())
+    await other.write([(memory(number), vector) for number, vector in more()])
+    assert len(await memories.search("t", "u", VECTORS[0], limit=1000)) == 150
+    assert memories.read == 150
 
 
 async def test_a_large_user_is_searched_by_the_index_which_skips_rows_of_others(
