@@ -25,7 +25,8 @@ class Memories(Protocol):
 
         A user has one memory of each content: a repetition only raises its ``updated_at``. A memory of a session that
         was erased, or one created before its user was erased, is left out. Raises `InvalidRequest` for a vector of
-        another length or with a number that is not finite, and for a row that no database could ever store.
+        another length or with a number that is not finite, for a row that no database could ever store, and for a
+        ``memory_id`` that the tenant has for another content; then nothing of the tenant is written.
         """
         ...
 
