@@ -39,7 +39,7 @@ async def test_a_conversation_is_counted_and_remembered(tmp_path: Path) -> None:
     async with serving(tmp_path, **QUICK) as served, httpx.AsyncClient(base_url=served.url, timeout=20) as client:
 
         async def counts() -> Any:
-            found = (await client.get("/v1/analytics/counts")).json()["counts"]
+            found = (await client.get("/v1/analytics/counts")).json()["data"]
             return found if found["sessions_closed_total"] == 2 else None
 
         async def memories() -> Any:
@@ -65,7 +65,7 @@ async def test_without_the_option_nothing_is_remembered(tmp_path: Path) -> None:
         await said(served, "I like green tea")
 
         async def closed() -> Any:
-            return (await client.get("/v1/analytics/counts")).json()["counts"]["sessions_closed_total"]
+            return (await client.get("/v1/analytics/counts")).json()["data"]["sessions_closed_total"]
 
         await until(closed)
         body = {"user_id": "ada", "query": "green tea", "threshold": 0}
