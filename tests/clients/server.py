@@ -14,7 +14,7 @@ from antiphon.app.settings import default_data_dir
 
 KEY = "sk-clients-under-test"
 STUBS = {
-    **{f"ANTIPHON_{kind}": "stub" for kind in ("STT", "LLM", "TTS", "VAD", "END_OF_TURN")},
+    **{f"ANTIPHON_{kind}": "stub" for kind in ("STT", "LLM", "TTS", "VAD", "END_OF_TURN", "EMBEDDING")},
     "ANTIPHON_STUB_TEXT": "what joy there is in living",
     "ANTIPHON_STUB_LLM_WPS": "5",  # an answer takes 4 s: long enough to be interrupted while it is made
 }

@@ -14,7 +14,7 @@ from antiphon.providers.weights import files as weights
 from tests.fakes.wheels import make_wheel
 from tests.unit.cli.shelf import MODEL, TABLE
 
-KINDS = ("STT", "LLM", "TTS", "TRANSLATION", "VAD", "END_OF_TURN")
+KINDS = ("STT", "LLM", "TTS", "TRANSLATION", "VAD", "END_OF_TURN", "EMBEDDING")
 
 
 @pytest.fixture
