@@ -44,6 +44,7 @@ async def test_each_engine_says_whether_it_is_asked(running: Process) -> None:
         "translation": {"stub": "ok"},
         "vad": {"stub": "ok", "energy": "reserve"},
         "end_of_turn": {"stub": "ok"},
+        "embedding": {"stub": "ok"},
     }
     _, health = await told(running, "/health")
     assert (health["status"], health["tts_provider"], health["llm_provider"]) == ("ok", "stub", "stub")

@@ -64,7 +64,7 @@ def test_postgresql_is_migrated_by_its_owner_and_then_serves(
 
 @pytest.mark.parametrize("revision", ["0900", "nobody", "0001; DROP TABLE tenants"])
 def test_an_unknown_revision_is_refused(empty: Path, revision: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert f"there is no revision '{revision}': base, 0001, 0002, 0003, {HEAD}" in command(
+    assert f"there is no revision '{revision}': base, 0001, 0002, 0003, 0004, {HEAD}" in command(
         capsys, "upgrade", revision, code=1
     )
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("stubs")
     (["gateway"], "antiphon serve --roles gateway"),
     (["speak", "gateway"], "antiphon serve --roles gateway"),
     (["all"], "antiphon serve --roles gateway"),
-    (["singer"], "Unknown role 'singer'; choose from all, dub, gateway"),
+    (["singer"], "Unknown role 'singer'; choose from all, analyse, dub, gateway"),
     ([], "Name at least one role."),
     (["speak", "--port", "-1"], "port is -1; it must be 0 to 65535"),
     (["speak"], "ANTIPHON_REDIS_URL is not set"),

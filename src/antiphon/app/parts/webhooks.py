@@ -8,11 +8,11 @@ from typing import Any
 from antiphon.app.part import Added, Part
 from antiphon.app.services import Services, process_id
 from antiphon.entities.events import ANALYTICS, WEBHOOKS
-from antiphon.ports.settings import opened
 
 
 def _work(services: Services) -> Added:
     from antiphon.observe.webhook_metrics import WebhookMetrics
+    from antiphon.ports.settings import opened
     from antiphon.providers.webhooks import HttpWebhookSender
     from antiphon.webhooks.endpoints import parse_endpoints
     from antiphon.webhooks.signature import key_of

@@ -22,6 +22,8 @@ from antiphon.wire.entries import (
     CallReady,
     FragmentDubbed,
     JobFailed,
+    MemoriesRecalled,
+    MemoryStored,
     PipeEntry,
     ScoreReady,
     SegmentReady,
@@ -150,6 +152,8 @@ ENTRIES: list[tuple[PipeEntry, inputs.AnyInput | None]] = [
     (SentencesDone("sess_1.job_1"), None),
     (TranslationReady("sess_1.job_1", "salut"), None),
     (FragmentDubbed(job_id="sess_1.job_1", status="success"), None),
+    (MemoriesRecalled("sess_1.job_1", ()), None),
+    (MemoryStored("sess_1.job_1", "mem_1"), None),
 ]
 
 

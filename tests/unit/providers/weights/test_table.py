@@ -22,7 +22,7 @@ def test_every_packaged_model_has_a_licence_checksums_and_a_second_source_or_fal
 
 def test_the_default_weights_all_have_a_second_source() -> None:
     defaults = [model for model in packaged_table().weights if model.default]
-    assert {model.kind for model in defaults} == {"vad", "end_of_turn", "stt", "llm"}
+    assert {model.kind for model in defaults} == {"vad", "end_of_turn", "stt", "llm", "embedding"}
     assert all(len(model.sources) > 1 for model in defaults)
 
 
