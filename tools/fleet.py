@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".fleet"
 PID, URL, LOG = FOLDER / "pid", FOLDER / "url", FOLDER / "log"
 PORT = 8000
-WORKERS = (("transcribe", "score"), ("respond",), ("speak",), ("translate", "persist", "dub"))
+EVENTS = ("relay", "analyse", "remember", "webhook")
+WORKERS = (("transcribe", "score"), ("respond",), ("speak",), ("translate", "persist", "dub"), EVENTS)
 START_S = 300.0
 """The first start fetches the weights."""
 STOP_S = 45.0
@@ -130,10 +131,10 @@ async def _database(stack: contextlib.ExitStack) -> dict[str, str]:
     """Return the settings of the database: what is configured, else a new PostgreSQL that ends with ``stack``."""
     if os.environ.get("ANTIPHON_DATABASE_URL"):
         return {}
-    made = await create(stack.enter_context(postgres()).url())
+    made = await create(stack.enter_context(postgres()).url(), vectors=True)
     owner = {**os.environ, "ANTIPHON_DATABASE_OWNER_URL": made.url("antiphon_owner")}
     await asyncio.to_thread(subprocess.run, [sys.executable, "-m", "antiphon", "db", "upgrade"], env=owner, check=True)
-    return {"ANTIPHON_DATABASE_URL": made.url("antiphon_app")}
+    return {"ANTIPHON_DATABASE_URL": made.url("antiphon_app"), "ANTIPHON_DATABASE_JOBS_URL": made.url("antiphon_jobs")}
 
 
 @contextlib.contextmanager
