@@ -28,8 +28,12 @@ from antiphon.store.upkeep import Upkeep
 from tests.postgres import Database, address, migrated
 
 DAY_S = 86_400.0
-LIMITED = {"sessions", "conversation_items", "function_calls", "usage_records", "outbox_events"}
-LIMITED |= {"analytics_events", "ltm_embeddings"}
+OUTBOX_DAYS = 30
+"""Delivered events are removed after these even without a retention."""
+LIMITED = {"sessions", "conversation_items", "function_calls", "usage_records", "outbox_events"} | {
+    "analytics_events",
+    "ltm_embeddings",
+}
 ANALYSED = sa.text(
     "INSERT INTO analytics_events (tenant_id, event_id, type, created_at) VALUES (:tenant_id, :event_id, :type,"
     " :created_at) ON CONFLICT DO NOTHING"
@@ -70,10 +74,14 @@ class World:
         await self.run(lambda connection: connection.execute(sa.update(outbox_events).values(delivered=1)))
 
     async def ages(self, tenant: str, table: str = "") -> list[float]:
-        """Return the ages of the rows of a tenant in days, which must be the same in all tables."""
-        found = [await self._ages(metadata.tables[name], tenant) for name in ([table] if table else sorted(LIMITED))]
-        assert all(one == found[0] for one in found), found
-        return found[0]
+        """Return the ages of the rows of a tenant in days: the same in all tables, but for old events."""
+        if table:
+            return await self._ages(metadata.tables[table], tenant)
+        found = {name: await self._ages(metadata.tables[name], tenant) for name in sorted(LIMITED)}
+        events, (first, *others) = found.pop("outbox_events"), found.values()
+        assert all(one == first for one in others), found
+        assert events in (first, [age for age in first if age < OUTBOX_DAYS])
+        return first
 
     async def _ages(self, table: sa.Table, tenant: str) -> list[float]:
         query = sa.select(table.c.created_at).where(table.c.tenant_id == tenant).order_by(table.c.created_at.desc())
@@ -303,3 +311,11 @@ async def test_the_last_delivered_number_of_a_session_is_known_by_tenant_and_log
     assert await outbox.delivered_until(ANALYTICS, [("t", "s"), ("u", "s"), ("t", "none")]) == {("t", "s"): 2}
     assert await outbox.delivered_until(LTM, {("t", "s")}) == {("t", "s"): 7}
     assert await outbox.delivered_until(LTM, []) == {}
+
+
+async def test_delivered_events_are_removed_after_a_month_without_any_retention(world: World) -> None:
+    await world.fill("t", 0, 29, 31)
+    await world.store.record([Unit(events=(Event("t", "waits", "a", b"{}", world.clock.wall() - 99 * DAY_S),))])
+    await world.upkeep().remove_old()
+    assert await world.ages("t", "outbox_events") == [0, 29, 99]
+    assert await world.ages("t", "sessions") == [0, 29, 31]

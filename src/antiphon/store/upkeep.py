@@ -39,6 +39,8 @@ _JITTER = 0.25
 _DAY_S = 86_400.0
 _AUDIT_DAYS = 7 * 365 + 1
 """The database refuses to remove younger rows; a day more, as its clock is another."""
+_OUTBOX_DAYS = 30
+"""Delivered events are of no use to anybody: they go even without a retention."""
 _LIMITED = (
     conversation_items,
     function_calls,
@@ -80,13 +82,16 @@ class Upkeep:
                 _log.warning("removal of old rows failed", **error_fields(error))
 
     async def remove_old(self) -> None:
-        """Remove rows that are older than the retention of their tenant; of the outbox those that are delivered."""
+        """Remove rows that are older than the retention of their tenant; of the outbox those that are delivered, at the
+        latest after 30 days.
+        """
         now = self._clock.wall()
         if await self._has_limits():
             own = sa.select(tenants.c.retention_days)
             for table in _LIMITED:
                 days = own.where(tenants.c.tenant_id == table.c.tenant_id).scalar_subquery()
                 await self._remove(table, sa.func.coalesce(days, self._retention_days), now)
+        await self._remove(outbox_events, sa.literal(_OUTBOX_DAYS), now)
         await self._remove(audit_logs, sa.literal(_AUDIT_DAYS), now)
 
     async def _has_limits(self) -> bool:
