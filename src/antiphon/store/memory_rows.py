@@ -30,7 +30,7 @@ LEFT JOIN ltm_embeddings ON ltm_embeddings.rowid = last
 The number of the last row is then that of another memory, or of the same one created after the erasure.
 """
 MARK_POSTGRESQL = sa.text("""
-SELECT count(*), sum(hashtextextended(content_hash, 0) >> 16),
+SELECT count(*), sum(hashtextextended(content_hash || ' ' || created_at, 0) >> 16),
        (SELECT count(*) FROM erasures WHERE tenant_id = :tenant),
        (SELECT max(created_at) FROM erasures WHERE tenant_id = :tenant)
 FROM ltm_embeddings WHERE tenant_id = :tenant AND user_id = :user
