@@ -13,7 +13,7 @@ from antiphon.app.asgi import Doors
 from antiphon.app.engines import make_engines
 from antiphon.app.part import Added, Workload
 from antiphon.app.readiness import Health
-from antiphon.app.roles import Roles, all_parts, all_roles, engine_kinds
+from antiphon.app.roles import GATEWAY, Roles, all_parts, all_roles, engine_kinds
 from antiphon.app.service_checks import ServiceChecks
 from antiphon.app.services import EndlessTask, Services, process_id
 from antiphon.app.settings import Settings
@@ -190,7 +190,7 @@ async def process(
         raise InvalidRequest(f"{variable} is not set: without it a process must run all roles.", param=variable)
     clock = clock or SystemClock()
     metrics = Metrics()
-    async with shared(settings, clock, metrics) as own:
+    async with shared(settings, clock, metrics, waits=GATEWAY not in chosen) as own:
         engines = make_engines(settings, own.breakers, metrics.tts_failover, metrics.engine_failure)
         services = Services(settings, chosen, clock, metrics, own, engines)
         try:

@@ -26,8 +26,11 @@ Beyond it workers are held back; here they use the memory of the gateway itself.
 
 
 @asynccontextmanager
-async def shared(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncGenerator[Shared]:
-    """Open the shared state, and close it at the end. Raises `ProviderUnavailable` if Redis does not answer."""
+async def shared(settings: Settings, clock: Clock, metrics: Metrics, *, waits: bool = False) -> AsyncGenerator[Shared]:
+    """Open the shared state, and close it at the end.
+
+    If Redis does not answer, raises `ProviderUnavailable` or, if it ``waits``, waits for it.
+    """
     watch = CircuitWatch(metrics.circuit, clock=clock, open_s=settings.breaker_open_s)
     if settings.redis_mirror and not settings.redis_url:
         variable = "ANTIPHON_REDIS_MIRROR"
@@ -41,7 +44,7 @@ async def shared(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncGen
                 f"{variable} is set but the Redis client is not installed: pip install 'antiphon[fleet]'",
                 param=variable,
             ) from error
-        async with over_redis(settings, clock, watch, metrics) as made:
+        async with over_redis(settings, clock, watch, metrics, waits=waits) as made:
             yield made
     else:
         yield _in_memory(settings, clock, watch)

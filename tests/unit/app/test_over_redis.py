@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from antiphon.app.settings import load_settings
+from antiphon.app.sharing import shared
 from antiphon.bus.redis.mirrored import MirroredBus
+from antiphon.clock import SystemClock
 from antiphon.errors import ProviderUnavailable
 from antiphon.jobs.audio import INLINE_BYTES, SMALL_BYTES
+from antiphon.observe.metrics import Metrics
 from antiphon.wire.jobs import Job, Speak, Transcribe
+from tests.serving import STUBS
 from tests.unit.app.stage import services_of
-from tests.valkey import shared_url
+from tests.valkey import Valkey, shared_url
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +71,28 @@ async def test_a_redis_that_does_not_answer_ends_the_start(tmp_path: Path) -> No
     with pytest.raises(ProviderUnavailable):
         async with services_of(tmp_path, redis_url="redis://127.0.0.1:9/0", redis_timeout_s=0.2):
             pass
+
+
+async def test_a_process_that_waits_opens_as_soon_as_redis_is_there(tmp_path: Path) -> None:
+    server = Valkey(tmp_path)
+    server.kill()
+    settings = load_settings(**STUBS, data_dir=tmp_path / "data", redis_url=server.url, redis_timeout_s=0.3)
+    opened = asyncio.Event()
+
+    async def wait() -> None:
+        async with shared(settings, SystemClock(), Metrics(), waits=True) as own:
+            assert own.checks() == {"redis": True}
+            opened.set()
+
+    with capture_logs() as logs:
+        waiting = asyncio.create_task(wait())
+        try:
+            async with asyncio.timeout(20):
+                while not any(entry["event"] == "Redis is not there yet" for entry in logs):
+                    await asyncio.sleep(0.01)
+            assert not opened.is_set()
+            await asyncio.to_thread(server.start)
+            await asyncio.wait_for(waiting, 20)
+        finally:
+            server.stop()
+    assert opened.is_set()
