@@ -62,7 +62,7 @@ class Lane:
                 await self._places.acquire()
         except TimeoutError:
             self._metrics.attempted("busy")
-            self._failed(progress, "has too many open requests")
+            self._postpone(progress)
             return
         try:
             async with self._slots:
@@ -101,6 +101,12 @@ class Lane:
         failure.count += 1
         failure.reason = reason
         failure.due_at = self._clock.wall() + wait_s(failure.count, retry_after_s, self._uniform())
+
+    def _postpone(self, progress: Progress) -> None:
+        """Have an event that found no room sent a little later: nothing was sent, so nothing has failed."""
+        failure = progress.failure(self.endpoint)
+        failure.reason = failure.reason or "has too many open requests"
+        failure.due_at = self._clock.wall() + wait_s(1, None, self._uniform())
 
     def _report(self, result: SendResult, progress: Progress) -> None:
         """Log that the endpoint begins to fail or has recovered; not each event."""

@@ -77,8 +77,8 @@ class WebhookWorker:
         self._memory = Memory(options.remembered)
         # every lane may be full of an endpoint that hangs, and there is still room for events to the others
         self._most_open = options.batch + sum(lane.most_open for lane in lanes)
-        self._open: set[str] = set()
-        """Positions of the events in work."""
+        self._open: dict[str, Delivery] = {}
+        """The events in work, by their positions."""
         self._room = asyncio.Event()
 
     async def run(self) -> None:
@@ -122,7 +122,7 @@ class WebhookWorker:
         for one in taken:
             # an event that comes again while it is in work is settled by that work
             if one.event.type in self._types and one.position not in self._open:
-                self._open.add(one.position)
+                self._open[one.position] = one
                 group.create_task(self._work_on(one), name=f"webhooks of {one.event.event_id}")
         if not taken:
             await asyncio.sleep(self._options.idle_s)
@@ -140,7 +140,8 @@ class WebhookWorker:
         try:
             await self._send(delivery)
         finally:
-            self._open.discard(delivery.position)
+            if self._open.get(delivery.position) is delivery:
+                del self._open[delivery.position]
             self._room.set()
 
     async def _send(self, delivery: Delivery) -> None:
@@ -165,7 +166,7 @@ class WebhookWorker:
         due_at, now = progress.next_due_at(self._endpoints), self._clock.wall()
         wait_s = None if due_at is None else self._deadline.next_s(delivery.published_at, now, due_at)
         if wait_s is not None:
-            self._open.discard(delivery.position)  # it may come again before the call returns
+            self._open.pop(delivery.position, None)  # it may come again before the call returns
             await self._persistently(lambda: self._subscription.postpone(delivery.position, wait_s))
         elif due_at is not None or progress.gone:
             await self._bury(delivery, progress, progress.reason(self._endpoints))
