@@ -223,6 +223,18 @@ async def test_an_event_that_killed_its_consumer_twice_comes_alone(logs: AnyLogs
     assert [one[0].attempt for one in found[:4]] == [3, 3, 3, 1]
 
 
+async def test_an_event_that_is_postponed_again_and_again_holds_up_no_other(logs: AnyLogs) -> None:
+    await logs.publish(ANALYTICS, events("a", "b"))
+    one = logs.subscribe(ANALYTICS, WEBHOOKS, "one")
+    for attempt in range(1, 5):
+        taken = await until(lambda: one.take(5))
+        assert [(delivery.event.event_id, delivery.attempt) for delivery in taken] == [("a", attempt), ("b", attempt)]
+        for delivery in taken:
+            await one.postpone(delivery.position, 0.0)
+    await logs.publish(ANALYTICS, events("new"))
+    assert names(await one.take(5)) == ["a", "b", "new"]
+
+
 # -- outcomes ----------------------------------------------------------------------------------------------------------
 async def test_a_postponed_event_comes_again_after_its_delay_and_later_ones_before(logs: AnyLogs) -> None:
     await logs.publish(ANALYTICS, events("a", "b"))

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS pending (
   "group" TEXT NOT NULL,
   position INTEGER NOT NULL,
   attempts INTEGER NOT NULL,
+  losses INTEGER NOT NULL DEFAULT 0,
   due_at REAL,
   PRIMARY KEY (log, "group", position)
 );

@@ -218,10 +218,10 @@ class SqliteSubscription:
         if not self._has_work(connection) or not self._enter(connection, held):
             return []
         due = self._due(connection, limit)
-        if due and due[0][1] >= SUSPECT:
-            taken = due[:1]
+        if due and due[0][2] >= SUSPECT:
+            taken = [due[0][:2]]
         else:
-            taken = [one for one in due if one[1] < SUSPECT]
+            taken = [(position, attempts) for position, attempts, losses in due if losses < SUSPECT]
             taken += [(position, 0) for position in self._fresh(connection, limit - len(taken))]
         connection.executemany(
             'INSERT INTO pending (log, "group", position, attempts) VALUES (?, ?, ?, 1)'
@@ -251,14 +251,14 @@ class SqliteSubscription:
         is_new = owner != self._token
         taken = """SELECT position FROM pending WHERE log = ? AND "group" = ? AND due_at IS NULL"""
         lost = [row[0] for row in connection.execute(taken, self._key) if is_new or row[0] not in held]
-        due = """UPDATE pending SET due_at = 0 WHERE log = ? AND "group" = ? AND position = ?"""
+        due = """UPDATE pending SET due_at = 0, losses = losses + 1 WHERE log = ? AND "group" = ? AND position = ?"""
         connection.executemany(due, [(*self._key, position) for position in lost])
         self._hold(connection, self._token)
         return True
 
-    def _due(self, connection: sqlite3.Connection, limit: int) -> list[tuple[int, int]]:
-        """Return the pending entries that are due, and how often each was delivered."""
-        query = """SELECT position, attempts FROM pending
+    def _due(self, connection: sqlite3.Connection, limit: int) -> list[tuple[int, int, int]]:
+        """Return the pending entries that are due, how often each was delivered, and how often without an outcome."""
+        query = """SELECT position, attempts, losses FROM pending
                    WHERE log = ? AND "group" = ? AND due_at <= ? ORDER BY position LIMIT ?"""
         now = self._logs.clock.wall()
         return connection.execute(query, (*self._key, now, min(limit, MOST_DUE))).fetchall()
@@ -285,7 +285,7 @@ class SqliteSubscription:
 
     async def postpone(self, position: str, delay_s: float) -> None:
         """Deliver an event again later. Raises `LeaseLost`, `ProviderUnavailable`."""
-        statement = 'UPDATE pending SET due_at = ? WHERE log = ? AND "group" = ? AND position = ?'
+        statement = 'UPDATE pending SET due_at = ?, losses = 0 WHERE log = ? AND "group" = ? AND position = ?'
         parameters = (self._logs.clock.wall() + delay_s, *self._key, int(position))
         await self._as_owner(lambda connection: connection.execute(statement, parameters), (position,))
 

@@ -25,7 +25,8 @@ class Subscription(Protocol):
 
         If it fails or is cancelled after the logs have counted events as taken, a later call returns them.
 
-        An event that was delivered twice before comes alone: if it kills its consumer, no other event is blamed.
+        An event that was delivered twice without an outcome comes alone: if it kills its consumer, no other event is
+        blamed.
         """
         ...
 

@@ -44,12 +44,18 @@ if excess > 0 then
   end
 
   local needless, room = {}, math.max(excess, tonumber(ARGV[2]))
-  for _, found in ipairs(redis.call('XRANGE', stream, '-', read or '+', 'COUNT', 10 * room)) do
-    if #needless == room then
-      break
-    elseif not is_pending(found[1]) then
-      needless[#needless + 1] = found
+  local from = '-'
+  for _ = 1, 10 do -- behind more pending ones than that the log counts as full
+    local some = redis.call('XRANGE', stream, from, read or '+', 'COUNT', room)
+    for _, found in ipairs(some) do
+      if #needless < room and not is_pending(found[1]) then
+        needless[#needless + 1] = found
+      end
     end
+    if #needless >= excess or #some < room then
+      break
+    end
+    from = '(' .. some[#some][1]
   end
   if #needless < excess then
     return 0

@@ -20,9 +20,10 @@ for place = 5, #ARGV do
   if delay < 0 then
     redis.call('XACK', stream, ARGV[1], entry)
     redis.call('ZREM', due, entry)
-    redis.call('HDEL', attempts, entry)
+    redis.call('HDEL', attempts, entry, 'lost:' .. entry)
   else
     redis.call('ZADD', due, 'XX', now + delay, entry)
+    redis.call('HDEL', attempts, 'lost:' .. entry)
   end
 end
 return 1

@@ -1,6 +1,7 @@
 -- Become or stay the active consumer of a group, and take the events that are due: oldest first, then new ones.
--- KEYS  1 stream  2 hash of the group: owner, until  3 due times of its pending entries  4 how often each was delivered
--- ARGV  1 group  2 consumer  3 token  4 lease, ms  5 limit  6 deliveries after which an entry comes alone
+-- KEYS  1 stream  2 hash of the group: owner, until  3 due times of its pending entries
+--       4 how often each was delivered, and how often without an outcome: "lost:" and the entry
+-- ARGV  1 group  2 consumer  3 token  4 lease, ms  5 limit  6 lost deliveries after which an entry comes alone
 --       7 most due entries to look at  8… entries that this consumer holds: of others the reply was lost
 -- gives {entry, deliveries before, fields} for each
 local stream, state, due, attempts = unpack(KEYS)
@@ -23,6 +24,7 @@ end
 for _, entry in ipairs(redis.call('ZRANGEBYSCORE', due, never, never)) do
   if not held[entry] then
     redis.call('ZADD', due, 0, entry)
+    redis.call('HINCRBY', attempts, 'lost:' .. entry, 1)
   end
 end
 redis.call('HSET', state, 'owner', token, 'until', now + lease)
@@ -53,12 +55,13 @@ for _, entry in ipairs(waiting) do
     return taken
   end
   local deliveries = tonumber(redis.call('HGET', attempts, entry) or '0')
+  local lost = tonumber(redis.call('HGET', attempts, 'lost:' .. entry) or '0')
   local found = redis.call('XRANGE', stream, entry, entry)[1]
   if not found then -- somebody removed it by hand
     redis.call('XACK', stream, group, entry)
     redis.call('ZREM', due, entry)
-    redis.call('HDEL', attempts, entry)
-  elseif deliveries >= suspect then
+    redis.call('HDEL', attempts, entry, 'lost:' .. entry)
+  elseif lost >= suspect then
     if #taken == 0 then
       redis.call('XCLAIM', stream, group, consumer, 0, entry, 'JUSTID')
       add(entry, found[2], deliveries)
