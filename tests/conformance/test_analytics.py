@@ -107,7 +107,7 @@ async def test_percentiles_are_those_of_numpy(world: World, size: int) -> None:
     assert [found.p50, found.p95, found.p99] == pytest.approx(list(wanted), rel=1e-12)
 
 
-async def test_each_latency_has_its_own_events_andfield_of(world: World) -> None:
+async def test_each_latency_has_its_own_events_and_field(world: World) -> None:
     rows = [
         row(f"{number}", kind, **field_of(field, number)) for number, (kind, field) in enumerate(LATENCIES.values())
     ]
