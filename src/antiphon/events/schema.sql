@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS pending (
   due_at REAL,
   PRIMARY KEY (log, "group", position)
 );
+CREATE INDEX IF NOT EXISTS pending_by_position ON pending (log, position);
 CREATE INDEX IF NOT EXISTS pending_due ON pending (log, "group", due_at);
 CREATE TABLE IF NOT EXISTS dead (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
