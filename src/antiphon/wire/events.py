@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 
@@ -94,15 +92,6 @@ class ToolCall(AnalyticsPayload, frozen=True, kw_only=True, tag="AnalyticsToolCa
     call_id: str = msgspec.field(name="callId")
 
 
-class UsageStats(EventPayload, frozen=True, kw_only=True, tag="AnalyticsUsage"):
-    """A session has used something."""
-
-    session_id: str = msgspec.field(name="sessionId")
-    amounts: dict[str, float]
-    """By metric, as in the usage records."""
-    ts: float
-
-
 class Spoken(msgspec.Struct, frozen=True, kw_only=True):
     """What user and assistant said in one turn."""
 
@@ -133,5 +122,4 @@ def type_of(payload: EventPayload) -> str:
 
 def encode(payload: EventPayload) -> bytes:
     """Return the payload as JSON."""
-    fields: dict[str, Any] = msgspec.to_builtins(payload)
-    return msgspec.json.encode(fields)
+    return msgspec.json.encode(payload)

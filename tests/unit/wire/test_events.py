@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from antiphon.wire.events import ChatStats, LtmWriteRequested, SessionClosed, Spoken, UsageStats, encode, type_of
+from antiphon.wire.events import ChatStats, LtmWriteRequested, SessionClosed, Spoken, encode, type_of
 
 
 def test_the_names_are_those_of_the_wire_and_the_type_is_inside() -> None:
@@ -32,7 +32,5 @@ def test_a_turn_to_remember_has_its_words_inside() -> None:
     assert json.loads(encode(asked))["payload"] == {"text": "I like tea", "reply": "Good.", "vectorize": True}
 
 
-def test_sessions_and_usage_are_events_of_their_own() -> None:
+def test_the_end_of_a_session_is_an_event_of_its_own() -> None:
     assert type_of(SessionClosed(session_id="s", kind="realtime", status="expired")) == "session.closed"
-    used = json.loads(encode(UsageStats(session_id="s", amounts={"requests": 1}, ts=2.0)))
-    assert used == {"type": "AnalyticsUsage", "sessionId": "s", "amounts": {"requests": 1}, "ts": 2.0}
