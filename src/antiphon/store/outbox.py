@@ -36,9 +36,7 @@ class SqlOutbox:
 
     async def pending_of(self, log: Log, sessions: Collection[tuple[str, str]], limit: int) -> list[PendingEvent]:
         """Return events of these sessions, due or not, by their numbers."""
-        query = sa.select(outbox_events).where(
-            sa.tuple_(_row.tenant_id, _row.session_id).in_(sessions), _row.log == log, _row.delivered == 0
-        )
+        query = sa.select(outbox_events).where(_of(sessions), _row.log == log, _row.delivered == 0)
         rows = await self._read(query.order_by(_row.session_sequence, _row.id).limit(limit))
         return [to_pending_event(row) for row in rows]
 
@@ -48,7 +46,7 @@ class SqlOutbox:
             return {}
         key = (_row.tenant_id, _row.session_id)
         query = sa.select(*key, sa.func.max(_row.session_sequence)).where(
-            sa.tuple_(*key).in_(sessions), _row.log == log, _row.delivered != 0
+            _of(sessions), _row.log == log, _row.delivered != 0
         )
         return {(tenant, session): last for tenant, session, last in await self._read(query.group_by(*key))}
 
@@ -93,6 +91,14 @@ class SqlOutbox:
 
     async def _transact(self, work: Callable[[AsyncConnection], Awaitable[Any]]) -> Any:
         return await self._store.transact(work)
+
+
+def _of(sessions: Collection[tuple[str, str]]) -> sa.ColumnElement[bool]:
+    """Return the condition of the events of these sessions: for pairs of columns SQLite would read the whole index."""
+    tenants: dict[str, list[str]] = {}
+    for tenant, session_id in sessions:
+        tenants.setdefault(tenant, []).append(session_id)
+    return sa.or_(*(sa.and_(_row.tenant_id == tenant, _row.session_id.in_(own)) for tenant, own in tenants.items()))
 
 
 async def _rows(connection: AsyncConnection, query: sa.Select[*tuple[Any, ...]]) -> Sequence[Any]:
