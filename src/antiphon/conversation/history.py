@@ -66,13 +66,17 @@ def messages(records: Sequence[ItemRecord], instructions: str) -> tuple[ChatMess
     return tuple(found)
 
 
+def last_of_user(records: Sequence[ItemRecord]) -> ItemRecord | None:
+    """Return the user's last message."""
+    of_user = (one for one in reversed(records) if isinstance(one.item, Message) and one.item.role == "user")
+    return next(of_user, None)
+
+
 def last_said(records: Sequence[ItemRecord]) -> str:
     """Return the user's last words, spoken or written; empty if unknown."""
-    for record in reversed(records):
-        if isinstance(record.item, Message) and record.item.role == "user":
-            found = _message(record)
-            return "" if found is None else found.text
-    return ""
+    record = last_of_user(records)
+    found = None if record is None else _message(record)
+    return "" if found is None else found.text
 
 
 def _message(record: ItemRecord) -> ChatMessage | None:

@@ -20,7 +20,6 @@ from antiphon.wire.events import (
     TranscriptionCompleted,
     TtsStats,
 )
-from antiphon.wire.realtime_items import Message
 from antiphon.wire.realtime_response import ResponseStatus
 from antiphon.wire.realtime_session import MemoryOptions, RealtimeSession
 
@@ -82,7 +81,7 @@ def answered(step: Step, response: ResponseState, status: ResponseStatus) -> Non
 
 def _remember(step: Step, response: ResponseState, turn: dict[str, Any]) -> None:
     """Ask to remember the user's words, once per item of the user, if the session has a memory."""
-    options, said = memory_of(step), _last_said(step)
+    options, said = memory_of(step), history.last_of_user(step.state.records)
     if options is None or said is None or response.conversation_id is None:
         return
     item_id, text = str(said.item.id), history.last_said([said]).strip()
@@ -100,14 +99,6 @@ def memory_of(step: Step) -> MemoryOptions | None:
     if not isinstance(session, RealtimeSession) or session.antiphon is UNSET:
         return None
     return session.antiphon.memory or None
-
-
-def _last_said(step: Step) -> ItemRecord | None:
-    """Return the user's last message."""
-    return next(
-        (one for one in reversed(step.state.records) if isinstance(one.item, Message) and one.item.role == "user"),
-        None,
-    )
 
 
 def _turn(step: Step, turn: int) -> dict[str, Any]:
