@@ -19,7 +19,7 @@ from antiphon.entities.analytics import (
     Latency,
     LatencyName,
 )
-from antiphon.store.memory_rows import LOCK_SHARED
+from antiphon.store.erasure import exclude_erasures
 from antiphon.store.sql import SqlStore
 from antiphon.store.tables import analytics_events, erasures
 
@@ -73,8 +73,7 @@ class SqlAnalytics:
 
     async def _add(self, tenant: str, rows: Sequence[AnalyticsRow]) -> Sequence[str]:
         async def write(connection: AsyncConnection) -> Sequence[str]:
-            if _is_postgresql(connection):
-                await connection.execute(LOCK_SHARED, {"tenant": tenant})
+            await exclude_erasures(connection, tenant)
             erased = await _erased(connection, tenant, {row.session_id for row in rows})
             kept = [_columns(row) for row in rows if row.session_id not in erased]
             if not kept:

@@ -1,17 +1,20 @@
-"""Erasure of a session of a tenant, with all that was made of it."""
+"""Erasures: of a session with all that was made of it, and what keeps rows that come later out."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from antiphon.clock import Clock
 from antiphon.entities.history import storable
-from antiphon.store.memory_rows import LOCK, erasing
 from antiphon.store.sql import SqlStore
 from antiphon.store.tables import (
     analytics_events,
     conversation_items,
+    erasures,
     function_calls,
     ltm_embeddings,
     outbox_events,
@@ -20,6 +23,34 @@ from antiphon.store.tables import (
 
 _OF_A_SESSION = (conversation_items, function_calls, outbox_events, analytics_events, ltm_embeddings, sessions)
 """Tables with rows of a session; usage, which is billed, and the audit stay."""
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('erasure ' || :tenant, 0))")
+_LOCK_SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(hashtextextended('erasure ' || :tenant, 0))")
+
+
+async def exclude_erasures(connection: AsyncConnection, tenant: str) -> None:
+    """Let no erasure of a tenant happen until the transaction ends: a row that it writes would survive it.
+
+    SQLite has one writer at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_LOCK_SHARED, {"tenant": tenant})
+
+
+async def note_erasure(
+    connection: AsyncConnection, tenant: str, kind: Literal["session", "user"], subject: str, clock: Clock
+) -> None:
+    """Note an erasure, or that it happens again, before its rows are removed; writers wait until that is done."""
+    is_postgresql = connection.dialect.name == "postgresql"
+    if is_postgresql:
+        await connection.execute(_LOCK, {"tenant": tenant})
+    statement = (postgresql.insert if is_postgresql else sqlite.insert)(erasures)
+    greatest = sa.func.greatest if is_postgresql else sa.func.max
+    noted = statement.on_conflict_do_update(
+        index_elements=list(erasures.primary_key.columns),
+        set_={"created_at": greatest(erasures.c.created_at, statement.excluded.created_at)},
+    )
+    await connection.execute(noted, {"tenant_id": tenant, "kind": kind, "subject": subject, "created_at": clock.wall()})
 
 
 class SqlErasure:
@@ -37,14 +68,11 @@ class SqlErasure:
         tenant, session_id = storable(tenant), storable(session_id)
 
         async def work(connection: AsyncConnection) -> int:
-            if connection.dialect.name == "postgresql":
-                await connection.execute(LOCK, {"tenant": tenant})
+            await note_erasure(connection, tenant, "session", session_id, self._clock)
             removed = 0
             for table in _OF_A_SESSION:
                 own = sa.delete(table).where(table.c.tenant_id == tenant, table.c.session_id == session_id)
                 removed += (await connection.execute(own)).rowcount
-            row = {"tenant_id": tenant, "kind": "session", "subject": session_id, "created_at": self._clock.wall()}
-            await connection.execute(erasing(connection.dialect.name), row)
             return removed
 
         return await self._store.transact_as(tenant, work)

@@ -15,15 +15,13 @@ from antiphon.clock import Clock
 from antiphon.entities.history import storable
 from antiphon.entities.memories import Category, Found, Memory, Profile
 from antiphon.ports.memories import Vector
+from antiphon.store.erasure import exclude_erasures, note_erasure
 from antiphon.store.memory_rows import (
     COLUMNS,
-    LOCK,
-    LOCK_SHARED,
     MARK_POSTGRESQL,
     MARK_SQLITE,
     TYPE_OF_VECTORS,
     HalfVector,
-    erasing,
     half_vector,
     of_user,
     select_profile,
@@ -71,10 +69,8 @@ class SqlMemories:
             rows = [to_row(memory, vector, has_pgvector=has_pgvector) for memory, vector in memories]
             # writers of the same rows must not wait for each other in a circle
             rows.sort(key=lambda row: (row["user_id"], row["content_hash"]))
-            dialect = connection.dialect.name
-            if dialect == "postgresql":
-                await connection.execute(LOCK_SHARED, {"tenant": storable(tenant)})
-            await connection.execute(writing(dialect, has_pgvector=has_pgvector), rows)
+            await exclude_erasures(connection, storable(tenant))
+            await connection.execute(writing(connection.dialect.name, has_pgvector=has_pgvector), rows)
 
         await self._store.transact_as(storable(tenant), work)
 
@@ -105,14 +101,10 @@ class SqlMemories:
 
     async def erase_user(self, tenant: str, user_id: str) -> int:
         """Remove all memories of a user, and note that."""
-        erasure = {"tenant_id": storable(tenant), "kind": "user", "subject": storable(user_id)}
 
         async def work(connection: AsyncConnection) -> int:
-            if connection.dialect.name == "postgresql":
-                await connection.execute(LOCK, {"tenant": storable(tenant)})
+            await note_erasure(connection, storable(tenant), "user", storable(user_id), self._clock)
             removed = await connection.execute(sa.delete(ltm_embeddings).where(of_user(tenant, user_id)))
-            row = {**erasure, "created_at": self._clock.wall()}
-            await connection.execute(erasing(connection.dialect.name), row)
             return removed.rowcount
 
         number = await self._store.transact_as(storable(tenant), work)

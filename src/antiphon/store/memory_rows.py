@@ -35,9 +35,6 @@ SELECT count(*), sum(hashtextextended(content_hash || ' ' || created_at, 0) >> 1
        (SELECT max(created_at) FROM erasures WHERE tenant_id = :tenant)
 FROM ltm_embeddings WHERE tenant_id = :tenant AND user_id = :user
 """)
-LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended('ltm ' || :tenant, 0))")
-"""Held while rows of a tenant are erased: a memory that is being written would survive its erasure."""
-LOCK_SHARED = sa.text("SELECT pg_advisory_xact_lock_shared(hashtextextended('ltm ' || :tenant, 0))")
 TYPE_OF_VECTORS = sa.text("""
 SELECT format_type(atttypid, NULL) FROM pg_attribute
 WHERE attrelid = to_regclass('ltm_embeddings') AND attname = 'embedding'
@@ -80,17 +77,6 @@ def writing(dialect: str, *, has_pgvector: bool) -> sa.Executable:
     return statement.on_conflict_do_update(
         index_elements=[_row.tenant_id, _row.user_id, _row.content_hash],
         set_={"updated_at": greatest(_row.updated_at, statement.excluded.updated_at)},
-    )
-
-
-def erasing(dialect: str) -> sa.Executable:
-    """Return the statement that notes an erasure, or that it happened again."""
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    greatest = sa.func.greatest if dialect == "postgresql" else sa.func.max
-    statement = insert(erasures)
-    return statement.on_conflict_do_update(
-        index_elements=list(erasures.primary_key.columns),
-        set_={"created_at": greatest(erasures.c.created_at, statement.excluded.created_at)},
     )
 
 
