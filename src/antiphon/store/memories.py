@@ -88,7 +88,10 @@ class SqlMemories:
         wanted = unit(vector)
         if limit < 1 or not wanted.any():
             return []
-        if await self._store.transact_as(storable(tenant), self._compares):
+        has_pgvector = self._has_pgvector
+        if has_pgvector is None:
+            has_pgvector = await self._store.transact_as(storable(tenant), self._compares)
+        if has_pgvector:
             found = await self._by_pgvector(tenant, user_id, wanted, limit, category)
         else:
             found = await self._here(tenant, user_id, wanted, limit, threshold, category)
@@ -97,7 +100,7 @@ class SqlMemories:
 
     async def profile(self, tenant: str, user_id: str) -> Profile:
         """Return what is known about a user."""
-        return to_profile(await self._fetch(tenant, select_profile(tenant, user_id)))
+        return to_profile(await self._store.fetch(storable(tenant), select_profile(tenant, user_id)))
 
     async def erase_user(self, tenant: str, user_id: str) -> int:
         """Remove all memories of a user, and note that."""
@@ -151,8 +154,8 @@ class SqlMemories:
     ) -> list[Found]:
         vectors = await self._current(tenant, user_id)
         scores = dict(await asyncio.to_thread(vectors.similar, vector, limit, threshold, category))
-        rows = await self._fetch(
-            tenant,
+        rows = await self._store.fetch(
+            storable(tenant),
             sa.select(*COLUMNS).where(of_user(tenant, user_id), _row.content_hash.in_([_hash(key) for key in scores])),
         )
         found = {_key(row): to_memory(row) for row in rows}  # meanwhile one may have been removed
@@ -174,7 +177,7 @@ class SqlMemories:
     async def _difference(self, tenant: str, user_id: str, known: UserVectors) -> tuple[list[str], list[Stored]]:
         """Return the names of all vectors of a user, and those that are not ``known``."""
         keys = sa.select(_row.content_hash, _row.created_at).where(of_user(tenant, user_id))
-        present = [_key(row) for row in await self._fetch(tenant, keys)]
+        present = [_key(row) for row in await self._store.fetch(storable(tenant), keys)]
         missing = [_hash(one) for one in sorted(set(present).difference(known.names))]
         added: list[Stored] = []
         for start in range(0, len(missing), _READ):
@@ -200,13 +203,7 @@ class SqlMemories:
         """Return the next ``_READ`` of the chosen vectors."""
         query = sa.select(_row.content_hash, _row.created_at, _row.category, _row.embedding)
         query = query.where(of_user(tenant, user_id), chosen).order_by(_row.content_hash).limit(_READ)
-        return [(_key(row), row.category, row.embedding) for row in await self._fetch(tenant, query)]
-
-    async def _fetch(self, tenant: str, query: sa.Select[*tuple[Any, ...]]) -> list[sa.Row[Any]]:
-        async def work(connection: AsyncConnection) -> list[sa.Row[Any]]:
-            return list((await connection.execute(query)).all())
-
-        return await self._store.transact_as(storable(tenant), work)
+        return [(_key(row), row.category, row.embedding) for row in await self._store.fetch(storable(tenant), query)]
 
 
 def _key(row: sa.Row[Any]) -> str:

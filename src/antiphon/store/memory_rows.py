@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -140,7 +141,7 @@ def select_profile(tenant: str, user_id: str) -> sa.Select[Any]:
     return sa.select(found).where(found.c.place <= _LISTED).order_by(found.c.place)
 
 
-def to_profile(rows: list[sa.Row[Any]]) -> Profile:
+def to_profile(rows: Sequence[sa.Row[Any]]) -> Profile:
     """Return the profile of the rows of `select_profile`."""
 
     def contents(category: str) -> tuple[str, ...]:

@@ -67,16 +67,16 @@ class SqlStore:
     ) -> list[StoredItem]:
         """Return a page of a session's items that are not deleted."""
         query = select_items(tenant, session_id, limit, beyond, oldest_first=oldest_first)
-        return [to_item(row) for row in await self._fetch(tenant, query)]
+        return [to_item(row) for row in await self.fetch(tenant, query)]
 
     async def item_place(self, tenant: str, session_id: str, item_id: str) -> ItemPlace | None:
         """Return where an item is or was; None for an unknown one."""
-        found = await self._fetch(tenant, select_item_place(tenant, session_id, item_id))
+        found = await self.fetch(tenant, select_item_place(tenant, session_id, item_id))
         return (found[0].position, found[0].item_id) if found else None
 
     async def session(self, tenant: str, session_id: str) -> StoredSession | None:
         """Return a session; None for an unknown one."""
-        found = await self._fetch(tenant, select_session(tenant, session_id))
+        found = await self.fetch(tenant, select_session(tenant, session_id))
         return to_session(found[0]) if found else None
 
     async def sessions(
@@ -92,11 +92,11 @@ class SqlStore:
     ) -> list[StoredSession]:
         """Return a page of a tenant's sessions."""
         query = select_sessions(tenant, limit, beyond, oldest_first=oldest_first, since=since, until=until, kind=kind)
-        return [to_session(row) for row in await self._fetch(tenant, query)]
+        return [to_session(row) for row in await self.fetch(tenant, query)]
 
     async def check(self) -> None:
         """Read from the database. Raises `ProviderBusy`, `ProviderUnavailable`."""
-        await self._fetch("", sa.select(conversation_items.c.item_id).limit(1))
+        await self.fetch("", sa.select(conversation_items.c.item_id).limit(1))
 
     async def revision(self) -> str:
         """Return the revision of the schema; empty before the first migration."""
@@ -132,7 +132,9 @@ class SqlStore:
     async def _enter(self, connection: AsyncConnection, tenant: str) -> None:
         """See rows of this tenant only, until the transaction ends. SQLite relies on the queries, which all name it."""
 
-    async def _fetch(self, tenant: str, query: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[Any]]:
+    async def fetch(self, tenant: str, query: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.Row[Any]]:
+        """Return the rows of a query as a tenant. Raises `ProviderBusy`, `ProviderUnavailable`."""
+
         async def read(connection: AsyncConnection) -> Sequence[sa.Row[Any]]:
             return (await connection.execute(query)).all()
 
